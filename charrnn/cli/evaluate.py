@@ -1,0 +1,53 @@
+"""charrnn evaluate: the loss of a model on a file."""
+
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from charrnn.cli.options import given, knob_options
+from charrnn.config import DataConfig, knobs
+from charrnn.runs import RUNS_DIR
+
+READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in ("unit", "val_fraction")}
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("run")
+@click.argument("file")
+@knob_options(READING)
+@click.option("--unknown", type=click.Choice(["error", "skip", "replace"]), default="error", show_default=True, help="a character of the file that the model has not seen")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object: characters, nats_per_character, bits_per_character, mode")
+@click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
+@click.pass_context
+def evaluate(ctx: click.Context, run: str, file: str, unknown: str, as_json: bool, runs_dir: str, **_: Any) -> None:
+    """The static loss of RUN on FILE: the weights stay as they are while the whole file is read with carried state.
+
+    The file is read as the run's corpus was, unless a flag says otherwise.
+
+    \b
+      charrnn evaluate shakespeare sonnets.txt
+      charrnn evaluate checkpoints/shakespeare/step-00002000 sonnets.txt --json
+    """
+    values = given(ctx, READING)
+    from charrnn.cli.progress import in_words
+    from charrnn.text_model import load
+    from charrnn.training.evaluate import evaluate_file
+
+    model = load(run, runs_dir=runs_dir)
+    assert model.path is not None
+    data = replace(DataConfig(**model.about["data"]), **values)
+    bar = tqdm(unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr)
+    with bar:
+        found, notices = evaluate_file(model.path, file, data, unknown, each=bar.update)
+    for notice in notices:
+        click.echo(notice, err=True)
+    click.echo(f"{model.path}", err=True)
+    if as_json:
+        values = {"characters": found.characters, "nats_per_character": found.nats_per_character, "bits_per_character": found.bits_per_character, "mode": "static"}
+        click.echo(json.dumps(values))
+    else:
+        click.echo(f"{in_words(found.nats_per_character)}, static, {found.characters:,} characters")

@@ -1,0 +1,90 @@
+"""charrnn info: what a model is and how well it does; without a name, the runs. Needs no PyTorch."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from charrnn import checkpoint as checkpoints
+from charrnn.runs import RUNS_DIR, Run, all_runs, find_checkpoint
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("run", required=False)
+@click.option("--json", "as_json", is_flag=True, help="one JSON object, or, without RUN, a list of them")
+@click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
+def info(run: str | None, as_json: bool, runs_dir: str) -> None:
+    """What RUN is, what it was trained on, and how well it does; without RUN, the list of runs.
+
+    \b
+      charrnn info
+      charrnn info shakespeare --json
+    """
+    if run is None:
+        found = [_about(Run(each.path).best()) for each in all_runs(runs_dir)]
+        if as_json:
+            click.echo(json.dumps(found))
+        elif not found:
+            click.echo(f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`", err=True)
+        for about in found if not as_json else []:
+            click.echo(f"{about['run']}: {_size(about)}, step {about['step']:,} of {about['steps']:,}, {_loss(about)}")
+        return
+    about = _about(find_checkpoint(run, runs_dir))
+    click.echo(json.dumps(about) if as_json else _in_full(about))
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """What a checkpoint, and the run around it, say of themselves."""
+    checkpoint = checkpoints.read(path)
+    final = Run(path.parent).final() or {}
+    if final.get("step") != checkpoint.about["step"]:
+        final = {}
+    return {
+        "run": path.parent.name,
+        "checkpoint": str(path),
+        "cell": checkpoint.model.cell,
+        "num_layers": checkpoint.model.num_layers,
+        "hidden_size": checkpoint.model.hidden_size,
+        "embedding_size": checkpoint.model.embedding_size,
+        "dropout": checkpoint.model.dropout,
+        "unit": checkpoint.vocabulary.unit,
+        "vocab_size": len(checkpoint.vocabulary),
+        "symbols": checkpoint.vocabulary.symbols,
+        "sha256": checkpoint.sha256,
+        "final_val_loss": final.get("final_val_loss"),
+        **checkpoint.about,
+    }
+
+
+def _size(about: dict[str, Any]) -> str:
+    return f"{about['cell']} {about['num_layers']} x {about['hidden_size']}"
+
+
+def _loss(about: dict[str, Any]) -> str:
+    whole = about["final_val_loss"] is not None
+    loss = about["final_val_loss"] if whole else about["val_loss"]
+    if loss is None:
+        return "no validation loss"
+    what = "the whole held-out text in one stream" if whole else "held-out text, over parallel lanes"
+    return f"{loss:.4f} nats ({loss / math.log(2):.3f} bits) per character, static, {what}"
+
+
+def _in_full(about: dict[str, Any]) -> str:
+    symbols = "256 bytes" if about["unit"] == "byte" else f"{about['vocab_size']} characters: {json.dumps(about['symbols'], ensure_ascii=False)}"
+    lines = {
+        "checkpoint": about["checkpoint"],
+        "model": f"{_size(about)}, embedding {about['embedding_size']}, dropout {about['dropout']:g}, {about['parameters']:,} parameters",
+        "symbols": symbols,
+        "corpus": f"{', '.join(about['corpus']) or 'a text'}: {about['train_characters']:,} characters to learn from, {about['val_characters']:,} held out",
+        "trained": f"{about['step']:,} of {about['steps']:,} steps, the text {about['epochs']:.2f} times, by charrnn {about['charrnn']}",
+        "loss": _loss(about),
+        "sha256": about["sha256"],
+    }
+    others = [path.name for path in Run(Path(about["checkpoint"]).parent).steps()]
+    if len(others) > 1:
+        lines["kept"] = ", ".join(others)
+    return "\n".join(f"{name + ':':<12}{value}" for name, value in lines.items())
+
+

@@ -1,0 +1,75 @@
+"""The command ``charrnn``: its subcommands, loaded when they are used; and errors as one line on stderr."""
+
+import importlib
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from charrnn import __version__
+from charrnn.cli.signals import Interrupted
+from charrnn.errors import CharRNNError, ConfigError
+
+COMMANDS = {
+    "train": "Learn to write from text files.",
+    "sample": "Write new text.",
+    "evaluate": "The loss of a model on a file.",
+    "info": "What a model is and how well it does; without a name, the runs.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used, so that --help needs neither torch nor numpy."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"charrnn.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CharRNNError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(2 if isinstance(error, ConfigError) else 1)
+        except Interrupted as interrupted:
+            click.echo("stopped before the first step: there is nothing to save", err=True)
+            sys.exit(128 + interrupted.signum)
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except BrokenPipeError:  # the reader of the text has gone; that is no error
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
+
+
+EXAMPLES = """
+\b
+  charrnn train my.txt
+  charrnn train my.txt --resume --steps 20000
+  charrnn sample --temperature 0.8 --prompt "Once "
+  charrnn info
+"""
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CHARRNN", "max_content_width": 110}, epilog=EXAMPLES)
+@click.version_option(__version__, message="charrnn %(version)s")
+def cli() -> None:
+    """Learn to write from a text file, one character at a time, and write new text in the same manner."""
+
+
+def main() -> NoReturn:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    cli()
+    sys.exit(0)

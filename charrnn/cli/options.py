@@ -1,0 +1,66 @@
+"""Knobs as options: one flag each, made from what the knob knows; and the values given, from wherever they come."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from charrnn.config import Knob, read_yaml
+from charrnn.errors import ConfigError
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def knob_options(knobs: Mapping[str, Knob]) -> Decorator:
+    """A flag for each knob, in their order. The values stay texts until ``given`` reads them."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for knob in reversed(knobs.values()):
+            names = [knob.short, knob.flag] if knob.short else [knob.flag]
+            function = click.option(*names, knob.name, metavar=metavar(knob), help=f"{knob.help}  [default: {spelled(knob.default)}]", expose_value=True)(function)
+        return function
+
+    return decorate
+
+
+def metavar(knob: Knob) -> str:
+    """What may stand after the flag, in short."""
+    words = "|".join(knob.choices) if knob.choices else {int: "N", float: "X", str: "TEXT"}[knob.kind]
+    return words + ("|auto" if knob.auto else "") + ("|none" if knob.none else "")
+
+
+def spelled(value: object) -> str:
+    """A value as it is written in a flag."""
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def given(ctx: click.Context, knobs: Mapping[str, Knob], config: str | None = None) -> dict[str, Any]:
+    """The values that somebody set: by flag, else by environment, else in the YAML file ``config``.
+
+    Raises:
+        ConfigError: a value is not possible; the message says where it comes from.
+    """
+    values = _from_yaml(config) if config else {}
+    for source in (ParameterSource.ENVIRONMENT, ParameterSource.COMMANDLINE):
+        found = {name: knob.parse(ctx.params[name], _place(ctx, knob, source)) for name, knob in knobs.items() if ctx.get_parameter_source(name) == source}
+        if found.get("minutes") and found.get("steps"):
+            raise ConfigError(f"minutes and steps: {found['minutes']:g} and {found['steps']} are both given; give one of them")
+        for one, other in (("minutes", "steps"), ("steps", "minutes")):  # what is set here replaces both of below
+            if found.get(one):
+                values.pop(other, None)
+        values |= found
+    return values
+
+
+def _place(ctx: click.Context, knob: Knob, source: ParameterSource) -> str:
+    return knob.flag if source == ParameterSource.COMMANDLINE else f"{ctx.auto_envvar_prefix}_{knob.name.upper()}"
+
+
+def _from_yaml(path: str) -> dict[str, Any]:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"config: {path} cannot be read: {getattr(error, 'strerror', None) or error}; give a YAML file") from None
+    return read_yaml(text, path)

@@ -1,0 +1,108 @@
+"""charrnn sample: write new text. Needs no PyTorch."""
+
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a second thread for each character costs more than it gives
+
+from charrnn.cli.options import given, knob_options
+from charrnn.config import knobs
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.files import write_file
+from charrnn.generation.sampling import Sampler
+from charrnn.runs import RUNS_DIR
+from charrnn.text_model import LENGTH, Sample, TextModel, load
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("run", required=False)
+@click.option("-p", "--prompt", default="", help="text that the network reads first")
+@click.option("--prompt-file", metavar="FILE", help="read the prompt from a file, exactly as it is; - is standard input")
+@click.option("-n", "--length", type=click.IntRange(0, 10**9), default=LENGTH, show_default=True, help="new characters to write")
+@knob_options(knobs(Sampler))
+@click.option("-s", "--seed", type=click.IntRange(0, 2**63 - 1), help="the same seed and settings write the same text  [default: another each time, shown]")
+@click.option("--num-samples", type=click.IntRange(1, 10**6), default=1, show_default=True, help="how many texts; the i-th has seed + i - 1")
+@click.option("--stop", multiple=True, metavar="STRING", help="end before this string; may be given several times; \\n and \\t are newline and tab")
+@click.option("--unknown", type=click.Choice(["error", "skip", "replace"]), default="error", show_default=True, help="a character of the prompt that the model has not seen")
+@click.option("--hide-prompt", is_flag=True, help="show the new text alone")
+@click.option("-o", "--output", metavar="FILE", help="write into a file, once all is written; - is standard output")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line: text, prompt, seed, settings, model, log_probability")
+@click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
+@click.pass_context
+def sample(ctx: click.Context, run: str | None, prompt: str, prompt_file: str | None, length: int, seed: int | None, num_samples: int, stop: tuple[str, ...],
+           unknown: str, hide_prompt: bool, output: str | None, as_json: bool, runs_dir: str, **_: Any) -> None:  # fmt: skip
+    """Write new text: RUN is a run's name, its directory, or a checkpoint's; without it, the newest run.
+
+    A run stands for its best checkpoint by validation loss.
+
+    \b
+      charrnn sample --temperature 0.7 --prompt "Once "
+      charrnn sample shakespeare --length 2000 --seed 7 --output story.txt
+      charrnn sample places --stop '\\n' --num-samples 20
+    """
+    settings = given(ctx, knobs(Sampler))
+    stop = tuple(each.replace("\\n", "\n").replace("\\t", "\t") for each in stop)
+    if prompt_file is not None:
+        prompt = _read_prompt(prompt_file) if not prompt else _refuse_both()
+    model = load(run, runs_dir=runs_dir)
+    prompt, changes = model.vocabulary.repair(prompt, unknown)
+    sampler = model.sampler(**settings)
+    seed = secrets.randbelow(2**32) if seed is None else seed
+    _tell(model, seed, num_samples, changes)
+    asked = {"length": length, "stop": list(stop)} | {name: getattr(sampler, name) for name in knobs(Sampler)}
+    shown = "" if hide_prompt else prompt
+    lines = []
+    for number in range(num_samples):
+        if as_json:
+            written = model.sample(prompt, length=length, seed=seed + number, stop=stop, **settings)
+            lines.append(_json_line(written, prompt, asked, model))
+        elif output is None or output == "-":
+            _show(shown, model.stream(prompt, length=length, seed=seed + number, stop=stop, **settings))
+            continue
+        else:
+            lines.append(shown + model.generate(prompt, length=length, seed=seed + number, stop=stop, **settings) + "\n")
+        if output is None or output == "-":
+            _show("", lines.pop(), end="")
+    if output not in (None, "-"):
+        write_file(Path(str(output)), "".join(lines).encode())
+
+
+def _show(shown: str, stream: Any, end: str = "\n") -> None:
+    sys.stdout.write(shown)
+    for piece in stream if not isinstance(stream, str) else [stream]:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    sys.stdout.write(end)
+    sys.stdout.flush()
+
+
+def _json_line(written: Sample, prompt: str, asked: dict[str, Any], model: TextModel) -> str:
+    values = {"text": written.text, "prompt": prompt, "seed": written.seed, "settings": asked, "model": model.sha256, "log_probability": written.log_probability}
+    return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def _tell(model: TextModel, seed: int, num_samples: int, changes: list[str]) -> None:
+    for change in changes:
+        click.echo(change, err=True)
+    seeds = f"seed {seed}" if num_samples == 1 else f"seeds {seed} to {seed + num_samples - 1}"
+    click.echo(f"{model.path}, {seeds}", err=True)
+
+
+def _read_prompt(path: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"the prompt in {path} is not utf-8: 0x{data[error.start]:02x} at byte {error.start}; save it as UTF-8") from None
+    except OSError as error:
+        raise CorpusError(f"the prompt file {path} cannot be read: {error.strerror}; check the name") from None
+
+
+def _refuse_both() -> str:
+    raise ConfigError("prompt and prompt_file: both are given; leave one of them out")

@@ -1,0 +1,66 @@
+"""charrnn train: learn to write from text files."""
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from charrnn.cli.options import given, knob_options
+from charrnn.cli.signals import wishes
+from charrnn.config import run_knobs
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("corpus", nargs=-1, metavar="[PATH]...")
+@knob_options(run_knobs())
+@click.option("-c", "--config", metavar="FILE", help="a YAML file of knobs, such as a run's config.yaml; flags and environment go before it")
+@click.option("--resume", is_flag=True, help="go on with the run of that --name or of that corpus, or else the newest, to the bit")
+@click.option("--overwrite", is_flag=True, help="delete a run of that name first")
+@click.pass_context
+def train(ctx: click.Context, corpus: tuple[str, ...], config: str | None, resume: bool, overwrite: bool, **_: Any) -> None:
+    """Learn to write from text files: PATH is a text file, a directory (its *.txt), a .gz file, or - for standard input.
+
+    \b
+      charrnn train my.txt
+      charrnn train my.txt --minutes 30 --hidden-size 512 --name my-large
+      charrnn train --resume --name my-large
+
+    Ctrl-C finishes the step, saves, and stops; --resume goes on as if nothing had happened.
+    """
+    values = given(ctx, run_knobs(), config)
+    if corpus:
+        values["corpus"] = corpus
+    with wishes() as wished:
+        begin = time.monotonic()
+        from charrnn.cli.progress import Progress, in_words
+        from charrnn.text_model import reports
+        from charrnn.training.launch import launch
+
+        trainer = launch(values, resume=resume, overwrite=overwrite, tell=lambda line: click.echo(line, err=True))
+        run = trainer.directory
+        assert run is not None
+        wished.target = trainer
+        click.echo(_first_line(trainer), err=True)
+        progress, final = Progress(trainer), None
+        try:
+            for report in reports(trainer):
+                progress.show(report)
+                final = report.final
+        finally:
+            progress.close()
+        if wished.signum:
+            click.echo(f"stopped; saved {run.steps()[-1]}; `charrnn train --resume --name {run.path.name}` goes on" if run.steps() else "stopped before the first step", err=True)
+            sys.exit(128 + wished.signum)
+        took = time.monotonic() - begin
+        loss = f": {in_words(final.nats_per_character)} on the {final.characters:,} held-out ones" if final else ""
+        click.echo(f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}\nwrite with: charrnn sample {run.path.name}", err=True)
+
+
+def _first_line(trainer: Any) -> str:
+    model, knobs, corpus = trainer.config.model, trainer.config.train, trainer.corpus
+    size = sum(weight.numel() for weight in trainer.model.parameters())
+    return (
+        f"{trainer.directory.path}: {len(corpus.train):,} characters to learn from, {len(corpus.val):,} held out, {len(corpus.vocabulary)} symbols; "
+        f"{model.cell} {model.num_layers} x {model.hidden_size}, {size:,} parameters, {knobs.precision} on {knobs.device}, {knobs.threads} threads, seed {knobs.seed}"
+    )

@@ -1,0 +1,269 @@
+"""Every knob of a run, written once: its type, default, help and check; to and from YAML.
+
+From a knob come the flag, the YAML key, the environment variable, the entry in a run's ``config.yaml`` and the row in
+docs/knobs.md. Knows nothing of torch, files of text or the command line.
+
+``none`` means "off" and ``auto`` "decide for me", alike in a flag, the environment and YAML; in Python they are ``None``
+and ``"auto"``.
+"""
+
+import dataclasses
+import difflib
+import math
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from charrnn.errors import ConfigError
+
+Auto = Literal["auto"]
+GROUPS = ("data", "model", "train")
+LARGEST = 10**9
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What a dataclass field knows about itself; ``parse`` reads it from a text, ``check`` takes it from Python."""
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    low: float = -math.inf
+    high: float = LARGEST
+    above: float = -math.inf  # a bound that is itself not allowed
+    choices: tuple[str, ...] = ()
+    auto: bool = False
+    none: bool = False
+    short: str = ""
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    def expected(self) -> str:
+        """What may be given, in words."""
+        if self.choices:
+            words = "one of " + ", ".join(self.choices)
+        elif self.kind is str:
+            words = "a text"
+        else:
+            words = "a whole number" if self.kind is int else "a number"
+            words += f" above {self.above:g}" if self.above > -math.inf else ""
+            words += f" from {self.low:g}" if self.low > -math.inf else ""
+            words += f" to {self.high:g}" if self.high < LARGEST else ""
+        return words + (" or auto" if self.auto else "") + (" or none" if self.none else "")
+
+    def refuse(self, value: object, source: str = "") -> ConfigError:
+        place = f" (from {source})" if source else ""
+        return ConfigError(f"{self.name}: {value!r} is not possible{place}; give {self.expected()}")
+
+    def parse(self, text: str, source: str = "") -> Any:
+        """The value that a flag, an environment variable or a YAML scalar spells."""
+        word = text.strip()
+        if word.lower() == "none":
+            return self.check(None, source)
+        if self.kind is str or word.lower() == "auto":
+            return self.check(word.lower() if self.choices or word.lower() == "auto" else text, source)
+        try:
+            return self.check(self.kind(word), source)
+        except ValueError as error:
+            raise error if isinstance(error, ConfigError) else self.refuse(text, source) from None
+
+    def check(self, value: Any, source: str = "") -> Any:
+        """The value itself, an int made a float where that is the kind; refuses the wrong type, NaN and infinity."""
+        if value is None or (value == "auto" and self.kind is not str):
+            allowed = self.none if value is None else self.auto
+        elif self.kind is str:
+            allowed = isinstance(value, str) and (value in self.choices if self.choices else bool(value))
+        else:
+            number = int if self.kind is int else (int, float)
+            allowed = isinstance(value, number) and not isinstance(value, bool) and self._within(value)
+            value = self.kind(value) if allowed else value
+        if not allowed:
+            raise self.refuse(value, source)
+        return value
+
+    def _within(self, value: float) -> bool:
+        return abs(value) < math.inf and value > self.above and self.low <= value <= self.high
+
+
+def knob(default: Any, help: str, **limits: Any) -> Any:
+    """A dataclass field that is a knob; ``limits`` are the remaining fields of Knob."""
+    return dataclasses.field(default=default, metadata={"help": help, **limits})
+
+
+def knobs(config: type) -> dict[str, Knob]:
+    """The knobs of a dataclass, by name, in the order in which they are written."""
+    hints = typing.get_type_hints(config)
+    found = {}
+    for field in dataclasses.fields(config):
+        if "help" in field.metadata:
+            parts = typing.get_args(hints[field.name]) or (hints[field.name],)
+            kind = next(part for part in parts if part in (int, float, str))
+            found[field.name] = Knob(field.name, kind, field.default, **field.metadata)
+    return found
+
+
+class Checked:
+    """A dataclass whose knobs are checked when it is made."""
+
+    def __post_init__(self) -> None:
+        for name, knob_ in knobs(type(self)).items():
+            object.__setattr__(self, name, knob_.check(getattr(self, name)))
+
+
+@dataclass(frozen=True)
+class DataConfig(Checked):
+    """How a corpus is read and split."""
+
+    unit: str = knob("char", "what one symbol is: a Unicode code point, or a raw byte", choices=("char", "byte"))
+    encoding: str = knob("utf-8", "the encoding of the text files")
+    encoding_errors: str = knob("strict", "a byte that cannot be decoded: stop, or put U+FFFD", choices=("strict", "replace"))
+    newlines: str = knob("keep", "line ends: as they are, or all made LF", choices=("keep", "lf"))
+    normalize: str | None = knob(None, "Unicode normalisation of the text", choices=("nfc", "nfkc"), none=True)
+    val_fraction: float = knob(0.1, "share of the text, at its end, held out for validation; 0 trains on all of it", low=0, high=0.5)
+
+
+@dataclass(frozen=True)
+class ModelConfig(Checked):
+    """The sizes of the network."""
+
+    cell: str = knob("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    hidden_size: int = knob(256, "units of a layer", low=1, high=65536)
+    num_layers: int = knob(2, "recurrent layers", low=1, high=64)
+    embedding_size: int = knob(64, "numbers that stand for a symbol", low=1, high=65536)
+    dropout: float = knob(0.1, "share of the units left out in training, one choice for all time steps of a chunk", low=0, high=0.95)
+
+
+@dataclass(frozen=True)
+class TrainConfig(Checked):
+    """How the network is trained. Whatever counts time is in steps."""
+
+    minutes: float | None = knob(None, "train for so long: turned into steps by timing a few; 5 where --steps is not given", above=0, high=525600, none=True)
+    steps: int | None = knob(None, "train for so many steps", low=1, none=True)
+    batch_size: int = knob(16, "lanes of text read side by side", low=1, high=65536)
+    sequence_length: int = knob(64, "characters that a lane reads in a step; gradients reach back so far", low=1, high=65536)
+    learning_rate: float = knob(4e-3, "the highest learning rate: 3 % of the steps lead up to it, a cosine down to 1 % of it", above=0, high=100)
+    weight_decay: float = knob(0.01, "decoupled weight decay of the matrices", low=0, high=100)
+    clip_norm: float | None = knob(1.0, "the longest that the gradient may be; longer ones are scaled down", above=0, none=True)
+    seed: int = knob(0, "of the initial weights, the order of the text and the dropout", low=0, high=2**32 - 1)
+    report_every: int | Auto = knob("auto", "steps between lines of metrics.jsonl; auto: a hundred lines", low=1, auto=True)
+    eval_every: int | Auto | None = knob("auto", "steps between validation losses; auto: ten in all", low=1, auto=True, none=True)
+    save_every: int | Auto | None = knob("auto", "steps between checkpoints; auto: with each validation", low=1, auto=True, none=True)
+    sample_every: int | Auto | None = knob("auto", "steps between short samples; auto: five in all", low=1, auto=True, none=True)
+    keep: int = knob(3, "the last checkpoints to keep, beside the best", low=1)
+    threads: int | Auto = knob("auto", "threads of the processor; auto: one for each core", low=1, high=1024, auto=True)
+    device: str = knob("auto", "where to train; auto: cuda, then mps, then cpu", choices=("auto", "cpu", "cuda", "mps"))
+    precision: str = knob("auto", "of the matrix products; auto: bf16 where it is fast, else fp32", choices=("auto", "fp32", "bf16"))
+
+
+@dataclass(frozen=True)
+class RunConfig(Checked):
+    """All knobs of a run, in three groups, and where the run stands."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    corpus: tuple[str, ...] = ()
+    name: str | None = knob(None, "the run's name; none: the stem of the corpus file", none=True)
+    runs_dir: str = knob("checkpoints", "the directory that holds the runs")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name is not None and (self.name in ("", ".", "..") or set(self.name) & set('/\\\0') or self.name.startswith("step-")):
+            raise ConfigError(f"name: {self.name!r} is not possible; give a directory's name: no slash, and not beginning with step-")
+        if self.train.minutes is not None and self.train.steps is not None:
+            raise ConfigError(f"minutes and steps: {self.train.minutes:g} and {self.train.steps} are both given; give one of them")
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> "RunConfig":
+        """From ``{knob: value}``, values as in Python.
+
+        Raises:
+            ConfigError: a name is unknown, or a value is not possible.
+        """
+        check_names(values)
+        groups = {field.name: field.type for field in dataclasses.fields(cls) if field.name in GROUPS}
+        parts: dict[str, Any] = {}
+        for group, kind in groups.items():
+            assert isinstance(kind, type)
+            parts[group] = kind(**{name: values[name] for name in knobs(kind) if name in values})
+        own = {name: values[name] for name in knobs(cls) if name in values}
+        return cls(**parts, **own, corpus=tuple(values.get("corpus", ())))
+
+    def flat(self) -> dict[str, Any]:
+        """``{knob: value}`` for all knobs, the inverse of from_flat."""
+        values: dict[str, Any] = {"corpus": list(self.corpus)}
+        for part in (self, self.data, self.model, self.train):
+            values |= {name: getattr(part, name) for name in knobs(type(part))}
+        return values
+
+    def replace(self, **values: Any) -> "RunConfig":
+        """A copy in which some knobs have another value."""
+        return RunConfig.from_flat(self.flat() | values)
+
+
+def run_knobs() -> dict[str, Knob]:
+    """Every knob of a run, by name: the flags of ``charrnn train``."""
+    return knobs(DataConfig) | knobs(ModelConfig) | knobs(TrainConfig) | knobs(RunConfig)
+
+
+def check_names(names: Iterable[str], source: str = "") -> None:
+    """Refuse a name that is no knob, and suggest the nearest that is."""
+    known = ["corpus", *run_knobs()]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            place = f" (in {source})" if source else ""
+            advice = f"did you mean {near[0]}?" if near else "the knobs are: " + ", ".join(known)
+            raise ConfigError(f"{name!r} is not a knob{place}; {advice}")
+
+
+def read_yaml(text: str, source: str) -> dict[str, Any]:
+    """The knobs that a YAML file sets.
+
+    Every scalar is taken as the text that stands there and read as a flag would be, so that ``1e-3`` is a number, ``no``
+    is no surprise and ``12:30`` is refused.
+
+    Raises:
+        ConfigError: not a flat mapping, a name twice, an alias, an unknown name, or a value that is not possible.
+    """
+    import yaml
+
+    try:
+        node = yaml.compose(text, Loader=yaml.BaseLoader)
+        if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text)):
+            raise ConfigError(f"an alias or anchor stands in {source}; write the value out")
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not YAML: {' '.join(str(error).split())}; mend it there") from None
+    if node is None:
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{source} is not a mapping; write one `knob: value` on a line")
+    values: dict[str, Any] = {}
+    for key, value in node.value:
+        check_names([key.value], source)
+        if key.value in values:
+            raise ConfigError(f"{key.value} stands twice in {source}, again on line {key.start_mark.line + 1}; leave one")
+        values[key.value] = _yaml_value(key.value, value, source)
+    return values
+
+
+def _yaml_value(name: str, node: Any, source: str) -> Any:
+    if name == "corpus":
+        nodes = node.value if isinstance(node.value, list) else [node]
+        if all(isinstance(item.value, str) for item in nodes):
+            return tuple(item.value for item in nodes)
+    elif isinstance(node.value, str):
+        return run_knobs()[name].parse(node.value, source)
+    raise ConfigError(f"{name} in {source}, line {node.start_mark.line + 1}, is no single value; write `{name}: value`")
+
+
+def write_yaml(config: RunConfig) -> str:
+    """A run's configuration as YAML that read_yaml reads back to the same values."""
+    import yaml
+
+    values = {name: "none" if value is None else value for name, value in config.flat().items()}
+    return str(yaml.safe_dump(values, default_flow_style=None, sort_keys=False, allow_unicode=True, width=10**6))

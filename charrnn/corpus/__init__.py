@@ -1,0 +1,1 @@
+"""Text files to ids. Knows nothing of models."""

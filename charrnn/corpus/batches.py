@@ -1,0 +1,67 @@
+"""Lanes: ids laid out for training on running text. Knows nothing of time and of randomness beyond its seed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.vocab import Ids
+
+PADDING = -1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's work.
+
+    Args:
+        x: (T, B) int64, what is read.
+        y: (T, B) int64, the symbol that follows each; PADDING counts nowhere.
+        fresh: (B,) bool, lanes that start from a zero state.
+    """
+
+    x: NDArray[np.int64]
+    y: NDArray[np.int64]
+    fresh: NDArray[np.bool_]
+
+
+def fit(length: int, batch_size: int, sequence_length: int) -> tuple[int, int]:
+    """Batch size and sequence length as they are, or as much smaller as a text of ``length`` symbols needs."""
+    while batch_size > 1 and length // batch_size < sequence_length:
+        batch_size //= 2
+    return batch_size, min(sequence_length, length // batch_size)
+
+
+class Lanes:
+    """A text as B parallel lanes, each read from left to right, T symbols a step, its state carried from step to step.
+
+    The text is taken as a ring, turned by another random amount in each epoch, and cut into B lanes. Read in columns,
+    an epoch of "abcdefghijkl" in B = 2 lanes, T = 2, turned by 3:
+
+        lane 0:  d e | f g | h i
+        lane 1:  j k | l a | b c        l is followed by no a: there y is PADDING
+
+    Args:
+        ids: (n,) the text; n must be at least ``batch_size * sequence_length``, which ``fit`` sees to.
+        batch_size: B.
+        sequence_length: T.
+        seed: of the turns.
+    """
+
+    def __init__(self, ids: Ids, batch_size: int, sequence_length: int, seed: int) -> None:
+        self.ids, self.seed = ids, seed
+        self.sequence_length = sequence_length
+        self.lane_length = len(ids) // batch_size
+        self.steps_per_epoch = self.lane_length // sequence_length
+        self._starts: NDArray[Any] = np.arange(batch_size) * self.lane_length  # (B,)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from 0: a pure function of the step and the seed."""
+        epoch, chunk = divmod(step, self.steps_per_epoch)
+        turn = int(np.random.default_rng([self.seed, epoch]).integers(len(self.ids)))
+        times = np.arange(self.sequence_length + 1)[:, None]  # (T + 1, 1)
+        places = (turn + self._starts + chunk * self.sequence_length + times) % len(self.ids)  # (T + 1, B)
+        symbols = self.ids[places].astype(np.int64)
+        y = np.where(places[1:] == 0, PADDING, symbols[1:])  # (T, B)
+        return Batch(symbols[:-1], y, np.full(len(self._starts), chunk == 0))

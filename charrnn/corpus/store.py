@@ -1,0 +1,53 @@
+"""Corpus: a text as ids, split, with a fingerprint. Knows nothing of batches and models."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+from charrnn.errors import CorpusError
+from charrnn.vocab import Ids, Vocabulary
+
+SMALLEST = 4  # two characters to learn from, two to validate on
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A vocabulary and two id arrays, one-dimensional: train, and validation, the end of the text."""
+
+    vocabulary: Vocabulary
+    train: Ids
+    val: Ids
+
+    @classmethod
+    def of(cls, text: str | bytes, val_fraction: float) -> "Corpus":
+        """Encode a text and hold out its end.
+
+        Raises:
+            CorpusError: too small to learn anything from.
+        """
+        if len(text) < SMALLEST:
+            raise CorpusError(f"the corpus is too small: {len(text)} characters, at least {SMALLEST} are needed; give more text")
+        vocabulary = Vocabulary.of(text)
+        ids = vocabulary.encode(text)
+        num_train = min(int(len(ids) * (1 - val_fraction)), len(ids) - 2) if val_fraction else len(ids)
+        return cls(vocabulary, ids[:num_train], ids[num_train:])
+
+    def __len__(self) -> int:
+        return len(self.train) + len(self.val)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what is trained on: symbols, ids, and where they are split."""
+        digest = hashlib.sha256(f"{self.vocabulary.unit} {len(self.train)} {len(self.val)} {self.vocabulary.symbols}".encode())
+        digest.update(self.train.tobytes())
+        digest.update(self.val.tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def prime(self) -> int:
+        """What a network reads before a text without a prompt: a newline, else the most frequent symbol; an id."""
+        newline = self.vocabulary.symbols.find("\n") if self.vocabulary.symbols else ord("\n")
+        if newline >= 0:
+            return newline
+        return int(Counter(self.train.tolist()).most_common(1)[0][0])

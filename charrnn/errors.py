@@ -1,0 +1,50 @@
+"""The errors that charrnn raises; this module knows nothing of the rest.
+
+    CharRNNError                whatever a caller may want to catch
+    ├── ConfigError             a knob has a value that cannot be; exit code 2 on the command line
+    ├── CorpusError             a text cannot be read, or is too small
+    ├── VocabularyError         a text holds a character that the model does not know
+    ├── CheckpointError         a checkpoint is missing, damaged or of another kind
+    │   └── ResumeError         a run cannot be gone on with as asked
+    ├── RunExistsError          a new run would be mixed with one that is there
+    ├── GenerationError         the network gave something that cannot be drawn from
+    └── DivergedError           the loss or the gradient is no longer a number
+
+A message has three parts: what is wrong, which value and where, what to do.
+"""
+
+
+class CharRNNError(Exception):
+    """The root of everything that charrnn raises on purpose."""
+
+
+class ConfigError(CharRNNError, ValueError):
+    """A knob has a value that cannot be."""
+
+
+class CorpusError(CharRNNError, ValueError):
+    """A text cannot be read, or is too small."""
+
+
+class VocabularyError(CharRNNError, ValueError):
+    """A text holds a character that the model does not know."""
+
+
+class CheckpointError(CharRNNError):
+    """A checkpoint is missing, damaged or of another kind."""
+
+
+class ResumeError(CheckpointError):
+    """A run cannot be gone on with as asked."""
+
+
+class RunExistsError(CharRNNError):
+    """A new run would be mixed with one that is there."""
+
+
+class GenerationError(CharRNNError):
+    """The network gave something that cannot be drawn from."""
+
+
+class DivergedError(CharRNNError):
+    """The loss or the gradient is no longer a number."""

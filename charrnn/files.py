@@ -1,0 +1,76 @@
+"""Files that are there whole or not at all: write beside, fsync, rename. Knows nothing of what is in them."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from charrnn.errors import CheckpointError
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file so that after a kill or a power cut the old one or the new one stands there, whole.
+
+    Raises:
+        CheckpointError: it could not be written; the old one is untouched.
+    """
+    staged = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        _write_synced(staged, data)
+        os.replace(staged, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise _not_written(path, error) from None
+
+
+def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a directory of files, the last one last, so that it is there whole or not at all. One that is there is replaced.
+
+    Raises:
+        CheckpointError: it could not be written; nothing half-written is left.
+    """
+    staged = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir()
+        for name, data in files.items():
+            _write_synced(staged / name, data)
+        sync_directory(staged)
+        if path.exists():
+            shutil.rmtree(path)
+        os.rename(staged, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise _not_written(path, error) from None
+
+
+def clean(directory: Path) -> None:
+    """Remove what a killed process left half-written."""
+    for leftover in directory.glob(".*.tmp-*"):
+        shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+
+def sync_directory(path: Path) -> None:
+    """Put a directory's entries on the disk (a system without that needs none)."""
+    if os.name == "posix":
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _not_written(path: Path, error: OSError) -> CheckpointError:
+    parent = next((parent for parent in path.parents if parent.exists()), Path("."))
+    free = shutil.disk_usage(parent).free / 2**20
+    return CheckpointError(f"{path} could not be written: {error.strerror or error} ({free:,.0f} MiB free there); make room, or give another --runs-dir")

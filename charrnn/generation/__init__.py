@@ -1,0 +1,1 @@
+"""Weights to text, in NumPy only. Knows nothing of training."""

@@ -1,0 +1,205 @@
+"""One step of each cell in NumPy, for weights laid out once. Knows nothing of texts, of sampling and of PyTorch.
+
+The same sizes as in training/model.py: E embedding_size, H hidden_size, L num_layers, V vocab_size, P parts of a state.
+
+What a layer reads of a symbol does not change, so it is looked up: row v of ``table`` (V, G·H) is the embedding of symbol
+v times the layer's input weights, plus both biases. What is left is one product for all gates of a layer,
+
+    layer 0:    gates = table[idx] + h0 @ recurrent                        recurrent (H, G·H)
+    layer l:    gates = table[idx] + [y_{l-1}, h_l] @ recurrent            recurrent (2H, G·H)
+
+and the two factors of a later layer stand side by side in one array of all the h, so nothing is joined.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.config import ModelConfig
+from charrnn.errors import CheckpointError
+
+Array = NDArray[np.float32]
+HALF = np.float32(0.5)
+ONE = np.float32(1)
+
+
+class State(NamedTuple):
+    """What the network remembers: ``h`` (..., L·H), and for an LSTM ``c`` of the same shape (else empty)."""
+
+    h: Array
+    c: Array
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer's weights, laid out for stepping."""
+
+    table: Array  # (V, G·H)
+    recurrent: Array  # (H or 2H, G·H)
+    bias: Array  # (H,) what a GRU adds inside its reset gate; empty for other cells
+
+
+def _sigmoid_by_tanh(blocks: list[Array]) -> list[Array]:
+    """sigmoid(x) = (1 + tanh(x / 2)) / 2: with these blocks halved, one tanh serves all gates and cannot overflow."""
+    return [HALF * block for block in blocks]
+
+
+def _lstm_blocks(blocks: list[Array]) -> list[Array]:
+    i, f, g, o = blocks  # PyTorch's order
+    return [*_sigmoid_by_tanh([i, f, o]), g]
+
+
+def _lstm_step(gates: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
+    """Hochreiter and Schmidhuber 1997, with a forget gate; h and c are written in place."""
+    H = h.shape[-1]
+    gates += below @ layer.recurrent  # (..., 4H)
+    np.tanh(gates, out=gates)
+    gated = gates[..., : 3 * H]
+    gated *= HALF
+    gated += HALF
+    c *= gated[..., H : 2 * H]
+    gated[..., :H] *= gates[..., 3 * H :]
+    c += gated[..., :H]
+    np.tanh(c, out=h)
+    h *= gated[..., 2 * H :]
+
+
+def _gru_blocks(blocks: list[Array]) -> list[Array]:
+    r, z, n = blocks
+    return [*_sigmoid_by_tanh([r, z]), n]
+
+
+def _gru_step(gates: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
+    """Cho et al. 2014, the reset gate after the product: h' = (1 - z) n + z h, n = tanh(x + r (W h + b))."""
+    H = h.shape[-1]
+    inner = layer.recurrent[-H:]  # what multiplies h; rows above it multiply the layer below
+    product = h @ inner
+    if below.shape[-1] > H:
+        gates += below[..., :-H] @ layer.recurrent[:-H]
+    gated = gates[..., : 2 * H]
+    gated += product[..., : 2 * H]
+    np.tanh(gated, out=gated)
+    gated *= HALF
+    gated += HALF
+    new = product[..., 2 * H :] + layer.bias
+    new *= gated[..., :H]
+    new += gates[..., 2 * H :]
+    np.tanh(new, out=new)
+    h -= new
+    h *= gated[..., H:]
+    h += new
+
+
+def _rnn_step(gates: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
+    """Elman 1990, with tanh."""
+    gates += below @ layer.recurrent
+    np.tanh(gates, out=h)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How a cell's weights are laid out and how it makes a step.
+
+    Args:
+        gates: G, how many (H, ...) blocks its weights have.
+        order: the blocks, as PyTorch has them, to the blocks as ``step`` wants them.
+        step: ``(gates (..., G·H) with the symbol's part, h, c, layer, [y below, h])``; writes h and c in place.
+        has_c: whether it has a cell state beside h.
+        inner_bias: whether the last block's recurrent bias stays apart.
+    """
+
+    gates: int
+    order: Callable[[list[Array]], list[Array]]
+    step: Callable[[Array, Array, Array, Layer, Array], None]
+    has_c: bool = False
+    inner_bias: bool = False
+
+
+CELLS = {
+    "lstm": Cell(4, _lstm_blocks, _lstm_step, has_c=True),
+    "gru": Cell(3, _gru_blocks, _gru_step, inner_bias=True),
+    "rnn": Cell(1, list, _rnn_step),
+}
+
+
+class Network:
+    """A model's weights, ready to step.
+
+    Args:
+        config: the sizes.
+        vocab_size: V.
+        weights: float32 arrays under the names that CharRNN gives them.
+
+    Raises:
+        CheckpointError: a weight is missing, of another shape, or one too many.
+    """
+
+    def __init__(self, config: ModelConfig, vocab_size: int, weights: Mapping[str, NDArray[Any]]) -> None:
+        self.vocab_size, self.hidden_size, self.num_layers = vocab_size, config.hidden_size, config.num_layers
+        self.cell = CELLS[config.cell]
+        _check_shapes(config, vocab_size, weights)
+        embedding = weights["embedding.weight"]
+        self.layers = [self._lay_out(number, embedding, weights) for number in range(self.num_layers)]
+        self.head = np.ascontiguousarray(weights["head.weight"].T)  # (L·H, V)
+        self.head_bias = weights["head.bias"]
+
+    def zero_state(self, *batch: int) -> State:
+        """The state before anything was read, for one stream or, given a batch size, for so many."""
+        h = np.zeros((*batch, self.num_layers * self.hidden_size), np.float32)
+        return State(h, h.copy() if self.cell.has_c else h[..., :0])
+
+    def step(self, idx: Any, state: State) -> tuple[Array, State]:
+        """Read one symbol.
+
+        Args:
+            idx: its id, an int; or (B,) ids for a state of B streams.
+            state: left as it was.
+
+        Returns:
+            logits (V,) or (B, V) for the symbol after it, and the new state.
+        """
+        H = self.hidden_size
+        h, c = state.h.copy(), state.c.copy()
+        for number, layer in enumerate(self.layers):
+            here = slice(number * H, (number + 1) * H)
+            below = h[..., max(0, number - 1) * H : (number + 1) * H]
+            self.cell.step(layer.table[idx].copy(), h[..., here], c[..., here], layer, below)
+        logits: Array = h @ self.head
+        logits += self.head_bias
+        return logits, State(h, c)
+
+    def _lay_out(self, number: int, embedding: Array, weights: Mapping[str, NDArray[Any]]) -> Layer:
+        w_ih, w_hh, b_ih, b_hh = (weights[f"layers.{number}.rnn.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        order, G, H = self.cell.order, self.cell.gates, self.hidden_size
+
+        def laid_out(matrix: Array) -> Array:
+            return np.concatenate(order(np.split(matrix, G)))  # (G·H, ...)
+
+        inner = b_hh[-H:].copy() if self.cell.inner_bias else b_hh[:0]
+        b_hh = np.concatenate([b_hh[:-H], np.zeros_like(inner)]) if self.cell.inner_bias else b_hh
+        from_symbol = laid_out(w_ih[:, -embedding.shape[1] :])  # (G·H, E): the embedding stands last
+        from_below = laid_out(w_ih[:, : -embedding.shape[1]])  # (G·H, H), or (G·H, 0) for layer 0
+        table = embedding @ from_symbol.T + laid_out(b_ih + b_hh)
+        recurrent = np.concatenate([from_below.T, laid_out(w_hh).T])
+        return Layer(np.ascontiguousarray(table, np.float32), np.ascontiguousarray(recurrent, np.float32), inner)
+
+
+def shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
+    """The shape of every weight that the sizes imply, by name."""
+    E, H, L, V, G = config.embedding_size, config.hidden_size, config.num_layers, vocab_size, CELLS[config.cell].gates
+    expected: dict[str, tuple[int, ...]] = {"embedding.weight": (V, E), "head.weight": (V, L * H), "head.bias": (V,)}
+    for number in range(L):
+        parts = {"weight_ih": (G * H, E + (H if number else 0)), "weight_hh": (G * H, H), "bias_ih": (G * H,), "bias_hh": (G * H,)}
+        expected |= {f"layers.{number}.rnn.{name}_l0": shape for name, shape in parts.items()}
+    return expected
+
+
+def _check_shapes(config: ModelConfig, vocab_size: int, weights: Mapping[str, NDArray[Any]]) -> None:
+    expected = shapes(config, vocab_size)
+    found = {name: weight.shape for name, weight in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise CheckpointError(f"the weight {name} has shape {found.get(name)}, its config implies {expected.get(name)}; use another checkpoint")

@@ -1,0 +1,143 @@
+"""Run: a directory under checkpoints/ with a run's checkpoints; and what RUN means on the command line.
+
+    checkpoints/<run>/config.yaml  metrics.jsonl  step-00002000/ ...
+"""
+
+import json
+import math
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from charrnn import checkpoint
+from charrnn.errors import CheckpointError, RunExistsError
+from charrnn.files import clean
+
+RUNS_DIR = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's directory, which need not be there yet."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    def exists(self) -> bool:
+        """Whether anything of a run stands here."""
+        return self.config.exists() or bool(self.steps())
+
+    def step(self, step: int) -> Path:
+        return self.path / f"step-{step:08d}"
+
+    def steps(self) -> list[Path]:
+        """The committed checkpoints, the oldest first."""
+        found = self.path.glob("step-*") if self.path.is_dir() else []
+        return sorted(path for path in found if re.fullmatch(r"step-\d{8,}", path.name) and path.is_dir())
+
+    def best(self) -> Path:
+        """The checkpoint with the lowest validation loss; where none was taken, the last one.
+
+        Raises:
+            CheckpointError: there is none, or one of them says nothing of itself.
+        """
+        steps = self.steps()
+        if not steps:
+            raise CheckpointError(f"the run {self.path} has no checkpoint yet; train on, or give another run")
+        losses = {path: loss for path in steps if (loss := val_loss(path)) is not None}
+        return min(losses, key=losses.__getitem__) if losses else steps[-1]
+
+    def best_val_loss(self) -> float:
+        """The lowest validation loss of a checkpoint, in nats per character; infinity where none was taken."""
+        return min((loss for path in self.steps() if (loss := val_loss(path)) is not None), default=math.inf)
+
+    def set_aside(self, path: Path) -> Path:
+        """Rename a damaged checkpoint, so that nothing takes it for one."""
+        aside = path.with_name(f"damaged-{path.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        return path.rename(aside)
+
+    def prune(self, keep: int) -> None:
+        """Remove all checkpoints but the last ``keep`` and the best."""
+        steps = self.steps()
+        if len(steps) > keep:
+            best = self.best()
+            for path in steps[:-keep]:
+                if path != best:
+                    gone = path.with_name(f".{path.name}.tmp-gone")
+                    path.rename(gone)  # gone at once: a kill leaves no half of a checkpoint
+                    shutil.rmtree(gone)
+
+    def clean(self) -> None:
+        """Remove what a killed process left half-written."""
+        clean(self.path)
+
+    def remove(self) -> None:
+        """Delete the run, and nothing that is not one."""
+        strange = [path.name for path in self.path.iterdir() if path not in (self.config, self.metrics) and not re.match(r"\.?(damaged-|step-|config\.yaml|metrics)", path.name)]
+        if strange:
+            raise RunExistsError(f"{self.path} holds what no run wrote ({', '.join(sorted(strange)[:3])}) and was not deleted; move it away, or give another --name")
+        shutil.rmtree(self.path)
+
+    def final(self) -> dict[str, Any] | None:
+        """The last line of metrics.jsonl, where it is the loss of the whole validation text; None for an unfinished run."""
+        last = self._last_line()
+        return last if "final_val_loss" in last else None
+
+    def _last_line(self) -> dict[str, Any]:
+        try:
+            lines = self.metrics.read_text(encoding="utf-8").splitlines()
+            last = json.loads(lines[-1]) if lines else {}
+        except (OSError, ValueError):
+            return {}
+        return last if isinstance(last, dict) else {}
+
+
+def val_loss(path: Path) -> float | None:
+    """The validation loss that a checkpoint was saved with, in nats per character."""
+    loss = checkpoint.read_about(path)["about"].get("val_loss")
+    return None if loss is None else float(loss)
+
+
+def all_runs(runs_dir: str | Path = RUNS_DIR) -> list[Run]:
+    """The runs with a checkpoint, the one that saved last first."""
+    root = Path(runs_dir)
+    runs = [Run(path) for path in (root.iterdir() if root.is_dir() else []) if path.is_dir()]
+    return sorted((run for run in runs if run.steps()), key=_last_saved, reverse=True)
+
+
+def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_DIR) -> Path:
+    """The checkpoint that RUN stands for.
+
+    Args:
+        run: a name under ``runs_dir``, a run's directory or a step's directory; None is the newest run.
+        runs_dir: where the runs are.
+
+    Raises:
+        CheckpointError: there is no such run.
+    """
+    if run is None:
+        runs = all_runs(runs_dir)
+        if not runs:
+            raise CheckpointError(f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`, or name a run's directory")
+        return runs[0].best()
+    for path in (Path(runs_dir) / run, Path(run)):
+        if (path / checkpoint.MANIFEST).exists():
+            return path
+        if Run(path).exists():
+            return Run(path).best()
+    names = ", ".join(found.path.name for found in all_runs(runs_dir)) or "none"
+    raise CheckpointError(f"there is no run or checkpoint {str(run)!r}; the runs in {runs_dir} are: {names}")
+
+
+def _last_saved(run: Run) -> tuple[int, str]:
+    return max(path.stat().st_mtime_ns for path in run.steps()), run.path.name

@@ -1,0 +1,214 @@
+"""TextModel: the facade that scripts use; text in, text out. Knows nothing of training but how to start it."""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn import checkpoint as checkpoints
+from charrnn.config import knobs
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError
+from charrnn.generation.decode import Piece, decode, pieces, until_stop
+from charrnn.generation.network import Network
+from charrnn.generation.sampling import Sampler, log_probabilities
+from charrnn.runs import RUNS_DIR, find_checkpoint
+from charrnn.vocab import Vocabulary
+
+if TYPE_CHECKING:
+    from charrnn.training.trainer import Report, Trainer
+
+LENGTH = 500
+SAMPLE_LENGTH = 200  # of the samples while training
+
+
+class Sample(NamedTuple):
+    """A text that was written, the seed that writes it again, and its log-probability in nats.
+
+    The log-probability is that of all symbols drawn (a stop string's too), under the model itself, whatever the sampler did.
+    """
+
+    text: str
+    seed: int
+    log_probability: float
+
+
+class TextModel:
+    """A vocabulary and a network that writes; made by ``load`` and ``train``.
+
+    Args:
+        network: the weights.
+        vocabulary: its symbols.
+        prime: id of the symbol that is read before a text without a prompt.
+        sampling: how to sample where nothing else is said; fields of Sampler.
+        about: what the model was trained on and how well it does.
+        path: the checkpoint that it was read from.
+        sha256: of the checkpoint's model.safetensors: the model's name in a ledger.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        vocabulary: Vocabulary,
+        prime: int,
+        *,
+        sampling: Mapping[str, Any] | None = None,
+        about: Mapping[str, Any] | None = None,
+        path: Path | None = None,
+        sha256: str = "",
+    ) -> None:
+        self.network, self.vocabulary, self.prime = network, vocabulary, prime
+        self.sampling, self.about = dict(sampling or {}), dict(about or {})
+        self.path, self.sha256 = path, sha256
+
+    def generate(self, prompt: str = "", *, length: int = LENGTH, seed: int | None = None, stop: str | Sequence[str] = (), unknown: str = "error", **sampling: Any) -> str:
+        """New text that goes on from the prompt; the prompt is not part of it.
+
+        Args:
+            prompt: what the network reads first.
+            length: how many new characters, unless a stop string comes first.
+            seed: the same seed, prompt and settings give the same text; None takes another each time.
+            stop: one or several strings that end the text and are left out of it.
+            unknown: a character of the prompt that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
+            **sampling: fields of Sampler: temperature, top_k, top_p, min_p.
+
+        Raises:
+            VocabularyError: the prompt holds an unknown character.
+            ConfigError: a setting is not possible.
+        """
+        return self.sample(prompt, length=length, seed=seed, stop=stop, unknown=unknown, **sampling).text
+
+    def stream(self, prompt: str = "", *, length: int = LENGTH, seed: int | None = None, stop: str | Sequence[str] = (), unknown: str = "error", **sampling: Any) -> Iterator[str]:
+        """As ``generate``, piece by piece as it is written; the pieces joined are the text."""
+        stream = self._pieces(prompt, length, _seed(seed), stop, unknown, sampling, scored=False)
+        return (piece.text for piece in stream)
+
+    def sample(self, prompt: str = "", *, length: int = LENGTH, seed: int | None = None, stop: str | Sequence[str] = (), unknown: str = "error", **sampling: Any) -> Sample:
+        """As ``generate``, with the seed and the log-probability."""
+        seed = _seed(seed)
+        written = list(self._pieces(prompt, length, seed, stop, unknown, sampling, scored=True))
+        return Sample("".join(piece.text for piece in written), seed, sum(piece.log_probability for piece in written))
+
+    def score(self, text: str, *, unknown: str = "error") -> NDArray[np.float64]:
+        """The natural-log probability of each character, (n,), given all before it; the first is given the prime.
+
+        Raises:
+            VocabularyError: the text holds an unknown character.
+        """
+        text, _ = self.vocabulary.repair(text, unknown)
+        ids = self.vocabulary.encode(text).tolist()
+        state, previous, scores = self.network.zero_state(), self.prime, []
+        for idx in ids:
+            logits, state = self.network.step(previous, state)
+            scores.append(log_probabilities(logits.astype(np.float64))[idx])
+            previous = idx
+        if self.vocabulary.unit == "byte" and scores:  # a character has the bytes from its first to the next one's first
+            starts = np.cumsum([0] + [len(char.encode()) for char in text[:-1]])
+            return np.add.reduceat(np.array(scores, np.float64), starts)
+        return np.array(scores, np.float64)
+
+    def sampler(self, **sampling: Any) -> Sampler:
+        """The sampler of these settings, with the model's own where nothing is given."""
+        names = knobs(Sampler)
+        for name in sampling:
+            if name not in names:
+                raise ConfigError(f"{name!r} is not a setting of the sampler; give one of {', '.join(names)}")
+        return Sampler(**(self.sampling | sampling))
+
+    def _pieces(self, prompt: str, length: int, seed: int, stop: str | Sequence[str], unknown: str, sampling: Mapping[str, Any], *, scored: bool) -> Iterator[Piece]:
+        stops = (stop,) if isinstance(stop, str) else tuple(stop)
+        if not isinstance(length, int) or length < 0:
+            raise ConfigError(f"length: {length!r} is not possible; give a whole number from 0")
+        if "" in stops:
+            raise ConfigError("stop: '' is not possible; give a string of at least one character")
+        if unknown not in ("error", "skip", "replace"):
+            raise ConfigError(f"unknown: {unknown!r} is not possible; give error, skip or replace")
+        known, _ = self.vocabulary.repair(prompt, unknown)
+        ids = self.vocabulary.encode(known) if known else [self.prime]
+        symbols = decode(self.network, ids, self.sampler(**sampling), np.random.default_rng(seed), scored=scored)
+        return until_stop(pieces(self.vocabulary, symbols, length), stops)
+
+
+def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> TextModel:
+    """Open a model, without PyTorch.
+
+    Args:
+        path: a run's name or directory, or a checkpoint's directory; a run stands for its best checkpoint. None is the newest run.
+        runs_dir: where runs are looked for by name.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    found = find_checkpoint(path, runs_dir)
+    checkpoint = checkpoints.read(found)
+    try:
+        network = Network(checkpoint.model, len(checkpoint.vocabulary), checkpoint.weights)
+        model = TextModel(
+            network, checkpoint.vocabulary, checkpoint.prime, sampling=checkpoint.sampling, about=checkpoint.about, path=found, sha256=checkpoint.sha256
+        )
+        model.sampler()
+    except CharRNNError as error:
+        raise CheckpointError(f"{found}: {error}") from None
+    return model
+
+
+def train(
+    path: str | Path | Sequence[str | Path] | None = None,
+    *,
+    text: str | bytes | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_report: "Callable[[Report], object] | None" = None,
+    on_notice: Callable[[str], object] | None = None,
+    **knobs: Any,
+) -> TextModel:
+    """Train a model, as ``charrnn train`` does; the run stands under ``checkpoints/`` then.
+
+    Args:
+        path: one or several text files, a directory, a .gz file.
+        text: the corpus itself, instead of a path.
+        resume: go on with the run of that name or corpus.
+        overwrite: delete a run of that name first.
+        on_report: called with a Report after each step.
+        on_notice: called with a sentence on whatever a user should know.
+        **knobs: those of ``charrnn train``, with underscores: ``minutes=5``, ``hidden_size=256``.
+
+    Returns:
+        the best checkpoint by validation loss.
+
+    Raises:
+        CharRNNError: any of its kinds.
+    """
+    from charrnn.training.launch import launch
+
+    given = dict(knobs)
+    if path is not None:
+        given["corpus"] = (str(path),) if isinstance(path, str | Path) else tuple(str(each) for each in path)
+    trainer = launch(given, text=text, resume=resume, overwrite=overwrite, tell=on_notice or (lambda _: None))
+    for report in reports(trainer):
+        if on_report:
+            on_report(report)
+    assert trainer.directory is not None
+    return load(trainer.directory.path)
+
+
+def reports(trainer: "Trainer") -> "Iterator[Report]":
+    """Run a trainer, and put a short sample into a report every ``sample_every`` steps; the training does not feel it."""
+    every = trainer.config.train.sample_every
+    for report in trainer.run():
+        if isinstance(every, int) and report.step % every == 0 and report.final is None:
+            network = Network(trainer.config.model, len(trainer.corpus.vocabulary), trainer.weights())
+            model = TextModel(network, trainer.corpus.vocabulary, trainer.corpus.prime)
+            report = replace(report, sample=model.generate(length=SAMPLE_LENGTH, seed=report.step))
+        yield report
+
+
+def _seed(seed: int | None) -> int:
+    if seed is None:
+        return secrets.randbelow(2**32)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ConfigError(f"seed: {seed!r} is not possible; give a whole number from 0")
+    return seed

@@ -1,0 +1,114 @@
+"""Static loss on a text: the weights stay as they are while it is read with carried state. Knows nothing of training."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint import read as read_checkpoint
+from charrnn.config import DataConfig
+from charrnn.corpus.reading import read
+from charrnn.errors import CheckpointError, CorpusError
+from charrnn.training.model import CharRNN
+from charrnn.vocab import Ids
+
+CHUNK = 1024  # characters read at once; the state goes on from chunk to chunk
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A loss and what it was taken on.
+
+    Args:
+        characters: how many symbols were predicted.
+        nats_per_character: their mean negative log-probability.
+    """
+
+    characters: int
+    nats_per_character: float
+
+    @property
+    def bits_per_character(self) -> float:
+        return self.nats_per_character / math.log(2)
+
+
+class Cancelled(Exception):
+    """An evaluation was asked to stop; its loss is not known."""
+
+
+@torch.no_grad()
+def evaluate(model: CharRNN, ids: Ids, prime: int, *, lanes: int = 1, each: Callable[[int], object] = lambda _: None) -> Evaluation:
+    """The static loss of a text, every symbol of it counted.
+
+    Args:
+        model: left in the mode in which it was.
+        ids: (n,) the text.
+        prime: id of the symbol that is read before the first.
+        lanes: 1 reads the text in one stream; more cut it into so many pieces side by side, each read from a zero state
+            after the symbol before it, which is faster and a little worse.
+        each: called with the number of characters after each chunk; what it raises ends the evaluation.
+    """
+    device = model.head.weight.device
+    lanes = max(1, min(lanes, len(ids) // CHUNK))
+    length = -(-len(ids) // lanes)
+    padded = np.full(lanes * length, -1, dtype=np.int64)
+    padded[: len(ids)] = ids
+    y = torch.from_numpy(padded.reshape(lanes, length).T.copy()).to(device)  # (n / lanes, lanes), -1 at the very end
+    first = torch.cat([torch.tensor([prime], device=device), y[-1, :-1]])[None]  # (1, lanes) what stands before each piece
+    x = torch.cat([first, y[:-1]]).clamp(min=0)  # (n / lanes, lanes)
+    training, state, total = model.training, None, 0.0
+    model.eval()
+    try:
+        for start in range(0, length, CHUNK):
+            logits, state = model(x[start : start + CHUNK], state)
+            total += functional.cross_entropy(logits.float().flatten(0, 1), y[start : start + CHUNK].flatten(), ignore_index=-1, reduction="sum").item()
+            each(len(logits) * lanes)
+    finally:
+        model.train(training)
+    return Evaluation(len(ids), total / len(ids))
+
+
+def load_model(checkpoint: Checkpoint, device: str) -> CharRNN:
+    """The PyTorch network of a checkpoint."""
+    model = CharRNN(checkpoint.model, len(checkpoint.vocabulary)).to(device)
+    load_weights(model, checkpoint)
+    return model
+
+
+def load_weights(model: CharRNN, checkpoint: Checkpoint) -> None:
+    """Take over a checkpoint's weights.
+
+    Raises:
+        CheckpointError: a weight is missing, of another shape, or one too many.
+    """
+    try:
+        model.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in checkpoint.weights.items()})
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights are not those of the configuration: {' '.join(str(error).split())[:300]}; use another checkpoint") from None
+
+
+def evaluate_file(path: Path, file: str, data: DataConfig, unknown: str, *, each: Callable[[int], object] = lambda _: None) -> tuple[Evaluation, list[str]]:
+    """The static loss of a checkpoint on a text file, in one stream, and what there is to say of the file.
+
+    Args:
+        path: the checkpoint's directory.
+        file: as ``charrnn train`` takes them.
+        data: how it is read.
+        unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
+        each: called with the number of characters after each chunk.
+
+    Raises:
+        CharRNNError: the file or the checkpoint cannot be read, or a character is unknown.
+    """
+    checkpoint = read_checkpoint(path)
+    reading = read([file], data)
+    text, changes = (reading.text, []) if isinstance(reading.text, bytes) else checkpoint.vocabulary.repair(reading.text, unknown)
+    if not text:
+        raise CorpusError(f"nothing is left of {file}: the model has seen none of its characters; give another file")
+    found = evaluate(load_model(checkpoint, "cpu"), checkpoint.vocabulary.encode(text), checkpoint.prime, each=each)
+    return found, [*reading.notices, *changes]

@@ -1,0 +1,154 @@
+"""The network that is trained: CELLS, a table of recurrent layers, and CharRNN, which stacks them.
+
+Knows nothing of losses, texts or sampling. The NumPy twin of every cell stands in generation/network.py.
+
+    T  sequence_length     B  batch_size        V  vocab_size
+    E  embedding_size      H  hidden_size       L  num_layers
+    P  parts of a layer's state: 2 for lstm (h, c), 1 for gru and rnn (h)
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.config import ModelConfig
+
+FORGET_BIAS = 1.0  # Gers et al. 2000, Jozefowicz et al. 2015: begin by remembering
+
+
+class RecurrentLayer(nn.Module):
+    """One recurrent layer: ``(x (T, B, width), state (P, B, H) or None) -> (y (T, B, H), state (P, B, H))``.
+
+    Built on PyTorch's one-layer modules, so that their fused kernels are used where there are any.
+    """
+
+    rnn: nn.RNNBase
+    num_gates: int  # how many (H, ...) blocks are stacked in the weights
+
+    def init_weights(self) -> None:
+        """Orthogonal recurrent blocks (Saxe et al. 2014), Xavier input blocks (Glorot and Bengio 2010), zero biases."""
+        for name, weight in self.rnn.named_parameters():
+            if name.startswith("bias"):
+                nn.init.zeros_(weight)
+                continue
+            init = nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_
+            for block in weight.chunk(self.num_gates):
+                init(block)
+
+
+class LSTMLayer(RecurrentLayer):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000)."""
+
+    num_gates = 4  # input, forget, cell, output
+
+    def __init__(self, width: int, hidden_size: int) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(width, hidden_size)
+
+    def init_weights(self) -> None:
+        """As every layer, with a forget gate that begins open; one of the two biases is enough, they add up."""
+        super().init_weights()
+        size = self.rnn.hidden_size
+        with torch.no_grad():
+            self.rnn.get_parameter("bias_ih_l0")[size : 2 * size] = FORGET_BIAS
+
+    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        y, (h, c) = self.rnn(x, None if state is None else (state[0:1], state[1:2]))
+        return y, torch.cat([h, c]).float()  # (T, B, H), (2, B, H)
+
+
+class GRULayer(RecurrentLayer):
+    """Gated recurrent unit (Cho et al. 2014), with the reset gate after the product, as in cuDNN and PyTorch."""
+
+    num_gates = 3  # reset, update, new
+
+    def __init__(self, width: int, hidden_size: int) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(width, hidden_size)
+
+    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        y, h = self.rnn(x, state)
+        return y, h.float()  # (T, B, H), (1, B, H)
+
+
+class RNNLayer(RecurrentLayer):
+    """The plain recurrent layer with tanh (Elman 1990)."""
+
+    num_gates = 1
+
+    def __init__(self, width: int, hidden_size: int) -> None:
+        super().__init__()
+        self.rnn = nn.RNN(width, hidden_size, nonlinearity="tanh")
+
+    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        y, h = self.rnn(x, state)
+        return y, h.float()  # (T, B, H), (1, B, H)
+
+
+CELLS: dict[str, Callable[[int, int], RecurrentLayer]] = {"lstm": LSTMLayer, "gru": GRULayer, "rnn": RNNLayer}
+
+
+class LockedDropout(nn.Module):
+    """Dropout with one mask for all time steps of a chunk (Gal and Ghahramani 2016), drawn from a generator of its own.
+
+    The generator is on the CPU whatever the device, so that a seed gives the same masks everywhere.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.generator = torch.Generator()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return x
+        _, B, size = x.shape
+        keep = torch.rand(1, B, size, generator=self.generator) >= self.rate  # (1, B, size)
+        return x * (keep.to(x.device, x.dtype) / (1 - self.rate))
+
+
+class CharRNN(nn.Module):
+    """Embedding, L recurrent layers, head: ``forward(idx (T, B), state=None) -> (logits (T, B, V), state (L, P, B, H))``.
+
+    The embedding enters every layer, and every layer's output enters the head (skip connections: Graves 2013). A state
+    of None means zeros.
+
+    Args:
+        config: the sizes.
+        vocab_size: how many symbols there are.
+        seed: of the initial weights; PyTorch's global generator is left as it was.
+    """
+
+    def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0) -> None:
+        super().__init__()
+        E, H, L = config.embedding_size, config.hidden_size, config.num_layers
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.embedding = nn.Embedding(vocab_size, E)
+            self.layers = nn.ModuleList(CELLS[config.cell](E + (H if l else 0), H) for l in range(L))
+            self.head = nn.Linear(L * H, vocab_size)
+            self._init_weights()
+        self.dropout = LockedDropout(config.dropout)
+
+    def _init_weights(self) -> None:
+        nn.init.normal_(self.embedding.weight)  # unit variance, as the one-hot vectors it replaces are far apart
+        nn.init.xavier_uniform_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        for layer in self.layers:
+            layer.init_weights()  # type: ignore[operator]
+
+    def seed_dropout(self, seed: int) -> None:
+        """Make the masks of the next training pass a function of ``seed``."""
+        self.dropout.generator.manual_seed(seed)
+
+    def forward(self, idx: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        embedded = self.dropout(self.embedding(idx))  # (T, B, E)
+        outputs: list[Tensor] = []
+        states: list[Tensor] = []
+        for number, layer in enumerate(self.layers):
+            x = torch.cat([outputs[-1], embedded], dim=-1) if outputs else embedded  # (T, B, H + E) or (T, B, E)
+            y, last = layer(x, None if state is None else state[number])
+            outputs.append(self.dropout(y))  # (T, B, H)
+            states.append(last)  # (P, B, H)
+        return self.head(torch.cat(outputs, dim=-1)), torch.stack(states)  # (T, B, V), (L, P, B, H)

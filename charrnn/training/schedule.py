@@ -1,0 +1,21 @@
+"""The learning rate as a function of the step. Knows nothing else."""
+
+import math
+
+WARMUP = 0.03  # share of the steps
+FLOOR = 0.01  # share of the highest learning rate that is left at the end
+
+
+def learning_rate(step: int, steps: int, highest: float) -> float:
+    """Linear warm-up, then half a cosine (Loshchilov and Hutter 2017) down to 1 % of the highest.
+
+    Args:
+        step: counted from 0.
+        steps: how many there are in all.
+        highest: where the warm-up ends.
+    """
+    warmup = max(1, round(WARMUP * steps))
+    if step < warmup:
+        return highest * (step + 1) / warmup
+    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return highest * (FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * progress)) / 2)

@@ -1,0 +1,59 @@
+"""How many steps fit into a number of minutes: a few are timed on a throwaway copy. Leaves no trace in a run."""
+
+import time
+
+from charrnn.config import RunConfig
+from charrnn.corpus.store import Corpus
+from charrnn.training.device import settled
+from charrnn.training.evaluate import evaluate
+from charrnn.training.trainer import Trainer
+
+WARMUP_STEPS = 3  # the first steps allocate
+SHARE = 0.04  # of the budget that may go into timing
+LONGEST = 4.0  # seconds; as much as is needed for a steady mean
+EVALUATIONS = 10  # what eval_every auto will ask for
+TIMED_CHARACTERS = 8192  # of the validation text
+OVERHEAD = 0.15  # seconds to write a checkpoint and draw a sample, with each validation
+
+
+def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
+    """The steps that fit into so many seconds, with the validations, checkpoints and the timing itself taken off.
+
+    Args:
+        seconds: what is left of the budget.
+        config: resolved but for the number of steps.
+        corpus: what will be trained on.
+    """
+    begin = time.perf_counter()
+    copy = Trainer(config.replace(minutes=None, steps=10**9), corpus, run=None)
+    with settled(copy.threads, copy.device):
+        step = _seconds_per_step(copy, min(LONGEST, SHARE * seconds))
+        lanes, stream = _seconds_to_validate(copy)
+    every = config.train.eval_every
+    left = seconds - stream - (time.perf_counter() - begin)
+    if isinstance(every, int):
+        return max(1, int(left / (step + (lanes + OVERHEAD) / every)))
+    return max(1, int((left - (EVALUATIONS * (lanes + OVERHEAD) if every == "auto" else 0)) / step))
+
+
+def _seconds_per_step(copy: Trainer, longest: float) -> float:
+    for _ in range(WARMUP_STEPS):
+        copy.train_step()
+    begin, steps = time.perf_counter(), 0
+    while steps == 0 or time.perf_counter() - begin < longest:
+        copy.train_step()
+        steps += 1
+    return (time.perf_counter() - begin) / steps
+
+
+def _seconds_to_validate(copy: Trainer) -> tuple[float, float]:
+    """For one validation while training, and for the whole text in one stream at the end."""
+    val, prime = copy.corpus.val, copy.corpus.prime
+    if not len(val):
+        return 0.0, 0.0
+    begin = time.perf_counter()
+    copy.validate()
+    middle = time.perf_counter()
+    piece = val[:TIMED_CHARACTERS]
+    evaluate(copy.model, piece, prime)
+    return middle - begin, (time.perf_counter() - middle) * len(val) / len(piece)

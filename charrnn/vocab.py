@@ -1,0 +1,182 @@
+"""Vocabulary: text to ids and back. Knows nothing of tensors and files."""
+
+import codecs
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.errors import VocabularyError
+
+Ids = NDArray[Any]  # one-dimensional, an unsigned integer type
+
+# What people type, and what stands in its place in plain texts.
+LOOKALIKES = {
+    "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u2032": "'", "\u00b4": "'", "`": "'",
+    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2033": '"', "\u00ab": '"', "\u00bb": '"',
+    "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-",
+    "\u2026": ".", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "\t": " ", "\r": "\n",
+    "\u2028": "\n", "\u2029": "\n", "\u0085": "\n",
+}  # fmt: skip
+LOOKALIKES |= {"'": "\u2019", '"': "\u201d", "-": "\u2013", " ": "\u00a0", "\n": "\r"}
+
+
+def describe(char: str) -> str:
+    """A character as an error names it: ``'\u00e9' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)``."""
+    name = unicodedata.name(char, "")
+    return f"{char!r} (U+{ord(char):04X}{', ' + name if name else ''})"
+
+
+def smallest_dtype(vocab_size: int) -> type[np.unsignedinteger[Any]]:
+    """The smallest unsigned integer type that can hold every id."""
+    return np.uint8 if vocab_size <= 2**8 else np.uint16 if vocab_size <= 2**16 else np.uint32
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An immutable sequence of distinct symbols: the code points of a text, sorted, or the 256 bytes.
+
+    Args:
+        unit: ``"char"`` or ``"byte"``.
+        symbols: the characters, in the order of their ids; empty for bytes, whose id is their value.
+    """
+
+    unit: str
+    symbols: str = ""
+
+    def __post_init__(self) -> None:
+        if len(set(self.symbols)) != len(self.symbols) or (self.unit == "byte") != (not self.symbols):
+            raise VocabularyError(f"a vocabulary of unit {self.unit!r} with {len(self.symbols)} symbols, some twice or none; give each once")
+
+    @classmethod
+    def of(cls, text: str | bytes) -> "Vocabulary":
+        """The vocabulary of a text: its distinct code points, sorted; that of raw bytes is all 256."""
+        return cls("byte") if isinstance(text, bytes) else cls("char", "".join(sorted(set(text))))
+
+    def __len__(self) -> int:
+        return len(self.symbols) or 256
+
+    @cached_property
+    def _lookup(self) -> NDArray[np.int64]:
+        """Code point to id, -1 where there is none; as long as the highest code point asks for."""
+        points = np.array([ord(char) for char in self.symbols], dtype=np.int64)
+        table = np.full(points.max() + 2, -1, dtype=np.int64)  # the last entry stands for all beyond
+        table[points] = np.arange(len(points))
+        return table
+
+    def encode(self, text: str | bytes) -> Ids:
+        """Text to ids, one-dimensional, of the smallest integer type; bytes only where the unit is the byte.
+
+        Raises:
+            VocabularyError: a character is unknown; the message names it, its place, and the nearest known one.
+        """
+        if self.unit == "byte":
+            return np.frombuffer(_utf8(text) if isinstance(text, str) else text, dtype=np.uint8)
+        if isinstance(text, bytes):
+            raise VocabularyError(f"{len(text)} bytes were given to a vocabulary of characters; decode them first")
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        ids = self._lookup[np.minimum(points, len(self._lookup) - 1)]
+        if ids.size and ids.min() < 0:
+            raise self._unknown(text, int(np.argmax(ids < 0)))
+        return ids.astype(smallest_dtype(len(self)))
+
+    def decode(self, ids: Ids | Sequence[int]) -> str:
+        """Ids to text; bytes that are no UTF-8 become U+FFFD."""
+        decoder = self.decoder()
+        return decoder.decode([int(idx) for idx in ids]) + decoder.flush()
+
+    def decoder(self) -> "Decoder":
+        """A decoder for ids that come one by one."""
+        return Decoder(self)
+
+    def repair(self, text: str, unknown: str = "error") -> tuple[str, list[str]]:
+        """A text of known characters only, and a sentence on each kind of change made to get it.
+
+        Args:
+            text: what somebody typed.
+            unknown: ``"error"``, ``"skip"`` (leave unknown characters out) or ``"replace"`` (by the nearest known one).
+
+        Raises:
+            VocabularyError: a character is unknown, and must not be or cannot be replaced.
+        """
+        if self.unit == "byte" or set(text) <= set(self.symbols):
+            return text, []
+        if unknown == "error":
+            raise self._unknown(text, next(place for place, char in enumerate(text) if char not in self.symbols))
+        return self._skip(text) if unknown == "skip" else self._replace(text)
+
+    def _skip(self, text: str) -> tuple[str, list[str]]:
+        left_out = sorted(set(text) - set(self.symbols))
+        kept = "".join(char for char in text if char in self.symbols)
+        return kept, [f"left out {describe(char)}, {text.count(char)} times: the model has not seen it" for char in left_out]
+
+    def _replace(self, text: str) -> tuple[str, list[str]]:
+        out, changes = "", dict[str, None]()
+        place = 0
+        while place < len(text):
+            if text[place] in self.symbols:
+                out, place = out + text[place], place + 1
+                continue
+            near, taken = self.nearest(text, place)
+            if not near:
+                raise self._unknown(text, place)
+            old = text[place - (taken - 1) : place + 1] if taken > 1 else text[place]
+            out, place = (out[: len(out) - (taken - 1)] if taken > 1 else out) + near, place + 1
+            changes[f"put {near!r} for {old!r}: the model has not seen {describe(text[place - 1])}"] = None
+        return out, list(changes)
+
+    def nearest(self, text: str, place: int) -> tuple[str, int]:
+        """The known spelling nearest to the unknown character at ``place``, and how many characters, ending there, it stands for.
+
+        Tried in this order: composed with what stands before it, decomposed, look-alike, compatibility form, other case,
+        without its accent. ``("", 0)`` where nothing is near.
+        """
+        char = text[place]
+        if unicodedata.combining(char) and place:
+            whole = unicodedata.normalize("NFC", text[place - 1 : place + 1])
+            if len(whole) == 1 and whole in self.symbols:
+                return whole, 2
+        plain = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
+        candidates = (
+            unicodedata.normalize("NFC", char), unicodedata.normalize("NFD", char), LOOKALIKES.get(char, ""),
+            unicodedata.normalize("NFKC", char), char.swapcase(), plain, plain.swapcase(), LOOKALIKES.get(plain, ""),
+        )  # fmt: skip
+        for candidate in candidates:
+            if candidate and set(candidate) <= set(self.symbols):
+                return candidate, 1
+        return "", 0
+
+    def _unknown(self, text: str, place: int) -> VocabularyError:
+        near, taken = self.nearest(text, place)
+        of = f"of the {len(self)} that the model knows"
+        hint = f"the nearest {of} is {near!r}: type that, or use --unknown replace" if near else f"none {of} is near"
+        return VocabularyError(f"unknown character {describe(text[place])} at position {place + 1} of the text; {hint}; --unknown skip leaves it out")
+
+
+class Decoder:
+    """Ids to text piece by piece; the end of an unfinished UTF-8 sequence is held back until it is whole."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._symbols = vocabulary.symbols
+        self._bytes = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text that has become whole with these ids."""
+        if self._symbols:
+            return "".join([self._symbols[idx] for idx in ids])
+        return self._bytes.decode(bytes(ids))
+
+    def flush(self) -> str:
+        """What is left at the end: U+FFFD where a sequence was never finished."""
+        return "" if self._symbols else self._bytes.decode(b"", final=True)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise VocabularyError(f"{describe(text[error.start])} at position {error.start + 1} is half a character and cannot be written as UTF-8; leave it out") from None
