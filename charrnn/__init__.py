@@ -24,7 +24,7 @@ _HOMES = {
     "load": "text_model",
     "train": "text_model",
 }
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
     from charrnn.errors import (

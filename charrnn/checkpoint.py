@@ -94,7 +94,9 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
     entries = _manifest(path)
     shared = not any((path / name).exists() for name in TRAINER_FILES)  # somebody left them out to share the model
     if trainer and (shared or "trainer.json" not in entries):
-        raise CheckpointError(f"{path} holds no trainer.json and trainer.safetensors: it is a model to share and cannot be trained on; start a new run")
+        raise CheckpointError(
+            f"{path} holds no trainer.json and trainer.safetensors: it is a model to share and cannot be trained on; start a new run"
+        )
     files = {name: _verified(path, name, entry) for name, entry in entries.items() if not (shared and name in TRAINER_FILES)}
     try:
         config = _config(path, files["config.json"])
@@ -111,7 +113,9 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
             sha256=entries["model.safetensors"]["sha256"],
         )
     except (KeyError, TypeError, ValueError, CharRNNError, SafetensorError, RecursionError) as error:
-        raise CheckpointError(f"{path} is no checkpoint that this version can read: {_first_line(error)}; look at its files, or use another one") from None
+        raise CheckpointError(
+            f"{path} is no checkpoint that this version can read: {_first_line(error)}; look at its files, or use another one"
+        ) from None
     _check(path, checkpoint, config["vocab_size"])
     return checkpoint
 
@@ -128,10 +132,15 @@ def read_about(path: Path) -> dict[str, Any]:
 def _check(path: Path, checkpoint: Checkpoint, vocab_size: int) -> None:
     vocabulary = checkpoint.vocabulary
     if len(vocabulary) != vocab_size or not 0 <= checkpoint.prime < vocab_size:
-        raise CheckpointError(f"{path}: the vocabulary has {len(vocabulary)} symbols, the model {vocab_size}; the checkpoint is not of one piece, use another one")
+        raise CheckpointError(
+            f"{path}: the vocabulary has {len(vocabulary)} symbols, the model {vocab_size}; "
+            "the checkpoint is not of one piece, use another one"
+        )
     for name, weight in checkpoint.weights.items():
         if weight.dtype != np.float32 or not np.isfinite(weight).all():
-            raise CheckpointError(f"{path}: the weight {name} is {weight.dtype} or holds a value that is not a number; use another checkpoint")
+            raise CheckpointError(
+                f"{path}: the weight {name} is {weight.dtype} or holds a value that is not a number; use another checkpoint"
+            )
 
 
 def _manifest(path: Path) -> dict[str, dict[str, Any]]:
@@ -155,9 +164,13 @@ def _verified(path: Path, name: str, entry: Mapping[str, Any]) -> bytes:
         size = file.stat().st_size
         data = file.read_bytes() if size == entry["bytes"] else b""
     except OSError as error:
-        raise CheckpointError(f"{path / name} cannot be read: {error.strerror or error}; copy the whole directory again, or use another checkpoint") from None
+        raise CheckpointError(
+            f"{path / name} cannot be read: {error.strerror or error}; copy the whole directory again, or use another checkpoint"
+        ) from None
     if size != entry["bytes"]:
-        raise CheckpointError(f"{path / name} is damaged: {size} bytes, {entry['bytes']} were written; copy it again, or use another checkpoint")
+        raise CheckpointError(
+            f"{path / name} is damaged: {size} bytes, {entry['bytes']} were written; copy it again, or use another checkpoint"
+        )
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise CheckpointError(f"{path / name} is damaged: its SHA-256 is not the one written; copy it again, or use another checkpoint")
     return data

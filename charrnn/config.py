@@ -141,11 +141,15 @@ class ModelConfig(Checked):
 class TrainConfig(Checked):
     """How the network is trained. Whatever counts time is in steps."""
 
-    minutes: float | None = knob(None, "train for so long: turned into steps by timing a few; 5 where --steps is not given", above=0, high=525600, none=True)
+    minutes: float | None = knob(
+        None, "train for so long: turned into steps by timing a few; 5 where --steps is not given", above=0, high=525600, none=True
+    )
     steps: int | None = knob(None, "train for so many steps", low=1, none=True)
     batch_size: int = knob(16, "lanes of text read side by side", low=1, high=65536)
     sequence_length: int = knob(64, "characters that a lane reads in a step; gradients reach back so far", low=1, high=65536)
-    learning_rate: float = knob(4e-3, "the highest learning rate: 3 % of the steps lead up to it, a cosine down to 1 % of it", above=0, high=100)
+    learning_rate: float = knob(
+        4e-3, "the highest learning rate: 3 % of the steps lead up to it, a cosine down to 1 % of it", above=0, high=100
+    )
     weight_decay: float = knob(0.01, "decoupled weight decay of the matrices", low=0, high=100)
     clip_norm: float | None = knob(1.0, "the longest that the gradient may be; longer ones are scaled down", above=0, none=True)
     seed: int = knob(0, "of the initial weights, the order of the text and the dropout", low=0, high=2**32 - 1)
@@ -172,7 +176,7 @@ class RunConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.name is not None and (self.name in ("", ".", "..") or set(self.name) & set('/\\\0') or self.name.startswith("step-")):
+        if self.name is not None and (self.name in ("", ".", "..") or set(self.name) & set("/\\\0") or self.name.startswith("step-")):
             raise ConfigError(f"name: {self.name!r} is not possible; give a directory's name: no slash, and not beginning with step-")
         if self.train.minutes is not None and self.train.steps is not None:
             raise ConfigError(f"minutes and steps: {self.train.minutes:g} and {self.train.steps} are both given; give one of them")

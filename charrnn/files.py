@@ -73,4 +73,6 @@ def _write_synced(path: Path, data: bytes) -> None:
 def _not_written(path: Path, error: OSError) -> CheckpointError:
     parent = next((parent for parent in path.parents if parent.exists()), Path("."))
     free = shutil.disk_usage(parent).free / 2**20
-    return CheckpointError(f"{path} could not be written: {error.strerror or error} ({free:,.0f} MiB free there); make room, or give another --runs-dir")
+    return CheckpointError(
+        f"{path} could not be written: {error.strerror or error} ({free:,.0f} MiB free there); make room, or give another --runs-dir"
+    )

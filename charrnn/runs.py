@@ -1,6 +1,6 @@
 """Run: a directory under checkpoints/ with a run's checkpoints; and what RUN means on the command line.
 
-    checkpoints/<run>/config.yaml  metrics.jsonl  step-00002000/ ...
+checkpoints/<run>/config.yaml  metrics.jsonl  step-00002000/ ...
 """
 
 import json
@@ -83,9 +83,16 @@ class Run:
 
     def remove(self) -> None:
         """Delete the run, and nothing that is not one."""
-        strange = [path.name for path in self.path.iterdir() if path not in (self.config, self.metrics) and not re.match(r"\.?(damaged-|step-|config\.yaml|metrics)", path.name)]
+        strange = [
+            path.name
+            for path in self.path.iterdir()
+            if path not in (self.config, self.metrics) and not re.match(r"\.?(damaged-|step-|config\.yaml|metrics)", path.name)
+        ]
         if strange:
-            raise RunExistsError(f"{self.path} holds what no run wrote ({', '.join(sorted(strange)[:3])}) and was not deleted; move it away, or give another --name")
+            raise RunExistsError(
+                f"{self.path} holds what no run wrote ({', '.join(sorted(strange)[:3])}) and was not deleted; "
+                "move it away, or give another --name"
+            )
         shutil.rmtree(self.path)
 
     def final(self) -> dict[str, Any] | None:
@@ -128,7 +135,9 @@ def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_D
     if run is None:
         runs = all_runs(runs_dir)
         if not runs:
-            raise CheckpointError(f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`, or name a run's directory")
+            raise CheckpointError(
+                f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`, or name a run's directory"
+            )
         return runs[0].best()
     for path in (Path(runs_dir) / run, Path(run)):
         if (path / checkpoint.MANIFEST).exists():

@@ -64,7 +64,16 @@ class TextModel:
         self.sampling, self.about = dict(sampling or {}), dict(about or {})
         self.path, self.sha256 = path, sha256
 
-    def generate(self, prompt: str = "", *, length: int = LENGTH, seed: int | None = None, stop: str | Sequence[str] = (), unknown: str = "error", **sampling: Any) -> str:
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        length: int = LENGTH,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        unknown: str = "error",
+        **sampling: Any,
+    ) -> str:
         """New text that goes on from the prompt; the prompt is not part of it.
 
         Args:
@@ -81,12 +90,30 @@ class TextModel:
         """
         return self.sample(prompt, length=length, seed=seed, stop=stop, unknown=unknown, **sampling).text
 
-    def stream(self, prompt: str = "", *, length: int = LENGTH, seed: int | None = None, stop: str | Sequence[str] = (), unknown: str = "error", **sampling: Any) -> Iterator[str]:
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        length: int = LENGTH,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        unknown: str = "error",
+        **sampling: Any,
+    ) -> Iterator[str]:
         """As ``generate``, piece by piece as it is written; the pieces joined are the text."""
         stream = self._pieces(prompt, length, _seed(seed), stop, unknown, sampling, scored=False)
         return (piece.text for piece in stream)
 
-    def sample(self, prompt: str = "", *, length: int = LENGTH, seed: int | None = None, stop: str | Sequence[str] = (), unknown: str = "error", **sampling: Any) -> Sample:
+    def sample(
+        self,
+        prompt: str = "",
+        *,
+        length: int = LENGTH,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        unknown: str = "error",
+        **sampling: Any,
+    ) -> Sample:
         """As ``generate``, with the seed and the log-probability."""
         seed = _seed(seed)
         written = list(self._pieces(prompt, length, seed, stop, unknown, sampling, scored=True))
@@ -118,7 +145,9 @@ class TextModel:
                 raise ConfigError(f"{name!r} is not a setting of the sampler; give one of {', '.join(names)}")
         return Sampler(**(self.sampling | sampling))
 
-    def _pieces(self, prompt: str, length: int, seed: int, stop: str | Sequence[str], unknown: str, sampling: Mapping[str, Any], *, scored: bool) -> Iterator[Piece]:
+    def _pieces(
+        self, prompt: str, length: int, seed: int, stop: str | Sequence[str], unknown: str, sampling: Mapping[str, Any], *, scored: bool
+    ) -> Iterator[Piece]:
         stops = (stop,) if isinstance(stop, str) else tuple(stop)
         if not isinstance(length, int) or length < 0:
             raise ConfigError(f"length: {length!r} is not possible; give a whole number from 0")
@@ -147,7 +176,13 @@ def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> 
     try:
         network = Network(checkpoint.model, len(checkpoint.vocabulary), checkpoint.weights)
         model = TextModel(
-            network, checkpoint.vocabulary, checkpoint.prime, sampling=checkpoint.sampling, about=checkpoint.about, path=found, sha256=checkpoint.sha256
+            network,
+            checkpoint.vocabulary,
+            checkpoint.prime,
+            sampling=checkpoint.sampling,
+            about=checkpoint.about,
+            path=found,
+            sha256=checkpoint.sha256,
         )
         model.sampler()
     except CharRNNError as error:

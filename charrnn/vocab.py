@@ -50,7 +50,9 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if len(set(self.symbols)) != len(self.symbols) or (self.unit == "byte") != (not self.symbols):
-            raise VocabularyError(f"a vocabulary of unit {self.unit!r} with {len(self.symbols)} symbols, some twice or none; give each once")
+            raise VocabularyError(
+                f"a vocabulary of unit {self.unit!r} with {len(self.symbols)} symbols, some twice or none; give each once"
+            )
 
     @classmethod
     def of(cls, text: str | bytes) -> "Vocabulary":
@@ -151,10 +153,12 @@ class Vocabulary:
         return "", 0
 
     def _unknown(self, text: str, place: int) -> VocabularyError:
-        near, taken = self.nearest(text, place)
+        near, _ = self.nearest(text, place)
         of = f"of the {len(self)} that the model knows"
         hint = f"the nearest {of} is {near!r}: type that, or use --unknown replace" if near else f"none {of} is near"
-        return VocabularyError(f"unknown character {describe(text[place])} at position {place + 1} of the text; {hint}; --unknown skip leaves it out")
+        return VocabularyError(
+            f"unknown character {describe(text[place])} at position {place + 1} of the text; {hint}; --unknown skip leaves it out"
+        )
 
 
 class Decoder:
@@ -179,4 +183,6 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise VocabularyError(f"{describe(text[error.start])} at position {error.start + 1} is half a character and cannot be written as UTF-8; leave it out") from None
+        raise VocabularyError(
+            f"{describe(text[error.start])} at position {error.start + 1} is half a character and cannot be written as UTF-8; leave it out"
+        ) from None

@@ -19,11 +19,17 @@ READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in
 @click.argument("run")
 @click.argument("file")
 @knob_options(READING)
-@click.option("--unknown", type=click.Choice(["error", "skip", "replace"]), default="error", show_default=True, help="a character of the file that the model has not seen")
+@click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip", "replace"]),
+    default="error",
+    show_default=True,
+    help="a character of the file that the model has not seen",
+)
 @click.option("--json", "as_json", is_flag=True, help="one JSON object: characters, nats_per_character, bits_per_character, mode")
 @click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
 @click.pass_context
-def evaluate(ctx: click.Context, run: str, file: str, unknown: str, as_json: bool, runs_dir: str, **_: Any) -> None:
+def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, as_json: bool, runs_dir: str, **_: Any) -> None:
     """The static loss of RUN on FILE: the weights stay as they are while the whole file is read with carried state.
 
     The file is read as the run's corpus was, unless a flag says otherwise.
@@ -47,7 +53,12 @@ def evaluate(ctx: click.Context, run: str, file: str, unknown: str, as_json: boo
         click.echo(notice, err=True)
     click.echo(f"{model.path}", err=True)
     if as_json:
-        values = {"characters": found.characters, "nats_per_character": found.nats_per_character, "bits_per_character": found.bits_per_character, "mode": "static"}
+        values = {
+            "characters": found.characters,
+            "nats_per_character": found.nats_per_character,
+            "bits_per_character": found.bits_per_character,
+            "mode": "static",
+        }
         click.echo(json.dumps(values))
     else:
         click.echo(f"{in_words(found.nats_per_character)}, static, {found.characters:,} characters")

@@ -72,12 +72,15 @@ def _loss(about: dict[str, Any]) -> str:
 
 
 def _in_full(about: dict[str, Any]) -> str:
-    symbols = "256 bytes" if about["unit"] == "byte" else f"{about['vocab_size']} characters: {json.dumps(about['symbols'], ensure_ascii=False)}"
+    symbols = (
+        "256 bytes" if about["unit"] == "byte" else f"{about['vocab_size']} characters: {json.dumps(about['symbols'], ensure_ascii=False)}"
+    )
+    source = ", ".join(about["corpus"]) or "a text"
     lines = {
         "checkpoint": about["checkpoint"],
         "model": f"{_size(about)}, embedding {about['embedding_size']}, dropout {about['dropout']:g}, {about['parameters']:,} parameters",
         "symbols": symbols,
-        "corpus": f"{', '.join(about['corpus']) or 'a text'}: {about['train_characters']:,} characters to learn from, {about['val_characters']:,} held out",
+        "corpus": f"{source}: {about['train_characters']:,} characters to learn from, {about['val_characters']:,} held out",
         "trained": f"{about['step']:,} of {about['steps']:,} steps, the text {about['epochs']:.2f} times, by charrnn {about['charrnn']}",
         "loss": _loss(about),
         "sha256": about["sha256"],
@@ -86,5 +89,3 @@ def _in_full(about: dict[str, Any]) -> str:
     if len(others) > 1:
         lines["kept"] = ", ".join(others)
     return "\n".join(f"{name + ':':<12}{value}" for name, value in lines.items())
-
-

@@ -60,7 +60,11 @@ EXAMPLES = """
 """
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CHARRNN", "max_content_width": 110}, epilog=EXAMPLES)
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CHARRNN", "max_content_width": 110},
+    epilog=EXAMPLES,
+)
 @click.version_option(__version__, message="charrnn %(version)s")
 def cli() -> None:
     """Learn to write from a text file, one character at a time, and write new text in the same manner."""

@@ -17,9 +17,11 @@ def knob_options(knobs: Mapping[str, Knob]) -> Decorator:
     """A flag for each knob, in their order. The values stay texts until ``given`` reads them."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for knob in reversed(knobs.values()):
+        for knob in reversed(list(knobs.values())):
             names = [knob.short, knob.flag] if knob.short else [knob.flag]
-            function = click.option(*names, knob.name, metavar=metavar(knob), help=f"{knob.help}  [default: {spelled(knob.default)}]", expose_value=True)(function)
+            function = click.option(
+                *names, knob.name, metavar=metavar(knob), help=f"{knob.help}  [default: {spelled(knob.default)}]", expose_value=True
+            )(function)
         return function
 
     return decorate
@@ -44,7 +46,11 @@ def given(ctx: click.Context, knobs: Mapping[str, Knob], config: str | None = No
     """
     values = _from_yaml(config) if config else {}
     for source in (ParameterSource.ENVIRONMENT, ParameterSource.COMMANDLINE):
-        found = {name: knob.parse(ctx.params[name], _place(ctx, knob, source)) for name, knob in knobs.items() if ctx.get_parameter_source(name) == source}
+        found = {
+            name: knob.parse(ctx.params[name], _place(ctx, knob, source))
+            for name, knob in knobs.items()
+            if ctx.get_parameter_source(name) == source
+        }
         if found.get("minutes") and found.get("steps"):
             raise ConfigError(f"minutes and steps: {found['minutes']:g} and {found['steps']} are both given; give one of them")
         for one, other in (("minutes", "steps"), ("steps", "minutes")):  # what is set here replaces both of below

@@ -28,9 +28,14 @@ class Progress:
         self.loss = math.nan
         self.begin, self.first_step, self.said = time.monotonic(), trainer.step, time.monotonic()
         self.bar = tqdm(
-            total=trainer.steps * self.per_step, initial=trainer.step * self.per_step, unit=" characters", unit_scale=True, disable=not self.terminal, dynamic_ncols=True,
+            total=trainer.steps * self.per_step,
+            initial=trainer.step * self.per_step,
+            unit=" characters",
+            unit_scale=True,
+            disable=not self.terminal,
+            dynamic_ncols=True,
             bar_format="{percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left, loss {postfix}",
-        )  # fmt: skip
+        )
 
     def show(self, report: Report) -> None:
         """One step."""

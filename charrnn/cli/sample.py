@@ -26,17 +26,47 @@ from charrnn.text_model import LENGTH, Sample, TextModel, load
 @click.option("--prompt-file", metavar="FILE", help="read the prompt from a file, exactly as it is; - is standard input")
 @click.option("-n", "--length", type=click.IntRange(0, 10**9), default=LENGTH, show_default=True, help="new characters to write")
 @knob_options(knobs(Sampler))
-@click.option("-s", "--seed", type=click.IntRange(0, 2**63 - 1), help="the same seed and settings write the same text  [default: another each time, shown]")
-@click.option("--num-samples", type=click.IntRange(1, 10**6), default=1, show_default=True, help="how many texts; the i-th has seed + i - 1")
-@click.option("--stop", multiple=True, metavar="STRING", help="end before this string; may be given several times; \\n and \\t are newline and tab")
-@click.option("--unknown", type=click.Choice(["error", "skip", "replace"]), default="error", show_default=True, help="a character of the prompt that the model has not seen")
+@click.option(
+    "-s",
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    help="the same seed and settings write the same text  [default: another each time, shown]",
+)
+@click.option(
+    "--num-samples", type=click.IntRange(1, 10**6), default=1, show_default=True, help="how many texts; the i-th has seed + i - 1"
+)
+@click.option(
+    "--stop", multiple=True, metavar="STRING", help="end before this string; may be given several times; \\n and \\t are newline and tab"
+)
+@click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip", "replace"]),
+    default="error",
+    show_default=True,
+    help="a character of the prompt that the model has not seen",
+)
 @click.option("--hide-prompt", is_flag=True, help="show the new text alone")
 @click.option("-o", "--output", metavar="FILE", help="write into a file, once all is written; - is standard output")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line: text, prompt, seed, settings, model, log_probability")
 @click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
 @click.pass_context
-def sample(ctx: click.Context, run: str | None, prompt: str, prompt_file: str | None, length: int, seed: int | None, num_samples: int, stop: tuple[str, ...],
-           unknown: str, hide_prompt: bool, output: str | None, as_json: bool, runs_dir: str, **_: Any) -> None:  # fmt: skip
+def sample(
+    ctx: click.Context,
+    /,
+    run: str | None,
+    prompt: str,
+    prompt_file: str | None,
+    length: int,
+    seed: int | None,
+    num_samples: int,
+    stop: tuple[str, ...],
+    unknown: str,
+    hide_prompt: bool,
+    output: str | None,
+    as_json: bool,
+    runs_dir: str,
+    **_: Any,
+) -> None:
     """Write new text: RUN is a run's name, its directory, or a checkpoint's; without it, the newest run.
 
     A run stands for its best checkpoint by validation loss.
@@ -83,7 +113,14 @@ def _show(shown: str, stream: Any, end: str = "\n") -> None:
 
 
 def _json_line(written: Sample, prompt: str, asked: dict[str, Any], model: TextModel) -> str:
-    values = {"text": written.text, "prompt": prompt, "seed": written.seed, "settings": asked, "model": model.sha256, "log_probability": written.log_probability}
+    values = {
+        "text": written.text,
+        "prompt": prompt,
+        "seed": written.seed,
+        "settings": asked,
+        "model": model.sha256,
+        "log_probability": written.log_probability,
+    }
     return json.dumps(values, ensure_ascii=False) + "\n"
 
 

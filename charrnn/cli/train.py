@@ -14,11 +14,13 @@ from charrnn.config import run_knobs
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("corpus", nargs=-1, metavar="[PATH]...")
 @knob_options(run_knobs())
-@click.option("-c", "--config", metavar="FILE", help="a YAML file of knobs, such as a run's config.yaml; flags and environment go before it")
+@click.option(
+    "-c", "--config", metavar="FILE", help="a YAML file of knobs, such as a run's config.yaml; flags and environment go before it"
+)
 @click.option("--resume", is_flag=True, help="go on with the run of that --name or of that corpus, or else the newest, to the bit")
 @click.option("--overwrite", is_flag=True, help="delete a run of that name first")
 @click.pass_context
-def train(ctx: click.Context, corpus: tuple[str, ...], config: str | None, resume: bool, overwrite: bool, **_: Any) -> None:
+def train(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, resume: bool, overwrite: bool, **_: Any) -> None:
     """Learn to write from text files: PATH is a text file, a directory (its *.txt), a .gz file, or - for standard input.
 
     \b
@@ -50,17 +52,26 @@ def train(ctx: click.Context, corpus: tuple[str, ...], config: str | None, resum
         finally:
             progress.close()
         if wished.signum:
-            click.echo(f"stopped; saved {run.steps()[-1]}; `charrnn train --resume --name {run.path.name}` goes on" if run.steps() else "stopped before the first step", err=True)
+            click.echo(
+                f"stopped; saved {run.steps()[-1]}; `charrnn train --resume --name {run.path.name}` goes on"
+                if run.steps()
+                else "stopped before the first step",
+                err=True,
+            )
             sys.exit(128 + wished.signum)
         took = time.monotonic() - begin
         loss = f": {in_words(final.nats_per_character)} on the {final.characters:,} held-out ones" if final else ""
-        click.echo(f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}\nwrite with: charrnn sample {run.path.name}", err=True)
+        click.echo(
+            f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}\nwrite with: charrnn sample {run.path.name}",
+            err=True,
+        )
 
 
 def _first_line(trainer: Any) -> str:
     model, knobs, corpus = trainer.config.model, trainer.config.train, trainer.corpus
     size = sum(weight.numel() for weight in trainer.model.parameters())
     return (
-        f"{trainer.directory.path}: {len(corpus.train):,} characters to learn from, {len(corpus.val):,} held out, {len(corpus.vocabulary)} symbols; "
-        f"{model.cell} {model.num_layers} x {model.hidden_size}, {size:,} parameters, {knobs.precision} on {knobs.device}, {knobs.threads} threads, seed {knobs.seed}"
+        f"{trainer.directory.path}: {len(corpus.train):,} characters to learn from, {len(corpus.val):,} held out, "
+        f"{len(corpus.vocabulary)} symbols; {model.cell} {model.num_layers} x {model.hidden_size}, {size:,} parameters, "
+        f"{knobs.precision} on {knobs.device}, {knobs.threads} threads, seed {knobs.seed}"
     )

@@ -74,11 +74,15 @@ def check_encoding(config: DataConfig) -> None:
     except (LookupError, ValueError):
         known = False
     if not known:
-        raise ConfigError(f"encoding: {config.encoding!r} is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030")
+        raise ConfigError(
+            f"encoding: {config.encoding!r} is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
+        )
     plain = DataConfig()
     for name in ("encoding", "encoding_errors", "newlines", "normalize"):
         if config.unit == "byte" and getattr(config, name) != getattr(plain, name):
-            raise ConfigError(f"{name}: {getattr(config, name)!r} cannot be had with unit byte, which takes the bytes as they are; leave one of them out")
+            raise ConfigError(
+                f"{name}: {getattr(config, name)!r} cannot be had with unit byte, which takes the bytes as they are; leave one of them out"
+            )
 
 
 def _expand(path: str) -> list[str]:
@@ -97,9 +101,13 @@ def _load(path: str) -> bytes:
     except FileNotFoundError:
         raise CorpusError(f"there is no file {path} (in {Path.cwd()}); check the name") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise CorpusError(f"{path} is not a whole gzip file: {error}; unpack it by hand to see, or take .gz off its name if it is plain text") from None
+        raise CorpusError(
+            f"{path} is not a whole gzip file: {error}; unpack it by hand to see, or take .gz off its name if it is plain text"
+        ) from None
     except (OSError, ValueError) as error:
-        raise CorpusError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}; check the name and its permissions") from None
+        raise CorpusError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}; check the name and its permissions"
+        ) from None
 
 
 def _decode(data: bytes, path: str, config: DataConfig, notices: list[str]) -> str | bytes:
@@ -113,7 +121,10 @@ def _decode(data: bytes, path: str, config: DataConfig, notices: list[str]) -> s
         text = text[1:]
         notices.append(f"{path} begins with a byte order mark; it was left out")
     if half := re.search("[\ud800-\udfff]", text):
-        raise CorpusError(f"{path} holds half a surrogate pair, U+{ord(half[0]):04X}, at character {half.start() + 1}; give another --encoding than {config.encoding}")
+        raise CorpusError(
+            f"{path} holds half a surrogate pair, U+{ord(half[0]):04X}, at character {half.start() + 1}; "
+            f"give another --encoding than {config.encoding}"
+        )
     replaced = text.count("\ufffd") - (data.count(b"\xef\xbf\xbd") if config.encoding_errors == "replace" else text.count("\ufffd"))
     if replaced > 0:
         notices.append(f"{replaced} places of {path} are not {config.encoding}; U+FFFD stands there now")
@@ -153,7 +164,8 @@ def _bad_byte(data: bytes, path: str, config: DataConfig, error: UnicodeError) -
     guess = guess_encoding(data)
     try_this = f"--encoding {guess} fits the whole file, or " if guess and guess != config.encoding else ""
     return CorpusError(
-        f"{path} is not {config.encoding}: {found} at byte {place} (line {line}); try {try_this}--encoding-errors replace to put U+FFFD there"
+        f"{path} is not {config.encoding}: {found} at byte {place} (line {line}); "
+        f"try {try_this}--encoding-errors replace to put U+FFFD there"
     )
 
 

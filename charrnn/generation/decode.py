@@ -28,7 +28,9 @@ def read(network: Network, ids: Iterable[int]) -> tuple[Any, State]:
     return logits, state
 
 
-def decode(network: Network, prompt: Ids | Sequence[int], sampler: Sampler, rng: np.random.Generator, *, scored: bool = False) -> Iterator[Symbol]:
+def decode(
+    network: Network, prompt: Ids | Sequence[int], sampler: Sampler, rng: np.random.Generator, *, scored: bool = False
+) -> Iterator[Symbol]:
     """Draw symbols without end.
 
     Args:

@@ -202,4 +202,6 @@ def _check_shapes(config: ModelConfig, vocab_size: int, weights: Mapping[str, ND
     found = {name: weight.shape for name, weight in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            raise CheckpointError(f"the weight {name} has shape {found.get(name)}, its config implies {expected.get(name)}; use another checkpoint")
+            raise CheckpointError(
+                f"the weight {name} has shape {found.get(name)}, its config implies {expected.get(name)}; use another checkpoint"
+            )

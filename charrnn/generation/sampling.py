@@ -20,7 +20,8 @@ def apply_temperature(logits: Logits, temperature: float) -> Logits:
     """Divide by the temperature (Ackley et al. 1985); 0 keeps the first of the likeliest symbols alone."""
     if temperature == 0:
         return apply_top_k(logits, 1)
-    return (logits - logits.max(axis=-1, keepdims=True)) / temperature
+    cooled: Logits = (logits - logits.max(axis=-1, keepdims=True)) / temperature
+    return cooled
 
 
 def apply_top_k(logits: Logits, top_k: int) -> Logits:
@@ -52,14 +53,16 @@ def apply_min_p(logits: Logits, min_p: float) -> Logits:
 
 def probabilities(logits: Logits) -> Logits:
     """Softmax on the last axis."""
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
+    weights: Logits = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return weights
 
 
 def log_probabilities(logits: Logits) -> Logits:
     """The natural logarithm of the softmax on the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    shifted: Logits = logits - logits.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
 
 
 def draw(logits: Logits, rng: np.random.Generator) -> Any:
@@ -79,7 +82,9 @@ class Sampler(Checked):
 
     temperature: float = knob(0.8, "below 1 safer, above 1 wilder; 0 always takes the likeliest character", low=0, high=10**6, short="-t")
     top_k: int | None = knob(None, "draw from the k likeliest characters only", low=1, none=True, short="-k")
-    top_p: float | None = knob(None, "draw from the fewest likeliest characters that have probability p together", above=0, high=1, none=True)
+    top_p: float | None = knob(
+        None, "draw from the fewest likeliest characters that have probability p together", above=0, high=1, none=True
+    )
     min_p: float | None = knob(None, "draw from the characters at least p times as likely as the likeliest", low=0, high=1, none=True)
 
     def filtered(self, logits: Logits) -> Logits:
@@ -91,7 +96,9 @@ class Sampler(Checked):
 
     def __call__(self, logits: Logits, rng: np.random.Generator) -> Any:
         if not np.isfinite(logits.max()):
-            raise GenerationError("the network gave a logit that is not a number; the checkpoint is not fit to sample from, use another one")
+            raise GenerationError(
+                "the network gave a logit that is not a number; the checkpoint is not fit to sample from, use another one"
+            )
         return draw(self.filtered(logits), rng)
 
 

@@ -20,7 +20,10 @@ def pick_device(name: str) -> str:
     if name == "auto":
         return next(device for device, found in there.items() if found)
     if not there[name]:
-        raise ConfigError(f"device: {name!r} is not there, as this PyTorch sees the machine; give one of {', '.join(d for d in there if there[d])} or auto")
+        raise ConfigError(
+            f"device: {name!r} is not there, as this PyTorch sees the machine; "
+            f"give one of {', '.join(d for d in there if there[d])} or auto"
+        )
     return name
 
 
@@ -34,7 +37,9 @@ def pick_precision(name: str, device: str, cell: str) -> str:
     """
     if name == "fp32":
         return name
-    fast = (device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)) or (device == "cpu" and cell == "lstm" and _has_avx512_bf16())
+    fast = (device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)) or (
+        device == "cpu" and cell == "lstm" and _has_avx512_bf16()
+    )
     if (fast or name == "bf16") and _bf16_works(device):
         return "bf16"
     if name == "bf16":

@@ -37,7 +37,7 @@ class Evaluation:
         return self.nats_per_character / math.log(2)
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818, it is no error
     """An evaluation was asked to stop; its loss is not known."""
 
 
@@ -66,7 +66,9 @@ def evaluate(model: CharRNN, ids: Ids, prime: int, *, lanes: int = 1, each: Call
     try:
         for start in range(0, length, CHUNK):
             logits, state = model(x[start : start + CHUNK], state)
-            total += functional.cross_entropy(logits.float().flatten(0, 1), y[start : start + CHUNK].flatten(), ignore_index=-1, reduction="sum").item()
+            total += functional.cross_entropy(
+                logits.float().flatten(0, 1), y[start : start + CHUNK].flatten(), ignore_index=-1, reduction="sum"
+            ).item()
             each(len(logits) * lanes)
     finally:
         model.train(training)
@@ -89,10 +91,14 @@ def load_weights(model: CharRNN, checkpoint: Checkpoint) -> None:
     try:
         model.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in checkpoint.weights.items()})
     except RuntimeError as error:
-        raise CheckpointError(f"the weights are not those of the configuration: {' '.join(str(error).split())[:300]}; use another checkpoint") from None
+        raise CheckpointError(
+            f"the weights are not those of the configuration: {' '.join(str(error).split())[:300]}; use another checkpoint"
+        ) from None
 
 
-def evaluate_file(path: Path, file: str, data: DataConfig, unknown: str, *, each: Callable[[int], object] = lambda _: None) -> tuple[Evaluation, list[str]]:
+def evaluate_file(
+    path: Path, file: str, data: DataConfig, unknown: str, *, each: Callable[[int], object] = lambda _: None
+) -> tuple[Evaluation, list[str]]:
     """The static loss of a checkpoint on a text file, in one stream, and what there is to say of the file.
 
     Args:

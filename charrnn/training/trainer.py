@@ -253,8 +253,8 @@ class Trainer:
         last = self.directory.steps()[-1:] if self.directory else []
         good = f"the last good checkpoint is {last[0]}" if last else "no checkpoint was saved yet"
         return DivergedError(
-            f"step {self.step + 1} was not made: the loss is {loss:g} and the gradient norm {grad_norm:g} at learning rate {lr:.3g}; {good}; "
-            f"train again with a smaller --learning-rate (a third of it) or --clip-norm, or with --precision fp32"
+            f"step {self.step + 1} was not made: the loss is {loss:g} and the gradient norm {grad_norm:g} at learning rate {lr:.3g}; "
+            f"{good}; train again with a smaller --learning-rate (a third of it) or --clip-norm, or with --precision fp32"
         )
 
 

@@ -1,0 +1,70 @@
+"""Every auto of a configuration made a value, by what the corpus and the machine are. Knows nothing of runs that are gone on with."""
+
+import time
+from collections.abc import Callable
+
+from charrnn.config import RunConfig, write_yaml
+from charrnn.corpus.batches import fit
+from charrnn.corpus.reading import Reading, read
+from charrnn.corpus.store import Corpus
+from charrnn.errors import ConfigError
+from charrnn.files import write_file
+from charrnn.runs import Run
+from charrnn.training.device import available_threads, pick_device, pick_precision
+from charrnn.training.timing import steps_for
+
+DEFAULT_MINUTES = 5.0
+EVERY = {"report_every": 100, "eval_every": 10, "save_every": 10, "sample_every": 5}  # how often in a run, where auto
+
+Tell = Callable[[str], object]
+
+
+def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corpus:
+    if text is not None and config.corpus:
+        raise ConfigError("corpus: both a path and text= are given; leave one of them out")
+    reading = (
+        read(config.corpus, config.data)
+        if text is None
+        else Reading(text.encode() if isinstance(text, str) and config.data.unit == "byte" else text)
+    )
+    for notice in reading.notices:
+        tell(notice)
+    return Corpus.of(reading.text, config.data.val_fraction)
+
+
+def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float) -> RunConfig:
+    """Every auto made a value: what is left is enough to make the same run again."""
+    knobs = config.train
+    batch_size, sequence_length = fit(len(corpus.train), knobs.batch_size, knobs.sequence_length)
+    if (batch_size, sequence_length) != (knobs.batch_size, knobs.sequence_length):
+        tell(
+            f"{len(corpus.train):,} characters to train on are too few for batches of {knobs.batch_size} x {knobs.sequence_length}; "
+            f"took --batch-size {batch_size} --sequence-length {sequence_length}"
+        )
+    device = pick_device(knobs.device)
+    config = config.replace(
+        batch_size=batch_size,
+        sequence_length=sequence_length,
+        device=device,
+        precision=pick_precision(knobs.precision, device, config.model.cell),
+        threads=available_threads() if knobs.threads == "auto" else knobs.threads,
+    )
+    if knobs.steps is None:
+        minutes = knobs.minutes or DEFAULT_MINUTES
+        steps = steps_for(minutes * 60 - (time.monotonic() - started), config, corpus)
+        tell(f"{steps:,} steps fit into {minutes:g} minutes on this machine")
+        config = config.replace(minutes=None, steps=steps)
+    return resolve_intervals(config)
+
+
+def resolve_intervals(config: RunConfig) -> RunConfig:
+    """The intervals that are auto, as steps; validation and checkpoints fall on the same steps."""
+    steps = config.train.steps
+    assert steps is not None
+    return config.replace(**{name: -(-steps // times) for name, times in EVERY.items() if getattr(config.train, name) == "auto"})
+
+
+def write_config(run: Run, config: RunConfig) -> None:
+    run.path.mkdir(parents=True, exist_ok=True)
+    head = "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
+    write_file(run.config, (head + write_yaml(config)).encode())

@@ -1,0 +1,167 @@
+"""Going on with a run: which one, from which checkpoint, and whether it is still the same. Knows nothing of new runs."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from charrnn import checkpoint as checkpoints
+from charrnn.checkpoint import Checkpoint
+from charrnn.config import RunConfig, read_yaml
+from charrnn.corpus.reading import default_name
+from charrnn.corpus.store import Corpus
+from charrnn.errors import CheckpointError, ResumeError
+from charrnn.runs import Run, all_runs
+from charrnn.training.device import available_threads, pick_device
+from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
+from charrnn.training.timing import steps_for
+from charrnn.training.trainer import Trainer
+
+# What may be another when a run is gone on with; all the rest would make it another run.
+FREE = {"minutes", "steps", "eval_every", "save_every", "sample_every", "report_every", "keep", "threads", "device", "name", "runs_dir"}
+
+
+def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell, started: float) -> Trainer:
+    run = _find(given, text)
+    run.clean()
+    checkpoint = _newest(run, tell)
+    assert checkpoint.trainer is not None
+    stored = RunConfig.from_flat(checkpoint.trainer["config"])
+    _same_knobs(run, stored, given)
+    config = stored.replace(**{name: value for name, value in given.items() if name in FREE - {"minutes", "steps"}}, name=run.path.name)
+    config = config.replace(corpus=tuple(given.get("corpus") or stored.corpus))
+    corpus = read_corpus(config, text, tell)
+    _same_corpus(run, checkpoint, corpus)
+    config = _resolve_again(run, config, given, checkpoint, corpus, tell, started)
+    trainer = Trainer(config, corpus, run)
+    try:
+        trainer.restore(checkpoint)
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise ResumeError(
+            f"{run.step(checkpoint.about['step'])} lacks a piece that is needed to go on: {str(error).splitlines()[0]}; "
+            "go on from another checkpoint"
+        ) from None
+    _cut_metrics(run, trainer)
+    write_config(run, config)
+    tell(f"going on with {run.path} after step {trainer.step:,} of {trainer.steps:,}")
+    return trainer
+
+
+def _find(given: Mapping[str, Any], text: str | bytes | None) -> Run:
+    """The run to go on with: by name, by corpus, or the newest."""
+    runs_dir = Path(given.get("runs_dir", RunConfig().runs_dir))
+    corpus = tuple(given.get("corpus", ()))
+    if given.get("name"):
+        run = Run(runs_dir / given["name"])
+    elif corpus or text is not None:
+        run = Run(runs_dir / default_name(corpus))
+        if not run.exists():
+            run = next((other for other in all_runs(runs_dir) if _corpus_of(other) == corpus), run)
+    else:
+        run = next(iter(all_runs(runs_dir)), Run(runs_dir))
+    if not run.steps():
+        names = ", ".join(other.path.name for other in all_runs(runs_dir)) or "none"
+        what = "has no checkpoint yet" if run.exists() else "does not exist"
+        raise ResumeError(
+            f"there is nothing to go on with: the run {run.path} {what} (runs in {runs_dir}: {names}); "
+            f"start it {'with --overwrite' if run.exists() else 'without --resume'}"
+        )
+    return run
+
+
+def _corpus_of(run: Run) -> tuple[str, ...]:
+    try:
+        return tuple(read_yaml(run.config.read_text(encoding="utf-8"), str(run.config)).get("corpus", ()))
+    except (OSError, ValueError):
+        return ()
+
+
+def _newest(run: Run, tell: Tell) -> Checkpoint:
+    """The last checkpoint that is whole; damaged ones are set aside, and said."""
+    newest = None
+    for path in run.steps():
+        try:
+            newest = checkpoints.read(path, trainer=True)
+        except CheckpointError as error:
+            tell(f"{error}; it was set aside as {run.set_aside(path).name}")
+    if newest is None:
+        raise ResumeError(f"there is nothing to go on with: no checkpoint of {run.path} is whole; start again with --overwrite")
+    return newest
+
+
+def _same_knobs(run: Run, stored: RunConfig, given: Mapping[str, Any]) -> None:
+    RunConfig.from_flat(given)  # whatever is given must be possible
+    old = stored.flat()
+    for name, value in given.items():
+        if name in FREE or name == "corpus" or value == old[name] or value == "auto":
+            continue
+        raise ResumeError(
+            f"{name}: {value!r} is given, but the run {run.path} has {old[name]!r}; leave it out to go on, or start another run with --name"
+        )
+
+
+def _same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None:
+    assert checkpoint.trainer is not None
+    old = checkpoint.trainer["corpus"]
+    if old["fingerprint"] == corpus.fingerprint:
+        return
+    new = {"characters": len(corpus), "symbols": len(corpus.vocabulary)}
+    gone = sorted(set(checkpoint.vocabulary.symbols) ^ set(corpus.vocabulary.symbols))
+    what = f"{old['characters']:,} characters and {old['symbols']} symbols then, {new['characters']:,} and {new['symbols']} now"
+    if gone:
+        what += f" (in one of them only: {' '.join(map(repr, gone[:8]))})"
+    elif old["characters"] == new["characters"]:
+        what += ", but other ones"
+    raise ResumeError(
+        f"the corpus is not the one that the run {run.path} began with: {what}; bring the old text back, or start another run with --name"
+    )
+
+
+def _resolve_again(
+    run: Run, config: RunConfig, given: Mapping[str, Any], checkpoint: Checkpoint, corpus: Corpus, tell: Tell, started: float
+) -> RunConfig:
+    """As _resolve, for a run that is gone on with: its own values, but for what may be another."""
+    step, steps = checkpoint.about["step"], config.train.steps
+    assert isinstance(steps, int)
+    config = config.replace(device=pick_device(config.train.device))
+    _tell_threads(config, given, checkpoint, tell)
+    config = config.replace(threads=available_threads() if config.train.threads == "auto" else config.train.threads)
+    end = given.get("steps") or steps
+    if given.get("minutes"):
+        end = step + steps_for(given["minutes"] * 60 - (time.monotonic() - started), config, corpus)
+    if end < step:
+        raise ResumeError(f"steps: {end} is given, but the run {run.path} is at step {step} already; give more")
+    if step == end and (run.final() is not None or not len(corpus.val)):
+        raise ResumeError(f"the run {run.path} is at its end, step {step} of {end}; `--resume --steps {2 * end}` goes on to a later one")
+    if end != steps:
+        tell(f"the end is now step {end:,}, it was {steps:,}; the learning rate goes on as in a run of {end:,} steps")
+    return resolve_intervals(config.replace(steps=end))
+
+
+def _tell_threads(config: RunConfig, given: Mapping[str, Any], checkpoint: Checkpoint, tell: Tell) -> None:
+    assert checkpoint.trainer is not None
+    old = checkpoint.trainer["config"]["threads"]
+    if "threads" in given and config.train.threads != old:
+        tell(f"the run was trained with --threads {old}; with another number it goes on well, but not to the bit")
+    elif available_threads() != old:
+        tell(f"this machine has {available_threads()} cores; the run goes on with its {old} threads, so that it stays exact to the bit")
+    for what, then, now in (
+        ("PyTorch", checkpoint.trainer["torch"], torch.__version__),
+        ("device", checkpoint.trainer["config"]["device"], config.train.device),
+    ):
+        if then != now:
+            tell(f"the run was trained with {what} {then}, this is {now}; it goes on well, but not to the bit")
+
+
+def _cut_metrics(run: Run, trainer: Trainer) -> None:
+    """Bring metrics.jsonl back to what it was when the checkpoint was made."""
+    size = run.metrics.stat().st_size if run.metrics.exists() else 0
+    if size < trainer.metrics_bytes:
+        raise ResumeError(
+            f"{run.metrics} has {size} bytes, {trainer.metrics_bytes} were written by step {trainer.step}; "
+            "bring it back, or start another run with --name"
+        )
+    with open(run.metrics, "r+b" if size else "wb") as file:
+        file.truncate(trainer.metrics_bytes)
