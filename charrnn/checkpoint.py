@@ -120,6 +120,15 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
     return checkpoint
 
 
+def is_whole(path: Path) -> bool:
+    """Whether the model in a checkpoint can be read."""
+    try:
+        read(path)
+    except CheckpointError:
+        return False
+    return True
+
+
 def read_about(path: Path) -> dict[str, Any]:
     """What a checkpoint says about itself, without reading its weights: ``config.json``, verified.
 

@@ -34,7 +34,7 @@ def launch(
     if resume and overwrite:
         raise ConfigError("resume and overwrite: both are given; leave one of them out")
     if resume:
-        return resume_run(given, text, tell, started)
+        return resume_run(given, text, tell)
     config = RunConfig.from_flat(given)
     run = Run(Path(config.runs_dir) / (config.name or default_name(config.corpus)))
     if run.exists() and not overwrite:

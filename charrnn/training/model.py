@@ -25,6 +25,7 @@ class RecurrentLayer(nn.Module):
 
     rnn: nn.RNNBase
     num_gates: int  # how many (H, ...) blocks are stacked in the weights
+    num_parts: int = 1  # P, of the state
 
     def init_weights(self) -> None:
         """Orthogonal recurrent blocks (Saxe et al. 2014), Xavier input blocks (Glorot and Bengio 2010), zero biases."""
@@ -41,6 +42,7 @@ class LSTMLayer(RecurrentLayer):
     """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000)."""
 
     num_gates = 4  # input, forget, cell, output
+    num_parts = 2  # h, c
 
     def __init__(self, width: int, hidden_size: int) -> None:
         super().__init__()
@@ -130,6 +132,7 @@ class CharRNN(nn.Module):
             self.head = nn.Linear(L * H, vocab_size)
             self._init_weights()
         self.dropout = LockedDropout(config.dropout)
+        self.state_shape = (L, self.layers[0].num_parts, H)  # without B, which stands before the last
 
     def _init_weights(self) -> None:
         nn.init.normal_(self.embedding.weight)  # unit variance, as the one-hot vectors it replaces are far apart

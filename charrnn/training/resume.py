@@ -1,6 +1,5 @@
 """Going on with a run: which one, from which checkpoint, and whether it is still the same. Knows nothing of new runs."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,31 +9,40 @@ import torch
 from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig, read_yaml
-from charrnn.corpus.reading import default_name
+from charrnn.corpus.batches import fit
+from charrnn.corpus.reading import STDIN, default_name
 from charrnn.corpus.store import Corpus
 from charrnn.errors import CheckpointError, ResumeError
 from charrnn.runs import Run, all_runs
 from charrnn.training.device import available_threads, pick_device
 from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
-from charrnn.training.timing import steps_for
 from charrnn.training.trainer import Trainer
 
 # What may be another when a run is gone on with; all the rest would make it another run.
 FREE = {"minutes", "steps", "eval_every", "save_every", "sample_every", "report_every", "keep", "threads", "device", "name", "runs_dir"}
 
 
-def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell, started: float) -> Trainer:
+def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -> Trainer:
+    """A Trainer that goes on where the run's last whole checkpoint stands; arguments and errors as for ``launch``."""
+    RunConfig.from_flat(given)  # whatever is given must be possible
     run = _find(given, text)
     run.clean()
     checkpoint = _newest(run, tell)
     assert checkpoint.trainer is not None
     stored = RunConfig.from_flat(checkpoint.trainer["config"])
-    _same_knobs(run, stored, given)
-    config = stored.replace(**{name: value for name, value in given.items() if name in FREE - {"minutes", "steps"}}, name=run.path.name)
-    config = config.replace(corpus=tuple(given.get("corpus") or stored.corpus))
+    if stored.corpus == (STDIN,) and not given.get("corpus"):
+        raise ResumeError(f"the run {run.path} read its text from standard input; pipe it in again, with - as the PATH")
+    free = {name: value for name, value in given.items() if name in FREE - {"name", "minutes"}}
+    config = stored.replace(**free, name=run.path.name, corpus=tuple(given.get("corpus") or stored.corpus))
     corpus = read_corpus(config, text, tell)
     _same_corpus(run, checkpoint, corpus)
-    config = _resolve_again(run, config, given, checkpoint, corpus, tell, started)
+    _same_knobs(run, stored, given, corpus)
+    config = config.replace(
+        device=pick_device(config.train.device),
+        threads=available_threads() if config.train.threads == "auto" else config.train.threads,
+    )
+    _tell_differences(stored, config, checkpoint, tell)
+    config = resolve_intervals(_with_end(run, stored, config, checkpoint, tell))
     trainer = Trainer(config, corpus, run)
     try:
         trainer.restore(checkpoint)
@@ -79,27 +87,34 @@ def _corpus_of(run: Run) -> tuple[str, ...]:
 
 
 def _newest(run: Run, tell: Tell) -> Checkpoint:
-    """The last checkpoint that is whole; damaged ones are set aside, and said."""
+    """The last checkpoint that can be gone on with; damaged ones are set aside, and said."""
     newest = None
     for path in run.steps():
         try:
             newest = checkpoints.read(path, trainer=True)
         except CheckpointError as error:
-            tell(f"{error}; it was set aside as {run.set_aside(path).name}")
+            tell(f"{error}; {'it was passed over' if checkpoints.is_whole(path) else f'it was set aside as {run.set_aside(path).name}'}")
     if newest is None:
         raise ResumeError(f"there is nothing to go on with: no checkpoint of {run.path} is whole; start again with --overwrite")
     return newest
 
 
-def _same_knobs(run: Run, stored: RunConfig, given: Mapping[str, Any]) -> None:
-    RunConfig.from_flat(given)  # whatever is given must be possible
-    old = stored.flat()
-    for name, value in given.items():
-        if name in FREE or name == "corpus" or value == old[name] or value == "auto":
-            continue
+def _same_knobs(run: Run, stored: RunConfig, given: Mapping[str, Any], corpus: Corpus) -> None:
+    if given.get("minutes") is not None:
         raise ResumeError(
-            f"{name}: {value!r} is given, but the run {run.path} has {old[name]!r}; leave it out to go on, or start another run with --name"
+            f"minutes: {given['minutes']:g} is given, but the run {run.path} has its end at step {stored.train.steps}; "
+            "leave it out to go on to there, or give --steps for another end"
         )
+    old = stored.flat()
+    wanted = dict(given)
+    sizes = fit(len(corpus.train), wanted.get("batch_size", old["batch_size"]), wanted.get("sequence_length", old["sequence_length"]))
+    wanted |= {name: size for name, size in zip(("batch_size", "sequence_length"), sizes, strict=True) if name in wanted}
+    for name, value in wanted.items():
+        if name not in FREE and name != "corpus" and value != old[name] and value != "auto":
+            raise ResumeError(
+                f"{name}: {value!r} is given, but the run {run.path} has {old[name]!r}; "
+                "leave it out to go on, or start another run with --name"
+            )
 
 
 def _same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None:
@@ -119,40 +134,33 @@ def _same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None:
     )
 
 
-def _resolve_again(
-    run: Run, config: RunConfig, given: Mapping[str, Any], checkpoint: Checkpoint, corpus: Corpus, tell: Tell, started: float
-) -> RunConfig:
-    """As _resolve, for a run that is gone on with: its own values, but for what may be another."""
-    step, steps = checkpoint.about["step"], config.train.steps
-    assert isinstance(steps, int)
-    config = config.replace(device=pick_device(config.train.device))
-    _tell_threads(config, given, checkpoint, tell)
-    config = config.replace(threads=available_threads() if config.train.threads == "auto" else config.train.threads)
-    end = given.get("steps") or steps
-    if given.get("minutes"):
-        end = step + steps_for(given["minutes"] * 60 - (time.monotonic() - started), config, corpus)
+def _with_end(run: Run, stored: RunConfig, config: RunConfig, checkpoint: Checkpoint, tell: Tell) -> RunConfig:
+    """The configuration with the run's own end, or the later one that was given."""
+    step, old = checkpoint.about["step"], stored.train.steps
+    end = config.train.steps or old
+    assert end is not None
     if end < step:
         raise ResumeError(f"steps: {end} is given, but the run {run.path} is at step {step} already; give more")
-    if step == end and (run.final() is not None or not len(corpus.val)):
+    if step == end and (run.final() is not None or config.data.val_fraction == 0):
         raise ResumeError(f"the run {run.path} is at its end, step {step} of {end}; `--resume --steps {2 * end}` goes on to a later one")
-    if end != steps:
-        tell(f"the end is now step {end:,}, it was {steps:,}; the learning rate goes on as in a run of {end:,} steps")
-    return resolve_intervals(config.replace(steps=end))
+    if end != old:
+        tell(f"the end is now step {end:,}, it was {old:,}; the learning rate goes on as in a run of {end:,} steps")
+    return config.replace(steps=end)
 
 
-def _tell_threads(config: RunConfig, given: Mapping[str, Any], checkpoint: Checkpoint, tell: Tell) -> None:
+def _tell_differences(stored: RunConfig, config: RunConfig, checkpoint: Checkpoint, tell: Tell) -> None:
+    """Say what makes the bits differ from those of the run without a break."""
     assert checkpoint.trainer is not None
-    old = checkpoint.trainer["config"]["threads"]
-    if "threads" in given and config.train.threads != old:
-        tell(f"the run was trained with --threads {old}; with another number it goes on well, but not to the bit")
-    elif available_threads() != old:
-        tell(f"this machine has {available_threads()} cores; the run goes on with its {old} threads, so that it stays exact to the bit")
+    old, new = stored.train, config.train
     for what, then, now in (
-        ("PyTorch", checkpoint.trainer["torch"], torch.__version__),
-        ("device", checkpoint.trainer["config"]["device"], config.train.device),
+        ("PyTorch", checkpoint.trainer["torch"], str(torch.__version__)),
+        ("device", old.device, new.device),
+        ("threads", old.threads, new.threads),
     ):
         if then != now:
-            tell(f"the run was trained with {what} {then}, this is {now}; it goes on well, but not to the bit")
+            tell(f"the run was trained with {what} {then}, and goes on with {now}: well, but not to the bit")
+    if old.threads == new.threads != available_threads():
+        tell(f"this machine has {available_threads()} cores; the run goes on with its {new.threads} threads, to the bit")
 
 
 def _cut_metrics(run: Run, trainer: Trainer) -> None:

@@ -100,7 +100,7 @@ class Trainer:
             while self.step < self.steps and not self.stop_requested:
                 yield self._reported(*self.train_step(), metrics)
             if self.stop_requested and self.step > 0 and not self.directory.step(self.step).exists():
-                yield replace(self.last, saved=self._save(None, metrics))  # the wish came after the step had been reported
+                self._save(None, metrics)  # the wish came after the step had been reported
             if self.step == self.steps and not self.stop_requested and len(self.corpus.val) and self.directory.final() is None:
                 yield from self._finish(metrics)
 
@@ -164,6 +164,9 @@ class Trainer:
             if any(parts[part].shape != weight.shape for part in ("exp_avg", "exp_avg_sq")):
                 raise KeyError(f"optimizer of {name}, of shape {tuple(weight.shape)}")
             self.optimizer.state[weight] = {part: value.to(self.device) for part, value in parts.items()}
+        L, P, H = self.model.state_shape
+        if tensors["state"].shape != (L, P, self.config.train.batch_size, H):
+            raise KeyError(f"state of {self.config.train.batch_size} lanes")
         self.state = tensors["state"].to(self.device)
 
     def weights(self) -> dict[str, Any]:

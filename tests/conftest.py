@@ -1,0 +1,60 @@
+"""What many tests need: small corpora, a directory of one's own, and training runs in processes of their own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14  # 924 characters
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def corpus(here: Path) -> Path:
+    """A small text file, ``corpus.txt``."""
+    path = here / "corpus.txt"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator["Processes"]:
+    """Runs jobs of tests/worker.py, each in a process of its own."""
+    server = Processes()
+    yield server
+    server.close()
+
+
+class Processes:
+    """A process that has imported PyTorch and forks for each job, so that a job need not pay for the import."""
+
+    def __init__(self) -> None:
+        worker = Path(__file__).with_name("worker.py")
+        self.server = subprocess.Popen([sys.executable, worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, **job: Any) -> dict[str, Any]:
+        """Run a job in a new process, to its end, and give what it answers."""
+        assert self.server.stdin
+        assert self.server.stdout
+        self.server.stdin.write(json.dumps(job) + "\n")
+        self.server.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.server.stdout.readline())
+        assert "error" not in answer, answer
+        return answer
+
+    def close(self) -> None:
+        assert self.server.stdin
+        self.server.stdin.close()
+        self.server.wait()
+        assert self.server.stdout
+        self.server.stdout.close()

@@ -1,0 +1,250 @@
+"""The decoding loop, whole pieces of text, and stop strings: by scripts of symbols, and once against brute force."""
+
+from itertools import islice, product
+
+import numpy as np
+import pytest
+
+from charrnn.config import ModelConfig
+from charrnn.generation.decode import Piece, Symbol, decode, pieces, read, until_stop
+from charrnn.generation.network import CELLS, Network, shapes
+from charrnn.generation.sampling import Sampler, log_probabilities
+from charrnn.vocab import Vocabulary
+
+V = 5
+ABC = Vocabulary.of("abc")
+BYTES = Vocabulary("byte")
+
+over_cells = pytest.mark.parametrize("cell", CELLS)
+
+
+def make_network(cell):
+    config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=3)
+    rng = np.random.default_rng(0)
+    return Network(config, V, {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, V).items()})
+
+
+def script(ids):
+    """Symbols as if drawn: the n-th has the log-probability -n."""
+    return (Symbol(int(idx), -float(number)) for number, idx in enumerate(ids, 1))
+
+
+def single(text):
+    """Pieces of one character; the n-th has the log-probability -n."""
+    return [Piece(char, -float(number)) for number, char in enumerate(text, 1)]
+
+
+def chunks(text, size):
+    return [Piece(text[start : start + size], -1.0) for start in range(0, len(text), size)]
+
+
+def joined(stream):
+    return "".join(piece.text for piece in stream)
+
+
+# Ids
+
+
+@over_cells
+def test_read_gives_the_logits_and_the_state_of_the_last_step(cell):
+    network = make_network(cell)
+    expected, state = network.step(2, network.zero_state())
+    expected, state = network.step(4, state)
+    logits, after = read(network, [2, 4])
+    np.testing.assert_array_equal(logits, expected)
+    np.testing.assert_array_equal(after.h, state.h)
+    np.testing.assert_array_equal(after.c, state.c)
+
+
+@over_cells
+def test_greedy_decoding_is_the_likeliest_symbol_again_and_again(cell):
+    network = make_network(cell)
+    logits, state = read(network, [1, 3])
+    expected = []
+    for _ in range(30):
+        expected.append(int(logits.argmax()))
+        logits, state = network.step(expected[-1], state)
+    drawn = islice(decode(network, [1, 3], Sampler(temperature=0), np.random.default_rng(0)), 30)
+    assert [symbol.idx for symbol in drawn] == expected
+
+
+@over_cells
+def test_each_symbol_uses_the_generator_once(cell):
+    used, counted = np.random.default_rng(0), np.random.default_rng(0)
+    list(islice(decode(make_network(cell), [0], Sampler(), used), 20))
+    counted.random(20)
+    assert used.bit_generator.state == counted.bit_generator.state
+
+
+@over_cells
+def test_log_probabilities_are_those_of_the_network_read_by_hand_whatever_the_sampler_does(cell):
+    network = make_network(cell)
+    drawn = list(islice(decode(network, [0, 1], Sampler(temperature=2, top_k=3), np.random.default_rng(0), scored=True), 40))
+    logits, state = read(network, [0, 1])
+    expected = []
+    for symbol in drawn:
+        expected.append(log_probabilities(logits.astype(np.float64))[symbol.idx])
+        logits, state = network.step(symbol.idx, state)
+    assert [symbol.log_probability for symbol in drawn] == expected
+    assert sum(symbol.log_probability for symbol in drawn) == sum(expected) < -10
+
+
+@over_cells
+def test_scoring_changes_no_symbol_and_without_it_log_probabilities_are_zero(cell):
+    def drawn(scored):
+        return list(islice(decode(make_network(cell), [0], Sampler(), np.random.default_rng(0), scored=scored), 40))
+
+    assert [symbol.idx for symbol in drawn(False)] == [symbol.idx for symbol in drawn(True)]
+    assert {symbol.log_probability for symbol in drawn(False)} == {0}
+
+
+# Pieces
+
+
+def test_each_symbol_of_a_character_vocabulary_is_a_piece():
+    assert list(pieces(ABC, script([2, 0, 0, 1]), 4)) == [Piece("c", -1), Piece("a", -2), Piece("a", -3), Piece("b", -4)]
+
+
+def test_a_character_of_several_bytes_comes_when_it_is_whole_with_the_log_probabilities_of_all():
+    # a: 1 byte, é: 2, €: 3, 😀: 4; the n-th byte has -n: -1, -2 -3, -4 -5 -6, -7 -8 -9 -10
+    assert list(pieces(BYTES, script("aé€😀".encode()), 4)) == [Piece("a", -1), Piece("é", -5), Piece("€", -15), Piece("😀", -34)]
+
+
+def test_a_byte_that_shows_the_one_before_to_be_invalid_brings_two_characters():
+    assert list(pieces(BYTES, script(b"\xc3ab"), 3)) == [Piece("\ufffda", -3), Piece("b", -3)]
+
+
+def test_two_characters_at_once_are_cut_to_the_length():
+    assert list(pieces(BYTES, script(b"\xc3a"), 1)) == [Piece("\ufffd", -3)]
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 5])
+def test_pieces_take_no_symbol_more_than_they_need(length):
+    symbols = script([0, 1, 2, 0, 1, 2])
+    assert joined(pieces(ABC, symbols, length)) == "abcab"[:length]
+    assert len(list(symbols)) == 6 - length
+
+
+BYTE_SCRIPTS = {
+    "ascii": b"plain",
+    "two bytes": "éàü".encode(),
+    "mixed": "aé€😀z".encode(),
+    "continuations alone": b"\x80\xbf\x80",
+    "starts alone": b"\xc3\xc3\xe2\xf0a",
+    "cut short": b"\xe2\x82\xf0\x9f\x98a",
+    "overlong": b"\xc0\xafa",
+    "surrogate": b"\xed\xa0\x80a",
+    "beyond unicode": b"\xf4\x90\x80\x80a",
+    "never utf-8": b"\xfe\xff",
+    "byte order mark": b"\xef\xbb\xbfa",
+}
+
+
+@pytest.mark.parametrize("data", BYTE_SCRIPTS.values(), ids=BYTE_SCRIPTS)
+def test_pieces_of_bytes_join_to_the_text_at_once_at_every_length(data):
+    text = data.decode("utf-8", "replace")
+    for length in range(len(text) + 1):
+        found = list(pieces(BYTES, script(data + b"."), length))
+        assert joined(found) == text[:length]
+        assert all(piece.text for piece in found)
+
+
+@pytest.mark.parametrize("vocabulary", [Vocabulary.of("ab\né€😀"), BYTES], ids=["char", "byte"])
+def test_random_symbols_give_exactly_the_length_in_whole_pieces(vocabulary):
+    ids = np.random.default_rng(0).integers(0, len(vocabulary), 2000)
+    for length in (0, 1, 2, 3, 50, 400):
+        found = list(pieces(vocabulary, script(ids), length))
+        assert len(joined(found)) == length
+        assert joined(found) == vocabulary.decode(ids)[:length]
+        assert all(piece.text for piece in found)
+        joined(found).encode("utf-8")  # no half characters
+
+
+# Stop strings
+
+STOPS = [
+    ("abcabc", ["c"], "ab"),
+    ("abcabc", ["ca"], "ab"),
+    ("abcabc", [], "abcabc"),
+    ("abcabc", ["x", "cc"], "abcabc"),
+    ("abcabc", ["abcabc"], ""),
+    ("abcabc", ["bcabc"], "a"),
+    ("abcabc", ["abcabca"], "abcabc"),
+    ("abcabc", ["a"], ""),
+    ("aaab", ["aab"], "a"),
+    ("ababab", ["abab"], ""),
+    ("aababab", ["abab"], "a"),
+    ("abaabab", ["abab"], "aba"),
+    ("aabaabaaab", ["aabaaa"], "aab"),
+    ("aaaa", ["aa"], ""),
+    ("abcd", ["bc", "d"], "a"),
+    ("abcd", ["abcd", "bc"], "a"),  # bc ends first, though abcd begins first
+    ("abcd", ["cd", "abcd", "d"], ""),  # all end together: the longest
+    ("abcd", ["b", "ab"], ""),
+    ("xaby", ["aby", "ab"], "x"),
+    ("abab", ["abac"], "abab"),  # begun, never ended
+    ("ab", ["abc"], "ab"),
+    ("", ["a"], ""),
+]
+
+
+@pytest.mark.parametrize(("text", "stops", "expected"), STOPS)
+@pytest.mark.parametrize("size", [1, 2, 3, 10])
+def test_the_text_ends_before_the_stop_string_that_ends_first(text, stops, expected, size):
+    assert joined(until_stop(chunks(text, size), stops)) == expected
+
+
+def test_what_cannot_begin_a_stop_string_comes_at_once():
+    # aab in xaaab: x is no beginning. a, aa may be; at the third a, the first of the three cannot be any more.
+    stream = until_stop(single("xaaa"), ["aab"])
+    assert next(stream) == Piece("x", -1)
+    assert next(stream) == Piece("a", -2 - 3 - 4)
+    assert next(stream) == Piece("aa", 0)
+    assert list(stream) == []
+
+
+def test_the_beginning_of_a_stop_string_comes_at_the_end():
+    assert list(until_stop(single("xab"), ["abc"])) == [Piece("x", -1), Piece("ab", -2 - 3)]
+
+
+def test_without_stop_strings_the_pieces_pass_as_they_are():
+    assert list(until_stop(single("aab"), [])) == single("aab")
+
+
+def test_nothing_is_read_after_the_stop_string():
+    symbols = iter(single("xaby"))
+    assert joined(until_stop(symbols, ["ab"])) == "x"
+    assert list(symbols) == [Piece("y", -4)]
+
+
+def test_the_log_probability_counts_the_stop_string():
+    # all of x, a, b were drawn: -1 - 2 - 3
+    assert sum(piece.log_probability for piece in until_stop(single("xaby"), ["ab"])) == -6
+    assert sum(piece.log_probability for piece in until_stop(single("aby"), ["a"])) == -1
+
+
+def by_brute_force(text, stops):
+    """The shortest beginning that ends with a stop string, without the longest of those that it ends with."""
+    for end in range(len(text) + 1):
+        found = [len(stop) for stop in stops if text[:end].endswith(stop)]
+        if found:
+            return text[: end - max(found)], end
+    return text, len(text)
+
+
+STOP_SETS = ["a", "ab", "aa", "aab", "aba", "abab", "abaab", "b,aa", "ab,ba", "aab,ab", "bbb,abba,aaa", "aabaa,ba"]
+
+
+@pytest.mark.parametrize("stops", STOP_SETS)
+def test_every_text_of_a_and_b_is_cut_as_brute_force_cuts_it(stops):
+    stops = stops.split(",")
+    texts = ["".join(letters) for size in range(8) for letters in product("ab", repeat=size)]
+    assert len(texts) == 255  # 1 + 2 + 4 + ... + 128
+    for text in texts:
+        expected, used = by_brute_force(text, stops)
+        found = list(until_stop(single(text), stops))
+        assert joined(found) == expected
+        assert sum(piece.log_probability for piece in found) == -used * (used + 1) / 2
+        assert all(piece.text for piece in found[:-1])  # the last may bring the log-probability of a stop string alone
+        for size in (2, 3):
+            assert joined(until_stop(chunks(text, size), stops)) == expected

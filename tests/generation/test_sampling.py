@@ -1,0 +1,422 @@
+"""The filters on four symbols whose probabilities a pencil can follow, and drawn frequencies against them."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from charrnn.errors import ConfigError, GenerationError
+from charrnn.generation.sampling import (
+    Sampler,
+    apply_min_p,
+    apply_temperature,
+    apply_top_k,
+    apply_top_p,
+    draw,
+    log_probabilities,
+    probabilities,
+)
+
+FOUR = np.log([0.5, 0.25, 0.15, 0.1])
+SHUFFLED = np.log([0.15, 0.5, 0.1, 0.25])
+FILTERS = {"temperature": (apply_temperature, 0.7), "top_k": (apply_top_k, 2), "top_p": (apply_top_p, 0.8), "min_p": (apply_min_p, 0.3)}
+KINDS = {
+    "plain": {},
+    "greedy": {"temperature": 0},
+    "cold": {"temperature": 1e-6},
+    "hot": {"temperature": 1e6},
+    "top_k": {"top_k": 2},
+    "top_p": {"top_p": 0.8},
+    "min_p": {"min_p": 0.3},
+    "all": {"temperature": 0.9, "top_k": 3, "top_p": 0.9, "min_p": 0.1},
+}
+BELOW_ONE = math.nextafter(1.0, 0.0)
+
+over_filters = pytest.mark.parametrize(("apply", "value"), FILTERS.values(), ids=FILTERS)
+over_kinds = pytest.mark.parametrize("settings", KINDS.values(), ids=KINDS)
+
+
+def kept(logits):
+    return np.flatnonzero(logits > -np.inf).tolist()
+
+
+class Always:
+    """A generator that always gives the same number."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def random(self, size=None):
+        return self.number if size is None else np.full(size, self.number)
+
+
+# Softmax
+
+
+def test_probabilities_are_the_softmax():
+    # e^0 : e^ln3 = 1 : 3
+    np.testing.assert_allclose(probabilities(np.array([0, math.log(3)])), [0.25, 0.75], rtol=1e-15)
+
+
+def test_log_probabilities_are_the_logarithm_of_the_softmax():
+    np.testing.assert_allclose(log_probabilities(np.array([7, 7 + math.log(3)])), [math.log(0.25), math.log(0.75)], rtol=1e-14)
+
+
+def test_softmax_of_large_logits_neither_overflows_nor_warns():
+    large = np.array([1e30, 0, -1e30, -np.inf])
+    np.testing.assert_array_equal(probabilities(large), [1, 0, 0, 0])
+    np.testing.assert_array_equal(log_probabilities(large), [0, -1e30, -2e30, -np.inf])
+
+
+# Temperature
+
+
+def test_temperature_one_changes_no_probability():
+    np.testing.assert_allclose(probabilities(apply_temperature(FOUR, 1)), [0.5, 0.25, 0.15, 0.1], rtol=1e-14)
+
+
+def test_temperature_one_half_squares_the_probabilities():
+    # .5² : .25² : .15² : .1² = 2500 : 625 : 225 : 100, in all 3450
+    np.testing.assert_allclose(probabilities(apply_temperature(FOUR, 0.5)), np.array([2500, 625, 225, 100]) / 3450, rtol=1e-14)
+
+
+def test_temperature_two_takes_the_roots_of_the_probabilities():
+    # √16 : √9 : √4 : √1 = 4 : 3 : 2 : 1, in all 10
+    np.testing.assert_allclose(probabilities(apply_temperature(np.log([16, 9, 4, 1]), 2)), [0.4, 0.3, 0.2, 0.1], rtol=1e-14)
+
+
+def test_temperature_zero_keeps_the_likeliest_alone():
+    assert kept(apply_temperature(SHUFFLED, 0)) == [1]
+
+
+def test_temperature_zero_keeps_the_first_of_equals():
+    assert kept(apply_temperature(np.array([0.0, 2, 1, 2]), 0)) == [1]
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 1e-310])
+def test_a_tiny_temperature_is_greedy_in_silence(temperature):
+    np.testing.assert_array_equal(probabilities(apply_temperature(SHUFFLED, temperature)), [0, 1, 0, 0])
+
+
+def test_a_huge_temperature_makes_all_symbols_alike():
+    # the logits differ by ln 5 / 10⁶ at most
+    np.testing.assert_allclose(probabilities(apply_temperature(FOUR, 1e6)), [0.25] * 4, atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0, 1e-6, 0.8, 1e6])
+def test_no_temperature_brings_a_removed_symbol_back(temperature):
+    cooled = apply_temperature(np.array([-np.inf, 1, 1.5, -np.inf]), temperature)
+    assert set(kept(cooled)) <= {1, 2}
+    assert int(np.argmax(cooled)) == 2
+
+
+# Top-k
+
+
+@pytest.mark.parametrize(
+    ("top_k", "expected"), [(1, [1]), (2, [1, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3]), (5, [0, 1, 2, 3]), (10**9, [0, 1, 2, 3])]
+)
+def test_top_k_keeps_the_k_likeliest(top_k, expected):
+    assert kept(apply_top_k(SHUFFLED, top_k)) == expected
+
+
+@pytest.mark.parametrize("top_k", [1, 2, 3, 4])
+def test_top_k_keeps_exactly_k_of_equals_those_with_the_smaller_ids(top_k):
+    assert kept(apply_top_k(np.zeros(4), top_k)) == list(range(top_k))
+
+
+def test_top_k_breaks_a_tie_at_its_edge_only():
+    assert kept(apply_top_k(np.array([1.0, 2, 1, 1]), 2)) == [0, 1]
+
+
+def test_top_k_leaves_the_kept_logits_as_they_are():
+    np.testing.assert_array_equal(apply_top_k(SHUFFLED, 2), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]])
+
+
+def test_top_k_brings_no_removed_symbol_back():
+    assert kept(apply_top_k(np.array([-np.inf, 1, -np.inf, 0]), 3)) == [1, 3]
+
+
+# Top-p
+
+
+@pytest.mark.parametrize(
+    ("top_p", "expected"),
+    [
+        # sums, the likeliest first: .5 (id 1), .75 (id 3), .9 (id 0), 1 (id 2)
+        (1e-9, [1]),
+        (0.3, [1]),
+        (0.499, [1]),
+        (0.5, [1]),
+        (0.501, [1, 3]),
+        (0.749, [1, 3]),
+        (0.75, [1, 3]),
+        (0.751, [0, 1, 3]),
+        (0.899, [0, 1, 3]),
+        (0.9, [0, 1, 3]),
+        (0.901, [0, 1, 2, 3]),
+        (1, [0, 1, 2, 3]),
+    ],
+)
+def test_top_p_keeps_the_fewest_likeliest_that_reach_p(top_p, expected):
+    assert kept(apply_top_p(SHUFFLED, top_p)) == expected
+
+
+@pytest.mark.parametrize("top_k", range(1, 10))
+def test_top_p_of_k_tenths_keeps_k_of_ten_equals_though_sums_of_tenths_are_not_exact(top_k):
+    assert kept(apply_top_p(np.zeros(10), top_k / 10)) == list(range(top_k))
+
+
+@pytest.mark.parametrize(("top_p", "expected"), [(0.5, 1), (0.75, 2), (0.875, 3)])
+def test_top_p_stops_where_a_sum_is_p_exactly(top_p, expected):
+    assert len(kept(apply_top_p(np.log(2) * np.array([-1, -2, -3, -3]), top_p))) == expected
+
+
+def test_top_p_one_keeps_even_what_adds_nothing_to_a_sum():
+    # e^-50 is less than half the last bit of 1
+    assert kept(apply_top_p(np.array([-50.0, 0, -60, -np.inf]), 1)) == [0, 1, 2]
+
+
+def test_top_p_leaves_the_kept_logits_as_they_are():
+    np.testing.assert_array_equal(apply_top_p(SHUFFLED, 0.6), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]])
+
+
+def test_top_p_brings_no_removed_symbol_back():
+    assert kept(apply_top_p(np.array([-np.inf, 1, -np.inf, 0]), 0.999)) == [1, 3]
+
+
+# Min-p
+
+
+@pytest.mark.parametrize(
+    ("min_p", "expected"),
+    [
+        # shares of the likeliest: .3, 1, .2, .5
+        (0, [0, 1, 2, 3]),
+        (0.199, [0, 1, 2, 3]),
+        (0.2, [0, 1, 2, 3]),
+        (0.201, [0, 1, 3]),
+        (0.299, [0, 1, 3]),
+        (0.3, [0, 1, 3]),
+        (0.301, [1, 3]),
+        (0.499, [1, 3]),
+        (0.5, [1, 3]),
+        (0.501, [1]),
+        (1, [1]),
+    ],
+)
+def test_min_p_keeps_what_is_at_least_p_times_as_likely_as_the_likeliest(min_p, expected):
+    assert kept(apply_min_p(SHUFFLED, min_p)) == expected
+
+
+def test_min_p_one_keeps_all_of_the_likeliest():
+    assert kept(apply_min_p(np.array([1.0, 2, 1, 2]), 1)) == [1, 3]
+
+
+def test_min_p_leaves_the_kept_logits_as_they_are():
+    np.testing.assert_array_equal(apply_min_p(SHUFFLED, 0.4), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]])
+
+
+@pytest.mark.parametrize("min_p", [0, 0.5, 1])
+def test_min_p_brings_no_removed_symbol_back(min_p):
+    assert set(kept(apply_min_p(np.array([-np.inf, 1, -np.inf, 0.9]), min_p))) <= {1, 3}
+
+
+# Every filter
+
+
+@over_filters
+def test_a_filter_leaves_its_input_as_it_was(apply, value):
+    logits = SHUFFLED.copy()
+    apply(logits, value)
+    np.testing.assert_array_equal(logits, SHUFFLED)
+
+
+@over_filters
+def test_a_filter_takes_each_row_for_itself(apply, value):
+    rows = np.array([FOUR, SHUFFLED, np.zeros(4), [-np.inf, 3, -np.inf, 2.9]])
+    np.testing.assert_array_equal(apply(rows, value), [apply(row, value) for row in rows])
+
+
+@over_filters
+def test_a_filter_leaves_the_last_symbol(apply, value):
+    for alone in (np.array([3.0]), np.array([-np.inf, -5, -np.inf, -np.inf])):
+        assert kept(apply(alone, value)) == kept(alone)
+
+
+# Their order
+
+
+def test_temperature_comes_before_top_p():
+    # At T = ½ the sums are 2500/3450 = .72 and 3125/3450 = .91: two symbols reach .8. At T = 1 it takes three: .5, .75, .9.
+    assert kept(Sampler(temperature=0.5, top_p=0.8).filtered(FOUR)) == [0, 1]
+    assert kept(apply_temperature(apply_top_p(FOUR, 0.8), 0.5)) == [0, 1, 2]
+
+
+def test_top_k_comes_before_top_p():
+    # Of the two likeliest the first has .5 / .75 = .67, and reaches .6. Of all four it has .5 and does not.
+    assert kept(Sampler(temperature=1, top_k=2, top_p=0.6).filtered(FOUR)) == [0]
+    assert kept(apply_top_k(apply_top_p(FOUR, 0.6), 2)) == [0, 1]
+
+
+def test_top_p_comes_before_min_p():
+    # min_p .4 keeps .5 and .25, of which the first has .67 then; of all four it has .5 and does not reach .6.
+    assert kept(Sampler(temperature=1, top_p=0.6, min_p=0.4).filtered(FOUR)) == [0, 1]
+    assert kept(apply_top_p(apply_min_p(FOUR, 0.4), 0.6)) == [0]
+
+
+# Sampler
+
+
+def test_all_is_off_by_default_but_temperature():
+    assert dataclasses.asdict(Sampler()) == {"temperature": 0.8, "top_k": None, "top_p": None, "min_p": None}
+    # p^(1 / 0.8) for p = 16, 1: 2^5 : 1
+    np.testing.assert_allclose(probabilities(Sampler().filtered(np.log([16, 1]))), [32 / 33, 1 / 33], rtol=1e-14)
+
+
+@over_kinds
+def test_a_sampler_leaves_the_logits_as_they_were(settings):
+    logits = SHUFFLED.astype(np.float32)
+    before = logits.copy()
+    Sampler(**settings)(logits, np.random.default_rng(0))
+    np.testing.assert_array_equal(logits, before)
+
+
+@over_kinds
+def test_one_distribution_gives_an_id_and_many_give_one_each(settings):
+    rows = np.array([FOUR, SHUFFLED, np.zeros(4)], np.float32)
+    one, each = Sampler(**settings)(FOUR, np.random.default_rng(0)), Sampler(**settings)(rows, np.random.default_rng(0))
+    assert 0 <= int(one) < 4
+    assert each.shape == (3,)
+    assert set(each.tolist()) <= {0, 1, 2, 3}
+
+
+@over_kinds
+def test_a_batch_draws_what_its_rows_draw_one_after_the_other(settings):
+    rows = np.random.default_rng(0).normal(0, 2, (500, 4)).astype(np.float32)
+    sampler, rng = Sampler(**settings), np.random.default_rng(1)
+    assert sampler(rows, np.random.default_rng(1)).tolist() == [int(sampler(row, rng)) for row in rows]
+
+
+@over_kinds
+def test_a_removed_symbol_is_never_drawn(settings):
+    rng = np.random.default_rng(0)
+    row = np.array([-np.inf, 1, -np.inf, 1.1])
+    assert {int(Sampler(**settings)(row, rng)) for _ in range(200)} <= {1, 3}
+    assert set(Sampler(**settings)(np.tile(row, (200, 1)), rng).tolist()) <= {1, 3}
+
+
+@pytest.mark.parametrize("number", [0.0, 0.5, BELOW_ONE])
+@pytest.mark.parametrize(
+    ("logits", "possible"),
+    [
+        ([-np.inf, 0, -np.inf], {1}),
+        ([-np.inf, 0, 0, -np.inf, -np.inf], {1, 2}),
+        ([-1e4, 0, -1, -1e4], {1, 2}),  # e^-10000 is 0 in float64
+        ([0, -np.inf, 0], {0, 2}),
+        ([-np.inf, 0.1, 0.2, 0.3, -np.inf], {1, 2, 3}),
+    ],
+)
+def test_zero_probability_is_never_drawn_even_at_the_ends_of_the_generator(logits, possible, number):
+    logits = np.array(logits, np.float64)
+    assert int(draw(logits, Always(number))) in possible
+    assert set(draw(np.tile(logits, (3, 1)), Always(number)).tolist()) <= possible
+
+
+@pytest.mark.parametrize(("number", "expected"), [(0, 0), (0.49, 0), (0.51, 1), (0.74, 1), (0.76, 2), (0.89, 2), (0.91, 3), (BELOW_ONE, 3)])
+def test_a_number_falls_on_the_symbol_whose_share_of_the_line_it_hits(number, expected):
+    assert int(draw(FOUR, Always(number))) == expected
+    assert draw(np.array([FOUR, FOUR]), Always(number)).tolist() == [expected, expected]
+
+
+@pytest.mark.parametrize("number", [0.0, 0.5, BELOW_ONE])
+def test_greedy_does_not_ask_the_generator(number):
+    assert int(Sampler(temperature=0)(SHUFFLED, Always(number))) == 1
+    assert Sampler(temperature=0)(np.array([SHUFFLED, FOUR, np.zeros(4)]), Always(number)).tolist() == [1, 0, 0]
+
+
+BROKEN = {
+    "nan": [0, np.nan, 0],
+    "all nan": [np.nan] * 3,
+    "infinity": [0, np.inf, 0],
+    "nothing left": [-np.inf] * 3,
+    "nan and infinity": [np.nan, np.inf, -np.inf],
+}
+
+
+@over_kinds
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_logits_that_cannot_be_drawn_from_are_an_error(settings, broken):
+    for logits in (np.array(broken, np.float32), np.array([[0, 1, 2], broken], np.float32), np.array([broken, [0, 1, 2]], np.float32)):
+        with pytest.raises(GenerationError):
+            Sampler(**settings)(logits, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("temperature", value) for value in (-0.1, -1, 1e7, math.nan, math.inf, -math.inf, None, "0.8", True)],
+        *[("top_k", value) for value in (0, -1, 1.5, math.nan, "2", True)],
+        *[("top_p", value) for value in (0, -0.1, 1.0001, 2, math.nan, math.inf, "0.9")],
+        *[("min_p", value) for value in (-0.1, 1.0001, math.nan, math.inf, "0.1")],
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_name(name, value):
+    with pytest.raises(ConfigError, match=f"^{name}: .* is not possible; give "):
+        Sampler(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", 0),
+        ("temperature", 10**6),
+        ("top_k", 1),
+        ("top_k", None),
+        ("top_p", 1),
+        ("top_p", 1e-9),
+        ("top_p", None),
+        ("min_p", 0),
+        ("min_p", 1),
+        ("min_p", None),
+    ],
+)
+def test_a_value_at_the_edge_is_taken(name, value):
+    assert getattr(Sampler(**{name: value}), name) == value
+
+
+# Frequencies. The logits fall by ½ from symbol to symbol; at temperature 0.8 the rarest of the ten is still expected 101 times.
+# Draws at 0.85 have Σ n (q - p)² / p = 206 too much, seven times the critical value.
+
+LADDER = -0.5 * np.arange(10)
+DRAWS = 60_000
+CRITICAL = 27.877  # of χ² with 10 - 1 = 9 degrees of freedom: exceeded by chance once in 1,000
+
+
+def chi_square(drawn, temperature):
+    """Σ (observed - expected)² / expected, the expected from p_i ∝ e^(logit_i / temperature)."""
+    weights = [math.exp(logit / temperature) for logit in LADDER]
+    expected = DRAWS * np.array(weights) / sum(weights)
+    observed = np.bincount(drawn, minlength=10)
+    return float(((observed - expected) ** 2 / expected).sum())
+
+
+def draw_single(temperature):
+    sampler, rng = Sampler(temperature=temperature), np.random.default_rng(7)
+    return [int(sampler(LADDER, rng)) for _ in range(DRAWS)]
+
+
+def draw_batches(temperature):
+    sampler, rng = Sampler(temperature=temperature), np.random.default_rng(8)
+    return np.concatenate([sampler(np.tile(LADDER, (1000, 1)), rng) for _ in range(DRAWS // 1000)])
+
+
+@pytest.mark.parametrize("draw_all", [draw_single, draw_batches])
+def test_symbols_are_drawn_as_often_as_their_probabilities_say(draw_all):
+    assert chi_square(draw_all(0.8), 0.8) < CRITICAL
+
+
+@pytest.mark.parametrize("draw_all", [draw_single, draw_batches])
+def test_the_frequencies_tell_temperature_085_from_08(draw_all):
+    assert chi_square(draw_all(0.85), 0.8) > 3 * CRITICAL

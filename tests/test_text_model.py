@@ -1,0 +1,379 @@
+"""TextModel from a checkpoint to text: small random models, written here without PyTorch."""
+
+import hashlib
+import subprocess
+import sys
+from itertools import product
+
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn import checkpoint as checkpoints
+from charrnn.checkpoint import Checkpoint
+from charrnn.config import ModelConfig
+from charrnn.errors import CheckpointError, ConfigError, VocabularyError
+from charrnn.generation.network import CELLS, shapes
+from charrnn.generation.sampling import log_probabilities
+from charrnn.vocab import Vocabulary
+
+CHARS = Vocabulary.of("\n abceé")
+BYTES = Vocabulary("byte")
+NEWLINE = 0  # its id in CHARS
+WRITERS = ("generate", "stream", "sample")
+
+
+def write_model(path, vocabulary=CHARS, cell="lstm", *, prime=NEWLINE, sampling=None, change=lambda weights: None):
+    config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4)
+    rng = np.random.default_rng(0)
+    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
+    change(weights)
+    checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {"val_loss": 1.5}, sampling or {}))
+    return path
+
+
+def by_hand(model, prompt_ids, ids):
+    """The log-probability of each of ``ids`` after ``prompt_ids``, read step by step."""
+    state, logits, scores = model.network.zero_state(), None, []
+    for idx in prompt_ids:
+        logits, state = model.network.step(idx, state)
+    for idx in ids:
+        scores.append(log_probabilities(logits.astype(np.float64))[idx])
+        logits, state = model.network.step(idx, state)
+    return scores
+
+
+@pytest.fixture(scope="module", params=CELLS)
+def model(request, tmp_path_factory):
+    return charrnn.load(write_model(tmp_path_factory.mktemp("char") / "model", cell=request.param))
+
+
+@pytest.fixture(scope="module", params=CELLS)
+def byte_model(request, tmp_path_factory):
+    return charrnn.load(write_model(tmp_path_factory.mktemp("byte") / "model", BYTES, request.param, prime=10))
+
+
+@pytest.fixture(scope="module", params=product(CELLS, (CHARS, BYTES)), ids=lambda pair: f"{pair[0]}-{pair[1].unit}")
+def any_model(request, tmp_path_factory):
+    cell, vocabulary = request.param
+    return charrnn.load(write_model(tmp_path_factory.mktemp("any") / "model", vocabulary, cell))
+
+
+@pytest.fixture(scope="module")
+def ascii_model(tmp_path_factory):
+    """A byte model that gives bytes above 127 no probability to speak of."""
+
+    def only_ascii(weights):
+        weights["head.bias"][128:] = -1e4
+
+    return charrnn.load(write_model(tmp_path_factory.mktemp("ascii") / "model", BYTES, prime=10, change=only_ascii))
+
+
+# Load
+
+
+def test_a_loaded_model_knows_its_vocabulary_and_where_it_comes_from(tmp_path):
+    path = write_model(tmp_path / "model")
+    model = charrnn.load(path)
+    assert model.vocabulary == CHARS
+    assert model.prime == NEWLINE
+    assert model.about == {"val_loss": 1.5}
+    assert model.path == path
+    assert model.sha256 == hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_load_takes_a_string_and_a_name_under_runs_dir(tmp_path):
+    path = write_model(tmp_path / "run" / "step-00000001")
+    text = charrnn.load(path).generate(length=50, seed=1)
+    assert charrnn.load(str(path)).generate(length=50, seed=1) == text
+    assert charrnn.load("run", runs_dir=tmp_path).generate(length=50, seed=1) == text
+    assert charrnn.load(runs_dir=tmp_path).generate(length=50, seed=1) == text
+
+
+@pytest.mark.parametrize("name", shapes(ModelConfig(num_layers=2), 1))
+def test_a_checkpoint_with_a_weight_of_another_shape_is_refused(tmp_path, name):
+    def cut(weights):
+        weights[name] = weights[name][:-1].copy()
+
+    path = write_model(tmp_path / "model", change=cut)
+    with pytest.raises(CheckpointError, match=f"the weight {name} has shape "):
+        charrnn.load(path)
+
+
+def test_a_checkpoint_with_a_weight_too_few_or_too_many_is_refused(tmp_path):
+    few = write_model(tmp_path / "few", change=lambda weights: weights.pop("head.bias"))
+    many = write_model(tmp_path / "many", change=lambda weights: weights.update(extra=np.zeros(3, np.float32)))
+    for path, name in ((few, "head.bias"), (many, "extra")):
+        with pytest.raises(CheckpointError, match=f"the weight {name} "):
+            charrnn.load(path)
+
+
+@pytest.mark.parametrize("sampling", [{"temprature": 1}, {"temperature": -1}, {"top_k": 0}])
+def test_a_checkpoint_with_impossible_sampling_is_refused(tmp_path, sampling):
+    path = write_model(tmp_path / "model", sampling=sampling)
+    with pytest.raises(CheckpointError, match=next(iter(sampling))):
+        charrnn.load(path)
+
+
+def test_the_checkpoints_sampling_holds_where_nothing_else_is_said(tmp_path):
+    greedy = charrnn.load(write_model(tmp_path / "greedy", sampling={"temperature": 0.0, "top_k": 3}))
+    plain = charrnn.load(write_model(tmp_path / "plain"))
+    assert greedy.generate(length=100, seed=1) == plain.generate(length=100, seed=1, temperature=0)
+    assert greedy.generate(length=100, seed=1, temperature=1) == plain.generate(length=100, seed=1, temperature=1, top_k=3)
+    assert greedy.generate(length=100, seed=1, temperature=1, top_k=None) == plain.generate(length=100, seed=1, temperature=1)
+
+
+def test_loading_and_writing_never_import_torch(tmp_path):
+    code = (
+        "import sys, charrnn\n"
+        "model = charrnn.load(sys.argv[1])\n"
+        "text = model.generate('ab', length=20, seed=1)\n"
+        "assert ''.join(model.stream('ab', length=20, seed=1)) == text == model.sample('ab', length=20, seed=1).text\n"
+        "assert model.score(text).shape == (20,)\n"
+        "print(sorted(name for name in sys.modules if name.partition('.')[0] == 'torch' or name.startswith('charrnn.training')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(write_model(tmp_path / "model"))], capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("[]\n", "", 0)
+
+
+# Seeds
+
+
+def test_the_same_seed_gives_the_same_text(model):
+    assert model.generate(length=100, seed=7) == model.generate(length=100, seed=7)
+
+
+def test_another_seed_gives_another_text(model):
+    assert len({model.generate(length=100, seed=seed) for seed in range(5)}) == 5
+
+
+def test_without_a_seed_every_text_is_another(model):
+    assert len({model.generate(length=100) for _ in range(5)}) == 5
+
+
+def test_a_sample_without_a_seed_says_which_seed_writes_it_again(model):
+    sample = model.sample("ab", length=100)
+    assert model.generate("ab", length=100, seed=sample.seed) == sample.text
+
+
+def test_a_sample_keeps_the_seed_it_is_given(model):
+    assert model.sample(length=3, seed=7).seed == 7
+
+
+# Text
+
+
+@pytest.mark.parametrize("settings", [{}, {"temperature": 0}, {"top_k": 2}, {"stop": "a"}, {"stop": ["ab", "b b", "\n"]}])
+@pytest.mark.parametrize("prompt", ["", "abc"])
+def test_generate_stream_and_sample_write_the_same(model, prompt, settings):
+    text = model.generate(prompt, length=60, seed=3, **settings)
+    assert "".join(model.stream(prompt, length=60, seed=3, **settings)) == text
+    assert model.sample(prompt, length=60, seed=3, **settings).text == text
+
+
+@pytest.mark.parametrize("settings", [{}, {"temperature": 0}, {"stop": "\ufffd\ufffd\ufffd"}])
+def test_generate_stream_and_sample_write_the_same_from_bytes(byte_model, settings):
+    text = byte_model.generate("é", length=60, seed=3, **settings)
+    assert "".join(byte_model.stream("é", length=60, seed=3, **settings)) == text
+    assert byte_model.sample("é", length=60, seed=3, **settings).text == text
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 50])
+def test_a_text_has_exactly_the_length(any_model, length):
+    assert len(any_model.generate(length=length, seed=1)) == length
+
+
+def test_the_length_is_500_where_none_is_given(model):
+    assert len(model.generate(seed=1)) == 500
+
+
+def test_length_zero_is_no_piece_and_certain(model):
+    assert model.generate("ab", length=0) == ""
+    assert list(model.stream("ab", length=0)) == []
+    assert model.sample("ab", length=0).log_probability == 0
+
+
+def test_a_stream_has_no_empty_piece(any_model):
+    for stop in ((), "b", "bc", ["a", "ab", "\ufffd"]):
+        assert "" not in list(any_model.stream(length=60, seed=3, stop=stop))
+
+
+def test_a_stop_string_at_the_first_character_leaves_no_piece(any_model):
+    first = any_model.generate(length=1, seed=3)
+    assert any_model.generate(length=60, seed=3, stop=first) == ""
+    assert list(any_model.stream(length=60, seed=3, stop=first)) == []
+
+
+def test_a_text_ends_before_the_stop_string_and_is_else_the_same(model):
+    text = model.generate(length=100, seed=3)
+    stop = text[40:43]
+    assert model.generate(length=100, seed=3, stop=stop) == text[: text.index(stop)]
+    assert model.generate(length=100, seed=3, stop=["zzz", stop]) == text[: text.index(stop)]
+
+
+def test_top_k_one_and_temperature_zero_are_greedy_whatever_the_seed(model):
+    text = model.generate("ab", length=50, temperature=0, seed=1)
+    assert model.generate("ab", length=50, temperature=0, seed=2) == text
+    assert model.generate("ab", length=50, top_k=1, seed=3) == text
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 1.5}, {"top_k": 2}, {"top_p": 0.5}, {"min_p": 0.5}])
+def test_every_setting_changes_the_text(model, settings):
+    assert model.generate(length=200, seed=1, **settings) != model.generate(length=200, seed=1)
+
+
+# Prompts
+
+
+def test_the_first_character_of_a_prompt_is_felt_after_the_last(model):
+    texts = {first: [model.generate(first + "b", length=100, seed=seed) for seed in range(5)] for first in "ac"}
+    assert texts["a"] != texts["c"]
+
+
+def test_a_greedy_text_goes_on_as_if_its_beginning_had_been_the_prompt(model):
+    text = model.generate("abc", length=40, temperature=0)
+    assert model.generate("abc" + text[:15], length=25, temperature=0) == text[15:]
+
+
+def test_a_prompt_is_read_by_the_network_alone_without_the_prime(model):
+    assert model.sample("ab", length=20, seed=1).log_probability == pytest.approx(
+        sum(by_hand(model, CHARS.encode("ab"), CHARS.encode(model.generate("ab", length=20, seed=1)))), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("prime", range(len(CHARS)))
+def test_an_empty_prompt_is_the_prime(tmp_path, prime):
+    model = charrnn.load(write_model(tmp_path / "model", prime=prime))
+    assert model.generate(length=60, seed=1) == model.generate(CHARS.symbols[prime], length=60, seed=1)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_an_unknown_character_of_the_prompt_is_an_error_that_names_it(model, writer):
+    with pytest.raises(VocabularyError) as error:
+        getattr(model, writer)("abX")
+    assert str(error.value) == (
+        "unknown character 'X' (U+0058, LATIN CAPITAL LETTER X) at position 3 of the text; none of the 7 that the model knows is near; "
+        "--unknown skip leaves it out"
+    )
+
+
+def test_unknown_skip_leaves_the_character_out(model):
+    assert model.generate("aXbX", length=60, seed=1, unknown="skip") == model.generate("ab", length=60, seed=1)
+
+
+def test_a_prompt_of_which_nothing_is_left_is_the_prime(model):
+    assert model.generate("XX", length=60, seed=1, unknown="skip") == model.generate(length=60, seed=1)
+
+
+def test_unknown_replace_reads_the_nearest_character(model):
+    assert model.generate("aBe\u0301", length=60, seed=1, unknown="replace") == model.generate("abé", length=60, seed=1)
+
+
+def test_unknown_replace_is_an_error_where_none_is_near(model):
+    with pytest.raises(VocabularyError):
+        model.generate("abX", unknown="replace")
+
+
+def test_a_byte_model_reads_any_prompt(byte_model):
+    assert len(byte_model.generate("aé€😀\0", length=20, seed=1)) == 20
+
+
+# Scores
+
+
+def test_the_score_of_each_character_is_the_networks_after_the_prime_and_all_before(model):
+    np.testing.assert_allclose(model.score("abé \n"), by_hand(model, [NEWLINE], CHARS.encode("abé \n")), rtol=1e-12)
+
+
+def test_the_scores_add_up_to_the_logarithm_of_the_product_of_the_probabilities(model):
+    text = "abcab"
+    following = [{char: np.exp(model.score(text[:place] + char)[-1]) for char in CHARS.symbols} for place in range(len(text))]
+    product = np.prod([following[place][char] for place, char in enumerate(text)])
+    assert model.score(text).sum() == pytest.approx(np.log(product), rel=1e-12)
+
+
+@pytest.mark.parametrize("before", ["", "a", "bcé"])
+def test_the_probabilities_of_all_next_characters_add_up_to_one(model, before):
+    assert sum(np.exp(model.score(before + char)[-1]) for char in CHARS.symbols) == pytest.approx(1, abs=1e-12)
+
+
+def test_a_samples_log_probability_is_the_score_of_its_text(model):
+    for settings in ({}, {"temperature": 0}, {"temperature": 2, "top_k": 4}):
+        sample = model.sample(length=100, seed=5, **settings)
+        assert sample.log_probability == pytest.approx(model.score(sample.text).sum(), rel=1e-12)
+
+
+def test_a_samples_log_probability_counts_the_stop_string(model):
+    stop = model.generate(length=100, seed=5)[30:33]
+    sample = model.sample(length=100, seed=5, stop=stop)
+    assert len(sample.text) < 100
+    assert sample.log_probability == pytest.approx(model.score(sample.text + stop).sum(), rel=1e-12)
+
+
+def test_a_samples_log_probability_is_the_score_of_its_text_for_bytes_too(ascii_model):
+    sample = ascii_model.sample(length=100, seed=5)
+    assert len(sample.text) == 100
+    assert sample.text.isascii()
+    assert sample.log_probability == pytest.approx(ascii_model.score(sample.text).sum(), rel=1e-12)
+
+
+def test_a_byte_model_scores_each_character_by_all_its_bytes(byte_model):
+    # a: 1 byte, é: 2, €: 3, 😀: 4, b: 1
+    scores = by_hand(byte_model, [10], "aé€😀b".encode())
+    expected = [sum(scores[start:end]) for start, end in ((0, 1), (1, 3), (3, 6), (6, 10), (10, 11))]
+    np.testing.assert_allclose(byte_model.score("aé€😀b"), expected, rtol=1e-12)
+
+
+def test_no_text_has_no_scores(any_model):
+    assert any_model.score("").shape == (0,)
+    assert any_model.score("").dtype == np.float64
+
+
+def test_the_score_of_an_unknown_character_is_an_error_or_another_text(model):
+    with pytest.raises(VocabularyError):
+        model.score("abX")
+    np.testing.assert_array_equal(model.score("aXb", unknown="skip"), model.score("ab"))
+    np.testing.assert_array_equal(model.score("aB", unknown="replace"), model.score("ab"))
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temprature": 1}, "'temprature' is not a setting of the sampler; give one of temperature, top_k, top_p, min_p"),
+        ({"temperature": -1}, "temperature: -1 is not possible; give a number from 0 to 1e+06"),
+        ({"temperature": float("nan")}, "temperature: nan is not possible; give a number from 0 to 1e+06"),
+        ({"top_k": 0}, "top_k: 0 is not possible; give a whole number from 1 or none"),
+        ({"top_p": 0}, "top_p: 0 is not possible; give a number above 0 to 1 or none"),
+        ({"min_p": 2}, "min_p: 2 is not possible; give a number from 0 to 1 or none"),
+        ({"length": -1}, "length: -1 is not possible; give a whole number from 0"),
+        ({"length": 1.5}, "length: 1.5 is not possible; give a whole number from 0"),
+        ({"length": "5"}, "length: '5' is not possible; give a whole number from 0"),
+        ({"stop": ""}, "stop: '' is not possible; give a string of at least one character"),
+        ({"stop": ["a", ""]}, "stop: '' is not possible; give a string of at least one character"),
+        ({"seed": -1}, "seed: -1 is not possible; give a whole number from 0"),
+        ({"seed": 1.5}, "seed: 1.5 is not possible; give a whole number from 0"),
+        ({"seed": True}, "seed: True is not possible; give a whole number from 0"),
+        ({"unknown": "ignore"}, "unknown: 'ignore' is not possible; give error, skip or replace"),
+    ],
+)
+def test_an_impossible_setting_is_refused_at_once(model, writer, settings, message):
+    with pytest.raises(ConfigError) as error:
+        getattr(model, writer)(**settings)  # a stream too, before its first piece
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("text", ["", "ab", "abX"])
+def test_score_refuses_an_unknown_that_is_none_of_the_three(model, text):
+    with pytest.raises(ConfigError) as error:
+        model.score(text, unknown="ignore")
+    assert str(error.value) == "unknown: 'ignore' is not possible; give error, skip or replace"
+
+
+@pytest.mark.parametrize("writer", [*WRITERS, "score"])
+def test_settings_are_given_by_name_only(model, writer):
+    with pytest.raises(TypeError):
+        getattr(model, writer)("ab", 100)

@@ -1,0 +1,258 @@
+"""Text becomes ids and comes back the same; a character that is not known is named, never changed in silence."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.errors import VocabularyError
+from charrnn.vocab import Vocabulary, describe, smallest_dtype
+
+BYTES = Vocabulary("byte")
+
+
+def refusal(call: Callable[..., object], *args: Any) -> str:
+    """What a call is refused with."""
+    with pytest.raises(VocabularyError) as caught:
+        call(*args)
+    return str(caught.value)
+
+
+# Characters
+
+
+def test_symbols_are_the_distinct_code_points_in_order() -> None:
+    assert Vocabulary.of("hello, Öl\n") == Vocabulary("char", "\n ,ehloÖ")
+    assert Vocabulary.of("banana") == Vocabulary("char", "abn")
+    assert len(Vocabulary.of("banana")) == 3
+
+
+def test_a_text_becomes_ids_and_comes_back() -> None:
+    vocabulary = Vocabulary("char", "abn")
+    ids = vocabulary.encode("banana")
+    assert (ids.tolist(), ids.dtype, ids.shape) == ([1, 0, 2, 0, 2, 0], np.uint8, (6,))
+    assert vocabulary.decode(ids) == "banana"
+
+
+@pytest.mark.parametrize("text", ["\0\n\r\t \x7f", "e\u0301é", "👩‍👩‍👧", "漢字かな", "עברית", "\U0010ffff\ue000", "\ud800\udc00"])
+def test_any_text_comes_back_code_point_by_code_point(text: str) -> None:
+    vocabulary = Vocabulary.of(text)
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+    assert len(vocabulary.encode(text)) == len(text)
+
+
+@pytest.mark.parametrize("vocabulary", [Vocabulary("char", "abn"), BYTES])
+def test_no_text_is_no_ids(vocabulary: Vocabulary) -> None:
+    assert vocabulary.encode("").tolist() == []
+    assert vocabulary.decode([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32), (0x110000, np.uint32)]
+)
+def test_ids_are_of_the_smallest_type_that_holds_them(size: int, dtype: type) -> None:
+    assert smallest_dtype(size) is dtype
+    vocabulary = Vocabulary("char", "".join(map(chr, range(size))))
+    ids = vocabulary.encode(chr(0) + chr(size - 1))
+    assert (ids.tolist(), ids.dtype) == ([0, size - 1], dtype)
+
+
+@pytest.mark.parametrize(("unit", "symbols"), [("char", "aba"), ("char", ""), ("byte", "ab"), ("word", "ab")])
+def test_a_vocabulary_has_a_known_unit_and_each_symbol_once(unit: str, symbols: str) -> None:
+    with pytest.raises(VocabularyError):
+        Vocabulary(unit, symbols)
+
+
+def test_bytes_are_no_characters() -> None:
+    assert refusal(Vocabulary.of("abc").encode, b"abc") == "3 bytes were given to a vocabulary of characters; decode them first"
+
+
+# Characters that are not known
+
+
+@pytest.mark.parametrize(
+    ("char", "words"),
+    [
+        ("é", "'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)"),
+        ("\n", r"'\n' (U+000A)"),
+        ("'", '"\'" (U+0027, APOSTROPHE)'),
+        ("\ud800", r"'\ud800' (U+D800)"),
+        ("😀", "'😀' (U+1F600, GRINNING FACE)"),
+    ],
+)
+def test_a_character_is_named_with_its_code_point(char: str, words: str) -> None:
+    assert describe(char) == words
+
+
+@pytest.mark.parametrize(
+    ("known", "text", "message"),
+    [
+        (
+            "ab'",
+            "ab\u2019a",  # a right single quotation mark
+            "unknown character '\u2019' (U+2019, RIGHT SINGLE QUOTATION MARK) at position 3 of the text; "
+            'the nearest of the 3 that the model knows is "\'": type that, or use --unknown replace; --unknown skip leaves it out',
+        ),
+        (
+            "ABC",
+            "BAb",
+            "unknown character 'b' (U+0062, LATIN SMALL LETTER B) at position 3 of the text; "
+            "the nearest of the 3 that the model knows is 'B': type that, or use --unknown replace; --unknown skip leaves it out",
+        ),
+        (
+            "café",
+            "a\u2603\u2603",
+            "unknown character '\u2603' (U+2603, SNOWMAN) at position 2 of the text; none of the 4 that the model knows is near; --unknown skip leaves it out",
+        ),
+        (
+            "eé",
+            "e\u0301",
+            "unknown character '\u0301' (U+0301, COMBINING ACUTE ACCENT) at position 2 of the text; "
+            "the nearest of the 2 that the model knows is 'é': type that, or use --unknown replace; --unknown skip leaves it out",
+        ),
+        (
+            "ab",
+            "ab\ud83d",
+            r"unknown character '\ud83d' (U+D83D) at position 3 of the text; none of the 2 that the model knows is near; --unknown skip leaves it out",
+        ),
+    ],
+)
+def test_an_unknown_character_is_named_with_its_place_and_the_nearest(known: str, text: str, message: str) -> None:
+    vocabulary = Vocabulary.of(known)
+    assert refusal(vocabulary.encode, text) == message
+    assert refusal(vocabulary.repair, text) == message
+
+
+@pytest.mark.parametrize("char", ["a", "c", "z", "\uffff", "\U0010ffff"])
+def test_a_code_point_before_between_or_beyond_the_known_is_unknown(char: str) -> None:
+    vocabulary = Vocabulary.of("bd")
+    assert refusal(vocabulary.encode, "b" + char) == refusal(vocabulary.repair, "b" + char)
+
+
+@pytest.mark.parametrize(
+    ("known", "text", "repaired"),
+    [
+        ("it's", "it\u2019s", "it's"),  # curly to straight
+        ('"a', "\u201ca\u201d", '"a"'),
+        ("it\u2019s", "it's", "it\u2019s"),  # and back
+        ("a-b", "a\u2014b", "a-b"),
+        ("a b", "a\u00a0b\tb", "a b b"),
+        ("a\n", "a\u2028", "a\n"),
+        ("cafeé", "cafe\u0301", "café"),  # decomposed to composed
+        ("cafe\u0301", "café", "cafe\u0301"),  # composed to decomposed
+        ("ABC", "abc", "ABC"),  # other case
+        ("abc", "ABC", "abc"),
+        ("naive", "naïve", "naive"),  # accent dropped
+        ("NAIVE", "ï", "I"),  # both
+        ("fi", "ﬁ", "fi"),  # compatibility form
+        ("a1", "ａ１", "a1"),
+        ("abc", "cab", "cab"),  # all known
+    ],
+)
+def test_replace_puts_the_nearest_known_spelling(known: str, text: str, repaired: str) -> None:
+    vocabulary = Vocabulary.of(known)
+    assert vocabulary.repair(text, "replace")[0] == repaired
+    assert vocabulary.decode(vocabulary.encode(repaired)) == repaired
+
+
+@pytest.mark.parametrize(
+    ("known", "text", "repaired"),
+    [
+        ("é!", "e\u0301!", "é!"),  # the letter alone is not known
+        ("Eé", "e\u0301", "é"),  # nor put as another
+        ("eệ", "e\u0323\u0302", "ệ"),  # two marks on one letter
+        ("한국", "\u1112\u1161\u11ab", "한"),  # Hangul, whose parts are no combining marks
+        ("man", "n\u0303", "n"),  # the accent of a decomposed letter is dropped as that of a composed one
+    ],
+)
+def test_replace_composes_whatever_can_be_composed(known: str, text: str, repaired: str) -> None:
+    assert Vocabulary.of(known).repair(text, "replace")[0] == repaired
+
+
+def test_replace_says_each_kind_of_change_once() -> None:
+    assert Vocabulary.of("it's").repair("it\u2019s it\u2019s".replace(" ", ""), "replace") == (
+        "it'sit's",
+        ["put \"'\" for '\u2019': the model has not seen '\u2019' (U+2019, RIGHT SINGLE QUOTATION MARK)"],
+    )
+    assert Vocabulary.of("eéA").repair("ae\u0301a", "replace") == (
+        "AéA",
+        [
+            "put 'A' for 'a': the model has not seen 'a' (U+0061, LATIN SMALL LETTER A)",
+            "put 'é' for 'e\u0301': the model has not seen '\u0301' (U+0301, COMBINING ACUTE ACCENT)",
+        ],
+    )
+
+
+def test_replace_refuses_what_nothing_is_near_to() -> None:
+    assert refusal(Vocabulary.of("ab").repair, "A\u2603", "replace") == (
+        "unknown character '\u2603' (U+2603, SNOWMAN) at position 2 of the text; none of the 2 that the model knows is near; --unknown skip leaves it out"
+    )
+
+
+def test_skip_leaves_out_and_says_what() -> None:
+    assert Vocabulary.of("ab").repair("\u2603axbx\u2603x", "skip") == (
+        "ab",
+        [
+            "left out 'x' (U+0078, LATIN SMALL LETTER X), 3 times: the model has not seen it",
+            "left out '\u2603' (U+2603, SNOWMAN), 2 times: the model has not seen it",
+        ],
+    )
+
+
+@pytest.mark.parametrize("unknown", ["error", "skip", "replace"])
+@pytest.mark.parametrize(("vocabulary", "text"), [(Vocabulary.of("abc"), "cab"), (Vocabulary.of("abc"), ""), (BYTES, "any \u2603 at all")])
+def test_a_known_text_is_left_as_it_is(vocabulary: Vocabulary, text: str, unknown: str) -> None:
+    assert vocabulary.repair(text, unknown) == (text, [])
+
+
+# Bytes
+
+
+def test_the_id_of_a_byte_is_its_value() -> None:
+    assert Vocabulary.of(b"any") == BYTES
+    assert len(BYTES) == 256
+    assert BYTES.encode(bytes(range(256))).tolist() == list(range(256))
+    assert BYTES.encode("a\u20ac").tolist() == [0x61, 0xE2, 0x82, 0xAC]  # the euro sign in UTF-8
+    assert BYTES.encode(b"\xff").dtype == np.uint8
+    assert BYTES.decode([0x61, 0xE2, 0x82, 0xAC]) == "a\u20ac"
+
+
+@pytest.mark.parametrize(
+    ("ids", "text"),
+    [
+        ([0xFF, 0x61], "\ufffda"),  # never the start of anything
+        ([0xE2, 0x82], "\ufffd"),  # cut off
+        ([0xE2, 0x82, 0x61], "\ufffda"),
+        ([0xED, 0xA0, 0x80], "\ufffd\ufffd\ufffd"),  # a surrogate, which UTF-8 does not have
+    ],
+)
+def test_bytes_that_are_no_utf8_become_replacement_characters(ids: list[int], text: str) -> None:
+    assert BYTES.decode(ids) == text
+
+
+@pytest.mark.parametrize("char", ["a", "é", "\u20ac", "😀"])
+def test_an_unfinished_character_is_held_back(char: str) -> None:
+    decoder = BYTES.decoder()
+    pieces = [decoder.decode([byte]) for byte in char.encode() + b"!"]
+    assert pieces == [""] * (len(char.encode()) - 1) + [char, "!"]
+    assert decoder.flush() == ""
+
+
+def test_what_was_never_finished_is_a_replacement_character_at_the_end() -> None:
+    decoder = BYTES.decoder()
+    assert [decoder.decode([byte]) for byte in (0x61, 0xF0, 0x9F)] == ["a", "", ""]
+    assert decoder.flush() == "\ufffd"
+
+
+def test_pieces_joined_are_the_text_at_once() -> None:
+    ids = [*np.random.default_rng(0).integers(0, 256, 500).tolist(), 0xF0]
+    decoder = BYTES.decoder()
+    assert "".join([*(decoder.decode([idx]) for idx in ids), decoder.flush()]) == BYTES.decode(ids)
+
+
+@pytest.mark.parametrize("text", ["ab\ud800c", "ab\udcffc"])
+def test_half_a_character_is_no_utf8(text: str) -> None:
+    assert (
+        refusal(BYTES.encode, text) == f"{describe(text[2])} at position 3 is half a character and cannot be written as UTF-8; leave it out"
+    )

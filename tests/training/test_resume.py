@@ -1,0 +1,298 @@
+"""A run that was interrupted ends in the same bytes as one that was not; and what cannot be gone on with is refused."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn import checkpoint as checkpoints
+from charrnn.checkpoint import Checkpoint
+from charrnn.runs import Run
+from charrnn.text_model import reports
+from charrnn.training.launch import launch
+from charrnn.training.model import CELLS
+
+N = 12
+# 924 characters, 832 to learn from: 4 lanes of 208, 5 chunks of 40 in an epoch, so that 5 is an epoch's edge
+KNOBS = {
+    "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 40, "hidden_size": 16, "embedding_size": 8,
+    "dropout": 0.3, "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None, "sample_every": None, "threads": 2,
+}  # fmt: skip
+
+
+def arm(where: Path, corpus: Path) -> Path:
+    """A directory of its own with the corpus in it."""
+    where.mkdir()
+    shutil.copy(corpus, where)
+    return where
+
+
+def outcome(where: Path) -> dict[str, bytes]:
+    """All the bytes that a run leaves at step N, and what the model writes next."""
+    step = where / "checkpoints/run" / f"step-{N:08d}"
+    files = {name: (step / name).read_bytes() for name in ("model.safetensors", "trainer.safetensors", "trainer.json", "config.json")}
+    files["metrics.jsonl"] = (where / "checkpoints/run/metrics.jsonl").read_bytes()
+    files["sample"] = charrnn.load(step).generate(length=50, seed=1).encode()
+    return files
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_n_steps_are_k_steps_a_new_process_and_n_minus_k_steps(cell: str, num_layers: int, corpus: Path, here: Path, processes: Any) -> None:
+    knobs = KNOBS | {"cell": cell, "num_layers": num_layers}
+    whole = arm(here / "whole", corpus)
+    assert processes.run(cwd=str(whole), knobs=knobs) == {"steps": N}
+    expected = outcome(whole)
+    for k in (1, 5, N - 1):
+        broken = arm(here / f"broken-{k}", corpus)
+        assert processes.run(cwd=str(broken), knobs=knobs, stop_at=k) == {"steps": k}
+        assert not (broken / "checkpoints/run" / f"step-{N:08d}").exists()
+        assert processes.run(cwd=str(broken), knobs={"name": "run"}, resume=True) == {"steps": N - k}
+        assert outcome(broken) == expected
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(corpus: Path, here: Path, processes: Any) -> None:
+    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    knobs = KNOBS | {"save_every": 2}
+    processes.run(cwd=str(whole), knobs=knobs)
+    assert processes.run(cwd=str(broken), knobs=knobs, kill_at=7) == {"killed": True}
+    assert processes.run(cwd=str(broken), knobs=knobs, resume=True) == {"steps": N - 6}
+    assert outcome(broken) == outcome(whole)
+
+
+def test_ten_interruptions_leave_no_trace(corpus: Path, here: Path, processes: Any) -> None:
+    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    processes.run(cwd=str(whole), knobs=KNOBS)
+    for k in range(1, N - 1):
+        assert processes.run(cwd=str(broken), knobs=KNOBS, resume=k > 1, stop_at=k) == {"steps": 1}
+    assert processes.run(cwd=str(broken), knobs=KNOBS, resume=True) == {"steps": 2}
+    assert outcome(broken) == outcome(whole)
+
+
+def test_watching_a_run_does_not_change_it(corpus: Path, here: Path, processes: Any) -> None:
+    watched, alone = arm(here / "watched", corpus), arm(here / "alone", corpus)
+    processes.run(cwd=str(watched), knobs=KNOBS | {"eval_every": 1, "sample_every": 2, "save_every": 3, "report_every": 1, "keep": 1})
+    processes.run(cwd=str(alone), knobs=KNOBS | {"eval_every": None, "report_every": 100})
+    for name in ("model.safetensors", "trainer.safetensors"):
+        assert outcome(watched)[name] == outcome(alone)[name]
+
+
+def finish(given: dict[str, Any], resume: bool = True) -> None:
+    for _ in reports(launch(given, resume=resume)):
+        pass
+
+
+@pytest.fixture
+def half(corpus: Path, here: Path) -> Path:
+    """A run that was stopped after 6 of 12 steps; its checkpoint."""
+    trainer = launch(KNOBS | {"num_layers": 1})
+    for report in reports(trainer):
+        trainer.stop_requested = report.step == 6
+    return here / "checkpoints/run/step-00000006"
+
+
+def change(path: Path, name: str, piece: Callable[[Any], Any], where: str) -> None:
+    """Perturb one piece of a checkpoint, and commit it anew, so that only what it means is wrong."""
+    found = checkpoints.read(path, trainer=True)
+    holder: Any = getattr(found, where)
+    holder[name] = piece(holder[name])
+    checkpoints.write(path, found)
+
+
+def pieces(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    return [("weights", name) for name in checkpoint.weights] + [("trainer_tensors", name) for name in checkpoint.trainer_tensors]
+
+
+def test_every_saved_tensor_is_needed_to_end_in_the_same_bytes(half: Path, here: Path) -> None:
+    run = here / "checkpoints/run"
+    shutil.copytree(run, here / "kept")
+    finish({"name": "run"})
+    expected = outcome(here)
+    names = pieces(checkpoints.read(half, trainer=True))
+    assert len(names) == 7 + 3 * 7 + 1  # weights; step, exp_avg and exp_avg_sq of each; the state of the lanes
+    for where, name in names:
+        shutil.rmtree(run)
+        shutil.copytree(here / "kept", run)
+        change(half, name, lambda value: np.asarray(value + 0.5, np.float32), where)
+        finish({"name": "run"})
+        assert outcome(here)["trainer.safetensors"] != expected["trainer.safetensors"], name
+
+
+@pytest.mark.parametrize(
+    ("name", "piece"),
+    [
+        ("step", lambda step: step + 1),
+        ("loss_sum", lambda total: total + 1),
+        ("loss_count", lambda count: count + 1),
+        ("metrics_bytes", lambda size: size - 1),
+        ("config", lambda config: config | {"seed": 1}),
+        ("config", lambda config: config | {"learning_rate": 0.02}),
+        ("config", lambda config: config | {"dropout": 0.1}),
+        ("config", lambda config: config | {"sequence_length": 41}),
+    ],
+)
+def test_every_saved_number_is_needed_to_end_in_the_same_bytes(name: str, piece: Callable[[Any], Any], half: Path, here: Path) -> None:
+    shutil.copytree(here / "checkpoints/run", here / "kept")
+    finish({"name": "run"})
+    expected = outcome(here)
+    shutil.rmtree(here / "checkpoints/run")
+    shutil.copytree(here / "kept", here / "checkpoints/run")
+    change(half, name, piece, "trainer")
+    finish({"name": "run"})
+    assert outcome(here) != expected
+
+
+@pytest.mark.parametrize("name", ["state", "optimizer.step.head.bias", "optimizer.exp_avg.embedding.weight", "optimizer.exp_avg_sq.head.weight"])
+def test_a_missing_tensor_is_an_error(name: str, half: Path, here: Path) -> None:
+    found = checkpoints.read(half, trainer=True)
+    del found.trainer_tensors[name]
+    checkpoints.write(half, found)
+    with pytest.raises(charrnn.ResumeError) as error:
+        launch({"name": "run"}, resume=True)
+    path = Path("checkpoints/run/step-00000006")
+    assert str(error.value) == f"{path} lacks a piece that is needed to go on: {name!r}; go on from another checkpoint"
+
+
+def refusal(given: dict[str, Any], text: str | None = None) -> str:
+    with pytest.raises(charrnn.ResumeError) as error:
+        launch(given, text=text, resume=True)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "was"),
+    [
+        ({"hidden_size": 32}, "hidden_size: 32 is given, but the run checkpoints/run has 16"),
+        ({"cell": "gru"}, "cell: 'gru' is given, but the run checkpoints/run has 'lstm'"),
+        ({"num_layers": 2}, "num_layers: 2 is given, but the run checkpoints/run has 1"),
+        ({"learning_rate": 0.02}, "learning_rate: 0.02 is given, but the run checkpoints/run has 0.01"),
+        ({"batch_size": 8}, "batch_size: 8 is given, but the run checkpoints/run has 4"),
+        ({"seed": 3}, "seed: 3 is given, but the run checkpoints/run has 0"),
+        ({"val_fraction": 0.2}, "val_fraction: 0.2 is given, but the run checkpoints/run has 0.1"),
+    ],
+)  # fmt: skip
+def test_another_knob_is_refused_by_name(given: dict[str, Any], was: str, half: Path) -> None:
+    assert refusal({"name": "run"} | given) == f"{was}; leave it out to go on, or start another run with --name"
+
+
+def test_minutes_are_refused_since_the_end_is_a_step(half: Path) -> None:
+    assert refusal({"name": "run", "minutes": 1.0}) == (
+        "minutes: 1 is given, but the run checkpoints/run has its end at step 12; "
+        "leave it out to go on to there, or give --steps for another end"
+    )
+
+
+BRING_BACK = "; bring the old text back, or start another run with --name"
+
+
+@pytest.mark.parametrize(
+    ("edit", "difference"),
+    [
+        (lambda text: text + "!", "924 characters and 21 symbols then, 925 and 22 now (in one of them only: '!')"),
+        (lambda text: text[1:], "924 characters and 21 symbols then, 923 and 21 now"),
+        (lambda text: text.replace("time", "item", 1), "924 characters and 21 symbols then, 924 and 21 now, but other ones"),
+    ],
+)
+def test_another_corpus_is_refused_and_the_difference_named(edit: Callable[[str], str], difference: str, half: Path, corpus: Path) -> None:
+    corpus.write_text(edit(corpus.read_text()))
+    expected = f"the corpus is not the one that the run checkpoints/run began with: {difference}{BRING_BACK}"
+    assert refusal({"name": "run"}) == expected
+
+
+def test_a_run_is_found_by_its_corpus_or_as_the_newest(half: Path, corpus: Path) -> None:
+    assert launch({"corpus": ["corpus.txt"]}, resume=True).step == 6
+    assert launch({}, resume=True).step == 6
+
+
+def test_the_command_that_began_a_run_goes_on_with_it(half: Path) -> None:
+    assert launch(KNOBS | {"num_layers": 1}, resume=True).step == 6
+
+
+def test_a_shrunk_batch_may_be_asked_for_again(corpus: Path, here: Path) -> None:
+    given = KNOBS | {"batch_size": 64, "steps": 2}  # 832 // 16 = 52 is the first that holds 40
+    finish(given, resume=False)
+    assert launch(given | {"steps": 3}, resume=True).config.train.batch_size == 16
+
+
+def test_nothing_to_go_on_with_is_said(corpus: Path, here: Path) -> None:
+    assert refusal({"name": "run"}) == (
+        "there is nothing to go on with: the run checkpoints/run does not exist (runs in checkpoints: none); start it without --resume"
+    )
+
+
+def test_a_run_without_a_checkpoint_is_said(corpus: Path, here: Path) -> None:
+    launch(KNOBS)
+    assert refusal({"name": "run"}) == (
+        "there is nothing to go on with: the run checkpoints/run has no checkpoint yet (runs in checkpoints: none); start it with --overwrite"
+    )
+
+
+def test_a_run_at_its_end_says_so_and_goes_on_to_a_later_one(half: Path, here: Path) -> None:
+    finish({"name": "run"})
+    expected = "the run checkpoints/run is at its end, step 12 of 12; `--resume --steps 24` goes on to a later one"
+    assert refusal({"name": "run"}) == expected
+    assert refusal({"name": "run", "steps": 5}) == "steps: 5 is given, but the run checkpoints/run is at step 12 already; give more"
+    said: list[str] = []
+    trainer = launch({"name": "run", "steps": 15}, resume=True, tell=said.append)
+    steps = [report.step for report in trainer.run()]
+    assert steps == [13, 14, 15, 15]  # the last report is the final evaluation
+    assert said == [
+        "the end is now step 15, it was 12; the learning rate goes on as in a run of 15 steps",
+        "going on with checkpoints/run after step 12 of 15",
+    ]
+
+
+def test_a_run_killed_before_its_final_loss_takes_it_on_resuming(half: Path, here: Path) -> None:
+    finish({"name": "run"})
+    run = Run(here / "checkpoints/run")
+    final = run.metrics.read_bytes()
+    run.metrics.write_bytes(b"".join(final.splitlines(keepends=True)[:-1]))
+    finish({"name": "run"})
+    assert run.metrics.read_bytes() == final
+
+
+def test_a_damaged_last_checkpoint_is_set_aside_and_the_one_before_goes_on(half: Path, here: Path) -> None:
+    (half / "trainer.safetensors").write_bytes(b"")
+    said: list[str] = []
+    trainer = launch({"name": "run"}, resume=True, tell=said.append)
+    size = checkpoints.read(here / "damaged", trainer=True) if (here / "damaged").exists() else None
+    assert size is None
+    assert trainer.step == 3  # validated, and the best so far, at step 3
+    assert said[0].startswith("checkpoints/run/step-00000006/trainer.safetensors is damaged: 0 bytes, ")
+    assert said[0].endswith("; it was set aside as damaged-step-00000006")
+
+
+def test_metrics_are_cut_back_to_the_checkpoint(half: Path, here: Path) -> None:
+    metrics = here / "checkpoints/run/metrics.jsonl"
+    before = metrics.read_bytes()
+    metrics.write_bytes(before + b'{"step": 7}\n{"st')
+    launch({"name": "run"}, resume=True)
+    assert metrics.read_bytes() == before
+
+
+def test_lost_metrics_are_an_error(half: Path, here: Path) -> None:
+    metrics = here / "checkpoints/run/metrics.jsonl"
+    size = metrics.stat().st_size
+    metrics.write_bytes(b"")
+    assert refusal({"name": "run"}) == (
+        f"checkpoints/run/metrics.jsonl has 0 bytes, {size} were written by step 6; bring it back, or start another run with --name"
+    )
+
+
+def test_another_number_of_threads_is_said(half: Path) -> None:
+    said: list[str] = []
+    launch({"name": "run", "threads": 1}, resume=True, tell=said.append)
+    assert said[0] == "the run was trained with threads 2, and goes on with 1: well, but not to the bit"
+
+
+def test_metrics_hold_only_functions_of_the_run(half: Path, here: Path) -> None:
+    finish({"name": "run"})
+    lines = [json.loads(line) for line in (here / "checkpoints/run/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines[:-1]] == [3, 4, 6, 8, 9, 12]  # every 4, and every 3 with a validation loss
+    assert {frozenset(line) for line in lines[:-1]} == {frozenset({"step", "learning_rate", "train_loss", "grad_norm", "val_loss"})}
+    assert set(lines[-1]) == {"step", "final_val_loss", "characters"}
