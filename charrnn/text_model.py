@@ -102,7 +102,7 @@ class TextModel:
     ) -> Iterator[str]:
         """As ``generate``, piece by piece as it is written; the pieces joined are the text."""
         stream = self._pieces(prompt, length, _seed(seed), stop, unknown, sampling, scored=False)
-        return (piece.text for piece in stream)
+        return (piece.text for piece in stream if piece.text)
 
     def sample(
         self,
@@ -117,7 +117,7 @@ class TextModel:
         """As ``generate``, with the seed and the log-probability."""
         seed = _seed(seed)
         written = list(self._pieces(prompt, length, seed, stop, unknown, sampling, scored=True))
-        return Sample("".join(piece.text for piece in written), seed, sum(piece.log_probability for piece in written))
+        return Sample("".join(piece.text for piece in written), seed, sum((piece.log_probability for piece in written), 0.0))
 
     def score(self, text: str, *, unknown: str = "error") -> NDArray[np.float64]:
         """The natural-log probability of each character, (n,), given all before it; the first is given the prime.
@@ -139,26 +139,25 @@ class TextModel:
 
     def sampler(self, **sampling: Any) -> Sampler:
         """The sampler of these settings, with the model's own where nothing is given."""
-        names = knobs(Sampler)
-        for name in sampling:
+        names, settings = knobs(Sampler), self.sampling | sampling
+        for name in settings:
             if name not in names:
                 raise ConfigError(f"{name!r} is not a setting of the sampler; give one of {', '.join(names)}")
-        return Sampler(**(self.sampling | sampling))
+        return Sampler(**settings)
 
     def _pieces(
         self, prompt: str, length: int, seed: int, stop: str | Sequence[str], unknown: str, sampling: Mapping[str, Any], *, scored: bool
     ) -> Iterator[Piece]:
         stops = (stop,) if isinstance(stop, str) else tuple(stop)
-        if not isinstance(length, int) or length < 0:
+        if isinstance(length, bool) or not isinstance(length, int) or length < 0:
             raise ConfigError(f"length: {length!r} is not possible; give a whole number from 0")
         if "" in stops:
             raise ConfigError("stop: '' is not possible; give a string of at least one character")
-        if unknown not in ("error", "skip", "replace"):
-            raise ConfigError(f"unknown: {unknown!r} is not possible; give error, skip or replace")
         known, _ = self.vocabulary.repair(prompt, unknown)
         ids = self.vocabulary.encode(known) if known else [self.prime]
         symbols = decode(self.network, ids, self.sampler(**sampling), np.random.default_rng(seed), scored=scored)
-        return until_stop(pieces(self.vocabulary, symbols, length), stops)
+        stream = pieces(self.vocabulary, symbols, length)
+        return until_stop(stream, stops) if stops else stream
 
 
 def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> TextModel:

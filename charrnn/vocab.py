@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import VocabularyError
+from charrnn.errors import ConfigError, VocabularyError
 
 Ids = NDArray[Any]  # one-dimensional, an unsigned integer type
 
@@ -23,6 +23,8 @@ LOOKALIKES = {
     "\u2028": "\n", "\u2029": "\n", "\u0085": "\n",
 }  # fmt: skip
 LOOKALIKES |= {"'": "\u2019", '"': "\u201d", "-": "\u2013", " ": "\u00a0", "\n": "\r"}
+
+LONGEST_SEQUENCE = 4  # characters that compose to one: a base and three marks, or the parts of a Hangul syllable
 
 
 def describe(char: str) -> str:
@@ -49,7 +51,7 @@ class Vocabulary:
     symbols: str = ""
 
     def __post_init__(self) -> None:
-        if len(set(self.symbols)) != len(self.symbols) or (self.unit == "byte") != (not self.symbols):
+        if len(set(self.symbols)) != len(self.symbols) or self.unit != ("char" if self.symbols else "byte"):
             raise VocabularyError(
                 f"a vocabulary of unit {self.unit!r} with {len(self.symbols)} symbols, some twice or none; give each once"
             )
@@ -104,56 +106,68 @@ class Vocabulary:
 
         Raises:
             VocabularyError: a character is unknown, and must not be or cannot be replaced.
+            ConfigError: ``unknown`` is none of the three.
         """
-        if self.unit == "byte" or set(text) <= set(self.symbols):
+        if unknown not in ("error", "skip", "replace"):
+            raise ConfigError(f"unknown: {unknown!r} is not possible; give error, skip or replace")
+        if self.unit == "byte" or set(text) <= self._known:
             return text, []
         if unknown == "error":
-            raise self._unknown(text, next(place for place, char in enumerate(text) if char not in self.symbols))
+            raise self._unknown(text, next(place for place, char in enumerate(text) if char not in self._known))
         return self._skip(text) if unknown == "skip" else self._replace(text)
 
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.symbols)
+
     def _skip(self, text: str) -> tuple[str, list[str]]:
-        left_out = sorted(set(text) - set(self.symbols))
-        kept = "".join(char for char in text if char in self.symbols)
+        left_out = sorted(set(text) - self._known)
+        kept = "".join(char for char in text if char in self._known)
         return kept, [f"left out {describe(char)}, {text.count(char)} times: the model has not seen it" for char in left_out]
 
     def _replace(self, text: str) -> tuple[str, list[str]]:
-        out, changes = "", dict[str, None]()
-        place = 0
+        out, changes, place = list[str](), dict[str, None](), 0
         while place < len(text):
-            if text[place] in self.symbols:
-                out, place = out + text[place], place + 1
-                continue
-            near, taken = self.nearest(text, place)
+            near, old = (text[place], text[place]) if text[place] in self._known else ("", "")
+            if not near or (len(text) > place + 1 and text[place + 1] not in self._known):
+                near, old = self._composed(text, place) or (near, old)
             if not near:
+                near, old = self.nearest(text, place), text[place]
+            if not near and not (place and unicodedata.combining(text[place])):
                 raise self._unknown(text, place)
-            old = text[place - (taken - 1) : place + 1] if taken > 1 else text[place]
-            out, place = (out[: len(out) - (taken - 1)] if taken > 1 else out) + near, place + 1
-            changes[f"put {near!r} for {old!r}: the model has not seen {describe(text[place - 1])}"] = None
-        return out, list(changes)
+            if near != old:
+                changes[f"{f'put {near!r} for' if near else 'left out'} {old!r}: the model has not seen {describe(old[-1])}"] = None
+            out, place = [*out, near], place + len(old)
+        return "".join(out), list(changes)
 
-    def nearest(self, text: str, place: int) -> tuple[str, int]:
-        """The known spelling nearest to the unknown character at ``place``, and how many characters, ending there, it stands for.
+    def _composed(self, text: str, place: int) -> tuple[str, str] | None:
+        """The known character that a few from ``place`` on compose to, and those few."""
+        for end in range(min(place + LONGEST_SEQUENCE, len(text)), place + 1, -1):
+            whole = unicodedata.normalize("NFC", text[place:end])
+            if len(whole) == 1 and whole in self._known:
+                return whole, text[place:end]
+        return None
 
-        Tried in this order: composed with what stands before it, decomposed, look-alike, compatibility form, other case,
-        without its accent. ``("", 0)`` where nothing is near.
+    def nearest(self, text: str, place: int) -> str:
+        """The known spelling nearest to the unknown character at ``place``, or ``""``.
+
+        Tried in this order: composed with its neighbours, decomposed, look-alike, compatibility form, other case, without its
+        accent.
         """
         char = text[place]
-        if unicodedata.combining(char) and place:
-            whole = unicodedata.normalize("NFC", text[place - 1 : place + 1])
-            if len(whole) == 1 and whole in self.symbols:
-                return whole, 2
+        for start in range(max(0, place - LONGEST_SEQUENCE + 1), place + 1):
+            found = self._composed(text, start)
+            if found and start + len(found[1]) > place:
+                return found[0]
         plain = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
         candidates = (
             unicodedata.normalize("NFC", char), unicodedata.normalize("NFD", char), LOOKALIKES.get(char, ""),
             unicodedata.normalize("NFKC", char), char.swapcase(), plain, plain.swapcase(), LOOKALIKES.get(plain, ""),
         )  # fmt: skip
-        for candidate in candidates:
-            if candidate and set(candidate) <= set(self.symbols):
-                return candidate, 1
-        return "", 0
+        return next((candidate for candidate in candidates if candidate and set(candidate) <= self._known), "")
 
     def _unknown(self, text: str, place: int) -> VocabularyError:
-        near, _ = self.nearest(text, place)
+        near = self.nearest(text, place)
         of = f"of the {len(self)} that the model knows"
         hint = f"the nearest {of} is {near!r}: type that, or use --unknown replace" if near else f"none {of} is near"
         return VocabularyError(

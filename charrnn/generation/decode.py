@@ -48,7 +48,7 @@ def decode(
 
 
 class Piece(NamedTuple):
-    """Some text, at least one character, and the log-probability of the symbols that it took."""
+    """Some text, and the log-probability of the symbols that it took; empty only where a stop string took them all."""
 
     text: str
     log_probability: float
@@ -56,10 +56,10 @@ class Piece(NamedTuple):
 
 def pieces(vocabulary: Vocabulary, symbols: Iterator[Symbol], length: int) -> Iterator[Piece]:
     """The text of the symbols, ``length`` characters in all; a character of several bytes comes when it is whole."""
-    decoder, waiting = vocabulary.decoder(), 0.0
+    decode, waiting = vocabulary.decoder().decode, 0.0
     while length > 0:
         symbol = next(symbols)
-        text, waiting = decoder.decode([symbol.idx])[:length], waiting + symbol.log_probability
+        text, waiting = decode((symbol.idx,))[:length], waiting + symbol.log_probability
         if text:
             yield Piece(text, waiting)
             length, waiting = length - len(text), 0.0

@@ -202,6 +202,6 @@ def _check_shapes(config: ModelConfig, vocab_size: int, weights: Mapping[str, ND
     found = {name: weight.shape for name, weight in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            raise CheckpointError(
-                f"the weight {name} has shape {found.get(name)}, its config implies {expected.get(name)}; use another checkpoint"
-            )
+            what = f"has shape {found[name]}" if name in found else "is missing"
+            right = f"shape {expected[name]}" if name in expected else "that there is none"
+            raise CheckpointError(f"the weight {name} {what}, its config implies {right}; use another checkpoint")

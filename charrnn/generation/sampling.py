@@ -14,14 +14,16 @@ from charrnn.config import Checked, knob
 from charrnn.errors import GenerationError
 
 Logits = NDArray[Any]
+ROUNDING = 1e-12  # so that a symbol exactly at a bound falls on the side that arithmetic by hand puts it
 
 
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
-    """Divide by the temperature (Ackley et al. 1985); 0 keeps the first of the likeliest symbols alone."""
+    """Divide by the temperature (Ackley et al. 1985), the largest being made 0; 0 keeps the first of the likeliest alone."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
     if temperature == 0:
-        return apply_top_k(logits, 1)
-    cooled: Logits = (logits - logits.max(axis=-1, keepdims=True)) / temperature
-    return cooled
+        return apply_top_k(shifted, 1)
+    with np.errstate(over="ignore"):  # a tiny temperature may take the unlikely ones to minus infinity, where they belong
+        return shifted / temperature
 
 
 def apply_top_k(logits: Logits, top_k: int) -> Logits:
@@ -34,10 +36,12 @@ def apply_top_k(logits: Logits, top_k: int) -> Logits:
 
 def apply_top_p(logits: Logits, top_p: float) -> Logits:
     """Keep the fewest likeliest symbols that have the probability p together (Holtzman et al. 2020)."""
+    if top_p == 1:
+        return logits
     order = np.argsort(-logits, axis=-1, kind="stable")
     ranked = np.take_along_axis(probabilities(logits), order, axis=-1)
     before = np.cumsum(ranked, axis=-1) - ranked  # what the likelier ones have together
-    removed = before >= top_p
+    removed = before >= top_p - ROUNDING
     removed[..., 0] = False
     keep = np.empty_like(removed)
     np.put_along_axis(keep, order, ~removed, axis=-1)
@@ -47,7 +51,7 @@ def apply_top_p(logits: Logits, top_p: float) -> Logits:
 def apply_min_p(logits: Logits, min_p: float) -> Logits:
     """Keep the symbols that are at least p times as likely as the likeliest (Nguyen et al. 2024)."""
     with np.errstate(divide="ignore"):
-        least = logits.max(axis=-1, keepdims=True) + np.log(min_p)
+        least = logits.max(axis=-1, keepdims=True) + np.log(min_p) - ROUNDING
     return np.where(logits >= least, logits, -np.inf)
 
 
@@ -66,14 +70,12 @@ def log_probabilities(logits: Logits) -> Logits:
 
 
 def draw(logits: Logits, rng: np.random.Generator) -> Any:
-    """One symbol from each distribution: an id for logits (V,), ids (B,) for (B, V)."""
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    ends = weights.cumsum(axis=-1)
+    """One symbol from each distribution: an id for logits (V,), ids (B,) for (B, V). The largest of each must be 0."""
+    ends = np.exp(logits).cumsum(axis=-1)
     if ends.ndim == 1:
-        # the last end may be reached by rounding; the symbol that is drawn then is the last that has any weight
-        return min(int(ends.searchsorted(rng.random() * ends[-1], side="right")), int(ends.searchsorted(ends[-1])))
+        return int(ends.searchsorted(rng.random() * ends[-1], side="right"))  # the product is below its last factor
     marks = rng.random(ends.shape[:-1])[..., None] * ends[..., -1:]
-    return np.minimum((ends <= marks).sum(axis=-1), (ends < ends[..., -1:]).sum(axis=-1))
+    return (ends <= marks).sum(axis=-1)
 
 
 @dataclass(frozen=True)
@@ -88,18 +90,18 @@ class Sampler(Checked):
     min_p: float | None = knob(None, "draw from the characters at least p times as likely as the likeliest", low=0, high=1, none=True)
 
     def filtered(self, logits: Logits) -> Logits:
-        """The logits that are drawn from, in float64; the order of the lines is the order of the filters."""
-        logits = apply_temperature(logits.astype(np.float64), self.temperature)
+        """The logits that are drawn from, the largest of which is 0; the order of the lines is the order of the filters."""
+        logits = apply_temperature(logits, self.temperature)
         logits = logits if self.top_k is None else apply_top_k(logits, self.top_k)
         logits = logits if self.top_p is None else apply_top_p(logits, self.top_p)
         return logits if self.min_p is None else apply_min_p(logits, self.min_p)
 
     def __call__(self, logits: Logits, rng: np.random.Generator) -> Any:
-        if not np.isfinite(logits.max()):
+        if not np.isfinite(logits.max(axis=-1)).all():
             raise GenerationError(
                 "the network gave a logit that is not a number; the checkpoint is not fit to sample from, use another one"
             )
-        return draw(self.filtered(logits), rng)
+        return draw(self.filtered(logits.astype(np.float64)), rng)
 
 
 def _without(logits: Logits, removed: NDArray[np.intp]) -> Logits:

@@ -149,7 +149,7 @@ def test_a_weight_of_another_shape_is_an_error_that_names_it(cell, name):
     weights[name] = weights[name][:-1]
     with pytest.raises(CheckpointError) as error:
         Network(config, V, weights)
-    assert str(error.value) == f"the weight {name} has shape {wrong}, its config implies {right}; use another checkpoint"
+    assert str(error.value) == f"the weight {name} has shape {wrong}, its config implies shape {right}; use another checkpoint"
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -163,9 +163,9 @@ def test_top_p_keeps_the_fewest_likeliest_that_reach_p(top_p, expected):
     assert kept(apply_top_p(SHUFFLED, top_p)) == expected
 
 
-@pytest.mark.parametrize("top_k", range(1, 10))
-def test_top_p_of_k_tenths_keeps_k_of_ten_equals_though_sums_of_tenths_are_not_exact(top_k):
-    assert kept(apply_top_p(np.zeros(10), top_k / 10)) == list(range(top_k))
+@pytest.mark.parametrize("tenths", range(1, 11))
+def test_top_p_of_k_tenths_keeps_k_of_ten_equals_though_sums_of_tenths_are_not_exact(tenths):
+    assert kept(apply_top_p(np.zeros(10), tenths / 10)) == list(range(tenths))
 
 
 @pytest.mark.parametrize(("top_p", "expected"), [(0.5, 1), (0.75, 2), (0.875, 3)])
@@ -208,6 +208,12 @@ def test_top_p_brings_no_removed_symbol_back():
 )
 def test_min_p_keeps_what_is_at_least_p_times_as_likely_as_the_likeliest(min_p, expected):
     assert kept(apply_min_p(SHUFFLED, min_p)) == expected
+
+
+@pytest.mark.parametrize("tenths", range(1, 11))
+def test_min_p_of_k_tenths_keeps_the_one_with_k_tenths_though_logarithms_are_not_exact(tenths):
+    # probabilities 1, 2, ..., 10 of 55: tenths of the likeliest
+    assert kept(apply_min_p(np.log(np.arange(1, 11) / 55), tenths / 10)) == list(range(tenths - 1, 10))
 
 
 def test_min_p_one_keeps_all_of_the_likeliest():

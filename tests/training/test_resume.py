@@ -43,7 +43,9 @@ def outcome(where: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_n_steps_are_k_steps_a_new_process_and_n_minus_k_steps(cell: str, num_layers: int, corpus: Path, here: Path, processes: Any) -> None:
+def test_n_steps_are_k_steps_a_new_process_and_n_minus_k_steps(
+    cell: str, num_layers: int, corpus: Path, here: Path, processes: Any
+) -> None:
     knobs = KNOBS | {"cell": cell, "num_layers": num_layers}
     whole = arm(here / "whole", corpus)
     assert processes.run(cwd=str(whole), knobs=knobs) == {"steps": N}
@@ -147,7 +149,9 @@ def test_every_saved_number_is_needed_to_end_in_the_same_bytes(name: str, piece:
     assert outcome(here) != expected
 
 
-@pytest.mark.parametrize("name", ["state", "optimizer.step.head.bias", "optimizer.exp_avg.embedding.weight", "optimizer.exp_avg_sq.head.weight"])
+@pytest.mark.parametrize(
+    "name", ["state", "optimizer.step.head.bias", "optimizer.exp_avg.embedding.weight", "optimizer.exp_avg_sq.head.weight"]
+)
 def test_a_missing_tensor_is_an_error(name: str, half: Path, here: Path) -> None:
     found = checkpoints.read(half, trainer=True)
     del found.trainer_tensors[name]

@@ -1,0 +1,157 @@
+"""The command itself: its help, its start, and how errors, interrupts and closed pipes end."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import charrnn
+from charrnn.cli.main import COMMANDS, cli
+
+ROOT = str(Path(charrnn.__file__).parents[1])
+
+
+def call(*args: str, **settings: Any) -> Result:
+    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
+
+
+def run(*args: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"PYTHONPATH": ROOT}
+    return subprocess.run([sys.executable, *args], capture_output=True, text=True, env=env, **settings)
+
+
+HELP = """\
+Usage: charrnn [OPTIONS] COMMAND [ARGS]...
+
+  Learn to write from a text file, one character at a time, and write new text
+  in the same manner.
+
+Options:
+  --version   Show the version and exit.
+  -h, --help  Show this message and exit.
+
+Commands:
+  train     Learn to write from text files.
+  sample    Write new text.
+  evaluate  The loss of a model on a file.
+  info      What a model is and how well it does; without a name, the runs.
+
+    charrnn train my.txt
+    charrnn train my.txt --resume --steps 20000
+    charrnn sample --temperature 0.8 --prompt "Once "
+    charrnn info
+"""
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_names_the_commands_and_gives_examples(flag: str) -> None:
+    result = call(flag)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, HELP, "")
+
+
+def test_without_a_command_the_help_is_an_error() -> None:
+    result = call()
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", HELP)
+
+
+def test_version() -> None:
+    result = call("--version")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"charrnn {charrnn.__version__}\n", "")
+
+
+@pytest.mark.parametrize(("args", "error"), [(["trian"], "No such command 'trian'."), (["--verbose"], "No such option '--verbose'.")])
+def test_an_unknown_command_or_option_is_a_usage_error(args: list[str], error: str) -> None:
+    result = call(*args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[:3] == ["Usage: charrnn [OPTIONS] COMMAND [ARGS]...", "Try 'charrnn --help' for help.", ""]
+    assert result.stderr.splitlines()[3].startswith(f"Error: {error}")
+
+
+def imported(*args: str, cwd: Path) -> tuple[set[str], int]:
+    """The top-level packages that a command imports, and its exit code."""
+    done = run("-X", "importtime", "-m", "charrnn", *args, cwd=cwd)
+    names = re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE)
+    assert "charrnn" in names  # the output is read rightly
+    return {name.partition(".")[0] for name in names}, done.returncode
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_import_neither_torch_nor_numpy(flag: str, here: Path) -> None:
+    packages, code = imported(flag, cwd=here)
+    assert code == 0
+    assert packages & {"torch", "numpy", "safetensors", "yaml", "tqdm"} == set()
+
+
+@pytest.mark.parametrize("command", ["sample", "info"])
+def test_the_help_of_sample_and_info_does_not_import_torch(command: str, here: Path) -> None:
+    packages, code = imported(command, "-h", cwd=here)
+    assert code == 0
+    assert "torch" not in packages
+
+
+def options(command: str) -> list[click.Option]:
+    found = cli.get_command(click.Context(cli), command)
+    assert found is not None
+    return [param for param in found.params if isinstance(param, click.Option)]
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_of_itself(command: str, flag: str) -> None:
+    result = call(command, flag)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith(f"Usage: charrnn {command} [OPTIONS] ")
+    examples = [line for line in lines if line.startswith("    charrnn ")]
+    assert examples
+    assert all(line.startswith(f"    charrnn {command}") for line in examples)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_help_that_is_shown(command: str) -> None:
+    shown = " ".join(call(command, "-h").stdout.split())
+    for option in options(command):
+        assert option.help, option.name
+        assert " ".join(option.help.split()) in shown, option.name
+        assert all(name in shown for name in option.opts)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_two_options_of_a_command_have_the_same_name(command: str) -> None:
+    names = [name for option in options(command) for name in option.opts]
+    assert sorted(set(names)) == sorted(names)
+
+
+@pytest.mark.parametrize(("args", "code"), [(["info", "nothing"], 1), (["sample", "--top-k", "0"], 2), (["train", "--steps", "0"], 2)])
+def test_an_error_is_one_line_and_no_traceback_in_a_real_process(args: list[str], code: int, here: Path) -> None:
+    done = run("-m", "charrnn", *args, cwd=here)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert re.fullmatch(r"Error: .+\n", done.stderr)
+
+
+def test_the_module_and_the_console_script_are_the_same_command(here: Path) -> None:
+    script = run("-c", "import sys; sys.argv[0] = 'charrnn'; from charrnn.cli.main import main; main()", cwd=here)
+    module = run("-m", "charrnn", cwd=here)
+    assert (script.returncode, script.stdout, script.stderr) == (2, "", HELP)
+    assert (module.returncode, module.stdout, module.stderr.replace("python -m charrnn", "charrnn")) == (2, "", HELP)
+
+
+@pytest.mark.parametrize("command", ["--help", "--version", "info --json"])
+def test_a_reader_that_has_gone_leaves_no_traceback(command: str, here: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "charrnn", *command.split()],
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": ROOT},
+            cwd=here,
+        )
+    assert done.stderr == b""

@@ -1,0 +1,156 @@
+"""Every lane reads on where it stopped, every target is the next symbol, and only the seam has none."""
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from charrnn.corpus.batches import PADDING, Batch, Lanes, fit
+from charrnn.vocab import Vocabulary
+
+# n, B, T, seed: whole and broken numbers of lanes and of steps, one lane, one step, the shortest texts
+SIZES = [(12, 2, 2, 0), (13, 2, 3, 1), (50, 3, 7, 2), (100, 4, 5, 3), (8, 1, 8, 4), (24, 3, 8, 5), (5, 5, 1, 6), (7, 2, 1, 7), (2, 1, 2, 8)]
+sizes = pytest.mark.parametrize("size", SIZES, ids=str)
+
+
+def epochs(lanes: Lanes, number: int) -> list[list[Batch]]:
+    """The batches of the first epochs."""
+    steps = lanes.steps_per_epoch
+    return [[lanes.batch(epoch * steps + chunk) for chunk in range(steps)] for epoch in range(number)]
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("x", "y", "fresh"))
+
+
+def columns(array: NDArray[np.int64], vocabulary: Vocabulary) -> list[str]:
+    """What each lane of (T, B) reads; . for padding."""
+    return ["".join("." if idx == PADDING else vocabulary.symbols[idx] for idx in lane) for lane in array.T]
+
+
+def test_the_example_of_the_docstring() -> None:
+    vocabulary = Vocabulary.of("abcdefghijkl")
+    ids = vocabulary.encode("abcdefghijkl")
+    # n / B = 6 symbols a lane, 6 / T = 3 steps an epoch; turned by 3, lane 0 begins with d and lane 1 with j
+    lanes = next(lanes for seed in itertools.count() if (lanes := Lanes(ids, 2, 2, seed)).batch(0).x[0, 0] == vocabulary.symbols.index("d"))
+    steps = [lanes.batch(step) for step in range(3)]
+    assert [columns(step.x, vocabulary) for step in steps] == [["de", "jk"], ["fg", "la"], ["hi", "bc"]]
+    assert [columns(step.y, vocabulary) for step in steps] == [["ef", "kl"], ["gh", ".b"], ["ij", "cd"]]
+    assert [step.fresh.tolist() for step in steps] == [[True, True], [False, False], [False, False]]
+    assert lanes.steps_per_epoch == 3
+
+
+@sizes
+def test_a_batch_has_its_shapes_and_types(size: tuple[int, int, int, int]) -> None:
+    n, B, T, seed = size
+    batch = Lanes(np.arange(n, dtype=np.uint8), B, T, seed).batch(3)
+    assert [(part.shape, part.dtype) for part in (batch.x, batch.y, batch.fresh)] == [
+        ((T, B), np.int64),
+        ((T, B), np.int64),
+        ((B,), np.bool_),
+    ]
+
+
+@sizes
+def test_a_batch_is_a_function_of_the_step_alone(size: tuple[int, int, int, int]) -> None:
+    n, B, T, seed = size
+    ids = np.arange(n)
+    forwards = Lanes(ids, B, T, seed)
+    made = [forwards.batch(step) for step in range(20)]
+    assert all(equal(made[step], forwards.batch(step)) for step in reversed(range(20)))
+    assert all(equal(made[step], Lanes(ids, B, T, seed).batch(step)) for step in range(20))
+
+
+def test_a_batch_does_not_change_the_text() -> None:
+    ids = np.arange(12, dtype=np.uint8)
+    batch = Lanes(ids, 2, 2, 0).batch(0)
+    batch.x[:], batch.y[:] = 0, 0
+    assert ids.tolist() == list(range(12))
+
+
+@sizes
+def test_a_lane_goes_on_where_it_stopped(size: tuple[int, int, int, int]) -> None:
+    n, B, T, seed = size
+    for epoch in epochs(Lanes(np.arange(n), B, T, seed), 5):
+        lanes = np.concatenate([batch.x for batch in epoch])  # (steps * T, B): what each lane reads in an epoch
+        assert np.array_equal(lanes[1:], (lanes[:-1] + 1) % n)
+
+
+@sizes
+def test_lanes_stand_a_lane_length_apart(size: tuple[int, int, int, int]) -> None:
+    n, B, T, seed = size
+    first = Lanes(np.arange(n), B, T, seed).batch(0).x[0]
+    assert np.array_equal((first - first[0]) % n, np.arange(B) * (n // B))
+
+
+@sizes
+def test_a_target_is_the_next_symbol_and_padding_stands_at_the_seam_alone(size: tuple[int, int, int, int]) -> None:
+    n, B, T, seed = size
+    for batch in itertools.chain.from_iterable(epochs(Lanes(np.arange(n), B, T, seed), 5)):
+        assert np.array_equal(batch.y, np.where(batch.x == n - 1, PADDING, batch.x + 1))  # nothing follows the text's last symbol
+
+
+@sizes
+def test_in_an_epoch_no_symbol_is_read_twice_and_few_are_left_out(size: tuple[int, int, int, int]) -> None:
+    n, B, T, seed = size
+    for epoch in epochs(Lanes(np.arange(n), B, T, seed), 5):
+        read = np.concatenate([batch.x.ravel() for batch in epoch])
+        assert len(read) == len(set(read.tolist())) == n // B // T * T * B
+        assert n - len(read) < B * T + B
+        assert sum(int((batch.y == PADDING).sum()) for batch in epoch) <= 1
+
+
+@sizes
+def test_lanes_are_fresh_at_the_start_of_an_epoch_alone(size: tuple[int, int, int, int]) -> None:
+    n, B, T, seed = size
+    for epoch in epochs(Lanes(np.arange(n), B, T, seed), 3):
+        assert [batch.fresh.tolist() for batch in epoch] == [[True] * B] + [[False] * B] * (len(epoch) - 1)
+
+
+def test_every_epoch_is_turned_by_another_amount_of_its_own_seed() -> None:
+    def turns(seed: int) -> list[int]:
+        return [int(epoch[0].x[0, 0]) for epoch in epochs(Lanes(np.arange(10_000), 10, 1000, seed), 8)]
+
+    assert len(set(turns(0))) == 8
+    assert turns(0) == turns(0) != turns(1)
+
+
+def test_every_symbol_is_read_sooner_or_later() -> None:
+    # 13 symbols in 2 lanes of 6: one is left out in each epoch, and it is not always the same
+    read = {int(idx) for epoch in epochs(Lanes(np.arange(13), 2, 3, 0), 20) for batch in epoch for idx in batch.x.ravel()}
+    assert read == set(range(13))
+
+
+def test_the_highest_byte_is_no_padding() -> None:
+    lanes = Lanes(np.full(12, 255, np.uint8), 2, 2, 0)
+    targets = np.concatenate([batch.y.ravel() for batch in epochs(lanes, 1)[0]])
+    assert sorted(targets.tolist()) == [PADDING] + [255] * 11
+
+
+# Short texts
+
+
+@pytest.mark.parametrize(
+    ("length", "batch_size", "sequence_length", "fitted"),
+    [
+        (1024, 16, 64, (16, 64)),  # just enough: 1024 / 16 = 64
+        (1023, 16, 64, (8, 64)),  # 63 are too few for 64; 1023 / 8 = 127
+        (100, 16, 64, (1, 64)),  # 6, 12, 25, 50 are too few; 100 are enough
+        (100, 3, 40, (1, 40)),  # 33 are too few
+        (63, 16, 64, (1, 63)),
+        (2, 16, 64, (1, 2)),
+        (4, 16, 1, (4, 1)),
+        (16, 16, 1, (16, 1)),
+        (10**6, 1, 65536, (1, 65536)),
+    ],
+)
+def test_batches_shrink_as_much_as_a_short_text_needs(length: int, batch_size: int, sequence_length: int, fitted: tuple[int, int]) -> None:
+    assert fit(length, batch_size, sequence_length) == fitted
+
+
+def test_what_fits_can_be_read() -> None:
+    for n, B, T in itertools.product(range(2, 40), (1, 2, 3, 16), (1, 2, 5, 64)):
+        lanes = Lanes(np.arange(n), *fit(n, B, T), seed=0)
+        assert lanes.steps_per_epoch >= 1
+        assert lanes.batch(0).x.size <= n

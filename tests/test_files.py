@@ -1,0 +1,180 @@
+"""Files and directories are there whole or not at all, with the permissions that the user's umask gives."""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from charrnn.errors import CheckpointError
+from charrnn.files import clean, commit_directory, write_file
+
+FILES = {"a": b"first", "b": b"", "last": bytes(range(256))}
+
+
+def content(path: Path) -> Any:
+    """A file's bytes, or what is in a directory, by name."""
+    return path.read_bytes() if path.is_file() else {entry.name: content(entry) for entry in path.iterdir()}
+
+
+def refusal(call: Callable[..., object], *args: Any) -> str:
+    """What a call is refused with."""
+    with pytest.raises(CheckpointError) as caught:
+        call(*args)
+    return str(caught.value)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A disk with 3 MiB free, whose ``fails`` fsyncs and renames, counted from 1, fail; it has made ``calls`` of them."""
+    state = SimpleNamespace(fails=frozenset[int](), calls=0)
+
+    def on_disk(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any) -> Any:
+            state.calls += 1
+            if state.calls in state.fails:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return call(*args)
+
+        return counted
+
+    for name in ("fsync", "rename", "replace"):
+        monkeypatch.setattr(os, name, on_disk(getattr(os, name)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3 * 2**20))
+    return state
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o002], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+# One file
+
+
+def test_a_file_is_written_and_replaced(here: Path) -> None:
+    for data in (b"old", b"", b"new and longer"):
+        write_file(here / "a", data)
+        assert content(here) == {"a": data}
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_a_file_that_cannot_be_written_leaves_the_old_one(here: Path, disk: SimpleNamespace, fails: int) -> None:
+    write_file(here / "a", b"old")
+    disk.calls, disk.fails = 0, {fails}  # the file's fsync, its rename
+    message = f"{here / 'a'} could not be written: No space left on device (3 MiB free there); make room, or give another --runs-dir"
+    assert refusal(write_file, here / "a", b"new") == message
+    assert content(here) == {"a": b"old"}
+
+
+def test_a_file_whose_directory_could_not_be_synced_stands_there_whole(here: Path, disk: SimpleNamespace) -> None:
+    disk.fails = {3}
+    refusal(write_file, here / "a", b"new")
+    assert content(here) == {"a": b"new"}
+
+
+def test_a_file_cannot_stand_where_a_directory_is(here: Path, disk: SimpleNamespace) -> None:
+    (here / "a").mkdir()
+    message = f"{here / 'a'} could not be written: Is a directory (3 MiB free there); make room, or give another --runs-dir"
+    assert refusal(write_file, here / "a", b"new") == message
+    assert content(here) == {"a": {}}
+
+
+@pytest.mark.parametrize("write", [write_file, commit_directory])
+def test_nothing_can_stand_below_a_file(here: Path, write: Callable[..., object]) -> None:
+    (here / "file").write_bytes(b"old")
+    message = refusal(write, here / "file" / "a", b"new" if write is write_file else FILES)
+    assert message.startswith(f"{here / 'file' / 'a'} could not be written: ")
+    assert content(here) == {"file": b"old"}
+
+
+# A directory
+
+
+def test_a_directory_is_committed_with_its_parents(here: Path) -> None:
+    commit_directory(here / "runs" / "poems" / "step", FILES)
+    assert content(here) == {"runs": {"poems": {"step": FILES}}}
+
+
+def test_a_directory_is_replaced_as_a_whole(here: Path) -> None:
+    commit_directory(here / "step", {"old": b"1", "a": b"2"})
+    commit_directory(here / "step", FILES)
+    assert content(here) == {"step": FILES}
+
+
+# 3 files, their directory, the rename, the parent: the first five may fail before the new directory is there
+@pytest.mark.parametrize("fails", [1, 2, 3, 4, 5])
+def test_a_directory_that_cannot_be_written_leaves_nothing(here: Path, disk: SimpleNamespace, fails: int) -> None:
+    disk.fails = {fails}
+    message = f"{here / 'step'} could not be written: No space left on device (3 MiB free there); make room, or give another --runs-dir"
+    assert refusal(commit_directory, here / "step", FILES) == message
+    assert content(here) == {}
+
+
+def test_a_directory_whose_parent_could_not_be_synced_stands_there_whole(here: Path, disk: SimpleNamespace) -> None:
+    disk.fails = {6}
+    refusal(commit_directory, here / "step", FILES)
+    assert content(here) == {"step": FILES}
+
+
+@pytest.mark.parametrize("fails", range(1, 9))
+def test_whatever_fails_the_old_directory_or_the_new_one_stands_there(here: Path, disk: SimpleNamespace, fails: int) -> None:
+    old = {"a": b"old", "z": b"old"}
+    commit_directory(here / "step", old)
+    disk.calls, disk.fails = 0, {fails}
+    with contextlib.suppress(CheckpointError):
+        commit_directory(here / "step", FILES)
+    assert content(here) in ({"step": old}, {"step": FILES})
+
+
+def test_after_every_write_before_the_last_no_directory_is_there(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, fsync = [], os.fsync
+
+    def watched(handle: int) -> None:
+        fsync(handle)
+        seen.append(sorted(name for staged in here.iterdir() for name in content(staged)) if not (here / "step").exists() else "committed")
+
+    monkeypatch.setattr(os, "fsync", watched)
+    commit_directory(here / "step", FILES)
+    assert seen == [["a"], ["a", "b"], ["a", "b", "last"], ["a", "b", "last"], "committed"]
+
+
+def test_what_the_same_process_left_behind_is_not_committed(here: Path) -> None:
+    staged = here / f".step.tmp-{os.getpid()}"
+    staged.mkdir()
+    (staged / "stale").touch()
+    commit_directory(here / "step", FILES)
+    assert content(here) == {"step": FILES}
+
+
+def test_permissions_follow_the_umask(here: Path, umask: int) -> None:
+    write_file(here / "file", b"data")
+    commit_directory(here / "run" / "step", FILES)
+    modes = {str(path.relative_to(here)): path.stat().st_mode & 0o777 for path in here.rglob("*")}
+    file, directory = 0o666 & ~umask, 0o777 & ~umask
+    assert modes == {"file": file, "run": directory, "run/step": directory} | {f"run/step/{name}": file for name in FILES}
+
+
+# What a killed process left
+
+
+def test_clean_removes_what_is_half_written_and_nothing_else(here: Path) -> None:
+    (here / ".step-00000002.tmp-123").mkdir()
+    (here / ".step-00000002.tmp-123" / "config.json").touch()
+    (here / ".metrics.jsonl.tmp-123").touch()
+    (here / ".hidden").touch()
+    commit_directory(here / "step-00000001", FILES)
+    clean(here)
+    assert content(here) == {".hidden": b"", "step-00000001": FILES}
+
+
+def test_there_is_nothing_to_clean_where_nothing_is(here: Path) -> None:
+    clean(here / "nowhere")
+    assert content(here) == {}

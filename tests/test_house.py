@@ -1,0 +1,240 @@
+"""The house stands as it is drawn: imports go one way, only the command line prints, the docs say what is there."""
+
+import ast
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import charrnn
+from charrnn.cli.main import COMMANDS, cli
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "charrnn"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+# Who may import whom, inside the package: rooms and single modules. charrnn itself gives __version__ alone.
+ARROWS = {
+    "errors": set(),
+    "config": {"errors"},
+    "files": {"errors"},
+    "vocab": {"errors"},
+    "checkpoint": {"config", "errors", "files", "vocab"},
+    "runs": {"checkpoint", "errors", "files"},
+    "corpus": {"config", "errors", "vocab"},
+    "training": {"charrnn", "checkpoint", "config", "corpus", "errors", "files", "runs", "vocab"},
+    "generation": {"config", "errors", "vocab"},
+    "text_model": {"checkpoint", "config", "errors", "generation", "runs", "training", "vocab"},
+    "cli": {"charrnn", "checkpoint", "config", "errors", "files", "generation", "runs", "text_model", "training"},
+    "__main__": {"cli"},
+    "__init__": {"errors", "generation", "text_model", "vocab"},
+}
+# Who may import what from outside.
+OUTSIDE = {
+    "torch": {"training"},
+    "click": {"cli"},
+    "tqdm": {"cli"},
+    "yaml": {"config"},
+    "safetensors": {"checkpoint"},
+    "numpy": {"checkpoint", "corpus", "generation", "text_model", "training", "vocab"},
+}
+PUBLIC = [
+    "CharRNNError", "CheckpointError", "ConfigError", "CorpusError", "DivergedError", "GenerationError", "ResumeError", "RunExistsError",
+    "Sampler", "TextModel", "Vocabulary", "__version__", "load", "train",
+]  # fmt: skip
+
+
+def room(path: Path) -> str:
+    """The room, or the module beside the rooms, that a file belongs to."""
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else path.stem
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The dotted names that a file imports, function-local ones included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from submodules if node.module == "charrnn" else [str(node.module)]
+
+
+def inner(name: str) -> str:
+    """The room that an imported name of the package stands in; ``charrnn`` for what the package itself holds."""
+    part = name.split(".")[1] if "." in name else "charrnn"
+    return part if (PACKAGE / part).is_dir() or (PACKAGE / f"{part}.py").exists() else "charrnn"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_follow_the_arrows(path: Path) -> None:
+    here = room(path)
+    used = {inner(name) for name in imports(path) if name.split(".")[0] == "charrnn"}
+    assert used - {here} <= ARROWS[here]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_packages_from_outside_are_used_in_their_rooms_only(path: Path) -> None:
+    for name in imports(path):
+        top = name.split(".")[0]
+        if top not in sys.stdlib_module_names and top != "charrnn":
+            assert room(path) in OUTSIDE[top]
+
+
+def test_every_arrow_is_used() -> None:
+    for here, allowed in ARROWS.items():
+        used = {inner(name) for path in MODULES if room(path) == here for name in imports(path) if name.split(".")[0] == "charrnn"}
+        assert allowed <= used, f"{here} does not import {allowed - used}"
+
+
+def test_the_facade_imports_training_only_inside_functions_or_for_types() -> None:
+    tree = ast.parse((PACKAGE / "text_model.py").read_text(encoding="utf-8"))
+    top = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert not [node for node in top if str(node.module).startswith("charrnn.training")]
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path) != "cli"], ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_command_line_prints(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        assert not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print")
+        assert not (isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_and_public_name_has_a_docstring(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{path}: {node.name}"
+
+
+def test_the_public_list_is_this() -> None:
+    assert sorted(charrnn.__all__) == PUBLIC
+    assert dir(charrnn) == PUBLIC
+    for name in PUBLIC:
+        assert getattr(charrnn, name) is not None
+    with pytest.raises(AttributeError, match="^module 'charrnn' has no attribute 'absent'$"):
+        charrnn.absent  # noqa: B018
+
+
+def test_every_error_is_a_charrnnerror() -> None:
+    for name in PUBLIC:
+        if name.endswith("Error"):
+            assert issubclass(getattr(charrnn, name), charrnn.CharRNNError)
+
+
+def test_importing_charrnn_imports_neither_torch_nor_numpy() -> None:
+    code = "import sys, charrnn; print({'torch', 'numpy', 'click', 'yaml'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_tests_mirror_the_package() -> None:
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        about = path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
+        others = {"house.py", "corpora.py", "train.py"}  # the house itself, the texts beside it, and text_model's train
+        assert (PACKAGE / about).exists() or str(about) in others, about
+
+
+def test_no_file_and_no_function_has_outgrown_the_house() -> None:
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        assert text.count("\n") <= 300, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno
+                assert node.end_lineno - node.lineno < 60, f"{path}: {node.name}"
+
+
+# --- the README and the docs ---
+
+
+def readme_commands() -> list[list[str]]:
+    """Every ``charrnn ...`` that the README shows in a block of commands."""
+    found = []
+    for block in re.findall(r"```(?:sh|console|bash)\n(.*?)```", README, re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            for command in re.split(r"&&|\|(?!\|)|;", line):
+                words = shlex.split(command, comments=True)
+                if words and (words[0] == "charrnn" or words[0].endswith("/charrnn")):
+                    found.append(words[1:])
+    return found
+
+
+def test_every_command_of_the_readme_parses() -> None:
+    commands = readme_commands()
+    assert {command[0] for command in commands} == set(COMMANDS)
+    for words in commands:
+        command = cli.get_command(click.Context(cli), words[0])
+        assert command, words
+        command.make_context(words[0], [word for word in words[1:] if not word.startswith("$(")])
+
+
+def test_the_first_block_of_the_readme_runs(tmp_path: Path) -> None:
+    """As it stands there, but for the installation, and with five steps for its minute."""
+    block = re.search(r"```sh\n(.*?)```", README, re.DOTALL)
+    assert block
+    line = block[1].strip().replace("\\\n", " ")
+    assert "\n" not in line  # one line installs and does the main job
+    commands = [command.strip() for command in line.split("&&")]
+    assert commands[0] == "python3 -m venv .venv"
+    assert commands[1] == ".venv/bin/pip install -c constraints.txt ."
+    shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
+    outputs = []
+    for command in commands[2:]:
+        words = [word for word in shlex.split(command.replace("--minutes 1", "--steps 5 --hidden-size 16"))]
+        assert words[0] == ".venv/bin/charrnn"
+        ran = subprocess.run([sys.executable, "-m", "charrnn", *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+        outputs.append(ran.stdout)
+    assert len(outputs) == 2
+    assert outputs[0] == ""
+    assert len(outputs[1]) > 100
+
+
+def test_every_module_stands_in_the_readme_s_layout() -> None:
+    layout = README[README.index("## How the code is laid out") :]
+    for path in MODULES:
+        assert path.name in layout or path.name == "__init__.py", path
+
+
+def test_every_flag_is_documented() -> None:
+    reference = runpy.run_path(str(ROOT / "docs/make_reference.py"))["reference"]()
+    assert (ROOT / "docs/reference.md").read_text(encoding="utf-8") == reference, "run python docs/make_reference.py"
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command
+        for option in command.params:
+            for flag in option.opts if isinstance(option, click.Option) else []:
+                assert f"`{flag}`" in reference
+                assert isinstance(option, click.Option)
+                assert option.help, f"{name} {flag}"
+
+
+def test_links_of_the_docs_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "corpora").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_ci_runs_the_line_of_the_readme() -> None:
+    line = next(line for line in README.splitlines() if line.endswith(".venv/bin/pytest"))
+    assert line in (ROOT / ".ci/run").read_text().splitlines()
+
+
+# --- the checkers, so that one command serves a person and CI ---
+
+
+@pytest.mark.parametrize("command", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join)
+def test_the_checkers_find_nothing(command: list[str]) -> None:
+    ran = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr

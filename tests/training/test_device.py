@@ -1,0 +1,154 @@
+"""What auto stands for on which machine, what is refused, and that whatever was set comes back."""
+
+import contextlib
+import os
+
+import pytest
+import torch
+
+from charrnn.errors import ConfigError
+from charrnn.training.device import autocast, available_threads, pick_device, pick_precision, settled
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, *there: str) -> None:
+    """A PyTorch that sees these devices beside the processor."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in there)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in there)
+
+
+def processor(monkeypatch: pytest.MonkeyPatch, *, avx512_bf16: bool, amx: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"), [((), "cpu"), (("cuda",), "cuda"), (("mps",), "mps"), (("mps", "cuda"), "cuda")], ids=lambda value: str(value)
+)
+def test_auto_is_cuda_then_mps_then_cpu(there: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, *there)
+    assert pick_device("auto") == expected
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+def test_a_device_that_is_there_is_taken(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, "cuda", "mps")
+    assert pick_device(device) == device
+
+
+@pytest.mark.parametrize(
+    ("device", "there", "give"), [("cuda", (), "cpu"), ("mps", (), "cpu"), ("cuda", ("mps",), "mps, cpu"), ("mps", ("cuda",), "cuda, cpu")]
+)
+def test_a_device_that_is_not_there_is_refused_by_name(
+    device: str, there: tuple[str, ...], give: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, *there)
+    with pytest.raises(ConfigError) as error:
+        pick_device(device)
+    assert str(error.value) == f"device: {device!r} is not there, as this PyTorch sees the machine; give one of {give} or auto"
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_fp32_is_fp32_everywhere(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    processor(monkeypatch, avx512_bf16=True, amx=True)
+    assert pick_precision("fp32", "cpu", cell) == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("avx512_bf16", "amx", "cell", "expected"),
+    [
+        (True, False, "lstm", "bf16"),
+        (False, True, "lstm", "bf16"),
+        (False, False, "lstm", "fp32"),
+        (True, True, "gru", "fp32"),  # only the LSTM has a fused bf16 path
+        (True, True, "rnn", "fp32"),
+    ],
+)
+def test_auto_is_bf16_for_an_lstm_on_a_processor_that_has_it(
+    avx512_bf16: bool, amx: bool, cell: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor(monkeypatch, avx512_bf16=avx512_bf16, amx=amx)
+    assert pick_precision("auto", "cpu", cell) == expected
+
+
+def test_a_pytorch_that_does_not_say_what_the_processor_has_gets_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    assert pick_precision("auto", "cpu", "lstm") == "fp32"
+
+
+def test_auto_is_fp32_where_bf16_fails_when_tried_and_asking_for_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> contextlib.AbstractContextManager[None]:
+        raise RuntimeError("could not create a primitive")
+
+    processor(monkeypatch, avx512_bf16=True, amx=False)
+    monkeypatch.setattr(torch, "autocast", broken)
+    assert pick_precision("auto", "cpu", "lstm") == "fp32"
+    with pytest.raises(ConfigError) as error:
+        pick_precision("bf16", "cpu", "lstm")
+    assert str(error.value) == "precision: 'bf16' cannot be had on this cpu; give fp32 or auto"
+
+
+def test_trying_bf16_leaves_the_global_generator_as_it_was() -> None:
+    before = torch.get_rng_state()
+    pick_precision("bf16", "cpu", "lstm")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_products_are_computed_in_the_precision(precision: str, dtype: torch.dtype) -> None:
+    with autocast("cpu", precision):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores")
+def test_the_available_threads_are_the_cores_of_this_process() -> None:
+    cores = os.sched_getaffinity(0)
+    assert available_threads() == len(cores)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        assert available_threads() == 1
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+# settled
+
+
+def settings() -> tuple[object, ...]:
+    return (
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.backends.cudnn.benchmark,
+    )
+
+
+@pytest.fixture(params=[(1, False, False, True), (2, True, False, False), (3, True, True, True)], ids=str)
+def before(request: pytest.FixtureRequest) -> object:
+    """What somebody had set; the tests' own settings come back."""
+    own = settings()
+
+    def put(threads: int, deterministic: bool, warn_only: bool, benchmark: bool) -> None:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cudnn.benchmark = benchmark
+
+    put(*request.param)
+    yield request.param
+    put(*own)
+
+
+def test_inside_the_threads_are_those_and_the_order_is_fixed(before: object) -> None:
+    with settled(2, "cpu"):
+        assert settings() == (2, True, False, False)
+
+
+def test_what_was_set_comes_back(before: object) -> None:
+    with settled(2, "cpu"):
+        pass
+    assert settings() == before
+
+
+def test_what_was_set_comes_back_when_an_exception_passes(before: object) -> None:
+    with pytest.raises(ZeroDivisionError), settled(2, "cpu"):
+        raise ZeroDivisionError
+    assert settings() == before

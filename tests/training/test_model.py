@@ -1,0 +1,340 @@
+"""The network against the textbook's equations, its first weights, and the ways that its signals take."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from charrnn.config import ModelConfig
+from charrnn.training.model import CELLS, CharRNN, LockedDropout
+
+V, E, H, B, T = 7, 4, 6, 3, 10
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+PARTS = {"lstm": 2, "gru": 1, "rnn": 1}
+
+Array = NDArray[np.float64]
+cells = pytest.mark.parametrize("cell", CELLS)
+
+
+def network(cell: str = "lstm", num_layers: int = 2, seed: int = 0, dropout: float = 0.0) -> CharRNN:
+    sizes = ModelConfig(cell=cell, hidden_size=H, num_layers=num_layers, embedding_size=E, dropout=dropout)
+    return CharRNN(sizes, V, seed).eval()
+
+
+def scaled(model: CharRNN) -> CharRNN:
+    """The model with weights and biases drawn so large that its logits lie apart."""
+    generator = torch.Generator().manual_seed(1)
+    for weight in model.parameters():
+        weight.data = torch.randn(weight.shape, generator=generator) * 0.7
+    return model
+
+
+def symbols(seed: int = 0, length: int = T) -> Tensor:
+    return torch.randint(V, (length, B), generator=torch.Generator().manual_seed(seed))  # (T, B)
+
+
+def weights(model: CharRNN) -> list[tuple[str, bytes]]:
+    return [(name, value.numpy().tobytes()) for name, value in model.state_dict().items()]
+
+
+@pytest.fixture(autouse=True)
+def no_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
+
+
+# The first weights
+
+
+def test_the_forget_gate_begins_open_by_one_bias_and_every_other_bias_is_zero() -> None:
+    model = network("lstm")
+    for layer in model.layers:
+        assert layer.rnn.bias_ih_l0.tolist() == [0] * H + [1] * H + [0] * 2 * H  # input, forget, cell, output
+        assert layer.rnn.bias_hh_l0.tolist() == [0] * 4 * H
+    assert model.head.bias.tolist() == [0] * V
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell != "lstm"])
+def test_the_biases_of_other_cells_begin_at_zero(cell: str) -> None:
+    assert all(not weight.any() for weight in network(cell).parameters() if weight.ndim == 1)
+
+
+@cells
+def test_every_recurrent_block_is_orthogonal(cell: str) -> None:
+    for layer in network(cell).layers:
+        assert layer.rnn.weight_hh_l0.shape == (GATES[cell] * H, H)
+        for block in layer.rnn.weight_hh_l0.split(H):
+            torch.testing.assert_close(block @ block.T, torch.eye(H), atol=1e-5, rtol=0)
+
+
+@cells
+def test_every_input_block_is_uniform_within_the_bound_of_glorot(cell: str) -> None:
+    wide = CharRNN(ModelConfig(cell=cell, hidden_size=40, num_layers=2, embedding_size=20), V)
+    for layer, width in zip(wide.layers, (20, 60), strict=True):
+        bound = math.sqrt(6 / (width + 40))
+        for block in layer.rnn.weight_ih_l0.split(40):
+            assert 0.99 * bound < block.abs().max() <= bound  # the largest of 800: below 0.99 once in 3000 blocks
+
+
+def test_the_embedding_begins_with_unit_variance() -> None:
+    wide = CharRNN(ModelConfig(hidden_size=1, embedding_size=100), 100)
+    assert wide.embedding.weight.std() == pytest.approx(1, abs=0.03)  # of 10,000: a standard error of 0.007
+
+
+@cells
+def test_the_same_seed_gives_the_same_weights_whatever_the_global_generator(cell: str) -> None:
+    torch.manual_seed(1)
+    first = weights(network(cell, seed=3))
+    torch.manual_seed(2)
+    assert weights(network(cell, seed=3)) == first
+
+
+@cells
+def test_another_seed_gives_another_matrix_everywhere(cell: str) -> None:
+    pairs = zip(network(cell, seed=0).parameters(), network(cell, seed=1).parameters(), strict=True)
+    assert all(not torch.equal(one, other) for one, other in pairs if one.ndim > 1)
+
+
+@cells
+def test_the_global_generator_is_left_as_it_was(cell: str) -> None:
+    before = torch.get_rng_state()
+    model = network(cell, dropout=0.5).train()
+    model.seed_dropout(1)
+    model(symbols())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA here")
+def test_the_global_generator_of_cuda_is_left_as_it_was() -> None:
+    torch.cuda.manual_seed(5)
+    before = torch.cuda.get_rng_state()
+    network()
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+# Shapes
+
+
+@cells
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_the_first_layer_reads_e_a_later_one_h_and_e_and_the_head_all_layers(cell: str, num_layers: int) -> None:
+    model = network(cell, num_layers)
+    widths = [tuple(layer.rnn.weight_ih_l0.shape) for layer in model.layers]
+    assert widths == [(GATES[cell] * H, E)] + [(GATES[cell] * H, H + E)] * (num_layers - 1)
+    assert tuple(model.head.weight.shape) == (V, num_layers * H)
+
+
+@cells
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_logits_and_state_have_their_shapes(cell: str, num_layers: int) -> None:
+    model = network(cell, num_layers)
+    logits, state = model(symbols())
+    assert tuple(logits.shape) == (T, B, V)
+    assert tuple(state.shape) == (num_layers, PARTS[cell], B, H)
+    assert model.state_shape == (num_layers, PARTS[cell], H)
+
+
+# The state
+
+
+@cells
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_two_halves_with_the_state_carried_are_one_whole(cell: str, num_layers: int) -> None:
+    model, idx = scaled(network(cell, num_layers)), symbols()
+    whole, end = model(idx)
+    first, state = model(idx[:4])
+    second, last = model(idx[4:], state)
+    torch.testing.assert_close(torch.cat([first, second]), whole, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(last, end, atol=1e-6, rtol=1e-6)
+
+
+@cells
+def test_every_part_of_the_state_is_carried(cell: str) -> None:
+    model, idx = scaled(network(cell)), symbols()
+    _, state = model(idx)
+    whole, _ = model(idx, state)
+    for layer, part in np.ndindex(2, PARTS[cell]):
+        without = state.clone()
+        without[layer, part] = 0
+        assert not torch.equal(model(idx, without)[0], whole)
+
+
+@cells
+def test_no_state_is_a_state_of_zeros(cell: str) -> None:
+    model, idx = scaled(network(cell)), symbols()
+    for one, other in zip(model(idx), model(idx, torch.zeros(2, PARTS[cell], B, H)), strict=True):
+        assert torch.equal(one, other)
+
+
+@cells
+def test_lanes_do_not_see_each_other_and_time_does_not_run_backwards(cell: str) -> None:
+    model, idx = scaled(network(cell)), symbols()
+    before, _ = model(idx)
+    idx[5, 1] = (idx[5, 1] + 1) % V
+    changed = (model(idx)[0] != before).any(dim=-1)  # (T, B)
+    assert changed.any(dim=0).tolist() == [False, True, False]
+    assert changed[:, 1].tolist() == [False] * 5 + [True] * 5
+
+
+# The ways from the embedding to the head, in two layers
+
+
+def cut(model: CharRNN, way: str) -> None:
+    if way == "embedding to layer 1":
+        model.layers[1].rnn.weight_ih_l0[:, H:] = 0
+    elif way == "layer 0 to layer 1":
+        model.layers[1].rnn.weight_ih_l0[:, :H] = 0
+    elif way == "layer 0 to the head":
+        model.head.weight[:, :H] = 0
+    else:
+        raise AssertionError(way)
+
+
+WAYS = ("embedding to layer 1", "layer 0 to layer 1", "layer 0 to the head")
+
+
+@cells
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_alone_carries_what_is_read_to_the_logits(cell: str, way: str) -> None:
+    model = scaled(network(cell))
+    for other in WAYS:
+        if other != way:
+            cut(model, other)
+    assert not torch.equal(model(symbols(0))[0], model(symbols(1))[0])
+    cut(model, way)
+    assert torch.equal(model(symbols(0))[0], model(symbols(1))[0])
+
+
+@cells
+def test_layer_1_reaches_the_head(cell: str) -> None:
+    model, idx = scaled(network(cell)), symbols()
+    before, _ = model(idx)
+    model.head.weight[:, H:] = 0
+    assert not torch.equal(model(idx)[0], before)
+
+
+# Dropout
+
+ONES = torch.ones(5, 3, 1000)  # (T, B, units)
+
+
+def dropped(seed: int, rate: float = 0.25, x: Tensor = ONES) -> Tensor:
+    dropout = LockedDropout(rate)
+    dropout.generator.manual_seed(seed)
+    return dropout(x)
+
+
+def test_one_mask_holds_for_all_times_and_differs_between_lanes() -> None:
+    y = dropped(1)
+    assert all(torch.equal(y[time], y[0]) for time in range(5))
+    assert not torch.equal(y[0, 0], y[0, 1])
+
+
+def test_kept_units_are_scaled_so_that_the_mean_stays() -> None:
+    y = dropped(1)
+    assert set(y.unique().tolist()) == {0.0, pytest.approx(4 / 3)}  # 1 / (1 - 0.25)
+    assert y.mean() == pytest.approx(1, abs=0.04)  # of 3,000 units: a standard error of 0.011
+
+
+def test_a_mask_is_a_function_of_the_seed_alone() -> None:
+    torch.manual_seed(1)
+    first = dropped(1)
+    torch.manual_seed(2)
+    assert torch.equal(dropped(1), first)
+    assert not torch.equal(dropped(2), first)
+
+
+def test_dropout_is_off_in_evaluation_and_at_rate_zero() -> None:
+    assert LockedDropout(0.25).eval()(ONES) is ONES
+    assert LockedDropout(0.0).train()(ONES) is ONES
+
+
+@cells
+def test_the_masks_of_a_training_pass_are_a_function_of_the_seed(cell: str) -> None:
+    model, idx = network(cell, dropout=0.5).train(), symbols()
+
+    def logits(seed: int) -> Tensor:
+        model.seed_dropout(seed)
+        return model(idx)[0]
+
+    assert torch.equal(logits(1), logits(1))
+    assert not torch.equal(logits(1), logits(2))
+    model.eval()
+    assert torch.equal(logits(1), logits(2))
+
+
+@cells
+def test_the_embedding_and_every_layer_have_a_mask_of_their_own(cell: str) -> None:
+    model = network(cell, dropout=0.5).train()
+    masks: list[Tensor] = []
+    model.dropout.register_forward_hook(lambda _module, inputs, y: masks.append(y / inputs[0]))
+    model(symbols())
+    assert [mask.shape[-1] for mask in masks] == [E, H, H]
+    assert not torch.equal(masks[1], masks[2])
+
+
+# The textbook's equations, one lane and one time step after the other, in float64
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm(x: Array, state: Array, weight: dict[str, Array]) -> Array:
+    """Hochreiter and Schmidhuber 1997, Gers et al. 2000."""
+    h, c = state
+    a = weight["weight_ih"] @ x + weight["bias_ih"] + weight["weight_hh"] @ h + weight["bias_hh"]
+    i, f, g, o = sigmoid(a[:H]), sigmoid(a[H : 2 * H]), np.tanh(a[2 * H : 3 * H]), sigmoid(a[3 * H :])
+    c = f * c + i * g
+    return np.stack([o * np.tanh(c), c])
+
+
+def gru(x: Array, state: Array, weight: dict[str, Array]) -> Array:
+    """Cho et al. 2014, the reset gate after the product."""
+    (h,) = state
+    a, b = weight["weight_ih"] @ x + weight["bias_ih"], weight["weight_hh"] @ h + weight["bias_hh"]
+    r, z = sigmoid(a[:H] + b[:H]), sigmoid(a[H : 2 * H] + b[H : 2 * H])
+    n = np.tanh(a[2 * H :] + r * b[2 * H :])
+    return np.stack([(1 - z) * n + z * h])
+
+
+def rnn(x: Array, state: Array, weight: dict[str, Array]) -> Array:
+    """Elman 1990."""
+    (h,) = state
+    return np.stack([np.tanh(weight["weight_ih"] @ x + weight["bias_ih"] + weight["weight_hh"] @ h + weight["bias_hh"])])
+
+
+TEXTBOOK: dict[str, Callable[[Array, Array, dict[str, Array]], Array]] = {"lstm": lstm, "gru": gru, "rnn": rnn}
+
+
+def by_hand(model: CharRNN, cell: str, idx: Any, num_layers: int) -> tuple[Array, Array]:
+    named = {name: value.double().numpy() for name, value in model.state_dict().items()}
+    parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    layers = [{part: named[f"layers.{layer}.rnn.{part}_l0"] for part in parts} for layer in range(num_layers)]
+    logits, states = np.zeros((*idx.shape, V)), np.zeros((num_layers, PARTS[cell], B, H))
+    for lane in range(B):
+        for time in range(len(idx)):
+            embedded = named["embedding.weight"][idx[time, lane]]
+            below = embedded[:0]  # nothing is below the first layer
+            for layer in range(num_layers):
+                states[layer, :, lane] = TEXTBOOK[cell](np.concatenate([below, embedded]), states[layer, :, lane], layers[layer])
+                below = states[layer, 0, lane]
+            outputs = states[:, 0, lane].reshape(-1)
+            logits[time, lane] = named["head.weight"] @ outputs + named["head.bias"]
+    return logits, states
+
+
+@cells
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_the_network_computes_the_textbooks_equations(cell: str, num_layers: int) -> None:
+    model, idx = scaled(network(cell, num_layers)), symbols()
+    expected, end = by_hand(model, cell, idx.numpy(), num_layers)
+    logits, state = model(idx)
+    assert np.ptp(expected) > 1
+    np.testing.assert_allclose(logits.numpy(), expected, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(state.numpy(), end, atol=1e-5, rtol=0)
