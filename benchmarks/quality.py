@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 import charrnn
-from benchmarks.machine import describe
+from machine import describe
 from charrnn.config import run_knobs
 
 
@@ -55,10 +55,9 @@ def train(text: str, knobs: dict[str, Any]) -> None:
     def show(report: Any) -> None:
         seconds = time.perf_counter() - begin
         if report.final is not None:
-            loss = report.final.nats_per_character
-            print(
-                f"{seconds:7.1f} s  whole held-out text, {report.final.characters:,} characters: {loss:.4f} nats = {report.final.bits_per_character:.4f} bits"
-            )
+            final = report.final
+            print(f"{seconds:7.1f} s  whole held-out text, {final.characters:,} characters: ", end="")
+            print(f"{final.nats_per_character:.4f} nats = {final.bits_per_character:.4f} bits per character")
         elif report.val_loss is not None:
             print(f"{seconds:7.1f} s  step {report.step:6,}  train {report.train_loss:.4f}  validation {report.val_loss:.4f}")
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.machine import describe
+from machine import describe
 from charrnn import checkpoint as checkpoints
 from charrnn import load
 from charrnn.checkpoint import Checkpoint

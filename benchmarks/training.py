@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from benchmarks.machine import describe
+from machine import describe
 from charrnn.config import RunConfig
 from charrnn.corpus.store import Corpus
 from charrnn.training.device import pick_precision, settled

@@ -70,12 +70,12 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     config = {"model_type": "charrnn", "format": FORMAT, "model": asdict(checkpoint.model), "vocab_size": len(vocabulary)}
     files = {
         "config.json": _dump(config | {"about": checkpoint.about}),
-        "model.safetensors": save(checkpoint.weights),
+        "model.safetensors": _save(checkpoint.weights),
         "tokenizer.json": _dump({"unit": vocabulary.unit, "symbols": vocabulary.symbols}),
         "generation_config.json": _dump({"prime": checkpoint.prime} | checkpoint.sampling),
     }
     if checkpoint.trainer is not None:
-        files |= {"trainer.json": _dump(checkpoint.trainer), "trainer.safetensors": save(checkpoint.trainer_tensors)}
+        files |= {"trainer.json": _dump(checkpoint.trainer), "trainer.safetensors": _save(checkpoint.trainer_tensors)}
     entries = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
     files[MANIFEST] = _dump({"files": entries, "sha256": _digest(entries)})
     commit_directory(path, files)
@@ -112,11 +112,13 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
             trainer_tensors=load(files["trainer.safetensors"]) if trainer else {},
             sha256=entries["model.safetensors"]["sha256"],
         )
+        _check(path, checkpoint, config["vocab_size"])
+    except CheckpointError:
+        raise
     except (KeyError, TypeError, ValueError, CharRNNError, SafetensorError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is no checkpoint that this version can read: {_first_line(error)}; look at its files, or use another one"
         ) from None
-    _check(path, checkpoint, config["vocab_size"])
     return checkpoint
 
 
@@ -158,10 +160,12 @@ def _manifest(path: Path) -> dict[str, dict[str, Any]]:
         entries: dict[str, dict[str, Any]] = manifest["files"]
         names = set(entries)
         intact = manifest["sha256"] == _digest(entries) and set(MODEL_FILES) <= names <= {*MODEL_FILES, *TRAINER_FILES}
+        intact = intact and all(entry.keys() == {"bytes", "sha256"} for entry in entries.values())
     except FileNotFoundError:
         raise CheckpointError(f"{path} is no checkpoint: it has no {MANIFEST}; give a run or a step-... directory") from None
     except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path / MANIFEST} cannot be read: {_first_line(error)}; use another checkpoint") from None
+        why = getattr(error, "strerror", None) or _first_line(error)
+        raise CheckpointError(f"{path / MANIFEST} cannot be read: {why}; use another checkpoint") from None
     if not intact:
         raise CheckpointError(f"{path / MANIFEST} is damaged: it does not match its own checksum; use another checkpoint")
     return entries
@@ -194,12 +198,21 @@ def _regular(path: Path) -> Path:
 def _config(path: Path, data: bytes) -> dict[str, Any]:
     try:
         config = _load_json(data)
-        known = config["model_type"] == "charrnn" and config["format"] == FORMAT
-    except (KeyError, TypeError, ValueError) as error:
+        kind, known = config["model_type"], config["format"] == FORMAT
+        if not isinstance(config["about"], dict):
+            raise TypeError("about is no object")
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path / 'config.json'} cannot be read: {_first_line(error)}; use another checkpoint") from None
+    if kind != "charrnn":
+        raise CheckpointError(f"{path} is a model of type {kind!r}, not of charrnn; use another one")
     if not known:
         raise CheckpointError(f"{path} has format {config['format']!r}, this version reads {FORMAT}; install the charrnn that wrote it")
     return config
+
+
+def _save(tensors: Tensors) -> bytes:
+    """Plain ``save`` mixes up the numbers of an array that is not contiguous."""
+    return save({name: value.copy(order="C") for name, value in tensors.items()})
 
 
 def _dump(value: Any) -> bytes:

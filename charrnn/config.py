@@ -52,7 +52,7 @@ class Knob:
             words = "a whole number" if self.kind is int else "a number"
             words += f" above {self.above:g}" if self.above > -math.inf else ""
             words += f" from {self.low:g}" if self.low > -math.inf else ""
-            words += f" to {self.high:g}" if self.high < LARGEST else ""
+            words += f" to {self.high:.15g}"
         return words + (" or auto" if self.auto else "") + (" or none" if self.none else "")
 
     def refuse(self, value: object, source: str = "") -> ConfigError:
@@ -62,10 +62,13 @@ class Knob:
     def parse(self, text: str, source: str = "") -> Any:
         """The value that a flag, an environment variable or a YAML scalar spells."""
         word = text.strip()
-        if word.lower() == "none":
+        free = self.kind is str and not self.choices
+        if word.lower() == "none" and (self.none or not free):
             return self.check(None, source)
-        if self.kind is str or word.lower() == "auto":
-            return self.check(word.lower() if self.choices or word.lower() == "auto" else text, source)
+        if free:
+            return self.check(text, source)
+        if self.choices or word.lower() == "auto":
+            return self.check(word.lower(), source)
         try:
             return self.check(self.kind(word), source)
         except ValueError as error:
@@ -195,7 +198,11 @@ class RunConfig(Checked):
             assert isinstance(kind, type)
             parts[group] = kind(**{name: values[name] for name in knobs(kind) if name in values})
         own = {name: values[name] for name in knobs(cls) if name in values}
-        return cls(**parts, **own, corpus=tuple(values.get("corpus", ())))
+        corpus = values.get("corpus", ())
+        corpus = (corpus,) if isinstance(corpus, str) else tuple(corpus)
+        if not all(isinstance(path, str) for path in corpus):
+            raise ConfigError(f"corpus: {corpus!r} is not possible; give paths, as text")
+        return cls(**parts, **own, corpus=corpus)
 
     def flat(self) -> dict[str, Any]:
         """``{knob: value}`` for all knobs, the inverse of from_flat."""
@@ -240,7 +247,7 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
         if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text)):
             raise ConfigError(f"an alias or anchor stands in {source}; write the value out")
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{source} is not YAML: {' '.join(str(error).split())}; mend it there") from None
     if node is None:
         return {}
@@ -248,6 +255,8 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
         raise ConfigError(f"{source} is not a mapping; write one `knob: value` on a line")
     values: dict[str, Any] = {}
     for key, value in node.value:
+        if not isinstance(key.value, str):
+            raise ConfigError(f"{source}, line {key.start_mark.line + 1}: a list or mapping is no knob; write one `knob: value` on a line")
         check_names([key.value], source)
         if key.value in values:
             raise ConfigError(f"{key.value} stands twice in {source}, again on line {key.start_mark.line + 1}; leave one")
@@ -257,7 +266,7 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
 
 def _yaml_value(name: str, node: Any, source: str) -> Any:
     if name == "corpus":
-        nodes = node.value if isinstance(node.value, list) else [node]
+        nodes = node.value if node.id == "sequence" else [node]
         if all(isinstance(item.value, str) for item in nodes):
             return tuple(item.value for item in nodes)
     elif isinstance(node.value, str):
@@ -270,4 +279,5 @@ def write_yaml(config: RunConfig) -> str:
     import yaml
 
     values = {name: "none" if value is None else value for name, value in config.flat().items()}
-    return str(yaml.safe_dump(values, default_flow_style=None, sort_keys=False, allow_unicode=True, width=10**6))
+    plain = all(str(value).isprintable() for value in values.values())  # escapes are needed for the rest
+    return str(yaml.safe_dump(values, default_flow_style=None, sort_keys=False, allow_unicode=plain, width=10**6))

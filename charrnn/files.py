@@ -1,5 +1,6 @@
 """Files that are there whole or not at all: write beside, fsync, rename. Knows nothing of what is in them."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -20,7 +21,8 @@ def write_file(path: Path, data: bytes) -> None:
         os.replace(staged, path)
         sync_directory(path.parent)
     except OSError as error:
-        staged.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            staged.unlink()
         raise _not_written(path, error) from None
 
 
@@ -31,6 +33,7 @@ def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
         CheckpointError: it could not be written; nothing half-written is left.
     """
     staged = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    old = path.with_name(f".{path.name}.tmp-{os.getpid()}-old")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(staged, ignore_errors=True)
@@ -39,12 +42,19 @@ def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
             _write_synced(staged / name, data)
         sync_directory(staged)
         if path.exists():
-            shutil.rmtree(path)
-        os.rename(staged, path)
+            os.rename(path, old)
+        try:
+            os.rename(staged, path)
+        except OSError:
+            if old.exists():
+                os.rename(old, path)
+            raise
         sync_directory(path.parent)
     except OSError as error:
         shutil.rmtree(staged, ignore_errors=True)
         raise _not_written(path, error) from None
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def clean(directory: Path) -> None:

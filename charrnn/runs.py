@@ -42,7 +42,8 @@ class Run:
     def steps(self) -> list[Path]:
         """The committed checkpoints, the oldest first."""
         found = self.path.glob("step-*") if self.path.is_dir() else []
-        return sorted(path for path in found if re.fullmatch(r"step-\d{8,}", path.name) and path.is_dir())
+        steps = [path for path in found if re.fullmatch(r"step-\d{8,}", path.name) and path.is_dir()]
+        return sorted(steps, key=lambda path: int(path.name.removeprefix("step-")))
 
     def best(self) -> Path:
         """The checkpoint with the lowest validation loss; where none was taken, the last one.
@@ -86,7 +87,7 @@ class Run:
         strange = [
             path.name
             for path in self.path.iterdir()
-            if path not in (self.config, self.metrics) and not re.match(r"\.?(damaged-|step-|config\.yaml|metrics)", path.name)
+            if not re.fullmatch(r"(damaged-)?step-\d{8,}|config\.yaml|metrics\.jsonl|\..+\.tmp-.+", path.name)
         ]
         if strange:
             raise RunExistsError(

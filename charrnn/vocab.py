@@ -51,7 +51,8 @@ class Vocabulary:
     symbols: str = ""
 
     def __post_init__(self) -> None:
-        if len(set(self.symbols)) != len(self.symbols) or self.unit != ("char" if self.symbols else "byte"):
+        distinct = isinstance(self.symbols, str) and len(set(self.symbols)) == len(self.symbols)
+        if not distinct or self.unit != ("char" if self.symbols else "byte"):
             raise VocabularyError(
                 f"a vocabulary of unit {self.unit!r} with {len(self.symbols)} symbols, some twice or none; give each once"
             )

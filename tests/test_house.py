@@ -48,7 +48,7 @@ OUTSIDE = {
 }
 PUBLIC = [
     "CharRNNError", "CheckpointError", "ConfigError", "CorpusError", "DivergedError", "GenerationError", "ResumeError", "RunExistsError",
-    "Sampler", "TextModel", "Vocabulary", "__version__", "load", "train",
+    "Sampler", "TextModel", "Vocabulary", "VocabularyError", "__version__", "load", "train",
 ]  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def test_the_public_list_is_this() -> None:
     assert dir(charrnn) == PUBLIC
     for name in PUBLIC:
         assert getattr(charrnn, name) is not None
-    with pytest.raises(AttributeError, match="^module 'charrnn' has no attribute 'absent'$"):
+    with pytest.raises(AttributeError, match=r"^module 'charrnn' has no attribute 'absent'$"):
         charrnn.absent  # noqa: B018
 
 
@@ -163,7 +163,7 @@ def readme_commands() -> list[list[str]]:
     found = []
     for block in re.findall(r"```(?:sh|console|bash)\n(.*?)```", README, re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
-            for command in re.split(r"&&|\|(?!\|)|;", line):
+            for command in re.split(r"&&", line) if re.match(r"\S*charrnn |python3 -m venv", line) else []:
                 words = shlex.split(command, comments=True)
                 if words and (words[0] == "charrnn" or words[0].endswith("/charrnn")):
                     found.append(words[1:])
@@ -176,7 +176,7 @@ def test_every_command_of_the_readme_parses() -> None:
     for words in commands:
         command = cli.get_command(click.Context(cli), words[0])
         assert command, words
-        command.make_context(words[0], [word for word in words[1:] if not word.startswith("$(")])
+        command.make_context(words[0], words[1:])
 
 
 def test_the_first_block_of_the_readme_runs(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_the_first_block_of_the_readme_runs(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
     outputs = []
     for command in commands[2:]:
-        words = [word for word in shlex.split(command.replace("--minutes 1", "--steps 5 --hidden-size 16"))]
+        words = shlex.split(command.replace("--minutes 1", "--steps 5 --hidden-size 16"))
         assert words[0] == ".venv/bin/charrnn"
         ran = subprocess.run([sys.executable, "-m", "charrnn", *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr

@@ -344,9 +344,9 @@ def test_the_score_of_an_unknown_character_is_an_error_or_another_text(model):
     ("settings", "message"),
     [
         ({"temprature": 1}, "'temprature' is not a setting of the sampler; give one of temperature, top_k, top_p, min_p"),
-        ({"temperature": -1}, "temperature: -1 is not possible; give a number from 0 to 1e+06"),
-        ({"temperature": float("nan")}, "temperature: nan is not possible; give a number from 0 to 1e+06"),
-        ({"top_k": 0}, "top_k: 0 is not possible; give a whole number from 1 or none"),
+        ({"temperature": -1}, "temperature: -1 is not possible; give a number from 0 to 1000000"),
+        ({"temperature": float("nan")}, "temperature: nan is not possible; give a number from 0 to 1000000"),
+        ({"top_k": 0}, "top_k: 0 is not possible; give a whole number from 1 to 1000000000 or none"),
         ({"top_p": 0}, "top_p: 0 is not possible; give a number above 0 to 1 or none"),
         ({"min_p": 2}, "min_p: 2 is not possible; give a number from 0 to 1 or none"),
         ({"length": -1}, "length: -1 is not possible; give a whole number from 0"),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.errors import VocabularyError
+from charrnn.errors import ConfigError, VocabularyError
 from charrnn.vocab import Vocabulary, describe, smallest_dtype
 
 BYTES = Vocabulary("byte")
@@ -145,6 +145,7 @@ def test_a_code_point_before_between_or_beyond_the_known_is_unknown(char: str) -
         ("abc", "ABC", "abc"),
         ("naive", "naïve", "naive"),  # accent dropped
         ("NAIVE", "ï", "I"),  # both
+        ("eé", "É", "é"),  # the other case goes before the accent
         ("fi", "ﬁ", "fi"),  # compatibility form
         ("a1", "ａ１", "a1"),
         ("abc", "cab", "cab"),  # all known
@@ -205,6 +206,13 @@ def test_skip_leaves_out_and_says_what() -> None:
 @pytest.mark.parametrize(("vocabulary", "text"), [(Vocabulary.of("abc"), "cab"), (Vocabulary.of("abc"), ""), (BYTES, "any \u2603 at all")])
 def test_a_known_text_is_left_as_it_is(vocabulary: Vocabulary, text: str, unknown: str) -> None:
     assert vocabulary.repair(text, unknown) == (text, [])
+
+
+@pytest.mark.parametrize("vocabulary", [Vocabulary.of("abc"), BYTES])
+def test_there_are_three_ways_with_the_unknown(vocabulary: Vocabulary) -> None:
+    with pytest.raises(ConfigError) as caught:
+        vocabulary.repair("abc", "ignore")
+    assert str(caught.value) == "unknown: 'ignore' is not possible; give error, skip or replace"
 
 
 # Bytes

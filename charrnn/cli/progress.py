@@ -24,6 +24,7 @@ class Progress:
     def __init__(self, trainer: Trainer) -> None:
         knobs = trainer.config.train
         self.per_step = knobs.batch_size * knobs.sequence_length
+        self.held_out = len(trainer.corpus.val)
         self.terminal = sys.stderr.isatty()
         self.loss = math.nan
         self.begin, self.first_step, self.said = time.monotonic(), trainer.step, time.monotonic()
@@ -39,15 +40,18 @@ class Progress:
 
     def show(self, report: Report) -> None:
         """One step."""
-        if report.final is None:
-            self.loss = report.loss if math.isnan(self.loss) else (1 - SMOOTHING) * self.loss + SMOOTHING * report.loss
-            self.bar.set_postfix_str(f"{self.loss:.3f} nats, {self.loss / math.log(2):.3f} bits", refresh=False)
-            self.bar.update(report.step * self.per_step - self.bar.n)
+        if report.final is not None:
+            return
+        self.loss = report.loss if math.isnan(self.loss) else (1 - SMOOTHING) * self.loss + SMOOTHING * report.loss
+        self.bar.set_postfix_str(f"{self.loss:.3f} nats, {self.loss / math.log(2):.3f} bits", refresh=False)
+        self.bar.update(report.step * self.per_step - self.bar.n)
         due = not self.terminal and time.monotonic() - self.said > EVERY_SECONDS
         if report.val_loss is not None or due:
             self.say(self._line(report))
         if report.sample is not None:
             self.say("  | " + report.sample.strip().replace("\n", "\n  | "))
+        if report.step == report.steps and self.held_out:
+            self.say(f"reading the {self.held_out:,} held-out characters in one stream")
 
     def say(self, line: str) -> None:
         """A line of its own, above the bar where there is one."""

@@ -5,6 +5,7 @@ The locale's encoding is never used, and nothing is changed without being asked 
 
 import codecs
 import gzip
+import os
 import re
 import sys
 import unicodedata
@@ -49,6 +50,8 @@ def read(paths: Sequence[str | Path], config: DataConfig) -> Reading:
         whole: str | bytes = b"".join(part for part in parts if isinstance(part, bytes))
     else:
         whole = _join([part for part in parts if isinstance(part, str)], files, notices)
+        if not any("mixes line ends" in notice for notice in notices):
+            _newlines(whole, "the corpus", config, notices)  # each file alike in itself, but not one like another
     if not whole:
         raise CorpusError(f"the corpus is empty: 0 characters in {', '.join(files)}; give a file with text in it")
     return Reading(whole, tuple(notices))
@@ -86,9 +89,11 @@ def check_encoding(config: DataConfig) -> None:
 
 
 def _expand(path: str) -> list[str]:
-    if path == STDIN or not Path(path).is_dir():
+    if not path:
+        raise CorpusError("'' names no file; name a text file, a directory of *.txt files, or - for standard input")
+    if path == STDIN or not os.path.isdir(path):  # unlike Path.is_dir, it answers for a name that is too long
         return [path]
-    found = sorted(str(file) for file in Path(path).glob("*.txt") if file.is_file())
+    found = sorted(str(file) for file in Path(path).glob("*.txt") if file.is_file() and not file.name.startswith("."))
     if not found:
         raise CorpusError(f"the directory {path} holds no *.txt file; name the files themselves")
     return found
@@ -117,7 +122,7 @@ def _decode(data: bytes, path: str, config: DataConfig, notices: list[str]) -> s
         text = data.decode(config.encoding, config.encoding_errors)
     except UnicodeError as error:
         raise _bad_byte(data, path, config, error) from None
-    if codecs.lookup(config.encoding).name == "utf-8" and text.startswith("\ufeff"):
+    if text.startswith("\ufeff"):
         text = text[1:]
         notices.append(f"{path} begins with a byte order mark; it was left out")
     if half := re.search("[\ud800-\udfff]", text):
@@ -162,7 +167,7 @@ def _bad_byte(data: bytes, path: str, config: DataConfig, error: UnicodeError) -
     line = data.count(b"\n", 0, place) + 1
     found = " ".join(f"0x{byte:02x}" for byte in data[place : max(end, place + 1)][:8]) or "the end of the file"
     guess = guess_encoding(data)
-    try_this = f"--encoding {guess} fits the whole file, or " if guess and guess != config.encoding else ""
+    try_this = f"--encoding {guess}, which fits the whole file, or " if guess and guess != config.encoding else ""
     return CorpusError(
         f"{path} is not {config.encoding}: {found} at byte {place} (line {line}); "
         f"try {try_this}--encoding-errors replace to put U+FFFD there"
@@ -182,14 +187,28 @@ _ENCODINGS = {
     "latin-1": "[a-zß-ÿ\u00a3\u00a9\u00b0\u00ab\u00bb ]",
 }
 _SHARE = {"cp1252": 0.3, "latin-1": 0.3}  # the largest share of foreign characters that a text in Latin letters has
+# Letters that no text in another encoding would show so many of.
+_TELLING = {"shift_jis": ("[ぁ-ん]", 0.25), "euc-jp": ("[ぁ-ん]", 0.25), "euc-kr": ("[가-힣]", 0.95)}
+
+
+def _fits(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def guess_encoding(data: bytes) -> str:
     """The usual encoding that fits all of the data best, or ``""``: a proposal, never acted on."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
+        return "utf-16" if _fits(data, "utf-16") else ""
     if data.count(0) > len(data) // 4:
-        return "utf-16-le" if data[1::2].count(0) > data[0::2].count(0) else "utf-16-be"
+        utf16 = "utf-16-le" if data[1::2].count(0) > data[0::2].count(0) else "utf-16-be"
+        return utf16 if _fits(data, utf16) else ""
+    read_anyway = data.decode("utf-8", "replace")
+    if len(re.findall("[^\x00-\x7f\ufffd]", read_anyway)) > read_anyway.count("\ufffd"):
+        return ""  # it is UTF-8, with a flaw
     best, best_score = "", 0.0
     for encoding, plausible in _ENCODINGS.items():
         try:
@@ -199,7 +218,8 @@ def guess_encoding(data: bytes) -> str:
         if len(foreign) > _SHARE.get(encoding, 1.0) * len(data):
             continue
         score = len(re.findall(plausible, foreign)) / max(len(foreign), 1)
-        score += 0.5 * (encoding in ("shift_jis", "euc-jp") and bool(re.search("[ぁ-ん]", foreign)))
+        letters, share = _TELLING.get(encoding, ("", 1.0))
+        score += 0.5 * (bool(letters) and len(re.findall(letters, foreign)) > share * len(foreign))
         if score > best_score:
             best, best_score = encoding, score
     return best

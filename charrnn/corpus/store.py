@@ -1,6 +1,7 @@
 """Corpus: a text as ids, split, with a fingerprint. Knows nothing of batches and models."""
 
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,9 +29,12 @@ class Corpus:
         """
         if len(text) < SMALLEST:
             raise CorpusError(f"the corpus is too small: {len(text)} characters, at least {SMALLEST} are needed; give more text")
+        if isinstance(text, str) and (half := re.search("[\ud800-\udfff]", text)):
+            place = f"U+{ord(half[0]):04X}, at character {half.start() + 1}"
+            raise CorpusError(f"the corpus holds half a surrogate pair, {place}; leave it out")
         vocabulary = Vocabulary.of(text)
         ids = vocabulary.encode(text)
-        num_train = min(int(len(ids) * (1 - val_fraction)), len(ids) - 2) if val_fraction else len(ids)
+        num_train = min(int(len(ids) * (1 - val_fraction) + 1e-6), len(ids) - 2) if val_fraction else len(ids)
         return cls(vocabulary, ids[:num_train], ids[num_train:])
 
     def __len__(self) -> int:

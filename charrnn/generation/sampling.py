@@ -19,11 +19,12 @@ ROUNDING = 1e-12  # so that a symbol exactly at a bound falls on the side that a
 
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
     """Divide by the temperature (Ackley et al. 1985), the largest being made 0; 0 keeps the first of the likeliest alone."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
+    shifted: Logits = logits - logits.max(axis=-1, keepdims=True)
     if temperature == 0:
         return apply_top_k(shifted, 1)
     with np.errstate(over="ignore"):  # a tiny temperature may take the unlikely ones to minus infinity, where they belong
-        return shifted / temperature
+        shifted /= temperature
+    return shifted
 
 
 def apply_top_k(logits: Logits, top_k: int) -> Logits:

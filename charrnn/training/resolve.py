@@ -20,6 +20,7 @@ Tell = Callable[[str], object]
 
 
 def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corpus:
+    """The corpus that a configuration names, or the text given instead of one."""
     if text is not None and config.corpus:
         raise ConfigError("corpus: both a path and text= are given; leave one of them out")
     reading = (
@@ -65,6 +66,7 @@ def resolve_intervals(config: RunConfig) -> RunConfig:
 
 
 def write_config(run: Run, config: RunConfig) -> None:
+    """Put config.yaml into a run's directory, which is made where it is not there."""
     run.path.mkdir(parents=True, exist_ok=True)
     head = "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
     write_file(run.config, (head + write_yaml(config)).encode())

@@ -183,7 +183,8 @@ class Trainer:
         self.model.seed_dropout(_mix(self.config.train.seed, self.step))
         with autocast(self.device, self.config.train.precision):
             logits, state = self.model(x, state)
-        return functional.cross_entropy(logits.float().flatten(0, 1), y.flatten(), ignore_index=PADDING), state
+        total = functional.cross_entropy(logits.float().flatten(0, 1), y.flatten(), ignore_index=PADDING, reduction="sum")
+        return total / max(1, int((batch.y != PADDING).sum())), state
 
     def _reported(self, loss: float, lr: float, grad_norm: float, metrics: BinaryIO) -> Report:
         knobs = self.config.train

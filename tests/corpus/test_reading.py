@@ -187,7 +187,7 @@ def test_what_was_tried_is_not_proposed_again() -> None:
     )
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"\xfe\xff\xd8\x00", b"\0\0\0\xd8", b"\0\0\0"])
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"\xfe\xff\xd8\x00", b"\0a\0b\xd8\0", b"\0\0\0"])
 def test_no_encoding_is_proposed_that_does_not_fit(data: bytes) -> None:
     assert guess_encoding(data) == ""
 

@@ -232,7 +232,8 @@ def test_nothing_to_go_on_with_is_said(corpus: Path, here: Path) -> None:
 def test_a_run_without_a_checkpoint_is_said(corpus: Path, here: Path) -> None:
     launch(KNOBS)
     assert refusal({"name": "run"}) == (
-        "there is nothing to go on with: the run checkpoints/run has no checkpoint yet (runs in checkpoints: none); start it with --overwrite"
+        "there is nothing to go on with: the run checkpoints/run has no checkpoint yet (runs in checkpoints: none); "
+        "start it with --overwrite"
     )
 
 

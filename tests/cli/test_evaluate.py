@@ -1,0 +1,192 @@
+"""charrnn evaluate: the static loss of a file, as text and as JSON, and what it refuses."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import charrnn
+from charrnn import checkpoint as checkpoints
+from charrnn.cli.main import cli
+
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+STEP = "checkpoints/corpus/step-00000004"
+SMALL = [
+    "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
+]  # fmt: skip
+
+
+def call(*args: str, **settings: Any) -> Result:
+    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The working directory: a run on characters whose best checkpoint, step 4, is not its last, step 5; and one on bytes."""
+    where = tmp_path_factory.mktemp("evaluate")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        (where / "corpus.txt").write_text(TEXT)
+        assert call("train", "corpus.txt", *SMALL).exit_code == 0
+        assert call("train", "corpus.txt", *SMALL, "--unit", "byte", "--name", "bytes").exit_code == 0
+        found = checkpoints.read(Path(STEP))
+        worse = {name: weight + np.float32(0.5) for name, weight in found.weights.items()}
+        checkpoints.write(
+            Path("checkpoints/corpus/step-00000005"), replace(found, weights=worse, about=found.about | {"step": 5, "val_loss": 9.9})
+        )
+        yield where
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> tuple[Path, str]:
+    """Another text of known characters, longer than what is read at once."""
+    words = ("the bell said to the clock, it is time;\n" * 60)[7:]
+    path = tmp_path / "other.txt"
+    path.write_text(words)
+    return path, words
+
+
+def test_the_loss_is_that_of_scoring_every_character_with_carried_state(text: tuple[Path, str]) -> None:
+    path, words = text
+    result = call("evaluate", "corpus", str(path), "--json")
+    nats = -charrnn.load(STEP).score(words).mean()
+    assert (result.exit_code, result.stderr) == (0, f"{STEP}\n")
+    assert result.stdout.count("\n") == 1
+    assert list(json.loads(result.stdout)) == ["characters", "nats_per_character", "bits_per_character", "mode"]
+    assert json.loads(result.stdout) == {
+        "characters": len(words),
+        "nats_per_character": pytest.approx(nats, rel=1e-5),
+        "bits_per_character": pytest.approx(nats / math.log(2), rel=1e-5),
+        "mode": "static",
+    }
+
+
+def test_the_text_form_is_one_line(text: tuple[Path, str]) -> None:
+    path, words = text
+    nats = -charrnn.load(STEP).score(words).mean()
+    result = call("evaluate", "corpus", str(path))
+    assert (result.exit_code, result.stderr) == (0, f"{STEP}\n")
+    assert result.stdout == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character, static, 2,393 characters\n"
+
+
+@pytest.mark.parametrize("run", ["corpus", "checkpoints/corpus", STEP])
+def test_run_is_a_name_a_runs_directory_or_a_checkpoints(run: str) -> None:
+    assert call("evaluate", run, "corpus.txt").stderr == f"{STEP}\n"
+
+
+def test_a_later_worse_checkpoint_is_evaluated_where_it_is_named() -> None:
+    later = "checkpoints/corpus/step-00000005"
+    best, worse = call("evaluate", "corpus", "corpus.txt"), call("evaluate", later, "corpus.txt")
+    assert worse.stderr == f"{later}\n"
+    assert float(worse.stdout.split()[0]) == pytest.approx(-charrnn.load(later).score(TEXT).mean(), abs=1e-4)
+    assert worse.stdout != best.stdout
+
+
+def test_runs_dir_is_where_a_name_is_looked_for(home: Path, here: Path, text: tuple[Path, str]) -> None:
+    result = call("evaluate", "corpus", str(text[0]), "--runs-dir", str(home / "checkpoints"))
+    assert (result.exit_code, result.stderr) == (0, f"{home / STEP}\n")
+
+
+def test_a_model_of_bytes_evaluates_any_bytes(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "any").write_bytes(bytes(range(256)) * 5)
+    found = json.loads(call("evaluate", "bytes", str(tmp_path / "any"), "--json").stdout)
+    assert found["characters"] == 1280
+    assert math.isfinite(found["nats_per_character"])
+
+
+def test_standard_input_is_a_file_too() -> None:
+    assert call("evaluate", "corpus", "-", input=TEXT).stdout == call("evaluate", "corpus", "corpus.txt").stdout
+
+
+def test_the_file_is_read_as_the_flags_say(tmp_path: Path) -> None:
+    (tmp_path / "odd.txt").write_bytes(TEXT.replace("\n", "\r\n").encode("utf-16"))
+    result = call("evaluate", "corpus", str(tmp_path / "odd.txt"), "--encoding", "utf-16", "--newlines", "lf")
+    assert (result.exit_code, result.stdout) == (0, call("evaluate", "corpus", "corpus.txt").stdout)
+
+
+def test_the_file_is_read_as_the_corpus_was_where_no_flag_says_otherwise(here: Path) -> None:
+    Path("wide.txt").write_bytes(TEXT.encode("utf-16"))
+    assert call("train", "wide.txt", *SMALL, "--encoding", "utf-16").exit_code == 0
+    assert call("evaluate", "wide", "wide.txt").exit_code == 0
+
+
+E_ACUTE = "'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)"
+
+
+def test_an_unknown_character_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "odd.txt").write_text("the café\n", encoding="utf-8")
+    result = call("evaluate", "corpus", str(tmp_path / "odd.txt"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "Error: unknown character 'f' (U+0066, LATIN SMALL LETTER F) at position 7 of the text; "
+        "none of the 21 that the model knows is near; --unknown skip leaves it out\n"
+    )
+
+
+def test_an_unknown_character_may_be_left_out_or_replaced_and_is_said(tmp_path: Path) -> None:
+    (tmp_path / "odd.txt").write_text("the éclé\n" * 3, encoding="utf-8")
+    for unknown, plain, said in (
+        ("skip", "the cl\n" * 3, f"left out {E_ACUTE}, 6 times: the model has not seen it"),
+        ("replace", "the ecle\n" * 3, f"put 'e' for 'é': the model has not seen {E_ACUTE}"),
+    ):
+        (tmp_path / "plain.txt").write_text(plain)
+        result = call("evaluate", "corpus", str(tmp_path / "odd.txt"), "--unknown", unknown)
+        assert (result.exit_code, result.stderr) == (0, f"{said}\n{STEP}\n")
+        assert result.stdout == call("evaluate", "corpus", str(tmp_path / "plain.txt")).stdout
+
+
+BAD = {
+    "missing.txt": (None, "there is no file {path} (in {here}); check the name"),
+    "empty.txt": (b"", "the corpus is empty: 0 characters in {path}; give a file with text in it"),
+    "latin.txt": (
+        "the\ncafé noir".encode("cp1252"),
+        "{path} is not utf-8: 0xe9 at byte 7 (line 2); "
+        "try --encoding cp1252, which fits the whole file, or --encoding-errors replace to put U+FFFD there",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_one_line(name: str, home: Path, tmp_path: Path) -> None:
+    data, error = BAD[name]
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    result = call("evaluate", "corpus", str(path))
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error.format(path=path, here=home)}\n")
+
+
+def test_a_file_of_which_nothing_is_known_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "odd.txt"
+    path.write_text("€€€")
+    result = call("evaluate", "corpus", str(path), "--unknown", "skip")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: nothing is left of {path}: the model has seen none of its characters; give another file\n"
+
+
+@pytest.mark.parametrize("args", [[], ["corpus"]])
+def test_run_and_file_must_both_be_given(args: list[str]) -> None:
+    result = call("evaluate", *args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1] == f"Error: Missing argument '{'FILE' if args else 'RUN'}'."
+
+
+def test_a_run_that_is_not_there_is_one_line() -> None:
+    result = call("evaluate", "nothing", "corpus.txt")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: there is no run or checkpoint 'nothing'; the runs in checkpoints are: corpus, bytes\n"
+
+
+def test_a_bad_value_is_a_usage_error_that_says_where_it_comes_from() -> None:
+    expected = "Error: newlines: 'crlf' is not possible (from {}); give one of keep, lf\n"
+    flag = call("evaluate", "corpus", "corpus.txt", "--newlines", "crlf")
+    variable = call("evaluate", "corpus", "corpus.txt", env={"CHARRNN_EVALUATE_NEWLINES": "crlf"})
+    assert (flag.exit_code, flag.stderr) == (2, expected.format("--newlines"))
+    assert (variable.exit_code, variable.stderr) == (2, expected.format("CHARRNN_EVALUATE_NEWLINES"))

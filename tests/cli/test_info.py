@@ -1,0 +1,195 @@
+"""charrnn info: what a model is, as text and as JSON, and the list of runs."""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import charrnn
+from charrnn import checkpoint as checkpoints
+from charrnn.cli.main import cli
+
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+STEP = "checkpoints/corpus/step-00000004"
+SMALL = [
+    "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
+]  # fmt: skip
+
+
+def call(*args: str, **settings: Any) -> Result:
+    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run on characters, and an older one on bytes without validation; not to be changed."""
+    where = tmp_path_factory.mktemp("info")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        (where / "corpus.txt").write_text(TEXT)
+        assert (
+            call("train", "corpus.txt", *SMALL, "--unit=byte", "--name=bytes", "--val-fraction=0", "--cell=gru", "--dropout=0").exit_code
+            == 0
+        )
+        assert call("train", "corpus.txt", *SMALL).exit_code == 0
+        os.utime("checkpoints/bytes/step-00000004", (1000, 1000))
+        yield where
+
+
+@pytest.fixture
+def runs(once: Path, here: Path) -> Path:
+    """A copy of them in the working directory."""
+    shutil.copytree(once / "checkpoints", "checkpoints")
+    for step in Path("checkpoints/bytes").glob("step-*"):
+        os.utime(step, (1000, 1000))
+    return here
+
+
+def sha256(step: str) -> str:
+    return hashlib.sha256(Path(f"{step}/model.safetensors").read_bytes()).hexdigest()
+
+
+def lines(run: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(f"checkpoints/{run}/metrics.jsonl").read_text().splitlines()]
+
+
+def parameters(step: str) -> int:
+    return sum(weight.size for weight in checkpoints.read(Path(step)).weights.values())
+
+
+def loss(nats: float) -> str:
+    return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character, static"
+
+
+def test_info_of_a_run_says_all_this(runs: Path) -> None:
+    result = call("info", "corpus")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        f"checkpoint: {STEP}\n"
+        f"model:      lstm 2 x 8, embedding 4, dropout 0.1, {parameters(STEP):,} parameters\n"
+        'symbols:    21 characters: "\\n ,.;Nabcdehiklmnostw"\n'
+        "corpus:     corpus.txt: 831 characters to learn from, 93 held out\n"
+        f"trained:    4 of 4 steps, the text 0.40 times, by charrnn {charrnn.__version__}\n"
+        f"loss:       {loss(lines('corpus')[-1]['final_val_loss'])}, the whole held-out text in one stream\n"
+        f"sha256:     {sha256(STEP)}\n"
+        "kept:       step-00000002, step-00000003, step-00000004\n"
+    )
+
+
+def test_info_of_bytes_without_validation(runs: Path) -> None:
+    step = "checkpoints/bytes/step-00000004"
+    assert call("info", "bytes").stdout == (
+        f"checkpoint: {step}\n"
+        f"model:      gru 2 x 8, embedding 4, dropout 0, {parameters(step):,} parameters\n"
+        "symbols:    256 bytes\n"
+        "corpus:     corpus.txt: 924 characters to learn from, 0 held out\n"
+        f"trained:    4 of 4 steps, the text 0.36 times, by charrnn {charrnn.__version__}\n"
+        "loss:       no validation loss\n"
+        f"sha256:     {sha256(step)}\n"
+        "kept:       step-00000002, step-00000003, step-00000004\n"
+    )
+
+
+def test_info_of_an_earlier_checkpoint_has_the_loss_it_was_saved_with(runs: Path) -> None:
+    step = "checkpoints/corpus/step-00000003"
+    found = call("info", step).stdout.splitlines()
+    assert found[0] == f"checkpoint: {step}"
+    assert found[4] == f"trained:    3 of 4 steps, the text 0.30 times, by charrnn {charrnn.__version__}"
+    assert found[5] == f"loss:       {loss(lines('corpus')[2]['val_loss'])}, held-out text, over parallel lanes"
+
+
+def about(run: str, step: int) -> dict[str, Any]:
+    """What JSON says of the run on characters."""
+    path = f"checkpoints/{run}/step-{step:08d}"
+    return {
+        "run": run, "checkpoint": path, "cell": "lstm", "num_layers": 2, "hidden_size": 8, "embedding_size": 4, "dropout": 0.1,
+        "unit": "char", "vocab_size": 21, "symbols": "\n ,.;Nabcdehiklmnostw", "sha256": sha256(path),
+        "final_val_loss": lines(run)[-1]["final_val_loss"] if step == 4 else None, "charrnn": charrnn.__version__,
+        "corpus": ["corpus.txt"], "epochs": step / 10, "parameters": parameters(path), "step": step, "steps": 4,
+        "train_characters": 831, "val_characters": 93, "val_loss": lines(run)[step - 1]["val_loss"],
+        "data": {
+            "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "unit": "char", "val_fraction": 0.1,
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("run", "step"), [("corpus", 4), ("checkpoints/corpus/step-00000003", 3)])
+def test_json_is_one_object(run: str, step: int, runs: Path) -> None:
+    result = call("info", run, "--json")
+    assert (result.exit_code, result.stderr, result.stdout.count("\n")) == (0, "", 1)
+    assert json.loads(result.stdout) == about("corpus", step)
+
+
+def test_without_a_run_there_is_one_line_for_each_the_newest_first(runs: Path) -> None:
+    result = call("info")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        f"corpus: lstm 2 x 8, step 4 of 4, {loss(lines('corpus')[-1]['final_val_loss'])}, the whole held-out text in one stream\n"
+        "bytes: gru 2 x 8, step 4 of 4, no validation loss\n"
+    )
+
+
+def test_the_list_as_json_is_a_list_of_the_same_objects(runs: Path) -> None:
+    found = json.loads(call("info", "--json").stdout)
+    assert found == [about("corpus", 4), json.loads(call("info", "bytes", "--json").stdout)]
+
+
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(runs: Path) -> None:
+    for step in Path("checkpoints/bytes").glob("step-*"):
+        (step / "model.safetensors").write_bytes(b"")
+    result = call("info")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].startswith("corpus: lstm 2 x 8, ")
+    assert "checkpoints/bytes/step-00000004/model.safetensors is damaged: 0 bytes" in result.stdout + result.stderr
+
+
+def test_a_best_checkpoint_that_is_not_the_last_is_the_one_shown(runs: Path) -> None:
+    found = checkpoints.read(Path(STEP))
+    found.about.update(step=5, steps=5, val_loss=9.9)
+    checkpoints.write(Path("checkpoints/corpus/step-00000005"), found)
+    shown = call("info", "corpus").stdout.splitlines()
+    assert shown[0] == f"checkpoint: {STEP}"
+    assert shown[-1] == "kept:       step-00000002, step-00000003, step-00000004, step-00000005"
+
+
+def test_runs_dir_is_where_the_runs_are(runs: Path) -> None:
+    listed = call("info").stdout
+    Path("checkpoints").rename("models")
+    assert call("info", "--runs-dir", "models").stdout == listed
+    assert call("info", env={"CHARRNN_INFO_RUNS_DIR": "models"}).stdout == listed
+    assert call("info", "corpus", "--runs-dir", "models").stdout.splitlines()[0] == "checkpoint: models/corpus/step-00000004"
+
+
+def test_without_any_run_a_line_says_what_to_do_and_nothing_is_printed(here: Path) -> None:
+    result = call("info")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"there is no run in {here}/checkpoints; train one with `charrnn train FILE`\n"
+
+
+def test_without_any_run_json_is_an_empty_list(here: Path) -> None:
+    result = call("info", "--json")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "[]\n", "")
+
+
+def test_a_run_that_is_not_there_is_one_line(runs: Path) -> None:
+    result = call("info", "nothing")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: there is no run or checkpoint 'nothing'; the runs in checkpoints are: corpus, bytes\n"
+
+
+def test_a_damaged_checkpoint_is_one_line(runs: Path) -> None:
+    (Path(STEP) / "tokenizer.json").unlink()
+    result = call("info", STEP)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"Error: {STEP}/tokenizer.json cannot be read: No such file or directory; "
+        "copy the whole directory again, or use another checkpoint\n"
+    )

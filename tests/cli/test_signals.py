@@ -1,0 +1,276 @@
+"""Signals to a real process: what was learned is saved, the exit code says which it was, and the run goes on to the same bytes.
+
+How far a run can get is settled by its stderr, not by the clock: it says a line each step into a pipe of 4 kB, so it stands still
+after some 35 of its 60 steps until the test reads on.
+"""
+
+import array
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import charrnn
+from charrnn.cli.main import cli
+from charrnn.cli.signals import wishes
+
+ROOT = str(Path(charrnn.__file__).parents[1])
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+N = 60
+SMALL = [
+    "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--save-every=none",
+]  # fmt: skip
+EVERY_STEP = ["train", "corpus.txt", *SMALL, f"--steps={N}", "--eval-every=1"]
+SILENT = ["train", "corpus.txt", *SMALL, "--steps=1000000", "--eval-every=none"]
+STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+NAMED = [signum.name for signum, _ in STOPS]
+ARROW = "`charrnn train --resume --name corpus` goes on"
+PATIENCE = 120  # seconds, so that a test that waits for what never comes fails; nothing is measured by it
+
+
+def call(*args: str) -> Result:
+    return CliRunner().invoke(cli, args, prog_name="charrnn")
+
+
+@contextmanager
+def process(*args: str, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """charrnn in a process of its own, with a stderr that holds 4 kB; gone at the end."""
+    settings = {"stderr": subprocess.PIPE, "pipesize": 4096} | settings
+    environment = os.environ | {"PYTHONPATH": ROOT}
+    with subprocess.Popen(
+        [sys.executable, "-m", "charrnn", *args], bufsize=0, stdin=subprocess.DEVNULL, env=environment, **settings
+    ) as started:
+        try:
+            yield started
+        finally:
+            if started.poll() is None:
+                started.kill()
+
+
+def wait_for(what: Callable[[], bool], started: subprocess.Popen[bytes]) -> None:
+    for _ in range(PATIENCE * 50):
+        if what():
+            return
+        assert started.poll() is None, "the process ended"
+        time.sleep(0.02)
+    pytest.fail("it never came")
+
+
+def lines_until(start: str, started: subprocess.Popen[bytes]) -> list[str]:
+    """What the process says, up to the first line that begins so."""
+    assert started.stderr
+    lines: list[str] = []
+    while not lines or not lines[-1].startswith(start):
+        lines.append(started.stderr.readline().decode())
+        assert lines[-1], f"the process ended: {lines}"
+    return lines
+
+
+def waiting(started: subprocess.Popen[bytes]) -> int:
+    """The bytes in the pipe that nobody has read yet."""
+    assert started.stderr
+    number = array.array("i", [0])
+    fcntl.ioctl(started.stderr, termios.FIONREAD, number)
+    return number[0]
+
+
+def wait_until_it_stands_still(started: subprocess.Popen[bytes]) -> None:
+    """Until the pipe is so full that the process waits to write its next line."""
+    seen = [-1] * 20
+
+    def still() -> bool:
+        seen.append(waiting(started))
+        return seen[-1] > 4096 - 130 and len(set(seen[-20:])) == 1
+
+    wait_for(still, started)
+
+
+def steps(run: str = "corpus") -> list[str]:
+    return sorted(path.name for path in Path(f"checkpoints/{run}").glob("step-*"))
+
+
+def outcome() -> dict[str, bytes]:
+    """What a run leaves at its end."""
+    run = Path("checkpoints/corpus")
+    return {
+        "metrics.jsonl": (run / "metrics.jsonl").read_bytes(),
+        **{name: (run / f"step-{N:08d}" / name).read_bytes() for name in ("model.safetensors", "trainer.safetensors")},
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The outcome of the run that was never interrupted."""
+    where = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        (where / "corpus.txt").write_text(TEXT)
+        assert call(*EVERY_STEP).exit_code == 0
+        return outcome()
+
+
+@pytest.mark.parametrize(("signum", "code"), STOPS, ids=NAMED)
+def test_a_signal_saves_the_step_under_way_and_resume_ends_in_the_same_bytes(
+    signum: int, code: int, whole: dict[str, bytes], corpus: Path, here: Path
+) -> None:
+    with process(*EVERY_STEP, stdout=subprocess.PIPE) as started:
+        assert started.stdout
+        assert started.stderr
+        lines_until("step 1 of 60: ", started)
+        started.send_signal(signum)
+        *rest, last = started.stderr.read().decode().splitlines()
+        assert (started.wait(), started.stdout.read()) == (code, b"")
+    step = int(rest[-1].split()[1]) if rest else 1
+    assert all(re.match(r"step \d+ of 60: ", line) for line in rest)
+    assert last == f"stopped; saved checkpoints/corpus/step-{step:08d}; {ARROW}"
+    assert steps()[-1] == f"step-{step:08d}"
+    assert step < N
+    resumed = call("train", "--resume", "--name", "corpus")
+    assert resumed.exit_code == 0
+    assert f"going on with checkpoints/corpus after step {step} of 60" in resumed.stderr.splitlines()
+    assert outcome() == whole
+    assert not list(here.rglob("*.tmp-*"))
+
+
+def test_sigusr1_saves_and_the_run_ends_in_the_same_bytes(whole: dict[str, bytes], corpus: Path) -> None:
+    with process(*EVERY_STEP) as started:
+        assert started.stderr
+        lines_until("step 1 of 60: ", started)
+        started.send_signal(signal.SIGUSR1)
+        lines = started.stderr.read().decode().splitlines()
+        assert started.wait() == 0
+    assert lines[-1] == "write with: charrnn sample corpus"
+    assert outcome() == whole
+
+
+def test_sigusr1_saves_where_nothing_else_would_and_goes_on(corpus: Path, here: Path) -> None:
+    with process(*SILENT) as started:
+        assert started.stderr
+        lines_until("checkpoints/corpus: ", started)
+        for number in (1, 2):
+            started.send_signal(signal.SIGUSR1)
+            wait_for(lambda number=number: len(steps()) == number, started)  # type: ignore[misc]
+        started.send_signal(signal.SIGTERM)
+        last = started.stderr.read().decode()
+        assert started.wait() == 143
+    assert len(steps()) == 3
+    assert last == f"stopped; saved checkpoints/corpus/{steps()[-1]}; {ARROW}\n"
+    for step in steps():
+        assert len(charrnn.load(f"checkpoints/corpus/{step}").generate(length=10, seed=1)) == 10
+
+
+def test_a_second_sigint_leaves_at_once_and_what_was_committed_goes_on_to_the_same_bytes(whole: dict[str, bytes], corpus: Path) -> None:
+    with process(*EVERY_STEP) as started:
+        assert started.stderr
+        wait_until_it_stands_still(started)  # waits to write a line, and cannot end by finishing its step
+        while started.poll() is None:
+            with suppress(ProcessLookupError):
+                started.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        said = started.stderr.read().decode()
+    assert started.returncode == 130
+    assert "stopped" not in said
+    assert "Traceback" not in said
+    for step in steps():
+        assert len(charrnn.load(f"checkpoints/corpus/{step}").generate(length=10, seed=1)) == 10
+    assert call("train", "--resume").exit_code == 0
+    assert outcome() == whole
+
+
+def test_a_stop_whose_last_words_nobody_reads_is_still_a_stop(whole: dict[str, bytes], corpus: Path) -> None:
+    """Ctrl-C on ``charrnn train my.txt 2>&1 | tee log`` ends tee as well."""
+    with process(*EVERY_STEP) as started:
+        assert started.stderr
+        wait_until_it_stands_still(started)
+        started.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        started.stderr.close()
+        assert started.wait() == 130
+    assert call("train", "--resume").exit_code == 0
+    assert outcome() == whole
+
+
+def test_a_terminal_that_is_closed_saves_the_run_and_exits_129(corpus: Path) -> None:
+    master, slave = os.openpty()
+    take_it = (
+        "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    arguments = [sys.executable, "-c", take_it, "-m", "charrnn", *SILENT]
+    environment = os.environ | {"PYTHONPATH": ROOT}
+    with subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=environment) as started:
+        os.close(slave)
+        said = b""
+        while b"nats" not in said:  # the bar is there: a step was made
+            said += os.read(master, 1024)
+        os.close(master)
+        try:
+            code = started.wait(PATIENCE)
+        finally:
+            started.kill()
+    assert code == 129
+    assert len(steps()) == 1
+    assert call("train", "--resume", "--steps", str(int(steps()[0][5:]) + 1)).exit_code == 0
+
+
+@pytest.mark.parametrize(("signum", "code"), STOPS, ids=NAMED)
+def test_a_signal_before_there_is_a_run_leaves_nothing(signum: int, code: int, here: Path) -> None:
+    os.mkfifo("corpus.txt")  # a text that never comes
+    with process("train", "corpus.txt", *SMALL, "--steps=4", stdout=subprocess.PIPE) as started:
+        assert started.stdout
+        assert started.stderr
+        writing: list[int] = []
+
+        def opened() -> bool:
+            with suppress(OSError):
+                writing.append(os.open("corpus.txt", os.O_WRONLY | os.O_NONBLOCK))
+            return bool(writing)
+
+        wait_for(opened, started)  # the process has it open, and reads
+        started.send_signal(signum)
+        said = started.stderr.read().decode()
+        assert (started.wait(), started.stdout.read()) == (code, b"")
+        os.close(writing[0])
+    assert said == "stopped before the first step: there is nothing to save\n"
+    assert [path.name for path in here.iterdir()] == ["corpus.txt"]
+
+
+def test_a_run_stopped_before_its_first_step_does_not_stand_in_the_way(corpus: Path, here: Path) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:  # until it is full: the first line must wait
+            os.write(writing, b"." * 64)
+    os.set_blocking(writing, True)
+    with process(*EVERY_STEP, stderr=writing, pipesize=-1) as started:
+        os.close(writing)
+        wait_for(lambda: Path("checkpoints/corpus/metrics.jsonl").exists(), started)
+        time.sleep(0.2)  # it waits to write its first line; were it not there yet, it would stop all the sooner
+        started.send_signal(signal.SIGTERM)
+        with os.fdopen(reading, "rb") as pipe:
+            said = pipe.read().lstrip(b".").decode()
+        assert started.wait() == 143
+    assert said.splitlines()[-1].startswith("stopped before the first step")
+    assert steps() == []
+    assert call(*EVERY_STEP).exit_code == 0
+
+
+def test_a_run_that_ends_leaves_the_handlers_as_they_were(corpus: Path) -> None:
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+    before = [signal.getsignal(signum) for signum in signals]
+    with wishes():
+        assert [signal.getsignal(signum) for signum in signals] != before
+    assert [signal.getsignal(signum) for signum in signals] == before
+    assert call("train", "corpus.txt", *SMALL, "--steps=1").exit_code == 0
+    assert [signal.getsignal(signum) for signum in signals] == before

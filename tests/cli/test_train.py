@@ -1,0 +1,440 @@
+"""charrnn train: what it says, what it writes, what it refuses, and that nothing is left of a run that could not begin."""
+
+import gzip
+import json
+import math
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+import charrnn
+from charrnn.cli.main import cli
+from charrnn.training.device import available_threads
+
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14  # 924 characters, 831 to learn from
+SMALL = [
+    "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
+    "--device=cpu", "--precision=fp32", "--sample-every=none",
+]  # fmt: skip
+THREADS = available_threads()
+SIZES = f"21 symbols; lstm 2 x 8, 1,593 parameters, fp32 on cpu, {THREADS} threads, seed 0"
+FIRST = f"checkpoints/corpus: 831 characters to learn from, 93 held out, {SIZES}"
+EXISTS = (
+    "Error: the run checkpoints/corpus exists; --resume goes on with it, --name NAME starts another beside it, --overwrite deletes it\n"
+)
+
+
+def call(*args: str, **settings: Any) -> Result:
+    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
+
+
+class Trained(NamedTuple):
+    where: Path
+    result: Result
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
+    """A run of 4 steps on corpus.txt, made once; not to be changed."""
+    where = tmp_path_factory.mktemp("train")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        (where / "corpus.txt").write_text(TEXT)
+        yield Trained(where, call("train", "corpus.txt", *SMALL))
+
+
+@pytest.fixture
+def trained(once: Trained, here: Path) -> Path:
+    """A copy of that run in the working directory; the run's directory."""
+    shutil.copytree(once.where, here, dirs_exist_ok=True)
+    return Path("checkpoints/corpus")
+
+
+def files(directory: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file, with its bytes and the time of its last change."""
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+def model_of(run: str, step: int = 4) -> bytes:
+    return Path(f"{run}/step-{step:08d}/model.safetensors").read_bytes()
+
+
+def metrics(run: str | Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (Path(run) / "metrics.jsonl").read_text().splitlines()]
+
+
+def config(run: str | Path) -> dict[str, Any]:
+    values = yaml.safe_load((Path(run) / "config.yaml").read_text())
+    assert isinstance(values, dict)
+    return values
+
+
+# What it says and writes
+
+
+def in_words(nats: float) -> str:
+    return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
+
+
+def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(once: Trained) -> None:
+    *steps, final = metrics(once.where / "checkpoints/corpus")
+    assert [line["step"] for line in steps] == [1, 2, 3, 4]
+    shown = [
+        re.escape(f"step {line['step']} of 4: loss {line['train_loss']:.4f}, validation {in_words(line['val_loss'])}, ")
+        + r"[\d,]+ characters/s, \d+:\d\d left, saved"
+        for line in steps
+    ]
+    best = min(steps, key=lambda line: float(line["val_loss"]))["step"]
+    done = re.escape(
+        f" minutes; the best checkpoint is checkpoints/corpus/step-{best:08d}: {in_words(final['final_val_loss'])} on the 93 held-out ones"
+    )
+    expected = [re.escape(FIRST), *shown, rf"done in \d+\.\d{done}", re.escape("write with: charrnn sample corpus")]
+    assert (once.result.exit_code, once.result.stdout) == (0, "")
+    assert re.fullmatch("\n".join(expected) + "\n", once.result.stderr)
+
+
+def test_a_run_leaves_these_files_and_no_others(trained: Path) -> None:
+    model = ["config.json", "generation_config.json", "manifest.json", "model.safetensors", "tokenizer.json"]
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "config.yaml",
+        "metrics.jsonl",
+        "step-00000002",
+        "step-00000003",
+        "step-00000004",
+    ]
+    for step in trained.glob("step-*"):
+        assert sorted(path.name for path in step.iterdir()) == sorted([*model, "trainer.json", "trainer.safetensors"])
+
+
+def test_the_written_configuration_is_resolved_and_names_every_knob(trained: Path) -> None:
+    assert config(trained) == {
+        "corpus": ["corpus.txt"], "name": "corpus", "runs_dir": "checkpoints", "unit": "char", "encoding": "utf-8",
+        "encoding_errors": "strict", "newlines": "keep", "normalize": "none", "val_fraction": 0.1, "cell": "lstm", "hidden_size": 8,
+        "num_layers": 2, "embedding_size": 4, "dropout": 0.1, "minutes": "none", "steps": 4, "batch_size": 4, "sequence_length": 20,
+        "learning_rate": 0.004, "weight_decay": 0.01, "clip_norm": 1.0, "seed": 0, "report_every": 1, "eval_every": 1, "save_every": 1,
+        "sample_every": "none", "keep": 3, "threads": THREADS, "device": "cpu", "precision": "fp32",
+    }  # fmt: skip
+
+
+def test_the_written_configuration_makes_the_same_run_again_byte_for_byte(trained: Path) -> None:
+    result = call("train", "--config", "checkpoints/corpus/config.yaml", "--name", "again")
+    assert result.exit_code == 0
+    assert model_of("checkpoints/again") == model_of("checkpoints/corpus")
+    assert Path("checkpoints/again/metrics.jsonl").read_bytes() == Path("checkpoints/corpus/metrics.jsonl").read_bytes()
+    assert config("checkpoints/again") == config("checkpoints/corpus") | {"name": "again"}
+
+
+def test_a_path_on_the_command_line_goes_before_the_corpus_of_the_configuration(trained: Path) -> None:
+    Path("other.txt").write_text(TEXT.upper())
+    assert call("train", "other.txt", "--config", "checkpoints/corpus/config.yaml", "--name", "other").exit_code == 0
+    assert config("checkpoints/other")["corpus"] == ["other.txt"]
+    assert model_of("checkpoints/other") != model_of("checkpoints/corpus")
+
+
+def test_flag_environment_and_yaml_reach_the_run(corpus: Path) -> None:
+    Path("run.yaml").write_text("hidden_size: 1\nnum_layers: 1\nkeep: 1\n")
+    variables = {
+        "CHARRNN_TRAIN_HIDDEN_SIZE": "6",
+        "CHARRNN_TRAIN_NUM_LAYERS": "3",
+        "CHARRNN_TRAIN_STEPS": "2",
+        "CHARRNN_TRAIN_DEVICE": "cpu",
+    }
+    result = call("train", "corpus.txt", "-c", "run.yaml", "--hidden-size", "5", "--sequence-length", "20", env=variables)
+    assert result.exit_code == 0
+    found = config("checkpoints/corpus")
+    assert {name: found[name] for name in ("hidden_size", "num_layers", "keep", "steps", "embedding_size")} == {
+        "hidden_size": 5, "num_layers": 3, "keep": 1, "steps": 2, "embedding_size": 64,
+    }  # fmt: skip
+    assert [path.name for path in Path("checkpoints/corpus").glob("step-*")] == ["step-00000002"]
+
+
+def test_minutes_become_steps_that_are_said_and_recorded(corpus: Path) -> None:
+    small = [flag for flag in SMALL if not flag.startswith("--steps")]
+    result = call("train", "corpus.txt", *small, "--minutes", "0.01")
+    assert result.exit_code == 0
+    steps, minutes = config("checkpoints/corpus")["steps"], config("checkpoints/corpus")["minutes"]
+    assert minutes == "none"
+    assert result.stderr.splitlines()[0] == f"{steps:,} steps fit into 0.01 minutes on this machine"
+    assert metrics("checkpoints/corpus")[-2]["step"] == steps
+
+
+def test_without_held_out_text_there_is_no_validation_loss(corpus: Path) -> None:
+    result = call("train", "corpus.txt", *SMALL, "--val-fraction", "0")
+    assert (result.exit_code, result.stdout) == (0, "")
+    first, done, write = result.stderr.splitlines()
+    assert first == f"checkpoints/corpus: 924 characters to learn from, 0 held out, {SIZES}"
+    assert re.fullmatch(r"done in \d+\.\d minutes; the best checkpoint is checkpoints/corpus/step-00000004", done)
+    assert write == "write with: charrnn sample corpus"
+
+
+# Where the text comes from
+
+
+def first_line(result: Result) -> str:
+    return result.stderr.splitlines()[0]
+
+
+def test_standard_input_makes_the_run_named_stdin_with_the_same_weights(trained: Path) -> None:
+    result = call("train", "-", *SMALL, input=TEXT)
+    assert result.exit_code == 0
+    assert first_line(result) == FIRST.replace("corpus", "stdin")
+    assert model_of("checkpoints/stdin") == model_of("checkpoints/corpus")
+
+
+def test_several_files_are_one_text_in_their_order_named_by_the_first(trained: Path) -> None:
+    Path("b.txt").write_text(TEXT[:600])
+    Path("a.txt").write_text(TEXT[600:])
+    result = call("train", "b.txt", "a.txt", *SMALL)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[:2] == [
+        "b.txt does not end with a newline; one was put before the next file",
+        FIRST.replace("corpus", "b").replace("831", "832"),
+    ]
+    assert call("train", "corpus.txt", "b.txt", *SMALL, "--overwrite").exit_code == 0
+    assert config("checkpoints/corpus")["corpus"] == ["corpus.txt", "b.txt"]
+
+
+def test_a_directory_is_its_txt_files_sorted_and_names_the_run(trained: Path) -> None:
+    Path("poems").mkdir()
+    Path("poems/b.txt").write_text(TEXT[66:])
+    Path("poems/a.txt").write_text(TEXT[:66])
+    Path("poems/c.md").write_text("not read")
+    result = call("train", "poems", *SMALL)
+    assert result.exit_code == 0
+    assert first_line(result) == FIRST.replace("corpus", "poems")
+    assert model_of("checkpoints/poems") == model_of("checkpoints/corpus")
+
+
+def test_a_gz_file_is_the_text_in_it_and_names_the_run_without_gz(trained: Path) -> None:
+    Path("packed.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
+    result = call("train", "packed.txt.gz", *SMALL)
+    assert result.exit_code == 0
+    assert first_line(result) == FIRST.replace("corpus", "packed")
+    assert model_of("checkpoints/packed") == model_of("checkpoints/corpus")
+
+
+def test_bytes_are_256_symbols(here: Path) -> None:
+    Path("corpus.txt").write_bytes(b"\xff\x00" * 200)
+    result = call("train", "corpus.txt", *SMALL, "--unit", "byte")
+    assert result.exit_code == 0
+    assert first_line(result).startswith("checkpoints/corpus: 360 characters to learn from, 40 held out, 256 symbols; ")
+    assert charrnn.load("checkpoints/corpus").vocabulary.unit == "byte"
+
+
+def test_a_short_corpus_shrinks_the_batch_and_says_so(here: Path) -> None:
+    Path("short.txt").write_text(TEXT[:40])
+    result = call("train", "short.txt", *SMALL)
+    assert result.exit_code == 0
+    assert first_line(result) == ("36 characters to train on are too few for batches of 4 x 20; took --batch-size 1 --sequence-length 20")
+    assert (config("checkpoints/short")["batch_size"], config("checkpoints/short")["sequence_length"]) == (1, 20)
+
+
+def test_a_corpus_of_one_symbol_trains_and_writes_it(here: Path) -> None:
+    Path("a.txt").write_text("a" * 200)
+    result = call("train", "a.txt", *SMALL)
+    assert result.exit_code == 0
+    assert metrics("checkpoints/a")[-1] == {"step": 1, "final_val_loss": 0.0, "characters": 20}
+    assert call("sample", "a", "-n", "5", "-s", "1").stdout == "aaaaa\n"
+
+
+BAD = {
+    "missing.txt": (None, "there is no file missing.txt (in {here}); check the name"),
+    "empty.txt": (b"", "the corpus is empty: 0 characters in empty.txt; give a file with text in it"),
+    "tiny.txt": (b"ab\n", "the corpus is too small: 3 characters, at least 4 are needed; give more text"),
+    "latin.txt": (
+        "Un\ncafé noir".encode("cp1252") + b"\n",
+        "latin.txt is not utf-8: 0xe9 at byte 6 (line 2); "
+        "try --encoding cp1252, which fits the whole file, or --encoding-errors replace to put U+FFFD there",
+    ),
+    "broken.gz": (b"no gzip", "broken.gz is not a whole gzip file: Not a gzipped file (b'no'); "
+                              "unpack it by hand to see, or take .gz off its name if it is plain text"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_corpus_is_one_line_and_leaves_nothing(name: str, here: Path) -> None:
+    data, error = BAD[name]
+    if data is not None:
+        Path(name).write_bytes(data)
+    before = sorted(here.iterdir())
+    result = call("train", name, *SMALL)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error.format(here=here)}\n")
+    assert sorted(here.iterdir()) == before
+
+
+def test_no_corpus_at_all_is_one_line(here: Path) -> None:
+    result = call("train")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: no corpus was given; name a text file, a directory of *.txt files, or - for standard input\n"
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        (["--encoding", "klingon"], "encoding: 'klingon' is not a text encoding; "
+                                    "give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"),
+        (["--unit", "byte", "--newlines", "lf"], "newlines: 'lf' cannot be had with unit byte, which takes the bytes as they are; "
+                                                 "leave one of them out"),
+        (["--name", "a/b"], "name: 'a/b' is not possible; give a directory's name: no slash, and not beginning with step-"),
+        (["--name", ".."], "name: '..' is not possible; give a directory's name: no slash, and not beginning with step-"),
+        (["--name", "step-00000001"], "name: 'step-00000001' is not possible; "
+                                      "give a directory's name: no slash, and not beginning with step-"),
+        (["--resume", "--overwrite"], "resume and overwrite: both are given; leave one of them out"),
+    ],
+)  # fmt: skip
+def test_knobs_that_cannot_be_are_usage_errors_and_leave_nothing(flags: list[str], error: str, corpus: Path, here: Path) -> None:
+    result = call("train", "corpus.txt", *SMALL, *flags)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {error}\n")
+    assert list(here.iterdir()) == [corpus]
+
+
+def test_a_notice_on_the_text_comes_before_the_first_line(here: Path) -> None:
+    Path("corpus.txt").write_bytes("\ufeff".encode() + TEXT.encode().replace(b"\n", b"\r\n", 2))
+    result = call("train", "corpus.txt", *SMALL, "--newlines", "lf")
+    assert result.stderr.splitlines()[:2] == ["corpus.txt begins with a byte order mark; it was left out", FIRST]
+    result = call("train", "corpus.txt", *SMALL, "--overwrite")
+    assert result.stderr.splitlines()[1] == ("corpus.txt mixes line ends (2 CRLF, 12 LF); they were kept; --newlines lf makes them all LF")
+
+
+# A run that is there
+
+
+def test_an_existing_run_is_refused_with_what_may_be_done_and_not_touched(trained: Path) -> None:
+    before = files(trained)
+    result = call("train", "corpus.txt", *SMALL)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", EXISTS)
+    assert files(trained) == before
+
+
+def test_another_name_starts_another_run_beside_it(trained: Path) -> None:
+    before = files(trained)
+    assert first_line(call("train", "corpus.txt", *SMALL, "--name", "my other")) == FIRST.replace("corpus", "my other")
+    assert files(trained) == before
+    assert model_of("checkpoints/my other") == model_of("checkpoints/corpus")
+
+
+def test_overwrite_leaves_nothing_of_the_old_run(trained: Path) -> None:
+    result = call("train", "corpus.txt", *SMALL, "--steps", "1", "--overwrite")
+    assert result.exit_code == 0
+    assert sorted(path.name for path in trained.iterdir()) == ["config.yaml", "metrics.jsonl", "step-00000001"]
+
+
+@pytest.mark.parametrize(
+    "args", [["missing.txt", "--name", "corpus"], ["corpus.txt", "--encoding", "klingon"], ["corpus.txt", "--steps", "0"]]
+)
+def test_overwrite_does_not_delete_a_run_when_the_new_one_cannot_begin(args: list[str], trained: Path) -> None:
+    before = files(trained)
+    assert call("train", *SMALL, *args, "--overwrite").exit_code in (1, 2)
+    assert files(trained) == before
+
+
+def test_overwrite_does_not_delete_what_no_run_wrote(trained: Path) -> None:
+    (trained / "notes.md").write_text("mine")
+    before = files(trained)
+    result = call("train", "corpus.txt", *SMALL, "--overwrite")
+    assert (result.exit_code, result.stderr) == (
+        1, "Error: checkpoints/corpus holds what no run wrote (notes.md) and was not deleted; move it away, or give another --name\n",
+    )  # fmt: skip
+    assert files(trained) == before
+
+
+@pytest.mark.parametrize("how", ["flag", "environment"])
+def test_runs_dir_is_where_the_run_goes(how: str, corpus: Path, here: Path) -> None:
+    flags, env = (["--runs-dir", "models/mine"], {}) if how == "flag" else ([], {"CHARRNN_TRAIN_RUNS_DIR": "models/mine"})
+    result = call("train", "corpus.txt", *SMALL, *flags, env=env)
+    assert first_line(result) == FIRST.replace("checkpoints", "models/mine")
+    assert sorted(path.name for path in here.iterdir()) == ["corpus.txt", "models"]
+    assert config("models/mine/corpus")["runs_dir"] == "models/mine"
+
+
+@pytest.mark.parametrize("flags", [[], ["--runs-dir", "models"], ["--name", "my own"]])
+def test_the_last_line_is_a_command_that_works(flags: list[str], corpus: Path) -> None:
+    last = call("train", "corpus.txt", *SMALL, *flags).stderr.splitlines()[-1]
+    assert last.startswith("write with: charrnn sample ")
+    result = call(*shlex.split(last.removeprefix("write with: charrnn ")))
+    assert (result.exit_code, len(result.stdout)) == (0, 501)
+
+
+# Resume
+
+
+def test_resume_goes_on_to_a_later_end_and_says_so(trained: Path) -> None:
+    result = call("train", "--resume", "--steps", "6")
+    assert (result.exit_code, result.stdout) == (0, "")
+    lines = result.stderr.splitlines()
+    assert lines[:3] == [
+        "the end is now step 6, it was 4; the learning rate goes on as in a run of 6 steps",
+        "going on with checkpoints/corpus after step 4 of 6",
+        FIRST,
+    ]
+    assert [line.partition(":")[0] for line in lines[3:-2]] == ["step 5 of 6", "step 6 of 6"]
+    assert lines[-1] == "write with: charrnn sample corpus"
+    assert [line["step"] for line in metrics(trained)[:-1]] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("args", [[], ["corpus.txt"], ["--name", "corpus"], ["-c", "checkpoints/corpus/config.yaml"]])
+def test_a_run_at_its_end_says_so_however_it_is_found(args: list[str], trained: Path) -> None:
+    before = files(trained)
+    result = call("train", *args, "--resume")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        1, "", "Error: the run checkpoints/corpus is at its end, step 4 of 4; `--resume --steps 8` goes on to a later one\n",
+    )  # fmt: skip
+    assert files(trained) == before
+
+
+REFUSED = {
+    "--hidden-size=9": "hidden_size: 9 is given, but the run checkpoints/corpus has 8; "
+                       "leave it out to go on, or start another run with --name",
+    "--minutes=1": "minutes: 1 is given, but the run checkpoints/corpus has its end at step 4; "
+                   "leave it out to go on to there, or give --steps for another end",
+    "--steps=3": "steps: 3 is given, but the run checkpoints/corpus is at step 4 already; give more",
+    "--name=other": "there is nothing to go on with: the run checkpoints/other does not exist (runs in checkpoints: corpus); "
+                    "start it without --resume",
+    "other.txt": "there is nothing to go on with: the run checkpoints/other does not exist (runs in checkpoints: corpus); "
+                 "start it without --resume",
+    "--runs-dir=models": "there is nothing to go on with: the run models does not exist (runs in models: none); start it without --resume",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arg", REFUSED)
+def test_resume_refuses_what_would_be_another_run_in_one_line(arg: str, trained: Path) -> None:
+    before = files(trained)
+    result = call("train", "--resume", arg)
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {REFUSED[arg]}\n")
+    assert files(trained) == before
+
+
+def test_resume_without_any_run_is_one_line_and_leaves_nothing(corpus: Path, here: Path) -> None:
+    result = call("train", "corpus.txt", "--resume")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        1, "", "Error: there is nothing to go on with: the run checkpoints/corpus does not exist (runs in checkpoints: none); "
+               "start it without --resume\n",
+    )  # fmt: skip
+    assert list(here.iterdir()) == [corpus]
+
+
+def test_resume_refuses_a_changed_corpus_and_names_the_difference(trained: Path) -> None:
+    Path("corpus.txt").write_text(TEXT + "!")
+    result = call("train", "--resume", "--steps", "6")
+    assert (result.exit_code, result.stderr) == (
+        1, "Error: the corpus is not the one that the run checkpoints/corpus began with: "
+           "924 characters and 21 symbols then, 925 and 22 now (in one of them only: '!'); "
+           "bring the old text back, or start another run with --name\n",
+    )  # fmt: skip
+
+
+def test_a_run_on_standard_input_goes_on_only_with_its_text(here: Path) -> None:
+    assert call("train", "-", *SMALL, input=TEXT).exit_code == 0
+    result = call("train", "--resume", "--steps", "6")
+    assert (result.exit_code, result.stderr) == (
+        1, "Error: the run checkpoints/stdin read its text from standard input; pipe it in again, with - as the PATH\n",
+    )  # fmt: skip
+    assert call("train", "-", "--resume", "--steps", "6", input=TEXT).exit_code == 0

@@ -1,0 +1,305 @@
+"""The static loss counts every symbol, is that of the NumPy network, and leaves the model as it was."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+import charrnn
+from charrnn import checkpoint as checkpoints
+from charrnn.checkpoint import Checkpoint
+from charrnn.config import DataConfig, ModelConfig
+from charrnn.errors import CheckpointError, CorpusError, VocabularyError
+from charrnn.training.evaluate import CHUNK, Evaluation, evaluate, evaluate_file, load_model, load_weights
+from charrnn.training.model import CELLS, CharRNN
+from charrnn.vocab import Ids, Vocabulary
+
+CHARS = Vocabulary.of("\n abcdé")
+BYTES = Vocabulary("byte")
+PRIME = 0  # the newline
+
+cells = pytest.mark.parametrize("cell", CELLS)
+
+
+def network(cell: str = "lstm", vocab_size: int = len(CHARS)) -> CharRNN:
+    """A model with large weights, whose probabilities lie far apart, and with dropout."""
+    model = CharRNN(ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4, dropout=0.5), vocab_size)
+    generator = torch.Generator().manual_seed(1)
+    for weight in model.parameters():
+        weight.data = torch.randn(weight.shape, generator=generator) * 0.7
+    return model
+
+
+def text(length: int) -> str:
+    return "".join(np.random.default_rng(length).choice(list(CHARS.symbols), length))
+
+
+def ids(length: int) -> Ids:
+    return CHARS.encode(text(length))
+
+
+def nats(model: CharRNN, read: list[int], predicted: list[int]) -> float:
+    """The summed negative log-probability of one stream from a zero state, in one pass."""
+    model.eval()
+    with torch.no_grad():
+        logits, _ = model(torch.tensor(read)[:, None])
+    return float(functional.cross_entropy(logits[:, 0], torch.tensor(predicted), reduction="sum"))
+
+
+def saved(path: Path, model: CharRNN, vocabulary: Vocabulary = CHARS, cell: str = "lstm", prime: int = PRIME) -> Path:
+    config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4, dropout=0.5)
+    weights = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {}))
+    return path
+
+
+# One stream
+
+
+@cells
+def test_the_loss_is_the_mean_score_of_the_numpy_network(cell: str, tmp_path: Path) -> None:
+    model = network(cell)
+    scores = charrnn.load(saved(tmp_path / "model", model, cell=cell)).score(text(1100))
+    assert evaluate(model, ids(1100), PRIME).nats_per_character == pytest.approx(-scores.mean(), abs=1e-5)
+
+
+@cells
+def test_chunk_boundaries_change_nothing(cell: str) -> None:
+    model, all_ids = network(cell), ids(2 * CHUNK + 1).tolist()
+    whole = nats(model, [PRIME, *all_ids[:-1]], all_ids)
+    assert evaluate(model, ids(2 * CHUNK + 1), PRIME).nats_per_character == pytest.approx(whole / (2 * CHUNK + 1), abs=1e-6)
+
+
+@pytest.mark.parametrize("length", [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK])
+def test_every_symbol_is_counted(length: int) -> None:
+    seen: list[int] = []
+    found = evaluate(network(), ids(length), PRIME, each=seen.append)
+    all_ids = ids(length).tolist()
+    assert found.characters == length
+    assert found.nats_per_character == pytest.approx(nats(network(), [PRIME, *all_ids[:-1]], all_ids) / length, abs=1e-6)
+    assert seen == [CHUNK] * (length // CHUNK) + [length % CHUNK] * (length % CHUNK > 0)
+
+
+def test_the_first_symbol_is_predicted_from_the_prime() -> None:
+    # -log softmax of the logits after the prime alone, at the one symbol
+    logits = network().eval()(torch.tensor([[3]]))[0].detach()
+    expected = float(logits[0, 0].logsumexp(0) - logits[0, 0, 2])
+    assert evaluate(network(), np.array([2], np.uint8), 3).nats_per_character == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_network_that_knows_nothing_needs_the_logarithm_of_the_number_of_symbols() -> None:
+    model = network()
+    for weight in model.parameters():
+        weight.data.zero_()
+    found = evaluate(model, ids(50), PRIME)
+    assert found.nats_per_character == pytest.approx(math.log(7), abs=1e-6)
+    assert found.bits_per_character == pytest.approx(math.log2(7), abs=1e-6)
+
+
+def test_bits_are_nats_over_the_logarithm_of_two() -> None:
+    assert Evaluation(characters=1, nats_per_character=math.log(8)).bits_per_character == pytest.approx(3, abs=1e-12)
+
+
+# Lanes
+
+
+@cells
+def test_lanes_start_from_zero_after_the_symbol_before_and_count_every_symbol(cell: str) -> None:
+    # 2051 symbols in 2 lanes: 1026 and 1025, one place of padding; the second lane reads symbol 1025 first
+    model, all_ids = network(cell), ids(2051).tolist()
+    first = nats(model, [PRIME, *all_ids[:1025]], all_ids[:1026])
+    second = nats(model, all_ids[1025:2050], all_ids[1026:])
+    found = evaluate(model, ids(2051), PRIME, lanes=2)
+    assert found.characters == 2051
+    assert found.nats_per_character == pytest.approx((first + second) / 2051, abs=1e-6)
+
+
+def test_lanes_are_no_shorter_than_a_chunk() -> None:
+    model = network()
+    assert evaluate(model, ids(2 * CHUNK - 1), PRIME, lanes=16) == evaluate(model, ids(2 * CHUNK - 1), PRIME, lanes=1)
+    assert evaluate(model, ids(2 * CHUNK), PRIME, lanes=16) == evaluate(model, ids(2 * CHUNK), PRIME, lanes=2)
+    assert evaluate(model, ids(2 * CHUNK), PRIME, lanes=2) != evaluate(model, ids(2 * CHUNK), PRIME, lanes=1)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_each_is_told_of_every_character_once(lanes: int) -> None:
+    length, seen = 3 * CHUNK + 7, list[int]()
+    evaluate(network(), ids(length), PRIME, lanes=lanes, each=seen.append)
+    assert sum(seen) == length
+
+
+# No trace
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_model_is_left_in_its_mode_with_its_weights(training: bool) -> None:
+    model = network().train(training)
+    before = [weight.clone() for weight in model.parameters()]
+    evaluate(model, ids(10), PRIME)
+    assert [module.training for module in model.modules()] == [training] * len(list(model.modules()))
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), before, strict=True))
+    assert all(weight.grad is None for weight in model.parameters())
+
+
+def test_dropout_is_off() -> None:
+    assert evaluate(network().train(), ids(100), PRIME) == evaluate(network().eval(), ids(100), PRIME)
+
+
+def test_what_each_raises_ends_it_and_the_mode_is_restored() -> None:
+    model, seen = network().train(), list[int]()
+
+    def stop(characters: int) -> None:
+        seen.append(characters)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        evaluate(model, ids(2 * CHUNK), PRIME, each=stop)
+    assert seen == [CHUNK]
+    assert model.training
+
+
+# Weights of a checkpoint
+
+
+def checkpoint(**changes: Any) -> Checkpoint:
+    weights = {name: value.numpy().copy() for name, value in network().state_dict().items()}
+    weights = {name: value for name, value in (weights | changes).items() if value is not None}
+    config = ModelConfig(hidden_size=8, num_layers=2, embedding_size=4, dropout=0.5)
+    return Checkpoint(CHARS, config, weights, PRIME, {})
+
+
+def state(model: CharRNN) -> dict[str, Tensor]:
+    return model.state_dict()
+
+
+def test_a_checkpoints_weights_are_taken_over_to_the_bit() -> None:
+    loaded = state(load_model(checkpoint(), "cpu"))
+    assert all(torch.equal(loaded[name], weight) for name, weight in state(network()).items())
+
+
+def test_loaded_weights_do_not_share_the_checkpoints_memory() -> None:
+    found = checkpoint()
+    model = load_model(found, "cpu")
+    model.head.bias.data += 1
+    np.testing.assert_array_equal(found.weights["head.bias"], state(network())["head.bias"].numpy())
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"head.bias": None}, 'Missing key(s) in state_dict: "head.bias".'),
+        ({"tail.bias": np.zeros(3, np.float32)}, 'Unexpected key(s) in state_dict: "tail.bias".'),
+        ({"head.bias": np.zeros(8, np.float32)}, "size mismatch for head.bias: "),
+    ],
+)
+def test_weights_of_another_model_are_refused(changes: dict[str, Any], what: str) -> None:
+    with pytest.raises(CheckpointError) as error:
+        load_weights(network(), checkpoint(**changes))
+    message = str(error.value)
+    assert message.startswith(f"the weights are not those of the configuration: Error(s) in loading state_dict for CharRNN: {what}")
+    assert message.endswith("; use another checkpoint")
+
+
+# Files
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return saved(tmp_path / "model", network())
+
+
+def write(tmp_path: Path, content: bytes) -> str:
+    file = tmp_path / "file.txt"
+    file.write_bytes(content)
+    return str(file)
+
+
+def expected(model: Path, written: str) -> Evaluation:
+    scores = charrnn.load(model).score(written)
+    return Evaluation(len(scores), pytest.approx(-scores.mean(), abs=1e-5))
+
+
+@cells
+def test_the_loss_of_a_file_is_the_mean_score_of_its_text(cell: str, tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", network(cell), cell=cell)
+    seen: list[int] = []
+    found, notices = evaluate_file(model, write(tmp_path, b"abc d\xc3\xa9\nabba\n"), DataConfig(), "error", each=seen.append)
+    assert found == expected(model, "abc dé\nabba\n")
+    assert (notices, seen) == ([], [12])
+
+
+def test_an_unknown_character_of_a_file_is_an_error(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(VocabularyError) as error:
+        evaluate_file(model, write(tmp_path, b"abX"), DataConfig(), "error")
+    assert str(error.value) == (
+        "unknown character 'X' (U+0058, LATIN CAPITAL LETTER X) at position 3 of the text; none of the 7 that the model knows is near; "
+        "--unknown skip leaves it out"
+    )
+
+
+def test_an_unknown_character_is_left_out_and_said(model: Path, tmp_path: Path) -> None:
+    found, notices = evaluate_file(model, write(tmp_path, b"aXbX\n"), DataConfig(), "skip")
+    assert found == expected(model, "ab\n")
+    assert notices == ["left out 'X' (U+0058, LATIN CAPITAL LETTER X), 2 times: the model has not seen it"]
+
+
+def test_an_unknown_character_is_replaced_and_said(model: Path, tmp_path: Path) -> None:
+    found, notices = evaluate_file(model, write(tmp_path, b"aB\n"), DataConfig(), "replace")
+    assert found == expected(model, "ab\n")
+    assert notices == ["put 'b' for 'B': the model has not seen 'B' (U+0042, LATIN CAPITAL LETTER B)"]
+
+
+def test_a_file_of_which_nothing_is_left_is_an_error(model: Path, tmp_path: Path) -> None:
+    file = write(tmp_path, b"XYZ")
+    with pytest.raises(CorpusError) as error:
+        evaluate_file(model, file, DataConfig(), "skip")
+    assert str(error.value) == f"nothing is left of {file}: the model has seen none of its characters; give another file"
+
+
+def test_what_there_is_to_say_of_the_reading_comes_first(model: Path, tmp_path: Path) -> None:
+    file = write(tmp_path, b"\xef\xbb\xbfaXb\n")
+    found, notices = evaluate_file(model, file, DataConfig(), "skip")
+    assert found == expected(model, "ab\n")
+    assert notices == [
+        f"{file} begins with a byte order mark; it was left out",
+        "left out 'X' (U+0058, LATIN CAPITAL LETTER X), 1 times: the model has not seen it",
+    ]
+
+
+def test_a_file_is_read_as_the_data_knobs_say(model: Path, tmp_path: Path) -> None:
+    found, _ = evaluate_file(model, write(tmp_path, b"\xe9ab\r\n"), DataConfig(encoding="cp1252", newlines="lf"), "error")
+    assert found == expected(model, "éab\n")
+
+
+def test_a_model_of_bytes_counts_bytes_whatever_they_are(tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", network(vocab_size=256), BYTES, prime=10)
+    found, notices = evaluate_file(model, write(tmp_path, b"ab\xff\x00\xc3\xa9"), DataConfig(unit="byte"), "error")
+    assert found.characters == 6
+    assert found.nats_per_character == pytest.approx(
+        nats(network(vocab_size=256), [10, 97, 98, 255, 0, 195], list(b"ab\xff\x00\xc3\xa9")) / 6
+    )
+    assert notices == []
+
+
+def test_a_model_of_bytes_reads_a_text_as_its_utf_8(tmp_path: Path) -> None:
+    model = saved(tmp_path / "model", network(vocab_size=256), BYTES, prime=10)
+    file = write(tmp_path, "abé€".encode())
+    assert evaluate_file(model, file, DataConfig(), "error") == evaluate_file(model, file, DataConfig(unit="byte"), "error")
+
+
+def test_raw_bytes_are_refused_by_a_model_of_characters(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(VocabularyError) as error:
+        evaluate_file(model, write(tmp_path, b"abc"), DataConfig(unit="byte"), "error")
+    assert str(error.value) == "3 bytes were given to a vocabulary of characters; decode them first"
+
+
+def test_a_file_that_is_not_there_and_a_model_that_is_not_there_are_errors(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError):
+        evaluate_file(model, str(tmp_path / "none.txt"), DataConfig(), "error")
+    with pytest.raises(CheckpointError):
+        evaluate_file(tmp_path / "none", write(tmp_path, b"abc"), DataConfig(), "error")

@@ -1,0 +1,296 @@
+"""Every auto becomes a value, every knob does something, and config.yaml makes the same run again."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from charrnn.config import RunConfig, read_yaml, run_knobs
+from charrnn.corpus.store import Corpus
+from charrnn.errors import CharRNNError, ConfigError
+from charrnn.runs import Run
+from charrnn.text_model import reports
+from charrnn.training import resolve as resolving
+from charrnn.training import timing
+from charrnn.training.device import available_threads, pick_device, pick_precision
+from charrnn.training.launch import launch
+from charrnn.training.model import CELLS
+from charrnn.training.resolve import read_corpus, resolve
+
+# 781 code points, 803 bytes: accents composed and not, and two kinds of line ends
+TEXT = "Café au lait, said the clock;\r\nthen is the time, cafe\u0301, said the bell!\n" * 11
+SMALL = {
+    "corpus": ("text.txt",), "steps": 10, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 1, "embedding_size": 4,
+    "learning_rate": 0.01, "report_every": 5, "eval_every": 5, "save_every": 5, "sample_every": 5, "keep": 9, "threads": 1,
+    "device": "cpu", "precision": "fp32",
+}  # fmt: skip
+
+
+@pytest.fixture
+def texts(here: Path) -> Path:
+    """``text.txt``, and ``bad.txt`` with a byte that is no UTF-8."""
+    (here / "text.txt").write_bytes(TEXT.encode())
+    (here / "bad.txt").write_bytes(TEXT.encode() + b"\xff")
+    return here
+
+
+def outcome(given: dict[str, Any]) -> dict[str, Any]:
+    """Whatever of a run can be seen: where it stands, its files, weights, metrics and samples; or the error."""
+    try:
+        trainer = launch(given)
+    except CharRNNError as error:
+        return {"error": str(error)}
+    threads, samples = set(), []
+    for report in reports(trainer):
+        threads.add(torch.get_num_threads())
+        samples.append(report.sample)
+    run = trainer.directory
+    assert run is not None
+    return {
+        "place": run.path,
+        "files": sorted(str(path.relative_to(run.path)) for path in run.path.rglob("*")),
+        "weights": run.steps()[-1].joinpath("model.safetensors").read_bytes(),
+        "metrics": run.metrics.read_bytes(),
+        "samples": samples,
+        "threads": threads,
+    }
+
+
+# For every knob another value, what it changes first of all, and what both runs of the comparison are given besides.
+SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
+    "unit": ("byte", "weights", {}),
+    "encoding": ("cp1252", "weights", {}),
+    "encoding_errors": ("replace", "error", {"corpus": ("bad.txt",)}),
+    "newlines": ("lf", "weights", {}),
+    "normalize": ("nfc", "weights", {}),
+    "val_fraction": (0.2, "weights", {}),
+    "cell": ("gru", "weights", {}),
+    "hidden_size": (9, "weights", {}),
+    "num_layers": (2, "weights", {}),
+    "embedding_size": (5, "weights", {}),
+    "dropout": (0.5, "weights", {}),
+    "minutes": (1.0, "weights", {"steps": None, "minutes": 0.5}),  # 31 steps and 12, by the clock of the tests
+    "steps": (11, "weights", {}),
+    "batch_size": (5, "weights", {}),
+    "sequence_length": (19, "weights", {}),
+    "learning_rate": (0.02, "weights", {}),
+    "weight_decay": (0.5, "weights", {}),
+    "clip_norm": (0.01, "weights", {}),
+    "seed": (1, "weights", {}),
+    "report_every": (3, "metrics", {}),
+    "eval_every": (3, "metrics", {}),
+    "save_every": (3, "files", {}),
+    "sample_every": (3, "samples", {}),
+    "keep": (1, "files", {"save_every": 2}),
+    "threads": (2, "threads", {}),
+    "device": ("cuda", "error", {}),
+    "precision": ("bf16", "weights", {}),
+    "name": ("other", "place", {}),
+    "runs_dir": ("elsewhere", "place", {}),
+}
+WATCHING = ("report_every", "eval_every", "save_every", "sample_every", "keep", "name", "runs_dir")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what times the steps, a clock that stands still but for one second at each look."""
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
+
+
+@pytest.mark.parametrize("name", run_knobs())
+def test_a_second_value_of_every_knob_changes_what_it_is_for(name: str, texts: Path, clock: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert name in SECOND, f"{name} is a knob without a second value here; say what it changes"
+    second, changed, besides = SECOND[name]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    first = outcome(SMALL | besides)
+    other = outcome(SMALL | besides | ({} if changed == "place" else {"name": "second"}) | {name: second})
+    assert first.get(changed) != other.get(changed)
+    if name in WATCHING:
+        assert first["weights"] == other["weights"]
+
+
+def test_every_second_value_is_of_a_knob() -> None:
+    assert set(SECOND) == set(run_knobs())
+
+
+# What auto stands for
+
+
+def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunConfig, list[str]]:
+    """The configuration made of these knobs and whatever SMALL does not say, when so many seconds were spent already."""
+    given = {name: value for name, value in SMALL.items() if not name.endswith("_every")} | {"corpus": ()} | knobs
+    said: list[str] = []
+    config = resolve(RunConfig.from_flat(given), Corpus.of(text, 0.1), said.append, resolving.time.monotonic() - seconds)
+    return config, said
+
+
+@pytest.mark.parametrize(
+    ("steps", "report_every", "eval_every", "save_every", "sample_every"),
+    [
+        (1, 1, 1, 1, 1),
+        (12, 1, 2, 2, 3),  # a hundredth, a tenth, a tenth, a fifth, rounded up
+        (1000, 10, 100, 100, 200),
+        (1001, 11, 101, 101, 201),
+    ],
+)
+def test_auto_intervals_are_shares_of_the_run(steps: int, report_every: int, eval_every: int, save_every: int, sample_every: int) -> None:
+    train = resolved(steps=steps)[0].train
+    assert (train.report_every, train.eval_every, train.save_every, train.sample_every) == (
+        report_every,
+        eval_every,
+        save_every,
+        sample_every,
+    )
+
+
+def test_intervals_that_are_given_or_none_stay() -> None:
+    given = {"report_every": 7, "eval_every": None, "save_every": 3, "sample_every": None}
+    train = resolved(**given)[0].train
+    assert {name: getattr(train, name) for name in given} == given
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_device_precision_and_threads_are_those_of_the_machine(cell: str) -> None:
+    config, said = resolved(cell=cell, device="auto", precision="auto", threads="auto")
+    device = pick_device("auto")
+    assert config.train.device == device
+    assert config.train.precision == pick_precision("auto", device, cell)
+    assert config.train.threads == available_threads()
+    assert said == []
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_nothing_that_is_resolved_is_auto_and_resolving_it_again_changes_nothing(cell: str) -> None:
+    config, _ = resolved(cell=cell, device="auto", precision="auto", threads="auto")
+    assert "auto" not in config.flat().values()
+    assert resolve(config, Corpus.of(TEXT, 0.1), pytest.fail, 0.0) == config
+
+
+# A corpus too short for the batch
+
+
+@pytest.mark.parametrize(
+    ("given", "characters", "taken"),
+    [
+        ((16, 64), 1024, (16, 64)),  # 16 x 64, exactly
+        ((16, 64), 1023, (8, 64)),  # 1023 / 16 = 63.9; 1023 / 8 = 127.9
+        ((16, 64), 64, (1, 64)),
+        ((16, 64), 63, (1, 63)),
+        ((16, 64), 2, (1, 2)),
+        ((5, 64), 200, (2, 64)),  # 5, 2, 1 are tried
+    ],
+)
+def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(given: tuple[int, int], characters: int, taken: tuple[int, int]) -> None:
+    text = ("ab" * characters)[:characters]
+    said: list[str] = []
+    config = RunConfig.from_flat(SMALL | {"batch_size": given[0], "sequence_length": given[1], "val_fraction": 0})
+    corpus = Corpus.of(text + "ab", 0)
+    train = resolve(config, Corpus(corpus.vocabulary, corpus.train[:characters], corpus.val), said.append, 0.0).train
+    assert (train.batch_size, train.sequence_length) == taken
+    notice = (
+        f"{characters:,} characters to train on are too few for batches of {given[0]} x {given[1]}; "
+        f"took --batch-size {taken[0]} --sequence-length {taken[1]}"
+    )
+    assert said == ([] if taken == given else [notice])
+
+
+# Minutes
+
+# By the clock of the tests, with 270 s left of 5 minutes: look 0 begin; 1 to 5 four steps, since 4 s are the longest;
+# 6 their mean, 5 s for 4 steps; 7, 8, 9 a validation of 1 s, and 1 s for the stream at the end; 10 the end.
+# (270 - 1 - 10 - 10 (1 + 0.15)) / 1.25 = 198.0
+
+
+@pytest.mark.parametrize(("minutes", "seconds", "expected"), [(None, 29.9, 198), (5.0, 29.9, 198), (4.5, -0.1, 198), (5.5, 59.9, 198)])
+def test_minutes_become_the_steps_that_fit_into_what_is_left_of_them(
+    minutes: float | None, seconds: float, expected: int, clock: None
+) -> None:
+    config, said = resolved(steps=None, minutes=minutes, seconds=seconds)
+    assert (config.train.steps, config.train.minutes) == (expected, None)
+    assert said == [f"198 steps fit into {minutes or 5:g} minutes on this machine"]
+    assert config.train.eval_every == 20  # intervals are shares of the steps that were found
+
+
+def test_the_configuration_that_is_written_holds_the_steps_and_no_minutes(texts: Path, clock: None) -> None:
+    trainer = launch(SMALL | {"steps": None, "minutes": 0.5})
+    written = (texts / "checkpoints/text/config.yaml").read_text().splitlines()
+    assert trainer.steps == 12
+    assert "steps: 12" in written
+    assert "minutes: none" in written
+
+
+def test_minutes_and_steps_together_are_refused() -> None:
+    with pytest.raises(ConfigError) as error:
+        resolved(steps=10, minutes=1.0)
+    assert str(error.value) == "minutes and steps: 1 and 10 are both given; give one of them"
+
+
+# config.yaml
+
+
+def test_config_yaml_is_the_resolved_configuration_to_the_letter(texts: Path) -> None:
+    launch(SMALL | {"threads": 2})
+    assert (texts / "checkpoints/text/config.yaml").read_text() == (
+        "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
+        "corpus: [text.txt]\nname: text\nruns_dir: checkpoints\n"
+        "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nval_fraction: 0.1\n"
+        "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ndropout: 0.1\n"
+        "minutes: none\nsteps: 10\nbatch_size: 4\nsequence_length: 20\nlearning_rate: 0.01\nweight_decay: 0.01\nclip_norm: 1.0\n"
+        "seed: 0\nreport_every: 5\neval_every: 5\nsave_every: 5\nsample_every: 5\nkeep: 9\nthreads: 2\ndevice: cpu\nprecision: fp32\n"
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_config_yaml_reads_back_to_the_same_configuration_and_trains_the_same_run(cell: str, texts: Path) -> None:
+    autos = dict.fromkeys(("report_every", "eval_every", "save_every", "sample_every", "threads", "device", "precision"), "auto")
+    trainer = launch(SMALL | autos | {"cell": cell, "batch_size": 64, "dropout": 0.3, "learning_rate": 1e-3, "clip_norm": None})
+    written = read_yaml((texts / "checkpoints/text/config.yaml").read_text(), "config.yaml")
+    assert RunConfig.from_flat(written) == trainer.config
+    for _ in trainer.run():
+        pass
+    again = outcome(written | {"name": "again"})
+    run = Run(texts / "checkpoints/text")
+    assert again["weights"] == run.steps()[-1].joinpath("model.safetensors").read_bytes()
+    assert again["metrics"] == run.metrics.read_bytes()
+
+
+# The corpus
+
+
+@pytest.mark.parametrize(("unit", "symbols"), [("char", 25), ("byte", 256)])
+def test_a_text_is_read_like_a_file(unit: str, symbols: int, texts: Path) -> None:
+    given = RunConfig.from_flat(SMALL | {"unit": unit})
+    by_file = read_corpus(given, None, lambda _: None)
+    by_text = read_corpus(given.replace(corpus=()), TEXT, pytest.fail)
+    assert len(by_file.vocabulary) == symbols
+    assert by_file.fingerprint == by_text.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("knob", "change"),
+    [({"newlines": "lf"}, lambda text: text.replace("\r\n", "\n")), ({"normalize": "nfc"}, lambda text: text.replace("e\u0301", "é"))],
+)
+def test_knobs_of_reading_hold_for_a_text_too(knob: dict[str, str], change: Callable[[str], str]) -> None:
+    corpus = read_corpus(RunConfig.from_flat(knob), TEXT, lambda _: None)
+    assert corpus.fingerprint == Corpus.of(change(TEXT), 0.1).fingerprint
+
+
+@pytest.mark.parametrize("unit", ["char", "byte"])
+def test_the_unit_of_the_corpus_is_that_of_the_configuration_for_bytes_too(unit: str) -> None:
+    assert read_corpus(RunConfig.from_flat({"unit": unit}), TEXT.encode(), lambda _: None).vocabulary.unit == unit
+
+
+def test_a_path_and_a_text_together_are_refused() -> None:
+    with pytest.raises(ConfigError) as error:
+        read_corpus(RunConfig.from_flat(SMALL), TEXT, pytest.fail)
+    assert str(error.value) == "corpus: both a path and text= are given; leave one of them out"
+
+
+def test_what_there_is_to_say_of_the_files_is_told(texts: Path) -> None:
+    said: list[str] = []
+    read_corpus(RunConfig.from_flat(SMALL), None, said.append)
+    assert said == ["text.txt mixes line ends (11 CRLF, 11 LF); they were kept; --newlines lf makes them all LF"]

@@ -1,0 +1,105 @@
+"""Minutes become steps by a clock that ticks once at each look, so that every number can be derived by hand."""
+
+import itertools
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from charrnn.config import RunConfig
+from charrnn.corpus.store import Corpus
+from charrnn.training import timing
+from charrnn.training.model import CELLS
+from charrnn.training.timing import steps_for
+
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 3  # 198 characters, 20 of them to validate on
+KNOBS = {
+    "batch_size": 2, "sequence_length": 5, "hidden_size": 4, "num_layers": 1, "embedding_size": 4, "threads": 2, "device": "cpu",
+    "precision": "fp32",
+}  # fmt: skip
+
+
+def steps(seconds: float, val_fraction: float = 0.1, **knobs: Any) -> int:
+    return steps_for(seconds, RunConfig.from_flat(KNOBS | {"dropout": 0.3} | knobs), Corpus.of(TEXT, val_fraction))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stands still but for one second at each look."""
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
+
+
+# Looks: 0 begin; 1 begin of the steps, one after each step until 4 seconds are over, and one for the mean: with 100 s
+# (0.04 of which are 4) four steps and looks 2 to 6, 5 s in 4 steps, 1.25 each; 7, 8, 9: a validation takes 1 s, the
+# stream at the end 1 s; 10 the end. Left: 100 - 1 - 10 = 89 s.
+
+
+@pytest.mark.parametrize(
+    ("seconds", "eval_every", "expected"),
+    [
+        (100, "auto", 62),  # (89 - 10 (1 + 0.15)) / 1.25 = 62.0
+        (200, "auto", 142),  # (189 - 11.5) / 1.25 = 142.0
+        (100, None, 71),  # 89 / 1.25 = 71.2
+        (100, 1, 37),  # 89 / (1.25 + 1.15) = 37.08
+        (100, 5, 60),  # 89 / (1.25 + 0.23) = 60.1
+        # 25 s: one second of timing, one step and looks 2 and 3, 2 s a step; the end is look 7. Left: 25 - 1 - 7 = 17
+        (25, "auto", 2),  # (17 - 11.5) / 2 = 2.75
+        (25, None, 8),  # 17 / 2 = 8.5
+    ],
+)
+def test_the_steps_are_what_is_left_over_what_a_step_takes(clock: None, seconds: float, eval_every: Any, expected: int) -> None:
+    assert steps(seconds, eval_every=eval_every) == expected
+
+
+def test_without_validation_text_only_the_checkpoints_are_taken_off(clock: None) -> None:
+    # the end is look 7: 100 - 7 = 93 s; (93 - 10 * 0.15) / 1.25 = 73.2
+    assert steps(100, val_fraction=0) == 73
+
+
+def test_of_a_long_validation_text_a_piece_is_timed(clock: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 20 characters, 5 of them timed: the stream takes 4 s; (100 - 4 - 10 - 11.5) / 1.25 = 59.6
+    monkeypatch.setattr(timing, "TIMED_CHARACTERS", 5)
+    assert steps(100) == 59
+
+
+@pytest.mark.parametrize("seconds", [-10, 0, 1e-9, 1, 10])
+@pytest.mark.parametrize("eval_every", ["auto", 1, None])
+def test_one_step_is_made_however_little_time_is_left(clock: None, seconds: float, eval_every: Any) -> None:
+    assert steps(seconds, eval_every=eval_every) == 1
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_by_the_true_clock_there_is_at_least_one_step(cell: str) -> None:
+    assert steps(1e-6, cell=cell) == 1
+    assert steps(3, cell=cell, eval_every=None) >= 1
+
+
+def test_timing_leaves_no_trace(clock: None, here: Path) -> None:
+    corpus, config = Corpus.of(TEXT, 0.1), RunConfig.from_flat(KNOBS | {"minutes": 5.0, "dropout": 0.3})
+    threads, before = torch.get_num_threads(), (corpus.train.tobytes(), corpus.val.tobytes())
+    torch.set_num_threads(1)
+    try:
+        generator = torch.get_rng_state()
+        steps_for(100, config, corpus)
+        assert torch.equal(torch.get_rng_state(), generator)
+        assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (1, False)
+    finally:
+        torch.set_num_threads(threads)
+    assert list(here.iterdir()) == []
+    assert (corpus.train.tobytes(), corpus.val.tobytes()) == before
+    assert (config.train.minutes, config.train.steps) == (5.0, None)
+
+
+def test_the_steps_are_timed_with_the_threads_of_the_run(clock: None) -> None:
+    seen = set()
+
+    def look(_seconds: itertools.count = itertools.count()) -> int:
+        seen.add(torch.get_num_threads())
+        return next(_seconds)
+
+    timing.time.perf_counter = look  # of the fixture's clock
+    threads = torch.get_num_threads()
+    steps(100, threads=3)
+    assert seen == {3, threads}

@@ -1,0 +1,523 @@
+"""A run is a function of its configuration, leaves nothing bad behind, and its files say what was done."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+import charrnn
+from charrnn import checkpoint as checkpoints
+from charrnn.config import RunConfig
+from charrnn.corpus.batches import PADDING
+from charrnn.corpus.store import Corpus
+from charrnn.errors import DivergedError
+from charrnn.runs import Run
+from charrnn.training.evaluate import evaluate, load_model
+from charrnn.training.launch import launch
+from charrnn.training.model import CELLS
+from charrnn.training.schedule import learning_rate
+from charrnn.training.trainer import Report, Trainer
+
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+# 924 characters, 831 to learn from: 4 lanes of 207, 5 chunks of 40 in an epoch
+KNOBS = {
+    "name": "run", "steps": 6, "batch_size": 4, "sequence_length": 40, "hidden_size": 8, "num_layers": 2, "embedding_size": 4,
+    "dropout": 0.0, "learning_rate": 0.01, "eval_every": None, "save_every": None, "sample_every": None, "threads": 1,
+    "device": "cpu", "precision": "fp32",
+}  # fmt: skip
+# What is learned makes this validation text ever less likely: its symbols never occur before.
+WORSENING = "ab" * 90 + "cd" * 10
+
+cells = pytest.mark.parametrize("cell", CELLS)
+pytestmark = pytest.mark.usefixtures("here")
+
+
+def new(text: str = TEXT, **knobs: Any) -> Trainer:
+    return launch(KNOBS | knobs, text=text, overwrite=True)
+
+
+def trained(text: str = TEXT, **knobs: Any) -> tuple[Trainer, list[Report]]:
+    trainer = new(text, **knobs)
+    return trainer, list(trainer.run())
+
+
+def after(made: int, text: str = TEXT, **knobs: Any) -> Trainer:
+    """A trainer after so many steps, without a run around them."""
+    trainer = new(text, **knobs)
+    for _ in range(made):
+        trainer.train_step()
+    return trainer
+
+
+def tensors(trainer: Trainer) -> dict[str, bytes]:
+    """All that a step can change: weights, optimizer, the state of the lanes."""
+    found = trainer.checkpoint()
+    return {name: value.tobytes() for name, value in (found.weights | found.trainer_tensors).items()}
+
+
+def weights(trainer: Trainer) -> dict[str, bytes]:
+    return {name: value.tobytes() for name, value in trainer.weights().items()}
+
+
+def files() -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(Path("checkpoints").rglob("*")) if path.is_file()}
+
+
+def metrics() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path("checkpoints/run/metrics.jsonl").read_text().splitlines()]
+
+
+def steps_kept() -> list[str]:
+    return [path.name for path in Run(Path("checkpoints/run")).steps()]
+
+
+# A run is a function of its configuration
+
+
+@cells
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_two_fresh_runs_are_the_same_bytes(cell: str, precision: str) -> None:
+    knobs = {"cell": cell, "precision": precision, "dropout": 0.3, "eval_every": 2, "save_every": 3, "keep": 9}
+    trained(**knobs)
+    first = files()
+    trained(**knobs)
+    assert files() == first
+    assert len(first) == 2 + 4 * 7  # config.yaml, metrics.jsonl, and seven files for each of the steps 2, 3, 4 and 6
+
+
+@cells
+def test_the_loss_of_a_periodic_text_falls_from_that_of_chance_to_almost_nothing(cell: str) -> None:
+    _, reports = trained("abc\n" * 100, cell=cell, steps=60, learning_rate=0.05, sequence_length=20)
+    assert reports[0].loss == pytest.approx(math.log(4), abs=0.7)
+    final = reports[-1].final
+    assert final is not None
+    assert final.characters == 40
+    assert final.nats_per_character < 0.05
+
+
+def test_a_step_reports_what_it_did() -> None:
+    _, reports = trained()
+    *steps, last = reports
+    assert [(report.step, report.steps) for report in steps] == [(step, 6) for step in range(1, 7)]
+    assert [report.learning_rate for report in steps] == [learning_rate(step, 6, 0.01) for step in range(6)]
+    assert all(math.isfinite(report.loss) and report.grad_norm > 0 for report in steps)
+    assert (last.step, last.final is not None, last.train_loss, last.val_loss, last.saved) == (6, True, None, None, None)
+
+
+@cells
+def test_bf16_stays_close_to_fp32(cell: str) -> None:
+    losses = {precision: trained(cell=cell, precision=precision)[1][:6] for precision in ("fp32", "bf16")}
+    for one, other in zip(losses["fp32"], losses["bf16"], strict=True):
+        assert one.loss != other.loss
+        assert one.loss == pytest.approx(other.loss, rel=0.01)
+
+
+# What a step learns from
+
+
+@cells
+def test_the_loss_of_a_step_is_the_mean_over_its_targets_without_the_padding(cell: str) -> None:
+    trainer = new(cell=cell)
+    padded = [step for step in range(5) if (trainer.lanes.batch(step).y == PADDING).any()]
+    assert len(padded) == 1  # once in an epoch of all the text but 31 characters the last is followed by nothing
+    for _ in range(padded[0]):
+        trainer.train_step()
+    batch = trainer.lanes.batch(trainer.step)
+    with torch.no_grad():
+        logits, _ = trainer.model(torch.from_numpy(batch.x), trainer.state)
+    each = functional.cross_entropy(logits.flatten(0, 1), torch.from_numpy(batch.y).clamp(min=0).flatten(), reduction="none")
+    there = batch.y.flatten() != PADDING
+    assert there.sum() == 4 * 40 - 1
+    loss, _, _ = trainer.train_step()
+    assert loss == pytest.approx(each.numpy()[there].mean(), abs=1e-6)
+
+
+def test_a_step_without_any_target_changes_no_loss_and_is_no_divergence() -> None:
+    # one lane of one symbol a step: 18 steps in an epoch, in one of which the last symbol is followed by nothing
+    trainer, reports = trained("abcdefghij" * 2, steps=18, batch_size=1, sequence_length=1)
+    assert sum(bool((trainer.lanes.batch(step).y == PADDING).all()) for step in range(18)) == 1
+    assert reports[-1].step == 18
+
+
+@cells
+@pytest.mark.parametrize(("step", "fresh"), [(1, False), (4, False), (5, True), (6, False), (10, True)])
+def test_the_state_is_carried_within_an_epoch_and_dropped_at_its_start(cell: str, step: int, fresh: bool) -> None:
+    trainer, disturbed = after(step, cell=cell), after(step, cell=cell)
+    assert trainer.lanes.steps_per_epoch == 5
+    assert trainer.state is not None and disturbed.state is not None
+    assert tensors(trainer) == tensors(disturbed)
+    disturbed.state = disturbed.state + 1
+    trainer.train_step()
+    disturbed.train_step()
+    assert (tensors(trainer) == tensors(disturbed)) is fresh
+
+
+@cells
+def test_the_state_after_a_step_is_that_of_its_last_symbols(cell: str) -> None:
+    trainer, batch = new(cell=cell), new(cell=cell).lanes.batch(0)
+    with torch.no_grad():
+        _, state = trainer.model(torch.from_numpy(batch.x))
+    trainer.train_step()
+    assert trainer.state is not None
+    assert not trainer.state.requires_grad
+    torch.testing.assert_close(trainer.state, state, atol=1e-6, rtol=0)
+
+
+@cells
+def test_dropout_is_another_in_every_step_and_a_function_of_the_seed_and_the_step(cell: str) -> None:
+    trainer, masks = new(cell=cell, dropout=0.5), list[Tensor]()
+    trainer.model.dropout.register_forward_hook(lambda _module, inputs, y: masks.append((y != 0)[0]))
+    for _ in range(2):
+        trainer.train_step()
+    first, second = masks[0], masks[3]  # of the embedding; three masks a step
+    assert not torch.equal(first, second)
+    again = after(1, cell=cell, dropout=0.5)
+    again.model.dropout.register_forward_hook(lambda _module, inputs, y: masks.append((y != 0)[0]))
+    again.train_step()
+    assert torch.equal(masks[6], second)
+
+
+# The optimizer
+
+
+@cells
+def test_weight_decay_acts_on_matrices_only(cell: str) -> None:
+    # after one step, decay is all the difference: rate 0.01 x decay 0.5 of what the weight was
+    before = new(cell=cell).model.state_dict()
+    plain, decayed = (after(1, cell=cell, weight_decay=decay).model.state_dict() for decay in (0.0, 0.5))
+    for name, weight in before.items():
+        if weight.ndim == 1:
+            assert torch.equal(plain[name], decayed[name])
+        else:
+            torch.testing.assert_close(plain[name] - decayed[name], 0.005 * weight, atol=1e-6, rtol=0)
+
+
+def gradient(trainer: Trainer) -> float:
+    return math.sqrt(sum(float((weight.grad**2).sum()) for weight in trainer.model.parameters() if weight.grad is not None))
+
+
+@cells
+def test_a_gradient_longer_than_clip_norm_is_scaled_down_to_it(cell: str) -> None:
+    trainer = new(cell=cell, clip_norm=0.01)
+    _, _, norm = trainer.train_step()
+    assert norm > 0.1
+    assert gradient(trainer) == pytest.approx(0.01, rel=1e-3)
+
+
+@cells
+def test_a_shorter_gradient_is_left_as_it_is(cell: str) -> None:
+    free, wide = new(cell=cell, clip_norm=None), new(cell=cell, clip_norm=1e6)
+    norms = [trainer.train_step()[2] for trainer in (free, wide)]
+    assert norms[0] == norms[1] == pytest.approx(gradient(free), rel=1e-6)
+    assert tensors(free) == tensors(wide)
+
+
+# Evaluation leaves no trace
+
+
+@cells
+def test_validate_leaves_weights_optimizer_and_state_as_they_were(cell: str) -> None:
+    trainer = after(3, cell=cell, dropout=0.3)
+    before, generator = tensors(trainer), torch.get_rng_state()
+    loss = trainer.validate()
+    assert tensors(trainer) == before
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert (trainer.step, trainer.validate()) == (3, loss)
+    trainer.train_step()
+    assert tensors(trainer) == tensors(after(4, cell=cell, dropout=0.3))
+
+
+def test_a_validation_reads_200_000_characters_in_16_lanes_and_not_one_more() -> None:
+    corpus = Corpus.of("ab" * 200_010, 0.5)
+    tail = Corpus(corpus.vocabulary, corpus.train, np.concatenate([corpus.val[:200_000], 1 - corpus.val[200_000:]]))
+    config = RunConfig.from_flat(KNOBS | {"num_layers": 1, "hidden_size": 1, "embedding_size": 1})
+    trainers = [Trainer(config, each, run=None) for each in (corpus, tail)]
+    expected = evaluate(trainers[0].model, corpus.val[:200_000], corpus.prime, lanes=16).nats_per_character
+    assert [trainer.validate() for trainer in trainers] == [expected, expected]
+
+
+# metrics.jsonl
+
+
+def test_a_line_is_written_for_every_report_that_has_a_mean() -> None:
+    _, reports = trained(report_every=4, eval_every=3, steps=10)
+    lined = [report for report in reports if report.train_loss is not None]
+    assert [report.step for report in lined] == [3, 4, 6, 8, 9, 10]
+    assert metrics()[:-1] == [
+        {
+            "step": report.step,
+            "learning_rate": report.learning_rate,
+            "train_loss": report.train_loss,
+            "grad_norm": report.grad_norm,
+            "val_loss": report.val_loss,
+        }
+        for report in lined
+    ]
+    assert [line["step"] for line in metrics()[:-1] if line["val_loss"] is not None] == [3, 6, 9, 10]
+
+
+def test_train_loss_is_the_mean_of_the_losses_since_the_line_before() -> None:
+    _, reports = trained(report_every=4, eval_every=3, steps=10)
+    losses = [report.loss for report in reports[:-1]]
+    spans = [(0, 3), (3, 4), (4, 6), (6, 8), (8, 9), (9, 10)]
+    means = [sum(losses[start:end]) / (end - start) for start, end in spans]
+    assert [line["train_loss"] for line in metrics()[:-1]] == pytest.approx(means, rel=1e-12)
+
+
+def test_the_last_line_is_the_loss_of_the_whole_validation_text_by_the_best_checkpoint() -> None:
+    trainer, reports = trained(WORSENING, eval_every=2, precision="bf16")
+    best = Path("checkpoints/run/step-00000002")
+    expected = evaluate(load_model(checkpoints.read(best), "cpu"), trainer.corpus.val, trainer.corpus.prime)
+    assert reports[-1].final == expected
+    assert metrics()[-1] == {"step": 2, "final_val_loss": expected.nats_per_character, "characters": 20}
+
+
+def test_a_run_at_its_end_does_nothing_more() -> None:
+    trainer, _ = trained()
+    before = files()
+    assert list(trainer.run()) == []
+    assert files() == before
+
+
+# Which checkpoints there are
+
+
+def test_the_best_and_the_last_are_kept() -> None:
+    _, reports = trained(WORSENING, steps=8, eval_every=1, save_every=1, keep=2)
+    losses = [report.val_loss for report in reports[:-1]]
+    assert losses == sorted(losses, key=float)  # the first is the best
+    assert steps_kept() == ["step-00000001", "step-00000007", "step-00000008"]
+    assert Run(Path("checkpoints/run")).best().name == "step-00000001"
+
+
+def test_the_best_may_be_among_the_last() -> None:
+    _, reports = trained("abcd" * 100, steps=8, eval_every=1, keep=2, learning_rate=0.02)
+    losses = [report.val_loss for report in reports[:-1]]
+    assert losses == sorted(losses, key=float, reverse=True)
+    assert steps_kept() == ["step-00000007", "step-00000008"]
+
+
+@pytest.mark.parametrize(
+    ("save_every", "kept"),
+    [(None, ["step-00000005"]), (2, ["step-00000002", "step-00000004", "step-00000005"]), (9, ["step-00000005"])],
+)
+def test_the_last_step_is_always_saved(save_every: int | None, kept: list[str]) -> None:
+    _, reports = trained(steps=5, save_every=save_every)
+    assert steps_kept() == kept
+    assert [report.saved for report in reports if report.saved] == [Path("checkpoints/run") / name for name in kept]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("abcd" * 100, ["step-00000002", "step-00000004", "step-00000006"]),  # ever better
+        (WORSENING, ["step-00000002", "step-00000006"]),  # the first is the best; the last is the last
+    ],
+)
+def test_a_new_best_is_saved_at_once_where_save_every_is_none(text: str, kept: list[str]) -> None:
+    trained(text, eval_every=2, keep=9, learning_rate=0.02)
+    assert steps_kept() == kept
+
+
+def test_a_checkpoint_says_with_which_validation_loss_it_was_saved() -> None:
+    _, reports = trained(eval_every=2, save_every=1, keep=9)
+    about = [checkpoints.read_about(path)["about"] for path in Run(Path("checkpoints/run")).steps()]
+    assert [each["val_loss"] for each in about] == [report.val_loss for report in reports[:-1]]
+    assert [each["step"] for each in about] == [1, 2, 3, 4, 5, 6]
+    # 5 steps an epoch; the rest of what info tells
+    assert about[-1]["epochs"] == 6 / 5
+    assert (about[-1]["train_characters"], about[-1]["val_characters"], about[-1]["steps"]) == (831, 93, 6)
+
+
+# Requests
+
+
+def test_a_stop_saves_the_step_under_way_and_ends_without_the_final_loss() -> None:
+    trainer = new()
+    seen = []
+    for report in trainer.run():
+        seen.append(report)
+        trainer.stop_requested = report.step == 3
+    assert [report.step for report in seen] == [1, 2, 3]
+    assert steps_kept() == ["step-00000003"]
+    assert [line["step"] for line in metrics()] == [1, 2, 3]
+
+
+def test_a_stop_before_a_step_is_reported_is_saved_with_it() -> None:
+    trainer = new()
+    trainer.model.head.register_forward_hook(lambda *_: setattr(trainer, "stop_requested", trainer.step == 2))
+    seen = list(trainer.run())
+    assert [(report.step, report.saved) for report in seen] == [(1, None), (2, None), (3, Path("checkpoints/run/step-00000003"))]
+    assert steps_kept() == ["step-00000003"]
+
+
+def test_a_stop_before_the_first_step_leaves_no_checkpoint() -> None:
+    trainer = new()
+    trainer.stop_requested = True
+    assert list(trainer.run()) == []
+    assert steps_kept() == []
+
+
+def test_a_stop_in_the_final_evaluation_ends_it_and_the_run_can_be_gone_on_with() -> None:
+    trained()
+    expected, trainer, hook = files(), new(), None
+    for report in trainer.run():
+        if report.step == 6:
+            hook = register_module_forward_pre_hook(lambda *_: setattr(trainer, "stop_requested", True))
+    assert hook is not None
+    hook.remove()
+    assert report.final is None
+    name = "checkpoints/run/metrics.jsonl"
+    assert files() == expected | {name: b"".join(expected[name].splitlines(keepends=True)[:-1])}
+    assert [report.final is not None for report in launch({"name": "run"}, text=TEXT, resume=True).run()] == [True]
+    assert files() == expected
+
+
+def test_a_wish_to_save_is_granted_with_the_next_step_and_the_run_goes_on() -> None:
+    trainer = new(keep=9)
+    saved = []
+    for report in trainer.run():
+        saved.append(report.saved is not None)
+        trainer.save_requested |= report.step == 2 and report.final is None
+    assert saved == [False, False, True, False, False, True, False]  # with step 3, with the last, and not with the final loss
+    assert steps_kept() == ["step-00000003", "step-00000006"]
+
+
+def test_what_was_set_in_pytorch_comes_back_when_a_run_is_left_halfway() -> None:
+    threads = torch.get_num_threads()
+    run = new(threads=threads + 1).run()
+    next(run)
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (threads + 1, True)
+    run.close()  # type: ignore[attr-defined]
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (threads, False)
+
+
+# Divergence
+
+
+def infinite_bias(trainer: Trainer) -> Callable[[], None]:
+    trainer.model.head.bias.data[0] = math.inf
+    return lambda: None
+
+
+def nan_weight(trainer: Trainer) -> Callable[[], None]:
+    trainer.model.embedding.weight.data[:] = math.nan
+    return lambda: None
+
+
+def nan_gradient(trainer: Trainer) -> Callable[[], None]:
+    return trainer.model.head.bias.register_hook(lambda gradient: gradient * math.nan).remove
+
+
+def infinite_gradient(trainer: Trainer) -> Callable[[], None]:
+    return trainer.model.head.bias.register_hook(lambda gradient: gradient + math.inf).remove
+
+
+# 100 steps, 3 of which lead up to the rate of 0.03: the second is made at 0.02
+ADVICE = "; train again with a smaller --learning-rate (a third of it) or --clip-norm, or with --precision fp32"
+
+
+@cells
+@pytest.mark.parametrize("clip_norm", [1.0, None])
+@pytest.mark.parametrize(
+    ("poison", "found"),
+    [
+        (infinite_bias, "the loss is nan and the gradient norm nan"),
+        (nan_weight, "the loss is nan and the gradient norm nan"),
+        (nan_gradient, "the loss is {loss:g} and the gradient norm nan"),
+        (infinite_gradient, "the loss is {loss:g} and the gradient norm inf"),
+    ],
+)
+def test_a_step_that_is_no_number_is_not_made(
+    cell: str, clip_norm: float | None, poison: Callable[[Trainer], Callable[[], None]], found: str
+) -> None:
+    knobs = {"cell": cell, "steps": 100, "learning_rate": 0.03, "clip_norm": clip_norm}
+    loss, _, _ = after(1, **knobs).train_step()
+    trainer = after(1, **knobs)
+    remove = poison(trainer)
+    before = tensors(trainer)
+    with pytest.raises(DivergedError) as error:
+        trainer.train_step()
+    remove()
+    assert str(error.value) == (
+        f"step 2 was not made: {found.format(loss=loss)} at learning rate 0.02; no checkpoint was saved yet{ADVICE}"
+    )
+    assert tensors(trainer) == before
+    assert trainer.step == 1
+
+
+def test_a_diverged_run_names_its_last_good_checkpoint_and_writes_no_other() -> None:
+    trainer = new(steps=100, learning_rate=0.03, save_every=1, report_every=1)
+    run = trainer.run()
+    next(run)
+    before = files()
+    nan_weight(trainer)
+    with pytest.raises(DivergedError) as error:
+        next(run)
+    assert str(error.value) == (
+        "step 2 was not made: the loss is nan and the gradient norm nan at learning rate 0.02; "
+        f"the last good checkpoint is checkpoints/run/step-00000001{ADVICE}"
+    )
+    assert files() == before
+    assert all(np.isfinite(weight).all() for weight in checkpoints.read(Path("checkpoints/run/step-00000001")).weights.values())
+    assert [line["step"] for line in metrics()] == [1]
+
+
+@pytest.mark.parametrize("watching", [{"eval_every": 1, "save_every": 1}, {"save_every": 1}, {"eval_every": 1}], ids=str)
+def test_a_run_that_grows_beyond_all_numbers_ends_as_diverged_and_its_checkpoints_can_be_read(watching: dict[str, int]) -> None:
+    # at a rate of 1 a decay of 100 makes every weight -99 times what it was: beyond 1e38 after 19 steps
+    trainer = new(steps=40, learning_rate=1.0, weight_decay=100.0, clip_norm=None, keep=99, **watching)
+    with pytest.raises(DivergedError):
+        list(trainer.run())
+    for path in Run(Path("checkpoints/run")).steps():
+        checkpoints.read(path, trainer=True)
+    assert all(math.isfinite(line["train_loss"]) for line in metrics())
+
+
+# Odd corpora
+
+
+@cells
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_corpus_of_one_symbol_is_certain_and_no_number_is_lost(cell: str, precision: str) -> None:
+    trainer, reports = trained("a" * 200, cell=cell, eval_every=2, report_every=1, dropout=0.3, precision=precision)
+    assert [(report.loss, report.grad_norm) for report in reports] == [(0, 0)] * 7
+    assert [report.val_loss for report in reports] == [None, 0, None, 0, None, 0, None]
+    assert reports[-1].final is not None
+    assert (reports[-1].final.characters, reports[-1].final.bits_per_character) == (20, 0)
+    assert all(np.isfinite(weight).all() for weight in trainer.weights().values())
+    assert charrnn.load("run").generate(length=5) == "aaaaa"
+
+
+@cells
+@pytest.mark.parametrize("text", ["abcd", "aaaa", "ab\n" * 2])
+def test_the_smallest_corpora_are_trained_on(cell: str, text: str) -> None:
+    _, reports = trained(text, cell=cell, steps=20, eval_every=5)
+    assert reports[-1].final is not None
+    assert reports[-1].final.characters == 2
+
+
+def test_without_a_validation_text_the_last_checkpoint_stands_for_the_run() -> None:
+    _, reports = trained(val_fraction=0, eval_every=2, save_every=2)
+    assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]  # no final loss
+    assert all(report.val_loss is None and report.final is None for report in reports)
+    assert all(line["val_loss"] is None for line in metrics())
+    assert steps_kept() == ["step-00000002", "step-00000004", "step-00000006"]
+    assert charrnn.load("run").path == Path("checkpoints/run/step-00000006")
+
+
+@pytest.fixture(autouse=True)
+def own_settings() -> Iterator[None]:
+    """Steps that are made without a run around them are made with one thread, as those of a run."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
