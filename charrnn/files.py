@@ -17,13 +17,14 @@ def write_file(path: Path, data: bytes) -> None:
     """
     staged = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         _write_synced(staged, data)
         os.replace(staged, path)
         sync_directory(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             staged.unlink()
-        raise _not_written(path, error) from None
+        raise not_written(path, error) from None
 
 
 def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
@@ -52,7 +53,7 @@ def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
         sync_directory(path.parent)
     except OSError as error:
         shutil.rmtree(staged, ignore_errors=True)
-        raise _not_written(path, error) from None
+        raise not_written(path, error) from None
     finally:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -80,7 +81,8 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _not_written(path: Path, error: OSError) -> CheckpointError:
+def not_written(path: Path, error: OSError) -> CheckpointError:
+    """The error that says what could not be written, why, and how much room there is."""
     parent = next((parent for parent in path.parents if parent.exists()), Path("."))
     free = shutil.disk_usage(parent).free / 2**20
     return CheckpointError(

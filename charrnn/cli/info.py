@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from charrnn import checkpoint as checkpoints
+from charrnn.errors import CheckpointError
 from charrnn.runs import RUNS_DIR, Run, all_runs, find_checkpoint
 
 
@@ -23,13 +24,13 @@ def info(run: str | None, as_json: bool, runs_dir: str) -> None:
       charrnn info shakespeare --json
     """
     if run is None:
-        found = [_about(Run(each.path).best()) for each in all_runs(runs_dir)]
+        found = [_about_or_error(each) for each in all_runs(runs_dir)]
         if as_json:
             click.echo(json.dumps(found))
         elif not found:
             click.echo(f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`", err=True)
-        for about in found if not as_json else []:
-            click.echo(f"{about['run']}: {_size(about)}, step {about['step']:,} of {about['steps']:,}, {_loss(about)}")
+        else:
+            click.echo("\n".join(map(_in_a_line, found)))
         return
     about = _about(find_checkpoint(run, runs_dir))
     click.echo(json.dumps(about) if as_json else _in_full(about))
@@ -56,6 +57,20 @@ def _about(path: Path) -> dict[str, Any]:
         "final_val_loss": final.get("final_val_loss"),
         **checkpoint.about,
     }
+
+
+def _about_or_error(run: Run) -> dict[str, Any]:
+    """One damaged run must not hide the others."""
+    try:
+        return _about(run.best())
+    except CheckpointError as error:
+        return {"run": run.path.name, "error": str(error)}
+
+
+def _in_a_line(about: dict[str, Any]) -> str:
+    if "error" in about:
+        return f"{about['run']}: {about['error']}"
+    return f"{about['run']}: {_size(about)}, step {about['step']:,} of {about['steps']:,}, {_loss(about)}"
 
 
 def _size(about: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -82,15 +83,19 @@ def settled(threads: int, device: str) -> Iterator[None]:
 
     PyTorch's own wording: deterministic for one machine, one version and one number of threads.
     """
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    deterministic: Any = torch.utils.deterministic
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), deterministic.fill_uninitialized_memory
+    benchmark = torch.backends.cudnn.benchmark
     torch.set_num_threads(threads)
     if device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
+    deterministic.fill_uninitialized_memory = False  # costs time, and nothing here reads what it has not written
     torch.backends.cudnn.benchmark = False
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
-        torch.backends.cudnn.benchmark = before[2]
+        deterministic.fill_uninitialized_memory = before[2]
+        torch.backends.cudnn.benchmark = benchmark

@@ -67,6 +67,5 @@ def resolve_intervals(config: RunConfig) -> RunConfig:
 
 def write_config(run: Run, config: RunConfig) -> None:
     """Put config.yaml into a run's directory, which is made where it is not there."""
-    run.path.mkdir(parents=True, exist_ok=True)
     head = "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
     write_file(run.config, (head + write_yaml(config)).encode())

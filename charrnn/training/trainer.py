@@ -24,6 +24,7 @@ from charrnn.config import RunConfig
 from charrnn.corpus.batches import PADDING, Lanes
 from charrnn.corpus.store import Corpus
 from charrnn.errors import DivergedError
+from charrnn.files import not_written
 from charrnn.runs import Run
 from charrnn.training.device import autocast, settled
 from charrnn.training.evaluate import Cancelled, Evaluation, evaluate, load_model, load_weights
@@ -96,13 +97,20 @@ class Trainer:
             CheckpointError: a checkpoint could not be written; the earlier ones are untouched.
         """
         assert self.directory is not None
-        with settled(self.threads, self.device), open(self.directory.metrics, "ab") as metrics:
-            while self.step < self.steps and not self.stop_requested:
-                yield self._reported(*self.train_step(), metrics)
-            if self.stop_requested and self.step > 0 and not self.directory.step(self.step).exists():
-                self._save(None, metrics)  # the wish came after the step had been reported
-            if self.step == self.steps and not self.stop_requested and len(self.corpus.val) and self.directory.final() is None:
-                yield from self._finish(metrics)
+        try:
+            with settled(self.threads, self.device), open(self.directory.metrics, "ab") as metrics:
+                yield from self._steps(metrics)
+        except OSError as error:
+            raise not_written(Path(error.filename or self.directory.metrics), error) from None
+
+    def _steps(self, metrics: BinaryIO) -> Iterator[Report]:
+        assert self.directory is not None
+        while self.step < self.steps and not self.stop_requested:
+            yield self._reported(*self.train_step(), metrics)
+        if self.stop_requested and self.step > 0 and not self.directory.step(self.step).exists():
+            self._save(None, metrics)  # the wish came after the step had been reported
+        if self.step == self.steps and not self.stop_requested and len(self.corpus.val) and self.directory.final() is None:
+            yield from self._finish(metrics)
 
     def train_step(self) -> tuple[float, float, float]:
         """Make one step: ``(loss, learning rate, gradient norm)``; nothing is updated where one of them is no number."""

@@ -246,7 +246,7 @@ def test_config_yaml_is_the_resolved_configuration_to_the_letter(texts: Path) ->
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_config_yaml_reads_back_to_the_same_configuration_and_trains_the_same_run(cell: str, texts: Path) -> None:
-    autos = dict.fromkeys(("report_every", "eval_every", "save_every", "sample_every", "threads", "device", "precision"), "auto")
+    autos = dict.fromkeys(("report_every", "eval_every", "save_every", "sample_every", "device", "precision"), "auto")
     trainer = launch(SMALL | autos | {"cell": cell, "batch_size": 64, "dropout": 0.3, "learning_rate": 1e-3, "clip_norm": None})
     written = read_yaml((texts / "checkpoints/text/config.yaml").read_text(), "config.yaml")
     assert RunConfig.from_flat(written) == trainer.config

@@ -92,14 +92,14 @@ def test_timing_leaves_no_trace(clock: None, here: Path) -> None:
     assert (config.train.minutes, config.train.steps) == (5.0, None)
 
 
-def test_the_steps_are_timed_with_the_threads_of_the_run(clock: None) -> None:
-    seen = set()
+def test_the_steps_are_timed_with_the_threads_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds, threads = itertools.count(), list[int]()
 
-    def look(_seconds: itertools.count = itertools.count()) -> int:
-        seen.add(torch.get_num_threads())
-        return next(_seconds)
+    def look() -> int:
+        threads.append(torch.get_num_threads())
+        return next(seconds)
 
-    timing.time.perf_counter = look  # of the fixture's clock
-    threads = torch.get_num_threads()
-    steps(100, threads=3)
-    assert seen == {3, threads}
+    own = torch.get_num_threads()
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=look))
+    steps(100, threads=own + 1)
+    assert threads == [own] + [own + 1] * 9 + [own]  # the looks 0 to 10 of above
