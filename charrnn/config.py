@@ -179,8 +179,9 @@ class RunConfig(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.name is not None and (self.name in ("", ".", "..") or set(self.name) & set("/\\\0") or self.name.startswith("step-")):
-            raise ConfigError(f"name: {self.name!r} is not possible; give a directory's name: no slash, and not beginning with step-")
+        name = self.name or "none"
+        if name in (".", "..") or set(name) & set("/\\\0") or name.startswith("step-") or len(name) > 200:
+            raise ConfigError(f"name: {name!r} is not possible; give a directory's name: no slash, and not beginning with step-")
         if self.train.minutes is not None and self.train.steps is not None:
             raise ConfigError(f"minutes and steps: {self.train.minutes:g} and {self.train.steps} are both given; give one of them")
 

@@ -33,8 +33,8 @@ class Run:
         return self.path / "metrics.jsonl"
 
     def exists(self) -> bool:
-        """Whether anything of a run stands here."""
-        return self.config.exists() or bool(self.steps())
+        """Whether anything of a run stands here, or something that no run can stand beside."""
+        return self.config.exists() or self.path.is_file() or bool(self.steps())
 
     def step(self, step: int) -> Path:
         return self.path / f"step-{step:08d}"
@@ -84,6 +84,8 @@ class Run:
 
     def remove(self) -> None:
         """Delete the run, and nothing that is not one."""
+        if not self.path.is_dir():
+            raise RunExistsError(f"{self.path} is a file, no run, and was not deleted; move it away, or give another --name")
         strange = [
             path.name
             for path in self.path.iterdir()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from charrnn.config import DataConfig
 from charrnn.errors import ConfigError, CorpusError
+from charrnn.vocab import Vocabulary
 
 STDIN = "-"
 
@@ -55,6 +56,21 @@ def read(paths: Sequence[str | Path], config: DataConfig) -> Reading:
     if not whole:
         raise CorpusError(f"the corpus is empty: 0 characters in {', '.join(files)}; give a file with text in it")
     return Reading(whole, tuple(notices))
+
+
+def take(text: str | bytes, config: DataConfig) -> Reading:
+    """A text that somebody has in hand, read as it would be from a file; what is str already needs no encoding.
+
+    Raises:
+        CorpusError, ConfigError: as ``read``.
+    """
+    check_encoding(config)
+    notices: list[str] = []
+    if config.unit == "byte":
+        text = Vocabulary("byte").encode(text).tobytes()
+    else:
+        text = _decode(text, "the text", config, notices) if isinstance(text, bytes) else _clean(text, "the text", config, notices)
+    return Reading(text, tuple(notices))
 
 
 def default_name(paths: Sequence[str | Path]) -> str:
@@ -133,6 +149,10 @@ def _decode(data: bytes, path: str, config: DataConfig, notices: list[str]) -> s
     replaced = text.count("\ufffd") - (data.count(b"\xef\xbf\xbd") if config.encoding_errors == "replace" else text.count("\ufffd"))
     if replaced > 0:
         notices.append(f"{replaced} places of {path} are not {config.encoding}; U+FFFD stands there now")
+    return _clean(text, path, config, notices)
+
+
+def _clean(text: str, path: str, config: DataConfig, notices: list[str]) -> str:
     return _normalize(_newlines(text, path, config, notices), config)
 
 

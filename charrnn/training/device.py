@@ -57,7 +57,8 @@ def _has_avx512_bf16() -> bool:
 
 def _bf16_works(device: str) -> bool:
     """Some builds fail only when the kernel is made, so one step of a small layer is tried."""
-    layer = nn.LSTM(4, 4).to(device)
+    with torch.random.fork_rng(devices=[]):
+        layer = nn.LSTM(4, 4).to(device)
     try:
         with torch.autocast(device, torch.bfloat16):
             y, _ = layer(torch.zeros(2, 2, 4, device=device))
@@ -84,8 +85,8 @@ def settled(threads: int, device: str) -> Iterator[None]:
     PyTorch's own wording: deterministic for one machine, one version and one number of threads.
     """
     deterministic: Any = torch.utils.deterministic
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), deterministic.fill_uninitialized_memory
-    benchmark = torch.backends.cudnn.benchmark
+    before = torch.get_num_threads(), deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    mode, warn_only = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     torch.set_num_threads(threads)
     if device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -96,6 +97,6 @@ def settled(threads: int, device: str) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
-        deterministic.fill_uninitialized_memory = before[2]
-        torch.backends.cudnn.benchmark = benchmark
+        torch.use_deterministic_algorithms(mode, warn_only=warn_only)
+        deterministic.fill_uninitialized_memory = before[1]
+        torch.backends.cudnn.benchmark = before[2]

@@ -69,7 +69,7 @@ def evaluate(model: CharRNN, ids: Ids, prime: int, *, lanes: int = 1, each: Call
             total += functional.cross_entropy(
                 logits.float().flatten(0, 1), y[start : start + CHUNK].flatten(), ignore_index=-1, reduction="sum"
             ).item()
-            each(len(logits) * lanes)
+            each(int((y[start : start + CHUNK] >= 0).sum()))
     finally:
         model.train(training)
     return Evaluation(len(ids), total / len(ids))

@@ -126,7 +126,7 @@ class CharRNN(nn.Module):
         super().__init__()
         E, H, L = config.embedding_size, config.hidden_size, config.num_layers
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             self.embedding = nn.Embedding(vocab_size, E)
             self.layers = nn.ModuleList(CELLS[config.cell](E + (H if l else 0), H) for l in range(L))
             self.head = nn.Linear(L * H, vocab_size)

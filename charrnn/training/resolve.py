@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from charrnn.config import RunConfig, write_yaml
 from charrnn.corpus.batches import fit
-from charrnn.corpus.reading import Reading, read
+from charrnn.corpus.reading import read, take
 from charrnn.corpus.store import Corpus
 from charrnn.errors import ConfigError
 from charrnn.files import write_file
@@ -23,11 +23,7 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
     """The corpus that a configuration names, or the text given instead of one."""
     if text is not None and config.corpus:
         raise ConfigError("corpus: both a path and text= are given; leave one of them out")
-    reading = (
-        read(config.corpus, config.data)
-        if text is None
-        else Reading(text.encode() if isinstance(text, str) and config.data.unit == "byte" else text)
-    )
+    reading = read(config.corpus, config.data) if text is None else take(text, config.data)
     for notice in reading.notices:
         tell(notice)
     return Corpus.of(reading.text, config.data.val_fraction)

@@ -199,6 +199,8 @@ class Trainer:
         self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + 1
         last = self.step == self.steps
         val_loss = self.validate() if len(self.corpus.val) and (last or _due(knobs.eval_every, self.step)) else None
+        if val_loss is not None and not math.isfinite(val_loss):
+            raise DivergedError(f"after step {self.step} the validation loss is {val_loss:g}; {self._advice()}")
         train_loss = None
         if last or val_loss is not None or _due(knobs.report_every, self.step):
             train_loss = self.loss_sum / self.loss_count
@@ -262,12 +264,15 @@ class Trainer:
         return {name: self.optimizer.state[weight] for name, weight in self.model.named_parameters()}
 
     def _diverged(self, loss: float, lr: float, grad_norm: float) -> DivergedError:
-        last = self.directory.steps()[-1:] if self.directory else []
-        good = f"the last good checkpoint is {last[0]}" if last else "no checkpoint was saved yet"
         return DivergedError(
             f"step {self.step + 1} was not made: the loss is {loss:g} and the gradient norm {grad_norm:g} at learning rate {lr:.3g}; "
-            f"{good}; train again with a smaller --learning-rate (a third of it) or --clip-norm, or with --precision fp32"
+            + self._advice()
         )
+
+    def _advice(self) -> str:
+        last = self.directory.steps()[-1:] if self.directory else []
+        good = f"the last good checkpoint is {last[0]}" if last else "no checkpoint was saved yet"
+        return f"{good}; train again with a smaller --learning-rate (a third of it) or --clip-norm, or with --precision fp32"
 
 
 def _optimizer(model: CharRNN, weight_decay: float) -> torch.optim.AdamW:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 import charrnn
@@ -33,6 +34,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     where = tmp_path_factory.mktemp("evaluate")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(where)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # two that wait for each other are slow where others work too
         (where / "corpus.txt").write_text(TEXT)
         assert call("train", "corpus.txt", *SMALL).exit_code == 0
         assert call("train", "corpus.txt", *SMALL, "--unit", "byte", "--name", "bytes").exit_code == 0
@@ -42,6 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             Path("checkpoints/corpus/step-00000005"), replace(found, weights=worse, about=found.about | {"step": 5, "val_loss": 9.9})
         )
         yield where
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -166,8 +166,8 @@ def test_a_config_that_cannot_be_read_is_a_usage_error(flag: str, here: Path) ->
         ("steps: 5\nsteps: 6\n", "steps stands twice in run.yaml, again on line 2; leave one"),
         ("- 5\n", "run.yaml is not a mapping; write one `knob: value` on a line"),
         ("steps: [5]\n", "steps in run.yaml, line 1, is no single value; write `steps: value`"),
-        ("steps: no\n", "steps: 'no' is not possible (from run.yaml); give a whole number from 1 or none"),
-        ("steps:\n", "steps: '' is not possible (from run.yaml); give a whole number from 1 or none"),
+        ("steps: no\n", "steps: 'no' is not possible (from run.yaml); give a whole number from 1 to 1000000000 or none"),
+        ("steps:\n", "steps: '' is not possible (from run.yaml); give a whole number from 1 to 1000000000 or none"),
     ],
 )
 def test_a_config_that_makes_no_sense_is_a_usage_error(text: str, error: str, here: Path) -> None:

@@ -268,13 +268,15 @@ def test_output_minus_is_stdout(model: charrnn.TextModel) -> None:
 
 
 def test_an_output_that_cannot_be_written_says_which_and_what_to_do(model: charrnn.TextModel, tmp_path: Path) -> None:
-    path = tmp_path / "nowhere" / "story.txt"
+    path = tmp_path / "directory"
+    path.mkdir()
     result = call("sample", "-n", "3", "-o", str(path))
     assert (result.exit_code, result.stdout) == (1, "")
     error = result.stderr.splitlines()[-1]
-    assert error.startswith(f"Error: {path} could not be written: No such file or directory")
+    assert error.startswith(f"Error: {path} could not be written: Is a directory")
     assert "--runs-dir" not in error  # that is where runs are, not where the text goes
     assert "--output" in error
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_output_into_a_pipe_is_read_at_its_other_end(model: charrnn.TextModel, tmp_path: Path) -> None:

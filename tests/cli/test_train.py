@@ -95,7 +95,8 @@ def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(once: Trained) -
     done = re.escape(
         f" minutes; the best checkpoint is checkpoints/corpus/step-{best:08d}: {in_words(final['final_val_loss'])} on the 93 held-out ones"
     )
-    expected = [re.escape(FIRST), *shown, rf"done in \d+\.\d{done}", re.escape("write with: charrnn sample corpus")]
+    reading = re.escape("reading the 93 held-out characters in one stream")
+    expected = [re.escape(FIRST), *shown, reading, rf"done in \d+\.\d{done}", re.escape("write with: charrnn sample corpus")]
     assert (once.result.exit_code, once.result.stdout) == (0, "")
     assert re.fullmatch("\n".join(expected) + "\n", once.result.stderr)
 
@@ -157,7 +158,7 @@ def test_flag_environment_and_yaml_reach_the_run(corpus: Path) -> None:
 
 def test_minutes_become_steps_that_are_said_and_recorded(corpus: Path) -> None:
     small = [flag for flag in SMALL if not flag.startswith("--steps")]
-    result = call("train", "corpus.txt", *small, "--minutes", "0.01")
+    result = call("train", "corpus.txt", *small, "--minutes", "0.01", "--threads", "1")
     assert result.exit_code == 0
     steps, minutes = config("checkpoints/corpus")["steps"], config("checkpoints/corpus")["minutes"]
     assert minutes == "none"
@@ -375,7 +376,8 @@ def test_resume_goes_on_to_a_later_end_and_says_so(trained: Path) -> None:
         "going on with checkpoints/corpus after step 4 of 6",
         FIRST,
     ]
-    assert [line.partition(":")[0] for line in lines[3:-2]] == ["step 5 of 6", "step 6 of 6"]
+    assert [line.partition(":")[0] for line in lines[3:-3]] == ["step 5 of 6", "step 6 of 6"]
+    assert lines[-3] == "reading the 93 held-out characters in one stream"
     assert lines[-1] == "write with: charrnn sample corpus"
     assert [line["step"] for line in metrics(trained)[:-1]] == [1, 2, 3, 4, 5, 6]
 

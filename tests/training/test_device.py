@@ -119,18 +119,20 @@ def settings() -> tuple[object, ...]:
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
         torch.backends.cudnn.benchmark,
+        torch.utils.deterministic.fill_uninitialized_memory,
     )
 
 
-@pytest.fixture(params=[(1, False, False, True), (2, True, False, False), (1, True, True, True)], ids=str)
+@pytest.fixture(params=[(1, False, False, True, True), (2, True, False, False, False), (1, True, True, True, True)], ids=str)
 def before(request: pytest.FixtureRequest) -> object:
     """What somebody had set; the tests' own settings come back."""
     own = settings()
 
-    def put(threads: int, deterministic: bool, warn_only: bool, benchmark: bool) -> None:
+    def put(threads: int, deterministic: bool, warn_only: bool, benchmark: bool, fill: bool) -> None:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cudnn.benchmark = benchmark
+        torch.utils.deterministic.fill_uninitialized_memory = fill
 
     put(*request.param)
     yield request.param
@@ -139,7 +141,7 @@ def before(request: pytest.FixtureRequest) -> object:
 
 def test_inside_the_threads_are_those_and_the_order_is_fixed(before: object) -> None:
     with settled(2, "cpu"):
-        assert settings() == (2, True, False, False)
+        assert settings() == (2, True, False, False, False)
 
 
 def test_what_was_set_comes_back(before: object) -> None:

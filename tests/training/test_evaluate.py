@@ -1,6 +1,7 @@
 """The static loss counts every symbol, is that of the NumPy network, and leaves the model as it was."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ BYTES = Vocabulary("byte")
 PRIME = 0  # the newline
 
 cells = pytest.mark.parametrize("cell", CELLS)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The models are tiny: more threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def network(cell: str = "lstm", vocab_size: int = len(CHARS)) -> CharRNN:

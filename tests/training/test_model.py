@@ -21,6 +21,15 @@ Array = NDArray[np.float64]
 cells = pytest.mark.parametrize("cell", CELLS)
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The models are tiny: more threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def network(cell: str = "lstm", num_layers: int = 2, seed: int = 0, dropout: float = 0.0) -> CharRNN:
     sizes = ModelConfig(cell=cell, hidden_size=H, num_layers=num_layers, embedding_size=E, dropout=dropout)
     return CharRNN(sizes, V, seed).eval()

@@ -1,6 +1,7 @@
 """Minutes become steps by a clock that ticks once at each look, so that every number can be derived by hand."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +17,18 @@ from charrnn.training.timing import steps_for
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 3  # 198 characters, 20 of them to validate on
 KNOBS = {
-    "batch_size": 2, "sequence_length": 5, "hidden_size": 4, "num_layers": 1, "embedding_size": 4, "threads": 2, "device": "cpu",
+    "batch_size": 2, "sequence_length": 5, "hidden_size": 4, "num_layers": 1, "embedding_size": 4, "threads": 1, "device": "cpu",
     "precision": "fp32",
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The models are tiny: more threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def steps(seconds: float, val_fraction: float = 0.1, **knobs: Any) -> int:
@@ -78,15 +88,10 @@ def test_by_the_true_clock_there_is_at_least_one_step(cell: str) -> None:
 
 def test_timing_leaves_no_trace(clock: None, here: Path) -> None:
     corpus, config = Corpus.of(TEXT, 0.1), RunConfig.from_flat(KNOBS | {"minutes": 5.0, "dropout": 0.3})
-    threads, before = torch.get_num_threads(), (corpus.train.tobytes(), corpus.val.tobytes())
-    torch.set_num_threads(1)
-    try:
-        generator = torch.get_rng_state()
-        steps_for(100, config, corpus)
-        assert torch.equal(torch.get_rng_state(), generator)
-        assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (1, False)
-    finally:
-        torch.set_num_threads(threads)
+    before, generator = (corpus.train.tobytes(), corpus.val.tobytes()), torch.get_rng_state()
+    steps_for(100, config.replace(threads=2), corpus)
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (1, False)
     assert list(here.iterdir()) == []
     assert (corpus.train.tobytes(), corpus.val.tobytes()) == before
     assert (config.train.minutes, config.train.steps) == (5.0, None)
@@ -99,7 +104,6 @@ def test_the_steps_are_timed_with_the_threads_of_the_run(monkeypatch: pytest.Mon
         threads.append(torch.get_num_threads())
         return next(seconds)
 
-    own = torch.get_num_threads()
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=look))
-    steps(100, threads=own + 1)
-    assert threads == [own] + [own + 1] * 9 + [own]  # the looks 0 to 10 of above
+    steps(100, threads=2)
+    assert threads == [1] + [2] * 9 + [1]  # the looks 0 to 10 of above
