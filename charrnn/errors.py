@@ -7,7 +7,7 @@
     ├── CheckpointError         a checkpoint is missing, damaged or of another kind
     │   └── ResumeError         a run cannot be gone on with as asked
     ├── RunExistsError          a new run would be mixed with one that is there
-    ├── GenerationError         the network gave something that cannot be drawn from
+    ├── GenerationError         a text cannot be drawn, or cannot be put where it was to go
     └── DivergedError           the loss or the gradient is no longer a number
 
 A message has three parts: what is wrong, which value and where, what to do.
@@ -43,7 +43,7 @@ class RunExistsError(CharRNNError):
 
 
 class GenerationError(CharRNNError):
-    """The network gave something that cannot be drawn from."""
+    """A text cannot be drawn from what the network gives, or cannot be put where it was to go."""
 
 
 class DivergedError(CharRNNError):

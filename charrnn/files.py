@@ -86,5 +86,5 @@ def not_written(path: Path, error: OSError) -> CheckpointError:
     parent = next((parent for parent in path.parents if parent.exists()), Path("."))
     free = shutil.disk_usage(parent).free / 2**20
     return CheckpointError(
-        f"{path} could not be written: {error.strerror or error} ({free:,.0f} MiB free there); make room, or give another --runs-dir"
+        f"{path} could not be written: {error.strerror or error} ({free:,.0f} MiB free there); make room there, or name another place"
     )

@@ -33,7 +33,7 @@ class Run:
         return self.path / "metrics.jsonl"
 
     def exists(self) -> bool:
-        """Whether anything of a run stands here, or something that no run can stand beside."""
+        """Whether a new run here would be mixed with what stands here."""
         return self.config.exists() or self.path.is_file() or bool(self.steps())
 
     def step(self, step: int) -> Path:

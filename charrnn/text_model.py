@@ -19,7 +19,8 @@ from charrnn.runs import RUNS_DIR, find_checkpoint
 from charrnn.vocab import Vocabulary
 
 if TYPE_CHECKING:
-    from charrnn.training.trainer import Report, Trainer
+    from charrnn.training.report import Report
+    from charrnn.training.trainer import Trainer
 
 LENGTH = 500
 SAMPLE_LENGTH = 200  # of the samples while training

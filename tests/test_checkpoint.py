@@ -171,7 +171,7 @@ def test_a_failing_write_leaves_what_was_there(here: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "fsync", full)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=5 * 2**20))
-    message = f"{here / 'step'} could not be written: No space left on device (5 MiB free there); make room, or give another --runs-dir"
+    message = f"{here / 'step'} could not be written: No space left on device (5 MiB free there); make room there, or name another place"
     assert refusal(write, here / "step", example(prime=1)) == message
     assert [entry.name for entry in here.iterdir()] == (["step"] if there else [])
     assert before is None or content(here / "step") == before

@@ -69,7 +69,7 @@ def test_a_file_is_written_and_replaced(here: Path) -> None:
 def test_a_file_that_cannot_be_written_leaves_the_old_one(here: Path, disk: SimpleNamespace, fails: int) -> None:
     write_file(here / "a", b"old")
     disk.calls, disk.fails = 0, {fails}  # the file's fsync, its rename
-    message = f"{here / 'a'} could not be written: No space left on device (3 MiB free there); make room, or give another --runs-dir"
+    message = f"{here / 'a'} could not be written: No space left on device (3 MiB free there); make room there, or name another place"
     assert refusal(write_file, here / "a", b"new") == message
     assert content(here) == {"a": b"old"}
 
@@ -82,7 +82,7 @@ def test_a_file_whose_directory_could_not_be_synced_stands_there_whole(here: Pat
 
 def test_a_file_cannot_stand_where_a_directory_is(here: Path, disk: SimpleNamespace) -> None:
     (here / "a").mkdir()
-    message = f"{here / 'a'} could not be written: Is a directory (3 MiB free there); make room, or give another --runs-dir"
+    message = f"{here / 'a'} could not be written: Is a directory (3 MiB free there); make room there, or name another place"
     assert refusal(write_file, here / "a", b"new") == message
     assert content(here) == {"a": {}}
 
@@ -113,7 +113,7 @@ def test_a_directory_is_replaced_as_a_whole(here: Path) -> None:
 @pytest.mark.parametrize("fails", [1, 2, 3, 4, 5])
 def test_a_directory_that_cannot_be_written_leaves_nothing(here: Path, disk: SimpleNamespace, fails: int) -> None:
     disk.fails = {fails}
-    message = f"{here / 'step'} could not be written: No space left on device (3 MiB free there); make room, or give another --runs-dir"
+    message = f"{here / 'step'} could not be written: No space left on device (3 MiB free there); make room there, or name another place"
     assert refusal(commit_directory, here / "step", FILES) == message
     assert content(here) == {}
 

@@ -18,7 +18,7 @@ READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("run")
 @click.argument("file")
-@knob_options(READING)
+@knob_options(READING, default="the run's")
 @click.option(
     "--unknown",
     type=click.Choice(["error", "skip", "replace"]),

@@ -13,14 +13,23 @@ from charrnn.errors import ConfigError
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def knob_options(knobs: Mapping[str, Knob]) -> Decorator:
-    """A flag for each knob, in their order. The values stay texts until ``given`` reads them."""
+def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:
+    """A flag for each knob, in their order. The values stay texts until ``given`` reads them.
+
+    Args:
+        knobs: by name.
+        default: what holds where a flag is not given, if that is not the knob's own default.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for knob in reversed(list(knobs.values())):
             names = [knob.short, knob.flag] if knob.short else [knob.flag]
             function = click.option(
-                *names, knob.name, metavar=metavar(knob), help=f"{knob.help}  [default: {spelled(knob.default)}]", expose_value=True
+                *names,
+                knob.name,
+                metavar=metavar(knob),
+                help=f"{knob.help}  [default: {default or spelled(knob.default)}]",
+                expose_value=True,
             )(function)
         return function
 
@@ -44,19 +53,18 @@ def given(ctx: click.Context, knobs: Mapping[str, Knob], config: str | None = No
     Raises:
         ConfigError: a value is not possible; the message says where it comes from.
     """
-    values = _from_yaml(config) if config else {}
+    values: dict[str, Any] = {}
+    levels = [_from_yaml(config)] if config else []
     for source in (ParameterSource.ENVIRONMENT, ParameterSource.COMMANDLINE):
-        found = {
-            name: knob.parse(ctx.params[name], _place(ctx, knob, source))
-            for name, knob in knobs.items()
-            if ctx.get_parameter_source(name) == source
-        }
-        if found.get("minutes") and found.get("steps"):
-            raise ConfigError(f"minutes and steps: {found['minutes']:g} and {found['steps']} are both given; give one of them")
+        here = {name: knob for name, knob in knobs.items() if ctx.get_parameter_source(name) == source}
+        levels.append({name: knob.parse(ctx.params[name], _place(ctx, knob, source)) for name, knob in here.items()})
+    for level in levels:
+        if level.get("minutes") and level.get("steps"):
+            raise ConfigError(f"minutes and steps: {level['minutes']:g} and {level['steps']} are both given; give one of them")
         for one, other in (("minutes", "steps"), ("steps", "minutes")):  # what is set here replaces both of below
-            if found.get(one):
+            if level.get(one):
                 values.pop(other, None)
-        values |= found
+        values |= level
     return values
 
 

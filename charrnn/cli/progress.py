@@ -3,11 +3,13 @@
 import math
 import sys
 import time
+from contextlib import suppress
 
 import click
 from tqdm import tqdm
 
-from charrnn.training.trainer import Report, Trainer
+from charrnn.training.report import Report
+from charrnn.training.trainer import Trainer
 
 EVERY_SECONDS = 20.0  # between plain lines
 SMOOTHING = 0.02  # share that a step's loss has in the one shown
@@ -16,6 +18,12 @@ SMOOTHING = 0.02  # share that a step's loss has in the one shown
 def in_words(nats: float) -> str:
     """A loss as people are shown it."""
     return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
+
+
+def tell(line: str) -> None:
+    """A line on stderr; where nobody reads it any more, training goes on all the same."""
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 class Progress:
@@ -35,15 +43,18 @@ class Progress:
             unit_scale=True,
             disable=not self.terminal,
             dynamic_ncols=True,
-            bar_format="{percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left, loss {postfix}",
+            bar_format="{percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix}",
         )
 
     def show(self, report: Report) -> None:
-        """One step."""
-        if report.final is not None:
-            return
+        """One step; nothing of it is worth more than the training itself."""
+        if report.final is None:
+            with suppress(OSError):
+                self._show(report)
+
+    def _show(self, report: Report) -> None:
         self.loss = report.loss if math.isnan(self.loss) else (1 - SMOOTHING) * self.loss + SMOOTHING * report.loss
-        self.bar.set_postfix_str(f"{self.loss:.3f} nats, {self.loss / math.log(2):.3f} bits", refresh=False)
+        self.bar.set_postfix_str(f"loss {self.loss:.3f} nats, {self.loss / math.log(2):.3f} bits", refresh=False)
         self.bar.update(report.step * self.per_step - self.bar.n)
         due = not self.terminal and time.monotonic() - self.said > EVERY_SECONDS
         if report.val_loss is not None or due:
@@ -59,10 +70,11 @@ class Progress:
         if self.terminal:
             self.bar.write(line, file=sys.stderr)
         else:
-            click.echo(line, err=True)
+            tell(line)
 
     def close(self) -> None:
-        self.bar.close()
+        with suppress(OSError):
+            self.bar.close()
 
     def _line(self, report: Report) -> str:
         line = f"step {report.step:,} of {report.steps:,}: loss {self.loss if report.train_loss is None else report.train_loss:.4f}"

@@ -13,11 +13,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a sec
 
 from charrnn.cli.options import given, knob_options
 from charrnn.config import knobs
-from charrnn.errors import ConfigError, CorpusError
-from charrnn.files import write_file
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, GenerationError
+from charrnn.files import not_written, write_file
 from charrnn.generation.sampling import Sampler
 from charrnn.runs import RUNS_DIR
 from charrnn.text_model import LENGTH, Sample, TextModel, load
+
+
+class WholeString(click.types.StringParamType):
+    """A text that is not split at its spaces where it comes from the environment."""
+
+    envvar_list_splitter = "\0"
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -36,7 +42,11 @@ from charrnn.text_model import LENGTH, Sample, TextModel, load
     "--num-samples", type=click.IntRange(1, 10**6), default=1, show_default=True, help="how many texts; the i-th has seed + i - 1"
 )
 @click.option(
-    "--stop", multiple=True, metavar="STRING", help="end before this string; may be given several times; \\n and \\t are newline and tab"
+    "--stop",
+    multiple=True,
+    type=WholeString(),
+    metavar="STRING",
+    help="end before this string; may be given several times; \\n and \\t are newline and tab",
 )
 @click.option(
     "--unknown",
@@ -84,6 +94,7 @@ def sample(
     prompt, changes = model.vocabulary.repair(prompt, unknown)
     sampler = model.sampler(**settings)
     seed = secrets.randbelow(2**32) if seed is None else seed
+    model.stream(prompt, length=length, seed=seed, stop=stop, **settings)  # refuses what is not possible before anything is said
     _tell(model, seed, num_samples, changes)
     asked = {"length": length, "stop": list(stop)} | {name: getattr(sampler, name) for name in knobs(Sampler)}
     shown = "" if hide_prompt else prompt
@@ -100,7 +111,19 @@ def sample(
         if output is None or output == "-":
             _show("", lines.pop(), end="")
     if output not in (None, "-"):
-        write_file(Path(str(output)), "".join(lines).encode())
+        _write(Path(str(output)), "".join(lines).encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Into a file, whole or not at all; into whatever else stands there (a pipe, a device) as it comes."""
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            write_file(path.resolve(), data)
+    except (CheckpointError, OSError) as error:
+        why = error if isinstance(error, CheckpointError) else not_written(path, error)
+        raise GenerationError(f"--output: {why}") from None
 
 
 def _show(shown: str, stream: Any, end: str = "\n") -> None:

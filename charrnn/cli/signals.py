@@ -51,7 +51,8 @@ def wishes() -> Iterator[Wishes]:
     """Catch the signals while a run is made and trained."""
     wished = Wishes()
     signals = [*STOP, SAVE] if SAVE else STOP
-    before = {signum: signal.signal(signum, wished.handle) for signum in signals}
+    heard = [signum for signum in signals if signal.getsignal(signum) != signal.SIG_IGN]  # nohup stays nohup
+    before = {signum: signal.signal(signum, wished.handle) for signum in heard}
     try:
         yield wished
     finally:

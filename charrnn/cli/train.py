@@ -1,5 +1,6 @@
 """charrnn train: learn to write from text files."""
 
+import shlex
 import sys
 import time
 from typing import Any
@@ -9,6 +10,7 @@ import click
 from charrnn.cli.options import given, knob_options
 from charrnn.cli.signals import wishes
 from charrnn.config import run_knobs
+from charrnn.runs import RUNS_DIR, Run
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -35,15 +37,15 @@ def train(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, re
         values["corpus"] = corpus
     with wishes() as wished:
         begin = time.monotonic()
-        from charrnn.cli.progress import Progress, in_words
+        from charrnn.cli.progress import Progress, in_words, tell
         from charrnn.text_model import reports
         from charrnn.training.launch import launch
 
-        trainer = launch(values, resume=resume, overwrite=overwrite, tell=lambda line: click.echo(line, err=True))
+        trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell)
         run = trainer.directory
         assert run is not None
         wished.target = trainer
-        click.echo(_first_line(trainer), err=True)
+        tell(_first_line(trainer))
         progress, final = Progress(trainer), None
         try:
             for report in reports(trainer):
@@ -52,19 +54,19 @@ def train(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, re
         finally:
             progress.close()
         if wished.signum:
-            click.echo(
-                f"stopped; saved {run.steps()[-1]}; `charrnn train --resume --name {run.path.name}` goes on"
-                if run.steps()
-                else "stopped before the first step",
-                err=True,
-            )
+            again = _command("train --resume --name", run)
+            tell(f"stopped; saved {run.steps()[-1]}; `{again}` goes on" if run.steps() else "stopped before the first step")
             sys.exit(128 + wished.signum)
         took = time.monotonic() - begin
         loss = f": {in_words(final.nats_per_character)} on the {final.characters:,} held-out ones" if final else ""
-        click.echo(
-            f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}\nwrite with: charrnn sample {run.path.name}",
-            err=True,
-        )
+        tell(f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}")
+        tell(f"write with: {_command('sample', run)}")
+
+
+def _command(words: str, run: Run) -> str:
+    """A command for a run, fit to be copied into a shell."""
+    runs_dir = f" --runs-dir {shlex.quote(str(run.path.parent))}" if str(run.path.parent) != RUNS_DIR else ""
+    return f"charrnn {words} {shlex.quote(run.path.name)}{runs_dir}"
 
 
 def _first_line(trainer: Any) -> str:

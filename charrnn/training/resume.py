@@ -41,8 +41,8 @@ def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -
         device=pick_device(config.train.device),
         threads=available_threads() if config.train.threads == "auto" else config.train.threads,
     )
-    _tell_differences(stored, config, checkpoint, tell)
     config = resolve_intervals(_with_end(run, stored, config, checkpoint, tell))
+    _tell_differences(stored, config, checkpoint, tell)
     trainer = Trainer(config, corpus, run)
     try:
         trainer.restore(checkpoint)
@@ -71,7 +71,7 @@ def _find(given: Mapping[str, Any], text: str | bytes | None) -> Run:
         run = next(iter(all_runs(runs_dir)), Run(runs_dir))
     if not run.steps():
         names = ", ".join(other.path.name for other in all_runs(runs_dir)) or "none"
-        what = "has no checkpoint yet" if run.exists() else "does not exist"
+        what = "has no checkpoint yet" if run.config.exists() else "does not exist"
         raise ResumeError(
             f"there is nothing to go on with: the run {run.path} {what} (runs in {runs_dir}: {names}); "
             f"start it {'with --overwrite' if run.exists() else 'without --resume'}"
@@ -160,7 +160,7 @@ def _tell_differences(stored: RunConfig, config: RunConfig, checkpoint: Checkpoi
         if then != now:
             tell(f"the run was trained with {what} {then}, and goes on with {now}: well, but not to the bit")
     if old.threads == new.threads != available_threads():
-        tell(f"this machine has {available_threads()} cores; the run goes on with its {new.threads} threads, to the bit")
+        tell(f"this machine has {available_threads()} cores; the run goes on with --threads {new.threads}, to the bit")
 
 
 def _cut_metrics(run: Run, trainer: Trainer) -> None:

@@ -8,7 +8,8 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,46 +24,18 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig
 from charrnn.corpus.batches import PADDING, Lanes
 from charrnn.corpus.store import Corpus
-from charrnn.errors import DivergedError
+from charrnn.errors import DivergedError, RunExistsError
 from charrnn.files import not_written
 from charrnn.runs import Run
 from charrnn.training.device import autocast, settled
-from charrnn.training.evaluate import Cancelled, Evaluation, evaluate, load_model, load_weights
+from charrnn.training.evaluate import Cancelled, evaluate, load_model, load_weights
 from charrnn.training.model import CharRNN
+from charrnn.training.report import Report
 from charrnn.training.schedule import learning_rate
 
 BETAS = (0.9, 0.99)  # the second is shorter than Adam's 0.999: runs of minutes have few steps
 EVAL_CHARACTERS = 200_000  # the most that a validation while training reads
 EVAL_LANES = 16
-
-
-@dataclass(frozen=True)
-class Report:
-    """What one step did. Losses are in nats per character.
-
-    Args:
-        step: steps done, this one counted.
-        steps: steps of the whole run.
-        loss: of this step.
-        learning_rate: of this step.
-        grad_norm: before clipping.
-        train_loss: mean since the last line of metrics.jsonl, where one was written with this step.
-        val_loss: where one was taken: static, over parallel lanes, at most 200,000 characters.
-        final: at the end of the run: the whole validation text in one stream, read by the best checkpoint.
-        saved: the checkpoint that was committed with this step.
-        sample: a short text, put in by whoever can write one.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    learning_rate: float
-    grad_norm: float
-    train_loss: float | None = None
-    val_loss: float | None = None
-    final: Evaluation | None = None
-    saved: Path | None = None
-    sample: str | None = None
 
 
 class Trainer:
@@ -102,6 +75,10 @@ class Trainer:
                 yield from self._steps(metrics)
         except OSError as error:
             raise not_written(Path(error.filename or self.directory.metrics), error) from None
+        finally:
+            if not self.directory.steps():
+                with suppress(RunExistsError, OSError):
+                    self.directory.remove()  # nothing was saved: nothing shall stand in the way of another try
 
     def _steps(self, metrics: BinaryIO) -> Iterator[Report]:
         assert self.directory is not None
@@ -222,8 +199,8 @@ class Trainer:
         metrics.flush()
         os.fsync(metrics.fileno())
         path = self.directory.step(self.step)
+        self.save_requested = False  # before writing, so that a wish that comes meanwhile is not lost
         checkpoints.write(path, self.checkpoint(val_loss))
-        self.save_requested = False
         self.directory.prune(self.config.train.keep)
         return path
 

@@ -46,6 +46,15 @@ def call(*args: str) -> Result:
     return CliRunner().invoke(cli, args, prog_name="charrnn")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def heard() -> Iterator[None]:
+    """The signals are not ignored from the start, as they are in the background of a script."""
+    before = {signum: signal.signal(signum, signal.default_int_handler) for signum, _ in STOPS}
+    yield
+    for signum, handler in before.items():
+        signal.signal(signum, handler)
+
+
 @contextmanager
 def process(*args: str, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
     """charrnn in a process of its own, with a stderr that holds 4 kB; gone at the end."""
@@ -243,9 +252,9 @@ def test_a_signal_before_there_is_a_run_leaves_nothing(signum: int, code: int, h
 
         wait_for(opened, started)  # the process has it open, and reads
         started.send_signal(signum)
+        os.close(writing[0])  # the text ends, should the signal have come just before the reading
         said = started.stderr.read().decode()
         assert (started.wait(), started.stdout.read()) == (code, b"")
-        os.close(writing[0])
     assert said == "stopped before the first step: there is nothing to save\n"
     assert [path.name for path in here.iterdir()] == ["corpus.txt"]
 

@@ -79,11 +79,8 @@ def test_a_text_is_a_run_called_text(here: Path) -> None:
 # A run that is there
 
 
-@pytest.mark.parametrize("finished", [True, False])
-def test_a_run_that_exists_is_refused_and_untouched(finished: bool, corpus: Path, here: Path) -> None:
-    first = launch(KNOBS)
-    if finished:
-        finish(first)
+def test_a_run_that_exists_is_refused_and_untouched(corpus: Path, here: Path) -> None:
+    finish(launch(KNOBS))
     before = files(here)
     with pytest.raises(RunExistsError) as error:
         launch(KNOBS | {"seed": 1})
@@ -91,6 +88,14 @@ def test_a_run_that_exists_is_refused_and_untouched(finished: bool, corpus: Path
         "the run checkpoints/corpus exists; --resume goes on with it, --name NAME starts another beside it, --overwrite deletes it"
     )
     assert files(here) == before
+
+
+def test_a_run_that_ends_without_a_checkpoint_leaves_nothing_in_the_way(corpus: Path, here: Path) -> None:
+    trainer = launch(KNOBS)
+    trainer.stop_requested = True
+    assert list(trainer.run()) == []
+    assert not Path("checkpoints/corpus").exists()
+    finish(launch(KNOBS))
 
 
 def test_another_name_starts_another_run_beside_it(run: Path, here: Path) -> None:

@@ -1,0 +1,35 @@
+"""Report: what one step of a run did. Knows nothing of how it was done."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from charrnn.training.evaluate import Evaluation
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step did. Losses are in nats per character.
+
+    Args:
+        step: steps done, this one counted.
+        steps: steps of the whole run.
+        loss: of this step.
+        learning_rate: of this step.
+        grad_norm: before clipping.
+        train_loss: mean since the last line of metrics.jsonl, where one was written with this step.
+        val_loss: where one was taken: static, over parallel lanes, at most 200,000 characters.
+        final: at the end of the run: the whole validation text in one stream, read by the best checkpoint.
+        saved: the checkpoint that was committed with this step.
+        sample: a short text, put in by whoever can write one.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    train_loss: float | None = None
+    val_loss: float | None = None
+    final: Evaluation | None = None
+    saved: Path | None = None
+    sample: str | None = None
