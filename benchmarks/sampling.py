@@ -73,15 +73,15 @@ def numpy_stream(runs: str) -> Callable[[int], None]:
     return lambda count: [None for _ in model.stream(length=count, seed=1)] and None
 
 
-def torch_loop() -> Callable[[int], None]:
+def torch_loop(threads: int) -> Callable[[int], None]:
     """The usual loop over nn.LSTM: one character in, one drawn."""
     import torch
     from torch import nn
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
     embedding, lstm, head = nn.Embedding(65, 64), nn.LSTM(64, 256, num_layers=2), nn.Linear(256, 65)
 
     def work(count: int) -> None:
+        torch.set_num_threads(threads)
         idx, state = torch.zeros(1, 1, dtype=torch.long), None
         with torch.inference_mode():
             for _ in range(count):
@@ -105,10 +105,12 @@ def matrix_vector(runs: str) -> Callable[[int], None]:
 
 
 def streams(runs: str) -> None:
+    cores = len(os.sched_getaffinity(0))
     works = {
-        "charrnn, one stream": (numpy_stream(runs), 4000),
-        "nn.LSTM, stepped": (torch_loop(), 400),
-        "NumPy matrix-vector": (matrix_vector(runs), 4000),
+        "charrnn, 1 thread": (numpy_stream(runs), 4000),
+        "nn.LSTM stepped, 1 thread": (torch_loop(1), 300),
+        f"nn.LSTM stepped, {cores} threads": (torch_loop(cores), 300),
+        "NumPy matrix-vector, 1 thread": (matrix_vector(runs), 4000),
     }
     for work, count in works.values():
         work(count // 10)
@@ -116,10 +118,10 @@ def streams(runs: str) -> None:
     for _, (name, (work, count)) in itertools.product(range(ROUNDS), works.items()):
         rates[name].append(rate(work, count))
     for name, values in rates.items():
-        print(f"{name:24} {statistics.median(values):7,.0f} characters/s")
-    ours, loop, limit = rates.values()
-    print(f"charrnn / nn.LSTM stepped    {statistics.median(a / b for a, b in zip(ours, loop, strict=True)):5.1f}")
-    print(f"charrnn / memory-bound limit {statistics.median(a / b for a, b in zip(ours, limit, strict=True)):5.2f}")
+        print(f"{name:32} {statistics.median(values):7,.0f} characters/s")
+    ours = rates["charrnn, 1 thread"]
+    for name, values in list(rates.items())[1:]:
+        print(f"charrnn / {name:32} {statistics.median(a / b for a, b in zip(ours, values, strict=True)):5.2f}")
 
 
 def main() -> None:

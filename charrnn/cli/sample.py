@@ -4,6 +4,8 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -97,21 +99,19 @@ def sample(
     model.stream(prompt, length=length, seed=seed, stop=stop, **settings)  # refuses what is not possible before anything is said
     _tell(model, seed, num_samples, changes)
     asked = {"length": length, "stop": list(stop)} | {name: getattr(sampler, name) for name in knobs(Sampler)}
-    shown = "" if hide_prompt else prompt
-    lines = []
+    to_stdout, kept = output in (None, "-"), list[str]()
     for number in range(num_samples):
+        how: dict[str, Any] = {"length": length, "seed": seed + number, "stop": stop} | settings
         if as_json:
-            written = model.sample(prompt, length=length, seed=seed + number, stop=stop, **settings)
-            lines.append(_json_line(written, prompt, asked, model))
-        elif output is None or output == "-":
-            _show(shown, model.stream(prompt, length=length, seed=seed + number, stop=stop, **settings))
-            continue
+            pieces: Iterable[str] = [_json_line(model.sample(prompt, **how), prompt, asked, model)]
         else:
-            lines.append(shown + model.generate(prompt, length=length, seed=seed + number, stop=stop, **settings) + "\n")
-        if output is None or output == "-":
-            _show("", lines.pop(), end="")
-    if output not in (None, "-"):
-        _write(Path(str(output)), "".join(lines).encode())
+            pieces = chain([] if hide_prompt else [prompt], model.stream(prompt, **how), ["\n"])
+        if to_stdout:
+            _show(pieces)
+        else:
+            kept.extend(pieces)
+    if not to_stdout:
+        _write(Path(str(output)), "".join(kept).encode())
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -126,13 +126,11 @@ def _write(path: Path, data: bytes) -> None:
         raise GenerationError(f"--output: {why}") from None
 
 
-def _show(shown: str, stream: Any, end: str = "\n") -> None:
-    sys.stdout.write(shown)
-    for piece in stream if not isinstance(stream, str) else [stream]:
+def _show(pieces: Iterable[str]) -> None:
+    """On stdout, each piece as it comes."""
+    for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()
-    sys.stdout.write(end)
-    sys.stdout.flush()
 
 
 def _json_line(written: Sample, prompt: str, asked: dict[str, Any], model: TextModel) -> str:

@@ -52,10 +52,11 @@ def _lstm_blocks(blocks: list[Array]) -> list[Array]:
     return [*_sigmoid_by_tanh([i, f, o]), g]
 
 
-def _lstm_step(gates: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
+def _lstm_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
     """Hochreiter and Schmidhuber 1997, with a forget gate; h and c are written in place."""
     H = h.shape[-1]
-    gates += below @ layer.recurrent  # (..., 4H)
+    gates = below @ layer.recurrent  # (..., 4H)
+    gates += row
     np.tanh(gates, out=gates)
     gated = gates[..., : 3 * H]
     gated *= HALF
@@ -72,31 +73,30 @@ def _gru_blocks(blocks: list[Array]) -> list[Array]:
     return [*_sigmoid_by_tanh([r, z]), n]
 
 
-def _gru_step(gates: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
+def _gru_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
     """Cho et al. 2014, the reset gate after the product: h' = (1 - z) n + z h, n = tanh(x + r (W h + b))."""
     H = h.shape[-1]
     inner = layer.recurrent[-H:]  # what multiplies h; rows above it multiply the layer below
     product = h @ inner
     if below.shape[-1] > H:
-        gates += below[..., :-H] @ layer.recurrent[:-H]
-    gated = gates[..., : 2 * H]
-    gated += product[..., : 2 * H]
+        row = row + below[..., :-H] @ layer.recurrent[:-H]
+    gated = product[..., : 2 * H]
+    gated += row[..., : 2 * H]
     np.tanh(gated, out=gated)
     gated *= HALF
     gated += HALF
     new = product[..., 2 * H :] + layer.bias
     new *= gated[..., :H]
-    new += gates[..., 2 * H :]
+    new += row[..., 2 * H :]
     np.tanh(new, out=new)
     h -= new
     h *= gated[..., H:]
     h += new
 
 
-def _rnn_step(gates: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
+def _rnn_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
     """Elman 1990, with tanh."""
-    gates += below @ layer.recurrent
-    np.tanh(gates, out=h)
+    np.tanh(row + below @ layer.recurrent, out=h)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Cell:
     Args:
         gates: G, how many (H, ...) blocks its weights have.
         order: the blocks, as PyTorch has them, to the blocks as ``step`` wants them.
-        step: ``(gates (..., G·H) with the symbol's part, h, c, layer, [y below, h])``; writes h and c in place.
+        step: ``(the symbol's row of the table (..., G·H), h, c, layer, [y below, h])``; writes h and c in place.
         has_c: whether it has a cell state beside h.
         inner_bias: whether the last block's recurrent bias stays apart.
     """
@@ -166,7 +166,7 @@ class Network:
         for number, layer in enumerate(self.layers):
             here = slice(number * H, (number + 1) * H)
             below = h[..., max(0, number - 1) * H : (number + 1) * H]
-            self.cell.step(layer.table[idx].copy(), h[..., here], c[..., here], layer, below)
+            self.cell.step(layer.table[idx], h[..., here], c[..., here], layer, below)
         logits: Array = h @ self.head
         logits += self.head_bias
         return logits, State(h, c)

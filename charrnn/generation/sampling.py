@@ -19,12 +19,11 @@ ROUNDING = 1e-12  # so that a symbol exactly at a bound falls on the side that a
 
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
     """Divide by the temperature (Ackley et al. 1985), the largest being made 0; 0 keeps the first of the likeliest alone."""
-    shifted: Logits = logits - logits.max(axis=-1, keepdims=True)
-    if temperature == 0:
-        return apply_top_k(shifted, 1)
-    with np.errstate(over="ignore"):  # a tiny temperature may take the unlikely ones to minus infinity, where they belong
-        shifted /= temperature
-    return shifted
+    with np.errstate(over="ignore", invalid="ignore"):  # a tiny temperature takes the unlikely ones to minus infinity
+        shifted: Logits = logits - logits.max(axis=-1, keepdims=True)
+        if temperature:
+            shifted /= temperature
+    return shifted if temperature else apply_top_k(shifted, 1)
 
 
 def apply_top_k(logits: Logits, top_k: int) -> Logits:
@@ -73,6 +72,8 @@ def log_probabilities(logits: Logits) -> Logits:
 def draw(logits: Logits, rng: np.random.Generator) -> Any:
     """One symbol from each distribution: an id for logits (V,), ids (B,) for (B, V). The largest of each must be 0."""
     ends = np.exp(logits).cumsum(axis=-1)
+    if not (ends[-1] >= 1 if ends.ndim == 1 else (ends[..., -1] >= 1).all()):  # the largest weight is exp(0)
+        raise GenerationError("the network gave a logit that is not a number; the checkpoint is not fit to sample from, use another one")
     if ends.ndim == 1:
         return int(ends.searchsorted(rng.random() * ends[-1], side="right"))  # the product is below its last factor
     marks = rng.random(ends.shape[:-1])[..., None] * ends[..., -1:]
@@ -98,10 +99,6 @@ class Sampler(Checked):
         return logits if self.min_p is None else apply_min_p(logits, self.min_p)
 
     def __call__(self, logits: Logits, rng: np.random.Generator) -> Any:
-        if not np.isfinite(logits.max(axis=-1)).all():
-            raise GenerationError(
-                "the network gave a logit that is not a number; the checkpoint is not fit to sample from, use another one"
-            )
         return draw(self.filtered(logits.astype(np.float64)), rng)
 
 
