@@ -62,69 +62,71 @@ def cold_starts(runs: str) -> None:
         print(f"{name:24} {1000 * statistics.median(values):7.0f} ms   {share:5.2f} of import torch")
 
 
-def rate(work: Callable[[int], None], count: int) -> float:
+def numpy_stream(runs: str, count: int = 4000) -> float:
+    """Characters a second of TextModel.stream."""
+    model = load("model", runs_dir=f"{runs}/checkpoints")
+    return rate(lambda n: sum(1 for _ in model.stream(length=n, seed=1)), count)
+
+
+def torch_loop(threads: int, count: int = 500) -> float:
+    """Characters a second of the usual loop over nn.LSTM: one character in, one drawn."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(threads)
+    embedding, lstm, head = nn.Embedding(65, 64), nn.LSTM(64, 256, num_layers=2), nn.Linear(256, 65)
+
+    def work(n: int) -> None:
+        idx, state = torch.zeros(1, 1, dtype=torch.long), None
+        with torch.no_grad():
+            for _ in range(n):
+                y, state = lstm(embedding(idx), state)
+                idx = torch.multinomial(torch.softmax(head(y[0, 0]) / 0.8, dim=-1), 1)[None]
+
+    return rate(work, count)
+
+
+def matrix_vector(runs: str, count: int = 4000) -> float:
+    """What the memory allows: NumPy products of a matrix, of as many bytes as a character takes, with a vector, a second."""
+    network = load("model", runs_dir=f"{runs}/checkpoints").network
+    size = sum(layer.recurrent.size for layer in network.layers) + network.head.size
+    matrix, vector = np.ones((512, size // 512), np.float32), np.ones(512, np.float32)
+    return rate(lambda n: [vector @ matrix for _ in range(n)] and None, count)
+
+
+def rate(work: Callable[[int], object], count: int) -> float:
+    work(count // 10)
     begin = time.perf_counter()
     work(count)
     return count / (time.perf_counter() - begin)
 
 
-def numpy_stream(runs: str) -> Callable[[int], None]:
-    model = load("model", runs_dir=f"{runs}/checkpoints")
-    return lambda count: [None for _ in model.stream(length=count, seed=1)] and None
-
-
-def torch_loop(threads: int) -> Callable[[int], None]:
-    """The usual loop over nn.LSTM: one character in, one drawn."""
-    import torch
-    from torch import nn
-
-    embedding, lstm, head = nn.Embedding(65, 64), nn.LSTM(64, 256, num_layers=2), nn.Linear(256, 65)
-
-    def work(count: int) -> None:
-        torch.set_num_threads(threads)
-        idx, state = torch.zeros(1, 1, dtype=torch.long), None
-        with torch.inference_mode():
-            for _ in range(count):
-                y, state = lstm(embedding(idx), state)
-                idx = torch.multinomial(torch.softmax(head(y[0, 0]) / 0.8, dim=-1), 1)[None]
-
-    return work
-
-
-def matrix_vector(runs: str) -> Callable[[int], None]:
-    """What the memory allows: one NumPy product of a matrix, of as many bytes as the stream reads, with a vector."""
-    network = load("model", runs_dir=f"{runs}/checkpoints").network
-    size = sum(layer.recurrent.size for layer in network.layers) + network.head.size
-    matrix, vector = np.ones((512, size // 512), np.float32), np.ones(512, np.float32)
-
-    def work(count: int) -> None:
-        for _ in range(count):
-            vector @ matrix
-
-    return work
+CORES = len(os.sched_getaffinity(0))
+WORKS: dict[str, Callable[[str], float]] = {
+    "charrnn, 1 thread": numpy_stream,
+    "nn.LSTM stepped, 1 thread": lambda _: torch_loop(1),
+    f"nn.LSTM stepped, {CORES} threads": lambda _: torch_loop(CORES),
+    "NumPy matrix-vector, 1 thread": matrix_vector,
+}
 
 
 def streams(runs: str) -> None:
-    cores = len(os.sched_getaffinity(0))
-    works = {
-        "charrnn, 1 thread": (numpy_stream(runs), 4000),
-        "nn.LSTM stepped, 1 thread": (torch_loop(1), 300),
-        f"nn.LSTM stepped, {cores} threads": (torch_loop(cores), 300),
-        "NumPy matrix-vector, 1 thread": (matrix_vector(runs), 4000),
-    }
-    for work, count in works.values():
-        work(count // 10)
-    rates: dict[str, list[float]] = {name: [] for name in works}
-    for _, (name, (work, count)) in itertools.product(range(ROUNDS), works.items()):
-        rates[name].append(rate(work, count))
+    """Each in a process of its own, in turn: PyTorch's speed here depends on what its process has allocated before."""
+    rates: dict[str, list[float]] = {name: [] for name in WORKS}
+    for _, name in itertools.product(range(ROUNDS), WORKS):
+        ran = subprocess.run([sys.executable, __file__, name, runs], capture_output=True, text=True, check=True)
+        rates[name].append(float(ran.stdout))
     for name, values in rates.items():
-        print(f"{name:32} {statistics.median(values):7,.0f} characters/s")
+        print(f"{name:32} {statistics.median(values):7,.0f} characters/s ({min(values):,.0f} to {max(values):,.0f})")
     ours = rates["charrnn, 1 thread"]
     for name, values in list(rates.items())[1:]:
         print(f"charrnn / {name:32} {statistics.median(a / b for a, b in zip(ours, values, strict=True)):5.2f}")
 
 
 def main() -> None:
+    if len(sys.argv) == 3:  # one of the above, in its own process
+        print(WORKS[sys.argv[1]](sys.argv[2]))
+        return
     print(describe())
     print(f"LSTM 2 x 256, 65 symbols; medians of {ROUNDS} rounds")
     with tempfile.TemporaryDirectory() as runs:

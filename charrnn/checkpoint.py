@@ -43,7 +43,6 @@ class Checkpoint:
         weights: by name, float32.
         prime: id of the symbol that the network reads before a text without a prompt.
         about: what the model was trained on and how well it does, for ``info``; JSON values.
-        sampling: how to sample from it where nothing else is said; fields of Sampler.
         trainer: counters and configuration; None for a model to share.
         trainer_tensors: optimizer, and state of each lane.
         sha256: of model.safetensors, once written or read.
@@ -54,7 +53,6 @@ class Checkpoint:
     weights: Tensors
     prime: int
     about: dict[str, Any]
-    sampling: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] | None = None
     trainer_tensors: Tensors = field(default_factory=dict)
     sha256: str = ""
@@ -72,7 +70,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         "config.json": _dump(config | {"about": checkpoint.about}),
         "model.safetensors": _save(checkpoint.weights),
         "tokenizer.json": _dump({"unit": vocabulary.unit, "symbols": vocabulary.symbols}),
-        "generation_config.json": _dump({"prime": checkpoint.prime} | checkpoint.sampling),
+        "generation_config.json": _dump({"prime": checkpoint.prime}),
     }
     if checkpoint.trainer is not None:
         files |= {"trainer.json": _dump(checkpoint.trainer), "trainer.safetensors": _save(checkpoint.trainer_tensors)}
@@ -100,14 +98,13 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
     files = {name: _verified(path, name, entry) for name, entry in entries.items() if not (shared and name in TRAINER_FILES)}
     try:
         config = _config(path, files["config.json"])
-        tokenizer, sampling = _load_json(files["tokenizer.json"]), _load_json(files["generation_config.json"])
+        tokenizer, generation = _load_json(files["tokenizer.json"]), _load_json(files["generation_config.json"])
         checkpoint = Checkpoint(
             vocabulary=Vocabulary(tokenizer["unit"], tokenizer["symbols"]),
             model=ModelConfig(**config["model"]),
             weights=load(files["model.safetensors"]),
-            prime=int(sampling.pop("prime")),
+            prime=int(generation["prime"]),
             about=config["about"],
-            sampling=sampling,
             trainer=_load_json(files["trainer.json"]) if trainer else None,
             trainer_tensors=load(files["trainer.safetensors"]) if trainer else {},
             sha256=entries["model.safetensors"]["sha256"],

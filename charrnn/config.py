@@ -1,7 +1,7 @@
 """Every knob of a run, written once: its type, default, help and check; to and from YAML.
 
 From a knob come the flag, the YAML key, the environment variable, the entry in a run's ``config.yaml`` and the row in
-docs/knobs.md. Knows nothing of torch, files of text or the command line.
+docs/reference.md. Knows nothing of torch, files of text or the command line.
 
 ``none`` means "off" and ``auto`` "decide for me", alike in a flag, the environment and YAML; in Python they are ``None``
 and ``"auto"``.
@@ -156,8 +156,10 @@ class TrainConfig(Checked):
     weight_decay: float = knob(0.01, "decoupled weight decay of the matrices", low=0, high=100)
     clip_norm: float | None = knob(1.0, "the longest that the gradient may be; longer ones are scaled down", above=0, none=True)
     seed: int = knob(0, "of the initial weights, the order of the text and the dropout", low=0, high=2**32 - 1)
-    report_every: int | Auto = knob("auto", "steps between lines of metrics.jsonl; auto: a hundred lines", low=1, auto=True)
-    eval_every: int | Auto | None = knob("auto", "steps between validation losses; auto: ten in all", low=1, auto=True, none=True)
+    report_every: int | Auto = knob("auto", "steps between lines of metrics.jsonl; auto: a hundred lines or more", low=1, auto=True)
+    eval_every: int | Auto | None = knob(
+        "auto", "steps between validation losses; auto: ten in all, or each 5,000th", low=1, auto=True, none=True
+    )
     save_every: int | Auto | None = knob("auto", "steps between checkpoints; auto: with each validation", low=1, auto=True, none=True)
     sample_every: int | Auto | None = knob("auto", "steps between short samples; auto: five in all", low=1, auto=True, none=True)
     keep: int = knob(3, "the last checkpoints to keep, beside the best", low=1)

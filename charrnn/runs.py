@@ -7,6 +7,7 @@ import json
 import math
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,24 @@ class Run:
         steps = self.steps()
         if not steps:
             raise CheckpointError(f"the run {self.path} has no checkpoint yet; train on, or give another run")
-        losses = {path: loss for path in steps if (loss := val_loss(path)) is not None}
+        losses = self._val_losses()
         return min(losses, key=losses.__getitem__) if losses else steps[-1]
 
     def best_val_loss(self) -> float:
         """The lowest validation loss of a checkpoint, in nats per character; infinity where none was taken."""
-        return min((loss for path in self.steps() if (loss := val_loss(path)) is not None), default=math.inf)
+        return min(self._val_losses().values(), default=math.inf)
+
+    def _val_losses(self) -> dict[Path, float]:
+        losses: dict[Path, float] = {}
+        for path in self.steps():
+            try:
+                loss = val_loss(path)
+            except CheckpointError:
+                if path.exists():  # else a trainer has pruned it just now
+                    raise
+            else:
+                losses |= {path: loss} if loss is not None else {}
+        return losses
 
     def set_aside(self, path: Path) -> Path:
         """Rename a damaged checkpoint, so that nothing takes it for one."""
@@ -96,7 +109,11 @@ class Run:
                 f"{self.path} holds what no run wrote ({', '.join(sorted(strange)[:3])}) and was not deleted; "
                 "move it away, or give another --name"
             )
-        shutil.rmtree(self.path)
+        try:
+            shutil.rmtree(self.path.resolve())
+            self.path.unlink(missing_ok=True)  # where it was a link to a directory elsewhere
+        except OSError as error:
+            raise RunExistsError(f"{self.path} could not be deleted: {error.strerror or error}; give another --name") from None
 
     def final(self) -> dict[str, Any] | None:
         """The last line of metrics.jsonl, where it is the loss of the whole validation text; None for an unfinished run."""
@@ -152,4 +169,8 @@ def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_D
 
 
 def _last_saved(run: Run) -> tuple[int, str]:
-    return max(path.stat().st_mtime_ns for path in run.steps()), run.path.name
+    times = [0]
+    for path in run.steps():
+        with suppress(FileNotFoundError):  # a trainer has pruned it just now
+            times.append(path.stat().st_mtime_ns)
+    return max(times), run.path.name

@@ -1,9 +1,13 @@
 """TextModel: the facade that scripts use; text in, text out. Knows nothing of training but how to start it."""
 
 import secrets
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -44,7 +48,6 @@ class TextModel:
         network: the weights.
         vocabulary: its symbols.
         prime: id of the symbol that is read before a text without a prompt.
-        sampling: how to sample where nothing else is said; fields of Sampler.
         about: what the model was trained on and how well it does.
         path: the checkpoint that it was read from.
         sha256: of the checkpoint's model.safetensors: the model's name in a ledger.
@@ -56,13 +59,12 @@ class TextModel:
         vocabulary: Vocabulary,
         prime: int,
         *,
-        sampling: Mapping[str, Any] | None = None,
         about: Mapping[str, Any] | None = None,
         path: Path | None = None,
         sha256: str = "",
     ) -> None:
         self.network, self.vocabulary, self.prime = network, vocabulary, prime
-        self.sampling, self.about = dict(sampling or {}), dict(about or {})
+        self.about = dict(about or {})
         self.path, self.sha256 = path, sha256
 
     def generate(
@@ -139,12 +141,12 @@ class TextModel:
         return np.array(scores, np.float64)
 
     def sampler(self, **sampling: Any) -> Sampler:
-        """The sampler of these settings, with the model's own where nothing is given."""
-        names, settings = knobs(Sampler), self.sampling | sampling
-        for name in settings:
+        """The sampler of these settings."""
+        names = knobs(Sampler)
+        for name in sampling:
             if name not in names:
                 raise ConfigError(f"{name!r} is not a setting of the sampler; give one of {', '.join(names)}")
-        return Sampler(**settings)
+        return Sampler(**sampling)
 
     def _pieces(
         self, prompt: str, length: int, seed: int, stop: str | Sequence[str], unknown: str, sampling: Mapping[str, Any], *, scored: bool
@@ -179,12 +181,10 @@ def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> 
             network,
             checkpoint.vocabulary,
             checkpoint.prime,
-            sampling=checkpoint.sampling,
             about=checkpoint.about,
             path=found,
             sha256=checkpoint.sha256,
         )
-        model.sampler()
     except CharRNNError as error:
         raise CheckpointError(f"{found}: {error}") from None
     return model
@@ -207,7 +207,7 @@ def train(
         text: the corpus itself, instead of a path.
         resume: go on with the run of that name or corpus.
         overwrite: delete a run of that name first.
-        on_report: called with a Report after each step.
+        on_report: called with a Report after each step; where it gives False, the run is saved and stops.
         on_notice: called with a sentence on whatever a user should know.
         **knobs: those of ``charrnn train``, with underscores: ``minutes=5``, ``hidden_size=256``.
 
@@ -216,6 +216,7 @@ def train(
 
     Raises:
         CharRNNError: any of its kinds.
+        KeyboardInterrupt: Ctrl-C, in the main thread: the step under way is finished and saved first; ``resume=True`` goes on.
     """
     from charrnn.training.launch import launch
 
@@ -223,11 +224,35 @@ def train(
     if path is not None:
         given["corpus"] = (str(path),) if isinstance(path, str | Path) else tuple(str(each) for each in path)
     trainer = launch(given, text=text, resume=resume, overwrite=overwrite, tell=on_notice or (lambda _: None))
-    for report in reports(trainer):
-        if on_report:
-            on_report(report)
+    with _ctrl_c_stops(trainer):
+        for report in reports(trainer):
+            if on_report and on_report(report) is False:
+                trainer.stop_requested = True
     assert trainer.directory is not None
-    return load(trainer.directory.path)
+    return load(trainer.directory.best().resolve())
+
+
+@contextmanager
+def _ctrl_c_stops(trainer: "Trainer") -> Iterator[None]:
+    """Let the first Ctrl-C be a wish, so that nothing is lost by it; only the main thread can hear it."""
+    interrupted = False
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            raise KeyboardInterrupt
+        trainer.stop_requested = interrupted = True
+
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) != signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def reports(trainer: "Trainer") -> "Iterator[Report]":

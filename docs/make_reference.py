@@ -43,7 +43,7 @@ def row(name: str, option: click.Option) -> str:
     flags = ", ".join(f"`{flag}`" for flag in option.opts)
     values = "" if option.is_flag else "`" + (option.metavar or option.make_metavar(click.Context(cli))).replace("|", "\\|") + "`"
     default = f"  [default: {option.default}]" if option.show_default else ""
-    return f"| {flags} | {values} | {option.help}{default} | `CHARRNN_{name.upper()}_{str(option.name).upper()}` |\n"
+    return f"| {flags} | {values} | {option.help}{default} | `{option.envvar or f'CHARRNN_{name.upper()}_{str(option.name).upper()}'}` |\n"
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ def example(vocabulary: Vocabulary = SYMBOLS, **changes: Any) -> Checkpoint:
         weights=tensors(shapes(model, len(vocabulary))),
         prime=0,
         about={"step": 7, "val_loss": 1.25, "corpus": ["é.txt", "\udcff.txt"]},
-        sampling={"temperature": 0.5, "top_k": None},
         trainer={"step": 7, "loss_sum": 0.1, "config": {"clip_norm": None}},
         trainer_tensors=tensors({"state": (2, 2, 3, 2), "optimizer.step": ()}),
     )
@@ -103,7 +102,7 @@ def test_what_is_written_is_read(here: Path, vocabulary: Vocabulary, cell: str) 
     checkpoint = example(vocabulary, model=model, weights=tensors(shapes(model, len(vocabulary))), prime=len(vocabulary) - 1)
     write(here / "step", checkpoint)
     found = read(here / "step", trainer=True)
-    for name in ("vocabulary", "model", "prime", "about", "sampling", "trainer"):
+    for name in ("vocabulary", "model", "prime", "about", "trainer"):
         assert getattr(found, name) == getattr(checkpoint, name)
     assert same_tensors(found.weights, checkpoint.weights)
     assert same_tensors(found.trainer_tensors, checkpoint.trainer_tensors)

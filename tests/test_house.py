@@ -15,6 +15,9 @@ import pytest
 
 import charrnn
 from charrnn.cli.main import COMMANDS, cli
+from charrnn.cli.options import given
+from charrnn.config import knobs, run_knobs
+from charrnn.generation.sampling import Sampler
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "charrnn"
@@ -176,7 +179,27 @@ def test_every_command_of_the_readme_parses() -> None:
     for words in commands:
         command = cli.get_command(click.Context(cli), words[0])
         assert command, words
-        command.make_context(words[0], words[1:])
+        context = command.make_context(words[0], words[1:])
+        options = {name: knob for name, knob in (run_knobs() | knobs(Sampler)).items() if name in context.params}
+        given(context, options)  # the values too
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it stands there, with five steps for its minute."""
+    block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert block
+    shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
+    monkeypatch.chdir(tmp_path)
+    assert "minutes=1" in block[1]
+    exec(block[1].replace("minutes=1", "steps=5, hidden_size=16"), {})
+    written, score = capsys.readouterr().out.rsplit("\n", 1)[0], capsys.readouterr().out
+    assert len(written) > 500
+    assert score == ""
+
+
+def test_the_readme_is_filled() -> None:
+    assert "FIGURES" not in README
+    assert re.search(r"<!-- made by benchmarks/readme.py -->\n```text\n.{400,}?```", README, re.DOTALL)
 
 
 def test_the_first_block_of_the_readme_runs(tmp_path: Path) -> None:

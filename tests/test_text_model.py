@@ -23,12 +23,12 @@ NEWLINE = 0  # its id in CHARS
 WRITERS = ("generate", "stream", "sample")
 
 
-def write_model(path, vocabulary=CHARS, cell="lstm", *, prime=NEWLINE, sampling=None, change=lambda weights: None):
+def write_model(path, vocabulary=CHARS, cell="lstm", *, prime=NEWLINE, change=lambda weights: None):
     config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4)
     rng = np.random.default_rng(0)
     weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
     change(weights)
-    checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {"val_loss": 1.5}, sampling or {}))
+    checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {"val_loss": 1.5}))
     return path
 
 
@@ -106,21 +106,6 @@ def test_a_checkpoint_with_a_weight_too_few_or_too_many_is_refused(tmp_path):
     for path, name in ((few, "head.bias"), (many, "extra")):
         with pytest.raises(CheckpointError, match=f"the weight {name} "):
             charrnn.load(path)
-
-
-@pytest.mark.parametrize("sampling", [{"temprature": 1}, {"temperature": -1}, {"top_k": 0}])
-def test_a_checkpoint_with_impossible_sampling_is_refused(tmp_path, sampling):
-    path = write_model(tmp_path / "model", sampling=sampling)
-    with pytest.raises(CheckpointError, match=next(iter(sampling))):
-        charrnn.load(path)
-
-
-def test_the_checkpoints_sampling_holds_where_nothing_else_is_said(tmp_path):
-    greedy = charrnn.load(write_model(tmp_path / "greedy", sampling={"temperature": 0.0, "top_k": 3}))
-    plain = charrnn.load(write_model(tmp_path / "plain"))
-    assert greedy.generate(length=100, seed=1) == plain.generate(length=100, seed=1, temperature=0)
-    assert greedy.generate(length=100, seed=1, temperature=1) == plain.generate(length=100, seed=1, temperature=1, top_k=3)
-    assert greedy.generate(length=100, seed=1, temperature=1, top_k=None) == plain.generate(length=100, seed=1, temperature=1)
 
 
 def test_loading_and_writing_never_import_torch(tmp_path):

@@ -8,9 +8,10 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from charrnn.checkpoint import read_about
 from charrnn.cli.options import given, knob_options
 from charrnn.config import DataConfig, knobs
-from charrnn.runs import RUNS_DIR
+from charrnn.runs import RUNS_DIR, find_checkpoint
 
 READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in ("unit", "val_fraction")}
 
@@ -26,7 +27,13 @@ READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in
     show_default=True,
     help="a character of the file that the model has not seen",
 )
-@click.option("--json", "as_json", is_flag=True, help="one JSON object: characters, nats_per_character, bits_per_character, mode")
+@click.option(
+    "--json",
+    "as_json",
+    envvar="CHARRNN_EVALUATE_JSON",
+    is_flag=True,
+    help="one JSON object: characters, nats_per_character, bits_per_character, mode",
+)
 @click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
 @click.pass_context
 def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, as_json: bool, runs_dir: str, **_: Any) -> None:
@@ -40,18 +47,16 @@ def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, as_json: 
     """
     values = given(ctx, READING)
     from charrnn.cli.progress import in_words
-    from charrnn.text_model import load
     from charrnn.training.evaluate import evaluate_file
 
-    model = load(run, runs_dir=runs_dir)
-    assert model.path is not None
-    data = replace(DataConfig(**model.about["data"]), **values)
+    path = find_checkpoint(run, runs_dir)
+    data = replace(DataConfig(**read_about(path)["about"]["data"]), **values)
     bar = tqdm(unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr)
     with bar:
-        found, notices = evaluate_file(model.path, file, data, unknown, each=bar.update)
+        found, notices = evaluate_file(path, file, data, unknown, each=bar.update)
     for notice in notices:
         click.echo(notice, err=True)
-    click.echo(f"{model.path}", err=True)
+    click.echo(f"{path}", err=True)
     if as_json:
         values = {
             "characters": found.characters,

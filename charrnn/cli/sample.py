@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterable
@@ -15,11 +16,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a sec
 
 from charrnn.cli.options import given, knob_options
 from charrnn.config import knobs
+from charrnn.corpus.reading import read_stdin
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, GenerationError
 from charrnn.files import not_written, write_file
 from charrnn.generation.sampling import Sampler
 from charrnn.runs import RUNS_DIR
 from charrnn.text_model import LENGTH, Sample, TextModel, load
+
+ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
 
 
 class WholeString(click.types.StringParamType):
@@ -48,7 +52,7 @@ class WholeString(click.types.StringParamType):
     multiple=True,
     type=WholeString(),
     metavar="STRING",
-    help="end before this string; may be given several times; \\n and \\t are newline and tab",
+    help="end before this string; may be given several times; \\n, \\t and \\\\ are newline, tab and backslash",
 )
 @click.option(
     "--unknown",
@@ -59,7 +63,13 @@ class WholeString(click.types.StringParamType):
 )
 @click.option("--hide-prompt", is_flag=True, help="show the new text alone")
 @click.option("-o", "--output", metavar="FILE", help="write into a file, once all is written; - is standard output")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object a line: text, prompt, seed, settings, model, log_probability")
+@click.option(
+    "--json",
+    "as_json",
+    envvar="CHARRNN_SAMPLE_JSON",
+    is_flag=True,
+    help="one JSON object a line: text, prompt, seed, settings, model, log_probability",
+)
 @click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
 @click.pass_context
 def sample(
@@ -89,7 +99,7 @@ def sample(
       charrnn sample places --stop '\\n' --num-samples 20
     """
     settings = given(ctx, knobs(Sampler))
-    stop = tuple(each.replace("\\n", "\n").replace("\\t", "\t") for each in stop)
+    stop = tuple(re.sub(r"\\([nt\\])(?![a-z])", lambda found: ESCAPES[found[1]], each) for each in stop)
     if prompt_file is not None:
         prompt = _read_prompt(prompt_file) if not prompt else _refuse_both()
     model = load(run, runs_dir=runs_dir)
@@ -154,7 +164,7 @@ def _tell(model: TextModel, seed: int, num_samples: int, changes: list[str]) -> 
 
 def _read_prompt(path: str) -> str:
     try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        data = read_stdin() if path == "-" else Path(path).read_bytes()
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise CorpusError(f"the prompt in {path} is not utf-8: 0x{data[error.start]:02x} at byte {error.start}; save it as UTF-8") from None

@@ -115,9 +115,20 @@ def _expand(path: str) -> list[str]:
     return found
 
 
+def read_stdin() -> bytes:
+    """All of standard input.
+
+    Raises:
+        CorpusError: it is closed.
+    """
+    if sys.stdin is None:
+        raise CorpusError("standard input is closed; pipe a text in, or name a file")
+    return sys.stdin.buffer.read()
+
+
 def _load(path: str) -> bytes:
     try:
-        data = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
+        data = read_stdin() if path == STDIN else Path(path).read_bytes()
         return gzip.decompress(data) if path.endswith(".gz") else data
     except FileNotFoundError:
         raise CorpusError(f"there is no file {path} (in {Path.cwd()}); check the name") from None

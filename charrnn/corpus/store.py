@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
 
 from charrnn.errors import CorpusError
 from charrnn.vocab import Ids, Vocabulary
@@ -54,4 +55,4 @@ class Corpus:
         newline = self.vocabulary.symbols.find("\n") if self.vocabulary.symbols else ord("\n")
         if newline >= 0:
             return newline
-        return int(Counter(self.train.tolist()).most_common(1)[0][0])
+        return int(np.bincount(self.train).argmax())

@@ -38,14 +38,13 @@ def launch(
     config = RunConfig.from_flat(given)
     run = Run(Path(config.runs_dir) / (config.name or default_name(config.corpus)))
     if run.exists() and not overwrite:
-        raise RunExistsError(
-            f"the run {run.path} exists; --resume goes on with it, --name NAME starts another beside it, --overwrite deletes it"
-        )
+        goes_on = "--resume goes on with it, " if run.steps() else ""
+        raise RunExistsError(f"the run {run.path} exists; {goes_on}--name NAME starts another beside it, --overwrite deletes it")
     corpus = read_corpus(config, text, tell)
     config = resolve(config.replace(name=run.path.name), corpus, tell, started)
+    trainer = Trainer(config, corpus, run)
     if run.path.exists() and overwrite:
         run.remove()
-    trainer = Trainer(config, corpus, run)
     write_config(run, config)
     write_file(run.metrics, b"")
     return trainer

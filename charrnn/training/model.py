@@ -37,6 +37,11 @@ class RecurrentLayer(nn.Module):
             for block in weight.chunk(self.num_gates):
                 init(block)
 
+    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Read x; a state of None means zeros."""
+        y, h = self.rnn(x, state)
+        return y, h.float()  # (T, B, H), (1, B, H)
+
 
 class LSTMLayer(RecurrentLayer):
     """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000)."""
@@ -56,6 +61,7 @@ class LSTMLayer(RecurrentLayer):
             self.rnn.get_parameter("bias_ih_l0")[size : 2 * size] = FORGET_BIAS
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """As every layer, with h and c for the state."""
         y, (h, c) = self.rnn(x, None if state is None else (state[0:1], state[1:2]))
         return y, torch.cat([h, c]).float()  # (T, B, H), (2, B, H)
 
@@ -69,10 +75,6 @@ class GRULayer(RecurrentLayer):
         super().__init__()
         self.rnn = nn.GRU(width, hidden_size)
 
-    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        y, h = self.rnn(x, state)
-        return y, h.float()  # (T, B, H), (1, B, H)
-
 
 class RNNLayer(RecurrentLayer):
     """The plain recurrent layer with tanh (Elman 1990)."""
@@ -82,10 +84,6 @@ class RNNLayer(RecurrentLayer):
     def __init__(self, width: int, hidden_size: int) -> None:
         super().__init__()
         self.rnn = nn.RNN(width, hidden_size, nonlinearity="tanh")
-
-    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        y, h = self.rnn(x, state)
-        return y, h.float()  # (T, B, H), (1, B, H)
 
 
 CELLS: dict[str, Callable[[int, int], RecurrentLayer]] = {"lstm": LSTMLayer, "gru": GRULayer, "rnn": RNNLayer}

@@ -11,7 +11,7 @@ from charrnn.errors import ConfigError
 from charrnn.files import write_file
 from charrnn.runs import Run
 from charrnn.training.device import available_threads, pick_device, pick_precision
-from charrnn.training.timing import steps_for
+from charrnn.training.timing import LONGEST_INTERVAL, steps_for
 
 DEFAULT_MINUTES = 5.0
 EVERY = {"report_every": 100, "eval_every": 10, "save_every": 10, "sample_every": 5}  # how often in a run, where auto
@@ -55,10 +55,13 @@ def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float) -> Ru
 
 
 def resolve_intervals(config: RunConfig) -> RunConfig:
-    """The intervals that are auto, as steps; validation and checkpoints fall on the same steps."""
+    """The intervals that are auto, as steps; checkpoints fall on the steps of the validations."""
     steps = config.train.steps
     assert steps is not None
-    return config.replace(**{name: -(-steps // times) for name, times in EVERY.items() if getattr(config.train, name) == "auto"})
+    found = {name: min(-(-steps // times), LONGEST_INTERVAL) for name, times in EVERY.items()}
+    if config.train.eval_every != "auto" and config.train.eval_every is not None:
+        found["save_every"] = config.train.eval_every
+    return config.replace(**{name: every for name, every in found.items() if getattr(config.train, name) == "auto"})
 
 
 def write_config(run: Run, config: RunConfig) -> None:

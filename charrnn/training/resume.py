@@ -41,7 +41,7 @@ def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -
         device=pick_device(config.train.device),
         threads=available_threads() if config.train.threads == "auto" else config.train.threads,
     )
-    config = resolve_intervals(_with_end(run, stored, config, checkpoint, tell))
+    config = resolve_intervals(_with_end(run, stored, config, given.get("steps"), checkpoint, tell))
     _tell_differences(stored, config, checkpoint, tell)
     trainer = Trainer(config, corpus, run)
     try:
@@ -64,9 +64,8 @@ def _find(given: Mapping[str, Any], text: str | bytes | None) -> Run:
     if given.get("name"):
         run = Run(runs_dir / given["name"])
     elif corpus or text is not None:
-        run = Run(runs_dir / default_name(corpus))
-        if not run.exists():
-            run = next((other for other in all_runs(runs_dir) if _corpus_of(other) == corpus), run)
+        same = (other for other in all_runs(runs_dir) if corpus and _written(other).get("corpus") == corpus)
+        run = next(same, Run(runs_dir / default_name(corpus)))
     else:
         run = next(iter(all_runs(runs_dir)), Run(runs_dir))
     if not run.steps():
@@ -79,11 +78,12 @@ def _find(given: Mapping[str, Any], text: str | bytes | None) -> Run:
     return run
 
 
-def _corpus_of(run: Run) -> tuple[str, ...]:
+def _written(run: Run) -> dict[str, Any]:
+    """The configuration that was written beside a run; empty where there is none that can be read."""
     try:
-        return tuple(read_yaml(run.config.read_text(encoding="utf-8"), str(run.config)).get("corpus", ()))
+        return read_yaml(run.config.read_text(encoding="utf-8"), str(run.config))
     except (OSError, ValueError):
-        return ()
+        return {}
 
 
 def _newest(run: Run, tell: Tell) -> Checkpoint:
@@ -134,11 +134,11 @@ def _same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None:
     )
 
 
-def _with_end(run: Run, stored: RunConfig, config: RunConfig, checkpoint: Checkpoint, tell: Tell) -> RunConfig:
+def _with_end(run: Run, stored: RunConfig, config: RunConfig, given_steps: int | None, checkpoint: Checkpoint, tell: Tell) -> RunConfig:
     """The configuration with the run's own end, or the later one that was given."""
     step, old = checkpoint.about["step"], stored.train.steps
-    end = config.train.steps or old
-    assert end is not None
+    assert old is not None
+    end = given_steps or max(old, _written(run).get("steps") or 0)  # a later end may have been asked for and not reached
     if end < step:
         raise ResumeError(f"steps: {end} is given, but the run {run.path} is at step {step} already; give more")
     if step == end and (run.final() is not None or config.data.val_fraction == 0):
@@ -165,7 +165,7 @@ def _tell_differences(stored: RunConfig, config: RunConfig, checkpoint: Checkpoi
 
 def _cut_metrics(run: Run, trainer: Trainer) -> None:
     """Bring metrics.jsonl back to what it was when the checkpoint was made."""
-    size = run.metrics.stat().st_size if run.metrics.exists() else 0
+    size = run.metrics.stat().st_size if run.metrics.is_file() else 0
     if size < trainer.metrics_bytes:
         raise ResumeError(
             f"{run.metrics} has {size} bytes, {trainer.metrics_bytes} were written by step {trainer.step}; "

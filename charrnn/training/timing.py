@@ -4,6 +4,7 @@ import time
 
 from charrnn.config import RunConfig
 from charrnn.corpus.store import Corpus
+from charrnn.errors import ConfigError
 from charrnn.training.device import settled
 from charrnn.training.evaluate import evaluate
 from charrnn.training.trainer import Trainer
@@ -11,7 +12,8 @@ from charrnn.training.trainer import Trainer
 WARMUP_STEPS = 3  # the first steps allocate
 SHARE = 0.04  # of the budget that may go into timing
 LONGEST = 4.0  # seconds; as much as is needed for a steady mean
-EVALUATIONS = 10  # what eval_every auto will ask for
+EVALUATIONS = 10  # what eval_every auto asks for in a run that is not long
+LONGEST_INTERVAL = 5000  # and the most steps that it lets pass: some minutes
 TIMED_CHARACTERS = 8192  # of the validation text
 OVERHEAD = 0.15  # seconds to write a checkpoint and draw a sample, with each validation
 
@@ -23,17 +25,30 @@ def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
         seconds: what is left of the budget.
         config: resolved but for the number of steps.
         corpus: what will be trained on.
+
+    Raises:
+        ConfigError: the final validation alone takes most of the time.
     """
     begin = time.perf_counter()
     copy = Trainer(config.replace(minutes=None, steps=10**9), corpus, run=None)
     with settled(copy.threads, copy.device):
         step = _seconds_per_step(copy, min(LONGEST, SHARE * seconds))
         lanes, stream = _seconds_to_validate(copy)
+    if stream > seconds / 2:
+        raise ConfigError(
+            f"minutes: {seconds / 60:.2g} are left, and reading the {len(corpus.val):,} held-out characters at the end takes "
+            f"{stream / 60:.2g} of them; give more --minutes, or --val-fraction {config.data.val_fraction * seconds / stream / 4:.1g}"
+        )
     every = config.train.eval_every
     left = seconds - stream - (time.perf_counter() - begin)
-    if isinstance(every, int):
-        return max(1, int(left / (step + (lanes + OVERHEAD) / every)))
-    return max(1, int((left - (EVALUATIONS * (lanes + OVERHEAD) if every == "auto" else 0)) / step))
+    if every is None:
+        return max(1, int(left / step))
+    if every == "auto":
+        steps = max(1, int((left - EVALUATIONS * (lanes + OVERHEAD)) / step))
+        if steps <= EVALUATIONS * LONGEST_INTERVAL:
+            return steps
+        every = LONGEST_INTERVAL
+    return max(1, int(left / (step + (lanes + OVERHEAD) / every)))
 
 
 def _seconds_per_step(copy: Trainer, longest: float) -> float:

@@ -222,6 +222,7 @@ class Trainer:
 
     def _write_line(self, metrics: BinaryIO, line: dict[str, Any]) -> None:
         self.metrics_bytes += metrics.write((json.dumps(line, allow_nan=False) + "\n").encode())
+        metrics.flush()  # for whoever follows the file
 
     def _about(self, val_loss: float | None) -> dict[str, Any]:
         return {
