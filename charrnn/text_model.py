@@ -229,7 +229,7 @@ def train(
             if on_report and on_report(report) is False:
                 trainer.stop_requested = True
     assert trainer.directory is not None
-    return load(trainer.directory.best().resolve())
+    return load(trainer.directory.best(), runs_dir=".")
 
 
 @contextmanager

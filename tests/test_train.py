@@ -1,5 +1,7 @@
 """charrnn.train: from a text to a model in one call, in silence."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -191,3 +193,22 @@ def test_a_text_too_small_is_an_error_with_the_numbers(text: str | bytes, here: 
 def test_only_the_path_is_given_without_its_name(corpus: Path) -> None:
     with pytest.raises(TypeError):
         charrnn.train(corpus, TEXT)  # type: ignore[misc]
+
+
+def test_ctrl_c_in_python_saves_the_step_and_goes_on_with_resume(corpus: Path) -> None:
+    def interrupt(report: Report) -> None:
+        if report.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    knobs: dict[str, Any] = {"steps": 6, "hidden_size": 8, "embedding_size": 4, "save_every": None, "eval_every": None, "threads": 1}
+    with pytest.raises(KeyboardInterrupt):
+        charrnn.train(corpus, on_report=interrupt, **knobs)
+    assert [path.name for path in Path("checkpoints/corpus").glob("step-*")] == ["step-00000003"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert charrnn.train(corpus, resume=True).about["step"] == 6
+
+
+def test_a_callback_that_gives_false_saves_and_stops(corpus: Path) -> None:
+    knobs: dict[str, Any] = {"steps": 6, "hidden_size": 8, "embedding_size": 4, "save_every": None, "eval_every": None, "threads": 1}
+    model = charrnn.train(corpus, on_report=lambda report: report.step < 2, **knobs)
+    assert model.about["step"] == 2

@@ -15,6 +15,7 @@ LONGEST = 4.0  # seconds; as much as is needed for a steady mean
 EVALUATIONS = 10  # what eval_every auto asks for in a run that is not long
 LONGEST_INTERVAL = 5000  # and the most steps that it lets pass: some minutes
 TIMED_CHARACTERS = 8192  # of the validation text
+BEARABLE = 30.0  # seconds that the final validation may take however few are asked for
 OVERHEAD = 0.15  # seconds to write a checkpoint and draw a sample, with each validation
 
 
@@ -34,10 +35,10 @@ def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
     with settled(copy.threads, copy.device):
         step = _seconds_per_step(copy, min(LONGEST, SHARE * seconds))
         lanes, stream = _seconds_to_validate(copy)
-    if stream > seconds / 2:
+    if stream > max(seconds / 2, BEARABLE):
         raise ConfigError(
-            f"minutes: {seconds / 60:.2g} are left, and reading the {len(corpus.val):,} held-out characters at the end takes "
-            f"{stream / 60:.2g} of them; give more --minutes, or --val-fraction {config.data.val_fraction * seconds / stream / 4:.1g}"
+            f"minutes: {seconds / 60:.1f} are left, and reading the {len(corpus.val):,} held-out characters at the end takes "
+            f"{stream / 60:.1f}; give more --minutes, or --val-fraction {config.data.val_fraction * seconds / stream / 4:.1g}"
         )
     every = config.train.eval_every
     left = seconds - stream - (time.perf_counter() - begin)

@@ -301,3 +301,18 @@ def test_metrics_hold_only_functions_of_the_run(half: Path, here: Path) -> None:
     assert [line["step"] for line in lines[:-1]] == [3, 4, 6, 8, 9, 12]  # every 4, and every 3 with a validation loss
     assert {frozenset(line) for line in lines[:-1]} == {frozenset({"step", "learning_rate", "train_loss", "grad_norm", "val_loss"})}
     assert set(lines[-1]) == {"step", "final_val_loss", "characters"}
+
+
+def test_a_later_end_is_remembered_though_it_was_not_reached(half: Path, here: Path) -> None:
+    finish({"name": "run"})
+    launch({"name": "run", "steps": 15}, resume=True)  # and killed before its first checkpoint
+    assert launch({"name": "run"}, resume=True).steps == 15
+
+
+def test_a_run_is_found_by_its_corpus_before_its_name(half: Path, here: Path) -> None:
+    (here / "other").mkdir()
+    (here / "other/run.txt").write_text("something else, and long enough to learn from\n" * 20)
+    small = {"steps": 2, "hidden_size": 8, "threads": 1}
+    finish(small | {"corpus": ["other/run.txt"], "name": "b"}, resume=False)
+    trainer = launch({"corpus": ["other/run.txt"], "steps": 4}, resume=True)  # not checkpoints/run
+    assert trainer.directory == Run(Path("checkpoints/b"))

@@ -11,6 +11,7 @@ import torch
 
 from charrnn.config import RunConfig
 from charrnn.corpus.store import Corpus
+from charrnn.errors import ConfigError
 from charrnn.training import timing
 from charrnn.training.model import CELLS
 from charrnn.training.timing import steps_for
@@ -107,3 +108,14 @@ def test_the_steps_are_timed_with_the_threads_of_the_run(monkeypatch: pytest.Mon
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=look))
     steps(100, threads=2)
     assert threads == [1] + [2] * 9 + [1]  # the looks 0 to 10 of above
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_final_validation_that_takes_most_of_the_time_is_refused() -> None:
+    text = TEXT * 3400  # 673,200 characters, half of them to validate on: 336,600 are 41.09 pieces of 8,192, a second each
+    with pytest.raises(ConfigError) as error:
+        steps_for(60, RunConfig.from_flat(KNOBS | {"val_fraction": 0.5}), Corpus.of(text, 0.5))
+    assert str(error.value) == (
+        "minutes: 1.0 are left, and reading the 336,600 held-out characters at the end takes 0.7; "
+        "give more --minutes, or --val-fraction 0.2"  # 0.5 x 60 / 41.09 / 4 = 0.18
+    )
