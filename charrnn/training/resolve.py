@@ -49,7 +49,7 @@ def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float) -> Ru
     if knobs.steps is None:
         minutes = knobs.minutes or DEFAULT_MINUTES
         steps = steps_for(minutes * 60 - (time.monotonic() - started), config, corpus)
-        tell(f"{steps:,} steps fit into {minutes:g} minutes on this machine")
+        tell(f"{steps:,} steps fit into --minutes {minutes:g} on this machine")
         config = config.replace(minutes=None, steps=steps)
     return resolve_intervals(config)
 

@@ -161,7 +161,7 @@ def test_minutes_become_steps_that_are_said_and_recorded(corpus: Path) -> None:
     assert result.exit_code == 0
     steps, minutes = config("checkpoints/corpus")["steps"], config("checkpoints/corpus")["minutes"]
     assert minutes == "none"
-    assert result.stderr.splitlines()[0] == f"{steps:,} steps fit into 0.01 minutes on this machine"
+    assert result.stderr.splitlines()[0] == f"{steps:,} steps fit into --minutes 0.01 on this machine"
     assert metrics("checkpoints/corpus")[-2]["step"] == steps
 
 

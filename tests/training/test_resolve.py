@@ -220,7 +220,7 @@ def test_minutes_become_the_steps_that_fit_into_what_is_left_of_them(
 ) -> None:
     config, said = resolved(steps=None, minutes=minutes, seconds=seconds)
     assert (config.train.steps, config.train.minutes) == (expected, None)
-    assert said == [f"198 steps fit into {minutes or 5:g} minutes on this machine"]
+    assert said == [f"198 steps fit into --minutes {minutes or 5:g} on this machine"]
     assert config.train.eval_every == 20  # intervals are shares of the steps that were found
 
 
