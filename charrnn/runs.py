@@ -162,6 +162,8 @@ def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_D
     for path in (Path(runs_dir) / run, Path(run)):
         if (path / checkpoint.MANIFEST).exists():
             return path
+        if path.is_file():
+            raise CheckpointError(f"{path} is a file, no run and no checkpoint; give a run's name or directory")
         if Run(path).exists():
             return Run(path).best()
     names = ", ".join(found.path.name for found in all_runs(runs_dir)) or "none"

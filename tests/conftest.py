@@ -27,6 +27,17 @@ def corpus(here: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread for PyTorch: the models are tiny, and more would only wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def processes() -> Iterator["Processes"]:
     """Runs jobs of tests/worker.py, each in a process of its own."""

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,13 @@ from charrnn.runs import Run
 from charrnn.training.model import CELLS
 from charrnn.training.trainer import Report
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 KNOBS: dict[str, Any] = {
     "steps": 4, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 1, "embedding_size": 4, "threads": 1,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The models are tiny: more threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def weights(model: charrnn.TextModel) -> bytes:

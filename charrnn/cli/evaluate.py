@@ -13,6 +13,7 @@ from charrnn.cli.options import given, knob_options
 from charrnn.config import DataConfig, knobs
 from charrnn.runs import RUNS_DIR, find_checkpoint
 
+SHOWN = 8  # notices; a text in another script would have one for each of its characters
 READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in ("unit", "val_fraction")}
 
 
@@ -54,8 +55,10 @@ def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, as_json: 
     bar = tqdm(unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr)
     with bar:
         found, notices = evaluate_file(path, file, data, unknown, each=bar.update)
-    for notice in notices:
+    for notice in notices[:SHOWN]:
         click.echo(notice, err=True)
+    if len(notices) > SHOWN:
+        click.echo(f"and {len(notices) - SHOWN} more of the kind", err=True)
     click.echo(f"{path}", err=True)
     if as_json:
         values = {

@@ -56,6 +56,7 @@ def _about(path: Path) -> dict[str, Any]:
         "sha256": checkpoint.sha256,
         "final_val_loss": final.get("final_val_loss"),
         **checkpoint.about,
+        "trained_steps": max((int(step.name.removeprefix("step-")) for step in Run(path.parent).steps()), default=checkpoint.about["step"]),
     }
 
 
@@ -70,7 +71,12 @@ def _about_or_error(run: Run) -> dict[str, Any]:
 def _in_a_line(about: dict[str, Any]) -> str:
     if "error" in about:
         return f"{about['run']}: {about['error']}"
-    return f"{about['run']}: {_size(about)}, step {about['step']:,} of {about['steps']:,}, {_loss(about)}"
+    return f"{about['run']}: {_size(about)}, {_steps(about)}, {_loss(about)}"
+
+
+def _steps(about: dict[str, Any]) -> str:
+    """How far the run has come, and where it did best."""
+    return f"trained {about['trained_steps']:,} of {about['steps']:,} steps, best at {about['step']:,}"
 
 
 def _size(about: dict[str, Any]) -> str:
@@ -96,7 +102,7 @@ def _in_full(about: dict[str, Any]) -> str:
         "model": f"{_size(about)}, embedding {about['embedding_size']}, dropout {about['dropout']:g}, {about['parameters']:,} parameters",
         "symbols": symbols,
         "corpus": f"{source}: {about['train_characters']:,} characters to learn from, {about['val_characters']:,} held out",
-        "trained": f"{about['step']:,} of {about['steps']:,} steps, the text {about['epochs']:.2f} times, by charrnn {about['charrnn']}",
+        "trained": f"{_steps(about).removeprefix('trained ')}, the text {about['epochs']:.2f} times by then, by charrnn {about['charrnn']}",
         "loss": _loss(about),
         "sha256": about["sha256"],
     }

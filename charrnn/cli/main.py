@@ -42,7 +42,7 @@ class LazyGroup(click.Group):
             click.echo(f"Error: {error}", err=True)
             sys.exit(2 if isinstance(error, ConfigError) else 1)
         except Interrupted as interrupted:
-            click.echo("stopped before the first step: there is nothing to save", err=True)
+            click.echo("stopped before the first step: nothing has changed", err=True)
             sys.exit(128 + interrupted.signum)
         except KeyboardInterrupt:
             sys.exit(130)

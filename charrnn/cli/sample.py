@@ -23,7 +23,7 @@ from charrnn.generation.sampling import Sampler
 from charrnn.runs import RUNS_DIR
 from charrnn.text_model import LENGTH, Sample, TextModel, load
 
-ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
+ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
 
 
 class WholeString(click.types.StringParamType):
@@ -52,7 +52,7 @@ class WholeString(click.types.StringParamType):
     multiple=True,
     type=WholeString(),
     metavar="STRING",
-    help="end before this string; may be given several times; \\n, \\t and \\\\ are newline, tab and backslash",
+    help="end before this string; may be given several times; \\n, \\r, \\t, \\\\ are newline, return, tab, backslash",
 )
 @click.option(
     "--unknown",
@@ -99,9 +99,11 @@ def sample(
       charrnn sample places --stop '\\n' --num-samples 20
     """
     settings = given(ctx, knobs(Sampler))
-    stop = tuple(re.sub(r"\\([nt\\])(?![a-z])", lambda found: ESCAPES[found[1]], each) for each in stop)
+    stop = tuple(re.sub(r"\\([nrt\\])(?![a-z])", lambda found: ESCAPES[found[1]], each) for each in stop)
     if prompt_file is not None:
         prompt = _read_prompt(prompt_file) if not prompt else _refuse_both()
+    if output not in (None, "-") and not Path(str(output)).parent.is_dir():
+        raise ConfigError(f"--output: there is no directory {Path(str(output)).parent}; make it, or give another --output")
     model = load(run, runs_dir=runs_dir)
     prompt, changes = model.vocabulary.repair(prompt, unknown)
     sampler = model.sampler(**settings)

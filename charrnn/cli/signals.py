@@ -31,6 +31,7 @@ class Wishes:
     def __init__(self) -> None:
         self.signum = 0
         self.target: Stoppable | None = None
+        self.importing = True  # PyTorch cannot be torn away in the middle of its import
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
         """Only a flag is set: a checkpoint is never written from within a handler."""
@@ -41,9 +42,16 @@ class Wishes:
         if self.signum and signum == signal.SIGINT:
             os._exit(128 + signum)  # asked twice: leave at once; what was committed stands
         self.signum = signum
-        if self.target is None:
+        if self.target:
+            self.target.stop_requested = True
+        elif not self.importing:
             raise Interrupted(signum)
-        self.target.stop_requested = True
+
+    def imported(self) -> None:
+        """From now on a stop is heeded at once, until there is a run that can be saved."""
+        self.importing = False
+        if self.signum:
+            raise Interrupted(self.signum)
 
 
 @contextmanager

@@ -41,6 +41,7 @@ def train(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, re
         from charrnn.text_model import reports
         from charrnn.training.launch import launch
 
+        wished.imported()
         trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell)
         run = trainer.directory
         assert run is not None

@@ -12,7 +12,7 @@ from charrnn.config import RunConfig, read_yaml
 from charrnn.corpus.batches import fit
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.corpus.store import Corpus
-from charrnn.errors import CheckpointError, ResumeError
+from charrnn.errors import CheckpointError, CorpusError, ResumeError
 from charrnn.runs import Run, all_runs
 from charrnn.training.device import available_threads, pick_device
 from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
@@ -34,7 +34,12 @@ def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -
         raise ResumeError(f"the run {run.path} read its text from standard input; pipe it in again, with - as the PATH")
     free = {name: value for name, value in given.items() if name in FREE - {"name", "minutes"}}
     config = stored.replace(**free, name=run.path.name, corpus=tuple(given.get("corpus") or stored.corpus))
-    corpus = read_corpus(config, text, tell)
+    try:
+        corpus = read_corpus(config, text, tell)
+    except CorpusError as error:
+        if given.get("corpus") or text is not None:
+            raise
+        raise ResumeError(f"the text of the run {run.path} cannot be read: {error}; or give its new place as the PATH") from None
     _same_corpus(run, checkpoint, corpus)
     _same_knobs(run, stored, given, corpus)
     config = config.replace(

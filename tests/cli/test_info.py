@@ -77,7 +77,7 @@ def test_info_of_a_run_says_all_this(runs: Path) -> None:
         f"model:      lstm 2 x 8, embedding 4, dropout 0.1, {parameters(STEP):,} parameters\n"
         'symbols:    21 characters: "\\n ,.;Nabcdehiklmnostw"\n'
         "corpus:     corpus.txt: 831 characters to learn from, 93 held out\n"
-        f"trained:    4 of 4 steps, the text 0.40 times, by charrnn {charrnn.__version__}\n"
+        f"trained:    4 of 4 steps, best at 4, the text 0.40 times by then, by charrnn {charrnn.__version__}\n"
         f"loss:       {loss(lines('corpus')[-1]['final_val_loss'])}, the whole held-out text in one stream\n"
         f"sha256:     {sha256(STEP)}\n"
         "kept:       step-00000002, step-00000003, step-00000004\n"
@@ -91,7 +91,7 @@ def test_info_of_bytes_without_validation(runs: Path) -> None:
         f"model:      gru 2 x 8, embedding 4, dropout 0, {parameters(step):,} parameters\n"
         "symbols:    256 bytes\n"
         "corpus:     corpus.txt: 924 characters to learn from, 0 held out\n"
-        f"trained:    4 of 4 steps, the text 0.36 times, by charrnn {charrnn.__version__}\n"
+        f"trained:    4 of 4 steps, best at 4, the text 0.36 times by then, by charrnn {charrnn.__version__}\n"
         "loss:       no validation loss\n"
         f"sha256:     {sha256(step)}\n"
         "kept:       step-00000002, step-00000003, step-00000004\n"
@@ -102,7 +102,7 @@ def test_info_of_an_earlier_checkpoint_has_the_loss_it_was_saved_with(runs: Path
     step = "checkpoints/corpus/step-00000003"
     found = call("info", step).stdout.splitlines()
     assert found[0] == f"checkpoint: {step}"
-    assert found[4] == f"trained:    3 of 4 steps, the text 0.30 times, by charrnn {charrnn.__version__}"
+    assert found[4] == f"trained:    4 of 4 steps, best at 3, the text 0.30 times by then, by charrnn {charrnn.__version__}"
     assert found[5] == f"loss:       {loss(lines('corpus')[2]['val_loss'])}, held-out text, over parallel lanes"
 
 
@@ -113,7 +113,7 @@ def about(run: str, step: int) -> dict[str, Any]:
         "run": run, "checkpoint": path, "cell": "lstm", "num_layers": 2, "hidden_size": 8, "embedding_size": 4, "dropout": 0.1,
         "unit": "char", "vocab_size": 21, "symbols": "\n ,.;Nabcdehiklmnostw", "sha256": sha256(path),
         "final_val_loss": lines(run)[-1]["final_val_loss"] if step == 4 else None, "charrnn": charrnn.__version__,
-        "corpus": ["corpus.txt"], "epochs": step / 10, "parameters": parameters(path), "step": step, "steps": 4,
+        "corpus": ["corpus.txt"], "epochs": step / 10, "parameters": parameters(path), "step": step, "steps": 4, "trained_steps": 4,
         "train_characters": 831, "val_characters": 93, "val_loss": lines(run)[step - 1]["val_loss"],
         "data": {
             "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "unit": "char", "val_fraction": 0.1,
@@ -132,8 +132,9 @@ def test_without_a_run_there_is_one_line_for_each_the_newest_first(runs: Path) -
     result = call("info")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        f"corpus: lstm 2 x 8, step 4 of 4, {loss(lines('corpus')[-1]['final_val_loss'])}, the whole held-out text in one stream\n"
-        "bytes: gru 2 x 8, step 4 of 4, no validation loss\n"
+        f"corpus: lstm 2 x 8, trained 4 of 4 steps, best at 4, "
+        f"{loss(lines('corpus')[-1]['final_val_loss'])}, the whole held-out text in one stream\n"
+        "bytes: gru 2 x 8, trained 4 of 4 steps, best at 4, no validation loss\n"
     )
 
 

@@ -1,7 +1,6 @@
 """The static loss counts every symbol, is that of the NumPy network, and leaves the model as it was."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +19,13 @@ from charrnn.training.evaluate import CHUNK, Evaluation, evaluate, evaluate_file
 from charrnn.training.model import CELLS, CharRNN
 from charrnn.vocab import Ids, Vocabulary
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CHARS = Vocabulary.of("\n abcdé")
 BYTES = Vocabulary("byte")
 PRIME = 0  # the newline
 
 cells = pytest.mark.parametrize("cell", CELLS)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The models are tiny: more threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def network(cell: str = "lstm", vocab_size: int = len(CHARS)) -> CharRNN:

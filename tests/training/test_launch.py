@@ -1,6 +1,5 @@
 """A new run begins in a place of its own; what is refused is refused before anything was written or deleted."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,12 @@ from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusErr
 from charrnn.training.launch import launch
 from charrnn.training.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 KNOBS = {
     "corpus": ("corpus.txt",), "steps": 2, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 1,
     "embedding_size": 4, "threads": 1, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The models are tiny: more threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def files(where: Path) -> dict[str, bytes]:

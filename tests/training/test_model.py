@@ -13,21 +13,14 @@ from torch import Tensor
 from charrnn.config import ModelConfig
 from charrnn.training.model import CELLS, CharRNN, LockedDropout
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 V, E, H, B, T = 7, 4, 6, 3, 10
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 PARTS = {"lstm": 2, "gru": 1, "rnn": 1}
 
 Array = NDArray[np.float64]
 cells = pytest.mark.parametrize("cell", CELLS)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The models are tiny: more threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def network(cell: str = "lstm", num_layers: int = 2, seed: int = 0, dropout: float = 0.0) -> CharRNN:

@@ -1,7 +1,7 @@
 """Every auto becomes a value, every knob does something, and config.yaml makes the same run again."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +21,8 @@ from charrnn.training.launch import launch
 from charrnn.training.model import CELLS
 from charrnn.training.resolve import read_corpus, resolve
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # 781 code points, 803 bytes: accents composed and not, and two kinds of line ends
 TEXT = "Café au lait, said the clock;\r\nthen is the time, cafe\u0301, said the bell!\n" * 11
 SMALL = {
@@ -28,15 +30,6 @@ SMALL = {
     "learning_rate": 0.01, "report_every": 5, "eval_every": 5, "save_every": 5, "sample_every": 5, "keep": 9, "threads": 1,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The models are tiny: more threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Minutes become steps by a clock that ticks once at each look, so that every number can be derived by hand."""
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,20 +15,13 @@ from charrnn.training import timing
 from charrnn.training.model import CELLS
 from charrnn.training.timing import steps_for
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 3  # 198 characters, 20 of them to validate on
 KNOBS = {
     "batch_size": 2, "sequence_length": 5, "hidden_size": 4, "num_layers": 1, "embedding_size": 4, "threads": 1, "device": "cpu",
     "precision": "fp32",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The models are tiny: more threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def steps(seconds: float, val_fraction: float = 0.1, **knobs: Any) -> int:

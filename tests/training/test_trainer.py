@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +35,11 @@ KNOBS = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The models are tiny: more threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 # What is learned makes this validation text ever less likely: its symbols never occur before.
 WORSENING = "ab" * 90 + "cd" * 10
 
 cells = pytest.mark.parametrize("cell", CELLS)
-pytestmark = pytest.mark.usefixtures("here")
+pytestmark = pytest.mark.usefixtures("here", "one_thread")
 
 
 def new(text: str = TEXT, **knobs: Any) -> Trainer:
