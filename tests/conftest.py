@@ -1,6 +1,7 @@
 """What many tests need: small corpora, a directory of one's own, and training runs in processes of their own."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# A runner in the background may have Ctrl-C ignored, and what it starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14  # 924 characters
 

@@ -99,7 +99,7 @@ def sample(
       charrnn sample places --stop '\\n' --num-samples 20
     """
     settings = given(ctx, knobs(Sampler))
-    stop = tuple(re.sub(r"\\([nrt\\])(?![a-z])", lambda found: ESCAPES[found[1]], each) for each in stop)
+    stop = tuple(re.sub(r"\\([nrt\\])", lambda found: ESCAPES[found[1]], each) for each in stop)
     if prompt_file is not None:
         prompt = _read_prompt(prompt_file) if not prompt else _refuse_both()
     if output not in (None, "-") and not Path(str(output)).parent.is_dir():

@@ -508,3 +508,11 @@ def test_json_keeps_characters_as_they_are(foreign: Path) -> None:
     line = call("sample", str(foreign), "-n", "60", "-s", "3", "-p", "字", "--json").stdout
     assert '"prompt": "字"' in line
     assert "\\u" not in line
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [(r"\n", "\n"), (r"\nthe", "\nthe"), (r"\r\n", "\r\n"), (r"\\newpage", r"\newpage"), (r"\d", r"\d"), ("n", "n")]
+)
+def test_a_stop_string_is_spelled_with_these_escapes(given: str, meant: str, model: charrnn.TextModel) -> None:
+    result = call("sample", "--json", "-n", "1", "--stop", given)
+    assert json.loads(result.stdout)["settings"]["stop"] == [meant]
