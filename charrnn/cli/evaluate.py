@@ -9,9 +9,9 @@ import click
 from tqdm import tqdm
 
 from charrnn.checkpoint import read_about
-from charrnn.cli.options import given, knob_options
+from charrnn.cli.options import given, knob_options, runs_dir_option
 from charrnn.config import DataConfig, knobs
-from charrnn.runs import RUNS_DIR, find_checkpoint
+from charrnn.runs import find_checkpoint
 
 SHOWN = 8  # notices; a text in another script would have one for each of its characters
 READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in ("unit", "val_fraction")}
@@ -35,7 +35,7 @@ READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in
     is_flag=True,
     help="one JSON object: characters, nats_per_character, bits_per_character, mode",
 )
-@click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
+@runs_dir_option
 @click.pass_context
 def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, as_json: bool, runs_dir: str, **_: Any) -> None:
     """The static loss of RUN on FILE: the weights stay as they are while the whole file is read with carried state.

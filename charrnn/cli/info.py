@@ -8,14 +8,15 @@ from typing import Any
 import click
 
 from charrnn import checkpoint as checkpoints
+from charrnn.cli.options import runs_dir_option
 from charrnn.errors import CheckpointError
-from charrnn.runs import RUNS_DIR, Run, all_runs, find_checkpoint
+from charrnn.runs import Run, all_runs, find_checkpoint
 
 
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("run", required=False)
 @click.option("--json", "as_json", envvar="CHARRNN_INFO_JSON", is_flag=True, help="one JSON object, or, without RUN, a list of them")
-@click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
+@runs_dir_option
 def info(run: str | None, as_json: bool, runs_dir: str) -> None:
     """What RUN is, what it was trained on, and how well it does; without RUN, the list of runs.
 

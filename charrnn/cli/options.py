@@ -9,8 +9,11 @@ from click.core import ParameterSource
 
 from charrnn.config import Knob, read_yaml
 from charrnn.errors import ConfigError
+from charrnn.runs import RUNS_DIR
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+runs_dir_option = click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
 
 
 def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:

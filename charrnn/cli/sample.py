@@ -14,13 +14,12 @@ import click
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a second thread for each character costs more than it gives
 
-from charrnn.cli.options import given, knob_options
+from charrnn.cli.options import given, knob_options, runs_dir_option
 from charrnn.config import knobs
 from charrnn.corpus.reading import read_stdin
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, GenerationError
 from charrnn.files import not_written, write_file
 from charrnn.generation.sampling import Sampler
-from charrnn.runs import RUNS_DIR
 from charrnn.text_model import LENGTH, Sample, TextModel, load
 
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
@@ -70,7 +69,7 @@ class WholeString(click.types.StringParamType):
     is_flag=True,
     help="one JSON object a line: text, prompt, seed, settings, model, log_probability",
 )
-@click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
+@runs_dir_option
 @click.pass_context
 def sample(
     ctx: click.Context,
