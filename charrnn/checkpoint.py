@@ -25,7 +25,7 @@ from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.files import commit_directory
 from charrnn.vocab import Vocabulary
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")
 TRAINER_FILES = ("trainer.json", "trainer.safetensors")

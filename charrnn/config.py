@@ -137,6 +137,13 @@ class ModelConfig(Checked):
     hidden_size: int = knob(256, "units of a layer", low=1, high=65536)
     num_layers: int = knob(2, "recurrent layers", low=1, high=64)
     embedding_size: int = knob(64, "numbers that stand for a symbol", low=1, high=65536)
+    copy_window: int | None = knob(
+        8192,
+        "characters back to look for the last time that the same few were read, to copy what followed; none: the state alone remembers",
+        low=2,
+        high=2**20,
+        none=True,
+    )
     dropout: float = knob(0.1, "share of the units left out in training, one choice for all time steps of a chunk", low=0, high=0.95)
 
 

@@ -19,11 +19,13 @@ class Batch:
         x: (T, B) int64, what is read.
         y: (T, B) int64, the symbol that follows each; PADDING counts nowhere.
         fresh: (B,) bool, lanes that start from a zero state.
+        recalled: (T, B, K), what followed the last time that the symbols up to each of x were read (``recall``).
     """
 
     x: NDArray[np.int64]
     y: NDArray[np.int64]
     fresh: NDArray[np.bool_]
+    recalled: NDArray[Any] | None = None
 
 
 def fit(length: int, batch_size: int, sequence_length: int) -> tuple[int, int]:
@@ -47,10 +49,11 @@ class Lanes:
         batch_size: B.
         sequence_length: T.
         seed: of the turns.
+        recalled: (n, K) what ``recall`` finds in the text, where the batches shall say it.
     """
 
-    def __init__(self, ids: Ids, batch_size: int, sequence_length: int, seed: int) -> None:
-        self.ids, self.seed = ids, seed
+    def __init__(self, ids: Ids, batch_size: int, sequence_length: int, seed: int, recalled: NDArray[Any] | None = None) -> None:
+        self.ids, self.seed, self.recalled = ids, seed, recalled
         self.sequence_length = sequence_length
         self.lane_length = len(ids) // batch_size
         self.steps_per_epoch = self.lane_length // sequence_length
@@ -64,4 +67,5 @@ class Lanes:
         places = (turn + self._starts + chunk * self.sequence_length + times) % len(self.ids)  # (T + 1, B)
         symbols = self.ids[places].astype(np.int64)
         y = np.where(places[1:] == 0, PADDING, symbols[1:])  # (T, B)
-        return Batch(symbols[:-1], y, np.full(len(self._starts), chunk == 0))
+        recalled = None if self.recalled is None else self.recalled[places[:-1]]  # (T, B, K)
+        return Batch(symbols[:-1], y, np.full(len(self._starts), chunk == 0), recalled)

@@ -2,11 +2,14 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from charrnn import recall
 from charrnn.errors import CorpusError
 from charrnn.vocab import Ids, Vocabulary
 
@@ -20,6 +23,7 @@ class Corpus:
     vocabulary: Vocabulary
     train: Ids
     val: Ids
+    _recalled: dict[int, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, text: str | bytes, val_fraction: float) -> "Corpus":
@@ -48,6 +52,12 @@ class Corpus:
         digest.update(self.train.tobytes())
         digest.update(self.val.tobytes())
         return digest.hexdigest()
+
+    def recalled(self, window: int | None) -> NDArray[Any] | None:
+        """What ``recall`` finds in the training part, (n, K), worked out once; None for no window."""
+        if window is not None and window not in self._recalled:
+            self._recalled[window] = recall.recall(self.train, window)
+        return None if window is None else self._recalled[window]
 
     @cached_property
     def prime(self) -> int:

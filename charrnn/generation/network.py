@@ -1,6 +1,7 @@
 """One step of each cell in NumPy, for weights laid out once. Knows nothing of texts, of sampling and of PyTorch.
 
-The same sizes as in training/model.py: E embedding_size, H hidden_size, L num_layers, V vocab_size, P parts of a state.
+The same sizes as in training/model.py: E embedding_size, H hidden_size, L num_layers, V vocab_size, P parts of a state,
+W copy_window, K symbols recalled.
 
 What a layer reads of a symbol does not change, so it is looked up: row v of ``table`` (V, G·H) is the embedding of symbol
 v times the layer's input weights, plus both biases. What is left is one product for all gates of a layer,
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn import recall
 from charrnn.config import ModelConfig
 from charrnn.errors import CheckpointError
 
@@ -27,10 +29,15 @@ ONE = np.float32(1)
 
 
 class State(NamedTuple):
-    """What the network remembers: ``h`` (..., L·H), and for an LSTM ``c`` of the same shape (else empty)."""
+    """What the network remembers: ``h`` (..., L·H), for an LSTM ``c`` of the same shape, with a copy window what it read.
+
+    ``read`` and ``matched`` (..., W) are those of ``recall.remember``; what a network does not have is empty.
+    """
 
     h: Array
     c: Array
+    read: NDArray[Any]
+    matched: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -143,13 +150,15 @@ class Network:
         _check_shapes(config, vocab_size, weights)
         embedding = weights["embedding.weight"]
         self.layers = [self._lay_out(number, embedding, weights) for number in range(self.num_layers)]
-        self.head = np.ascontiguousarray(weights["head.weight"].T)  # (L·H, V)
-        self.head_bias = weights["head.bias"]
+        self.copy_window = config.copy_window or 0
+        heads = ("head", "copy") if self.copy_window else ("head",)
+        self.head = np.concatenate([weights[f"{name}.weight"] for name in heads]).T.copy()  # (L·H, V) or (L·H, V + K)
+        self.head_bias = np.concatenate([weights[f"{name}.bias"] for name in heads])
 
     def zero_state(self, *batch: int) -> State:
         """The state before anything was read, for one stream or, given a batch size, for so many."""
         h = np.zeros((*batch, self.num_layers * self.hidden_size), np.float32)
-        return State(h, h.copy() if self.cell.has_c else h[..., :0])
+        return State(h, h.copy() if self.cell.has_c else h[..., :0], *recall.blank(self.copy_window, *batch))
 
     def step(self, idx: Any, state: State) -> tuple[Array, State]:
         """Read one symbol.
@@ -169,7 +178,12 @@ class Network:
             self.cell.step(layer.table[idx], h[..., here], c[..., here], layer, below)
         logits: Array = h @ self.head
         logits += self.head_bias
-        return logits, State(h, c)
+        read, matched = state.read, state.matched
+        if self.copy_window:
+            read, matched = recall.remember(idx, read, matched)
+            logits, believed = logits[..., : self.vocab_size], logits[..., self.vocab_size :]  # (..., V), (..., K)
+            _raise(logits, recall.followers(read, matched), believed)
+        return logits, State(h, c, read, matched)
 
     def _lay_out(self, number: int, embedding: Array, weights: Mapping[str, NDArray[Any]]) -> Layer:
         w_ih, w_hh, b_ih, b_hh = (weights[f"layers.{number}.rnn.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
@@ -187,10 +201,19 @@ class Network:
         return Layer(np.ascontiguousarray(table, np.float32), np.ascontiguousarray(recurrent, np.float32), inner)
 
 
+def _raise(logits: Array, symbols: NDArray[Any], by: Array) -> None:
+    """Add ``by`` (..., K) to the logits of ``symbols`` (..., K), in place; of one that stands there twice, both."""
+    there = np.nonzero(symbols >= 0)
+    np.add.at(logits, (*there[:-1], symbols[there]), by[there])
+
+
 def shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
     """The shape of every weight that the sizes imply, by name."""
     E, H, L, V, G = config.embedding_size, config.hidden_size, config.num_layers, vocab_size, CELLS[config.cell].gates
     expected: dict[str, tuple[int, ...]] = {"embedding.weight": (V, E), "head.weight": (V, L * H), "head.bias": (V,)}
+    if config.copy_window is not None:
+        K = len(recall.ORDERS)
+        expected |= {"copy.weight": (K, L * H), "copy.bias": (K,)}
     for number in range(L):
         parts = {"weight_ih": (G * H, E + (H if number else 0)), "weight_hh": (G * H, H), "bias_ih": (G * H,), "bias_hh": (G * H,)}
         expected |= {f"layers.{number}.rnn.{name}_l0": shape for name, shape in parts.items()}

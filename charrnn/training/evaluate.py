@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional
 
+from charrnn import recall
 from charrnn.checkpoint import Checkpoint
 from charrnn.checkpoint import read as read_checkpoint
 from charrnn.config import DataConfig
@@ -50,7 +53,7 @@ def evaluate(model: CharRNN, ids: Ids, prime: int, *, lanes: int = 1, each: Call
         ids: (n,) the text.
         prime: id of the symbol that is read before the first.
         lanes: 1 reads the text in one stream; more cut it into so many pieces side by side, each read from a zero state
-            after the symbol before it, which is faster and a little worse.
+            after the symbol before it, which is faster and a little worse; what is recalled may stand in the piece before.
         each: called with the number of characters after each chunk; what it raises ends the evaluation.
     """
     device = model.head.weight.device
@@ -61,18 +64,25 @@ def evaluate(model: CharRNN, ids: Ids, prime: int, *, lanes: int = 1, each: Call
     y = torch.from_numpy(padded.reshape(lanes, length).T.copy()).to(device)  # (n / lanes, lanes), -1 at the very end
     first = torch.cat([torch.tensor([prime], device=device), y[-1, :-1]])[None]  # (1, lanes) what stands before each piece
     x = torch.cat([first, y[:-1]]).clamp(min=0)  # (n / lanes, lanes)
+    recalled = None if model.copy_window is None else _recalled(padded, lanes, prime, model.copy_window).to(device)
     training, state, total = model.training, None, 0.0
     model.eval()
     try:
         for start in range(0, length, CHUNK):
-            logits, state = model(x[start : start + CHUNK], state)
+            logits, state = model(x[start : start + CHUNK], state, None if recalled is None else recalled[start : start + CHUNK])
             total += functional.cross_entropy(
-                logits.float().flatten(0, 1), y[start : start + CHUNK].flatten(), ignore_index=-1, reduction="sum"
+                logits.flatten(0, 1), y[start : start + CHUNK].flatten(), ignore_index=-1, reduction="sum"
             ).item()
             each(int((y[start : start + CHUNK] >= 0).sum()))
     finally:
         model.train(training)
     return Evaluation(len(ids), total / len(ids))
+
+
+def _recalled(padded: NDArray[np.int64], lanes: int, prime: int, window: int) -> Tensor:
+    """What ``recall`` finds for each symbol that is read, in the text as it goes on over all lanes: (n / lanes, lanes, K)."""
+    found = recall.recall(np.concatenate([[prime], padded[:-1].clip(min=0)]), window)
+    return torch.from_numpy(found.reshape(lanes, -1, found.shape[1]).swapaxes(0, 1).copy())
 
 
 def load_model(checkpoint: Checkpoint, device: str) -> CharRNN:

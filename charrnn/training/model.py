@@ -5,6 +5,7 @@ Knows nothing of losses, texts or sampling. The NumPy twin of every cell stands 
     T  sequence_length     B  batch_size        V  vocab_size
     E  embedding_size      H  hidden_size       L  num_layers
     P  parts of a layer's state: 2 for lstm (h, c), 1 for gru and rnn (h)
+    K  symbols recalled at each place (recall.ORDERS)
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.config import ModelConfig
+from charrnn.recall import ORDERS
 
 FORGET_BIAS = 1.0  # Gers et al. 2000, Jozefowicz et al. 2015: begin by remembering
 
@@ -109,10 +111,12 @@ class LockedDropout(nn.Module):
 
 
 class CharRNN(nn.Module):
-    """Embedding, L recurrent layers, head: ``forward(idx (T, B), state=None) -> (logits (T, B, V), state (L, P, B, H))``.
+    """Embedding, L recurrent layers, head: ``forward(idx, state, recalled) -> (logits (T, B, V), state (L, P, B, H))``.
 
-    The embedding enters every layer, and every layer's output enters the head (skip connections: Graves 2013). A state
-    of None means zeros.
+    ``idx`` is (T, B); a ``state`` of None means zeros. The embedding enters every layer, and every layer's output enters the
+    head (skip connections: Graves 2013). ``recalled`` (T, B, K), with a copy window, is what followed the last time that the
+    same symbols were read: the logit of each of them is raised by as much as the layers' outputs believe it. Whatever is
+    raised, the softmax sums to one. None means that nothing is recalled.
 
     Args:
         config: the sizes.
@@ -128,7 +132,9 @@ class CharRNN(nn.Module):
             self.embedding = nn.Embedding(vocab_size, E)
             self.layers = nn.ModuleList(CELLS[config.cell](E + (H if l else 0), H) for l in range(L))
             self.head = nn.Linear(L * H, vocab_size)
+            self.copy = None if config.copy_window is None else nn.Linear(L * H, len(ORDERS))
             self._init_weights()
+        self.copy_window = config.copy_window
         self.dropout = LockedDropout(config.dropout)
         self.state_shape = (L, self.layers[0].num_parts, H)  # without B, which stands before the last
 
@@ -136,6 +142,9 @@ class CharRNN(nn.Module):
         nn.init.normal_(self.embedding.weight)  # unit variance, as the one-hot vectors it replaces are far apart
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        if self.copy is not None:
+            nn.init.zeros_(self.copy.weight)
+            nn.init.zeros_(self.copy.bias)
         for layer in self.layers:
             layer.init_weights()  # type: ignore[operator]
 
@@ -143,7 +152,7 @@ class CharRNN(nn.Module):
         """Make the masks of the next training pass a function of ``seed``."""
         self.dropout.generator.manual_seed(seed)
 
-    def forward(self, idx: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, idx: Tensor, state: Tensor | None = None, recalled: Tensor | None = None) -> tuple[Tensor, Tensor]:
         embedded = self.dropout(self.embedding(idx))  # (T, B, E)
         outputs: list[Tensor] = []
         states: list[Tensor] = []
@@ -152,4 +161,20 @@ class CharRNN(nn.Module):
             y, last = layer(x, None if state is None else state[number])
             outputs.append(self.dropout(y))  # (T, B, H)
             states.append(last)  # (P, B, H)
-        return self.head(torch.cat(outputs, dim=-1)), torch.stack(states)  # (T, B, V), (L, P, B, H)
+        output = torch.cat(outputs, dim=-1)  # (T, B, L·H)
+        logits = self.head(output).float()  # (T, B, V)
+        if self.copy is not None and recalled is not None:
+            logits = logits + _raised(recalled, self.copy(output).float(), logits.shape[-1])
+        return logits, torch.stack(states)  # (T, B, V), (L, P, B, H)
+
+
+def _raised(recalled: Tensor, by: Tensor, vocab_size: int) -> Tensor:
+    """By how much to raise each logit: (T, B, V), where ``by`` (T, B, K) is given to the symbols ``recalled`` (T, B, K).
+
+    In one dimension, since only there PyTorch adds in a fixed order on a GPU too.
+    """
+    T, B, _ = recalled.shape
+    width = vocab_size + 1  # the last is for NOTHING, and dropped
+    places = torch.arange(T * B, device=by.device).view(T, B, 1) * width + recalled.long() % width
+    raised = by.new_zeros(T * B * width).scatter_add(0, places.flatten(), by.flatten())
+    return raised.view(T, B, width)[..., :vocab_size]

@@ -54,7 +54,8 @@ class Trainer:
         self.steps, self.threads, self.device = knobs.steps, knobs.threads, knobs.device
         self.step = 0
         self.stop_requested = self.save_requested = False
-        self.lanes = Lanes(corpus.train, knobs.batch_size, knobs.sequence_length, knobs.seed)
+        recalled = corpus.recalled(config.model.copy_window)
+        self.lanes = Lanes(corpus.train, knobs.batch_size, knobs.sequence_length, knobs.seed, recalled)
         self.model = CharRNN(config.model, len(corpus.vocabulary), knobs.seed).to(self.device)
         self.optimizer = _optimizer(self.model, knobs.weight_decay)
         self.state: Tensor | None = None  # (L, P, B, H)
@@ -167,8 +168,8 @@ class Trainer:
         self.model.train()
         self.model.seed_dropout(_mix(self.config.train.seed, self.step))
         with autocast(self.device, self.config.train.precision):
-            logits, state = self.model(x, state)
-        total = functional.cross_entropy(logits.float().flatten(0, 1), y.flatten(), ignore_index=PADDING, reduction="sum")
+            logits, state = self.model(x, state, None if batch.recalled is None else torch.from_numpy(batch.recalled).to(self.device))
+        total = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=PADDING, reduction="sum")
         return total / max(1, int((batch.y != PADDING).sum())), state
 
     def _reported(self, loss: float, lr: float, grad_norm: float, metrics: BinaryIO) -> Report:
