@@ -1,0 +1,123 @@
+"""What size, dropout and number of passes suit a text of so many characters: the table behind `charrnn plan`.
+
+    python benchmarks/autopilot.py --data DIRECTORY
+
+Trains on the first N characters of a text, of the part that no figure is reported on (the last 10 % are left out), and takes the loss
+on the 50,000 characters (or N, if that is less) after them. The work of a run is given in millions of characters at 2 x 256; a
+larger network gets as many fewer as it takes longer for each (COST), so that runs of one N and one work take the same time.
+Each run is appended to results/autopilot.jsonl, from which the command goes on; at the end the table is printed.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import charrnn
+from charrnn.corpus.store import Corpus
+from charrnn.corpus.yardstick import Yardstick
+from machine import describe
+from texts import DATA, TEXTS
+
+RESULTS = Path(__file__).parent / "results" / "autopilot.jsonl"
+HELD_OUT = 50_000
+COST = {(1, 128): 0.25, (2, 128): 0.5, (2, 256): 1.0, (2, 384): 1.6, (2, 512): 3.2}  # time a character, beside 2 x 256
+STEP = 16 * 64  # characters
+
+
+def cases() -> Iterator[dict[str, Any]]:
+    """The runs, the most telling first."""
+
+    def case(text: str, size: int, work: float, sizes: tuple[int, int], dropout: float) -> dict[str, Any]:
+        return {"text": text, "characters": size, "work": work, "num_layers": sizes[0], "hidden_size": sizes[1], "dropout": dropout}
+
+    for text in ("shakespeare", "python"):
+        for work in (0.25, 0.5, 1.0, 2.0):
+            for sizes in ((2, 128), (2, 256)):
+                for dropout in (0.1, 0.3, 0.5):
+                    yield case(text, 20_000, work, sizes, dropout)
+        for work in (1.0, 2.0, 4.0, 8.0):
+            for sizes, dropouts in (((2, 128), (0.1, 0.3)), ((2, 256), (0.1, 0.3, 0.5))):
+                for dropout in dropouts:
+                    yield case(text, 100_000, work, sizes, dropout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--only", default="", help="cases whose description holds these words")
+    args = parser.parse_args()
+    print(describe())
+    for case in cases():
+        if all(word in json.dumps(case) for word in args.only.split()) and not found(case):
+            result = case | run(args.data, case)
+            RESULTS.parent.mkdir(exist_ok=True)
+            with RESULTS.open("a") as file:
+                file.write(json.dumps(result) + "\n")
+            print(row(result), flush=True)
+    table()
+
+
+def results() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+
+
+def found(case: dict[str, Any]) -> bool:
+    return any(case.items() <= result.items() for result in results())
+
+
+def run(data: Path, case: dict[str, Any]) -> dict[str, Any]:
+    whole = TEXTS[case["text"]](data)
+    size = case["characters"]
+    held_out = min(HELD_OUT, size)
+    text = whole[: int(len(whole) * 0.9)][: size + held_out]
+    assert len(text) == size + held_out, f"{case['text']} has only {len(whole):,} characters"
+    knobs = {name: case[name] for name in ("num_layers", "hidden_size", "dropout")}
+    steps = round(case["work"] * 1e6 / COST[case["num_layers"], case["hidden_size"]] / STEP)
+    losses: list[tuple[float, int]] = []
+
+    def note(report: Any) -> None:
+        if report.val_loss is not None:
+            losses.append((report.val_loss, report.step))
+
+    begin = time.perf_counter()
+    with tempfile.TemporaryDirectory() as runs:
+        charrnn.train(
+            text=text, steps=steps, val_fraction=held_out / len(text), runs_dir=runs, name="run", on_report=note,
+            sample_every=None, save_every=None, keep=1, **knobs,
+        )  # fmt: skip
+    best, step = min(losses)
+    corpus = Corpus.of(text, held_out / len(text))
+    yardstick = -Yardstick(corpus.train, len(corpus.vocabulary)).score(corpus.val).mean()
+    return {
+        "steps": steps, "best": round(best, 4), "best_step": step, "last": round(losses[-1][0], 4),
+        "yardstick": round(float(yardstick), 4), "seconds": round(time.perf_counter() - begin, 1),
+    }  # fmt: skip
+
+
+def row(result: dict[str, Any]) -> str:
+    passes = result["steps"] * STEP / result["characters"]
+    return (
+        f"{result['text']:12} {result['characters']:>10,} {result['work']:6.2f} M  {result['num_layers']} x {result['hidden_size']}  "
+        f"dropout {result['dropout']:.1f}  {passes:6.1f} passes  last {result['last']:.4f}  best {result['best']:.4f} at "
+        f"{result['best_step'] / result['steps']:.1f}  counts {result['yardstick']:.4f}  {result['seconds']:.0f} s"
+    )
+
+
+def table() -> None:
+    """The best run of each text, size and work."""
+    best: dict[tuple[str, int, float], dict[str, Any]] = {}
+    for result in results():
+        key = result["text"], result["characters"], result["work"]
+        if key not in best or result["last"] < best[key]["last"]:
+            best[key] = result
+    print("the best of each")
+    for key in sorted(best):
+        print(row(best[key]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""The texts that are measured on: the files of the data directory, and Python's own library."""
+
+import sysconfig
+from pathlib import Path
+
+DATA = Path(__file__).parent.parent.parent / "shared" / "data"  # another place: CHARRNN_DATA
+
+
+def shakespeare(data: Path) -> str:
+    return read(data / "tinyshakespeare.txt")
+
+
+def penn(data: Path, part: str = "train") -> str:
+    """Character-level Penn Treebank: the spaces at both ends of each line are taken off."""
+    return "\n".join(line.strip(" ") for line in read(data / f"ptb.{part}.txt").split("\n"))
+
+
+def molecules(data: Path) -> str:
+    return read(data / "smiles_chembl22.txt")
+
+
+def python(data: Path) -> str:
+    """Python's own library, its files in alphabetical order, one after another."""
+    root = Path(sysconfig.get_paths()["stdlib"])
+    files = sorted(path for path in root.rglob("*.py") if "site-packages" not in path.parts)
+    texts = []
+    for path in files:
+        try:
+            texts.append(read(path))
+        except UnicodeDecodeError:
+            continue  # a few say another encoding
+    return "".join(texts)
+
+
+def read(path: Path) -> str:
+    with open(path, encoding="utf-8", newline="") as file:
+        return file.read()
+
+
+TEXTS = {"shakespeare": shakespeare, "penn": penn, "molecules": molecules, "python": python}
