@@ -34,15 +34,24 @@ def cases() -> Iterator[dict[str, Any]]:
     def case(text: str, size: int, work: float, sizes: tuple[int, int], dropout: float) -> dict[str, Any]:
         return {"text": text, "characters": size, "work": work, "num_layers": sizes[0], "hidden_size": sizes[1], "dropout": dropout}
 
+    small, middle, large, wide = (2, 128), (2, 256), (2, 384), (2, 512)
     for text in ("shakespeare", "python"):
-        for work in (0.25, 0.5, 1.0, 2.0):
-            for sizes in ((2, 128), (2, 256)):
-                for dropout in (0.1, 0.3, 0.5):
+        for work in (0.25, 0.5, 1.0):
+            for sizes in (small, middle):
+                for dropout in (0.3, 0.5):
                     yield case(text, 20_000, work, sizes, dropout)
-        for work in (1.0, 2.0, 4.0, 8.0):
-            for sizes, dropouts in (((2, 128), (0.1, 0.3)), ((2, 256), (0.1, 0.3, 0.5))):
-                for dropout in dropouts:
-                    yield case(text, 100_000, work, sizes, dropout)
+    for work in (1.0, 3.0, 6.0):
+        for sizes, dropout in ((small, 0.3), (middle, 0.3), (middle, 0.5)):
+            yield case("shakespeare", 100_000, work, sizes, dropout)
+    for work in (4.0, 13.0):
+        for sizes, dropout in ((middle, 0.1), (middle, 0.3), (wide, 0.3), (wide, 0.5)):
+            yield case("shakespeare", 500_000, work, sizes, dropout)
+    for sizes, dropout in ((small, 0.3), (middle, 0.3), (middle, 0.5)):
+        yield case("python", 100_000, 3.0, sizes, dropout)
+    for text, size in (("penn", 2_500_000), ("python", 20_000_000)):
+        for work in (4.0, 13.0):
+            for sizes, dropout in ((middle, 0.0), (middle, 0.1), (large, 0.1), (wide, 0.1)):
+                yield case(text, size, work, sizes, dropout)
 
 
 def main() -> None:

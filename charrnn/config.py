@@ -165,7 +165,10 @@ class TrainConfig(Checked):
     seed: int = knob(0, "of the initial weights, the order of the text and the dropout", low=0, high=2**32 - 1)
     report_every: int | Auto = knob("auto", "steps between lines of metrics.jsonl; auto: a hundred lines or more", low=1, auto=True)
     eval_every: int | Auto | None = knob(
-        "auto", "steps between validation losses; auto: ten in all, or each 5,000th", low=1, auto=True, none=True
+        "auto", "steps between validation losses; auto: twenty in all, or each 5,000th", low=1, auto=True, none=True
+    )
+    patience: int | None = knob(
+        4, "stop after so many validations in a row without a better loss; none: train to the end", low=1, none=True
     )
     save_every: int | Auto | None = knob("auto", "steps between checkpoints; auto: with each validation", low=1, auto=True, none=True)
     sample_every: int | Auto | None = knob("auto", "steps between short samples; auto: five in all", low=1, auto=True, none=True)

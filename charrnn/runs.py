@@ -115,18 +115,18 @@ class Run:
         except OSError as error:
             raise RunExistsError(f"{self.path} could not be deleted: {error.strerror or error}; give another --name") from None
 
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; none where they cannot be read."""
+        try:
+            lines = [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
+        except (OSError, ValueError):
+            return []
+        return [line for line in lines if isinstance(line, dict)]
+
     def final(self) -> dict[str, Any] | None:
         """The last line of metrics.jsonl, where it is the loss of the whole validation text; None for an unfinished run."""
-        last = self._last_line()
+        last = next(reversed(self.lines()), {})
         return last if "final_val_loss" in last else None
-
-    def _last_line(self) -> dict[str, Any]:
-        try:
-            lines = self.metrics.read_text(encoding="utf-8").splitlines()
-            last = json.loads(lines[-1]) if lines else {}
-        except (OSError, ValueError):
-            return {}
-        return last if isinstance(last, dict) else {}
 
 
 def val_loss(path: Path) -> float | None:

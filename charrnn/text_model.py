@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from charrnn import checkpoint as checkpoints
 from charrnn.config import knobs
-from charrnn.errors import CharRNNError, CheckpointError, ConfigError
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError
 from charrnn.generation.decode import Piece, decode, pieces, until_stop
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler, log_probabilities
@@ -139,6 +139,28 @@ class TextModel:
             starts = np.cumsum([0] + [len(char.encode()) for char in text[:-1]])
             return np.add.reduceat(np.array(scores, np.float64), starts)
         return np.array(scores, np.float64)
+
+    def adapted(self, text: str | bytes, *, unknown: str = "error", each: Callable[[int], object] = lambda _: None) -> "TextModel":
+        """The model with weights that lean toward a text: it learned from each piece of it, once, as an adaptive loss does.
+
+        Args:
+            text: str, or bytes for a model of bytes.
+            unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
+            each: called with the number of characters after each piece. Needs PyTorch.
+
+        Raises:
+            CorpusError: nothing is left of the text.
+        """
+        from charrnn.training.adapt import adapted
+
+        if self.path is None:
+            raise ConfigError("adapted: this model was not read from a checkpoint; open one with load")
+        checkpoint = checkpoints.read(self.path)
+        ids = self.vocabulary.encode(text if isinstance(text, bytes) else self.vocabulary.repair(text, unknown)[0])
+        if not len(ids):
+            raise CorpusError("adapted: the text is empty, or the model has seen none of its characters; give another text")
+        network = Network(checkpoint.model, len(self.vocabulary), adapted(checkpoint, ids, each=each))
+        return TextModel(network, self.vocabulary, self.prime, about=self.about, path=self.path, sha256=self.sha256)
 
     def sampler(self, **sampling: Any) -> Sampler:
         """The sampler of these settings."""

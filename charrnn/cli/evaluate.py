@@ -1,4 +1,4 @@
-"""charrnn evaluate: the loss of a model on a file."""
+"""charrnn evaluate: the loss of a model on a file, static or adaptive."""
 
 import json
 import sys
@@ -28,6 +28,7 @@ READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in
     show_default=True,
     help="a character of the file that the model has not seen",
 )
+@click.option("--adaptive", is_flag=True, help="learn from each piece of the file after it is scored (dynamic evaluation); slower")
 @click.option(
     "--json",
     "as_json",
@@ -37,10 +38,11 @@ READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in
 )
 @runs_dir_option
 @click.pass_context
-def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, as_json: bool, runs_dir: str, **_: Any) -> None:
-    """The static loss of RUN on FILE: the weights stay as they are while the whole file is read with carried state.
+def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, adaptive: bool, as_json: bool, runs_dir: str, **_: Any) -> None:
+    """The loss of RUN on FILE, read in one stream with carried state.
 
-    The file is read as the run's corpus was, unless a flag says otherwise.
+    Static, the weights stay as they are; adaptive, they learn from each few characters once those are scored. The two are not to
+    be compared with each other. The file is read as the run's corpus was, unless a flag says otherwise. The run is not changed.
 
     \b
       charrnn evaluate shakespeare sonnets.txt
@@ -48,25 +50,26 @@ def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, as_json: 
     """
     values = given(ctx, READING)
     from charrnn.cli.progress import in_words
-    from charrnn.training.evaluate import evaluate_file
+    from charrnn.training.adapt import evaluate_file
 
     path = find_checkpoint(run, runs_dir)
     data = replace(DataConfig(**read_about(path)["about"]["data"]), **values)
     bar = tqdm(unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr)
     with bar:
-        found, notices = evaluate_file(path, file, data, unknown, each=bar.update)
+        found, notices = evaluate_file(path, file, data, unknown, adaptive=adaptive, each=bar.update)
     for notice in notices[:SHOWN]:
         click.echo(notice, err=True)
     if len(notices) > SHOWN:
         click.echo(f"and {len(notices) - SHOWN} more of the kind", err=True)
     click.echo(f"{path}", err=True)
+    mode = "adaptive" if adaptive else "static"
     if as_json:
         values = {
             "characters": found.characters,
             "nats_per_character": found.nats_per_character,
             "bits_per_character": found.bits_per_character,
-            "mode": "static",
+            "mode": mode,
         }
         click.echo(json.dumps(values))
     else:
-        click.echo(f"{in_words(found.nats_per_character)}, static, {found.characters:,} characters")
+        click.echo(f"{in_words(found.nats_per_character)}, {mode}, {found.characters:,} characters")

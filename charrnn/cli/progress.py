@@ -61,7 +61,9 @@ class Progress:
             self.say(self._line(report))
         if report.sample is not None:
             self.say("  | " + report.sample.strip().replace("\n", "\n  | "))
-        if report.step == report.steps and self.held_out:
+        if report.turned and report.step < report.steps:
+            self.say("the validation loss has turned: more steps would only learn the text by heart, so the run ends here")
+        if (report.turned or report.step == report.steps) and self.held_out:
             self.say(f"reading the {self.held_out:,} held-out characters in one stream")
 
     def say(self, line: str) -> None:

@@ -15,8 +15,8 @@ import click
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a second thread for each character costs more than it gives
 
 from charrnn.cli.options import given, knob_options, runs_dir_option
-from charrnn.config import knobs
-from charrnn.corpus.reading import read_stdin
+from charrnn.config import DataConfig, knobs
+from charrnn.corpus.reading import read, read_stdin
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, GenerationError
 from charrnn.files import not_written, write_file
 from charrnn.generation.sampling import Sampler
@@ -60,6 +60,7 @@ class WholeString(click.types.StringParamType):
     show_default=True,
     help="a character of the prompt that the model has not seen",
 )
+@click.option("--adapt-to", metavar="FILE", help="lean the model toward this text first: it learns from it, once; the run is not changed")
 @click.option("--hide-prompt", is_flag=True, help="show the new text alone")
 @click.option("-o", "--output", metavar="FILE", help="write into a file, once all is written; - is standard output")
 @click.option(
@@ -82,6 +83,7 @@ def sample(
     num_samples: int,
     stop: tuple[str, ...],
     unknown: str,
+    adapt_to: str | None,
     hide_prompt: bool,
     output: str | None,
     as_json: bool,
@@ -105,11 +107,14 @@ def sample(
         raise ConfigError(f"--output: there is no directory {Path(str(output)).parent}; make it, or give another --output")
     model = load(run, runs_dir=runs_dir)
     prompt, changes = model.vocabulary.repair(prompt, unknown)
+    if adapt_to is not None:
+        model, more = _adapted(model, adapt_to, unknown)
+        changes += more
     sampler = model.sampler(**settings)
     seed = secrets.randbelow(2**32) if seed is None else seed
     model.stream(prompt, length=length, seed=seed, stop=stop, **settings)  # refuses what is not possible before anything is said
     _tell(model, seed, num_samples, changes)
-    asked = {"length": length, "stop": list(stop)} | {name: getattr(sampler, name) for name in knobs(Sampler)}
+    asked = {"length": length, "stop": list(stop), "adapt_to": adapt_to} | {name: getattr(sampler, name) for name in knobs(Sampler)}
     to_stdout, kept = output in (None, "-"), list[str]()
     for number in range(num_samples):
         how: dict[str, Any] = {"length": length, "seed": seed + number, "stop": stop} | settings
@@ -123,6 +128,16 @@ def sample(
             kept.extend(pieces)
     if not to_stdout:
         _write(Path(str(output)), "".join(kept).encode())
+
+
+def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list[str]]:
+    """The model leaning toward a file, which is read as the run's corpus was; and what there is to say of the file."""
+    from tqdm import tqdm
+
+    reading = read([file], DataConfig(**model.about["data"]))
+    text, changes = (reading.text, []) if isinstance(reading.text, bytes) else model.vocabulary.repair(reading.text, unknown)
+    with tqdm(total=len(text), unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr) as bar:
+        return model.adapted(text, each=bar.update), [*reading.notices, *changes]
 
 
 def _write(path: Path, data: bytes) -> None:

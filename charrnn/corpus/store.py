@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import recall
+from charrnn.corpus.yardstick import Measure, measure
 from charrnn.errors import CorpusError
 from charrnn.vocab import Ids, Vocabulary
 
@@ -58,6 +59,11 @@ class Corpus:
         if window is not None and window not in self._recalled:
             self._recalled[window] = recall.recall(self.train, window)
         return None if window is None else self._recalled[window]
+
+    @cached_property
+    def yardstick(self) -> Measure | None:
+        """The loss of a count-based model of the training part on the validation part; None without one."""
+        return measure(self.train, self.val, len(self.vocabulary)) if len(self.val) else None
 
     @cached_property
     def prime(self) -> int:

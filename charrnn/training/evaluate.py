@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,10 +12,7 @@ from torch.nn import functional
 
 from charrnn import recall
 from charrnn.checkpoint import Checkpoint
-from charrnn.checkpoint import read as read_checkpoint
-from charrnn.config import DataConfig
-from charrnn.corpus.reading import read
-from charrnn.errors import CheckpointError, CorpusError
+from charrnn.errors import CheckpointError
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
@@ -104,27 +100,3 @@ def load_weights(model: CharRNN, checkpoint: Checkpoint) -> None:
         raise CheckpointError(
             f"the weights are not those of the configuration: {' '.join(str(error).split())[:300]}; use another checkpoint"
         ) from None
-
-
-def evaluate_file(
-    path: Path, file: str, data: DataConfig, unknown: str, *, each: Callable[[int], object] = lambda _: None
-) -> tuple[Evaluation, list[str]]:
-    """The static loss of a checkpoint on a text file, in one stream, and what there is to say of the file.
-
-    Args:
-        path: the checkpoint's directory.
-        file: as ``charrnn train`` takes them.
-        data: how it is read.
-        unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
-        each: called with the number of characters after each chunk.
-
-    Raises:
-        CharRNNError: the file or the checkpoint cannot be read, or a character is unknown.
-    """
-    checkpoint = read_checkpoint(path)
-    reading = read([file], data)
-    text, changes = (reading.text, []) if isinstance(reading.text, bytes) else checkpoint.vocabulary.repair(reading.text, unknown)
-    if not text:
-        raise CorpusError(f"nothing is left of {file}: the model has seen none of its characters; give another file")
-    found = evaluate(load_model(checkpoint, "cpu"), checkpoint.vocabulary.encode(text), checkpoint.prime, each=each)
-    return found, [*reading.notices, *changes]

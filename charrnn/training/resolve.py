@@ -14,7 +14,7 @@ from charrnn.training.device import available_threads, pick_device, pick_precisi
 from charrnn.training.timing import LONGEST_INTERVAL, steps_for
 
 DEFAULT_MINUTES = 5.0
-EVERY = {"report_every": 100, "eval_every": 10, "save_every": 10, "sample_every": 5}  # how often in a run, where auto
+EVERY = {"report_every": 100, "eval_every": 20, "save_every": 20, "sample_every": 5}  # how often in a run, where auto
 
 Tell = Callable[[str], object]
 

@@ -19,7 +19,10 @@ from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write
 from charrnn.training.trainer import Trainer
 
 # What may be another when a run is gone on with; all the rest would make it another run.
-FREE = {"minutes", "steps", "eval_every", "save_every", "sample_every", "report_every", "keep", "threads", "device", "name", "runs_dir"}
+FREE = {
+    "minutes", "steps", "eval_every", "save_every", "sample_every", "report_every", "patience", "keep", "threads",
+    "device", "name", "runs_dir",
+}  # fmt: skip
 
 
 def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -> Trainer:
@@ -141,12 +144,18 @@ def _same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None:
 
 def _with_end(run: Run, stored: RunConfig, config: RunConfig, given_steps: int | None, checkpoint: Checkpoint, tell: Tell) -> RunConfig:
     """The configuration with the run's own end, or the later one that was given."""
-    step, old = checkpoint.about["step"], stored.train.steps
+    step, old, final = checkpoint.about["step"], stored.train.steps, run.final()
     assert old is not None
     end = given_steps or max(old, _written(run).get("steps") or 0)  # a later end may have been asked for and not reached
     if end < step:
         raise ResumeError(f"steps: {end} is given, but the run {run.path} is at step {step} already; give more")
-    if step == end and (run.final() is not None or config.data.val_fraction == 0):
+    patience, stale = config.train.patience, (checkpoint.trainer or {}).get("stale", 0)
+    if step < end and final is not None and patience is not None and stale >= patience:
+        raise ResumeError(
+            f"the run {run.path} stopped at step {step} of {end}: the validation loss had turned, its best is at step {final['step']}; "
+            "`--resume --patience none` goes on all the same"
+        )
+    if step == end and (final is not None or config.data.val_fraction == 0):
         raise ResumeError(f"the run {run.path} is at its end, step {step} of {end}; `--resume --steps {2 * end}` goes on to a later one")
     if end != old:
         tell(f"the end is now step {end:,}, it was {old:,}; the learning rate goes on as in a run of {end:,} steps")

@@ -12,7 +12,7 @@ from charrnn.training.trainer import Trainer
 WARMUP_STEPS = 3  # the first steps allocate
 SHARE = 0.04  # of the budget that may go into timing
 LONGEST = 4.0  # seconds; as much as is needed for a steady mean
-EVALUATIONS = 10  # what eval_every auto asks for in a run that is not long
+EVALUATIONS = 20  # what eval_every auto asks for in a run that is not long
 LONGEST_INTERVAL = 5000  # and the most steps that it lets pass: some minutes
 TIMED_CHARACTERS = 8192  # of the validation text
 BEARABLE = 30.0  # seconds that the final validation may take however few are asked for

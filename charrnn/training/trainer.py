@@ -34,7 +34,7 @@ from charrnn.training.report import Report
 from charrnn.training.schedule import learning_rate
 
 BETAS = (0.9, 0.99)  # the second is shorter than Adam's 0.999: runs of minutes have few steps
-EVAL_CHARACTERS = 200_000  # the most that a validation while training reads
+EVAL_CHARACTERS = 50_000  # the most that a validation while training reads
 EVAL_LANES = 16
 
 
@@ -60,11 +60,18 @@ class Trainer:
         self.optimizer = _optimizer(self.model, knobs.weight_decay)
         self.state: Tensor | None = None  # (L, P, B, H)
         self.loss_sum, self.loss_count = 0.0, 0  # since the last line of metrics.jsonl
+        self.stale = 0  # validations since the best
         self.metrics_bytes = 0
         self.last = Report(0, self.steps, math.nan, 0.0, math.nan)
 
+    @property
+    def turned(self) -> bool:
+        """Whether the validation loss has turned: it found nothing better for as long as patience lasts."""
+        patience = self.config.train.patience
+        return patience is not None and self.stale >= patience
+
     def run(self) -> Iterator[Report]:
-        """Train to the end, or until ``stop_requested``; the step under way is finished and saved.
+        """Train to the end, or until the validation loss has turned, or until ``stop_requested``; the step under way is finished and saved.
 
         Raises:
             DivergedError: a loss or gradient is no number; nothing was updated with it.
@@ -83,11 +90,12 @@ class Trainer:
 
     def _steps(self, metrics: BinaryIO) -> Iterator[Report]:
         assert self.directory is not None
-        while self.step < self.steps and not self.stop_requested:
+        while self.step < self.steps and not self.turned and not self.stop_requested:
             yield self._reported(*self.train_step(), metrics)
         if self.stop_requested and self.step > 0 and not self.directory.step(self.step).exists():
             self._save(None, metrics)  # the wish came after the step had been reported
-        if self.step == self.steps and not self.stop_requested and len(self.corpus.val) and self.directory.final() is None:
+        ended = (self.step == self.steps or self.turned) and not self.stop_requested
+        if ended and len(self.corpus.val) and self.directory.final() is None:
             yield from self._finish(metrics)
 
     def train_step(self) -> tuple[float, float, float]:
@@ -129,6 +137,7 @@ class Trainer:
                 "step": self.step,
                 "loss_sum": self.loss_sum,
                 "loss_count": self.loss_count,
+                "stale": self.stale,
                 "metrics_bytes": self.metrics_bytes,
                 "corpus": {"fingerprint": self.corpus.fingerprint, "characters": len(self.corpus), "symbols": len(self.corpus.vocabulary)},
                 "torch": torch.__version__,
@@ -142,6 +151,7 @@ class Trainer:
         self.step = checkpoint.trainer["step"]
         self.last = replace(self.last, step=self.step)
         self.loss_sum, self.loss_count = checkpoint.trainer["loss_sum"], checkpoint.trainer["loss_count"]
+        self.stale = checkpoint.trainer["stale"]
         self.metrics_bytes = checkpoint.trainer["metrics_bytes"]
         tensors = {name: torch.from_numpy(value.copy()) for name, value in checkpoint.trainer_tensors.items()}
         load_weights(self.model, checkpoint)
@@ -173,27 +183,28 @@ class Trainer:
         return total / max(1, int((batch.y != PADDING).sum())), state
 
     def _reported(self, loss: float, lr: float, grad_norm: float, metrics: BinaryIO) -> Report:
+        assert self.directory is not None
         knobs = self.config.train
         self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + 1
         last = self.step == self.steps
         val_loss = self.validate() if len(self.corpus.val) and (last or _due(knobs.eval_every, self.step)) else None
         if val_loss is not None and not math.isfinite(val_loss):
             raise DivergedError(f"after step {self.step} the validation loss is {val_loss:g}; {self._advice()}")
+        better = val_loss is not None and val_loss < self.directory.best_val_loss()
+        if val_loss is not None:
+            self.stale = 0 if better else self.stale + 1
         train_loss = None
         if last or val_loss is not None or _due(knobs.report_every, self.step):
             train_loss = self.loss_sum / self.loss_count
             self.loss_sum, self.loss_count = 0.0, 0
             line = {"step": self.step, "learning_rate": lr, "train_loss": train_loss, "grad_norm": grad_norm, "val_loss": val_loss}
             self._write_line(metrics, line)
-        saved = self._save(val_loss, metrics) if self._save_due(val_loss, last) else None
-        self.last = Report(self.step, self.steps, loss, lr, grad_norm, train_loss, val_loss, saved=saved)
+        saved = self._save(val_loss, metrics) if better or self._save_due(last) else None
+        self.last = Report(self.step, self.steps, loss, lr, grad_norm, train_loss, val_loss, saved=saved, turned=self.turned)
         return self.last
 
-    def _save_due(self, val_loss: float | None, last: bool) -> bool:
-        if last or self.stop_requested or self.save_requested or _due(self.config.train.save_every, self.step):
-            return True
-        assert self.directory is not None
-        return val_loss is not None and val_loss < self.directory.best_val_loss()
+    def _save_due(self, last: bool) -> bool:
+        return last or self.turned or self.stop_requested or self.save_requested or _due(self.config.train.save_every, self.step)
 
     def _save(self, val_loss: float | None, metrics: BinaryIO) -> Path:
         assert self.directory is not None
@@ -237,6 +248,7 @@ class Trainer:
             "train_characters": len(self.corpus.train),
             "val_characters": len(self.corpus.val),
             "epochs": self.step / self.lanes.steps_per_epoch,
+            "yardstick": asdict(self.corpus.yardstick) if self.corpus.yardstick else None,
         }
 
     def _optimizer_state(self) -> dict[str, dict[str, Tensor]]:

@@ -1,0 +1,102 @@
+"""Adaptive loss: each piece of a text is scored first, then learned from. Knows nothing of runs and of training's own schedule.
+
+Dynamic evaluation (Mikolov et al. 2010, Krause et al. 2017): gradient steps scaled by the running mean square of the gradients
+(RMSprop, Tieleman and Hinton 2012), with a decay toward the trained weights, so that what was learned from a piece fades.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from charrnn import recall
+from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint import read as read_checkpoint
+from charrnn.config import DataConfig
+from charrnn.corpus.reading import read
+from charrnn.errors import CorpusError
+from charrnn.training.evaluate import Evaluation, evaluate, load_model
+from charrnn.training.model import CharRNN
+from charrnn.vocab import Ids
+
+PIECE = 32  # characters between updates; gradients reach back so far
+LEARNING_RATE = 3e-4
+DECAY = 1e-3  # toward the trained weights, at each update
+MEMORY = 0.999  # of the mean square
+TINY = 1e-8
+
+
+def adapt(model: CharRNN, ids: Ids, prime: int, *, each: Callable[[int], object] = lambda _: None) -> Evaluation:
+    """The adaptive loss of a text, every symbol of it counted before anything is learned from it.
+
+    Args:
+        model: its weights are changed, and lean toward the text afterwards; left in the mode in which it was.
+        ids: (n,) the text.
+        prime: id of the symbol that is read before the first.
+        each: called with the number of characters after each piece; what it raises ends the reading.
+    """
+    device = model.head.weight.device
+    symbols = np.concatenate([[prime], ids]).astype(np.int64)
+    x, y = torch.from_numpy(symbols[:-1, None]).to(device), torch.from_numpy(symbols[1:]).to(device)  # (n, 1), (n,)
+    window = model.copy_window
+    recalled = None if window is None else torch.from_numpy(recall.recall(symbols[:-1], window))[:, None].to(device)  # (n, 1, K)
+    weights = list(model.parameters())
+    trained = [weight.detach().clone() for weight in weights]
+    squares = [torch.zeros_like(weight) for weight in weights]
+    training, state, total = model.training, None, 0.0
+    model.eval()
+    try:
+        for start in range(0, len(ids), PIECE):
+            here = slice(start, start + PIECE)
+            logits, state = model(x[here], state, None if recalled is None else recalled[here])
+            loss = functional.cross_entropy(logits[:, 0], y[here])
+            gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+            state, total = state.detach(), total + loss.item() * len(logits)
+            with torch.no_grad():
+                correction = 1 - MEMORY ** (start // PIECE + 1)
+                for weight, gradient, square, home in zip(weights, gradients, squares, trained, strict=True):
+                    if gradient is not None:
+                        square.mul_(MEMORY).addcmul_(gradient, gradient, value=1 - MEMORY)
+                        weight.addcdiv_(gradient, (square / correction).sqrt_().add_(TINY), value=-LEARNING_RATE)
+                        weight.lerp_(home, DECAY)
+            each(len(logits))
+    finally:
+        model.train(training)
+    return Evaluation(len(ids), total / len(ids))
+
+
+def adapted(checkpoint: Checkpoint, ids: Ids, *, each: Callable[[int], object] = lambda _: None) -> dict[str, NDArray[Any]]:
+    """The weights of a checkpoint after reading a text so, float32 by name."""
+    model = load_model(checkpoint, "cpu")
+    adapt(model, ids, checkpoint.prime, each=each)
+    return {name: weight.numpy().copy() for name, weight in model.state_dict().items()}
+
+
+def evaluate_file(
+    path: Path, file: str, data: DataConfig, unknown: str, *, adaptive: bool = False, each: Callable[[int], object] = lambda _: None
+) -> tuple[Evaluation, list[str]]:
+    """The loss of a checkpoint on a text file, in one stream, and what there is to say of the file.
+
+    Args:
+        path: the checkpoint's directory.
+        file: as ``charrnn train`` takes them.
+        data: how it is read.
+        unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
+        adaptive: learn from each piece after it is scored; else the weights stay as they are.
+        each: called with the number of characters after each chunk.
+
+    Raises:
+        CharRNNError: the file or the checkpoint cannot be read, or a character is unknown.
+    """
+    checkpoint = read_checkpoint(path)
+    reading = read([file], data)
+    text, changes = (reading.text, []) if isinstance(reading.text, bytes) else checkpoint.vocabulary.repair(reading.text, unknown)
+    if not text:
+        raise CorpusError(f"nothing is left of {file}: the model has seen none of its characters; give another file")
+    model, ids = load_model(checkpoint, "cpu"), checkpoint.vocabulary.encode(text)
+    found = (adapt if adaptive else evaluate)(model, ids, checkpoint.prime, each=each)
+    return found, [*reading.notices, *changes]

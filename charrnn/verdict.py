@@ -1,0 +1,95 @@
+"""The verdict on a run: is it any good, is it over-fitted or under-trained, what to do next. Knows nothing of how it was trained.
+
+It rests on three numbers: the loss on held-out text, the loss of a count-based model on the same (the yardstick), and the
+training loss; and on where in the run the best of the first was found.
+"""
+
+import math
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from charrnn.checkpoint import read_about
+from charrnn.runs import RUNS_DIR, Run
+
+RISEN = 0.01  # nats that the validation loss rose after its best, to count as turned
+CLOSE = 0.06  # nats between training and validation loss that show a network which has not learned all it could
+WIDE = 0.25  # nats between them that show one that learned its text by heart
+FEW_PASSES = 3.0  # over the training text
+MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.6
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What there is to say of a run.
+
+    Args:
+        kind: ``over-fitted``, ``under-trained``, ``at its best``, ``unknown``.
+        text: one short paragraph.
+        command: what to do next, fit for a shell; empty where there is nothing.
+    """
+
+    kind: str
+    text: str
+    command: str
+
+
+def verdict(run: Run) -> Verdict | None:
+    """The verdict on a run, from its best checkpoint and its metrics; None where nothing was validated."""
+    config = read_about(run.best())
+    about = config["about"]
+    validated = [line for line in run.lines() if line.get("val_loss") is not None]
+    best = next((line for line in validated if line["step"] == about["step"]), None)
+    if best is None:
+        return None
+    final = run.final()
+    loss = final["final_val_loss"] if final and final.get("step") == about["step"] else about["val_loss"]
+    gap, rise = best["val_loss"] - best["train_loss"], validated[-1]["val_loss"] - best["val_loss"]
+    kind = _kind(gap, rise, about["epochs"])
+    text = f"{_against(loss, about.get('yardstick'))} {_words(kind, gap, rise, about, validated[-1]['step'])}"
+    return Verdict(kind, text, _command(kind, run, about, config["model"]["dropout"]))
+
+
+def _kind(gap: float, rise: float, epochs: float) -> str:
+    if rise > RISEN or gap > WIDE:
+        return "over-fitted"
+    if gap < CLOSE or epochs < FEW_PASSES:
+        return "under-trained"
+    return "at its best"
+
+
+def _against(loss: float, yardstick: dict[str, Any] | None) -> str:
+    bits = loss / math.log(2)
+    if yardstick is None:
+        return f"{bits:.3f} bits per character."
+    counts = yardstick["nats_per_character"] / math.log(2)
+    sample = f" (counted on {yardstick['train_characters']:,} characters)"
+    share = bits / counts - 1
+    if share > 0:
+        return f"{bits:.3f} bits per character: {share:.0%} worse than counting which characters follow which, {counts:.3f}{sample}."
+    return f"{bits:.3f} bits per character: {-share:.0%} better than counting which characters follow which, {counts:.3f}{sample}."
+
+
+def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int) -> str:
+    passes = f"{about['epochs']:.1f} passes over the text"
+    if kind == "over-fitted":
+        why = (
+            f"the validation loss was best at step {about['step']:,} and {rise:.2f} higher at step {last:,}"
+            if rise > RISEN
+            else f"it does {gap:.2f} nats better on the text it learned from than on held-out text"
+        )
+        return f"Over-fitted: {why}; the best checkpoint is kept. More text would help most; else more dropout."
+    if kind == "under-trained":
+        return f"Under-trained: after {passes} it does nearly as well on new text as on its own ({gap:.2f} nats apart); go on for longer."
+    return f"At its best for this size: {passes}, {gap:.2f} nats between its own text and new text; a longer run with a larger network gains a little."
+
+
+def _command(kind: str, run: Run, about: dict[str, Any], dropout: float) -> str:
+    steps = about["steps"]
+    where = [] if str(run.path.parent) == RUNS_DIR else ["--runs-dir", str(run.path.parent)]
+    if kind == "under-trained":
+        return shlex.join(["charrnn", "train", "--resume", "--name", run.path.name, "--steps", str(4 * steps), *where])
+    change = ["--dropout", f"{min(MOST_DROPOUT, dropout + MORE_DROPOUT):.2g}"] if kind == "over-fitted" else []
+    steps = steps if kind == "over-fitted" else 6 * steps
+    corpus = about["corpus"] or ["FILE"]
+    return shlex.join(["charrnn", "train", *corpus, *change, "--steps", str(steps), "--name", f"{run.path.name}-2", *where])
