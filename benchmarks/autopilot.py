@@ -10,6 +10,7 @@ Each run is appended to results/autopilot.jsonl, from which the command goes on;
 
 import argparse
 import json
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from machine import describe
 from texts import DATA, TEXTS
 
 RESULTS = Path(__file__).parent / "results" / "autopilot.jsonl"
+MEASURED = Path(__file__).parent.parent / "charrnn" / "training" / "measured.py"
 HELD_OUT = 50_000
 COST = {(1, 128): 0.25, (2, 128): 0.5, (2, 256): 1.0, (2, 384): 1.6, (2, 512): 3.2}  # time a character, beside 2 x 256
 STEP = 16 * 64  # characters
@@ -68,6 +70,7 @@ def main() -> None:
                 file.write(json.dumps(result) + "\n")
             print(row(result), flush=True)
     table()
+    write()
 
 
 def results() -> list[dict[str, Any]]:
@@ -114,6 +117,53 @@ def row(result: dict[str, Any]) -> str:
         f"dropout {result['dropout']:.1f}  {passes:6.1f} passes  last {result['last']:.4f}  best {result['best']:.4f} at "
         f"{result['best_step'] / result['steps']:.1f}  counts {result['yardstick']:.4f}  {result['seconds']:.0f} s"
     )
+
+
+HEAD = '''"""What runs of several sizes reached on texts of several sizes: the ground under the autopilot's advice. Knows nothing else.
+
+Written by ``python benchmarks/autopilot.py``, from benchmarks/results/autopilot.jsonl.
+"""
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A measured run, mean over the texts of that size.
+
+    Args:
+        characters: of training text.
+        passes: over it at 2 x 256; what another network does in the same time counts as much.
+        num_layers, hidden_size, dropout: the knobs.
+        ratio: its loss on held-out text over the yardstick's.
+    """
+
+    characters: int
+    passes: float
+    num_layers: int
+    hidden_size: int
+    dropout: float
+    ratio: float
+
+
+MEASURED = [
+'''
+
+
+def write() -> None:
+    """MEASURED, as the package has it."""
+    runs: dict[int, dict[str, dict[tuple[Any, ...], float]]] = {}  # by size, text and knobs
+    for result in results():
+        passes = round(result["work"] * 1e6 / result["characters"], 2)
+        key = passes, result["num_layers"], result["hidden_size"], result["dropout"]
+        runs.setdefault(result["characters"], {}).setdefault(result["text"], {})[key] = result["last"] / result["yardstick"]
+    ratios: dict[tuple[Any, ...], list[float]] = {}
+    for size, texts in runs.items():
+        most = max(map(len, texts.values()))
+        for found in texts.values():
+            for key, ratio in found.items() if len(found) == most else ():  # a text with fewer runs would bend the means
+                ratios.setdefault((size, *key), []).append(ratio)
+    rows = (f"    Row({size:_}, {rest}, {statistics.mean(ratios[size, *key]):.3f}),\n" for size, *key in sorted(ratios) if (rest := ", ".join(map(str, key))))
+    MEASURED.write_text(HEAD + "".join(rows) + "]\n", encoding="utf-8")
 
 
 def table() -> None:

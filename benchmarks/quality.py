@@ -1,69 +1,132 @@
-"""Validation loss against time: trains with the defaults on a text file.
+"""The quality that minutes buy: losses on text that was neither trained on nor chosen by, beside PPMd.
 
-    python benchmarks/quality.py my.txt --minutes 3
-    python benchmarks/quality.py my.txt --minutes 3 --tune --set hidden_size=384
+    python benchmarks/quality.py --data DIRECTORY
+    python benchmarks/quality.py --data DIRECTORY --only "shakespeare 3"
 
-Prints the loss in nats per character against the time by the clock, and at the end that of the whole held-out text (the
-last 10 %) in one stream, by the best checkpoint. ``--tune`` leaves the last 10 % out altogether and holds out the last 5 % of
-the rest instead: settings are chosen there, never on the reported part.
+For each case the first 90 % of a text are given to `charrnn train FILE --minutes M --val-fraction 0.05 --seed S`, with no other knob
+set, so that its last 5 % choose the checkpoint; then `charrnn evaluate`, static and `--adaptive`, reads the last 10 % (of Penn Treebank:
+its test file) in one stream. PPMd (order 6, of the `bench` extra) has read the same 90 % first; it learns while it reads, so it stands
+beside the adaptive loss reading straight through, and beside the static one starting anew for each 8 KB.
+
+Each run is appended to results/quality.jsonl, from which the command goes on: what stands there is not run again.
 """
 
 import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
-import charrnn
 from machine import describe
-from charrnn.config import run_knobs
+from texts import DATA, TEXTS, penn
+
+RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
+CASES = [
+    *(("shakespeare", 3.0, seed) for seed in range(3)),
+    *(("molecules", 3.0, seed) for seed in range(3)),
+    ("shakespeare", 30.0, 0),
+    ("penn", 30.0, 0),
+    ("python", 30.0, 0),
+]
+MOST = {"molecules": 2_000_000, "python": 2_000_000}  # characters of a text
+PIECE = 8192  # bytes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus")
-    parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--characters", type=int, help="take only so many, from the beginning")
-    parser.add_argument("--strip", action="store_true", help="take the spaces at both ends off each line (character-level PTB)")
-    parser.add_argument("--tune", action="store_true", help="hold out the last 5 %% of the training part instead")
-    parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="another value than the default")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--only", default="", help="a text's name, and minutes, of the cases to run")
     args = parser.parse_args()
     print(describe())
-    text = read(args)
-    knobs: dict[str, Any] = {"minutes": args.minutes, "seed": args.seed}
-    for setting in args.set:
-        name, value = setting.split("=")
-        knobs[name] = run_knobs()[name].parse(value)
-    if args.tune:
-        text, knobs["val_fraction"] = text[: int(len(text) * 0.9)], 0.05
-    if knobs.get("steps"):
-        del knobs["minutes"]
-    train(text, knobs)
+    wanted = args.only.split()
+    for text, minutes, seed in CASES:
+        if all(word in (text, f"{minutes:g}") for word in wanted) and find(text=text, minutes=minutes, seed=seed) is None:
+            append(run(*parts(args.data, text), text, minutes, seed))
+    for text in dict.fromkeys(text for text, _, _ in CASES):
+        if find(text=text, model="PPMd") is None:
+            append(ppmd(*parts(args.data, text), text))
+    table()
 
 
-def read(args: argparse.Namespace) -> str:
-    with open(args.corpus, encoding="utf-8", newline="") as file:
-        text = file.read()
-    if args.strip:
-        text = "\n".join(line.strip(" ") for line in text.split("\n"))
-    return text[: args.characters]
+def results() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
 
 
-def train(text: str, knobs: dict[str, Any]) -> None:
-    begin = time.perf_counter()
+def find(**wanted: Any) -> dict[str, Any] | None:
+    return next((result for result in results() if wanted.items() <= result.items()), None)
 
-    def show(report: Any) -> None:
+
+def append(result: dict[str, Any]) -> None:
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("a") as file:
+        file.write(json.dumps(result) + "\n")
+    print(json.dumps(result), flush=True)
+
+
+def parts(data: Path, text: str) -> tuple[str, str]:
+    """What is learned from, and what is reported on."""
+    whole = TEXTS[text](data)[: MOST.get(text)]
+    if text == "penn":
+        return whole, penn(data, "test")
+    return whole[: int(len(whole) * 0.9)], whole[int(len(whole) * 0.9) :]
+
+
+def run(learned: str, reported: str, text: str, minutes: float, seed: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as directory:
+        for name, part in (("learned.txt", learned), ("reported.txt", reported)):
+            (Path(directory) / name).write_text(part, encoding="utf-8", newline="")
+
+        def charrnn(*words: str, **how: Any) -> Any:
+            return subprocess.run([sys.executable, "-m", "charrnn", *words], cwd=directory, check=True, stdout=subprocess.PIPE, **how)
+
+        begin = time.perf_counter()
+        charrnn("train", "learned.txt", "--minutes", f"{minutes:g}", "--val-fraction", "0.05", "--seed", str(seed), "--name", "run")
         seconds = time.perf_counter() - begin
-        if report.final is not None:
-            final = report.final
-            print(f"{seconds:7.1f} s  whole held-out text, {final.characters:,} characters: ", end="")
-            print(f"{final.nats_per_character:.4f} nats = {final.bits_per_character:.4f} bits per character")
-        elif report.val_loss is not None:
-            print(f"{seconds:7.1f} s  step {report.step:6,}  train {report.train_loss:.4f}  validation {report.val_loss:.4f}")
+        static = json.loads(charrnn("evaluate", "run", "reported.txt", "--json").stdout)
+        adaptive = json.loads(charrnn("evaluate", "run", "reported.txt", "--adaptive", "--json").stdout)
+        about = json.loads(charrnn("info", "run", "--json").stdout)
+    names = ("cell", "num_layers", "hidden_size", "dropout", "step", "steps", "epochs", "parameters")
+    return {
+        "text": text, "minutes": minutes, "seed": seed, "model": "charrnn", "static": static["nats_per_character"],
+        "adaptive": adaptive["nats_per_character"], "characters": static["characters"], "seconds": round(seconds, 1),
+        "chosen_by": about["final_val_loss"], **{name: about[name] for name in names}, "machine": describe(),
+    }  # fmt: skip
 
-    with tempfile.TemporaryDirectory() as runs:
-        charrnn.train(text=text, runs_dir=runs, name="quality", on_report=show, on_notice=print, **knobs)
-    print(f"{time.perf_counter() - begin:7.1f} s  in all")
+
+def ppmd(learned: str, reported: str, text: str) -> dict[str, Any]:
+    import pyppmd
+
+    def size(data: bytes) -> int:
+        encoder = pyppmd.Ppmd8Encoder(6, 64 << 20, 0)
+        return len(encoder.encode(data) + encoder.flush())
+
+    before, after = learned.encode(), reported.encode()
+    start = size(before)
+    nats = 8 * math.log(2) / len(reported)
+    pieces = sum(size(before + after[place : place + PIECE]) - start for place in range(0, len(after), PIECE))
+    return {"text": text, "model": "PPMd", "static": nats * pieces, "adaptive": nats * (size(before + after) - start)}
+
+
+def table() -> None:
+    print(f"\n{'text':12} {'minutes':>7} {'seeds':>5}  {'static':>15} {'adaptive':>15}  PPMd: each 8 KB, straight   seconds")
+    for text, minutes in dict.fromkeys((text, minutes) for text, minutes, _ in CASES):
+        found = [result for result in results() if (result["text"], result.get("minutes")) == (text, minutes)]
+        other = find(text=text, model="PPMd")
+        if found and other:
+            static, adaptive, seconds = (statistics.median(result[name] for result in found) for name in ("static", "adaptive", "seconds"))
+            print(
+                f"{text:12} {minutes:7g} {len(found):5}  {both(static)} {both(adaptive)}  {both(other['static'])} {both(other['adaptive'])}  "
+                f"{seconds:7.0f}   static from {min(r['static'] for r in found):.4f} to {max(r['static'] for r in found):.4f}"
+            )
+
+
+def both(nats: float) -> str:
+    return f"{nats:.4f} ({nats / math.log(2):.3f})"
 
 
 if __name__ == "__main__":

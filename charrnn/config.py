@@ -37,6 +37,7 @@ class Knob:
     auto: bool = False
     none: bool = False
     short: str = ""
+    planned: bool = False  # where it is not given, or auto, the autopilot sets it; the default is a size to begin with
 
     @property
     def flag(self) -> str:
@@ -53,7 +54,7 @@ class Knob:
             words += f" above {self.above:g}" if self.above > -math.inf else ""
             words += f" from {self.low:g}" if self.low > -math.inf else ""
             words += f" to {self.high:.15g}"
-        return words + (" or auto" if self.auto else "") + (" or none" if self.none else "")
+        return words + (" or auto" if self.auto or self.planned else "") + (" or none" if self.none else "")
 
     def refuse(self, value: object, source: str = "") -> ConfigError:
         place = f" (from {source})" if source else ""
@@ -67,6 +68,8 @@ class Knob:
             return self.check(None, source)
         if free:
             return self.check(text, source)
+        if self.planned and word.lower() == "auto":
+            return "auto"
         if self.choices or word.lower() == "auto":
             return self.check(word.lower(), source)
         try:
@@ -134,8 +137,8 @@ class ModelConfig(Checked):
     """The sizes of the network."""
 
     cell: str = knob("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
-    hidden_size: int = knob(256, "units of a layer", low=1, high=65536)
-    num_layers: int = knob(2, "recurrent layers", low=1, high=64)
+    hidden_size: int = knob(256, "units of a layer", low=1, high=65536, planned=True)
+    num_layers: int = knob(2, "recurrent layers", low=1, high=64, planned=True)
     embedding_size: int = knob(64, "numbers that stand for a symbol", low=1, high=65536)
     copy_window: int | None = knob(
         8192,
@@ -144,7 +147,7 @@ class ModelConfig(Checked):
         high=2**20,
         none=True,
     )
-    dropout: float = knob(0.1, "share of the units left out in training, one choice for all time steps of a chunk", low=0, high=0.95)
+    dropout: float = knob(0.1, "share of the units left out in training, one choice for all time steps of a chunk", low=0, high=0.95, planned=True)
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,7 @@ class RunConfig(Checked):
             ConfigError: a name is unknown, or a value is not possible.
         """
         check_names(values)
+        values = {name: value for name, value in values.items() if not is_auto(name, value)}
         groups = {field.name: field.type for field in dataclasses.fields(cls) if field.name in GROUPS}
         parts: dict[str, Any] = {}
         for group, kind in groups.items():
@@ -227,6 +231,12 @@ class RunConfig(Checked):
     def replace(self, **values: Any) -> "RunConfig":
         """A copy in which some knobs have another value."""
         return RunConfig.from_flat(self.flat() | values)
+
+
+def is_auto(name: str, value: Any) -> bool:
+    """Whether a value leaves a knob to the autopilot."""
+    knob_ = run_knobs().get(name)
+    return knob_ is not None and knob_.planned and value == "auto"
 
 
 def run_knobs() -> dict[str, Knob]:

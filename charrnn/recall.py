@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 ORDERS = (3, 4, 5, 6, 8, 11)  # k, how many symbols must be the same
 NOTHING = -1
-BLOCK = 1 << 20  # symbols taken at once, so that memory does not grow with the text
-PLACE_BITS = 22  # a place within a block and what stands before it; with 21 for a gram's number and 17 for a symbol, 60 in all
+BLOCK = 1 << 20  # symbols taken at once, and a window before them, so that memory does not grow with the text
 
 Array = NDArray[Any]
 
@@ -36,7 +35,6 @@ def recall(ids: Array, window: int) -> Array:
     Returns:
         (n, K) ids; NOTHING where there was no such time.
     """
-    window = min(window, BLOCK)
     found = np.full((len(ids), len(ORDERS)), NOTHING, np.int16 if len(ids) == 0 or ids.max() < 2**15 else np.int32)
     for start in range(0, len(ids), BLOCK):
         before = max(0, start - window - ORDERS[-1])
@@ -50,11 +48,12 @@ def _recall_block(ids: Array, window: int, kind: Any) -> Array:
     n = len(ids)
     found = np.full((n, len(ORDERS)), NOTHING, kind)
     symbols = int(ids.max()) + 1 if n else 1
+    bits = n.bit_length()  # of a place: 22 at most; with 22 for a gram's number and 18 for a symbol, 62 in all
     number = np.zeros(n, np.int64)  # of the gram of length k - 1 that begins here
     for k in range(1, min(ORDERS[-1], n) + 1):
         gram = number[: n - k + 1] * symbols + ids[k - 1 :]
-        order = np.sort(gram << PLACE_BITS | np.arange(n - k + 1))
-        places, gram = order & ((1 << PLACE_BITS) - 1), order >> PLACE_BITS
+        order = np.sort(gram << bits | np.arange(n - k + 1))
+        places, gram = order & ((1 << bits) - 1), order >> bits
         same = gram[1:] == gram[:-1]
         number[places[0]] = 0
         number[places[1:]] = np.cumsum(~same)

@@ -57,6 +57,11 @@ class Vocabulary:
                 f"a vocabulary of unit {self.unit!r} with {len(self.symbols)} symbols, some twice or none; give each once"
             )
 
+    @property
+    def newline(self) -> int:
+        """The newline's id; -1 where there is none."""
+        return self.symbols.find("\n") if self.symbols else ord("\n")
+
     @classmethod
     def of(cls, text: str | bytes) -> "Vocabulary":
         """The vocabulary of a text: its distinct code points, sorted; that of raw bytes is all 256."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from charrnn import checkpoint as checkpoints
 from charrnn.cli.options import runs_dir_option
 from charrnn.errors import CheckpointError
 from charrnn.runs import Run, all_runs, find_checkpoint
+from charrnn.verdict import verdict
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -43,6 +45,7 @@ def _about(path: Path) -> dict[str, Any]:
     final = Run(path.parent).final() or {}
     if final.get("step") != checkpoint.about["step"]:
         final = {}
+    found = verdict(Run(path.parent)) if path == Run(path.parent).best() else None
     return {
         "run": path.parent.name,
         "checkpoint": str(path),
@@ -57,6 +60,7 @@ def _about(path: Path) -> dict[str, Any]:
         "sha256": checkpoint.sha256,
         "final_val_loss": final.get("final_val_loss"),
         **checkpoint.about,
+        "verdict": asdict(found) if found else None,
         "trained_steps": max((int(step.name.removeprefix("step-")) for step in Run(path.parent).steps()), default=checkpoint.about["step"]),
     }
 
@@ -107,6 +111,8 @@ def _in_full(about: dict[str, Any]) -> str:
         "loss": _loss(about),
         "sha256": about["sha256"],
     }
+    if about["verdict"]:
+        lines["verdict"] = f"{about['verdict']['text']} Next: {about['verdict']['command']}"
     others = [path.name for path in Run(Path(about["checkpoint"]).parent).steps()]
     if len(others) > 1:
         lines["kept"] = ", ".join(others)

@@ -13,6 +13,7 @@ from charrnn.errors import CharRNNError, ConfigError
 
 COMMANDS = {
     "train": "Learn to write from text files.",
+    "plan": "What `train` would do with a text on this machine, and why.",
     "sample": "Write new text.",
     "evaluate": "The loss of a model on a file.",
     "info": "What a model is and how well it does; without a name, the runs.",

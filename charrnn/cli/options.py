@@ -31,7 +31,7 @@ def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:
                 *names,
                 knob.name,
                 metavar=metavar(knob),
-                help=f"{knob.help}  [default: {default or spelled(knob.default)}]",
+                help=f"{knob.help}  [default: {default or ('auto' if knob.planned else spelled(knob.default))}]",
                 expose_value=True,
             )(function)
         return function
@@ -42,7 +42,7 @@ def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:
 def metavar(knob: Knob) -> str:
     """What may stand after the flag, in short."""
     words = "|".join(knob.choices) if knob.choices else {int: "N", float: "X", str: "TEXT"}[knob.kind]
-    return words + ("|auto" if knob.auto else "") + ("|none" if knob.none else "")
+    return words + ("|auto" if knob.auto or knob.planned else "") + ("|none" if knob.none else "")
 
 
 def spelled(value: object) -> str:

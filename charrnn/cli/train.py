@@ -11,6 +11,7 @@ from charrnn.cli.options import given, knob_options
 from charrnn.cli.signals import wishes
 from charrnn.config import run_knobs
 from charrnn.runs import RUNS_DIR, Run
+from charrnn.verdict import verdict
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -61,6 +62,8 @@ def train(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, re
         took = time.monotonic() - begin
         loss = f": {in_words(final.nats_per_character)} on the {final.characters:,} held-out ones" if final else ""
         tell(f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}")
+        if found := verdict(run):
+            tell(f"{found.text} Next: {found.command}")
         tell(f"write with: {_command('sample', run)}")
 
 

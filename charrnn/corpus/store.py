@@ -68,7 +68,5 @@ class Corpus:
     @cached_property
     def prime(self) -> int:
         """What a network reads before a text without a prompt: a newline, else the most frequent symbol; an id."""
-        newline = self.vocabulary.symbols.find("\n") if self.vocabulary.symbols else ord("\n")
-        if newline >= 0:
-            return newline
-        return int(np.bincount(self.train).argmax())
+        newline = self.vocabulary.newline
+        return newline if newline >= 0 else int(np.bincount(self.train).argmax())

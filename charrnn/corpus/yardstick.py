@@ -73,12 +73,15 @@ class Yardstick:
         self.vocab_size = vocab_size
         self.levels: list[Level] = []
         order = min(order, len(ids) - 1)
-        keys, counts, numbers = [], [], [np.zeros(len(ids) + 1, np.int64)]  # numbers[k][i]: of the gram of length k that begins at i
-        firsts = []  # of each length, where each of its grams stands first
+        keys: list[Array] = []
+        counts: list[Array] = []
+        firsts: list[Array] = []  # of each length, where each of its grams stands first
+        numbers: list[Array] = [np.zeros(len(ids) + 1, np.int64)]  # numbers[k][i]: of the gram of length k that begins at i
         for k in range(order + 1):
             joined = numbers[k][: len(ids) - k] * vocab_size + ids[k:].astype(np.int64)
             unique, first, number, count = np.unique(joined, return_index=True, return_inverse=True, return_counts=True)
-            keys.append(unique), counts.append(count), firsts.append(first), numbers.append(number)
+            for found, here in ((keys, unique), (counts, count), (firsts, first), (numbers, number)):
+                found.append(here)
         for k in range(order + 1):
             if k < order:  # how many distinct symbols stand before; a gram at the very beginning has none, and counts as one
                 before = np.bincount(numbers[k + 1][firsts[k + 1] + 1], minlength=len(keys[k]))
@@ -100,7 +103,8 @@ class Yardstick:
             backoff = np.where(context >= 0, level.backoff[context], 1.0)
             probability[k:] = np.where(found, level.shares[place], 0.0) + backoff * here
             number = np.where(found, place, -1)
-        return np.log(probability)
+        logarithm: NDArray[np.float64] = np.log(probability)
+        return logarithm
 
 
 def _level(keys: Array, counts: Array, contexts: int, vocab_size: int) -> Level:

@@ -5,14 +5,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from charrnn.config import RunConfig
+from charrnn.config import RunConfig, is_auto
 from charrnn.corpus.reading import default_name
+from charrnn.corpus.store import Corpus
 from charrnn.errors import ConfigError, RunExistsError
 from charrnn.files import write_file
 from charrnn.runs import Run
+from charrnn.training.plan import Plan, plan
 from charrnn.training.resolve import Tell, read_corpus, resolve, write_config
 from charrnn.training.resume import resume_run
 from charrnn.training.trainer import Trainer
+
+
+def prepare(given: Mapping[str, Any], text: str | bytes | None, tell: Tell, started: float) -> tuple[RunConfig, Corpus, Plan]:
+    """The resolved configuration of a new run, its corpus, and why it is as it is."""
+    config = RunConfig.from_flat(given)
+    corpus = read_corpus(config, text, tell)
+    advice = plan(config, {name for name, value in given.items() if not is_auto(name, value)}, corpus, started)
+    for line in advice.reasons:
+        tell(line)
+    return resolve(config.replace(**advice.values), corpus, tell, started, advice.most_passes), corpus, advice
 
 
 def launch(
@@ -40,8 +52,8 @@ def launch(
     if run.exists() and not overwrite:
         goes_on = "--resume goes on with it, " if run.steps() else ""
         raise RunExistsError(f"the run {run.path} exists; {goes_on}--name NAME starts another beside it, --overwrite deletes it")
-    corpus = read_corpus(config, text, tell)
-    config = resolve(config.replace(name=run.path.name), corpus, tell, started)
+    config, corpus, _ = prepare(given, text, tell, started)
+    config = config.replace(name=run.path.name)
     trainer = Trainer(config, corpus, run)
     if run.path.exists() and overwrite:
         run.remove()

@@ -8,21 +8,24 @@ Knows nothing of losses, texts or sampling. The NumPy twin of every cell stands 
     K  symbols recalled at each place (recall.ORDERS)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from charrnn.config import ModelConfig
 from charrnn.recall import ORDERS
+from charrnn.training import kernels
 
+Kernel = Callable[[Tensor, Tensor, Sequence[Tensor], torch.dtype], tuple[Tensor, Tensor]]
+WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 FORGET_BIAS = 1.0  # Gers et al. 2000, Jozefowicz et al. 2015: begin by remembering
 
 
 class RecurrentLayer(nn.Module):
     """One recurrent layer: ``(x (T, B, width), state (P, B, H) or None) -> (y (T, B, H), state (P, B, H))``.
 
-    Built on PyTorch's one-layer modules, so that their fused kernels are used where there are any.
+    Built on PyTorch's one-layer modules, so that their fused kernels are used where there are any; kernels.py has the others.
     """
 
     rnn: nn.RNNBase
@@ -77,6 +80,10 @@ class GRULayer(RecurrentLayer):
         super().__init__()
         self.rnn = nn.GRU(width, hidden_size)
 
+    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """As every layer; on a CPU by a kernel of our own."""
+        return _on_cpu(kernels.gru, self.rnn, x, state) if x.device.type == "cpu" else super().forward(x, state)
+
 
 class RNNLayer(RecurrentLayer):
     """The plain recurrent layer with tanh (Elman 1990)."""
@@ -86,6 +93,19 @@ class RNNLayer(RecurrentLayer):
     def __init__(self, width: int, hidden_size: int) -> None:
         super().__init__()
         self.rnn = nn.RNN(width, hidden_size, nonlinearity="tanh")
+
+    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """As every layer; on a CPU by a kernel of our own."""
+        return _on_cpu(kernels.rnn, self.rnn, x, state) if x.device.type == "cpu" else super().forward(x, state)
+
+
+def _on_cpu(kernel: Kernel, module: nn.RNNBase, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    """A layer by one of our kernels, with the module's weights, in the precision that autocast asks for."""
+    weights = [module.get_parameter(name) for name in WEIGHTS]
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weights[0].dtype
+    h = x.new_zeros(x.shape[1], module.hidden_size, dtype=torch.float32) if state is None else state[0]  # (B, H)
+    y, last = kernel(x, h, weights, dtype)
+    return y, last[None]  # (T, B, H), (1, B, H)
 
 
 CELLS: dict[str, Callable[[int, int], RecurrentLayer]] = {"lstm": LSTMLayer, "gru": GRULayer, "rnn": RNNLayer}

@@ -1,5 +1,6 @@
 """Every auto of a configuration made a value, by what the corpus and the machine are. Knows nothing of runs that are gone on with."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -11,9 +12,9 @@ from charrnn.errors import ConfigError
 from charrnn.files import write_file
 from charrnn.runs import Run
 from charrnn.training.device import available_threads, pick_device, pick_precision
+from charrnn.training.plan import DEFAULT_MINUTES
 from charrnn.training.timing import LONGEST_INTERVAL, steps_for
 
-DEFAULT_MINUTES = 5.0
 EVERY = {"report_every": 100, "eval_every": 20, "save_every": 20, "sample_every": 5}  # how often in a run, where auto
 
 Tell = Callable[[str], object]
@@ -29,8 +30,16 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
     return Corpus.of(reading.text, config.data.val_fraction)
 
 
-def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float) -> RunConfig:
-    """Every auto made a value: what is left is enough to make the same run again."""
+def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_passes: float = math.inf) -> RunConfig:
+    """Every auto made a value: what is left is enough to make the same run again.
+
+    Args:
+        config: with every knob that was set or planned.
+        corpus: what will be trained on.
+        tell: called with what the user should know.
+        started: by ``time.monotonic``, when the minutes began.
+        most_passes: over the training text, that minutes are turned into; steps that were asked for stand.
+    """
     knobs = config.train
     batch_size, sequence_length = fit(len(corpus.train), knobs.batch_size, knobs.sequence_length)
     if (batch_size, sequence_length) != (knobs.batch_size, knobs.sequence_length):
@@ -50,6 +59,10 @@ def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float) -> Ru
         minutes = knobs.minutes or DEFAULT_MINUTES
         steps = steps_for(minutes * 60 - (time.monotonic() - started), config, corpus)
         tell(f"{steps:,} steps fit into --minutes {minutes:g} on this machine")
+        most = most_passes * len(corpus.train) / (batch_size * sequence_length)
+        if steps > most:
+            steps = max(1, round(most))
+            tell(f"{steps:,} of them, {most_passes:.0f} passes over the text, are planned: more would only learn it by heart; --steps asks for more")
         config = config.replace(minutes=None, steps=steps)
     return resolve_intervals(config)
 

@@ -11,12 +11,23 @@ from charrnn.training.trainer import Trainer
 
 WARMUP_STEPS = 3  # the first steps allocate
 SHARE = 0.04  # of the budget that may go into timing
+SHORTEST = 1.0  # seconds; where a rough figure will do
 LONGEST = 4.0  # seconds; as much as is needed for a steady mean
 EVALUATIONS = 20  # what eval_every auto asks for in a run that is not long
 LONGEST_INTERVAL = 5000  # and the most steps that it lets pass: some minutes
 TIMED_CHARACTERS = 8192  # of the validation text
 BEARABLE = 30.0  # seconds that the final validation may take however few are asked for
 OVERHEAD = 0.15  # seconds to write a checkpoint and draw a sample, with each validation
+
+
+def seconds_per_character(config: RunConfig, corpus: Corpus) -> float:
+    """What a character of training takes, by a few steps; the caller sees to threads and determinism.
+
+    Args:
+        config: resolved.
+        corpus: what is read.
+    """
+    return _seconds_per_step(Trainer(config, corpus, run=None), SHORTEST) / (config.train.batch_size * config.train.sequence_length)
 
 
 def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:

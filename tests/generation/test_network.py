@@ -11,17 +11,20 @@ from charrnn.config import ModelConfig
 from charrnn.errors import CheckpointError
 from charrnn.generation import network
 from charrnn.generation.network import CELLS, Network, shapes
+from charrnn.generation.sampling import log_probabilities
+from charrnn.recall import NOTHING, ORDERS, recall
 from charrnn.training import model as training
 from charrnn.training.model import CharRNN
 
-V, T, B = 11, 200, 3
+V, T, B, W = 11, 200, 3, 40
 SIZES = [(cell, num_layers) for cell in CELLS for num_layers in (1, 3)]
 GATE_PAIRS = [(cell, *pair) for cell in CELLS for pair in combinations(range(CELLS[cell].gates), 2)]
 over_sizes = pytest.mark.parametrize(("cell", "num_layers"), SIZES)
+over_windows = pytest.mark.parametrize("window", [None, 2, W, 2 * T])
 
 
-def make_config(cell, num_layers):
-    return ModelConfig(cell=cell, hidden_size=12, num_layers=num_layers, embedding_size=5, dropout=0.1)
+def make_config(cell, num_layers, copy_window=W):
+    return ModelConfig(cell=cell, hidden_size=12, num_layers=num_layers, embedding_size=5, copy_window=copy_window, dropout=0.1)
 
 
 def lively(config):
@@ -33,7 +36,7 @@ def lively(config):
             if "bias" in name:
                 weight.normal_(0, 0.5, generator=generator)
             else:
-                weight.mul_(5 if name.startswith("head") else 2)
+                weight.normal_(0, 1, generator=generator) if name.startswith("copy") else weight.mul_(5 if name.startswith("head") else 2)
     return model
 
 
@@ -46,9 +49,15 @@ def random_weights(config, scale, seed=0):
     return {name: (scale * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes(config, V).items()}
 
 
+def recalled_in(idx, window):
+    """What is recalled in each of B streams, from the whole of it: (T, B, K); None for no window."""
+    return None if window is None else np.stack([recall(stream, window) for stream in idx.T], axis=1)
+
+
 def torch_logits(model, idx):
+    recalled = recalled_in(idx, model.copy_window)
     with torch.no_grad():
-        return model(torch.from_numpy(idx))[0].numpy()  # (T, B, V)
+        return model(torch.from_numpy(idx), None, None if recalled is None else torch.from_numpy(recalled))[0].numpy()  # (T, B, V)
 
 
 def numpy_logits(numpy_network, idx):
@@ -61,16 +70,28 @@ def numpy_logits(numpy_network, idx):
 
 
 def random_idx(*shape):
-    return np.random.default_rng(3).integers(0, V, shape)
+    """Random ids, of which now and then a run of 12 comes again: 25 or 50 symbols later, within the window and beyond it."""
+    idx = np.random.default_rng(3).integers(0, V, shape)
+    for start in range(60, len(idx) - 12 if shape else 0, 30):
+        idx[start : start + 12] = idx[start - (25 if start % 60 else 50) :][:12]
+    return idx
 
 
 def test_the_tables_of_both_networks_name_the_same_cells():
     assert list(network.CELLS) == list(training.CELLS)
 
 
+def test_the_ids_of_these_tests_recall_in_every_order_and_have_a_longer_memory_than_the_window():
+    for idx in (random_idx(T)[:, None], random_idx(T, B)):
+        found, further = recalled_in(idx, W), recalled_in(idx, T)
+        assert (found != NOTHING).any(axis=(0, 1)).all()
+        assert ((found == NOTHING) & (further != NOTHING)).any(axis=(0, 1)).all()
+
+
+@over_windows
 @over_sizes
-def test_one_stream_has_the_logits_of_pytorch_for_200_steps(cell, num_layers):
-    config = make_config(cell, num_layers)
+def test_one_stream_has_the_logits_of_pytorch_for_200_steps(cell, num_layers, window):
+    config = make_config(cell, num_layers, window)
     model, idx = lively(config), random_idx(T)
     expected = torch_logits(model, idx[:, None])[:, 0]
     assert expected.std() > 1  # else any network would be near
@@ -80,9 +101,10 @@ def test_one_stream_has_the_logits_of_pytorch_for_200_steps(cell, num_layers):
     assert np.abs(found - expected).max() < 1e-4
 
 
+@over_windows
 @over_sizes
-def test_many_streams_have_the_logits_of_pytorch_for_200_steps(cell, num_layers):
-    config = make_config(cell, num_layers)
+def test_many_streams_have_the_logits_of_pytorch_for_200_steps(cell, num_layers, window):
+    config = make_config(cell, num_layers, window)
     model, idx = lively(config), random_idx(T, B)
     expected = torch_logits(model, idx)
     assert expected.std() > 1
@@ -111,15 +133,19 @@ def test_the_comparison_sees_any_two_gates_swapped(cell, first, second, num_laye
 def test_a_step_leaves_the_state_it_is_given_as_it_was(cell, num_layers, batch):
     config = make_config(cell, num_layers)
     numpy_network = Network(config, V, random_weights(config, 1))
-    idx = random_idx(*batch)
-    _, state = numpy_network.step(idx, numpy_network.zero_state(*batch))
-    h, c = state.h.copy(), state.c.copy()
+    idx = np.full(batch, 4)
+    state = numpy_network.zero_state(*batch)
+    for _ in range(5):  # of one symbol, so that it is recalled
+        _, state = numpy_network.step(idx, state)
+    before = [part.copy() for part in state]
     logits, later = numpy_network.step(idx, state)
     again, _ = numpy_network.step(idx, state)
-    np.testing.assert_array_equal(state.h, h)
-    np.testing.assert_array_equal(state.c, c)
+    for part, copy in zip(state, before, strict=True):
+        np.testing.assert_array_equal(part, copy)
     np.testing.assert_array_equal(again, logits)
-    assert not np.array_equal(later.h, h)
+    assert not np.array_equal(later.h, state.h)
+    assert not np.array_equal(later.read, state.read)
+    assert not np.array_equal(later.matched, state.matched)
 
 
 @over_sizes
@@ -130,12 +156,15 @@ def test_the_state_begins_as_zeros_for_one_stream_and_for_many(cell, num_layers)
     one, many = numpy_network.zero_state(), numpy_network.zero_state(B)
     assert (one.h.shape, one.c.shape) == ((num_layers * 12,), (c_size,))
     assert (many.h.shape, many.c.shape) == ((B, num_layers * 12), (B, c_size))
-    assert not any(part.any() for part in (*one, *many))
+    assert (one.read.shape, one.matched.shape, many.read.shape, many.matched.shape) == ((W,), (W,), (B, W), (B, W))
+    assert not any(part.any() for state in (one, many) for part in (state.h, state.c, state.matched))
+    assert all((state.read == NOTHING).all() for state in (one, many))
 
 
+@over_windows
 @over_sizes
-def test_shapes_are_those_of_the_trained_model(cell, num_layers):
-    config = make_config(cell, num_layers)
+def test_shapes_are_those_of_the_trained_model(cell, num_layers, window):
+    config = make_config(cell, num_layers, window)
     assert shapes(config, V) == {name: tuple(weight.shape) for name, weight in CharRNN(config, V).state_dict().items()}
 
 
@@ -162,6 +191,13 @@ def test_a_missing_weight_is_an_error_that_names_it(cell, name):
         Network(config, V, weights)
 
 
+@pytest.mark.parametrize("name", ["copy.weight", "copy.bias"])
+def test_a_weight_for_copying_where_nothing_is_copied_is_one_too_many(name):
+    config = make_config("lstm", 2, copy_window=None)
+    with pytest.raises(CheckpointError, match=f"^the weight {name} has shape .*, its config implies that there is none; use another"):
+        Network(config, V, random_weights(config, 1) | {name: random_weights(make_config("lstm", 2), 1)[name]})
+
+
 @pytest.mark.parametrize("name", ["layers.2.rnn.weight_ih_l0", "layers.0.rnn.weight_hr_l0", "a"])
 def test_a_weight_too_many_is_an_error_that_names_it(name):
     config = make_config("lstm", 2)
@@ -183,7 +219,7 @@ def test_an_rnn_of_one_unit_does_what_a_pencil_does():
         "head.weight": [[2], [-1]],
         "head.bias": [0.1, 0.2],
     }
-    config = ModelConfig(cell="rnn", hidden_size=1, num_layers=1, embedding_size=1)
+    config = ModelConfig(cell="rnn", hidden_size=1, num_layers=1, embedding_size=1, copy_window=None)
     pencil = Network(config, 2, {name: np.array(value, np.float32) for name, value in values.items()})
     first, state = pencil.step(0, pencil.zero_state())
     np.testing.assert_allclose(first, [1.3, -0.4], atol=1e-6)
@@ -200,3 +236,72 @@ def test_extreme_weights_give_finite_logits_in_silence(cell, num_layers, batch):
     logits = numpy_logits(Network(config, V, random_weights(config, 1e4)), random_idx(50, *batch))
     assert np.isfinite(logits).all()
     assert np.abs(logits).max() > 1e4
+
+
+# The copy window
+
+
+def copying(window, weights=None, believed=(1, 10, 100, 1000, 10_000, 100_000)):
+    """A network that raises what is recalled by so much, whatever its state; its other weights are zeros where none are given."""
+    config = make_config("rnn", 1, window)
+    weights = weights or {name: np.zeros(shape, np.float32) for name, shape in shapes(config, V).items()}
+    copy = {"copy.weight": np.zeros((len(ORDERS), 12), np.float32), "copy.bias": np.array(believed, np.float32)}
+    return Network(config, V, weights | copy)
+
+
+def test_a_symbol_recalled_in_several_orders_is_raised_by_the_sum_and_another_by_its_own():
+    # 1 2 3 4 | 5, then 2 3 4 | 6, then 1 2 3 4: 2 3 4 was followed by 6 the last time, and 1 2 3 4 by 5
+    logits = numpy_logits(copying(99), np.array([1, 2, 3, 4, 5, 0, 2, 3, 4, 6, 0, 1, 2, 3, 4]))
+    assert logits[-1].tolist() == [0, 0, 0, 0, 0, 10, 1, 0, 0, 0, 0]
+    # 7 read five times: what followed 7 7 7 is 7, and what followed 7 7 7 7 is 7: 1 + 10
+    assert numpy_logits(copying(99), np.full(5, 7))[-1].tolist() == [0] * 7 + [11] + [0] * 3
+    # read for long: all the orders
+    assert numpy_logits(copying(99), np.full(99, 7))[-1].tolist() == [0] * 7 + [111_111] + [0] * 3
+
+
+def test_streams_side_by_side_are_raised_each_by_its_own():
+    idx = np.stack([np.full(5, 7), np.arange(5), np.full(5, 10)], axis=1)
+    expected = np.zeros((B, V))
+    expected[0, 7] = expected[2, 10] = 11
+    np.testing.assert_array_equal(numpy_logits(copying(2), idx)[-1], expected)
+
+
+@pytest.mark.parametrize("batch", [(), (B,)], ids=["stream", "batch"])
+def test_where_nothing_is_recalled_nothing_is_raised(batch):
+    plain_config = make_config("rnn", 1, None)
+    weights = random_weights(plain_config, 1)
+    idx = np.arange(V) if not batch else np.stack([np.arange(V)] * B, axis=1)
+    plain = numpy_logits(Network(plain_config, V, weights), idx)
+    np.testing.assert_allclose(numpy_logits(copying(99, weights), idx), plain, atol=1e-5)
+
+
+@over_sizes
+def test_a_network_that_believes_nothing_is_the_network_without_a_window(cell, num_layers):
+    config, plain_config = make_config(cell, num_layers), make_config(cell, num_layers, None)
+    weights, idx = random_weights(plain_config, 1), random_idx(T, B)
+    zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes(config, V).items() if name.startswith("copy")}
+    plain = numpy_logits(Network(plain_config, V, weights), idx)
+    np.testing.assert_allclose(numpy_logits(Network(config, V, weights | zeros), idx), plain, atol=1e-4)
+    assert sorted(zeros) == sorted(shapes(config, V).keys() - shapes(plain_config, V).keys()) == ["copy.bias", "copy.weight"]
+
+
+def test_another_window_gives_other_logits():
+    weights, idx = random_weights(make_config("lstm", 2), 1), random_idx(T)
+    found = [numpy_logits(Network(make_config("lstm", 2, window), V, weights), idx).tobytes() for window in (2, W, 2 * T)]
+    assert len(set(found)) == 3
+
+
+@over_sizes
+def test_probabilities_sum_to_one_whatever_is_raised(cell, num_layers):
+    config = make_config(cell, num_layers)
+    logits = numpy_logits(Network(config, V, random_weights(config, 1)), random_idx(T))
+    for row in logits.astype(np.float64):
+        assert math.fsum(np.exp(log_probabilities(row))) == pytest.approx(1, abs=1e-12)
+
+
+def test_without_a_window_the_state_holds_no_symbols():
+    config = make_config("lstm", 1, None)
+    numpy_network = Network(config, V, random_weights(config, 1))
+    for batch in ((), (B,)):
+        _, state = numpy_network.step(np.zeros(batch, int), numpy_network.zero_state(*batch))
+        assert state.read.shape == state.matched.shape == (*batch, 0)

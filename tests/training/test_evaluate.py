@@ -15,7 +15,9 @@ from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import DataConfig, ModelConfig
 from charrnn.errors import CheckpointError, CorpusError, VocabularyError
-from charrnn.training.evaluate import CHUNK, Evaluation, evaluate, evaluate_file, load_model, load_weights
+from charrnn.recall import recall
+from charrnn.training.adapt import evaluate_file
+from charrnn.training.evaluate import CHUNK, Evaluation, evaluate, load_model, load_weights
 from charrnn.training.model import CELLS, CharRNN
 from charrnn.vocab import Ids, Vocabulary
 
@@ -28,9 +30,10 @@ PRIME = 0  # the newline
 cells = pytest.mark.parametrize("cell", CELLS)
 
 
-def network(cell: str = "lstm", vocab_size: int = len(CHARS)) -> CharRNN:
-    """A model with large weights, whose probabilities lie far apart, and with dropout."""
-    model = CharRNN(ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4, dropout=0.5), vocab_size)
+def network(cell: str = "lstm", vocab_size: int = len(CHARS), copy_window: int | None = 2000) -> CharRNN:
+    """A model with large weights, whose probabilities lie far apart, with dropout, and with a window of almost two chunks."""
+    sizes = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4, copy_window=copy_window, dropout=0.5)
+    model = CharRNN(sizes, vocab_size)
     generator = torch.Generator().manual_seed(1)
     for weight in model.parameters():
         weight.data = torch.randn(weight.shape, generator=generator) * 0.7
@@ -45,16 +48,18 @@ def ids(length: int) -> Ids:
     return CHARS.encode(text(length))
 
 
-def nats(model: CharRNN, read: list[int], predicted: list[int]) -> float:
-    """The summed negative log-probability of one stream from a zero state, in one pass."""
+def nats(model: CharRNN, read: list[int], predicted: list[int], before: list[int] | None = None) -> float:
+    """The summed negative log-probability of one stream from a zero state, in one pass; ``before`` it stood what may be recalled."""
     model.eval()
+    assert model.copy_window is not None
+    recalled = recall(np.array([*(before or []), *read]), model.copy_window)[-len(read) :]  # (n, K)
     with torch.no_grad():
-        logits, _ = model(torch.tensor(read)[:, None])
+        logits, _ = model(torch.tensor(read)[:, None], None, torch.from_numpy(recalled)[:, None])
     return float(functional.cross_entropy(logits[:, 0], torch.tensor(predicted), reduction="sum"))
 
 
 def saved(path: Path, model: CharRNN, vocabulary: Vocabulary = CHARS, cell: str = "lstm", prime: int = PRIME) -> Path:
-    config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4, dropout=0.5)
+    config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4, copy_window=model.copy_window, dropout=0.5)
     weights = {name: value.numpy().copy() for name, value in model.state_dict().items()}
     checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {}))
     return path
@@ -107,15 +112,41 @@ def test_bits_are_nats_over_the_logarithm_of_two() -> None:
     assert Evaluation(characters=1, nats_per_character=math.log(8)).bits_per_character == pytest.approx(3, abs=1e-12)
 
 
+# The copy window
+
+
+@cells
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_the_window_goes_on_over_chunks_and_lanes_and_its_size_counts(cell: str, lanes: int) -> None:
+    losses = set()
+    for window in (None, 2, 100, 8192):
+        model = network(cell, copy_window=window)
+        losses.add(evaluate(model, ids(3 * CHUNK), PRIME, lanes=lanes).nats_per_character)
+    assert len(losses) == 4
+
+
+def test_a_text_that_comes_again_in_a_later_lane_is_recalled_there() -> None:
+    model = network()
+    for name, weight in model.named_parameters():
+        weight.data.fill_(3.0 if name == "copy.bias" else 0.0)  # what is recalled is believed, and nothing else is known
+    piece = np.random.default_rng(0).integers(0, len(CHARS), CHUNK)
+    twice = np.concatenate([piece, piece])
+    found = evaluate(model, twice, PRIME, lanes=2)
+    read = [PRIME, *twice[:-1].tolist()]
+    assert found.nats_per_character == pytest.approx(nats(model, read, twice.tolist()) / len(twice), abs=1e-6)
+    model.copy_window = CHUNK  # the same place of the lane before is just too far
+    assert evaluate(model, twice, PRIME, lanes=2).nats_per_character > found.nats_per_character + 0.5
+
+
 # Lanes
 
 
 @cells
 def test_lanes_start_from_zero_after_the_symbol_before_and_count_every_symbol(cell: str) -> None:
-    # 2051 symbols in 2 lanes: 1026 and 1025, one place of padding; the second lane reads symbol 1025 first
+    # 2051 symbols in 2 lanes: 1026 and 1025, one place of padding; the second lane reads symbol 1025 first, and may recall the first lane
     model, all_ids = network(cell), ids(2051).tolist()
     first = nats(model, [PRIME, *all_ids[:1025]], all_ids[:1026])
-    second = nats(model, all_ids[1025:2050], all_ids[1026:])
+    second = nats(model, all_ids[1025:2050], all_ids[1026:], before=[PRIME, *all_ids[:1025]])
     found = evaluate(model, ids(2051), PRIME, lanes=2)
     assert found.characters == 2051
     assert found.nats_per_character == pytest.approx((first + second) / 2051, abs=1e-6)
@@ -171,7 +202,7 @@ def test_what_each_raises_ends_it_and_the_mode_is_restored() -> None:
 def checkpoint(**changes: Any) -> Checkpoint:
     weights = {name: value.numpy().copy() for name, value in network().state_dict().items()}
     weights = {name: value for name, value in (weights | changes).items() if value is not None}
-    config = ModelConfig(hidden_size=8, num_layers=2, embedding_size=4, dropout=0.5)
+    config = ModelConfig(hidden_size=8, num_layers=2, embedding_size=4, copy_window=2000, dropout=0.5)
     return Checkpoint(CHARS, config, weights, PRIME, {})
 
 
@@ -195,6 +226,8 @@ def test_loaded_weights_do_not_share_the_checkpoints_memory() -> None:
     ("changes", "what"),
     [
         ({"head.bias": None}, 'Missing key(s) in state_dict: "head.bias".'),
+        ({"copy.weight": None}, 'Missing key(s) in state_dict: "copy.weight".'),
+        ({"copy.weight": np.zeros((6, 8), np.float32)}, "size mismatch for copy.weight: "),
         ({"tail.bias": np.zeros(3, np.float32)}, 'Unexpected key(s) in state_dict: "tail.bias".'),
         ({"head.bias": np.zeros(8, np.float32)}, "size mismatch for head.bias: "),
     ],

@@ -9,13 +9,15 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from charrnn.config import ModelConfig
+from charrnn.recall import NOTHING, ORDERS
 from charrnn.training.model import CELLS, CharRNN, LockedDropout
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-V, E, H, B, T = 7, 4, 6, 3, 10
+V, E, H, B, T, K = 7, 4, 6, 3, 10, len(ORDERS)
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 PARTS = {"lstm": 2, "gru": 1, "rnn": 1}
 
@@ -23,8 +25,8 @@ Array = NDArray[np.float64]
 cells = pytest.mark.parametrize("cell", CELLS)
 
 
-def network(cell: str = "lstm", num_layers: int = 2, seed: int = 0, dropout: float = 0.0) -> CharRNN:
-    sizes = ModelConfig(cell=cell, hidden_size=H, num_layers=num_layers, embedding_size=E, dropout=dropout)
+def network(cell: str = "lstm", num_layers: int = 2, seed: int = 0, dropout: float = 0.0, copy_window: int | None = 8192) -> CharRNN:
+    sizes = ModelConfig(cell=cell, hidden_size=H, num_layers=num_layers, embedding_size=E, copy_window=copy_window, dropout=dropout)
     return CharRNN(sizes, V, seed).eval()
 
 
@@ -38,6 +40,11 @@ def scaled(model: CharRNN) -> CharRNN:
 
 def symbols(seed: int = 0, length: int = T) -> Tensor:
     return torch.randint(V, (length, B), generator=torch.Generator().manual_seed(seed))  # (T, B)
+
+
+def recalled_of(idx: Tensor, seed: int = 0) -> Tensor:
+    """Any symbols for being recalled, some of them nothing, and some the same in several orders: (T, B, K)."""
+    return torch.randint(NOTHING, V, (*idx.shape, K), generator=torch.Generator().manual_seed(seed), dtype=torch.int16)
 
 
 def weights(model: CharRNN) -> list[tuple[str, bytes]]:
@@ -98,8 +105,24 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_global_generator(cell
 
 @cells
 def test_another_seed_gives_another_matrix_everywhere(cell: str) -> None:
-    pairs = zip(network(cell, seed=0).parameters(), network(cell, seed=1).parameters(), strict=True)
-    assert all(not torch.equal(one, other) for one, other in pairs if one.ndim > 1)
+    pairs = zip(network(cell, seed=0).named_parameters(), network(cell, seed=1).parameters(), strict=True)
+    drawn = [(one, other) for (name, one), other in pairs if one.ndim > 1 and name != "copy.weight"]  # which begins with zeros
+    assert len(drawn) == 2 + 2 * 2
+    assert all(not torch.equal(one, other) for one, other in drawn)
+
+
+@cells
+def test_a_new_network_believes_nothing_that_it_recalls(cell: str) -> None:
+    model = network(cell)
+    assert torch.equal(model.copy.weight, torch.zeros(K, 2 * H))
+    assert torch.equal(model.copy.bias, torch.zeros(K))
+    assert torch.equal(model(symbols(), None, recalled_of(symbols()))[0], model(symbols())[0])
+
+
+@cells
+def test_the_other_weights_are_the_same_with_a_copy_window_and_without(cell: str) -> None:
+    others = [(name, value) for name, value in weights(network(cell)) if not name.startswith("copy.")]
+    assert others == weights(network(cell, copy_window=None))
 
 
 @cells
@@ -218,6 +241,81 @@ def test_layer_1_reaches_the_head(cell: str) -> None:
     before, _ = model(idx)
     model.head.weight[:, H:] = 0
     assert not torch.equal(model(idx)[0], before)
+
+
+# What is recalled
+
+
+@cells
+@pytest.mark.parametrize("kind", [torch.int16, torch.int32])
+def test_each_symbol_recalled_is_raised_by_the_sum_of_what_its_orders_are_believed(cell: str, kind: torch.dtype) -> None:
+    model, idx = scaled(network(cell)), symbols()
+    recalled = recalled_of(idx)
+    outputs: list[Tensor] = []
+    model.copy.register_forward_hook(lambda _module, inputs, by: outputs.append(by))
+    logits, state = model(idx, None, recalled.to(kind))
+    expected, end = model(idx)
+    for time, lane, order in np.ndindex(T, B, K):
+        symbol = int(recalled[time, lane, order])
+        if symbol != NOTHING:
+            expected[time, lane, symbol] += outputs[0][time, lane, order]
+    assert outputs[0].std() > 0.5
+    assert len({int(symbol) for symbol in recalled.flatten()}) == V + 1
+    assert any(len(set(row)) < K for row in recalled.flatten(0, 1).tolist())
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)
+    assert torch.equal(state, end)
+
+
+@cells
+def test_nothing_recalled_raises_nothing(cell: str) -> None:
+    model, idx = scaled(network(cell)), symbols()
+    nothing = torch.full((T, B, K), NOTHING, dtype=torch.int16)
+    assert torch.equal(model(idx, None, nothing)[0], model(idx)[0])
+
+
+@cells
+def test_how_far_what_is_recalled_is_believed_depends_on_what_every_layer_puts_out(cell: str) -> None:
+    idx, recalled = symbols(), recalled_of(symbols())
+    for layer in range(2):
+        model = scaled(network(cell))
+        before = model(idx, None, recalled)[0]
+        model.copy.weight[:, layer * H : (layer + 1) * H] = 0
+        assert not torch.equal(model(idx, None, recalled)[0], before)
+
+
+@cells
+def test_what_is_recalled_reaches_its_own_lane_and_time_alone_and_is_not_written_to(cell: str) -> None:
+    model, idx, recalled = scaled(network(cell)), symbols(), recalled_of(symbols())
+    before = recalled.clone()
+    logits, _ = model(idx, None, recalled)
+    assert torch.equal(recalled, before)
+    recalled[5, 1] = (recalled[5, 1] + 1) % V
+    changed = (model(idx, None, recalled)[0] != logits).any(dim=-1)  # (T, B)
+    assert changed.nonzero().tolist() == [[5, 1]]
+
+
+def test_probabilities_sum_to_one_whatever_is_raised() -> None:
+    logits, _ = scaled(network())(symbols(), None, recalled_of(symbols()))
+    torch.testing.assert_close(logits.log_softmax(-1).exp().sum(-1), torch.ones(T, B))
+
+
+@cells
+def test_without_a_copy_window_there_are_no_weights_for_it_and_nothing_is_raised(cell: str) -> None:
+    model, idx = scaled(network(cell, copy_window=None)), symbols()
+    assert not [name for name, _ in model.named_parameters() if name.startswith("copy")]
+    assert model.copy_window is None
+    assert torch.equal(model(idx, None, recalled_of(idx))[0], model(idx)[0])
+
+
+@cells
+def test_a_loss_teaches_how_far_to_believe_each_order_that_recalled_something(cell: str) -> None:
+    with torch.enable_grad():
+        model, idx, recalled = network(cell), symbols(), recalled_of(symbols())
+        recalled[..., 2] = NOTHING
+        logits, _ = model(idx, None, recalled)
+        functional.cross_entropy(logits.flatten(0, 1), idx.flatten()).backward()
+    assert (model.copy.bias.grad != 0).tolist() == [True, True, False, True, True, True]
+    assert model.copy.weight.grad[[0, 1, 3, 4, 5]].any(dim=1).all()
 
 
 # Dropout

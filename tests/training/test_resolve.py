@@ -74,6 +74,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "hidden_size": (9, "weights", {}),
     "num_layers": (2, "weights", {}),
     "embedding_size": (5, "weights", {}),
+    "copy_window": (None, "weights", {}),
     "dropout": (0.5, "weights", {}),
     "minutes": (1.0, "weights", {"steps": None, "minutes": 0.5}),  # 31 steps and 12, by the clock of the tests
     "steps": (11, "weights", {}),

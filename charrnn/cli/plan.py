@@ -1,0 +1,59 @@
+"""charrnn plan: what `charrnn train` would do with these files on this machine, and why."""
+
+import json
+import time
+from typing import Any
+
+import click
+
+from charrnn.cli.options import given, knob_options
+from charrnn.config import run_knobs
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("corpus", nargs=-1, metavar="[PATH]...")
+@knob_options(run_knobs())
+@click.option("-c", "--config", metavar="FILE", help="a YAML file of knobs; flags and environment go before it")
+@click.option("--json", "as_json", envvar="CHARRNN_PLAN_JSON", is_flag=True, help="one JSON object: what was found and what is advised")
+@click.pass_context
+def plan(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, as_json: bool, **_: Any) -> None:
+    """What `charrnn train` with the same words would do, and why; nothing is trained or written.
+
+    A few steps are timed on this machine. Any knob that is given stands, the rest is planned around it.
+
+    \b
+      charrnn plan my.txt
+      charrnn plan my.txt --minutes 30 --hidden-size 512
+    """
+    values = given(ctx, run_knobs(), config)
+    if corpus:
+        values["corpus"] = corpus
+    from charrnn.cli.progress import in_words, tell
+    from charrnn.training.launch import prepare
+    from charrnn.training.plan import survey
+
+    resolved, found, advice = prepare(values, None, tell, time.monotonic())
+    about = survey(found)
+    if as_json:
+        flat = {name: value for name, value in resolved.flat().items() if name not in ("name", "runs_dir")}
+        numbers = {"expected": advice.expected, "outlook": advice.outlook, "memory": advice.memory, "reasons": advice.reasons}
+        counts = found.yardstick.nats_per_character if found.yardstick else None
+        click.echo(json.dumps({"corpus": about, "yardstick": counts, "advice": numbers, "knobs": flat}))
+        return
+    model, train = resolved.model, resolved.train
+    passes = (train.steps or 0) * train.batch_size * train.sequence_length / len(found.train)
+    lines = [
+        f"text: {about['characters']:,} characters, {about['symbols']} symbols ({about['rare']} of them fewer than 10 times); "
+        f"{about['repeated']:.1%} of it are lines of 20 characters or more that stood there before",
+        f"network: {model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, copy window {model.copy_window}; "
+        f"batches of {train.batch_size} x {train.sequence_length}, {train.precision} on {train.device}",
+        f"length: {train.steps:,} steps, {passes:.1f} passes over the text; it ends sooner where the validation loss turns",
+        f"memory: about {advice.memory / 1e6:,.0f} MB",
+    ]
+    if found.yardstick and advice.expected is not None:
+        counts = found.yardstick
+        lines[1:1] = [f"yardstick: {in_words(counts.nats_per_character)}, by counts of {counts.train_characters:,} characters"]
+        others = ", ".join(f"{loss:.2f} in {minutes:g}" for minutes, loss in advice.outlook.items())
+        lines.append(f"expected: about {advice.expected:.2f} nats per character on held-out text (by minutes: {others})")
+    click.echo("\n".join(lines))
+    click.echo(f"`charrnn train {' '.join(map(str, values.get('corpus', ())))}` does this", err=True)

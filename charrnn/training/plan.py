@@ -1,0 +1,190 @@
+"""The autopilot: size, dropout and length of a run, from the text, the machine and the minutes. Knows nothing of printing.
+
+Its advice rests on MEASURED: for texts of several sizes and several amounts of work, the run that did best, as
+``benchmarks/autopilot.py`` printed them. Work is counted in passes over the training text at 2 x 256; another network makes as
+many fewer as it is slower. A text is planned like the nearest one that was measured, in the logarithm of its size.
+"""
+
+import math
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from charrnn.config import ModelConfig, RunConfig
+from charrnn.corpus.batches import fit
+from charrnn.corpus.store import Corpus
+from charrnn.training.device import available_threads, pick_device, pick_precision, settled
+from charrnn.training.measured import MEASURED, Row
+from charrnn.training.timing import seconds_per_character
+
+PLANNED = ("hidden_size", "num_layers", "dropout")
+DEFAULT_MINUTES = 5.0
+OUTLOOK = (5.0, 30.0, 180.0)  # minutes
+SPARE = 1.5  # a row is taken for a little more work than it was measured with
+LINE = 20  # characters, of a line whose repetition says something
+RARE = 10  # times
+STARTING_BYTES = 400e6  # Python and PyTorch, before a model is made
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is advised, and why.
+
+    Args:
+        values: of the planned knobs.
+        most_passes: over the training text, beyond which more steps harm; infinity where that was not seen.
+        reasons: a line for each piece of advice.
+        expected: nats per character on the validation part; None without one.
+        outlook: the same for other minutes.
+        memory: bytes, roughly.
+    """
+
+    values: dict[str, Any]
+    most_passes: float
+    reasons: list[str] = field(default_factory=list)
+    expected: float | None = None
+    outlook: dict[float, float] = field(default_factory=dict)
+    memory: float = 0.0
+
+
+def plan(config: RunConfig, given: Collection[str], corpus: Corpus, started: float) -> Plan:
+    """Plan a run around the knobs that somebody set.
+
+    Args:
+        config: with every knob that was set; the others at their defaults.
+        given: the names of those that were set.
+        corpus: what will be trained on.
+        started: by ``time.monotonic``, when the minutes began.
+    """
+    characters = len(corpus.train)
+    speed = _speed(config, corpus) / relative_cost(config.model)  # seconds a character at 2 x 256
+    if config.train.steps is not None:
+        batch_size, sequence_length = fit(characters, config.train.batch_size, config.train.sequence_length)
+        seconds = config.train.steps * batch_size * sequence_length * speed * relative_cost(config.model)
+    else:
+        seconds = (config.train.minutes or DEFAULT_MINUTES) * 60 - (time.monotonic() - started)
+    passes = max(0.0, seconds) / speed / characters
+    row = best_row(characters, passes)
+    values = {name: getattr(row, name) for name in PLANNED if name not in given}
+    chosen = config.replace(**values)
+    return Plan(
+        values,
+        most_passes(characters, row) / relative_cost(chosen.model),
+        _reasons(row, values, passes),
+        *_expectations(corpus, passes, speed),
+        memory=_memory(chosen, corpus),
+    )
+
+
+def survey(corpus: Corpus) -> dict[str, Any]:
+    """What a text is: characters, symbols, how many of these are rare, and the share of it that repeats earlier lines."""
+    ids = np.concatenate([corpus.train, corpus.val])
+    counts = np.bincount(ids, minlength=len(corpus.vocabulary))
+    newline = corpus.vocabulary.newline
+    ends = np.append(np.flatnonzero(ids == newline) if newline >= 0 else [], len(ids)).astype(np.int64)
+    seen: set[bytes] = set()
+    repeated = start = 0
+    for end in ends:
+        line = ids[start:end].tobytes()
+        if end - start >= LINE:
+            repeated += int(end - start) if line in seen else 0
+            seen.add(line)
+        start = end + 1
+    rare = int(((counts > 0) & (counts < RARE)).sum())
+    return {"characters": len(ids), "symbols": int((counts > 0).sum()), "rare": rare, "repeated": repeated / len(ids)}
+
+
+def relative_cost(model: ModelConfig) -> float:
+    """How much longer a character takes than at 2 x 256, about."""
+    H, L, E = model.hidden_size, model.num_layers, model.embedding_size
+    weights = sum(4 * H * (H + E + (H if layer else 0)) for layer in range(L))
+    return (weights / 851_968) ** 0.9
+
+
+def best_row(characters: int, passes: float) -> Row:
+    """The best measured run on a text of about this size, among those with about so much work or less."""
+    rows = _nearest(characters)
+    within = [row for row in rows if row.passes <= SPARE * passes] or [row for row in rows if row.passes == min(rows, key=_work).passes]
+    return min(within, key=lambda row: row.ratio)
+
+
+def most_passes(characters: int, best: Row) -> float:
+    """Passes at 2 x 256 beyond which a measured run of more work did worse; infinity where none did."""
+    return SPARE * best.passes if any(row.passes > best.passes for row in _nearest(characters)) else math.inf
+
+
+def expected_ratio(characters: int, passes: float) -> float:
+    """The loss over the yardstick's, between the measured runs; beyond the last of them, that of the last."""
+    sizes = sorted({row.characters for row in MEASURED})
+    below = max((size for size in sizes if size <= characters), default=sizes[0])
+    above = min((size for size in sizes if size >= characters), default=sizes[-1])
+    share = 0.0 if above == below else math.log(characters / below) / math.log(above / below)
+    return (1 - share) * _on_curve(below, passes) + share * _on_curve(above, passes)
+
+
+def _nearest(characters: int) -> list[Row]:
+    size = min({row.characters for row in MEASURED}, key=lambda size: abs(math.log(characters / size)))
+    return [row for row in MEASURED if row.characters == size]
+
+
+def _work(row: Row) -> float:
+    return row.passes
+
+
+def _on_curve(size: int, passes: float) -> float:
+    """Of one measured size: the best ratio with so many passes or fewer, straight lines over the logarithm between them."""
+    best: dict[float, float] = {}
+    for row in sorted((row for row in MEASURED if row.characters == size), key=_work):
+        best[row.passes] = min(row.ratio, *best.values()) if best else row.ratio
+        best[row.passes] = min(best[row.passes], row.ratio)
+    points = sorted(best.items())
+    if passes <= points[0][0] or len(points) == 1:
+        slope = (points[1][1] - points[0][1]) / math.log(points[1][0] / points[0][0]) if len(points) > 1 else 0.0
+        return points[0][1] + min(0.0, slope) * math.log(max(passes, 1e-3) / points[0][0])
+    for (left, high), (right, low) in zip(points, points[1:], strict=False):
+        if passes <= right:
+            return high + (low - high) * math.log(passes / left) / math.log(right / left)
+    return points[-1][1]
+
+
+def _speed(config: RunConfig, corpus: Corpus) -> float:
+    device = pick_device(config.train.device)
+    batch_size, sequence_length = fit(len(corpus.train), config.train.batch_size, config.train.sequence_length)
+    threads = available_threads() if config.train.threads == "auto" else config.train.threads
+    ready = config.replace(
+        batch_size=batch_size, sequence_length=sequence_length, device=device, threads=threads, minutes=None, steps=10**9,
+        precision=pick_precision(config.train.precision, device, config.model.cell),
+    )  # fmt: skip
+    with settled(threads, device):
+        return seconds_per_character(ready, corpus)
+
+
+def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:
+    measured = f"best of those measured on {row.characters:,} characters with up to {row.passes:.1f} passes"
+    lines = []
+    if "hidden_size" in values or "num_layers" in values:
+        lines.append(f"{row.num_layers} x {row.hidden_size}: {measured}; the time is enough for {passes:.1f} at 2 x 256")
+    if "dropout" in values:
+        why = "the text is seen few times" if row.passes < 6 else "the text is seen many times"
+        lines.append(f"dropout {row.dropout:g}: {why}")
+    return lines
+
+
+def _expectations(corpus: Corpus, passes: float, speed: float) -> tuple[float | None, dict[float, float]]:
+    if corpus.yardstick is None:
+        return None, {}
+    counts, characters = corpus.yardstick.nats_per_character, len(corpus.train)
+    outlook = {minutes: counts * expected_ratio(characters, minutes * 60 / speed / characters) for minutes in OUTLOOK}
+    return counts * expected_ratio(characters, passes), outlook
+
+
+def _memory(config: RunConfig, corpus: Corpus) -> float:
+    """Weights, gradients and two moments; what a step keeps for the way back; the text and what is recalled in it."""
+    H, L, E, V = config.model.hidden_size, config.model.num_layers, config.model.embedding_size, len(corpus.vocabulary)
+    weights = V * E + V * L * H + sum(4 * H * (H + E + (H if layer else 0) + 2) for layer in range(L))
+    kept = config.train.batch_size * config.train.sequence_length * (L * 14 * H + 5 * V + 4 * E)
+    text = len(corpus) * corpus.train.itemsize + len(corpus.train) * (12 if config.model.copy_window else 0)
+    return STARTING_BYTES + 4 * (4 * weights + kept) + text
