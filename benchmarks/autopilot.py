@@ -162,7 +162,11 @@ def write() -> None:
         for found in texts.values():
             for key, ratio in found.items() if len(found) == most else ():  # a text with fewer runs would bend the means
                 ratios.setdefault((size, *key), []).append(ratio)
-    rows = (f"    Row({size:_}, {rest}, {statistics.mean(ratios[size, *key]):.3f}),\n" for size, *key in sorted(ratios) if (rest := ", ".join(map(str, key))))
+    rows = (
+        f"    Row({size:_}, {rest}, {statistics.mean(ratios[size, *key]):.3f}),\n"
+        for size, *key in sorted(ratios)
+        if (rest := ", ".join(map(str, key)))
+    )
     MEASURED.write_text(HEAD + "".join(rows) + "]\n", encoding="utf-8")
 
 

@@ -119,9 +119,10 @@ def table() -> None:
         other = find(text=text, model="PPMd")
         if found and other:
             static, adaptive, seconds = (statistics.median(result[name] for result in found) for name in ("static", "adaptive", "seconds"))
+            low, high = (f"{pick(result['static'] for result in found):.4f}" for pick in (min, max))
             print(
-                f"{text:12} {minutes:7g} {len(found):5}  {both(static)} {both(adaptive)}  {both(other['static'])} {both(other['adaptive'])}  "
-                f"{seconds:7.0f}   static from {min(r['static'] for r in found):.4f} to {max(r['static'] for r in found):.4f}"
+                f"{text:12} {minutes:7g} {len(found):5}  {both(static)} {both(adaptive)}  {both(other['static'])} {both(other['adaptive'])}"
+                f"  {seconds:7.0f}   static from {low} to {high}"
             )
 
 

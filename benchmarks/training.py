@@ -1,79 +1,115 @@
-"""How much of the machine training uses: characters a second, and the share of its matrix-product rate.
+"""How fast training is: characters a second, the share of the machine's matrix-product rate, and the usual loop beside it.
 
     python benchmarks/training.py
+    python benchmarks/training.py --device cuda --batch-size 64
 
-The share is 6 x matrix weights x characters a second (a multiplication and an addition for each weight, forward once and
-backward twice, the whole step counted: batch, clipping and optimizer too) over the rate of a large product of the same type.
+For each cell and size: whole steps of charrnn's Trainer (batch, copy window, dropout, clipping and optimizer counted), and whole
+steps of the usual loop, `nn.LSTM`, `nn.GRU` or `nn.RNN` of as many layers with an embedding, a head, Adam and clipping, in fp32. The
+share is 6 x matrix weights x characters a second (a multiplication and an addition for each weight, forward once and backward
+twice) over the rate of a large product in the precision that the run takes. All take turns for several rounds; medians are printed.
 """
 
-import os
+import argparse
 import statistics
 import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn import functional
 
 from machine import describe
 from charrnn.config import RunConfig
 from charrnn.corpus.store import Corpus
-from charrnn.training.device import pick_precision, settled
+from charrnn.training.device import available_threads, pick_precision, settled
 from charrnn.training.trainer import Trainer
 
 ROUNDS = 5
-SECONDS = 2.0
+SECONDS = 1.0
 SIZE = 2048  # of the square matrices
+SIZES = ((1, 128), (2, 256), (2, 512))
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
-def gemm(dtype: torch.dtype) -> Callable[[], float]:
-    a, b = torch.randn(SIZE, SIZE).to(dtype), torch.randn(SIZE, SIZE).to(dtype)
-    return lambda: 2 * SIZE**3 / each(lambda: torch.mm(a, b))
+class Usual(nn.Module):
+    """What a tutorial trains."""
+
+    def __init__(self, cell: str, num_layers: int, hidden_size: int, vocab_size: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, 64)
+        self.rnn = CELLS[cell](64, hidden_size, num_layers)
+        self.head = nn.Linear(hidden_size, vocab_size)
+        self.optimizer = torch.optim.Adam(self.parameters(), 2e-3)
+        self.state = None
+
+    def train_step(self, x: torch.Tensor, y: torch.Tensor) -> None:
+        output, state = self.rnn(self.embedding(x), self.state)
+        loss = functional.cross_entropy(self.head(output).flatten(0, 1), y.flatten())
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+        self.optimizer.step()
+        loss.item()
+        self.state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
 
 
-def each(work: Callable[[], object]) -> float:
+def each(work: Callable[[], object], device: str) -> float:
     """Seconds that one call takes."""
     begin, count = time.perf_counter(), 0
     while time.perf_counter() - begin < SECONDS:
         work()
         count += 1
+    if device == "cuda":
+        torch.cuda.synchronize()
     return (time.perf_counter() - begin) / count
 
 
-def training(cell: str, precision: str, hidden_size: int, num_layers: int, batch_size: int) -> Callable[[], float]:
-    """Floating-point operations a second of whole training steps."""
-    rng = np.random.default_rng(0)
-    corpus = Corpus.of("".join(chr(33 + symbol) for symbol in rng.integers(0, 65, 200_000)), 0.1)
-    config = RunConfig().replace(
-        cell=cell, hidden_size=hidden_size, num_layers=num_layers, batch_size=batch_size, steps=10**9, precision=precision,
-        threads=len(os.sched_getaffinity(0)), device="cpu",
-    )  # fmt: skip
-    trainer = Trainer(config, corpus, run=None)
-    weights = sum(weight.numel() for name, weight in trainer.model.named_parameters() if weight.ndim > 1 and name != "embedding.weight")
-    characters = batch_size * config.train.sequence_length
-    for _ in range(3):
-        trainer.train_step()
-    return lambda: 6 * weights * characters / each(trainer.train_step)
+def gemm(dtype: torch.dtype, device: str) -> Callable[[], float]:
+    a, b = torch.randn(SIZE, SIZE).to(device, dtype), torch.randn(SIZE, SIZE).to(device, dtype)
+    return lambda: 2 * SIZE**3 / each(lambda: torch.mm(a, b), device)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch-size", type=int, default=RunConfig().train.batch_size)
+    args = parser.parse_args()
     print(describe())
-    threads = len(os.sched_getaffinity(0))
-    works: dict[str, Callable[[], float]] = {"fp32 GEMM": gemm(torch.float32), "bf16 GEMM": gemm(torch.bfloat16)}
-    for cell in ("lstm", "gru", "rnn"):
-        precision = pick_precision("auto", "cpu", cell)
-        works[f"{cell} 2x256 B=32 {precision}"] = training(cell, precision, 256, 2, 32)
-    works["lstm 2x256 B=16 bf16"] = training("lstm", pick_precision("auto", "cpu", "lstm"), 256, 2, 16)
+    corpus = Corpus.of("".join(chr(33 + symbol) for symbol in np.random.default_rng(0).integers(0, 65, 200_000)), 0.1)
+    works: dict[str, Callable[[], float]] = {name: gemm(getattr(torch, kind), args.device) for name, kind in GEMMS.items()}
+    weights, precisions, characters = {}, {}, args.batch_size * RunConfig().train.sequence_length
+    for cell in CELLS:
+        for num_layers, hidden_size in SIZES:
+            name = f"{cell} {num_layers} x {hidden_size}"
+            precisions[name] = pick_precision("auto", args.device, cell)
+            config = RunConfig().replace(
+                cell=cell, hidden_size=hidden_size, num_layers=num_layers, batch_size=args.batch_size, steps=10**9,
+                precision=precisions[name], threads=available_threads(), device=args.device,
+            )  # fmt: skip
+            trainer, usual = Trainer(config, corpus, run=None), Usual(cell, num_layers, hidden_size, 65).to(args.device)
+            weights[name] = sum(w.numel() for n, w in trainer.model.named_parameters() if w.ndim > 1 and n != "embedding.weight")
+            batch = trainer.lanes.batch(0)
+            x, y = torch.from_numpy(batch.x).to(args.device), torch.from_numpy(batch.y).to(args.device).clamp(min=0)
+            works[name] = lambda trainer=trainer: characters / each(trainer.train_step, args.device)
+            works[f"usual {name}"] = lambda usual=usual, x=x, y=y: characters / each(lambda: usual.train_step(x, y), args.device)
     rates: dict[str, list[float]] = {name: [] for name in works}
-    with settled(threads, "cpu"):
+    with settled(available_threads(), args.device):
         for _ in range(ROUNDS):
             for name, work in works.items():
                 rates[name].append(work())
-    print(f"medians of {ROUNDS} rounds, {threads} threads, T = {RunConfig().train.sequence_length}")
-    for name, values in rates.items():
-        limit = rates["bf16 GEMM" if "bf16" in name else "fp32 GEMM"]
-        share = statistics.median(value / most for value, most in zip(values, limit, strict=True))
-        print(f"{name:24} {statistics.median(values) / 1e9:7.0f} GFLOP/s   {share:.2f} of the GEMM rate")
+    print(f"medians of {ROUNDS} rounds, {available_threads()} threads, batch {args.batch_size}, T = {RunConfig().train.sequence_length}")
+    for name in GEMMS:
+        print(f"{name}: {statistics.median(rates[name]) / 1e9:,.0f} GFLOP/s")
+    for name, count in weights.items():
+        speed = statistics.median(rates[name])
+        share = statistics.median(6 * count * s / g for s, g in zip(rates[name], rates[f"{precisions[name]} GEMM"], strict=True))
+        times = statistics.median(s / u for s, u in zip(rates[name], rates[f"usual {name}"], strict=True))
+        kind = precisions[name]
+        print(f"{name:13} {speed:9,.0f} characters/s  {share:.2f} of the {kind} GEMM rate  {times:4.1f} x the usual loop")
 
+
+GEMMS = {"fp32 GEMM": "float32", "bf16 GEMM": "bfloat16"}
 
 if __name__ == "__main__":
     main()

@@ -147,7 +147,9 @@ class ModelConfig(Checked):
         high=2**20,
         none=True,
     )
-    dropout: float = knob(0.1, "share of the units left out in training, one choice for all time steps of a chunk", low=0, high=0.95, planned=True)
+    dropout: float = knob(
+        0.1, "share of the units left out in training, one choice for all time steps of a chunk", low=0, high=0.95, planned=True
+    )
 
 
 @dataclass(frozen=True)

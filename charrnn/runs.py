@@ -125,8 +125,8 @@ class Run:
 
     def final(self) -> dict[str, Any] | None:
         """The last line of metrics.jsonl, where it is the loss of the whole validation text; None for an unfinished run."""
-        last = next(reversed(self.lines()), {})
-        return last if "final_val_loss" in last else None
+        lines = self.lines()
+        return lines[-1] if lines and "final_val_loss" in lines[-1] else None
 
 
 def val_loss(path: Path) -> float | None:

@@ -16,6 +16,7 @@ RISEN = 0.01  # nats that the validation loss rose after its best, to count as t
 CLOSE = 0.06  # nats between training and validation loss that show a network which has not learned all it could
 WIDE = 0.25  # nats between them that show one that learned its text by heart
 FEW_PASSES = 3.0  # over the training text
+SURE = 1e-3  # nats; a text that counting foretells as well as this is no measure
 MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.6
 
 
@@ -60,7 +61,7 @@ def _kind(gap: float, rise: float, epochs: float) -> str:
 
 def _against(loss: float, yardstick: dict[str, Any] | None) -> str:
     bits = loss / math.log(2)
-    if yardstick is None:
+    if yardstick is None or yardstick["nats_per_character"] < SURE:
         return f"{bits:.3f} bits per character."
     counts = yardstick["nats_per_character"] / math.log(2)
     sample = f" (counted on {yardstick['train_characters']:,} characters)"
@@ -81,7 +82,7 @@ def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int)
         return f"Over-fitted: {why}; the best checkpoint is kept. More text would help most; else more dropout."
     if kind == "under-trained":
         return f"Under-trained: after {passes} it does nearly as well on new text as on its own ({gap:.2f} nats apart); go on for longer."
-    return f"At its best for this size: {passes}, {gap:.2f} nats between its own text and new text; a longer run with a larger network gains a little."
+    return f"At its best for this length: {passes}, {gap:.2f} nats between its own text and new text; a much longer run gains a little."
 
 
 def _command(kind: str, run: Run, about: dict[str, Any], dropout: float) -> str:

@@ -318,9 +318,10 @@ def test_a_model_written_without_a_trainer_is_not_trained_on(path: Path) -> None
 # Files that match the manifest, but not each other
 
 
-def test_another_format_is_named(path: Path) -> None:
-    forge_json(path, "config.json", format=2)
-    message = f"{path} has format 2, this version reads 1; install the charrnn that wrote it"
+@pytest.mark.parametrize("other", [1, 3])
+def test_another_format_is_named(path: Path, other: int) -> None:
+    forge_json(path, "config.json", format=other)
+    message = f"{path} has format {other}, this version reads 2; install the charrnn that wrote it"
     assert refusal(read_about, path) == message
     assert refusal(read, path) == message
 

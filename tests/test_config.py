@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.config import DataConfig, Knob, ModelConfig, RunConfig, TrainConfig, read_yaml, run_knobs, write_yaml
+from charrnn.config import DataConfig, Knob, ModelConfig, RunConfig, is_auto, TrainConfig, read_yaml, run_knobs, write_yaml
 from charrnn.errors import ConfigError
 
 KNOBS = run_knobs()
@@ -21,6 +21,7 @@ RANGES: dict[str, tuple[float, float, float, float]] = {
     "hidden_size": (0, 1, 65536, 65537),
     "num_layers": (0, 1, 64, 65),
     "embedding_size": (0, 1, 65536, 65537),
+    "copy_window": (1, 2, 2**20, 2**20 + 1),
     "dropout": (-0.01, 0, 0.95, 0.96),
     "minutes": (0.0, 1e-9, 525600, 525600.1),
     "steps": (0, 1, 10**9, 10**9 + 1),
@@ -32,6 +33,7 @@ RANGES: dict[str, tuple[float, float, float, float]] = {
     "seed": (-1, 0, 2**32 - 1, 2**32),
     "report_every": (0, 1, 10**9, 10**9 + 1),
     "eval_every": (0, 1, 10**9, 10**9 + 1),
+    "patience": (0, 1, 10**9, 10**9 + 1),
     "save_every": (0, 1, 10**9, 10**9 + 1),
     "sample_every": (0, 1, 10**9, 10**9 + 1),
     "keep": (0, 1, 10**9, 10**9 + 1),
@@ -50,6 +52,7 @@ OTHER: dict[str, Any] = {
     "hidden_size": 3,
     "num_layers": 4,
     "embedding_size": 5,
+    "copy_window": 11,
     "dropout": 0.5,
     "minutes": 1e-05,
     "batch_size": 6,
@@ -60,6 +63,7 @@ OTHER: dict[str, Any] = {
     "seed": 2**32 - 1,
     "report_every": 8,
     "eval_every": None,
+    "patience": 12,
     "save_every": None,
     "sample_every": None,
     "keep": 9,
@@ -150,7 +154,9 @@ def test_a_choice_is_one_of_its_list(knob: Knob) -> None:
 
 @pytest.mark.parametrize("knob", KNOBS.values(), ids=by_name)
 def test_none_is_off_where_a_knob_can_be_off(knob: Knob) -> None:
-    can = knob.name in ("normalize", "minutes", "steps", "clip_norm", "eval_every", "save_every", "sample_every", "name")
+    can = knob.name in (
+        "normalize", "copy_window", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every", "sample_every", "name",
+    )  # fmt: skip
     assert can == knob.none
     if can:
         assert [knob.check(None), knob.parse("none"), knob.parse(" None ")] == [None, None, None]
@@ -199,7 +205,7 @@ def test_a_whole_number_becomes_a_float_where_that_is_the_kind() -> None:
         ("normalize", "one of nfc, nfkc or none"),
         ("encoding", "a text"),
         ("name", "a text or none"),
-        ("hidden_size", "a whole number from 1 to 65536"),
+        ("hidden_size", "a whole number from 1 to 65536 or auto"),
         ("threads", "a whole number from 1 to 1024 or auto"),
         ("val_fraction", "a number from 0 to 0.5"),
         ("minutes", "a number above 0 to 525600 or none"),
@@ -303,13 +309,13 @@ def test_yaml_is_read_as_a_flag_would_be(text: str, values: dict[str, object]) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dropout: no", "dropout: 'no' is not possible (from run.yaml); give a number from 0 to 0.95"),
-        ("hidden_size: 12:30", "hidden_size: '12:30' is not possible (from run.yaml); give a whole number from 1 to 65536"),
-        ("hidden_size: 1e2", "hidden_size: '1e2' is not possible (from run.yaml); give a whole number from 1 to 65536"),
-        ("dropout: .nan", "dropout: '.nan' is not possible (from run.yaml); give a number from 0 to 0.95"),
-        ("dropout: nan", "dropout: nan is not possible (from run.yaml); give a number from 0 to 0.95"),
-        ("dropout:", "dropout: '' is not possible (from run.yaml); give a number from 0 to 0.95"),
-        ("dropout: 'none'", "dropout: None is not possible (from run.yaml); give a number from 0 to 0.95"),
+        ("dropout: no", "dropout: 'no' is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
+        ("hidden_size: 12:30", "hidden_size: '12:30' is not possible (from run.yaml); give a whole number from 1 to 65536 or auto"),
+        ("hidden_size: 1e2", "hidden_size: '1e2' is not possible (from run.yaml); give a whole number from 1 to 65536 or auto"),
+        ("dropout: .nan", "dropout: '.nan' is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
+        ("dropout: nan", "dropout: nan is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
+        ("dropout:", "dropout: '' is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
+        ("dropout: 'none'", "dropout: None is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
         ("device: no", "device: 'no' is not possible (from run.yaml); give one of auto, cpu, cuda, mps"),
         ("seed: 1\nkeep: 2\nseed: 1", "seed stands twice in run.yaml, again on line 3; leave one"),
         ("seed: &one 1\nkeep: *one", "an alias or anchor stands in run.yaml; write the value out"),
@@ -373,3 +379,12 @@ def test_yaml_is_one_knob_on_a_line() -> None:
     assert [line.partition(":")[0] for line in lines] == list(RunConfig().flat())
     assert lines[0] == "corpus: [é.txt, b.txt]"
     assert {"normalize: nfkc", "clip_norm: none", "learning_rate: 0.001", "minutes: 1.0e-05"} <= set(lines)
+
+
+@pytest.mark.parametrize("name", ["hidden_size", "num_layers", "dropout"])
+def test_auto_leaves_a_planned_knob_to_the_autopilot_from_every_source(name: str) -> None:
+    knob = run_knobs()[name]
+    assert knob.parse("auto") == knob.parse(" AUTO ") == "auto"
+    assert read_yaml(f"{name}: auto", "run.yaml") == {name: "auto"}
+    assert RunConfig.from_flat({name: "auto"}) == RunConfig()
+    assert is_auto(name, "auto") and not is_auto(name, 1) and not is_auto("threads", "auto")

@@ -37,8 +37,8 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, as_
     if as_json:
         flat = {name: value for name, value in resolved.flat().items() if name not in ("name", "runs_dir")}
         numbers = {"expected": advice.expected, "outlook": advice.outlook, "memory": advice.memory, "reasons": advice.reasons}
-        counts = found.yardstick.nats_per_character if found.yardstick else None
-        click.echo(json.dumps({"corpus": about, "yardstick": counts, "advice": numbers, "knobs": flat}))
+        nats = found.yardstick.nats_per_character if found.yardstick else None
+        click.echo(json.dumps({"corpus": about, "yardstick": nats, "advice": numbers, "knobs": flat}))
         return
     model, train = resolved.model, resolved.train
     passes = (train.steps or 0) * train.batch_size * train.sequence_length / len(found.train)

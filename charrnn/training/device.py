@@ -31,7 +31,7 @@ def pick_device(name: str) -> str:
 def pick_precision(name: str, device: str, cell: str) -> str:
     """``bf16`` where it is asked for, or where it is both there and fast; else ``fp32``.
 
-    On a CPU only the LSTM has a fused bf16 path (oneDNN); GRU and RNN would lose by it.
+    On a CPU every cell gains by it: the LSTM by oneDNN's kernel, GRU and RNN by those of kernels.py.
 
     Raises:
         ConfigError: bf16 is asked for and cannot be had.
@@ -39,7 +39,7 @@ def pick_precision(name: str, device: str, cell: str) -> str:
     if name == "fp32":
         return name
     fast = (device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)) or (
-        device == "cpu" and cell == "lstm" and _has_avx512_bf16()
+        device == "cpu" and _has_avx512_bf16()
     )
     if (fast or name == "bf16") and _bf16_works(device):
         return "bf16"

@@ -4,7 +4,7 @@ PyTorch has a fused kernel for the LSTM alone; its GRU and RNN make an autograd 
 product and a few point-wise operations in place, since each call costs more than its arithmetic. Whatever is linear in the
 gradient that comes back through time is computed for all steps at once.
 
-Knows nothing of modules, of precision by name, of autocast's rules and of other devices: it computes products in the dtype that it is given.
+Knows nothing of modules, of autocast's rules and of other devices: it computes its products in the dtype that it is given.
 
     T  time     B  lanes     W  width of what is read     H  hidden size
 """
@@ -43,11 +43,6 @@ def _apply(kernel: type[Function], x: Tensor, h: Tensor, weights: Sequence[Tenso
     return y, last
 
 
-def _sum(gradient: Tensor, dtype: torch.dtype) -> Tensor:
-    """Of a bias: (T·B, n) to (n,)."""
-    return gradient.sum(0, dtype=dtype)
-
-
 class _GRU(Function):
     """h' = n + z (h - n), where n = tanh(a) = 2 sigmoid(2a) - 1: PyTorch's tanh is slow. The rows of n are doubled for it."""
 
@@ -57,14 +52,13 @@ class _GRU(Function):
     ) -> tuple[Tensor, Tensor]:
         (T, B, W), H = x.shape, w_hh.shape[1]
         exact = torch.promote_types(dtype, torch.float32)
-        double = torch.ones(3 * H, 1, dtype=w_ih.dtype)
-        double[2 * H :] = 2
-        xs, w_ih, w_hh = x.to(dtype).reshape(T * B, W), (w_ih * double).to(dtype), (w_hh * double).to(dtype)
-        double = double[:, 0]
-        b_ih, b_hh = b_ih * double, b_hh * double
+        xs = x.to(dtype).reshape(T * B, W)
+        w_ih, w_hh, b_ih, b_hh = (value.to(dtype, copy=True) for value in (w_ih, w_hh, b_ih, b_hh))
+        for value in (w_ih, w_hh, b_ih, b_hh):
+            value[2 * H :] *= 2
         b_ih[: 2 * H] += b_hh[: 2 * H]
         with torch.autocast("cpu", enabled=False):
-            gates = torch.addmm(b_ih.to(dtype), xs, w_ih.t()).view(T, B, 3 * H)
+            gates = torch.addmm(b_ih, xs, w_ih.t()).view(T, B, 3 * H)
             new = gates[..., 2 * H :].to(exact, copy=True)  # (T, B, H)
             gates[..., 2 * H :] = b_hh[2 * H :]
             steps = T if keep else 1
@@ -78,7 +72,7 @@ class _GRU(Function):
         return y[1:], hs[T if keep else T % 2].to(torch.float32, copy=True)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, dy: Tensor, dlast: Tensor) -> tuple[Tensor | None, ...]:
         xs, w_ih, w_hh, a, n, hs, y = ctx.saved_tensors
         T, B, H = n.shape
@@ -86,18 +80,21 @@ class _GRU(Function):
         r, z, hn = a.split(H, dim=-1)
         half = torch.tensor(0.5, dtype=exact)
         by = torch.empty(T, B, 3, H, dtype=exact)  # d of r, z, W h of n: of each unit of dh
-        dn = tanh_backward(torch.add(half, z, alpha=-0.5), n)
-        sigmoid_backward.grad_input(dn * hn, r, grad_input=by[:, :, 0])
-        sigmoid_backward.grad_input(hs[:-1] - n, z, grad_input=by[:, :, 1])
+        dn = torch.add(half, z, alpha=-0.5)
+        tanh_backward.grad_input(dn, n, grad_input=dn)
+        part = dn * hn
+        sigmoid_backward.grad_input(part, r, grad_input=by[:, :, 0])
+        sigmoid_backward.grad_input(torch.sub(hs[:-1], n, out=part), z, grad_input=by[:, :, 1])
         torch.mul(dn, r, out=by[:, :, 2])
         d = torch.empty(T, B, 3, H, dtype=dtype)
         dh = torch.empty(T + 1, B, H, dtype=exact)
-        torch.add(dlast, dy[-1], out=dh[T])
-        _gru_steps_back(dy, by, z, d, dh, w_hh)
+        dh[0], dh[1:] = 0, dy
+        dh[T] += dlast
+        _gru_steps_back(by, z, d, dh, w_hh)
         flat = d.view(T * B, 3 * H)
-        dw_hh, db_hh = (flat.t() @ y[:-1].view(T * B, H)).to(exact), _sum(flat, exact)
+        dw_hh, db_hh = (flat.t() @ y[:-1].view(T * B, H)).to(exact), flat.sum(0).to(exact)
         torch.mul(dh[1:], dn, out=d[:, :, 2])
-        dw_ih, db_ih = (flat.t() @ xs).to(exact), torch.cat([db_hh[: 2 * H], _sum(flat[:, 2 * H :], exact)])
+        dw_ih, db_ih = (flat.t() @ xs).to(exact), torch.cat([db_hh[: 2 * H], flat[:, 2 * H :].sum(0).to(exact)])
         for gradient in (dw_ih, dw_hh, db_ih, db_hh):
             gradient[2 * H :] *= 2
         dx = (flat @ w_ih).view(T, B, -1).to(exact) if ctx.needs_input_grad[0] else None
@@ -105,10 +102,11 @@ class _GRU(Function):
 
 
 def _gru_steps(gates: Tensor, new: Tensor, a: Tensor, hs: Tensor, y: Tensor, w: Tensor) -> None:
+    """Fill y and the states, and make of ``new`` n; without a place for every state, the two in ``hs`` take turns."""
     H = new.shape[-1]
-    one = torch.tensor(-1.0, dtype=new.dtype)
+    minus = torch.tensor(-1.0, dtype=new.dtype)
     keep = len(hs) == len(y)
-    slots = list(zip(a.unbind(), a[..., : 2 * H].unbind(), *(part.unbind() for part in a.split(H, dim=-1)), strict=True))
+    slots = list(zip(a.unbind(), a[..., : 2 * H].unbind(), *(part.unbind() for part in a.chunk(3, dim=-1)), strict=True))
     states, outputs = hs.unbind(), y.unbind()
     for t, (gate, n) in enumerate(zip(gates.unbind(), new.unbind(), strict=True)):
         whole, rz, r, z, hn = slots[t if keep else 0]
@@ -117,25 +115,27 @@ def _gru_steps(gates: Tensor, new: Tensor, a: Tensor, hs: Tensor, y: Tensor, w: 
         whole.copy_(gate)
         rz.sigmoid_()
         n.addcmul_(r, hn).sigmoid_()
-        torch.add(one, n, alpha=2, out=n)
+        torch.add(minus, n, alpha=2, out=n)
         torch.lerp(n, h, z, out=after)
         outputs[t + 1].copy_(after)
 
 
-def _gru_steps_back(dy: Tensor, by: Tensor, z: Tensor, d: Tensor, dh: Tensor, w: Tensor) -> None:
-    T, B, H = dy.shape
+def _gru_steps_back(by: Tensor, z: Tensor, d: Tensor, dh: Tensor, w: Tensor) -> None:
+    """Fill d, and add to dh, which holds what reaches each state from y, what reaches it through time."""
+    T, B, H = z.shape
     product, exact = dh.new_empty(B, H, dtype=d.dtype), dh.new_empty(B, H)
-    dys, zs, bys, ds, flat = dy.to(dh.dtype).unbind(), z.unbind(), by.unbind(), d.unbind(), d.view(T, B, 3 * H).unbind()
+    zs, bys, ds, flat = z.unbind(), by.unbind(), d.unbind(), d.view(T, B, 3 * H).unbind()
     dhs, wide = dh.unbind(), dh[:, :, None].unbind()
-    none = dh.new_zeros(B, H)
     for t in range(T - 1, -1, -1):
         torch.mul(bys[t], wide[t + 1], out=ds[t])
         torch.mm(flat[t], w, out=product)
         exact.copy_(product)
-        torch.addcmul(dys[t - 1] if t else none, dhs[t + 1], zs[t], out=dhs[t]).add_(exact)
+        dhs[t].addcmul_(dhs[t + 1], zs[t]).add_(exact)
 
 
 class _RNN(Function):
+    """h' = tanh(a)."""
+
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, dtype: torch.dtype, keep: bool
@@ -154,11 +154,11 @@ class _RNN(Function):
         return y[1:], y[T].to(torch.float32, copy=True)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, dy: Tensor, dlast: Tensor) -> tuple[Tensor | None, ...]:
         xs, w_ih, w_hh, y = ctx.saved_tensors
         T, B, H = dy.shape
-        dtype, exact = xs.dtype, torch.promote_types(xs.dtype, torch.float32)
+        exact = torch.promote_types(xs.dtype, torch.float32)
         dh = torch.cat([dy.new_zeros(1, B, H), dy])
         dh[T] += dlast
         d, by = torch.empty_like(dy, memory_format=torch.contiguous_format), tanh_backward(torch.ones_like(dy), y[1:])
@@ -167,6 +167,6 @@ class _RNN(Function):
             torch.mul(bys[t], dhs[t + 1], out=ds[t])
             dhs[t].addmm_(ds[t], w_hh)
         flat = d.view(T * B, H)
-        dw_ih, dw_hh, db = (flat.t() @ xs).to(exact), (flat.t() @ y[:-1].view(T * B, H)).to(exact), _sum(flat, exact)
+        dw_ih, dw_hh, db = (flat.t() @ xs).to(exact), (flat.t() @ y[:-1].view(T * B, H)).to(exact), flat.sum(0).to(exact)
         dx = (flat @ w_ih).view(T, B, -1).to(exact) if ctx.needs_input_grad[0] else None
         return dx, dh[0].to(exact), dw_ih, dw_hh, db, db.clone(), None, None

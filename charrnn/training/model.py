@@ -152,8 +152,11 @@ class CharRNN(nn.Module):
             self.embedding = nn.Embedding(vocab_size, E)
             self.layers = nn.ModuleList(CELLS[config.cell](E + (H if l else 0), H) for l in range(L))
             self.head = nn.Linear(L * H, vocab_size)
-            self.copy = None if config.copy_window is None else nn.Linear(L * H, len(ORDERS))
             self._init_weights()
+            self.copy = None if config.copy_window is None else nn.Linear(L * H, len(ORDERS))  # last: the others begin alike without it
+        if self.copy is not None:
+            nn.init.zeros_(self.copy.weight)
+            nn.init.zeros_(self.copy.bias)
         self.copy_window = config.copy_window
         self.dropout = LockedDropout(config.dropout)
         self.state_shape = (L, self.layers[0].num_parts, H)  # without B, which stands before the last
@@ -162,9 +165,6 @@ class CharRNN(nn.Module):
         nn.init.normal_(self.embedding.weight)  # unit variance, as the one-hot vectors it replaces are far apart
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        if self.copy is not None:
-            nn.init.zeros_(self.copy.weight)
-            nn.init.zeros_(self.copy.bias)
         for layer in self.layers:
             layer.init_weights()  # type: ignore[operator]
 

@@ -7,7 +7,7 @@ many fewer as it is slower. A text is planned like the nearest one that was meas
 
 import math
 import time
-from collections.abc import Collection
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ PLANNED = ("hidden_size", "num_layers", "dropout")
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
 SPARE = 1.5  # a row is taken for a little more work than it was measured with
+REFERENCE_WEIGHTS = 917_504  # of the layers of 2 x 256 with an embedding of 64
 LINE = 20  # characters, of a line whose repetition says something
 RARE = 10  # times
 STARTING_BYTES = 400e6  # Python and PyTorch, before a model is made
@@ -50,7 +51,7 @@ class Plan:
     memory: float = 0.0
 
 
-def plan(config: RunConfig, given: Collection[str], corpus: Corpus, started: float) -> Plan:
+def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> Plan:
     """Plan a run around the knobs that somebody set.
 
     Args:
@@ -60,6 +61,8 @@ def plan(config: RunConfig, given: Collection[str], corpus: Corpus, started: flo
         started: by ``time.monotonic``, when the minutes began.
     """
     characters = len(corpus.train)
+    if config.train.steps is not None and given >= set(PLANNED):
+        return Plan({}, math.inf, memory=_memory(config, corpus))
     speed = _speed(config, corpus) / relative_cost(config.model)  # seconds a character at 2 x 256
     if config.train.steps is not None:
         batch_size, sequence_length = fit(characters, config.train.batch_size, config.train.sequence_length)
@@ -92,7 +95,7 @@ def survey(corpus: Corpus) -> dict[str, Any]:
         if end - start >= LINE:
             repeated += int(end - start) if line in seen else 0
             seen.add(line)
-        start = end + 1
+        start = int(end) + 1
     rare = int(((counts > 0) & (counts < RARE)).sum())
     return {"characters": len(ids), "symbols": int((counts > 0).sum()), "rare": rare, "repeated": repeated / len(ids)}
 
@@ -101,13 +104,14 @@ def relative_cost(model: ModelConfig) -> float:
     """How much longer a character takes than at 2 x 256, about."""
     H, L, E = model.hidden_size, model.num_layers, model.embedding_size
     weights = sum(4 * H * (H + E + (H if layer else 0)) for layer in range(L))
-    return (weights / 851_968) ** 0.9
+    return float((weights / REFERENCE_WEIGHTS) ** 0.9)  # large products are a little faster
 
 
 def best_row(characters: int, passes: float) -> Row:
     """The best measured run on a text of about this size, among those with about so much work or less."""
     rows = _nearest(characters)
-    within = [row for row in rows if row.passes <= SPARE * passes] or [row for row in rows if row.passes == min(rows, key=_work).passes]
+    fewest = min(row.passes for row in rows)
+    within = [row for row in rows if row.passes <= max(fewest, SPARE * passes)]
     return min(within, key=lambda row: row.ratio)
 
 
@@ -130,24 +134,15 @@ def _nearest(characters: int) -> list[Row]:
     return [row for row in MEASURED if row.characters == size]
 
 
-def _work(row: Row) -> float:
-    return row.passes
-
-
 def _on_curve(size: int, passes: float) -> float:
     """Of one measured size: the best ratio with so many passes or fewer, straight lines over the logarithm between them."""
-    best: dict[float, float] = {}
-    for row in sorted((row for row in MEASURED if row.characters == size), key=_work):
-        best[row.passes] = min(row.ratio, *best.values()) if best else row.ratio
-        best[row.passes] = min(best[row.passes], row.ratio)
-    points = sorted(best.items())
-    if passes <= points[0][0] or len(points) == 1:
-        slope = (points[1][1] - points[0][1]) / math.log(points[1][0] / points[0][0]) if len(points) > 1 else 0.0
-        return points[0][1] + min(0.0, slope) * math.log(max(passes, 1e-3) / points[0][0])
-    for (left, high), (right, low) in zip(points, points[1:], strict=False):
-        if passes <= right:
-            return high + (low - high) * math.log(passes / left) / math.log(right / left)
-    return points[-1][1]
+    rows = [row for row in MEASURED if row.characters == size]
+    measured = sorted({row.passes for row in rows})
+    best = np.minimum.accumulate([min(row.ratio for row in rows if row.passes == each) for each in measured])
+    places, here = np.log(measured), math.log(max(passes, 1e-3))
+    if here < places[0] and len(best) > 1:  # a line goes on to the left, where the loss rises fast
+        return float(best[0] + (best[1] - best[0]) / (places[1] - places[0]) * (here - places[0]))
+    return float(np.interp(here, places, best))
 
 
 def _speed(config: RunConfig, corpus: Corpus) -> float:
@@ -163,13 +158,14 @@ def _speed(config: RunConfig, corpus: Corpus) -> float:
 
 
 def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:
-    measured = f"best of those measured on {row.characters:,} characters with up to {row.passes:.1f} passes"
     lines = []
-    if "hidden_size" in values or "num_layers" in values:
-        lines.append(f"{row.num_layers} x {row.hidden_size}: {measured}; the time is enough for {passes:.1f} at 2 x 256")
+    if size := " x ".join(str(values[name]) for name in ("num_layers", "hidden_size") if name in values):
+        lines.append(
+            f"planned {size} units: the best of those measured on {row.characters:,} characters, in up to {row.passes:.3g} passes "
+            f"at 2 x 256; here the time is enough for {passes:.3g}"
+        )
     if "dropout" in values:
-        why = "the text is seen few times" if row.passes < 6 else "the text is seen many times"
-        lines.append(f"dropout {row.dropout:g}: {why}")
+        lines.append(f"planned dropout {row.dropout:g}: the best of those measured on a text seen about as often")
     return lines
 
 

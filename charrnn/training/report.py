@@ -17,7 +17,7 @@ class Report:
         learning_rate: of this step.
         grad_norm: before clipping.
         train_loss: mean since the last line of metrics.jsonl, where one was written with this step.
-        val_loss: where one was taken: static, over parallel lanes, at most 200,000 characters.
+        val_loss: where one was taken: static, over parallel lanes, at most 50,000 characters.
         final: at the end of the run: the whole validation text in one stream, read by the best checkpoint.
         saved: the checkpoint that was committed with this step.
         turned: whether the run ends here, before its last step, since the validation loss has turned.

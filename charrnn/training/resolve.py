@@ -62,7 +62,10 @@ def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_
         most = most_passes * len(corpus.train) / (batch_size * sequence_length)
         if steps > most:
             steps = max(1, round(most))
-            tell(f"{steps:,} of them, {most_passes:.0f} passes over the text, are planned: more would only learn it by heart; --steps asks for more")
+            tell(
+                f"{steps:,} of them, {most_passes:.0f} passes over the text, are planned: more would learn it by heart "
+                "(--steps N asks for more)"
+            )
         config = config.replace(minutes=None, steps=steps)
     return resolve_intervals(config)
 

@@ -463,7 +463,7 @@ def test_ctrl_c_ends_the_text_with_130_and_no_traceback(model: charrnn.TextModel
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that knows characters of many scripts."""
     path = tmp_path_factory.mktemp("foreign") / "model"
-    vocabulary, config = Vocabulary.of("\n aéж字😀"), ModelConfig(hidden_size=8, num_layers=1, embedding_size=4)
+    vocabulary, config = Vocabulary.of("\n aéж字😀"), ModelConfig(hidden_size=8, num_layers=1, embedding_size=4, copy_window=None)
     rng = np.random.default_rng(0)
     weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
     checkpoints.write(path, Checkpoint(vocabulary, config, weights, 0, {}))

@@ -16,14 +16,16 @@ from click.testing import CliRunner, Result
 
 import charrnn
 from charrnn.cli.main import cli
+from charrnn.runs import Run
 from charrnn.training.device import available_threads
+from charrnn.verdict import verdict
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14  # 924 characters, 831 to learn from
 SMALL = [
     "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
-    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--num-layers=2", "--dropout=0.1",
 ]  # fmt: skip
-SIZES = "21 symbols; lstm 2 x 8, 1,593 parameters, fp32 on cpu, 1 threads, seed 0"
+SIZES = "21 symbols; lstm 2 x 8, 1,695 parameters, fp32 on cpu, 1 threads, seed 0"
 FIRST = f"checkpoints/corpus: 831 characters to learn from, 93 held out, {SIZES}"
 EXISTS = (
     "Error: the run checkpoints/corpus exists; --resume goes on with it, --name NAME starts another beside it, --overwrite deletes it\n"
@@ -95,7 +97,10 @@ def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(once: Trained) -
         f" minutes; the best checkpoint is checkpoints/corpus/step-{best:08d}: {in_words(final['final_val_loss'])} on the 93 held-out ones"
     )
     reading = re.escape("reading the 93 held-out characters in one stream")
-    expected = [re.escape(FIRST), *shown, reading, rf"done in \d+\.\d{done}", re.escape("write with: charrnn sample corpus")]
+    found = verdict(Run(once.where / "checkpoints/corpus"))
+    assert found is not None
+    judged = re.escape(f"{found.text} Next: charrnn train --resume --name corpus --steps 16")
+    expected = [re.escape(FIRST), *shown, reading, rf"done in \d+\.\d{done}", judged, re.escape("write with: charrnn sample corpus")]
     assert (once.result.exit_code, once.result.stdout) == (0, "")
     assert re.fullmatch("\n".join(expected) + "\n", once.result.stderr)
 
@@ -117,9 +122,10 @@ def test_the_written_configuration_is_resolved_and_names_every_knob(trained: Pat
     assert config(trained) == {
         "corpus": ["corpus.txt"], "name": "corpus", "runs_dir": "checkpoints", "unit": "char", "encoding": "utf-8",
         "encoding_errors": "strict", "newlines": "keep", "normalize": "none", "val_fraction": 0.1, "cell": "lstm", "hidden_size": 8,
-        "num_layers": 2, "embedding_size": 4, "dropout": 0.1, "minutes": "none", "steps": 4, "batch_size": 4, "sequence_length": 20,
-        "learning_rate": 0.004, "weight_decay": 0.01, "clip_norm": 1.0, "seed": 0, "report_every": 1, "eval_every": 1, "save_every": 1,
-        "sample_every": "none", "keep": 3, "threads": 1, "device": "cpu", "precision": "fp32",
+        "num_layers": 2, "embedding_size": 4, "copy_window": 8192, "dropout": 0.1, "minutes": "none", "steps": 4, "batch_size": 4,
+        "sequence_length": 20, "learning_rate": 0.004, "weight_decay": 0.01, "clip_norm": 1.0, "seed": 0, "report_every": 1,
+        "eval_every": 1, "save_every": 1, "sample_every": "none", "patience": 4, "keep": 3, "threads": 1, "device": "cpu",
+        "precision": "fp32",
     }  # fmt: skip
 
 
@@ -375,8 +381,8 @@ def test_resume_goes_on_to_a_later_end_and_says_so(trained: Path) -> None:
         "going on with checkpoints/corpus after step 4 of 6",
         FIRST,
     ]
-    assert [line.partition(":")[0] for line in lines[3:-3]] == ["step 5 of 6", "step 6 of 6"]
-    assert lines[-3] == "reading the 93 held-out characters in one stream"
+    assert [line.partition(":")[0] for line in lines[3:-4]] == ["step 5 of 6", "step 6 of 6"]
+    assert lines[-4] == "reading the 93 held-out characters in one stream"
     assert lines[-1] == "write with: charrnn sample corpus"
     assert [line["step"] for line in metrics(trained)[:-1]] == [1, 2, 3, 4, 5, 6]
 

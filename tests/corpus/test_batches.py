@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from charrnn.corpus.batches import PADDING, Batch, Lanes, fit
+from charrnn.recall import NOTHING, recall
 from charrnn.vocab import Vocabulary
 
 # n, B, T, seed: whole and broken numbers of lanes and of steps, one lane, one step, the shortest texts
@@ -126,6 +127,50 @@ def test_the_highest_byte_is_no_padding() -> None:
     lanes = Lanes(np.full(12, 255, np.uint8), 2, 2, 0)
     targets = np.concatenate([batch.y.ravel() for batch in epochs(lanes, 1)[0]])
     assert sorted(targets.tolist()) == [PADDING] + [255] * 11
+
+
+# What is recalled
+
+
+@sizes
+def test_what_is_recalled_stands_beside_what_is_read(size: tuple[int, int, int, int]) -> None:
+    n, B, T, seed = size
+    recalled = np.arange(n * 3).reshape(n, 3)  # of each place something that is nowhere else
+    for batch in itertools.chain.from_iterable(epochs(Lanes(np.arange(n), B, T, seed, recalled), 5)):
+        assert batch.recalled is not None
+        assert batch.recalled.shape == (T, B, 3)
+        assert np.array_equal(batch.recalled, recalled[batch.x])  # in these texts an id is its place
+
+
+def test_a_lane_recalls_what_stands_before_it_in_the_text_and_nothing_across_the_seam() -> None:
+    # "abcdabcdabce" in 3 lanes of 4; the last time that "bcd", "cda", "dab", "abc" were read stands in the lane before
+    ids = Vocabulary.of("abcde").encode("abcdabcdabce")
+    by_hand = ["", "", "", "", "", "", "d", "a", "b", "c", "d", ""]  # what followed the last three; of "abc", never the "e" at the end
+    found = recall(ids, 99)
+    assert ["".join("abcde"[idx] for idx in row[:1] if idx != NOTHING) for row in found] == by_hand
+    for step in range(20):
+        batch, places = Lanes(ids, 3, 4, 0, found).batch(step), Lanes(np.arange(12), 3, 4, 0).batch(step).x
+        assert np.array_equal(batch.x, ids[places])
+        assert batch.recalled is not None
+        assert np.array_equal(batch.recalled, found[places])
+
+
+@sizes
+def test_a_batch_without_a_window_recalls_none_and_is_the_same_else(size: tuple[int, int, int, int]) -> None:
+    n, B, T, seed = size
+    ids = np.arange(n)
+    for step in range(5):
+        plain, other = Lanes(ids, B, T, seed).batch(step), Lanes(ids, B, T, seed, recall(ids, 9)).batch(step)
+        assert plain.recalled is None
+        assert equal(plain, other)
+
+
+def test_a_batch_does_not_change_what_is_recalled() -> None:
+    recalled = np.zeros((12, 2), np.int16)
+    batch = Lanes(np.arange(12), 2, 2, 0, recalled).batch(0)
+    assert batch.recalled is not None
+    batch.recalled[:] = 7
+    assert not recalled.any()
 
 
 # Short texts

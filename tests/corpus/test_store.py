@@ -5,6 +5,7 @@ import pytest
 
 from charrnn.corpus.store import Corpus
 from charrnn.errors import CorpusError
+from charrnn.recall import recall
 from charrnn.vocab import Vocabulary
 
 
@@ -122,3 +123,25 @@ def test_a_fingerprint_is_a_sha256() -> None:
 def test_the_prime_is_a_newline_or_the_most_frequent_symbol(text: str | bytes, prime: str) -> None:
     corpus = Corpus.of(text, 0)
     assert corpus.vocabulary.decode([corpus.prime]) == prime
+
+
+# What is recalled
+
+
+@pytest.mark.parametrize("window", [2, 5, 8192])
+def test_what_the_training_part_recalls_is_found_once_for_each_window_and_not_in_the_held_out_text(window: int) -> None:
+    corpus = Corpus.of("aaaaa abababab abcabcabc; the cat, the dog, the cat; " * 4, 0.25)
+    found = corpus.recalled(window)
+    assert found is not None
+    np.testing.assert_array_equal(found, recall(corpus.train, window))
+    assert len(found) == len(corpus.train) < len(corpus)
+    assert corpus.recalled(None) is None
+    assert not np.array_equal(corpus.recalled(3), found)
+    assert corpus.recalled(window) is found
+
+
+def test_what_was_recalled_changes_no_fingerprint() -> None:
+    corpus = Corpus.of("abcd" * 10, 0.1)
+    before = corpus.fingerprint
+    corpus.recalled(9)
+    assert corpus.fingerprint == Corpus.of("abcd" * 10, 0.1).fingerprint == before

@@ -34,9 +34,10 @@ SMALL = {
 
 @pytest.fixture
 def texts(here: Path) -> Path:
-    """``text.txt``, and ``bad.txt`` with a byte that is no UTF-8."""
+    """``text.txt``, ``bad.txt`` with a byte that is no UTF-8, and ``worse.txt``, whose held-out text only gets less likely."""
     (here / "text.txt").write_bytes(TEXT.encode())
     (here / "bad.txt").write_bytes(TEXT.encode() + b"\xff")
+    (here / "worse.txt").write_text("ab" * 90 + "cd" * 10)
     return here
 
 
@@ -74,7 +75,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "hidden_size": (9, "weights", {}),
     "num_layers": (2, "weights", {}),
     "embedding_size": (5, "weights", {}),
-    "copy_window": (None, "weights", {}),
+    "copy_window": (40, "weights", {}),  # in the text all comes again after 71 characters
     "dropout": (0.5, "weights", {}),
     "minutes": (1.0, "weights", {"steps": None, "minutes": 0.5}),  # 31 steps and 12, by the clock of the tests
     "steps": (11, "weights", {}),
@@ -86,6 +87,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "seed": (1, "weights", {}),
     "report_every": (3, "metrics", {}),
     "eval_every": (3, "metrics", {}),
+    "patience": (1, "weights", {"corpus": ("worse.txt",), "eval_every": 1}),  # the end after 2 steps and after 5
     "save_every": (3, "files", {}),
     "sample_every": (3, "samples", {}),
     "keep": (1, "files", {"save_every": 2}),
@@ -241,7 +243,7 @@ def test_config_yaml_is_the_resolved_configuration_to_the_letter(texts: Path) ->
         "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
         "corpus: [text.txt]\nname: text\nruns_dir: checkpoints\n"
         "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nval_fraction: 0.1\n"
-        "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ndropout: 0.1\n"
+        "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ncopy_window: 8192\ndropout: 0.1\n"
         "minutes: none\nsteps: 10\nbatch_size: 4\nsequence_length: 20\nlearning_rate: 0.01\nweight_decay: 0.01\nclip_norm: 1.0\n"
         "seed: 0\nreport_every: 5\neval_every: 5\nsave_every: 5\nsample_every: 5\nkeep: 9\nthreads: 2\ndevice: cpu\nprecision: fp32\n"
     )

@@ -16,6 +16,7 @@ from charrnn.runs import Run
 from charrnn.text_model import reports
 from charrnn.training.launch import launch
 from charrnn.training.model import CELLS
+from charrnn.training.trainer import Trainer
 
 N = 12
 # 924 characters, 832 to learn from: 4 lanes of 208, 5 chunks of 40 in an epoch, so that 5 is an epoch's edge
@@ -116,7 +117,7 @@ def test_every_saved_tensor_is_needed_to_end_in_the_same_bytes(half: Path, here:
     finish({"name": "run"})
     expected = outcome(here)
     names = pieces(checkpoints.read(half, trainer=True))
-    assert len(names) == 7 + 3 * 7 + 1  # weights; step, exp_avg and exp_avg_sq of each; the state of the lanes
+    assert len(names) == 9 + 3 * 9 + 1  # weights; step, exp_avg and exp_avg_sq of each; the state of the lanes
     for where, name in names:
         shutil.rmtree(run)
         shutil.copytree(here / "kept", run)
@@ -316,3 +317,115 @@ def test_a_run_is_found_by_its_corpus_before_its_name(half: Path, here: Path) ->
     finish(small | {"corpus": ["other/run.txt"], "name": "b"}, resume=False)
     trainer = launch({"corpus": ["other/run.txt"], "steps": 4}, resume=True)  # not checkpoints/run
     assert trainer.directory == Run(Path("checkpoints/b"))
+
+
+# Patience
+
+# What is learned makes this validation text ever less likely: its symbols never occur before. So the first validation is the best.
+WORSENING = "ab" * 90 + "cd" * 10
+TURNING = KNOBS | {
+    "corpus": ["worse.txt"], "steps": 30, "batch_size": 2, "hidden_size": 8, "num_layers": 1, "embedding_size": 4, "eval_every": 2,
+    "patience": 3, "save_every": 2, "keep": 9, "threads": 1,
+}  # fmt: skip
+
+
+def all_files(where: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(where)): path.read_bytes() for path in sorted(where.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that turned, and one that was stopped after its first step, made once; not to be changed."""
+    where = tmp_path_factory.mktemp("patience")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        (where / "worse.txt").write_text(WORSENING)
+        finish(TURNING, resume=False)
+        stop(launch(TURNING | {"name": "begun"}), 1)
+    return where
+
+
+@pytest.fixture
+def turned(two: Path, here: Path) -> Path:
+    """The directory of the run that turned, of 30 steps: best at step 2, stale at 4, 6 and 8."""
+    shutil.copytree(two, here, dirs_exist_ok=True)
+    run = Run(here / "checkpoints/run")
+    assert [path.name for path in run.steps()] == [f"step-{step:08d}" for step in (2, 4, 6, 8)]
+    assert run.final()
+    return run.path
+
+
+def stop(trainer: Trainer, after: int) -> None:
+    for report in reports(trainer):
+        trainer.stop_requested = report.step == after
+
+
+def stopped(after: int) -> Path:
+    """A run of the same knobs, interrupted after its first step and after this one; its last checkpoint."""
+    stop(launch({"name": "begun"}, resume=True), after)
+    begun = Run(Path("checkpoints/begun"))
+    shutil.rmtree(begun.step(1))
+    return begun.steps()[-1]
+
+
+@pytest.mark.parametrize("after", [2, 3, 4, 5, 6, 7])
+def test_a_run_interrupted_between_stale_validations_ends_in_the_same_bytes(after: int, turned: Path) -> None:
+    assert stopped(after).name == f"step-{after:08d}"
+    finish({"name": "begun"})
+    begun, whole = all_files(turned.with_name("begun")), all_files(turned)
+    kept = {name: data for name, data in begun.items() if name in whole and not name.endswith(("trainer.json", "manifest.json", ".yaml"))}
+    assert {name: whole[name] for name in kept} == kept
+    assert {name.split("/")[0] for name in kept} == {"metrics.jsonl", *(f"step-{step:08d}" for step in (2, 4, 6, 8))}
+    ends = [json.loads(files["step-00000008/trainer.json"]) for files in (begun, whole)]
+    assert ends[0] | {"config": ends[0]["config"] | {"name": "run"}} == ends[1]  # all is the same but the name
+    assert Run(turned.with_name("begun")).steps()[-1].name == "step-00000008"
+
+
+@pytest.mark.parametrize(("more", "last"), [(1, 6), (-1, 10)])
+def test_how_many_validations_were_stale_is_saved_and_needed(more: int, last: int, turned: Path) -> None:
+    last_checkpoint = stopped(5)
+    found = checkpoints.read(last_checkpoint, trainer=True).trainer
+    assert found and found["stale"] == 1
+    change(last_checkpoint, "stale", lambda stale: stale + more, "trainer")
+    finish({"name": "begun"})
+    assert Run(turned.with_name("begun")).steps()[-1].name == f"step-{last:08d}"
+
+
+def test_a_checkpoint_that_does_not_say_how_many_were_stale_is_an_error(turned: Path) -> None:
+    path = stopped(5)
+    found = checkpoints.read(path, trainer=True)
+    assert found.trainer
+    del found.trainer["stale"]
+    checkpoints.write(path, found)
+    assert refusal({"name": "begun"}) == f"{path} lacks a piece that is needed to go on: 'stale'; go on from another checkpoint"
+
+
+def test_a_run_that_turned_is_not_gone_on_with_unless_patience_is_another(turned: Path) -> None:
+    before = all_files(turned)
+    for given, end in (({}, 30), ({"patience": 3}, 30), ({"patience": 1}, 30), ({"steps": 60}, 60)):
+        assert refusal({"name": "run"} | given) == (
+            f"the run checkpoints/run stopped at step 8 of {end}: the validation loss had turned, its best is at step 2; "
+            "`--resume --patience none` goes on all the same"
+        )
+    assert all_files(turned) == before
+
+
+@pytest.mark.parametrize(("patience", "last"), [(None, 30), (4, 10)])
+def test_a_run_that_turned_goes_on_with_more_patience_and_is_as_if_it_had_had_it(patience: int | None, last: int, turned: Path) -> None:
+    finish({"name": "run", "patience": patience})
+    found = all_files(turned)
+    assert Run(turned).steps()[-1].name == f"step-{last:08d}"
+    assert found["metrics.jsonl"].count(b"final_val_loss") == 1
+    assert Run(turned).final() is not None
+    finish({**TURNING, "patience": patience, "name": "patient"}, resume=False)
+    patient = all_files(turned.with_name("patient"))
+    for name in ("metrics.jsonl", *(f"step-{last:08d}/{file}" for file in ("model.safetensors", "trainer.safetensors"))):
+        assert found[name] == patient[name]
+
+
+def test_a_run_that_turned_and_was_killed_before_its_final_loss_takes_it_on_resuming(turned: Path) -> None:
+    expected = all_files(turned)
+    metrics = turned / "metrics.jsonl"
+    metrics.write_bytes(b"".join(metrics.read_bytes().splitlines(keepends=True)[:-1]))
+    finish({"name": "run"})
+    assert all_files(turned) == expected

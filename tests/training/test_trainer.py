@@ -30,7 +30,7 @@ TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 1
 # 924 characters, 831 to learn from: 4 lanes of 207, 5 chunks of 40 in an epoch
 KNOBS = {
     "name": "run", "steps": 6, "batch_size": 4, "sequence_length": 40, "hidden_size": 8, "num_layers": 2, "embedding_size": 4,
-    "dropout": 0.0, "learning_rate": 0.01, "eval_every": None, "save_every": None, "sample_every": None, "threads": 1,
+    "dropout": 0.0, "learning_rate": 0.01, "patience": None, "eval_every": None, "save_every": None, "sample_every": None, "threads": 1,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 
@@ -133,8 +133,9 @@ def test_the_loss_of_a_step_is_the_mean_over_its_targets_without_the_padding(cel
     for _ in range(padded[0]):
         trainer.train_step()
     batch = trainer.lanes.batch(trainer.step)
+    assert batch.recalled is not None
     with torch.no_grad():
-        logits, _ = trainer.model(torch.from_numpy(batch.x), trainer.state)
+        logits, _ = trainer.model(torch.from_numpy(batch.x), trainer.state, torch.from_numpy(batch.recalled))
     each = functional.cross_entropy(logits.flatten(0, 1), torch.from_numpy(batch.y).clamp(min=0).flatten(), reduction="none")
     there = batch.y.flatten() != PADDING
     assert there.sum() == 4 * 40 - 1
@@ -237,12 +238,12 @@ def test_validate_leaves_weights_optimizer_and_state_as_they_were(cell: str) -> 
     assert tensors(trainer) == tensors(after(4, cell=cell, dropout=0.3))
 
 
-def test_a_validation_reads_200_000_characters_in_16_lanes_and_not_one_more() -> None:
-    corpus = Corpus.of("ab" * 200_010, 0.5)
-    tail = Corpus(corpus.vocabulary, corpus.train, np.concatenate([corpus.val[:200_000], 1 - corpus.val[200_000:]]))
+def test_a_validation_reads_50_000_characters_in_16_lanes_and_not_one_more() -> None:
+    corpus = Corpus.of("ab" * 50_010, 0.5)
+    tail = Corpus(corpus.vocabulary, corpus.train, np.concatenate([corpus.val[:50_000], 1 - corpus.val[50_000:]]))
     config = RunConfig.from_flat(KNOBS | {"num_layers": 1, "hidden_size": 1, "embedding_size": 1})
     trainers = [Trainer(config, each, run=None) for each in (corpus, tail)]
-    expected = evaluate(trainers[0].model, corpus.val[:200_000], corpus.prime, lanes=16).nats_per_character
+    expected = evaluate(trainers[0].model, corpus.val[:50_000], corpus.prime, lanes=16).nats_per_character
     assert [trainer.validate() for trainer in trainers] == [expected, expected]
 
 
@@ -337,6 +338,78 @@ def test_a_checkpoint_says_with_which_validation_loss_it_was_saved() -> None:
     # 5 steps an epoch; the rest of what info tells
     assert about[-1]["epochs"] == 6 / 5
     assert (about[-1]["train_characters"], about[-1]["val_characters"], about[-1]["steps"]) == (831, 93, 6)
+
+
+# Patience
+
+
+def validating(losses: list[float], **knobs: Any) -> tuple[Trainer, list[Report]]:
+    """A run that finds these validation losses, one after the other."""
+    trainer, following = new(**{"steps": 20, "eval_every": 1, "keep": 99} | knobs), iter(losses)
+    trainer.validate = lambda: next(following)  # type: ignore[method-assign]
+    return trainer, list(trainer.run())
+
+
+@pytest.mark.parametrize("patience", [1, 4])
+def test_a_run_whose_validation_loss_turns_ends_after_so_many_validations_without_a_better_one(patience: int) -> None:
+    trainer, reports = trained(WORSENING, steps=50, eval_every=2, patience=patience, save_every=1)
+    *steps, final = reports
+    assert [report.step for report in steps] == list(range(1, 2 + 2 * patience + 1))  # the first validation, after step 2, is the best
+    assert [report.turned for report in steps] == [False] * (len(steps) - 1) + [True]
+    assert (trainer.step, trainer.turned, final.turned) == (2 + 2 * patience, True, True)
+    assert (final.step, final.saved, final.val_loss) == (2 + 2 * patience, None, None)
+    expected = evaluate(
+        load_model(checkpoints.read(Path("checkpoints/run/step-00000002")), "cpu"), trainer.corpus.val, trainer.corpus.prime
+    )
+    assert final.final == expected
+    assert metrics()[-1] == {"step": 2, "final_val_loss": expected.nats_per_character, "characters": 20}
+    assert Run(Path("checkpoints/run")).best().name == "step-00000002"
+
+
+def test_the_step_at_which_a_run_turns_is_saved_and_the_best_and_the_last_are_kept() -> None:
+    trained(WORSENING, steps=50, eval_every=2, patience=3, keep=1)
+    assert steps_kept() == ["step-00000002", "step-00000008"]
+
+
+def test_with_patience_none_a_run_goes_to_its_end_however_its_loss_turns() -> None:
+    _, reports = trained(WORSENING, steps=12, eval_every=1, patience=None)
+    assert [report.step for report in reports] == [*range(1, 13), 12]
+    assert not any(report.turned for report in reports)
+
+
+def test_patience_is_four_validations_where_it_is_not_given() -> None:
+    trainer = launch({name: knob for name, knob in KNOBS.items() if name != "patience"} | {"steps": 50, "eval_every": 1}, text=WORSENING)
+    assert [report.step for report in trainer.run()] == [1, 2, 3, 4, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "made"),
+    [
+        ([3.0, 4.0, 2.0, 5.0, 5.0], 2, 5),  # a better one counts anew
+        ([3.0, 4.0, 2.0, 5.0, 5.0, 5.0], 3, 6),
+        ([2.0, 2.0, 2.0], 2, 3),  # the same is not better
+        ([3.0, 4.0, 3.5, 3.2], 3, 4),  # better than the one before is not better than the best
+        ([3.0, 2.0, 4.0], 1, 3),
+    ],
+)
+def test_validations_are_counted_since_the_best(losses: list[float], patience: int, made: int) -> None:
+    trainer, reports = validating(losses, patience=patience)
+    assert (reports[-1].step, trainer.stale) == (made, patience)
+    best = min(range(made), key=losses.__getitem__)  # the first of equals
+    assert Run(Path("checkpoints/run")).best().name == f"step-{best + 1:08d}"
+
+
+def test_steps_without_a_validation_do_not_try_the_patience() -> None:
+    _, reports = validating([3.0, 4.0, 4.0], steps=30, eval_every=5, patience=2, report_every=1, save_every=1)
+    assert [report.step for report in reports if report.val_loss is not None] == [5, 10, 15]
+    assert [report.step for report in reports if report.turned] == [15, 15]  # the last is the final loss
+
+
+def test_without_validations_a_run_never_turns() -> None:
+    for watching in ({"val_fraction": 0, "eval_every": 1}, {"eval_every": None}):
+        _, reports = trained(WORSENING, patience=1, **watching)
+        assert max(report.step for report in reports) == 6
+        assert not any(report.turned for report in reports)
 
 
 # Requests
