@@ -37,7 +37,8 @@ def main() -> None:
         written, said = run(sample, cwd)
         end = time.perf_counter()
     lines = [line for line in trained.splitlines() if not line.startswith("  |")]
-    shown = "\n".join([lines[0], lines[1], "...", *lines[-3:], said.strip(), written])
+    first = next(number for number, line in enumerate(lines) if line.startswith("checkpoints/"))
+    shown = "\n".join([*lines[: first + 1], "...", *lines[-4:], said.strip(), written])
     took = f"{middle - begin:.0f} seconds to train and {end - middle:.2f} to write, on {describe()}."
     page.write_text(MARKS.sub(lambda found: f"{found[1]}```text\n{shown.rstrip()}\n```\n\n{took}\n{found[2]}", text), encoding="utf-8")
 

@@ -82,7 +82,7 @@ def main() -> None:
     for cell in CELLS:
         for num_layers, hidden_size in SIZES:
             name = f"{cell} {num_layers} x {hidden_size}"
-            precisions[name] = pick_precision("auto", args.device, cell)
+            precisions[name] = pick_precision("auto", args.device)
             config = RunConfig().replace(
                 cell=cell, hidden_size=hidden_size, num_layers=num_layers, batch_size=args.batch_size, steps=10**9,
                 precision=precisions[name], threads=available_threads(), device=args.device,

@@ -31,12 +31,14 @@ ARROWS = {
     "files": {"errors"},
     "vocab": {"errors"},
     "checkpoint": {"config", "errors", "files", "vocab"},
+    "recall": set(),
     "runs": {"checkpoint", "errors", "files"},
-    "corpus": {"config", "errors", "vocab"},
-    "training": {"charrnn", "checkpoint", "config", "corpus", "errors", "files", "runs", "vocab"},
-    "generation": {"config", "errors", "vocab"},
+    "verdict": {"checkpoint", "runs"},
+    "corpus": {"config", "errors", "recall", "vocab"},
+    "training": {"charrnn", "checkpoint", "config", "corpus", "errors", "files", "recall", "runs", "vocab"},
+    "generation": {"config", "errors", "recall", "vocab"},
     "text_model": {"checkpoint", "config", "errors", "generation", "runs", "training", "vocab"},
-    "cli": {"charrnn", "checkpoint", "config", "corpus", "errors", "files", "generation", "runs", "text_model", "training"},
+    "cli": {"charrnn", "checkpoint", "config", "corpus", "errors", "files", "generation", "runs", "text_model", "training", "verdict"},
     "__main__": {"cli"},
     "__init__": {"errors", "generation", "text_model", "vocab"},
 }
@@ -47,7 +49,7 @@ OUTSIDE = {
     "tqdm": {"cli"},
     "yaml": {"config"},
     "safetensors": {"checkpoint"},
-    "numpy": {"checkpoint", "corpus", "generation", "text_model", "training", "vocab"},
+    "numpy": {"checkpoint", "corpus", "generation", "recall", "text_model", "training", "vocab"},
 }
 PUBLIC = [
     "CharRNNError", "CheckpointError", "ConfigError", "CorpusError", "DivergedError", "GenerationError", "ResumeError", "RunExistsError",

@@ -151,7 +151,7 @@ def test_a_layer_computes_the_formulas_forward_and_backward(cell: str, shape: tu
 @shapes
 @states
 def test_a_layer_trained_in_bf16_keeps_to_the_formulas(cell: str, shape: tuple[int, int], given: bool) -> None:
-    if pick_precision("auto", "cpu", cell) != "bf16":
+    if pick_precision("auto", "cpu") != "bf16":
         pytest.skip(f"a {cell} is not trained in bf16 here")
     values, signal = inputs(cell, shape, given), signals(cell, shape)
     layer = Pass(cell, values, given=given, precision="bf16")

@@ -1,10 +1,12 @@
 """charrnn plan: what `charrnn train` would do with these files on this machine, and why."""
 
 import json
+import shlex
 import time
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from charrnn.cli.options import given, knob_options
 from charrnn.config import run_knobs
@@ -56,4 +58,11 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, as_
         others = ", ".join(f"{loss:.2f} in {minutes:g}" for minutes, loss in advice.outlook.items())
         lines.append(f"expected: about {advice.expected:.2f} nats per character on held-out text (by minutes: {others})")
     click.echo("\n".join(lines))
-    click.echo(f"`charrnn train {' '.join(map(str, values.get('corpus', ())))}` does this", err=True)
+    tell(f"`{_train(ctx, corpus, config)}` does this")
+
+
+def _train(ctx: click.Context, corpus: tuple[str, ...], config: str | None) -> str:
+    """The command that does what was planned, with the flags that were given."""
+    knobs = [knob for name, knob in run_knobs().items() if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+    flags = [word for knob in knobs for word in (knob.flag, ctx.params[knob.name])]
+    return shlex.join(["charrnn", "train", *corpus, *flags, *(["--config", config] if config else [])])

@@ -28,7 +28,7 @@ def pick_device(name: str) -> str:
     return name
 
 
-def pick_precision(name: str, device: str, cell: str) -> str:
+def pick_precision(name: str, device: str) -> str:
     """``bf16`` where it is asked for, or where it is both there and fast; else ``fp32``.
 
     On a CPU every cell gains by it: the LSTM by oneDNN's kernel, GRU and RNN by those of kernels.py.
@@ -38,9 +38,7 @@ def pick_precision(name: str, device: str, cell: str) -> str:
     """
     if name == "fp32":
         return name
-    fast = (device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)) or (
-        device == "cpu" and _has_avx512_bf16()
-    )
+    fast = (device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)) or (device == "cpu" and _has_avx512_bf16())
     if (fast or name == "bf16") and _bf16_works(device):
         return "bf16"
     if name == "bf16":

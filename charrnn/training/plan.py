@@ -151,7 +151,7 @@ def _speed(config: RunConfig, corpus: Corpus) -> float:
     threads = available_threads() if config.train.threads == "auto" else config.train.threads
     ready = config.replace(
         batch_size=batch_size, sequence_length=sequence_length, device=device, threads=threads, minutes=None, steps=10**9,
-        precision=pick_precision(config.train.precision, device, config.model.cell),
+        precision=pick_precision(config.train.precision, device),
     )  # fmt: skip
     with settled(threads, device):
         return seconds_per_character(ready, corpus)

@@ -52,7 +52,7 @@ def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_
         batch_size=batch_size,
         sequence_length=sequence_length,
         device=device,
-        precision=pick_precision(knobs.precision, device, config.model.cell),
+        precision=pick_precision(knobs.precision, device),
         threads=available_threads() if knobs.threads == "auto" else knobs.threads,
     )
     if knobs.steps is None:

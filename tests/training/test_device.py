@@ -50,29 +50,23 @@ def test_a_device_that_is_not_there_is_refused_by_name(
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_fp32_is_fp32_everywhere(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     processor(monkeypatch, avx512_bf16=True, amx=True)
-    assert pick_precision("fp32", "cpu", cell) == "fp32"
+    assert pick_precision("fp32", "cpu") == "fp32"
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize(
-    ("avx512_bf16", "amx", "cell", "expected"),
-    [
-        (True, False, "lstm", "bf16"),
-        (False, True, "lstm", "bf16"),
-        (False, False, "lstm", "fp32"),
-        (True, True, "gru", "fp32"),  # only the LSTM has a fused bf16 path
-        (True, True, "rnn", "fp32"),
-    ],
+    ("avx512_bf16", "amx", "expected"), [(True, False, "bf16"), (False, True, "bf16"), (True, True, "bf16"), (False, False, "fp32")]
 )
-def test_auto_is_bf16_for_an_lstm_on_a_processor_that_has_it(
+def test_auto_is_bf16_on_a_processor_that_has_it(
     avx512_bf16: bool, amx: bool, cell: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     processor(monkeypatch, avx512_bf16=avx512_bf16, amx=amx)
-    assert pick_precision("auto", "cpu", cell) == expected
+    assert pick_precision("auto", "cpu") == expected
 
 
 def test_a_pytorch_that_does_not_say_what_the_processor_has_gets_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
-    assert pick_precision("auto", "cpu", "lstm") == "fp32"
+    assert pick_precision("auto", "cpu") == "fp32"
 
 
 def test_auto_is_fp32_where_bf16_fails_when_tried_and_asking_for_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,15 +75,15 @@ def test_auto_is_fp32_where_bf16_fails_when_tried_and_asking_for_it_is_refused(m
 
     processor(monkeypatch, avx512_bf16=True, amx=False)
     monkeypatch.setattr(torch, "autocast", broken)
-    assert pick_precision("auto", "cpu", "lstm") == "fp32"
+    assert pick_precision("auto", "cpu") == "fp32"
     with pytest.raises(ConfigError) as error:
-        pick_precision("bf16", "cpu", "lstm")
+        pick_precision("bf16", "cpu")
     assert str(error.value) == "precision: 'bf16' cannot be had on this cpu; give fp32 or auto"
 
 
 def test_trying_bf16_leaves_the_global_generator_as_it_was() -> None:
     before = torch.get_rng_state()
-    pick_precision("bf16", "cpu", "lstm")
+    pick_precision("bf16", "cpu")
     assert torch.equal(torch.get_rng_state(), before)
 
 

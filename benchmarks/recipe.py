@@ -1,0 +1,184 @@
+"""What each technique of training gives: equal steps, several texts, the difference from the recipe that charrnn trains by.
+
+    python benchmarks/recipe.py --data DIRECTORY
+    python benchmarks/recipe.py --data DIRECTORY --only "penn weight averaging"
+
+Each variant is trained for STEPS steps at 2 x 256 on the first part of a text, whose last 5 % are held out; the last 10 % of the
+text, on which figures are reported, are not touched. Those that charrnn has are knobs; the others are written here, as small as they can
+be. Each run is appended to results/recipe.jsonl, from which the command goes on; the table at the end is that of docs/recipe.md.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from charrnn.config import RunConfig
+from charrnn.corpus.store import Corpus
+from charrnn.training import trainer as training
+from charrnn.training.device import available_threads, pick_precision, settled
+from charrnn.training.evaluate import evaluate
+from charrnn.training.trainer import Trainer
+from machine import describe
+from texts import DATA, TEXTS
+
+RESULTS = Path(__file__).parent / "results" / "recipe.jsonl"
+STEPS = 2_000
+CHARACTERS = 1_000_000
+SEEDS = {"as it is": 3}  # the spread between seeds, beside which a difference has to be read
+
+
+class Averaged(Trainer):
+    """Exponential mean of the weights (Polyak and Juditsky 1992), over about the last tenth of the run."""
+
+    def train_step(self) -> tuple[float, float, float]:
+        found = super().train_step()
+        decay = min(1 - 10 / STEPS, (1 + self.step) / (10 + self.step))
+        if self.step == 1:
+            self.mean = [weight.detach().clone() for weight in self.model.parameters()]
+        for mean, weight in zip(self.mean, self.model.parameters(), strict=True):
+            mean.lerp_(weight.detach(), 1 - decay)
+        if self.step == self.steps:
+            for mean, weight in zip(self.mean, self.model.parameters(), strict=True):
+                weight.data.copy_(mean)
+        return found
+
+
+class WeightDropped(Trainer):
+    """DropConnect on the recurrent weights (Wan et al. 2013, Merity et al. 2018), a quarter of them."""
+
+    def _loss(self) -> Any:
+        weights = [layer.rnn.weight_hh_l0 for layer in self.model.layers]
+        generator = torch.Generator().manual_seed(self.step)
+        for weight in weights:
+            kept, whole = (torch.rand(weight.shape, generator=generator) >= 0.25).float() / 0.75, weight.detach().clone()
+            weight.data.mul_(kept)
+            hook = weight.register_hook(lambda gradient, kept=kept: gradient * kept)
+            self.undo = [*getattr(self, "undo", []), (weight, whole, hook)]
+        return super()._loss()
+
+    def train_step(self) -> tuple[float, float, float]:
+        step = self.optimizer.step
+
+        def restored() -> None:
+            for weight, whole, hook in self.undo:
+                weight.data.copy_(whole)
+                hook.remove()
+            self.undo = []
+            step()
+
+        self.optimizer.step = restored
+        try:
+            return super().train_step()
+        finally:
+            self.optimizer.step = step
+
+
+class Reset(Trainer):
+    """Each lane starts from a zero state with probability 0.01 a step (Melis et al. 2018)."""
+
+    def _loss(self) -> Any:
+        if self.state is not None:
+            kept = np.random.default_rng([7, self.step]).random(self.config.train.batch_size) >= 0.01
+            self.state = self.state * torch.from_numpy(kept.astype(np.float32))[:, None]
+        return super()._loss()
+
+
+@contextmanager
+def betas(first: float, second: float) -> Iterator[None]:
+    before, training.BETAS = training.BETAS, (first, second)
+    try:
+        yield
+    finally:
+        training.BETAS = before
+
+
+Make = Callable[..., Trainer]
+VARIANTS: dict[str, tuple[dict[str, Any], Make, tuple[float, float]]] = {
+    "as it is": ({}, Trainer, training.BETAS),
+    "no copy window": ({"copy_window": None}, Trainer, training.BETAS),
+    "copy window of 1,024": ({"copy_window": 1024}, Trainer, training.BETAS),
+    "copy window of 65,536": ({"copy_window": 65536}, Trainer, training.BETAS),
+    "dropout 0": ({"dropout": 0.0}, Trainer, training.BETAS),
+    "dropout 0.2": ({"dropout": 0.2}, Trainer, training.BETAS),
+    "learning rate 2e-3": ({"learning_rate": 2e-3}, Trainer, training.BETAS),
+    "learning rate 6e-3": ({"learning_rate": 6e-3}, Trainer, training.BETAS),
+    "batch 32, half the steps": ({"batch_size": 32}, Trainer, training.BETAS),
+    "sequence 128, half the steps": ({"sequence_length": 128}, Trainer, training.BETAS),
+    "no weight decay": ({"weight_decay": 0.0}, Trainer, training.BETAS),
+    "beta1 0": ({}, Trainer, (0.0, 0.99)),
+    "beta2 0.999": ({}, Trainer, (0.9, 0.999)),
+    "weight averaging": ({}, Averaged, training.BETAS),
+    "weight-drop 0.25": ({}, WeightDropped, training.BETAS),
+    "state resets": ({}, Reset, training.BETAS),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--only", default="", help="a text's name and a variant's")
+    args = parser.parse_args()
+    print(describe())
+    for variant in VARIANTS:
+        for text in TEXTS:
+            for seed in range(SEEDS.get(variant, 1)):
+                case = {"text": text, "variant": variant, "seed": seed}
+                if args.only in f"{text} {variant}" and not any(case.items() <= result.items() for result in results()):
+                    found = case | run(args.data, **case)
+                    RESULTS.parent.mkdir(exist_ok=True)
+                    with RESULTS.open("a") as file:
+                        file.write(json.dumps(found) + "\n")
+                    print(json.dumps(found), flush=True)
+    table()
+
+
+def results() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+
+
+def run(data: Path, text: str, variant: str, seed: int) -> dict[str, Any]:
+    knobs, make, moments = VARIANTS[variant]
+    whole = TEXTS[text](data)
+    corpus = Corpus.of(whole[: int(len(whole) * 0.9)][:CHARACTERS], 0.05)
+    config = RunConfig().replace(
+        **{"dropout": 0.1, "hidden_size": 256, "num_layers": 2} | knobs, device="cpu", threads=available_threads(), seed=seed,
+        precision=pick_precision("auto", "cpu"), steps=STEPS,
+    )  # fmt: skip
+    per_step = config.train.batch_size * config.train.sequence_length
+    config = config.replace(steps=STEPS * 16 * 64 // per_step)
+    begin = time.perf_counter()
+    with settled(available_threads(), "cpu"), betas(*moments):
+        trainer = make(config, corpus, None)
+        losses = [trainer.train_step()[0] for _ in range(trainer.steps)]
+        seconds = time.perf_counter() - begin
+        loss = evaluate(trainer.model, corpus.val, corpus.prime).nats_per_character
+    last = losses[-len(losses) // 10 :]
+    return {"validation": round(loss, 4), "training": round(sum(last) / len(last), 4), "seconds": round(seconds, 1)}
+
+
+def table() -> None:
+    """Differences in nats from the mean of the seeds of the recipe as it is."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for result in results():
+        found.setdefault((result["variant"], result["text"]), []).append(result["validation"])
+    print("| technique | " + " | ".join(TEXTS) + " |\n|---|" + "---:|" * len(TEXTS))
+    for variant in VARIANTS:
+        cells = []
+        for text in TEXTS:
+            base, here = found.get(("as it is", text)), found.get((variant, text))
+            if variant == "as it is" and base:
+                cells.append(f"{np.mean(base):.4f} ± {np.std(base, ddof=1):.4f}" if len(base) > 1 else f"{base[0]:.4f}")
+            else:
+                cells.append(f"{np.mean(here) - np.mean(base):+.4f}" if base and here else "")
+        print(f"| {variant} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""charrnn plan says what train would do, writes nothing, and train then does it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from charrnn.cli.main import cli
+from charrnn.config import read_yaml
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14  # 924 characters
+QUICK = ["--steps", "3", "--batch-size", "4", "--sequence-length", "20", "--device", "cpu", "--precision", "fp32", "--threads", "1"]
+
+
+def call(*args: str, **settings: Any) -> Result:
+    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
+
+
+@pytest.fixture
+def text(here: Path) -> Path:
+    (here / "clock.txt").write_text(TEXT)
+    return here
+
+
+def test_a_plan_says_these_things_and_writes_nothing(text: Path) -> None:
+    result = call("plan", "clock.txt", *QUICK)
+    assert result.exit_code == 0
+    starts = [line.partition(":")[0] for line in result.stdout.splitlines()]
+    assert starts == ["text", "yardstick", "network", "length", "memory", "expected"]
+    assert result.stdout.startswith("text: 924 characters, 21 symbols (0 of them fewer than 10 times); 91.5% of it")  # 13 lines of 65
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("`charrnn train clock.txt --") and last.endswith("` does this")
+    assert sorted(last.strip("`").split()[3:-2]) == sorted(word.strip("`") for word in QUICK[:-1])
+    assert [path.name for path in text.iterdir()] == ["clock.txt"]
+
+
+def test_train_does_what_the_plan_says(text: Path) -> None:
+    planned = json.loads(call("plan", "clock.txt", *QUICK, "--json").stdout)
+    trained = call("train", "clock.txt", *QUICK, "--sample-every", "none")
+    assert trained.exit_code == 0
+    written = read_yaml((text / "checkpoints/clock/config.yaml").read_text(), "config.yaml")
+    same = {name: planned["knobs"][name] for name in planned["knobs"] if name not in ("corpus", "sample_every")}
+    assert {name: written[name] for name in same} == same
+    for line in planned["advice"]["reasons"]:
+        assert line in trained.stderr
+
+
+def test_a_knob_that_is_given_stands_and_auto_is_none_given(text: Path) -> None:
+    own = json.loads(call("plan", "clock.txt", *QUICK, "--hidden-size", "9", "--json").stdout)["knobs"]
+    assert own["hidden_size"] == 9
+    auto = json.loads(call("plan", "clock.txt", *QUICK, "--hidden-size", "auto", "--json").stdout)["knobs"]
+    assert auto == json.loads(call("plan", "clock.txt", *QUICK, "--json").stdout)["knobs"]
+
+
+def test_without_validation_text_nothing_is_expected(text: Path) -> None:
+    result = call("plan", "clock.txt", *QUICK, "--val-fraction", "0")
+    assert [line.partition(":")[0] for line in result.stdout.splitlines()] == ["text", "network", "length", "memory"]
+
+
+@pytest.mark.parametrize("words", [[], ["nowhere.txt"], ["clock.txt", "--hidden-size", "0"]])
+def test_what_cannot_be_planned_is_one_line(text: Path, words: list[str]) -> None:
+    result = call("plan", *words)
+    assert result.exit_code in (1, 2)
+    assert (result.stdout, len(result.stderr.splitlines())) == ("", 1)

@@ -1,0 +1,182 @@
+"""The autopilot advises what did best in the measurements, around whatever was given, and says what to expect."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.config import ModelConfig, RunConfig
+from charrnn.corpus.store import Corpus
+from charrnn.training import plan as planning
+from charrnn.training.measured import MEASURED, Row
+from charrnn.training.plan import best_row, expected_ratio, most_passes, plan, relative_cost, survey
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+ROWS = [
+    Row(1_000, 10.0, 1, 8, 0.1, 0.90),
+    Row(1_000, 10.0, 2, 16, 0.3, 0.95),
+    Row(1_000, 40.0, 2, 16, 0.3, 0.80),
+    Row(1_000, 160.0, 2, 16, 0.3, 0.99),
+    Row(100_000, 1.0, 2, 16, 0.0, 1.00),
+    Row(100_000, 4.0, 2, 32, 0.2, 0.70),
+]
+TEXT = "".join(np.random.default_rng(0).choice(list("abcd \n"), 2_000))
+
+
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six rows that can be reckoned with by hand."""
+    monkeypatch.setattr(planning, "MEASURED", ROWS)
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that takes a millisecond for a character at 2 x 256, and as many more as another network costs."""
+    monkeypatch.setattr(planning, "_speed", lambda config, corpus: 1e-3 * relative_cost(config.model))
+
+
+def advised(given: dict[str, Any], seconds_ago: float = 0.0) -> Any:
+    return plan(RunConfig.from_flat(given), set(given), Corpus.of(TEXT, 0.1), time.monotonic() - seconds_ago)
+
+
+@pytest.mark.parametrize(
+    ("characters", "passes", "expected"),
+    [
+        (1_000, 10, 0),  # of two with as much work the better
+        (1_000, 5, 0),  # less than was measured: the least work
+        (1_000, 26, 0),  # 40 is more than 1.5 x 26
+        (1_000, 27, 2),  # 40 is within 1.5 x 27
+        (1_000, 1e6, 2),  # the best, though more work was measured
+        (9_999, 1e6, 2),  # nearer to 1,000 than to 100,000, by the logarithm
+        (10_001, 1e6, 5),
+        (5e9, 0.1, 4),
+    ],
+)
+def test_the_best_row_is_the_best_of_the_nearest_size_with_so_much_work_or_less(
+    rows: None, characters: int, passes: float, expected: int
+) -> None:
+    assert best_row(characters, passes) == ROWS[expected]
+
+
+def test_more_passes_are_planned_only_where_none_measured_were_worse(rows: None) -> None:
+    assert most_passes(1_000, ROWS[2]) == 1.5 * 40  # 160 were worse
+    assert most_passes(100_000, ROWS[5]) == math.inf
+    assert most_passes(1_000, ROWS[3]) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("characters", "passes", "ratio"),
+    [
+        (1_000, 10, 0.90),
+        (1_000, 20, 0.85),  # half way, by the logarithm, from 0.90 at 10 to 0.80 at 40
+        (1_000, 160, 0.80),  # the best is kept, whatever comes later
+        (1_000, 1e9, 0.80),
+        (1_000, 5, 0.95),  # the line goes on to the left
+        (100_000, 2, 0.85),
+        (10_000, 4, (0.90 + (math.log(10 / 4) / math.log(4)) * 0.10 + 0.70) / 2),  # half way between the sizes
+        (10, 10, 0.90),
+        (1e9, 4, 0.70),
+    ],
+)
+def test_the_expected_ratio_lies_on_straight_lines_between_what_was_measured(
+    rows: None, characters: int, passes: float, ratio: float
+) -> None:
+    assert expected_ratio(characters, passes) == pytest.approx(ratio)
+
+
+def test_the_cost_of_the_reference_is_one_and_grows_with_every_size() -> None:
+    reference = ModelConfig(hidden_size=256, num_layers=2, embedding_size=64)
+    assert relative_cost(reference) == 1
+    for larger in ({"hidden_size": 257}, {"num_layers": 3}, {"embedding_size": 65}):
+        assert relative_cost(ModelConfig(**{"hidden_size": 256, "num_layers": 2, "embedding_size": 64} | larger)) > 1
+
+
+# The whole plan: 1,800 characters to learn from, a millisecond each at 2 x 256
+
+
+@pytest.mark.parametrize(("minutes", "row"), [(0.1, 0), (1.0, 2), (60.0, 2)])  # 3.3 passes, 33, 2,000
+def test_minutes_choose_the_row(rows: None, speed: None, minutes: float, row: int) -> None:
+    chosen = ROWS[row]
+    found = advised({"minutes": minutes})
+    assert found.values == {"hidden_size": chosen.hidden_size, "num_layers": chosen.num_layers, "dropout": chosen.dropout}
+
+
+def test_steps_choose_the_row_by_the_work_that_they_are(rows: None, speed: None) -> None:
+    # 16 x 64 = 1,024 characters a step: 29 steps are 16.5 passes at 2 x 256, 48 are 27.3
+    assert advised({"steps": 29}).values["dropout"] == 0.1
+    assert advised({"steps": 48}).values["dropout"] == 0.3
+
+
+def test_what_is_given_stands_and_the_rest_is_planned(rows: None, speed: None) -> None:
+    found = advised({"minutes": 1.0, "hidden_size": 5})
+    assert found.values == {"num_layers": 2, "dropout": 0.3}
+    assert [line.partition(":")[0] for line in found.reasons] == ["planned 2 units", "planned dropout 0.3"]
+    everything = {"minutes": 1.0, "hidden_size": 5, "num_layers": 1, "dropout": 0.0}
+    assert advised(everything).values == {}
+    assert advised(everything).reasons == []
+
+
+def test_time_that_has_gone_by_is_no_longer_there(rows: None, speed: None) -> None:
+    assert advised({"minutes": 1.0}).values["dropout"] == 0.3
+    assert advised({"minutes": 1.0}, seconds_ago=50).values["dropout"] == 0.1
+
+
+def test_expected_is_the_ratio_times_the_yardstick(rows: None, speed: None) -> None:
+    corpus = Corpus.of(TEXT, 0.1)
+    assert corpus.yardstick is not None
+    counts = corpus.yardstick.nats_per_character
+    found = plan(RunConfig.from_flat({"steps": 48}), {"steps"}, corpus, time.monotonic())
+    assert found.expected == pytest.approx(counts * expected_ratio(1_800, 48 * 1_024 / 1_800))
+    assert found.outlook == {minutes: pytest.approx(counts * expected_ratio(1_800, minutes * 60e3 / 1_800)) for minutes in (5, 30, 180)}
+    nothing = plan(RunConfig.from_flat({"steps": 48}), {"steps"}, Corpus.of(TEXT, 0), time.monotonic())
+    assert (nothing.expected, nothing.outlook) == (None, {})
+
+
+def test_the_passes_that_harm_count_by_what_the_network_costs(rows: None, speed: None) -> None:
+    cost = relative_cost(ModelConfig(hidden_size=16))
+    assert advised({"minutes": 1.0}).most_passes == pytest.approx(60 / cost)
+
+
+def test_memory_grows_with_the_weights_and_the_text(rows: None, speed: None) -> None:
+    small, large = advised({"minutes": 1.0, "hidden_size": 16}).memory, advised({"minutes": 1.0, "hidden_size": 512}).memory
+    assert 400e6 < small < large
+    # four numbers of four bytes for each weight, and at least what the two layers put out at each of 1,024 places
+    assert large - small > 16 * (3 * 4 * 512 * 512) + 4 * 1024 * 2 * 512
+
+
+# What the package carries
+
+
+def sizes(rows: Sequence[Row]) -> set[int]:
+    return {row.characters for row in rows}
+
+
+def test_the_table_holds_texts_of_several_sizes_and_networks_of_several() -> None:
+    assert min(sizes(MEASURED)) <= 20_000
+    assert all(0.3 < row.ratio < 1.3 and row.passes > 0 for row in MEASURED)
+    assert all(RunConfig().replace(hidden_size=row.hidden_size, num_layers=row.num_layers, dropout=row.dropout) for row in MEASURED)
+    assert len(set(MEASURED)) == len(MEASURED)
+
+
+# The survey of a text
+
+
+def test_a_survey_counts_symbols_rare_ones_and_repeated_lines() -> None:
+    line, other = "twenty characters ok", "a line of its own, once"
+    text = f"{line}\n{other}\n{line}\nshort\nshort\n{line}\n" + "e" * 9
+    found = survey(Corpus.of(text, 0.1))
+    counts = {char: text.count(char) for char in set(text)}
+    assert found == {
+        "characters": len(text),
+        "symbols": len(counts),
+        "rare": sum(count < 10 for count in counts.values()),
+        "repeated": pytest.approx(2 * len(line) / len(text)),
+    }
+
+
+def test_a_text_without_lines_repeats_nothing() -> None:
+    assert survey(Corpus.of("abcd" * 50, 0.1))["repeated"] == 0
