@@ -6,10 +6,11 @@ training loss; and on where in the run the best of the first was found.
 
 import math
 import shlex
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from charrnn.checkpoint import read_about
+from charrnn.config import DataConfig, ModelConfig, run_knobs
 from charrnn.runs import RUNS_DIR, Run
 
 RISEN = 0.01  # nats that the validation loss rose after its best, to count as turned
@@ -48,11 +49,11 @@ def verdict(run: Run) -> Verdict | None:
     gap, rise = best["val_loss"] - best["train_loss"], validated[-1]["val_loss"] - best["val_loss"]
     kind = _kind(gap, rise, about["epochs"])
     text = f"{_against(loss, about.get('yardstick'))} {_words(kind, gap, rise, about, validated[-1]['step'])}"
-    return Verdict(kind, text, _command(kind, run, about, config["model"]["dropout"]))
+    return Verdict(kind, text, _command(kind, run, about, config["model"], validated[-1]["step"]))
 
 
 def _kind(gap: float, rise: float, epochs: float) -> str:
-    if rise > RISEN or gap > WIDE:
+    if rise > RISEN or (gap > WIDE and epochs >= 1):  # what was not read once is not learned by heart
         return "over-fitted"
     if gap < CLOSE or epochs < FEW_PASSES:
         return "under-trained"
@@ -85,12 +86,20 @@ def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int)
     return f"At its best for this length: {passes}, {gap:.2f} nats between its own text and new text; a much longer run gains a little."
 
 
-def _command(kind: str, run: Run, about: dict[str, Any], dropout: float) -> str:
-    steps = about["steps"]
-    where = [] if str(run.path.parent) == RUNS_DIR else ["--runs-dir", str(run.path.parent)]
-    if kind == "under-trained":
-        return shlex.join(["charrnn", "train", "--resume", "--name", run.path.name, "--steps", str(4 * steps), *where])
-    change = ["--dropout", f"{min(MOST_DROPOUT, dropout + MORE_DROPOUT):.2g}"] if kind == "over-fitted" else []
-    steps = steps if kind == "over-fitted" else 6 * steps
+def _command(kind: str, run: Run, about: dict[str, Any], model: dict[str, Any], last: int) -> str:
+    path = run.path if run.path.name else run.path.resolve()
+    steps = read_about(run.steps()[-1])["about"]["steps"]  # a later end may have been asked for since the best
+    where = [] if str(path.parent) == RUNS_DIR else ["--runs-dir", str(path.parent)]
     corpus = about["corpus"] or ["FILE"]
-    return shlex.join(["charrnn", "train", *corpus, *change, "--steps", str(steps), "--name", f"{run.path.name}-2", *where])
+    if kind == "under-trained":
+        early = ["--patience", "none"] if last < steps and run.final() else []  # it ended before its end
+        text = [] if about["corpus"] else corpus
+        return shlex.join(["charrnn", "train", *text, "--resume", "--name", path.name, "--steps", str(4 * steps), *early, *where])
+    same = asdict(DataConfig()) | asdict(ModelConfig())
+    asked = about["data"] | model
+    if kind == "over-fitted":
+        asked["dropout"] = float(f"{max(asked['dropout'], min(MOST_DROPOUT, asked['dropout'] + MORE_DROPOUT)):.2g}")
+    else:  # the autopilot plans the size and dropout anew for so many steps
+        asked, steps = {name: value for name, value in asked.items() if not run_knobs()[name].planned}, 6 * steps
+    flags = [f"--{name.replace('_', '-')}={'none' if value is None else value}" for name, value in asked.items() if value != same[name]]
+    return shlex.join(["charrnn", "train", *corpus, *flags, "--steps", str(steps), "--name", f"{path.name}-2", *where])

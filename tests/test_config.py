@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from charrnn.config import DataConfig, Knob, ModelConfig, RunConfig, TrainConfig, is_auto, read_yaml, run_knobs, write_yaml
+from charrnn.config import DataConfig, Knob, ModelConfig, RunConfig, TrainConfig, is_auto, run_knobs
+from charrnn.config_yaml import read_yaml, write_yaml
 from charrnn.errors import ConfigError
 
 KNOBS = run_knobs()

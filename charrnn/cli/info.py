@@ -45,7 +45,7 @@ def _about(path: Path) -> dict[str, Any]:
     final = Run(path.parent).final() or {}
     if final.get("step") != checkpoint.about["step"]:
         final = {}
-    found = verdict(Run(path.parent)) if path == Run(path.parent).best() else None
+    found = verdict(Run(path.parent)) if _is_best(path) else None
     return {
         "run": path.parent.name,
         "checkpoint": str(path),
@@ -53,6 +53,7 @@ def _about(path: Path) -> dict[str, Any]:
         "num_layers": checkpoint.model.num_layers,
         "hidden_size": checkpoint.model.hidden_size,
         "embedding_size": checkpoint.model.embedding_size,
+        "copy_window": checkpoint.model.copy_window,
         "dropout": checkpoint.model.dropout,
         "unit": checkpoint.vocabulary.unit,
         "vocab_size": len(checkpoint.vocabulary),
@@ -63,6 +64,14 @@ def _about(path: Path) -> dict[str, Any]:
         "verdict": asdict(found) if found else None,
         "trained_steps": max((int(step.name.removeprefix("step-")) for step in Run(path.parent).steps()), default=checkpoint.about["step"]),
     }
+
+
+def _is_best(path: Path) -> bool:
+    """Whether a checkpoint stands for a run; one that was copied out of it does not."""
+    try:
+        return path == Run(path.parent).best()
+    except CheckpointError:
+        return False
 
 
 def _about_or_error(run: Run) -> dict[str, Any]:
@@ -104,7 +113,8 @@ def _in_full(about: dict[str, Any]) -> str:
     source = ", ".join(about["corpus"]) or "a text"
     lines = {
         "checkpoint": about["checkpoint"],
-        "model": f"{_size(about)}, embedding {about['embedding_size']}, dropout {about['dropout']:g}, {about['parameters']:,} parameters",
+        "model": f"{_size(about)}, embedding {about['embedding_size']}, copy window {about['copy_window'] or 'none'}, "
+        f"dropout {about['dropout']:g}, {about['parameters']:,} parameters",
         "symbols": symbols,
         "corpus": f"{source}: {about['train_characters']:,} characters to learn from, {about['val_characters']:,} held out",
         "trained": f"{_steps(about).removeprefix('trained ')}, the text {about['epochs']:.2f} times by then, by charrnn {about['charrnn']}",

@@ -7,7 +7,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from charrnn.config import Knob, read_yaml
+from charrnn.config import Knob
+from charrnn.config_yaml import read_yaml
 from charrnn.errors import ConfigError
 from charrnn.runs import RUNS_DIR
 

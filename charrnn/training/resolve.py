@@ -4,7 +4,8 @@ import math
 import time
 from collections.abc import Callable
 
-from charrnn.config import RunConfig, write_yaml
+from charrnn.config import RunConfig
+from charrnn.config_yaml import write_yaml
 from charrnn.corpus.batches import fit
 from charrnn.corpus.reading import read, take
 from charrnn.corpus.store import Corpus

@@ -8,7 +8,8 @@ import torch
 
 from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
-from charrnn.config import RunConfig, read_yaml
+from charrnn.config import RunConfig
+from charrnn.config_yaml import read_yaml
 from charrnn.corpus.batches import fit
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.corpus.store import Corpus

@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from click.testing import CliRunner, Result
 import charrnn
 from charrnn import checkpoint as checkpoints
 from charrnn.cli.main import cli
+from charrnn.corpus.store import Corpus
+from charrnn.runs import Run
+from charrnn.verdict import verdict
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 STEP = "checkpoints/corpus/step-00000004"
 SMALL = [
     "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
-    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--num-layers=2", "--dropout=0.1",
 ]  # fmt: skip
 
 
@@ -70,16 +74,17 @@ def loss(nats: float) -> str:
 
 
 def test_info_of_a_run_says_all_this(runs: Path) -> None:
-    result = call("info", "corpus")
+    result, judged = call("info", "corpus"), about("corpus", 4)["verdict"]
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
         f"checkpoint: {STEP}\n"
-        f"model:      lstm 2 x 8, embedding 4, dropout 0.1, {parameters(STEP):,} parameters\n"
+        f"model:      lstm 2 x 8, embedding 4, copy window 8192, dropout 0.1, {parameters(STEP):,} parameters\n"
         'symbols:    21 characters: "\\n ,.;Nabcdehiklmnostw"\n'
         "corpus:     corpus.txt: 831 characters to learn from, 93 held out\n"
         f"trained:    4 of 4 steps, best at 4, the text 0.40 times by then, by charrnn {charrnn.__version__}\n"
         f"loss:       {loss(lines('corpus')[-1]['final_val_loss'])}, the whole held-out text in one stream\n"
         f"sha256:     {sha256(STEP)}\n"
+        f"verdict:    {judged['text']} Next: {judged['command']}\n"
         "kept:       step-00000002, step-00000003, step-00000004\n"
     )
 
@@ -88,7 +93,7 @@ def test_info_of_bytes_without_validation(runs: Path) -> None:
     step = "checkpoints/bytes/step-00000004"
     assert call("info", "bytes").stdout == (
         f"checkpoint: {step}\n"
-        f"model:      gru 2 x 8, embedding 4, dropout 0, {parameters(step):,} parameters\n"
+        f"model:      gru 2 x 8, embedding 4, copy window 8192, dropout 0, {parameters(step):,} parameters\n"
         "symbols:    256 bytes\n"
         "corpus:     corpus.txt: 924 characters to learn from, 0 held out\n"
         f"trained:    4 of 4 steps, best at 4, the text 0.36 times by then, by charrnn {charrnn.__version__}\n"
@@ -109,8 +114,11 @@ def test_info_of_an_earlier_checkpoint_has_the_loss_it_was_saved_with(runs: Path
 def about(run: str, step: int) -> dict[str, Any]:
     """What JSON says of the run on characters."""
     path = f"checkpoints/{run}/step-{step:08d}"
+    judged, counted = verdict(Run(Path("checkpoints") / run)), Corpus.of(TEXT, 0.1).yardstick
+    assert judged and counted
     return {
         "run": run, "checkpoint": path, "cell": "lstm", "num_layers": 2, "hidden_size": 8, "embedding_size": 4, "dropout": 0.1,
+        "copy_window": 8192, "verdict": asdict(judged) if step == 4 else None, "yardstick": asdict(counted),
         "unit": "char", "vocab_size": 21, "symbols": "\n ,.;Nabcdehiklmnostw", "sha256": sha256(path),
         "final_val_loss": lines(run)[-1]["final_val_loss"] if step == 4 else None, "charrnn": charrnn.__version__,
         "corpus": ["corpus.txt"], "epochs": step / 10, "parameters": parameters(path), "step": step, "steps": 4, "trained_steps": 4,

@@ -47,19 +47,15 @@ def test_a_device_that_is_not_there_is_refused_by_name(
     assert str(error.value) == f"device: {device!r} is not there, as this PyTorch sees the machine; give one of {give} or auto"
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_fp32_is_fp32_everywhere(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fp32_is_fp32_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     processor(monkeypatch, avx512_bf16=True, amx=True)
     assert pick_precision("fp32", "cpu") == "fp32"
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize(
     ("avx512_bf16", "amx", "expected"), [(True, False, "bf16"), (False, True, "bf16"), (True, True, "bf16"), (False, False, "fp32")]
 )
-def test_auto_is_bf16_on_a_processor_that_has_it(
-    avx512_bf16: bool, amx: bool, cell: str, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_is_bf16_on_a_processor_that_has_it(avx512_bf16: bool, amx: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     processor(monkeypatch, avx512_bf16=avx512_bf16, amx=amx)
     assert pick_precision("auto", "cpu") == expected
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from charrnn.config import RunConfig, read_yaml, run_knobs
+from charrnn.config import RunConfig, run_knobs
+from charrnn.config_yaml import read_yaml
 from charrnn.corpus.store import Corpus
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.runs import Run
@@ -26,8 +27,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 # 781 code points, 803 bytes: accents composed and not, and two kinds of line ends
 TEXT = "Café au lait, said the clock;\r\nthen is the time, cafe\u0301, said the bell!\n" * 11
 SMALL = {
-    "corpus": ("text.txt",), "steps": 10, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 1, "embedding_size": 4, "dropout": 0.1,
-    "learning_rate": 0.01, "report_every": 5, "eval_every": 5, "save_every": 5, "sample_every": 5, "keep": 9, "threads": 1,
+    "corpus": ("text.txt",), "steps": 10, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 1, "embedding_size": 4,
+    "dropout": 0.1, "learning_rate": 0.01, "report_every": 5, "eval_every": 5, "save_every": 5, "sample_every": 5, "keep": 9, "threads": 1,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 
@@ -245,7 +246,8 @@ def test_config_yaml_is_the_resolved_configuration_to_the_letter(texts: Path) ->
         "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nval_fraction: 0.1\n"
         "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ncopy_window: 8192\ndropout: 0.1\n"
         "minutes: none\nsteps: 10\nbatch_size: 4\nsequence_length: 20\nlearning_rate: 0.01\nweight_decay: 0.01\nclip_norm: 1.0\n"
-        "seed: 0\nreport_every: 5\neval_every: 5\npatience: 4\nsave_every: 5\nsample_every: 5\nkeep: 9\nthreads: 2\ndevice: cpu\nprecision: fp32\n"
+        "seed: 0\nreport_every: 5\neval_every: 5\npatience: 4\nsave_every: 5\nsample_every: 5\nkeep: 9\nthreads: 2\n"
+        "device: cpu\nprecision: fp32\n"
     )
 
 
