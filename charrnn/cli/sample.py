@@ -68,7 +68,7 @@ class WholeString(click.types.StringParamType):
     "as_json",
     envvar="CHARRNN_SAMPLE_JSON",
     is_flag=True,
-    help="one JSON object a line: text, prompt, seed, settings, model, log_probability",
+    help="one JSON object a line: text, prompt, seed, settings, adapt_to, model, log_probability",
 )
 @runs_dir_option
 @click.pass_context
@@ -114,12 +114,12 @@ def sample(
     seed = secrets.randbelow(2**32) if seed is None else seed
     model.stream(prompt, length=length, seed=seed, stop=stop, **settings)  # refuses what is not possible before anything is said
     _tell(model, seed, num_samples, changes)
-    asked = {"length": length, "stop": list(stop), "adapt_to": adapt_to} | {name: getattr(sampler, name) for name in knobs(Sampler)}
+    asked = {"length": length, "stop": list(stop)} | {name: getattr(sampler, name) for name in knobs(Sampler)}
     to_stdout, kept = output in (None, "-"), list[str]()
     for number in range(num_samples):
         how: dict[str, Any] = {"length": length, "seed": seed + number, "stop": stop} | settings
         if as_json:
-            pieces: Iterable[str] = [_json_line(model.sample(prompt, **how), prompt, asked, model)]
+            pieces: Iterable[str] = [_json_line(model.sample(prompt, **how), prompt, asked, adapt_to, model)]
         else:
             pieces = chain([] if hide_prompt else [prompt], model.stream(prompt, **how), ["\n"])
         if to_stdout:
@@ -159,12 +159,13 @@ def _show(pieces: Iterable[str]) -> None:
         sys.stdout.flush()
 
 
-def _json_line(written: Sample, prompt: str, asked: dict[str, Any], model: TextModel) -> str:
+def _json_line(written: Sample, prompt: str, asked: dict[str, Any], adapt_to: str | None, model: TextModel) -> str:
     values = {
         "text": written.text,
         "prompt": prompt,
         "seed": written.seed,
         "settings": asked,
+        "adapt_to": adapt_to,
         "model": model.sha256,
         "log_probability": written.log_probability,
     }

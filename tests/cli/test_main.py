@@ -38,6 +38,7 @@ Options:
 
 Commands:
   train     Learn to write from text files.
+  plan      What `train` would do with a text on this machine, and why.
   sample    Write new text.
   evaluate  The loss of a model on a file.
   info      What a model is and how well it does; without a name, the runs.

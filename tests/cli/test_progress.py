@@ -19,7 +19,7 @@ from charrnn.cli.progress import in_words
 
 SMALL = [
     "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
-    "--device=cpu", "--precision=fp32", "--threads=1",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--num-layers=2", "--dropout=0.1",
 ]  # fmt: skip
 RATE = r"[\d,]+ characters/s, \d+:\d\d left"
 
@@ -72,7 +72,7 @@ def test_lines_come_with_each_validation_and_say_whether_it_was_saved(corpus: Pa
     result = call("train", "corpus.txt", *SMALL, "--sample-every=none", "--eval-every=2", "--report-every=1", "--save-every=none")
     two, four = (line for line in metrics() if line.get("val_loss") is not None)
     assert two["val_loss"] > four["val_loss"]  # else the last step is saved, but not as the best
-    first, *shown, reading, done, write = result.stderr.splitlines()
+    first, *shown, reading, done, _, write = result.stderr.splitlines()  # between them the verdict
     assert first.startswith("checkpoints/corpus: 831 characters to learn from")
     for found, line in zip(shown, (two, four), strict=True):
         words = f"step {line['step']} of 4: loss {line['train_loss']:.4f}, validation {in_words(line['val_loss'])}, "

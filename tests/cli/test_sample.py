@@ -308,10 +308,11 @@ def test_json_is_one_object_a_line_with_these_keys(model: charrnn.TextModel) -> 
             "prompt": "the ",
             "seed": 3 + number,
             "settings": {"length": 30, "stop": ["zz"], "temperature": 0.8, "top_k": 5, "top_p": None, "min_p": None},
+            "adapt_to": None,
             "model": hashlib.sha256(Path(f"{STEP}/model.safetensors").read_bytes()).hexdigest(),
             "log_probability": written.log_probability,
         }
-        assert list(json.loads(line)) == ["text", "prompt", "seed", "settings", "model", "log_probability"]
+        assert list(json.loads(line)) == ["text", "prompt", "seed", "settings", "adapt_to", "model", "log_probability"]
     assert result.stdout.count("\n") == 2
 
 

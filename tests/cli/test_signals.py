@@ -32,6 +32,7 @@ N = 60
 SMALL = [
     "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
     "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--save-every=none",
+    "--num-layers=2", "--dropout=0.1", "--patience=none",
 ]  # fmt: skip
 # So high a learning rate that hardly a step is the best so far: what is saved is saved for the signal's sake.
 EVERY_STEP = ["train", "corpus.txt", *SMALL, f"--steps={N}", "--eval-every=1", "--learning-rate=0.3"]

@@ -42,13 +42,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("seconds", "eval_every", "expected"),
     [
-        (100, "auto", 62),  # (89 - 10 (1 + 0.15)) / 1.25 = 62.0
-        (200, "auto", 142),  # (189 - 11.5) / 1.25 = 142.0
+        (100, "auto", 52),  # (89 - 20 (1 + 0.15)) / 1.25 = 52.8
+        (200, "auto", 132),  # (189 - 23) / 1.25 = 132.8
         (100, None, 71),  # 89 / 1.25 = 71.2
         (100, 1, 37),  # 89 / (1.25 + 1.15) = 37.08
         (100, 5, 60),  # 89 / (1.25 + 0.23) = 60.1
         # 25 s: one second of timing, one step and looks 2 and 3, 2 s a step; the end is look 7. Left: 25 - 1 - 7 = 17
-        (25, "auto", 2),  # (17 - 11.5) / 2 = 2.75
+        (25, "auto", 1),  # nothing is left: 17 - 23
         (25, None, 8),  # 17 / 2 = 8.5
     ],
 )
@@ -57,14 +57,14 @@ def test_the_steps_are_what_is_left_over_what_a_step_takes(clock: None, seconds:
 
 
 def test_without_validation_text_only_the_checkpoints_are_taken_off(clock: None) -> None:
-    # the end is look 7: 100 - 7 = 93 s; (93 - 10 * 0.15) / 1.25 = 73.2
-    assert steps(100, val_fraction=0) == 73
+    # the end is look 7: 100 - 7 = 93 s; (93 - 20 * 0.15) / 1.25 = 72
+    assert steps(100, val_fraction=0) == 72
 
 
 def test_of_a_long_validation_text_a_piece_is_timed(clock: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    # 20 characters, 5 of them timed: the stream takes 4 s; (100 - 4 - 10 - 11.5) / 1.25 = 59.6
+    # 20 characters, 5 of them timed: the stream takes 4 s; (100 - 4 - 10 - 23) / 1.25 = 50.4
     monkeypatch.setattr(timing, "TIMED_CHARACTERS", 5)
-    assert steps(100) == 59
+    assert steps(100) == 50
 
 
 @pytest.mark.parametrize("seconds", [-10, 0, 1e-9, 1, 10])
