@@ -134,7 +134,7 @@ class Row(NamedTuple):
         characters: of training text.
         passes: over it at 2 x 256; what another network does in the same time counts as much.
         num_layers, hidden_size, dropout: the knobs.
-        ratio: its loss on held-out text over the yardstick's.
+        ratio: the loss of its best checkpoint on held-out text over the yardstick's.
     """
 
     characters: int
@@ -155,7 +155,7 @@ def write() -> None:
     for result in results():
         passes = round(result["work"] * 1e6 / result["characters"], 2)
         key = passes, result["num_layers"], result["hidden_size"], result["dropout"]
-        runs.setdefault(result["characters"], {}).setdefault(result["text"], {})[key] = result["last"] / result["yardstick"]
+        runs.setdefault(result["characters"], {}).setdefault(result["text"], {})[key] = result["best"] / result["yardstick"]
     ratios: dict[tuple[Any, ...], list[float]] = {}
     for size, texts in runs.items():
         most = max(map(len, texts.values()))
@@ -175,7 +175,7 @@ def table() -> None:
     best: dict[tuple[str, int, float], dict[str, Any]] = {}
     for result in results():
         key = result["text"], result["characters"], result["work"]
-        if key not in best or result["last"] < best[key]["last"]:
+        if key not in best or result["best"] < best[key]["best"]:
             best[key] = result
     print("the best of each")
     for key in sorted(best):

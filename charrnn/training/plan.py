@@ -2,7 +2,7 @@
 
 Its advice rests on MEASURED: for texts of several sizes and several amounts of work, the run that did best, as
 ``benchmarks/autopilot.py`` printed them. Work is counted in passes over the training text at 2 x 256; another network makes as
-many fewer as it is slower. A text is planned like the nearest one that was measured, in the logarithm of its size.
+many fewer as it is slower. A text is planned like the nearest one that was measured with so much work, in the logarithm of its size.
 """
 
 import math
@@ -23,6 +23,7 @@ from charrnn.training.timing import seconds_per_character
 PLANNED = ("hidden_size", "num_layers", "dropout")
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
+FAR = 3.0  # times more passes than were measured on a text of that size: another size is asked
 SPARE = 1.5  # a row is taken for a little more work than it was measured with
 REFERENCE_WEIGHTS = 917_504  # of the layers of 2 x 256 with an embedding of 64
 LINE = 20  # characters, of a line whose repetition says something
@@ -75,7 +76,7 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
     chosen = config.replace(**values)
     return Plan(
         values,
-        most_passes(characters, row) / relative_cost(chosen.model),
+        most_passes(row) / relative_cost(chosen.model),
         _reasons(row, values, passes),
         *_expectations(corpus, passes, speed),
         memory=_memory(chosen, corpus),
@@ -108,16 +109,15 @@ def relative_cost(model: ModelConfig) -> float:
 
 
 def best_row(characters: int, passes: float) -> Row:
-    """The best measured run on a text of about this size, among those with about so much work or less."""
-    rows = _nearest(characters)
+    """The best measured run with about so much work or less, on a text of about this size."""
+    rows = _nearest(characters, passes)
     fewest = min(row.passes for row in rows)
-    within = [row for row in rows if row.passes <= max(fewest, SPARE * passes)]
-    return min(within, key=lambda row: row.ratio)
+    return min((row for row in rows if row.passes <= max(fewest, SPARE * passes)), key=lambda row: row.ratio)
 
 
-def most_passes(characters: int, best: Row) -> float:
+def most_passes(best: Row) -> float:
     """Passes at 2 x 256 beyond which a measured run of more work did worse; infinity where none did."""
-    return SPARE * best.passes if any(row.passes > best.passes for row in _nearest(characters)) else math.inf
+    return SPARE * best.passes if any(row.characters == best.characters and row.passes > best.passes for row in MEASURED) else math.inf
 
 
 def expected_ratio(characters: int, passes: float) -> float:
@@ -129,9 +129,11 @@ def expected_ratio(characters: int, passes: float) -> float:
     return (1 - share) * _on_curve(below, passes) + share * _on_curve(above, passes)
 
 
-def _nearest(characters: int) -> list[Row]:
-    size = min({row.characters for row in MEASURED}, key=lambda size: abs(math.log(characters / size)))
-    return [row for row in MEASURED if row.characters == size]
+def _nearest(characters: int, passes: float) -> list[Row]:
+    """The rows of the nearest size, by the logarithm, that was measured with anything like so many passes."""
+    sizes = sorted({row.characters for row in MEASURED}, key=lambda size: abs(math.log(characters / size)))
+    groups = [[row for row in MEASURED if row.characters == size] for size in sizes]
+    return next((rows for rows in groups if FAR * max(row.passes for row in rows) >= passes), groups[0])
 
 
 def _on_curve(size: int, passes: float) -> float:

@@ -51,8 +51,10 @@ def advised(given: dict[str, Any], seconds_ago: float = 0.0) -> Any:
         (1_000, 26, 0),  # 40 is more than 1.5 x 26
         (1_000, 27, 2),  # 40 is within 1.5 x 27
         (1_000, 1e6, 2),  # the best, though more work was measured
-        (9_999, 1e6, 2),  # nearer to 1,000 than to 100,000, by the logarithm
-        (10_001, 1e6, 5),
+        (9_999, 12, 0),  # nearer to 1,000 than to 100,000, by the logarithm
+        (10_001, 12, 5),
+        (10_001, 13, 0),  # more than three times the 4 that were measured on 100,000
+        (10_001, 1e6, 5),  # more than on any
         (5e9, 0.1, 4),
     ],
 )
@@ -63,9 +65,9 @@ def test_the_best_row_is_the_best_of_the_nearest_size_with_so_much_work_or_less(
 
 
 def test_more_passes_are_planned_only_where_none_measured_were_worse(rows: None) -> None:
-    assert most_passes(1_000, ROWS[2]) == 1.5 * 40  # 160 were worse
-    assert most_passes(100_000, ROWS[5]) == math.inf
-    assert most_passes(1_000, ROWS[3]) == math.inf
+    assert most_passes(ROWS[2]) == 1.5 * 40  # 160 were worse
+    assert most_passes(ROWS[5]) == math.inf
+    assert most_passes(ROWS[3]) == math.inf
 
 
 @pytest.mark.parametrize(
