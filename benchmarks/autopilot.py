@@ -4,7 +4,7 @@
 
 Trains on the first N characters of a text, of the part that no figure is reported on (the last 10 % are left out), and takes the loss
 on the 50,000 characters (or N, if that is less) after them. The work of a run is given in millions of characters at 2 x 256; a
-larger network gets as many fewer as it takes longer for each (COST), so that runs of one N and one work take the same time.
+larger network gets as many fewer as it takes longer for each, so that runs of one N and one work take the same time.
 Each run is appended to results/autopilot.jsonl, from which the command goes on; at the end the table is printed.
 """
 
@@ -20,13 +20,14 @@ from typing import Any
 import charrnn
 from charrnn.corpus.store import Corpus
 from charrnn.corpus.yardstick import Yardstick
+from charrnn.config import ModelConfig
+from charrnn.training.plan import relative_cost
 from machine import describe
 from texts import DATA, TEXTS
 
 RESULTS = Path(__file__).parent / "results" / "autopilot.jsonl"
 MEASURED = Path(__file__).parent.parent / "charrnn" / "training" / "measured.py"
 HELD_OUT = 50_000
-COST = {(1, 128): 0.25, (2, 128): 0.5, (2, 256): 1.0, (2, 384): 1.6, (2, 512): 3.2}  # time a character, beside 2 x 256
 STEP = 16 * 64  # characters
 
 
@@ -88,7 +89,7 @@ def run(data: Path, case: dict[str, Any]) -> dict[str, Any]:
     text = whole[: int(len(whole) * 0.9)][: size + held_out]
     assert len(text) == size + held_out, f"{case['text']} has only {len(whole):,} characters"
     knobs = {name: case[name] for name in ("num_layers", "hidden_size", "dropout")}
-    steps = round(case["work"] * 1e6 / COST[case["num_layers"], case["hidden_size"]] / STEP)
+    steps = round(case["work"] * 1e6 / relative_cost(ModelConfig(num_layers=case["num_layers"], hidden_size=case["hidden_size"])) / STEP)
     losses: list[tuple[float, int]] = []
 
     def note(report: Any) -> None:
@@ -119,38 +120,8 @@ def row(result: dict[str, Any]) -> str:
     )
 
 
-HEAD = '''"""What runs of several sizes reached on texts of several sizes: the ground under the autopilot's advice. Knows nothing else.
-
-Written by ``python benchmarks/autopilot.py``, from benchmarks/results/autopilot.jsonl.
-"""
-
-from typing import NamedTuple
-
-
-class Row(NamedTuple):
-    """A measured run, mean over the texts of that size.
-
-    Args:
-        characters: of training text.
-        passes: over it at 2 x 256; what another network does in the same time counts as much.
-        num_layers, hidden_size, dropout: the knobs.
-        ratio: the loss of its best checkpoint on held-out text over the yardstick's.
-    """
-
-    characters: int
-    passes: float
-    num_layers: int
-    hidden_size: int
-    dropout: float
-    ratio: float
-
-
-MEASURED = [
-'''
-
-
 def write() -> None:
-    """MEASURED, as the package has it."""
+    """MEASURED in the package made anew."""
     runs: dict[int, dict[str, dict[tuple[Any, ...], float]]] = {}  # by size, text and knobs
     for result in results():
         passes = round(result["work"] * 1e6 / result["characters"], 2)
@@ -167,7 +138,8 @@ def write() -> None:
         for size, *key in sorted(ratios)
         if (rest := ", ".join(map(str, key)))
     )
-    MEASURED.write_text(HEAD + "".join(rows) + "]\n", encoding="utf-8")
+    head, mark, _ = MEASURED.read_text(encoding="utf-8").partition("MEASURED = [\n")
+    MEASURED.write_text(head + mark + "".join(rows) + "]\n", encoding="utf-8")
 
 
 def table() -> None:

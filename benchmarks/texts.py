@@ -3,7 +3,7 @@
 import sysconfig
 from pathlib import Path
 
-DATA = Path(__file__).parent.parent.parent / "shared" / "data"  # another place: CHARRNN_DATA
+DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
 def shakespeare(data: Path) -> str:

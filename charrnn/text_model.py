@@ -1,4 +1,4 @@
-"""TextModel: the facade that scripts use; text in, text out. Knows nothing of training but how to start it."""
+"""TextModel: the facade that scripts use; text in, text out. Knows nothing of training but how to start it and to adapt."""
 
 import secrets
 import signal
@@ -143,13 +143,16 @@ class TextModel:
     def adapted(self, text: str | bytes, *, unknown: str = "error", each: Callable[[int], object] = lambda _: None) -> "TextModel":
         """The model with weights that lean toward a text: it learned from each piece of it, once, as an adaptive loss does.
 
+        Needs PyTorch.
+
         Args:
             text: str, or bytes for a model of bytes.
             unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
-            each: called with the number of characters after each piece. Needs PyTorch.
+            each: called with the number of characters after each piece.
 
         Raises:
             CorpusError: nothing is left of the text.
+            ConfigError: the model was not read from a checkpoint.
         """
         from charrnn.training.adapt import adapted
 

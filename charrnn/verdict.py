@@ -1,16 +1,19 @@
 """The verdict on a run: is it any good, is it over-fitted or under-trained, what to do next. Knows nothing of how it was trained.
 
-It rests on three numbers: the loss on held-out text, the loss of a count-based model on the same (the yardstick), and the
-training loss; and on where in the run the best of the first was found.
+It rests on three numbers: the loss on held-out text, the loss of a count-based model on the same (the yardstick), and the loss,
+taken alike, on the end of the training text; and on where in the run the best of the first was found.
 """
 
+import itertools
 import math
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from charrnn.checkpoint import read_about
-from charrnn.config import DataConfig, ModelConfig, run_knobs
+from charrnn.config import RunConfig, run_knobs
+from charrnn.config_yaml import read_yaml
+from charrnn.errors import ConfigError
 from charrnn.runs import RUNS_DIR, Run
 
 RISEN = 0.01  # nats that the validation loss rose after its best, to count as turned
@@ -19,6 +22,7 @@ WIDE = 0.25  # nats between them that show one that learned its text by heart
 FEW_PASSES = 3.0  # over the training text
 SURE = 1e-3  # nats; a text that counting foretells as well as this is no measure
 MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.6
+SETTLED = {"minutes", "steps", "patience", "keep", "threads", "device", "precision", "name", "runs_dir"}
 
 
 @dataclass(frozen=True)
@@ -26,9 +30,9 @@ class Verdict:
     """What there is to say of a run.
 
     Args:
-        kind: ``over-fitted``, ``under-trained``, ``at its best``, ``unknown``.
+        kind: ``over-fitted``, ``under-trained``, ``at its best``, ``unfinished``.
         text: one short paragraph.
-        command: what to do next, fit for a shell; empty where there is nothing.
+        command: what to do next, fit for a shell.
     """
 
     kind: str
@@ -38,22 +42,24 @@ class Verdict:
 
 def verdict(run: Run) -> Verdict | None:
     """The verdict on a run, from its best checkpoint and its metrics; None where nothing was validated."""
-    config = read_about(run.best())
-    about = config["about"]
+    about = read_about(run.best())["about"]
     validated = [line for line in run.lines() if line.get("val_loss") is not None]
     best = next((line for line in validated if line["step"] == about["step"]), None)
     if best is None:
         return None
     final = run.final()
-    loss = final["final_val_loss"] if final and final.get("step") == about["step"] else about["val_loss"]
-    gap, rise = best["val_loss"] - best["train_loss"], validated[-1]["val_loss"] - best["val_loss"]
-    kind = _kind(gap, rise, about["epochs"])
-    text = f"{_against(loss, about.get('yardstick'))} {_words(kind, gap, rise, about, validated[-1]['step'])}"
-    return Verdict(kind, text, _command(kind, run, about, config["model"], validated[-1]["step"]))
+    last, steps = validated[-1]["step"], read_about(run.steps()[-1])["about"]["steps"]  # a later end may have been asked for since
+    whole = final is not None and final["step"] == about["step"]
+    loss = final["final_val_loss"] if whole and final else about["val_loss"]
+    learned = final.get("final_train_loss", best["train_loss"]) if whole and final else best["train_loss"]
+    gap, rise = loss - learned, validated[-1]["val_loss"] - best["val_loss"]
+    kind = "unfinished" if final is None and last < steps else _kind(gap, rise, about["epochs"])
+    text = f"{_against(loss, about.get('yardstick'))} {_words(kind, gap, rise, about, last, steps)}"
+    return Verdict(kind, text, _command(kind, run, about, steps))
 
 
 def _kind(gap: float, rise: float, epochs: float) -> str:
-    if rise > RISEN or (gap > WIDE and epochs >= 1):  # what was not read once is not learned by heart
+    if epochs >= 1 and (rise > RISEN or gap > WIDE):  # what was not read once is not learned by heart
         return "over-fitted"
     if gap < CLOSE or epochs < FEW_PASSES:
         return "under-trained"
@@ -61,19 +67,22 @@ def _kind(gap: float, rise: float, epochs: float) -> str:
 
 
 def _against(loss: float, yardstick: dict[str, Any] | None) -> str:
-    bits = loss / math.log(2)
+    bits = f"{loss / math.log(2):.3f} bits per character"
     if yardstick is None or yardstick["nats_per_character"] < SURE:
-        return f"{bits:.3f} bits per character."
-    counts = yardstick["nats_per_character"] / math.log(2)
-    sample = f" (counted on {yardstick['train_characters']:,} characters)"
-    share = bits / counts - 1
-    if share > 0:
-        return f"{bits:.3f} bits per character: {share:.0%} worse than counting which characters follow which, {counts:.3f}{sample}."
-    return f"{bits:.3f} bits per character: {-share:.0%} better than counting which characters follow which, {counts:.3f}{sample}."
+        return f"{bits}."
+    counts, share = yardstick["nats_per_character"], loss / yardstick["nats_per_character"] - 1
+    how = "about as good as" if abs(share) < 0.005 else f"{abs(share):.0%} {'worse' if share > 0 else 'better'} than"
+    return (
+        f"{bits}: {how} counting which characters follow which, which reaches {counts / math.log(2):.3f} "
+        f"(learned from {yardstick['train_characters']:,} characters)."
+    )
 
 
-def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int) -> str:
+def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int, steps: int) -> str:
     passes = f"{about['epochs']:.1f} passes over the text"
+    apart = f"{gap:.2f} nats apart" if gap >= 0 else "no worse on the new"
+    if kind == "unfinished":
+        return f"Not finished: step {last:,} of {steps:,}."
     if kind == "over-fitted":
         why = (
             f"the validation loss was best at step {about['step']:,} and {rise:.2f} higher at step {last:,}"
@@ -82,24 +91,42 @@ def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int)
         )
         return f"Over-fitted: {why}; the best checkpoint is kept. More text would help most; else more dropout."
     if kind == "under-trained":
-        return f"Under-trained: after {passes} it does nearly as well on new text as on its own ({gap:.2f} nats apart); go on for longer."
-    return f"At its best for this length: {passes}, {gap:.2f} nats between its own text and new text; a much longer run gains a little."
+        return f"Under-trained: after {passes} it does nearly as well on new text as on its own ({apart}); go on for longer."
+    return f"At its best for this length: {passes}, new text and its own are {apart}; a much longer run gains a little."
 
 
-def _command(kind: str, run: Run, about: dict[str, Any], model: dict[str, Any], last: int) -> str:
+def _command(kind: str, run: Run, about: dict[str, Any], steps: int) -> str:
     path = run.path if run.path.name else run.path.resolve()
-    steps = read_about(run.steps()[-1])["about"]["steps"]  # a later end may have been asked for since the best
     where = [] if str(path.parent) == RUNS_DIR else ["--runs-dir", str(path.parent)]
     corpus = about["corpus"] or ["FILE"]
-    if kind == "under-trained":
-        early = ["--patience", "none"] if last < steps and run.final() else []  # it ended before its end
-        text = [] if about["corpus"] else corpus
-        return shlex.join(["charrnn", "train", *text, "--resume", "--name", path.name, "--steps", str(4 * steps), *early, *where])
-    same = asdict(DataConfig()) | asdict(ModelConfig())
-    asked = about["data"] | model
-    if kind == "over-fitted":
-        asked["dropout"] = float(f"{max(asked['dropout'], min(MOST_DROPOUT, asked['dropout'] + MORE_DROPOUT)):.2g}")
-    else:  # the autopilot plans the size and dropout anew for so many steps
-        asked, steps = {name: value for name, value in asked.items() if not run_knobs()[name].planned}, 6 * steps
-    flags = [f"--{name.replace('_', '-')}={'none' if value is None else value}" for name, value in asked.items() if value != same[name]]
-    return shlex.join(["charrnn", "train", *corpus, *flags, "--steps", str(steps), "--name", f"{path.name}-2", *where])
+    if kind in ("unfinished", "under-trained"):
+        text = [] if about["corpus"] and about["corpus"] != ["-"] else corpus  # what was piped in has to be piped in again
+        later = ["--steps", str(4 * steps), "--patience", "none"] if kind == "under-trained" else []  # the loss rises before it falls
+        return shlex.join(["charrnn", "train", *text, "--resume", "--name", path.name, *later, *where])
+    name = next(name for name in (f"{path.name}-{number}" for number in itertools.count(2)) if not (path.parent / name).exists())
+    written = _written(run)
+    if kind == "over-fitted":  # the same run but for one knob
+        dropout, size = written["dropout"], written["hidden_size"]
+        smaller = (
+            ["--hidden-size", str(max(1, size // 2))]
+            if dropout >= MOST_DROPOUT
+            else ["--dropout", f"{min(MOST_DROPOUT, dropout + MORE_DROPOUT):.2g}"]
+        )
+        own = [] if about["corpus"] else corpus
+        return shlex.join(["charrnn", "train", *own, "--config", str(path / "config.yaml"), *smaller, "--name", name, *where])
+    flags = [f"--{knob.replace('_', '-')}={'none' if value is None else value}" for knob, value in written.items() if _chosen(knob, value)]
+    return shlex.join(["charrnn", "train", *corpus, *flags, "--steps", str(6 * steps), "--name", name, *where])
+
+
+def _written(run: Run) -> dict[str, Any]:
+    """The run's configuration, as it was written beside it; the defaults where that is gone."""
+    try:
+        return RunConfig().flat() | read_yaml(run.config.read_text(encoding="utf-8"), str(run.config))
+    except (OSError, UnicodeError, ConfigError):
+        return RunConfig().flat()
+
+
+def _chosen(name: str, value: Any) -> bool:
+    """Whether a knob was somebody's choice: not the default, and nothing that the machine, the run's length or the autopilot settles."""
+    settled = name in SETTLED or name.endswith("_every") or name not in run_knobs() or run_knobs()[name].planned
+    return not settled and value != run_knobs()[name].default

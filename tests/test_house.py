@@ -34,7 +34,7 @@ ARROWS = {
     "checkpoint": {"config", "errors", "files", "vocab"},
     "recall": set(),
     "runs": {"checkpoint", "errors", "files"},
-    "verdict": {"checkpoint", "config", "runs"},
+    "verdict": {"checkpoint", "config", "config_yaml", "errors", "runs"},
     "corpus": {"config", "errors", "recall", "vocab"},
     "training": {"charrnn", "checkpoint", "config", "config_yaml", "corpus", "errors", "files", "recall", "runs", "vocab"},
     "generation": {"config", "errors", "recall", "vocab"},

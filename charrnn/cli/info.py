@@ -122,7 +122,7 @@ def _in_full(about: dict[str, Any]) -> str:
         "sha256": about["sha256"],
     }
     if about["verdict"]:
-        lines["verdict"] = f"{about['verdict']['text']} Next: {about['verdict']['command']}"
+        lines["verdict"] = f"{about['verdict']['text']} Next: `{about['verdict']['command']}`"
     others = [path.name for path in Run(Path(about["checkpoint"]).parent).steps()]
     if len(others) > 1:
         lines["kept"] = ", ".join(others)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from charrnn.cli.options import given, knob_options
+from charrnn.cli.options import given, knob_options, spelled
 from charrnn.config import run_knobs
 
 
@@ -44,19 +44,23 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, as_
         return
     model, train = resolved.model, resolved.train
     passes = (train.steps or 0) * train.batch_size * train.sequence_length / len(found.train)
+    ends = train.patience is not None and train.eval_every is not None and len(found.val) > 0
+    sooner = "; it ends sooner where the validation loss turns" if ends else ""
     lines = [
         f"text: {about['characters']:,} characters, {about['symbols']} symbols ({about['rare']} of them fewer than 10 times); "
         f"{about['repeated']:.1%} of it are lines of 20 characters or more that stood there before",
-        f"network: {model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, copy window {model.copy_window}; "
-        f"batches of {train.batch_size} x {train.sequence_length}, {train.precision} on {train.device}",
-        f"length: {train.steps:,} steps, {passes:.1f} passes over the text; it ends sooner where the validation loss turns",
+        f"network: {model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
+        f"copy window {spelled(model.copy_window)}; batches of {train.batch_size} x {train.sequence_length}, {train.precision} on {train.device}",
+        f"length: {train.steps:,} steps, {passes:.1f} passes over the text{sooner}",
         f"memory: about {advice.memory / 1e6:,.0f} MB",
     ]
-    if found.yardstick and advice.expected is not None:
-        counts = found.yardstick
-        lines[1:1] = [f"yardstick: {in_words(counts.nats_per_character)}, by counts of {counts.train_characters:,} characters"]
-        others = ", ".join(f"{loss:.2f} in {minutes:g}" for minutes, loss in advice.outlook.items())
-        lines.append(f"expected: about {advice.expected:.2f} nats per character on held-out text (by minutes: {others})")
+    if counts := found.yardstick:
+        said = f"yardstick: {in_words(counts.nats_per_character)}, by counts of {counts.train_characters:,} characters"
+        lines.insert(1, said)
+    if advice.expected is not None:
+        lines.append(f"expected: about {advice.expected:.2f} nats per character on held-out text")
+    if advice.outlook:
+        lines.append("outlook: " + ", ".join(f"{loss:.2f} with {minutes:g} minutes" for minutes, loss in advice.outlook.items()))
     click.echo("\n".join(lines))
     tell(f"`{_train(ctx, corpus, config)}` does this")
 

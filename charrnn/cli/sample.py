@@ -1,4 +1,4 @@
-"""charrnn sample: write new text. Needs no PyTorch."""
+"""charrnn sample: write new text. Needs no PyTorch, but for --adapt-to."""
 
 import json
 import os
@@ -60,7 +60,11 @@ class WholeString(click.types.StringParamType):
     show_default=True,
     help="a character of the prompt that the model has not seen",
 )
-@click.option("--adapt-to", metavar="FILE", help="lean the model toward this text first: it learns from it, once; the run is not changed")
+@click.option(
+    "--adapt-to",
+    metavar="FILE",
+    help="lean the model toward this text first: it learns from it, once; the run is not changed; needs PyTorch",
+)
 @click.option("--hide-prompt", is_flag=True, help="show the new text alone")
 @click.option("-o", "--output", metavar="FILE", help="write into a file, once all is written; - is standard output")
 @click.option(

@@ -63,7 +63,7 @@ def train(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, re
         loss = f": {in_words(final.nats_per_character)} on the {final.characters:,} held-out ones" if final else ""
         tell(f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}")
         if found := verdict(run):
-            tell(f"{found.text} Next: {found.command}")
+            tell(f"{found.text} Next: `{found.command}`")
         tell(f"write with: {_command('sample', run)}")
 
 

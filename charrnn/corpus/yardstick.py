@@ -19,7 +19,6 @@ from charrnn.vocab import Ids
 
 ORDER = 7  # symbols of context, at most
 SAMPLE = 4_000_000  # symbols to learn from, at most; the end of the text, which is nearest to what is held out
-VALIDATION = 400_000  # symbols to read, at most
 
 Array = NDArray[Any]
 
@@ -46,7 +45,7 @@ class Measure:
     Args:
         nats_per_character: the mean negative log-probability.
         train_characters: how many symbols were counted, the last of the training part.
-        val_characters: how many were predicted, the first of the validation part.
+        val_characters: how many were predicted.
     """
 
     nats_per_character: float
@@ -55,8 +54,8 @@ class Measure:
 
 
 def measure(train: Ids, val: Ids, vocab_size: int) -> Measure:
-    """The static loss of a Yardstick; of long texts a part, which the result says."""
-    train, val = train[-SAMPLE:], val[:VALIDATION]
+    """The static loss of a Yardstick on the whole validation part; of a long training part its end, which the result says."""
+    train = train[-SAMPLE:]
     return Measure(float(-Yardstick(train, vocab_size).score(val).mean()), len(train), len(val))
 
 

@@ -49,6 +49,7 @@ def adapt(model: CharRNN, ids: Ids, prime: int, *, each: Callable[[int], object]
     squares = [torch.zeros_like(weight) for weight in weights]
     training, state, total = model.training, None, 0.0
     model.eval()
+    cudnn, torch.backends.cudnn.enabled = torch.backends.cudnn.enabled, False  # it goes back through a network in training only
     try:
         for start in range(0, len(ids), PIECE):
             here = slice(start, start + PIECE)
@@ -66,6 +67,7 @@ def adapt(model: CharRNN, ids: Ids, prime: int, *, each: Callable[[int], object]
             each(len(logits))
     finally:
         model.train(training)
+        torch.backends.cudnn.enabled = cudnn
     return Evaluation(len(ids), total / len(ids))
 
 

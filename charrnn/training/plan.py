@@ -7,7 +7,7 @@ many fewer as it is slower. A text is planned like the nearest one that was meas
 
 import math
 import time
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +23,10 @@ from charrnn.training.timing import seconds_per_character
 PLANNED = ("hidden_size", "num_layers", "dropout")
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
-FAR = 3.0  # times more passes than were measured on a text of that size: another size is asked
-SPARE = 1.5  # a row is taken for a little more work than it was measured with
-REFERENCE_WEIGHTS = 917_504  # of the layers of 2 x 256 with an embedding of 64
+FAR = 3.0  # where there is time for more passes than this times those measured on a text, runs on a smaller text are looked at
+SPARE = 1.5  # a run is advised even where there is so much less time than it was measured with, and for so much more
+# Weights of the layers, with an embedding of 64, and time a character beside 2 x 256: 1 x 128, 2 x 128, 2 x 256, 2 x 384, 2 x 512.
+COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_407_872, 3.2))
 LINE = 20  # characters, of a line whose repetition says something
 RARE = 10  # times
 STARTING_BYTES = 400e6  # Python and PyTorch, before a model is made
@@ -71,14 +72,15 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
     else:
         seconds = (config.train.minutes or DEFAULT_MINUTES) * 60 - (time.monotonic() - started)
     passes = max(0.0, seconds) / speed / characters
-    row = best_row(characters, passes)
+    set_ = {name: getattr(config.model, name) for name in PLANNED if name in given}
+    row = best_row(characters, passes, set_)
     values = {name: getattr(row, name) for name in PLANNED if name not in given}
     chosen = config.replace(**values)
     return Plan(
         values,
         most_passes(row) / relative_cost(chosen.model),
         _reasons(row, values, passes),
-        *_expectations(corpus, passes, speed),
+        *((None, {}) if set_ else _expectations(corpus, passes, speed)),
         memory=_memory(chosen, corpus),
     )
 
@@ -102,37 +104,56 @@ def survey(corpus: Corpus) -> dict[str, Any]:
 
 
 def relative_cost(model: ModelConfig) -> float:
-    """How much longer a character takes than at 2 x 256, about."""
+    """How much longer a character takes than at 2 x 256, about: small products are slower than their size says."""
     H, L, E = model.hidden_size, model.num_layers, model.embedding_size
     weights = sum(4 * H * (H + E + (H if layer else 0)) for layer in range(L))
-    return float((weights / REFERENCE_WEIGHTS) ** 0.9)  # large products are a little faster
+    sizes, costs = zip(*COSTS, strict=True)
+    if weights > sizes[-1]:
+        return float(costs[-1] * weights / sizes[-1])
+    return float(np.exp(np.interp(np.log(weights), np.log(sizes), np.log(costs))))
 
 
-def best_row(characters: int, passes: float) -> Row:
-    """The best measured run with about so much work or less, on a text of about this size."""
+def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = None) -> Row:
+    """The best measured run with about so much work or less, on a text of about this size.
+
+    Args:
+        characters: of training text.
+        passes: over it, at 2 x 256, that there is time for.
+        given: planned knobs that somebody set: only runs that come nearest to them are looked at.
+    """
     rows = _nearest(characters, passes)
+    for name, value in (given or {}).items():
+        off = [abs(math.log((getattr(row, name) + 0.1) / (value + 0.1))) for row in rows]
+        rows = [row for row, distance in zip(rows, off, strict=True) if distance == min(off)]
     fewest = min(row.passes for row in rows)
     return min((row for row in rows if row.passes <= max(fewest, SPARE * passes)), key=lambda row: row.ratio)
 
 
 def most_passes(best: Row) -> float:
-    """Passes at 2 x 256 beyond which a measured run of more work did worse; infinity where none did."""
-    return SPARE * best.passes if any(row.characters == best.characters and row.passes > best.passes for row in MEASURED) else math.inf
+    """Passes at 2 x 256 beyond which every measured run did worse; infinity where none was measured, or one did better."""
+    more = [row.ratio for row in MEASURED if row.characters == best.characters and row.passes > best.passes]
+    return SPARE * best.passes if more and min(more) > best.ratio else math.inf
 
 
 def expected_ratio(characters: int, passes: float) -> float:
     """The loss over the yardstick's, between the measured runs; beyond the last of them, that of the last."""
-    sizes = sorted({row.characters for row in MEASURED})
-    below = max((size for size in sizes if size <= characters), default=sizes[0])
-    above = min((size for size in sizes if size >= characters), default=sizes[-1])
+    below, above = _around(characters)
     share = 0.0 if above == below else math.log(characters / below) / math.log(above / below)
     return (1 - share) * _on_curve(below, passes) + share * _on_curve(above, passes)
 
 
+def _around(characters: int) -> tuple[int, int]:
+    """The measured sizes on both sides; twice the same at the ends."""
+    sizes = sorted({row.characters for row in MEASURED})
+    return max((size for size in sizes if size <= characters), default=sizes[0]), min(
+        (size for size in sizes if size >= characters), default=sizes[-1]
+    )
+
+
 def _nearest(characters: int, passes: float) -> list[Row]:
-    """The rows of the nearest size, by the logarithm, that was measured with anything like so many passes."""
+    """The rows of the nearest size, by the logarithm, or of a smaller one that was measured with anything like so many passes."""
     sizes = sorted({row.characters for row in MEASURED}, key=lambda size: abs(math.log(characters / size)))
-    groups = [[row for row in MEASURED if row.characters == size] for size in sizes]
+    groups = [[row for row in MEASURED if row.characters == size] for size in sizes if size <= sizes[0]]
     return next((rows for rows in groups if FAR * max(row.passes for row in rows) >= passes), groups[0])
 
 
@@ -160,22 +181,23 @@ def _speed(config: RunConfig, corpus: Corpus) -> float:
 
 
 def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:
-    lines = []
-    if size := " x ".join(str(values[name]) for name in ("num_layers", "hidden_size") if name in values):
-        lines.append(
-            f"planned {size} units: the best of those measured on {row.characters:,} characters, in up to {row.passes:.3g} passes "
-            f"at 2 x 256; here the time is enough for {passes:.3g}"
-        )
-    if "dropout" in values:
-        lines.append(f"planned dropout {row.dropout:g}: the best of those measured on a text seen about as often")
-    return lines
+    words = {"num_layers": f"{row.num_layers} layers", "hidden_size": f"{row.hidden_size} units", "dropout": f"dropout {row.dropout:g}"}
+    if not values:
+        return []
+    what = ", ".join(words[name] for name in ("num_layers", "hidden_size", "dropout") if name in values)
+    return [
+        f"planned {what}: the best of the runs measured on {row.characters:,} characters of text; it read them {row.passes:.3g} times, "
+        f"here there is time for {passes:.3g} (both counted at 2 x 256)"
+    ]
 
 
 def _expectations(corpus: Corpus, passes: float, speed: float) -> tuple[float | None, dict[float, float]]:
+    """The expected loss, and that of other minutes where several lengths were measured."""
     if corpus.yardstick is None:
         return None, {}
     counts, characters = corpus.yardstick.nats_per_character, len(corpus.train)
-    outlook = {minutes: counts * expected_ratio(characters, minutes * 60 / speed / characters) for minutes in OUTLOOK}
+    several = all(len({row.passes for row in MEASURED if row.characters == size}) > 1 for size in _around(characters))
+    outlook = {minutes: counts * expected_ratio(characters, minutes * 60 / speed / characters) for minutes in OUTLOOK if several}
     return counts * expected_ratio(characters, passes), outlook
 
 

@@ -154,7 +154,7 @@ def _with_end(run: Run, stored: RunConfig, config: RunConfig, given_steps: int |
     if step < end and final is not None and patience is not None and stale >= patience:
         raise ResumeError(
             f"the run {run.path} stopped at step {step} of {end}: the validation loss had turned, its best is at step {final['step']}; "
-            "`--resume --patience none` goes on all the same"
+            f"`charrnn train --resume --name {run.path.name} --patience none` goes on all the same"
         )
     if step == end and (final is not None or config.data.val_fraction == 0):
         raise ResumeError(f"the run {run.path} is at its end, step {step} of {end}; `--resume --steps {2 * end}` goes on to a later one")

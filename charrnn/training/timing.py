@@ -1,5 +1,7 @@
 """How many steps fit into a number of minutes: a few are timed on a throwaway copy. Leaves no trace in a run."""
 
+import itertools
+import statistics
 import time
 
 from charrnn.config import RunConfig
@@ -12,7 +14,7 @@ from charrnn.training.trainer import Trainer
 WARMUP_STEPS = 3  # the first steps allocate
 SHARE = 0.04  # of the budget that may go into timing
 SHORTEST = 1.0  # seconds; where a rough figure will do
-LONGEST = 4.0  # seconds; as much as is needed for a steady mean
+LONGEST = 4.0  # seconds; as much as is needed for a steady figure
 EVALUATIONS = 20  # what eval_every auto asks for in a run that is not long
 LONGEST_INTERVAL = 5000  # and the most steps that it lets pass: some minutes
 TIMED_CHARACTERS = 8192  # of the validation text
@@ -41,7 +43,7 @@ def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
     Raises:
         ConfigError: the final validation alone takes most of the time.
     """
-    begin = time.perf_counter()
+    begin, seconds = time.perf_counter(), max(0.0, seconds)
     copy = Trainer(config.replace(minutes=None, steps=10**9), corpus, run=None)
     with settled(copy.threads, copy.device):
         step = _seconds_per_step(copy, min(LONGEST, SHARE * seconds))
@@ -64,13 +66,14 @@ def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
 
 
 def _seconds_per_step(copy: Trainer, longest: float) -> float:
+    """The median, which a busy moment of the machine does not move."""
     for _ in range(WARMUP_STEPS):
         copy.train_step()
-    begin, steps = time.perf_counter(), 0
-    while steps == 0 or time.perf_counter() - begin < longest:
+    times = [time.perf_counter()]
+    while len(times) == 1 or times[-1] - times[0] < longest:
         copy.train_step()
-        steps += 1
-    return (time.perf_counter() - begin) / steps
+        times.append(time.perf_counter())
+    return statistics.median(after - before for before, after in itertools.pairwise(times))
 
 
 def _seconds_to_validate(copy: Trainer) -> tuple[float, float]:

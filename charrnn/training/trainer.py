@@ -220,11 +220,14 @@ class Trainer:
         """The loss of the whole validation text in one stream, read by the best checkpoint, in fp32."""
         assert self.directory is not None
         found = checkpoints.read(self.directory.best())
+        model, prime = load_model(found, self.device), self.corpus.prime
         try:
-            final = evaluate(load_model(found, self.device), self.corpus.val, self.corpus.prime, each=self._cancel)
+            final = evaluate(model, self.corpus.val, prime, each=self._cancel)
+            learned = evaluate(model, self.corpus.train[-EVAL_CHARACTERS:], prime, each=self._cancel)
         except Cancelled:
             return  # the run is whole but for this line; going on with it writes it
-        self._write_line(metrics, {"step": found.about["step"], "final_val_loss": final.nats_per_character, "characters": final.characters})
+        line = {"step": found.about["step"], "final_val_loss": final.nats_per_character, "characters": final.characters}
+        self._write_line(metrics, line | {"final_train_loss": learned.nats_per_character})
         metrics.flush()
         yield replace(self.last, train_loss=None, val_loss=None, saved=None, final=final)
 

@@ -84,7 +84,7 @@ def test_info_of_a_run_says_all_this(runs: Path) -> None:
         f"trained:    4 of 4 steps, best at 4, the text 0.40 times by then, by charrnn {charrnn.__version__}\n"
         f"loss:       {loss(lines('corpus')[-1]['final_val_loss'])}, the whole held-out text in one stream\n"
         f"sha256:     {sha256(STEP)}\n"
-        f"verdict:    {judged['text']} Next: {judged['command']}\n"
+        f"verdict:    {judged['text']} Next: `{judged['command']}`\n"
         "kept:       step-00000002, step-00000003, step-00000004\n"
     )
 

@@ -99,7 +99,7 @@ def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(once: Trained) -
     reading = re.escape("reading the 93 held-out characters in one stream")
     found = verdict(Run(once.where / "checkpoints/corpus"))
     assert found is not None
-    judged = re.escape(f"{found.text} Next: charrnn train --resume --name corpus --steps 16")
+    judged = re.escape(f"{found.text} Next: `charrnn train --resume --name corpus --steps 16 --patience none`")
     expected = [re.escape(FIRST), *shown, reading, rf"done in \d+\.\d{done}", judged, re.escape("write with: charrnn sample corpus")]
     assert (once.result.exit_code, once.result.stdout) == (0, "")
     assert re.fullmatch("\n".join(expected) + "\n", once.result.stderr)
@@ -246,7 +246,7 @@ def test_a_corpus_of_one_symbol_trains_and_writes_it(here: Path) -> None:
     Path("a.txt").write_text("a" * 200)
     result = call("train", "a.txt", *SMALL)
     assert result.exit_code == 0
-    assert metrics("checkpoints/a")[-1] == {"step": 1, "final_val_loss": 0.0, "characters": 20}
+    assert metrics("checkpoints/a")[-1] == {"step": 1, "final_val_loss": 0.0, "characters": 20, "final_train_loss": 0.0}
     assert call("sample", "a", "-n", "5", "-s", "1").stdout == "aaaaa\n"
 
 

@@ -301,7 +301,7 @@ def test_metrics_hold_only_functions_of_the_run(half: Path, here: Path) -> None:
     lines = [json.loads(line) for line in (here / "checkpoints/run/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines[:-1]] == [3, 4, 6, 8, 9, 12]  # every 4, and every 3 with a validation loss
     assert {frozenset(line) for line in lines[:-1]} == {frozenset({"step", "learning_rate", "train_loss", "grad_norm", "val_loss"})}
-    assert set(lines[-1]) == {"step", "final_val_loss", "characters"}
+    assert set(lines[-1]) == {"step", "final_val_loss", "final_train_loss", "characters"}
 
 
 def test_a_later_end_is_remembered_though_it_was_not_reached(half: Path, here: Path) -> None:

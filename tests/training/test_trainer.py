@@ -279,8 +279,10 @@ def test_the_last_line_is_the_loss_of_the_whole_validation_text_by_the_best_chec
     trainer, reports = trained(WORSENING, eval_every=2, precision="bf16")
     best = Path("checkpoints/run/step-00000002")
     expected = evaluate(load_model(checkpoints.read(best), "cpu"), trainer.corpus.val, trainer.corpus.prime)
+    learned = evaluate(load_model(checkpoints.read(best), "cpu"), trainer.corpus.train, trainer.corpus.prime).nats_per_character
     assert reports[-1].final == expected
-    assert metrics()[-1] == {"step": 2, "final_val_loss": expected.nats_per_character, "characters": 20}
+    line = {"step": 2, "final_val_loss": expected.nats_per_character, "characters": 20, "final_train_loss": learned}
+    assert metrics()[-1] == line
 
 
 def test_a_run_at_its_end_does_nothing_more() -> None:
@@ -362,7 +364,7 @@ def test_a_run_whose_validation_loss_turns_ends_after_so_many_validations_withou
         load_model(checkpoints.read(Path("checkpoints/run/step-00000002")), "cpu"), trainer.corpus.val, trainer.corpus.prime
     )
     assert final.final == expected
-    assert metrics()[-1] == {"step": 2, "final_val_loss": expected.nats_per_character, "characters": 20}
+    assert (metrics()[-1]["step"], metrics()[-1]["final_val_loss"]) == (2, expected.nats_per_character)
     assert Run(Path("checkpoints/run")).best().name == "step-00000002"
 
 
