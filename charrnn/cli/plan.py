@@ -50,7 +50,8 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, as_
         f"text: {about['characters']:,} characters, {about['symbols']} symbols ({about['rare']} of them fewer than 10 times); "
         f"{about['repeated']:.1%} of it are lines of 20 characters or more that stood there before",
         f"network: {model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
-        f"copy window {spelled(model.copy_window)}; batches of {train.batch_size} x {train.sequence_length}, {train.precision} on {train.device}",
+        f"copy window {spelled(model.copy_window)}; batches of {train.batch_size} x {train.sequence_length}, "
+        f"{train.precision} on {train.device}",
         f"length: {train.steps:,} steps, {passes:.1f} passes over the text{sooner}",
         f"memory: about {advice.memory / 1e6:,.0f} MB",
     ]

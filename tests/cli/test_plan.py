@@ -30,7 +30,7 @@ def test_a_plan_says_these_things_and_writes_nothing(text: Path) -> None:
     result = call("plan", "clock.txt", *QUICK)
     assert result.exit_code == 0
     starts = [line.partition(":")[0] for line in result.stdout.splitlines()]
-    assert starts == ["text", "yardstick", "network", "length", "memory", "expected"]
+    assert starts == ["text", "yardstick", "network", "length", "memory", "expected", "outlook"]
     assert result.stdout.startswith("text: 924 characters, 21 symbols (0 of them fewer than 10 times); 91.5% of it")  # 13 lines of 65
     last = result.stderr.splitlines()[-1]
     command, _, rest = last.removeprefix("`").partition("`")

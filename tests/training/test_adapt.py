@@ -383,7 +383,7 @@ def test_sample_adapt_to_writes_as_the_adapted_model_does_and_nothing_else_on_st
 def test_sample_says_in_json_what_it_was_adapted_to(home: Path) -> None:
     args = ("sample", "chars", "-n", "9", "-s", "3", "--json")
     found, plain = (json.loads(call(*args, *more).stdout) for more in (["--adapt-to", "other.txt"], []))
-    assert (found["settings"]["adapt_to"], plain["settings"]["adapt_to"]) == ("other.txt", None)
+    assert (found["adapt_to"], plain["adapt_to"]) == ("other.txt", None)
     assert found["text"] == charrnn.load("chars").adapted(OTHER * 100).generate(length=9, seed=3)
 
 

@@ -53,8 +53,9 @@ def advised(given: dict[str, Any], seconds_ago: float = 0.0) -> Any:
         (1_000, 1e6, 2),  # the best, though more work was measured
         (9_999, 12, 0),  # nearer to 1,000 than to 100,000, by the logarithm
         (10_001, 12, 5),
-        (10_001, 13, 0),  # more than three times the 4 that were measured on 100,000
+        (10_001, 13, 0),  # more than three times the 4 that were measured on 100,000: like the smaller text
         (10_001, 1e6, 5),  # more than on any
+        (999, 1e6, 2),  # and never like a larger one
         (5e9, 0.1, 4),
     ],
 )
@@ -64,10 +65,10 @@ def test_the_best_row_is_the_best_of_the_nearest_size_with_so_much_work_or_less(
     assert best_row(characters, passes) == ROWS[expected]
 
 
-def test_more_passes_are_planned_only_where_none_measured_were_worse(rows: None) -> None:
+def test_passes_are_limited_only_where_all_that_were_measured_with_more_did_worse(rows: None) -> None:
     assert most_passes(ROWS[2]) == 1.5 * 40  # 160 were worse
-    assert most_passes(ROWS[5]) == math.inf
-    assert most_passes(ROWS[3]) == math.inf
+    assert most_passes(ROWS[0]) == math.inf  # 40 were better
+    assert most_passes(ROWS[5]) == most_passes(ROWS[3]) == math.inf  # none were measured
 
 
 @pytest.mark.parametrize(
@@ -114,9 +115,11 @@ def test_steps_choose_the_row_by_the_work_that_they_are(rows: None, speed: None)
 
 
 def test_what_is_given_stands_and_the_rest_is_planned(rows: None, speed: None) -> None:
-    found = advised({"minutes": 1.0, "hidden_size": 5})
+    found = advised({"minutes": 1.0, "hidden_size": 15})
     assert found.values == {"num_layers": 2, "dropout": 0.3}
-    assert [line.partition(":")[0] for line in found.reasons] == ["planned 2 units", "planned dropout 0.3"]
+    assert [line.partition(":")[0] for line in found.reasons] == ["planned 2 layers, dropout 0.3"]
+    assert (found.expected, found.outlook) == (None, {})  # nothing was measured for what somebody chose
+    assert advised({"minutes": 1.0, "hidden_size": 7}).values == {"num_layers": 1, "dropout": 0.1}  # as the nearest that was measured
     everything = {"minutes": 1.0, "hidden_size": 5, "num_layers": 1, "dropout": 0.0}
     assert advised(everything).values == {}
     assert advised(everything).reasons == []

@@ -405,7 +405,7 @@ def test_a_run_that_turned_is_not_gone_on_with_unless_patience_is_another(turned
     for given, end in (({}, 30), ({"patience": 3}, 30), ({"patience": 1}, 30), ({"steps": 60}, 60)):
         assert refusal({"name": "run"} | given) == (
             f"the run checkpoints/run stopped at step 8 of {end}: the validation loss had turned, its best is at step 2; "
-            "`--resume --patience none` goes on all the same"
+            "`charrnn train --resume --name run --patience none` goes on all the same"
         )
     assert all_files(turned) == before
 
