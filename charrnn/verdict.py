@@ -51,8 +51,9 @@ def verdict(run: Run) -> Verdict | None:
     last, steps = validated[-1]["step"], read_about(run.steps()[-1])["about"]["steps"]  # a later end may have been asked for since
     whole = final is not None and final["step"] == about["step"]
     loss = final["final_val_loss"] if whole and final else about["val_loss"]
-    learned = final.get("final_train_loss", best["train_loss"]) if whole and final else best["train_loss"]
-    gap, rise = loss - learned, validated[-1]["val_loss"] - best["val_loss"]
+    alike = whole and final and "final_train_loss" in final  # both without dropout, in one stream
+    gap = loss - final["final_train_loss"] if alike and final else best["val_loss"] - best["train_loss"]
+    rise = validated[-1]["val_loss"] - best["val_loss"]
     kind = "unfinished" if final is None and last < steps else _kind(gap, rise, about["epochs"])
     text = f"{_against(loss, about.get('yardstick'))} {_words(kind, gap, rise, about, last, steps)}"
     return Verdict(kind, text, _command(kind, run, about, steps))
@@ -99,8 +100,8 @@ def _command(kind: str, run: Run, about: dict[str, Any], steps: int) -> str:
     path = run.path if run.path.name else run.path.resolve()
     where = [] if str(path.parent) == RUNS_DIR else ["--runs-dir", str(path.parent)]
     corpus = about["corpus"] or ["FILE"]
+    text = corpus if corpus in (["FILE"], ["-"]) else []  # what was piped in has to be piped in again
     if kind in ("unfinished", "under-trained"):
-        text = [] if about["corpus"] and about["corpus"] != ["-"] else corpus  # what was piped in has to be piped in again
         later = ["--steps", str(4 * steps), "--patience", "none"] if kind == "under-trained" else []  # the loss rises before it falls
         return shlex.join(["charrnn", "train", *text, "--resume", "--name", path.name, *later, *where])
     name = next(name for name in (f"{path.name}-{number}" for number in itertools.count(2)) if not (path.parent / name).exists())
@@ -112,8 +113,8 @@ def _command(kind: str, run: Run, about: dict[str, Any], steps: int) -> str:
             if dropout >= MOST_DROPOUT
             else ["--dropout", f"{min(MOST_DROPOUT, dropout + MORE_DROPOUT):.2g}"]
         )
-        own = [] if about["corpus"] else corpus
-        return shlex.join(["charrnn", "train", *own, "--config", str(path / "config.yaml"), *smaller, "--name", name, *where])
+        where = where or ["--runs-dir", RUNS_DIR] * (written["runs_dir"] != RUNS_DIR)  # the run may have been moved
+        return shlex.join(["charrnn", "train", *text, "--config", str(path / "config.yaml"), *smaller, "--name", name, *where])
     flags = [f"--{knob.replace('_', '-')}={'none' if value is None else value}" for knob, value in written.items() if _chosen(knob, value)]
     return shlex.join(["charrnn", "train", *corpus, *flags, "--steps", str(6 * steps), "--name", name, *where])
 
@@ -121,7 +122,7 @@ def _command(kind: str, run: Run, about: dict[str, Any], steps: int) -> str:
 def _written(run: Run) -> dict[str, Any]:
     """The run's configuration, as it was written beside it; the defaults where that is gone."""
     try:
-        return RunConfig().flat() | read_yaml(run.config.read_text(encoding="utf-8"), str(run.config))
+        return RunConfig.from_flat(read_yaml(run.config.read_text(encoding="utf-8"), str(run.config))).flat()
     except (OSError, UnicodeError, ConfigError):
         return RunConfig().flat()
 

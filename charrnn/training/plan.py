@@ -24,7 +24,7 @@ PLANNED = ("hidden_size", "num_layers", "dropout")
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
 FAR = 3.0  # where there is time for more passes than this times those measured on a text, runs on a smaller text are looked at
-SPARE = 1.5  # a run is advised even where there is so much less time than it was measured with, and for so much more
+SPARE = 1.25  # a run is advised even where there is so much less time than it was measured with, and for so much more
 # Weights of the layers, with an embedding of 64, and time a character beside 2 x 256: 1 x 128, 2 x 128, 2 x 256, 2 x 384, 2 x 512.
 COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_407_872, 3.2))
 LINE = 20  # characters, of a line whose repetition says something
