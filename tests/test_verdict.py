@@ -174,15 +174,15 @@ def test_both_losses_are_of_the_final_line_or_neither_is(tmp_path: Path) -> None
     assert "0.10 nats apart" in found(run).text
 
 
-RISEN_OR_WIDE = [{"train_loss": 1.49}, {"train_loss": 0.1}, {"epochs": 0.1}, {}]
+ANY_LOSSES = [{"train_loss": 1.49}, {"train_loss": 0.1}, {"epochs": 0.1}, {}]
 
 
-@pytest.mark.parametrize("settings", RISEN_OR_WIDE)
+@pytest.mark.parametrize("settings", ANY_LOSSES)
 def test_a_run_that_was_stopped_is_unfinished_whatever_its_losses(settings: dict[str, Any], tmp_path: Path) -> None:
     assert found(written(tmp_path / "run", ended=False, **settings)).kind == "unfinished"
 
 
-@pytest.mark.parametrize("settings", RISEN_OR_WIDE)
+@pytest.mark.parametrize("settings", ANY_LOSSES)
 def test_a_run_at_its_last_step_or_with_a_final_line_is_not_unfinished(settings: dict[str, Any], tmp_path: Path) -> None:
     assert found(written(tmp_path / "end", **settings)).kind != "unfinished"
     run = written(tmp_path / "early", ended=False, **settings)
@@ -489,7 +489,7 @@ def test_runs_that_were_trained_are_told_apart(kind: str, trained: Path) -> None
     assert end
     assert what.text.startswith(f"{end['final_val_loss'] / LOG2:.3f} bits per character: ")
     gap = end["final_val_loss"] - end["final_train_loss"]
-    assert kind == "over-fitted" or gap < 0 or f" {gap:.2f} nats apart" in what.text
+    assert kind == "over-fitted" or gap < 0 or f"{gap:.2f} nats apart" in what.text
 
 
 @pytest.mark.parametrize("kind", TRAINED)
