@@ -130,9 +130,13 @@ def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = N
 
 
 def most_passes(best: Row) -> float:
-    """Passes at 2 x 256 beyond which every measured run did worse; infinity where none was measured, or one did better."""
+    """Passes at 2 x 256 beyond which every measured run did worse; infinity where one did better.
+
+    Where none was measured: infinity too, but for the smallest texts, which are soon known by heart.
+    """
     more = [row.ratio for row in MEASURED if row.characters == best.characters and row.passes > best.passes]
-    return SPARE * best.passes if more and min(more) > best.ratio else math.inf
+    smallest = best.characters == min(row.characters for row in MEASURED)
+    return SPARE * best.passes if (min(more) > best.ratio if more else smallest) else math.inf
 
 
 def expected_ratio(characters: int, passes: float) -> float:

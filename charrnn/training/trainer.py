@@ -60,7 +60,7 @@ class Trainer:
         self.optimizer = _optimizer(self.model, knobs.weight_decay)
         self.state: Tensor | None = None  # (L, P, B, H)
         self.loss_sum, self.loss_count = 0.0, 0  # since the last line of metrics.jsonl
-        self.stale = 0  # validations since the best
+        self.stale = 0  # validations since the best, once the text has been read
         self.metrics_bytes = 0
         self.last = Report(0, self.steps, math.nan, 0.0, math.nan)
 
@@ -191,8 +191,8 @@ class Trainer:
         if val_loss is not None and not math.isfinite(val_loss):
             raise DivergedError(f"after step {self.step} the validation loss is {val_loss:g}; {self._advice()}")
         better = val_loss is not None and val_loss < self.directory.best_val_loss()
-        if val_loss is not None:
-            self.stale = 0 if better else self.stale + 1
+        if val_loss is not None:  # what has not been read once cannot be known by heart
+            self.stale = 0 if better or self.step < self.lanes.steps_per_epoch else self.stale + 1
         train_loss = None
         if last or val_loss is not None or _due(knobs.report_every, self.step):
             train_loss = self.loss_sum / self.loss_count

@@ -68,7 +68,8 @@ def test_the_best_row_is_the_best_of_the_nearest_size_with_so_much_work_or_less(
 def test_passes_are_limited_only_where_all_that_were_measured_with_more_did_worse(rows: None) -> None:
     assert most_passes(ROWS[2]) == 1.25 * 40  # 160 were worse
     assert most_passes(ROWS[0]) == math.inf  # 40 were better
-    assert most_passes(ROWS[5]) == most_passes(ROWS[3]) == math.inf  # none were measured
+    assert most_passes(ROWS[5]) == math.inf  # none were measured
+    assert most_passes(ROWS[3]) == 1.25 * 160  # nor here, but the smallest texts are soon known by heart
 
 
 @pytest.mark.parametrize(

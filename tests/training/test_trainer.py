@@ -395,10 +395,17 @@ def test_patience_is_four_validations_where_it_is_not_given() -> None:
     ],
 )
 def test_validations_are_counted_since_the_best(losses: list[float], patience: int, made: int) -> None:
-    trainer, reports = validating(losses, patience=patience)
+    trainer, reports = validating(losses, patience=patience, batch_size=8, sequence_length=100)  # a step reads the whole text
     assert (reports[-1].step, trainer.stale) == (made, patience)
     best = min(range(made), key=losses.__getitem__)  # the first of equals
     assert Run(Path("checkpoints/run")).best().name == f"step-{best + 1:08d}"
+
+
+def test_patience_begins_when_the_text_has_been_read_once() -> None:
+    # five steps read it: the validations of steps 2 to 4 count nowhere, those of 5 and 6 do
+    trainer, reports = validating([1.0, 2.0, 2.0, 2.0, 2.0, 2.0], steps=9, patience=2)
+    assert trainer.lanes.steps_per_epoch == 5
+    assert (reports[-1].step, reports[-1].turned, trainer.stale) == (6, True, 2)
 
 
 def test_steps_without_a_validation_do_not_try_the_patience() -> None:
