@@ -19,13 +19,13 @@ from typing import Any
 
 import charrnn
 from charrnn.corpus.store import Corpus
-from charrnn.corpus.yardstick import Yardstick
 from charrnn.config import ModelConfig
 from charrnn.training.plan import relative_cost
+from ledger import Ledger
 from machine import describe
 from texts import DATA, TEXTS
 
-RESULTS = Path(__file__).parent / "results" / "autopilot.jsonl"
+LEDGER = Ledger("autopilot")
 MEASURED = Path(__file__).parent.parent / "charrnn" / "training" / "measured.py"
 HELD_OUT = 50_000
 STEP = 16 * 64  # characters
@@ -64,22 +64,12 @@ def main() -> None:
     args = parser.parse_args()
     print(describe())
     for case in cases():
-        if all(word in json.dumps(case) for word in args.only.split()) and not found(case):
+        if all(word in json.dumps(case) for word in args.only.split()) and LEDGER.find(**case) is None:
             result = case | run(args.data, case)
-            RESULTS.parent.mkdir(exist_ok=True)
-            with RESULTS.open("a") as file:
-                file.write(json.dumps(result) + "\n")
+            LEDGER.append(result)
             print(row(result), flush=True)
     table()
     write()
-
-
-def results() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-
-
-def found(case: dict[str, Any]) -> bool:
-    return any(case.items() <= result.items() for result in results())
 
 
 def run(data: Path, case: dict[str, Any]) -> dict[str, Any]:
@@ -103,11 +93,11 @@ def run(data: Path, case: dict[str, Any]) -> dict[str, Any]:
             sample_every=None, save_every=None, keep=1, **knobs,
         )  # fmt: skip
     best, step = min(losses)
-    corpus = Corpus.of(text, held_out / len(text))
-    yardstick = -Yardstick(corpus.train, len(corpus.vocabulary)).score(corpus.val).mean()
+    counts = Corpus.of(text, held_out / len(text)).yardstick
+    assert counts
     return {
         "steps": steps, "best": round(best, 4), "best_step": step, "last": round(losses[-1][0], 4),
-        "yardstick": round(float(yardstick), 4), "seconds": round(time.perf_counter() - begin, 1),
+        "yardstick": round(counts.nats_per_character, 4), "seconds": round(time.perf_counter() - begin, 1),
     }  # fmt: skip
 
 
@@ -123,7 +113,7 @@ def row(result: dict[str, Any]) -> str:
 def write() -> None:
     """MEASURED in the package made anew."""
     runs: dict[int, dict[str, dict[tuple[Any, ...], float]]] = {}  # by size, text and knobs
-    for result in results():
+    for result in LEDGER.results():
         passes = round(result["work"] * 1e6 / result["characters"], 2)
         key = passes, result["num_layers"], result["hidden_size"], result["dropout"]
         runs.setdefault(result["characters"], {}).setdefault(result["text"], {})[key] = result["best"] / result["yardstick"]
@@ -145,7 +135,7 @@ def write() -> None:
 def table() -> None:
     """The best run of each text, size and work."""
     best: dict[tuple[str, int, float], dict[str, Any]] = {}
-    for result in results():
+    for result in LEDGER.results():
         key = result["text"], result["characters"], result["work"]
         if key not in best or result["best"] < best[key]["best"]:
             best[key] = result

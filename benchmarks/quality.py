@@ -22,10 +22,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ledger import Ledger
 from machine import describe
 from texts import DATA, TEXTS, penn
 
-RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
+LEDGER = Ledger("quality")
 CASES = [
     *(("shakespeare", 3.0, seed) for seed in range(3)),
     *(("molecules", 3.0, seed) for seed in range(3)),
@@ -45,26 +46,16 @@ def main() -> None:
     print(describe())
     wanted = args.only.split()
     for text, minutes, seed in CASES:
-        if all(word in (text, f"{minutes:g}") for word in wanted) and find(text=text, minutes=minutes, seed=seed) is None:
-            append(run(*parts(args.data, text), text, minutes, seed))
+        if all(word in (text, f"{minutes:g}") for word in wanted) and LEDGER.find(text=text, minutes=minutes, seed=seed) is None:
+            keep(run(*parts(args.data, text), text, minutes, seed))
     for text in dict.fromkeys(text for text, _, _ in CASES):
-        if find(text=text, model="PPMd") is None:
-            append(ppmd(*parts(args.data, text), text))
+        if LEDGER.find(text=text, model="PPMd") is None:
+            keep(ppmd(*parts(args.data, text), text))
     table()
 
 
-def results() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-
-
-def find(**wanted: Any) -> dict[str, Any] | None:
-    return next((result for result in results() if wanted.items() <= result.items()), None)
-
-
-def append(result: dict[str, Any]) -> None:
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("a") as file:
-        file.write(json.dumps(result) + "\n")
+def keep(result: dict[str, Any]) -> None:
+    LEDGER.append(result)
     print(json.dumps(result), flush=True)
 
 
@@ -115,8 +106,8 @@ def ppmd(learned: str, reported: str, text: str) -> dict[str, Any]:
 def table() -> None:
     print(f"\n{'text':12} {'minutes':>7} {'seeds':>5}  {'static':>15} {'adaptive':>15}  PPMd: each 8 KB, straight   seconds")
     for text, minutes in dict.fromkeys((text, minutes) for text, minutes, _ in CASES):
-        found = [result for result in results() if (result["text"], result.get("minutes")) == (text, minutes)]
-        other = find(text=text, model="PPMd")
+        found = [result for result in LEDGER.results() if (result["text"], result.get("minutes")) == (text, minutes)]
+        other = LEDGER.find(text=text, model="PPMd")
         if found and other:
             static, adaptive, seconds = (statistics.median(result[name] for result in found) for name in ("static", "adaptive", "seconds"))
             low, high = (f"{pick(result['static'] for result in found):.4f}" for pick in (min, max))

@@ -25,10 +25,11 @@ from charrnn.training import trainer as training
 from charrnn.training.device import available_threads, pick_precision, settled
 from charrnn.training.evaluate import evaluate
 from charrnn.training.trainer import Trainer
+from ledger import Ledger
 from machine import describe
 from texts import DATA, TEXTS
 
-RESULTS = Path(__file__).parent / "results" / "recipe.jsonl"
+LEDGER = Ledger("recipe")
 STEPS = 2_000
 CHARACTERS = 1_000_000
 SEEDS = {"as it is": 3}  # the spread between seeds, beside which a difference has to be read
@@ -130,17 +131,11 @@ def main() -> None:
         for text in TEXTS:
             for seed in range(SEEDS.get(variant, 1)):
                 case = {"text": text, "variant": variant, "seed": seed}
-                if args.only in f"{text} {variant}" and not any(case.items() <= result.items() for result in results()):
+                if args.only in f"{text} {variant}" and LEDGER.find(**case) is None:
                     found = case | run(args.data, **case)
-                    RESULTS.parent.mkdir(exist_ok=True)
-                    with RESULTS.open("a") as file:
-                        file.write(json.dumps(found) + "\n")
+                    LEDGER.append(found)
                     print(json.dumps(found), flush=True)
     table()
-
-
-def results() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
 
 
 def run(data: Path, text: str, variant: str, seed: int) -> dict[str, Any]:
@@ -166,7 +161,7 @@ def run(data: Path, text: str, variant: str, seed: int) -> dict[str, Any]:
 def table() -> None:
     """Differences in nats from the mean of the seeds of the recipe as it is."""
     found: dict[tuple[str, str], list[float]] = {}
-    for result in results():
+    for result in LEDGER.results():
         found.setdefault((result["variant"], result["text"]), []).append(result["validation"])
     print("| technique | " + " | ".join(TEXTS) + " |\n|---|" + "---:|" * len(TEXTS))
     for variant in VARIANTS:

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config import ModelConfig, RunConfig
+from charrnn.config import ModelConfig, RunConfig, run_knobs
 from charrnn.corpus.batches import fit
 from charrnn.corpus.store import Corpus
 from charrnn.training.device import available_threads, pick_device, pick_precision, settled
 from charrnn.training.measured import MEASURED, Row
 from charrnn.training.timing import seconds_per_character
 
-PLANNED = ("hidden_size", "num_layers", "dropout")
+PLANNED = tuple(name for name, knob in run_knobs().items() if knob.planned)
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
 FAR = 3.0  # where there is time for more passes than this times those measured on a text, runs on a smaller text are looked at
@@ -105,12 +105,17 @@ def survey(corpus: Corpus) -> dict[str, Any]:
 
 def relative_cost(model: ModelConfig) -> float:
     """How much longer a character takes than at 2 x 256, about: small products are slower than their size says."""
-    H, L, E = model.hidden_size, model.num_layers, model.embedding_size
-    weights = sum(4 * H * (H + E + (H if layer else 0)) for layer in range(L))
+    weights = _matrix_weights(model)
     sizes, costs = zip(*COSTS, strict=True)
     if weights > sizes[-1]:
         return float(costs[-1] * weights / sizes[-1])
     return float(np.exp(np.interp(np.log(weights), np.log(sizes), np.log(costs))))
+
+
+def _matrix_weights(model: ModelConfig) -> int:
+    """Of the layers, with the four gates of an LSTM."""
+    H, L, E = model.hidden_size, model.num_layers, model.embedding_size
+    return sum(4 * H * (H + E + (H if layer else 0)) for layer in range(L))
 
 
 def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = None) -> Row:
@@ -208,7 +213,7 @@ def _expectations(corpus: Corpus, passes: float, speed: float) -> tuple[float | 
 def _memory(config: RunConfig, corpus: Corpus) -> float:
     """Weights, gradients and two moments; what a step keeps for the way back; the text and what is recalled in it."""
     H, L, E, V = config.model.hidden_size, config.model.num_layers, config.model.embedding_size, len(corpus.vocabulary)
-    weights = V * E + V * L * H + sum(4 * H * (H + E + (H if layer else 0) + 2) for layer in range(L))
+    weights = V * E + V * L * H + _matrix_weights(config.model) + 8 * H * L
     kept = config.train.batch_size * config.train.sequence_length * (L * 14 * H + 5 * V + 4 * E)
     text = len(corpus) * corpus.train.itemsize + len(corpus.train) * (12 if config.model.copy_window else 0)
     return STARTING_BYTES + 4 * (4 * weights + kept) + text
