@@ -46,9 +46,10 @@ def cases() -> Iterator[dict[str, Any]]:
     for work in (1.0, 3.0, 6.0):
         for sizes, dropout in ((small, 0.3), (middle, 0.3), (middle, 0.5)):
             yield case("shakespeare", 100_000, work, sizes, dropout)
-    for work in (4.0, 13.0):
-        for sizes, dropout in ((middle, 0.1), (middle, 0.3), (wide, 0.3), (wide, 0.5)):
-            yield case("shakespeare", 500_000, work, sizes, dropout)
+    for sizes, dropout in ((middle, 0.1), (middle, 0.3), (wide, 0.3), (wide, 0.5)):
+        yield case("shakespeare", 500_000, 4.0, sizes, dropout)
+    for work, sizes, dropout in ((26.0, wide, 0.5), (26.0, middle, 0.5), (13.0, middle, 0.3), (13.0, wide, 0.3), (26.0, middle, 0.3)):
+        yield case("shakespeare", 500_000, work, sizes, dropout)
     for sizes, dropout in ((small, 0.3), (middle, 0.3), (middle, 0.5)):
         yield case("python", 100_000, 3.0, sizes, dropout)
     for text, size in (("penn", 2_500_000), ("python", 20_000_000)):

@@ -55,8 +55,10 @@ def verdict(run: Run) -> Verdict | None:
     gap = loss - final["final_train_loss"] if alike and final else best["val_loss"] - best["train_loss"]
     rise = validated[-1]["val_loss"] - best["val_loss"]
     kind = "unfinished" if final is None and last < steps else _kind(gap, rise, about["epochs"])
-    text = f"{_against(loss, about.get('yardstick'))} {_words(kind, gap, rise, about, last, steps)}"
-    return Verdict(kind, text, _command(kind, run, about, steps))
+    written = _written(run)
+    smaller = kind == "over-fitted" and written["dropout"] >= MOST_DROPOUT
+    text = f"{_against(loss, about.get('yardstick'))} {_words(kind, gap, rise, about, last, steps, smaller)}"
+    return Verdict(kind, text, _command(kind, run, about, steps, written, smaller))
 
 
 def _kind(gap: float, rise: float, epochs: float) -> str:
@@ -79,7 +81,7 @@ def _against(loss: float, yardstick: dict[str, Any] | None) -> str:
     )
 
 
-def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int, steps: int) -> str:
+def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int, steps: int, smaller: bool) -> str:
     passes = f"{about['epochs']:.1f} passes over the text"
     apart = f"{gap:.2f} nats apart" if gap >= 0 else "no worse on the new"
     if kind == "unfinished":
@@ -90,13 +92,14 @@ def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int,
             if rise > RISEN
             else f"it does {gap:.2f} nats better on the text it learned from than on held-out text"
         )
-        return f"Over-fitted: {why}; the best checkpoint is kept. More text would help most; else more dropout."
+        what = "a smaller network" if smaller else "more dropout"
+        return f"Over-fitted: {why}; the best checkpoint is kept. More text would help most; else {what}."
     if kind == "under-trained":
         return f"Under-trained: after {passes} it does nearly as well on new text as on its own ({apart}); go on for longer."
     return f"At its best for this length: {passes}, new text and its own are {apart}; a much longer run gains a little."
 
 
-def _command(kind: str, run: Run, about: dict[str, Any], steps: int) -> str:
+def _command(kind: str, run: Run, about: dict[str, Any], steps: int, written: dict[str, Any], smaller: bool) -> str:
     path = run.path if run.path.name else run.path.resolve()
     where = [] if str(path.parent) == RUNS_DIR else ["--runs-dir", str(path.parent)]
     corpus = about["corpus"] or ["FILE"]
@@ -105,16 +108,11 @@ def _command(kind: str, run: Run, about: dict[str, Any], steps: int) -> str:
         later = ["--steps", str(4 * steps), "--patience", "none"] if kind == "under-trained" else []  # the loss rises before it falls
         return shlex.join(["charrnn", "train", *text, "--resume", "--name", path.name, *later, *where])
     name = next(name for name in (f"{path.name}-{number}" for number in itertools.count(2)) if not (path.parent / name).exists())
-    written = _written(run)
     if kind == "over-fitted":  # the same run but for one knob
         dropout, size = written["dropout"], written["hidden_size"]
-        smaller = (
-            ["--hidden-size", str(max(1, size // 2))]
-            if dropout >= MOST_DROPOUT
-            else ["--dropout", f"{min(MOST_DROPOUT, dropout + MORE_DROPOUT):.2g}"]
-        )
+        knob = ["--hidden-size", f"{max(1, size // 2)}"] if smaller else ["--dropout", f"{min(MOST_DROPOUT, dropout + MORE_DROPOUT):.2g}"]
         where = where or ["--runs-dir", RUNS_DIR] * (written["runs_dir"] != RUNS_DIR)  # the run may have been moved
-        return shlex.join(["charrnn", "train", *text, "--config", str(path / "config.yaml"), *smaller, "--name", name, *where])
+        return shlex.join(["charrnn", "train", *text, "--config", str(path / "config.yaml"), *knob, "--name", name, *where])
     flags = [f"--{knob.replace('_', '-')}={'none' if value is None else value}" for knob, value in written.items() if _chosen(knob, value)]
     return shlex.join(["charrnn", "train", *corpus, *flags, "--steps", str(6 * steps), "--name", name, *where])
 

@@ -218,6 +218,13 @@ def test_the_words_of_an_over_fitted_run_whose_loss_rose(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize(("dropout", "advice"), [(0.59, "more dropout"), (0.6, "a smaller network")])
+def test_the_words_of_an_over_fitted_run_advise_what_the_command_does(dropout: float, advice: str, tmp_path: Path) -> None:
+    verdict = found(written(tmp_path / "run", train_loss=1.0, knobs={"dropout": dropout}))
+    assert verdict.text.endswith(f"More text would help most; else {advice}.")
+    assert ("--dropout" in words(verdict.command), "--hidden-size" in words(verdict.command)) == (dropout < 0.6, dropout == 0.6)
+
+
 def test_the_words_of_an_over_fitted_run_whose_loss_did_not_rise(tmp_path: Path) -> None:
     assert found(written(tmp_path / "run", train_loss=1.0)).text == (
         f"{WORSE} Over-fitted: it does 0.50 nats better on the text it learned from than on held-out text; the best checkpoint is kept. "

@@ -50,7 +50,7 @@ def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, adaptive:
     """
     values = given(ctx, READING)
     from charrnn.cli.progress import in_words
-    from charrnn.training.adapt import evaluate_file
+    from charrnn.training.judge import evaluate_file
 
     path = find_checkpoint(run, runs_dir)
     data = replace(DataConfig(**read_about(path)["about"]["data"]), **values)

@@ -16,7 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a sec
 
 from charrnn.cli.options import given, knob_options, runs_dir_option
 from charrnn.config import DataConfig, knobs
-from charrnn.corpus.reading import read, read_stdin
+from charrnn.corpus.reading import STDIN, read_known, read_stdin
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, GenerationError
 from charrnn.files import not_written, write_file
 from charrnn.generation.sampling import Sampler
@@ -106,14 +106,18 @@ def sample(
     settings = given(ctx, knobs(Sampler))
     stop = tuple(re.sub(r"\\([nrt\\])", lambda found: ESCAPES[found[1]], each) for each in stop)
     if prompt_file is not None:
-        prompt = _read_prompt(prompt_file) if not prompt else _refuse_both()
+        if prompt:
+            raise ConfigError("prompt and prompt_file: both are given; leave one of them out")
+        if prompt_file == adapt_to == STDIN:
+            raise ConfigError("prompt_file and adapt_to: both read standard input; give a file for one of them")
+        prompt = _read_prompt(prompt_file)
     if output not in (None, "-") and not Path(str(output)).parent.is_dir():
         raise ConfigError(f"--output: there is no directory {Path(str(output)).parent}; make it, or give another --output")
     model = load(run, runs_dir=runs_dir)
     prompt, changes = model.vocabulary.repair(prompt, unknown)
     if adapt_to is not None:
         model, more = _adapted(model, adapt_to, unknown)
-        changes += more
+        changes = [*changes, *more]
     sampler = model.sampler(**settings)
     seed = secrets.randbelow(2**32) if seed is None else seed
     model.stream(prompt, length=length, seed=seed, stop=stop, **settings)  # refuses what is not possible before anything is said
@@ -134,14 +138,13 @@ def sample(
         _write(Path(str(output)), "".join(kept).encode())
 
 
-def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list[str]]:
+def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, tuple[str, ...]]:
     """The model leaning toward a file, which is read as the run's corpus was; and what there is to say of the file."""
     from tqdm import tqdm
 
-    reading = read([file], DataConfig(**model.about["data"]))
-    text, changes = (reading.text, []) if isinstance(reading.text, bytes) else model.vocabulary.repair(reading.text, unknown)
-    with tqdm(total=len(text), unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr) as bar:
-        return model.adapted(text, each=bar.update), [*reading.notices, *changes]
+    reading = read_known(file, DataConfig(**model.about["data"]), model.vocabulary, unknown)
+    with tqdm(total=len(reading.text), unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr) as bar:
+        return model.adapted(reading.text, each=bar.update), reading.notices
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -185,13 +188,9 @@ def _tell(model: TextModel, seed: int, num_samples: int, changes: list[str]) -> 
 
 def _read_prompt(path: str) -> str:
     try:
-        data = read_stdin() if path == "-" else Path(path).read_bytes()
+        data = read_stdin() if path == STDIN else Path(path).read_bytes()
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise CorpusError(f"the prompt in {path} is not utf-8: 0x{data[error.start]:02x} at byte {error.start}; save it as UTF-8") from None
     except OSError as error:
         raise CorpusError(f"the prompt file {path} cannot be read: {error.strerror}; check the name") from None
-
-
-def _refuse_both() -> str:
-    raise ConfigError("prompt and prompt_file: both are given; leave one of them out")

@@ -5,7 +5,6 @@ Dynamic evaluation (Mikolov et al. 2010, Krause et al. 2017): gradient steps sca
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,7 @@ from torch.nn import functional
 
 from charrnn import recall
 from charrnn.checkpoint import Checkpoint
-from charrnn.checkpoint import read as read_checkpoint
-from charrnn.config import DataConfig
-from charrnn.corpus.reading import read
-from charrnn.errors import CorpusError
-from charrnn.training.evaluate import Evaluation, evaluate, load_model
+from charrnn.training.evaluate import Evaluation, load_model
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
@@ -76,29 +71,3 @@ def adapted(checkpoint: Checkpoint, ids: Ids, *, each: Callable[[int], object] =
     model = load_model(checkpoint, "cpu")
     adapt(model, ids, checkpoint.prime, each=each)
     return {name: weight.numpy().copy() for name, weight in model.state_dict().items()}
-
-
-def evaluate_file(
-    path: Path, file: str, data: DataConfig, unknown: str, *, adaptive: bool = False, each: Callable[[int], object] = lambda _: None
-) -> tuple[Evaluation, list[str]]:
-    """The loss of a checkpoint on a text file, in one stream, and what there is to say of the file.
-
-    Args:
-        path: the checkpoint's directory.
-        file: as ``charrnn train`` takes them.
-        data: how it is read.
-        unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
-        adaptive: learn from each piece after it is scored; else the weights stay as they are.
-        each: called with the number of characters after each chunk.
-
-    Raises:
-        CharRNNError: the file or the checkpoint cannot be read, or a character is unknown.
-    """
-    checkpoint = read_checkpoint(path)
-    reading = read([file], data)
-    text, changes = (reading.text, []) if isinstance(reading.text, bytes) else checkpoint.vocabulary.repair(reading.text, unknown)
-    if not text:
-        raise CorpusError(f"nothing is left of {file}: the model has seen none of its characters; give another file")
-    model, ids = load_model(checkpoint, "cpu"), checkpoint.vocabulary.encode(text)
-    found = (adapt if adaptive else evaluate)(model, ids, checkpoint.prime, each=each)
-    return found, [*reading.notices, *changes]

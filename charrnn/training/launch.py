@@ -12,7 +12,7 @@ from charrnn.errors import ConfigError, RunExistsError
 from charrnn.files import write_file
 from charrnn.runs import Run
 from charrnn.training.plan import Plan, plan
-from charrnn.training.resolve import Tell, read_corpus, resolve, write_config
+from charrnn.training.resolve import Tell, read_corpus, resolve, settle, write_config
 from charrnn.training.resume import resume_run
 from charrnn.training.trainer import Trainer
 
@@ -21,6 +21,7 @@ def prepare(given: Mapping[str, Any], text: str | bytes | None, tell: Tell, star
     """The resolved configuration of a new run, its corpus, and why it is as it is."""
     config = RunConfig.from_flat(given)
     corpus = read_corpus(config, text, tell)
+    config = settle(config, corpus, tell)
     advice = plan(config, {name for name, value in given.items() if not is_auto(name, value)}, corpus, started)
     for line in advice.reasons:
         tell(line)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import ModelConfig, RunConfig, run_knobs
-from charrnn.corpus.batches import fit
 from charrnn.corpus.store import Corpus
-from charrnn.training.device import available_threads, pick_device, pick_precision, settled
+from charrnn.corpus.yardstick import SAMPLE
+from charrnn.training.device import settled
 from charrnn.training.measured import MEASURED, Row
 from charrnn.training.timing import seconds_per_character
 
@@ -30,6 +30,7 @@ COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_40
 LINE = 20  # characters, of a line whose repetition says something
 RARE = 10  # times
 STARTING_BYTES = 400e6  # Python and PyTorch, before a model is made
+COUNTING_BYTES = 125  # of the yardstick, for each character that it counts
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
     """Plan a run around the knobs that somebody set.
 
     Args:
-        config: with every knob that was set; the others at their defaults.
+        config: settled, with every knob that was set; the others at their defaults.
         given: the names of those that were set.
         corpus: what will be trained on.
         started: by ``time.monotonic``, when the minutes began.
@@ -67,8 +68,7 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
         return Plan({}, math.inf, memory=_memory(config, corpus))
     speed = _speed(config, corpus) / relative_cost(config.model)  # seconds a character at 2 x 256
     if config.train.steps is not None:
-        batch_size, sequence_length = fit(characters, config.train.batch_size, config.train.sequence_length)
-        seconds = config.train.steps * batch_size * sequence_length * speed * relative_cost(config.model)
+        seconds = config.train.steps * config.train.batch_size * config.train.sequence_length * speed * relative_cost(config.model)
     else:
         seconds = (config.train.minutes or DEFAULT_MINUTES) * 60 - (time.monotonic() - started)
     passes = max(0.0, seconds) / speed / characters
@@ -178,15 +178,10 @@ def _on_curve(size: int, passes: float) -> float:
 
 
 def _speed(config: RunConfig, corpus: Corpus) -> float:
-    device = pick_device(config.train.device)
-    batch_size, sequence_length = fit(len(corpus.train), config.train.batch_size, config.train.sequence_length)
-    threads = available_threads() if config.train.threads == "auto" else config.train.threads
-    ready = config.replace(
-        batch_size=batch_size, sequence_length=sequence_length, device=device, threads=threads, minutes=None, steps=10**9,
-        precision=pick_precision(config.train.precision, device),
-    )  # fmt: skip
-    with settled(threads, device):
-        return seconds_per_character(ready, corpus)
+    threads = config.train.threads
+    assert threads != "auto"
+    with settled(threads, config.train.device):
+        return seconds_per_character(config.replace(minutes=None, steps=10**9), corpus)
 
 
 def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:
@@ -211,9 +206,10 @@ def _expectations(corpus: Corpus, passes: float, speed: float) -> tuple[float | 
 
 
 def _memory(config: RunConfig, corpus: Corpus) -> float:
-    """Weights, gradients and two moments; what a step keeps for the way back; the text and what is recalled in it."""
+    """Weights, gradients and two moments; what a step keeps for the way back; the text and what is recalled in it; or the counts."""
     H, L, E, V = config.model.hidden_size, config.model.num_layers, config.model.embedding_size, len(corpus.vocabulary)
     weights = V * E + V * L * H + _matrix_weights(config.model) + 8 * H * L
     kept = config.train.batch_size * config.train.sequence_length * (L * 14 * H + 5 * V + 4 * E)
     text = len(corpus) * corpus.train.itemsize + len(corpus.train) * (12 if config.model.copy_window else 0)
-    return STARTING_BYTES + 4 * (4 * weights + kept) + text
+    counts = COUNTING_BYTES * min(len(corpus.train), SAMPLE) if len(corpus.val) else 0  # given back before training
+    return STARTING_BYTES + max(4 * (4 * weights + kept), counts) + text

@@ -31,16 +31,8 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
     return Corpus.of(reading.text, config.data.val_fraction)
 
 
-def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_passes: float = math.inf) -> RunConfig:
-    """Every auto made a value: what is left is enough to make the same run again.
-
-    Args:
-        config: with every knob that was set or planned.
-        corpus: what will be trained on.
-        tell: called with what the user should know.
-        started: by ``time.monotonic``, when the minutes began.
-        most_passes: over the training text, that minutes are turned into; steps that were asked for stand.
-    """
+def settle(config: RunConfig, corpus: Corpus, tell: Tell) -> RunConfig:
+    """Made values: what hangs on the machine and the size of the corpus, and not on the time that there is."""
     knobs = config.train
     batch_size, sequence_length = fit(len(corpus.train), knobs.batch_size, knobs.sequence_length)
     if (batch_size, sequence_length) != (knobs.batch_size, knobs.sequence_length):
@@ -49,18 +41,31 @@ def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_
             f"took --batch-size {batch_size} --sequence-length {sequence_length}"
         )
     device = pick_device(knobs.device)
-    config = config.replace(
+    return config.replace(
         batch_size=batch_size,
         sequence_length=sequence_length,
         device=device,
         precision=pick_precision(knobs.precision, device),
         threads=available_threads() if knobs.threads == "auto" else knobs.threads,
     )
+
+
+def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_passes: float = math.inf) -> RunConfig:
+    """Every auto made a value: what is left is enough to make the same run again.
+
+    Args:
+        config: settled, with every knob that was set or planned.
+        corpus: what will be trained on.
+        tell: called with what the user should know.
+        started: by ``time.monotonic``, when the minutes began.
+        most_passes: over the training text, that minutes are turned into; steps that were asked for stand.
+    """
+    knobs = config.train
     if knobs.steps is None:
         minutes = knobs.minutes or DEFAULT_MINUTES
         steps = steps_for(minutes * 60 - (time.monotonic() - started), config, corpus)
         tell(f"{steps:,} steps fit into --minutes {minutes:g} on this machine")
-        most = most_passes * len(corpus.train) / (batch_size * sequence_length)
+        most = most_passes * len(corpus.train) / (knobs.batch_size * knobs.sequence_length)
         if steps > most:
             steps = max(1, round(most))
             tell(

@@ -220,6 +220,12 @@ def test_a_prompt_and_a_prompt_file_are_refused_together(model: charrnn.TextMode
     assert result.stderr == "Error: prompt and prompt_file: both are given; leave one of them out\n"
 
 
+def test_standard_input_cannot_be_the_prompt_and_what_is_adapted_to(model: charrnn.TextModel) -> None:
+    result = call("sample", "--prompt-file", "-", "--adapt-to", "-", input="the")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: prompt_file and adapt_to: both read standard input; give a file for one of them\n"
+
+
 E_ACUTE = "'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)"
 EURO = "unknown character '€' (U+20AC, EURO SIGN) at position 3 of the text; none of the 21 that the model knows is near; "
 

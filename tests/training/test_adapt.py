@@ -424,7 +424,7 @@ def test_sample_adapt_to_a_bad_file_is_one_line_and_writes_nothing(home: Path, t
     for file, error in {
         missing: f"there is no file {missing} (in {home}); check the name",
         empty: f"the corpus is empty: 0 characters in {empty}; give a file with text in it",
-        strange: "adapted: the text is empty, or the model has seen none of its characters; give another text",
+        strange: f"nothing is left of {strange}: the model has seen none of its characters; give another file",
     }.items():
         result = call("sample", "chars", "--adapt-to", file, "--unknown", "skip")
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error}\n")

@@ -20,7 +20,7 @@ from charrnn.training import timing
 from charrnn.training.device import available_threads, pick_device, pick_precision
 from charrnn.training.launch import launch
 from charrnn.training.model import CELLS
-from charrnn.training.resolve import read_corpus, resolve
+from charrnn.training.resolve import read_corpus, resolve, settle
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -130,7 +130,9 @@ def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunC
     """The configuration made of these knobs and whatever SMALL does not say, when so many seconds were spent already."""
     given = {name: value for name, value in SMALL.items() if not name.endswith("_every")} | {"corpus": ()} | knobs
     said: list[str] = []
-    config = resolve(RunConfig.from_flat(given), Corpus.of(text, 0.1), said.append, resolving.time.monotonic() - seconds)
+    corpus = Corpus.of(text, 0.1)
+    settled = settle(RunConfig.from_flat(given), corpus, said.append)
+    config = resolve(settled, corpus, said.append, resolving.time.monotonic() - seconds)
     return config, said
 
 
@@ -173,7 +175,8 @@ def test_device_precision_and_threads_are_those_of_the_machine(cell: str) -> Non
 def test_nothing_that_is_resolved_is_auto_and_resolving_it_again_changes_nothing(cell: str) -> None:
     config, _ = resolved(cell=cell, device="auto", precision="auto", threads="auto")
     assert "auto" not in config.flat().values()
-    assert resolve(config, Corpus.of(TEXT, 0.1), pytest.fail, 0.0) == config
+    corpus = Corpus.of(TEXT, 0.1)
+    assert settle(config, corpus, pytest.fail) == resolve(config, corpus, pytest.fail, 0.0) == config
 
 
 # A corpus too short for the batch
@@ -195,7 +198,7 @@ def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(given: tuple[int
     said: list[str] = []
     config = RunConfig.from_flat(SMALL | {"batch_size": given[0], "sequence_length": given[1], "val_fraction": 0})
     corpus = Corpus.of(text + "ab", 0)
-    train = resolve(config, Corpus(corpus.vocabulary, corpus.train[:characters], corpus.val), said.append, 0.0).train
+    train = settle(config, Corpus(corpus.vocabulary, corpus.train[:characters], corpus.val), said.append).train
     assert (train.batch_size, train.sequence_length) == taken
     notice = (
         f"{characters:,} characters to train on are too few for batches of {given[0]} x {given[1]}; "

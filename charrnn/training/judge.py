@@ -1,0 +1,32 @@
+"""The loss of a checkpoint on a text file, static or adaptive. Knows nothing of runs and of printing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from charrnn.checkpoint import read
+from charrnn.config import DataConfig
+from charrnn.corpus.reading import read_known
+from charrnn.training.adapt import adapt
+from charrnn.training.evaluate import Evaluation, evaluate, load_model
+
+
+def evaluate_file(
+    path: Path, file: str, data: DataConfig, unknown: str, *, adaptive: bool = False, each: Callable[[int], object] = lambda _: None
+) -> tuple[Evaluation, tuple[str, ...]]:
+    """The loss of a checkpoint on a text file, in one stream, and what there is to say of the file.
+
+    Args:
+        path: the checkpoint's directory.
+        file: as ``charrnn train`` takes them.
+        data: how it is read.
+        unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
+        adaptive: learn from each piece after it is scored; else the weights stay as they are.
+        each: called with the number of characters after each chunk.
+
+    Raises:
+        CharRNNError: the file or the checkpoint cannot be read, or a character is unknown.
+    """
+    checkpoint = read(path)
+    reading = read_known(file, data, checkpoint.vocabulary, unknown)
+    model, ids = load_model(checkpoint, "cpu"), checkpoint.vocabulary.encode(reading.text)
+    return (adapt if adaptive else evaluate)(model, ids, checkpoint.prime, each=each), reading.notices
