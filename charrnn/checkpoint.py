@@ -9,10 +9,10 @@ Knows nothing of torch, and not how to train.
 
 import hashlib
 import json
-import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -20,15 +20,34 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from charrnn.config import ModelConfig
+from charrnn import strict_json
+from charrnn.config import DataConfig, ModelConfig
 from charrnn.errors import CharRNNError, CheckpointError
-from charrnn.files import commit_directory
+from charrnn.files import commit_directory, read_regular
+from charrnn.shapes import check_shapes
 from charrnn.vocab import Vocabulary
 
 FORMAT = 2
+MOST_HEADER = 1 << 20  # bytes of the names and shapes in a file of tensors
 MANIFEST = "manifest.json"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")
 TRAINER_FILES = ("trainer.json", "trainer.safetensors")
+
+# What a model says of itself: what stands where it says nothing, and the types of what it may say.
+ABOUT: dict[str, tuple[Any, tuple[type, ...]]] = {
+    "charrnn": ("?", (str,)),
+    "step": (0, (int,)),
+    "steps": (0, (int,)),
+    "val_loss": (None, (NoneType, int, float)),
+    "parameters": (0, (int,)),
+    "corpus": ([], (list,)),
+    "data": ({}, (dict,)),
+    "train_characters": (0, (int,)),
+    "val_characters": (0, (int,)),
+    "epochs": (0.0, (int, float)),
+    "yardstick": (None, (NoneType, dict)),
+}
+YARDSTICK = {"nats_per_character": (None, (int, float)), "train_characters": (None, (int,)), "val_characters": (None, (int,))}
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -67,15 +86,15 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     vocabulary = checkpoint.vocabulary
     config = {"model_type": "charrnn", "format": FORMAT, "model": asdict(checkpoint.model), "vocab_size": len(vocabulary)}
     files = {
-        "config.json": _dump(config | {"about": checkpoint.about}),
+        "config.json": strict_json.dumps(config | {"about": checkpoint.about}),
         "model.safetensors": _save(checkpoint.weights),
-        "tokenizer.json": _dump({"unit": vocabulary.unit, "symbols": vocabulary.symbols}),
-        "generation_config.json": _dump({"prime": checkpoint.prime}),
+        "tokenizer.json": strict_json.dumps({"unit": vocabulary.unit, "symbols": vocabulary.symbols}),
+        "generation_config.json": strict_json.dumps({"prime": checkpoint.prime}),
     }
     if checkpoint.trainer is not None:
-        files |= {"trainer.json": _dump(checkpoint.trainer), "trainer.safetensors": _save(checkpoint.trainer_tensors)}
+        files |= {"trainer.json": strict_json.dumps(checkpoint.trainer), "trainer.safetensors": _save(checkpoint.trainer_tensors)}
     entries = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
-    files[MANIFEST] = _dump({"files": entries, "sha256": _digest(entries)})
+    files[MANIFEST] = strict_json.dumps({"files": entries, "sha256": _digest(entries)})
     commit_directory(path, files)
 
 
@@ -98,15 +117,15 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
     files = {name: _verified(path, name, entry) for name, entry in entries.items() if not (shared and name in TRAINER_FILES)}
     try:
         config = _config(path, files["config.json"])
-        tokenizer, generation = _load_json(files["tokenizer.json"]), _load_json(files["generation_config.json"])
+        tokenizer, generation = _load_object(files["tokenizer.json"]), _load_object(files["generation_config.json"])
         checkpoint = Checkpoint(
             vocabulary=Vocabulary(tokenizer["unit"], tokenizer["symbols"]),
             model=ModelConfig(**config["model"]),
-            weights=load(files["model.safetensors"]),
-            prime=int(generation["prime"]),
+            weights=_load(files["model.safetensors"]),
+            prime=generation["prime"],
             about=config["about"],
-            trainer=_load_json(files["trainer.json"]) if trainer else None,
-            trainer_tensors=load(files["trainer.safetensors"]) if trainer else {},
+            trainer=_load_object(files["trainer.json"]) if trainer else None,
+            trainer_tensors=_load(files["trainer.safetensors"]) if trainer else {},
             sha256=entries["model.safetensors"]["sha256"],
         )
         _check(path, checkpoint, config["vocab_size"])
@@ -139,21 +158,30 @@ def read_about(path: Path) -> dict[str, Any]:
 
 def _check(path: Path, checkpoint: Checkpoint, vocab_size: int) -> None:
     vocabulary = checkpoint.vocabulary
-    if len(vocabulary) != vocab_size or not 0 <= checkpoint.prime < vocab_size:
+    if len(vocabulary) != vocab_size or not (type(checkpoint.prime) is int and 0 <= checkpoint.prime < vocab_size):
         raise CheckpointError(
             f"{path}: the vocabulary has {len(vocabulary)} symbols, the model {vocab_size}; "
             "the checkpoint is not of one piece, use another one"
         )
+    try:
+        check_shapes(checkpoint.model, vocab_size, {name: weight.shape for name, weight in checkpoint.weights.items()})
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     for name, weight in checkpoint.weights.items():
-        if weight.dtype != np.float32 or not np.isfinite(weight).all():
+        if weight.dtype != np.float32 or not is_finite(weight):
             raise CheckpointError(
                 f"{path}: the weight {name} is {weight.dtype} or holds a value that is not a number; use another checkpoint"
             )
 
 
+def is_finite(array: NDArray[Any]) -> bool:
+    """Whether there is a number everywhere; no second array is made for that."""
+    return not array.size or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
+
+
 def _manifest(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        manifest = _load_json(_regular(path / MANIFEST).read_bytes())
+        manifest = _load_object(read_regular(path / MANIFEST, strict_json.LONGEST))
         entries: dict[str, dict[str, Any]] = manifest["files"]
         names = set(entries)
         intact = manifest["sha256"] == _digest(entries) and set(MODEL_FILES) <= names <= {*MODEL_FILES, *TRAINER_FILES}
@@ -170,41 +198,62 @@ def _manifest(path: Path) -> dict[str, dict[str, Any]]:
 
 def _verified(path: Path, name: str, entry: Mapping[str, Any]) -> bytes:
     try:
-        file = _regular(path / name)
-        size = file.stat().st_size
-        data = file.read_bytes() if size == entry["bytes"] else b""
+        size = (path / name).lstat().st_size
+        data = read_regular(path / name, size if name.endswith(".safetensors") else strict_json.LONGEST)
     except OSError as error:
         raise CheckpointError(
             f"{path / name} cannot be read: {error.strerror or error}; copy the whole directory again, or use another checkpoint"
         ) from None
-    if size != entry["bytes"]:
+    if len(data) != entry["bytes"]:
         raise CheckpointError(
-            f"{path / name} is damaged: {size} bytes, {entry['bytes']} were written; copy it again, or use another checkpoint"
+            f"{path / name} is damaged: {len(data)} bytes, {entry['bytes']} were written; copy it again, or use another checkpoint"
         )
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise CheckpointError(f"{path / name} is damaged: its SHA-256 is not the one written; copy it again, or use another checkpoint")
     return data
 
 
-def _regular(path: Path) -> Path:
-    if not stat.S_ISREG(path.lstat().st_mode):
-        raise OSError(None, "it is no regular file")
-    return path
-
-
 def _config(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        config = _load_json(data)
+        config = _load_object(data)
         kind, known = config["model_type"], config["format"] == FORMAT
-        if not isinstance(config["about"], dict):
-            raise TypeError("about is no object")
+        if kind == "charrnn" and known:
+            config["about"] = _about(config["about"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path / 'config.json'} cannot be read: {_first_line(error)}; use another checkpoint") from None
     if kind != "charrnn":
-        raise CheckpointError(f"{path} is a model of type {kind!r}, not of charrnn; use another one")
+        raise CheckpointError(f"{path} is a model of type {ascii(kind)[:50]}, not of charrnn; use another one")
     if not known:
-        raise CheckpointError(f"{path} has format {config['format']!r}, this version reads {FORMAT}; install the charrnn that wrote it")
+        raise CheckpointError(
+            f"{path} has format {ascii(config['format'])[:50]}, this version reads {FORMAT}; install the charrnn that wrote it"
+        )
     return config
+
+
+def _about(said: dict[str, Any]) -> dict[str, Any]:
+    """What a model says of itself: all of ABOUT, each a value of its kind."""
+    if not isinstance(said, dict):
+        raise TypeError("about is no object")
+    about = {name: said.get(name, default) for name, (default, _) in ABOUT.items()}
+    _check_kinds(about, ABOUT)
+    if not all(isinstance(path, str) for path in about["corpus"]):
+        raise TypeError("corpus is no list of paths")
+    if about["yardstick"] is not None:
+        _check_kinds(about["yardstick"], YARDSTICK)
+    DataConfig(**about["data"])
+    return about
+
+
+def _check_kinds(values: dict[str, Any], kinds: Mapping[str, tuple[Any, tuple[type, ...]]]) -> None:
+    strange = [name for name in kinds.keys() | values.keys() if name not in kinds or type(values.get(name)) not in kinds[name][1]]
+    if strange:
+        raise TypeError(f"{min(strange)} is not of its kind")
+
+
+def _load(data: bytes) -> Tensors:
+    if int.from_bytes(data[:8], "little") > MOST_HEADER:
+        raise ValueError("the header of the tensors is longer than any model needs")
+    return load(data)
 
 
 def _save(tensors: Tensors) -> bytes:
@@ -212,23 +261,16 @@ def _save(tensors: Tensors) -> bytes:
     return save({name: value.copy(order="C") for name, value in tensors.items()})
 
 
-def _dump(value: Any) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False, sort_keys=True) + "\n").encode("utf-8", "surrogatepass")
-
-
 def _digest(entries: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
-def _load_json(data: bytes) -> dict[str, Any]:
-    def refuse(word: str) -> Any:
-        raise ValueError(f"{word} is no JSON")
-
-    value = json.loads(data.decode("utf-8", "surrogatepass"), parse_constant=refuse)
+def _load_object(data: bytes) -> dict[str, Any]:
+    value = strict_json.loads(data)
     if not isinstance(value, dict):
         raise TypeError("the top of the file is no object")
     return value
 
 
 def _first_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    return ascii(f"{type(error).__name__}: {error}".splitlines()[0][:200])[1:-1]  # it may quote what a stranger wrote

@@ -178,6 +178,9 @@ class TrainConfig(Checked):
     save_every: int | Auto | None = knob("auto", "steps between checkpoints; auto: with each validation", low=1, auto=True, none=True)
     sample_every: int | Auto | None = knob("auto", "steps between short samples; auto: five in all", low=1, auto=True, none=True)
     keep: int = knob(3, "the last checkpoints to keep, beside the best", low=1)
+    on_save_error: str = knob(
+        "stop", "a checkpoint that cannot be written: stop the run, or say so and train on to the next", choices=("stop", "continue")
+    )
     threads: int | Auto = knob("auto", "threads of the processor; auto: one for each core", low=1, high=1024, auto=True)
     device: str = knob("auto", "where to train; auto: cuda, then mps, then cpu", choices=("auto", "cpu", "cuda", "mps"))
     precision: str = knob("auto", "of the matrix products; auto: bf16 where it is fast, else fp32", choices=("auto", "fp32", "bf16"))

@@ -3,10 +3,14 @@
 ``none`` and ``auto`` are spelled as in a flag.
 """
 
+from pathlib import Path
 from typing import Any
 
 from charrnn.config import RunConfig, check_names, run_knobs
 from charrnn.errors import ConfigError
+from charrnn.files import read_regular
+
+LONGEST = 16 << 20  # bytes of a run's config.yaml, which names every file of its corpus
 
 
 def read_yaml(text: str, source: str) -> dict[str, Any]:
@@ -39,6 +43,14 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
             raise ConfigError(f"{key.value} stands twice in {source}, again on line {key.start_mark.line + 1}; leave one")
         values[key.value] = _yaml_value(key.value, value, source)
     return values
+
+
+def read_yaml_beside(path: Path) -> dict[str, Any]:
+    """The knobs in a run's config.yaml; empty where there is none that can be read."""
+    try:
+        return read_yaml(read_regular(path, LONGEST).decode("utf-8"), str(path))
+    except (OSError, ValueError):
+        return {}
 
 
 def _yaml_value(name: str, node: Any, source: str) -> Any:

@@ -1,8 +1,12 @@
 """Files that are there whole or not at all: write beside, fsync, rename. Knows nothing of what is in them."""
 
 import contextlib
+import errno
 import os
+import platform
 import shutil
+import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,6 +60,62 @@ def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
         raise not_written(path, error) from None
     finally:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """A file's bytes. A link, a pipe or a device is not opened, and no more than ``most`` bytes are taken.
+
+    Raises:
+        OSError: it is none, is longer, or cannot be read.
+    """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise OSError(None, "it is no regular file")
+    flags = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))  # another may stand there by now
+    with open(os.open(path, os.O_RDONLY | flags), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise OSError(None, f"it has {size:,} bytes, and {most:,} are the most that are read")
+        return file.read(most)
+
+
+class Held:
+    """A lock file that no other process can hold meanwhile; ``let_go``, or the end of the process however it comes, gives it back.
+
+    The file stays where it is, so that there is always one to hold.
+
+    Raises:
+        BlockingIOError: another holds it; its ``strerror`` is what that one wrote there.
+        OSError: it cannot be made, or the file system knows no locks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(self.handle, msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.truncate(self.handle, 0)
+            os.write(self.handle, f"process {os.getpid()} on {platform.node()}".encode())
+        except OSError as error:
+            holder = "another process" if sys.platform == "win32" else os.read(self.handle, 200).decode("utf-8", "replace")
+            self.let_go()
+            if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                raise BlockingIOError(error.errno, holder) from None
+            raise
+
+    def let_go(self) -> None:
+        """Let others hold it; may be called again."""
+        handle, self.handle = self.handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+    __del__ = let_go
 
 
 def clean(directory: Path) -> None:

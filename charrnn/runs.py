@@ -3,7 +3,7 @@
 checkpoints/<run>/config.yaml  metrics.jsonl  step-00002000/ ...
 """
 
-import json
+import errno
 import math
 import re
 import shutil
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn import checkpoint
+from charrnn import checkpoint, strict_json
 from charrnn.errors import CheckpointError, RunExistsError
-from charrnn.files import clean
+from charrnn.files import Held, clean, not_written, read_regular
 
 RUNS_DIR = "checkpoints"
+LONGEST_METRICS = 256 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Run:
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
 
+    def bytes(self) -> int:
+        """What its files take on the disk."""
+        return sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file()) if self.path.is_dir() else 0
+
     def exists(self) -> bool:
         """Whether a new run here would be mixed with what stands here."""
         return self.config.exists() or self.path.is_file() or bool(self.steps())
@@ -43,7 +48,7 @@ class Run:
     def steps(self) -> list[Path]:
         """The committed checkpoints, the oldest first."""
         found = self.path.glob("step-*") if self.path.is_dir() else []
-        steps = [path for path in found if re.fullmatch(r"step-\d{8,}", path.name) and path.is_dir()]
+        steps = [path for path in found if re.fullmatch(r"step-\d{8,12}", path.name) and path.is_dir() and not path.is_symlink()]
         return sorted(steps, key=lambda path: int(path.name.removeprefix("step-")))
 
     def best(self) -> Path:
@@ -91,6 +96,23 @@ class Run:
                     path.rename(gone)  # gone at once: a kill leaves no half of a checkpoint
                     shutil.rmtree(gone)
 
+    def hold(self) -> Held | None:
+        """Keep every other trainer out until what is given is let go; None where the file system knows no locks.
+
+        Raises:
+            RunExistsError: another trainer is at work here.
+        """
+        try:
+            return Held(self.path.resolve().with_name(f".{self.path.resolve().name}.lock"))
+        except BlockingIOError as error:
+            raise RunExistsError(
+                f"the run {self.path} is being trained by {error.strerror}; wait for its end, stop it, or give another --name"
+            ) from None
+        except OSError as error:
+            if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
+                return None
+            raise not_written(self.path, error) from None
+
     def clean(self) -> None:
         """Remove what a killed process left half-written."""
         clean(self.path)
@@ -118,10 +140,10 @@ class Run:
     def lines(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; none where they cannot be read."""
         try:
-            lines = [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
-        except (OSError, ValueError):
+            lines = [strict_json.loads(line) for line in read_regular(self.metrics, LONGEST_METRICS).splitlines()]
+        except (OSError, ValueError, RecursionError):
             return []
-        return [line for line in lines if isinstance(line, dict)]
+        return [line for line in lines if _is_report(line)]
 
     def final(self) -> dict[str, Any] | None:
         """The last line of metrics.jsonl, where it is the loss of the whole validation text; None for an unfinished run."""
@@ -129,9 +151,18 @@ class Run:
         return lines[-1] if lines and "final_val_loss" in lines[-1] else None
 
 
+def _is_report(line: Any) -> bool:
+    """Whether a trainer can have written it: the numbers of a step, or the final losses."""
+    if not isinstance(line, dict) or not all(isinstance(value, int | float | None) for value in line.values()):
+        return False
+    of_a_step = {"train_loss", "val_loss"} <= line.keys() and line["train_loss"] is not None
+    final = {"final_val_loss", "characters"} <= line.keys() and None not in line.values()
+    return type(line.get("step")) is int and (of_a_step or final)
+
+
 def val_loss(path: Path) -> float | None:
     """The validation loss that a checkpoint was saved with, in nats per character."""
-    loss = checkpoint.read_about(path)["about"].get("val_loss")
+    loss = checkpoint.read_about(path)["about"]["val_loss"]
     return None if loss is None else float(loss)
 
 

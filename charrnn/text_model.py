@@ -3,8 +3,8 @@
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -249,8 +249,8 @@ def train(
     if path is not None:
         given["corpus"] = (str(path),) if isinstance(path, str | Path) else tuple(str(each) for each in path)
     trainer = launch(given, text=text, resume=resume, overwrite=overwrite, tell=on_notice or (lambda _: None))
-    with _ctrl_c_stops(trainer):
-        for report in reports(trainer):
+    with _ctrl_c_stops(trainer), closing(reports(trainer)) as each:
+        for report in each:
             if on_report and on_report(report) is False:
                 trainer.stop_requested = True
     assert trainer.directory is not None
@@ -280,7 +280,7 @@ def _ctrl_c_stops(trainer: "Trainer") -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def reports(trainer: "Trainer") -> "Iterator[Report]":
+def reports(trainer: "Trainer") -> "Generator[Report, None, None]":
     """Run a trainer, and put a short sample into a report every ``sample_every`` steps; the training does not feel it."""
     every = trainer.config.train.sample_every
     for report in trainer.run():

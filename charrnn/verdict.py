@@ -12,7 +12,7 @@ from typing import Any
 
 from charrnn.checkpoint import read_about
 from charrnn.config import RunConfig, run_knobs
-from charrnn.config_yaml import read_yaml
+from charrnn.config_yaml import read_yaml_beside
 from charrnn.errors import ConfigError
 from charrnn.runs import RUNS_DIR, Run
 
@@ -120,8 +120,8 @@ def _command(kind: str, run: Run, about: dict[str, Any], steps: int, written: di
 def _written(run: Run) -> dict[str, Any]:
     """The run's configuration, as it was written beside it; the defaults where that is gone."""
     try:
-        return RunConfig.from_flat(read_yaml(run.config.read_text(encoding="utf-8"), str(run.config))).flat()
-    except (OSError, UnicodeError, ConfigError):
+        return RunConfig.from_flat(read_yaml_beside(run.config)).flat()
+    except ConfigError:  # each knob is possible, but not all of them together
         return RunConfig().flat()
 
 

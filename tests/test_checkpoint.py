@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from charrnn.checkpoint import Checkpoint, Tensors, is_whole, read, read_about, write
+from charrnn.checkpoint import ABOUT, Checkpoint, Tensors, is_whole, read, read_about, write
 from charrnn.config import ModelConfig
 from charrnn.errors import CheckpointError
-from charrnn.generation.network import shapes
+from charrnn.shapes import shapes
 from charrnn.vocab import Vocabulary
 
 MODEL = ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"]
@@ -26,6 +26,7 @@ TRAINER = ["trainer.json", "trainer.safetensors"]
 ALL = [*MODEL, *TRAINER, "manifest.json"]
 DELETE = "(deleted)"
 SYMBOLS = Vocabulary("char", "\nabé")
+SAYS_NOTHING = {name: default for name, (default, _) in ABOUT.items()}
 
 
 def tensors(sizes: dict[str, tuple[int, ...]]) -> Tensors:
@@ -42,7 +43,7 @@ def example(vocabulary: Vocabulary = SYMBOLS, **changes: Any) -> Checkpoint:
         model=model,
         weights=tensors(shapes(model, len(vocabulary))),
         prime=0,
-        about={"step": 7, "val_loss": 1.25, "corpus": ["é.txt", "\udcff.txt"]},
+        about=SAYS_NOTHING | {"step": 7, "val_loss": 1.25, "corpus": ["é.txt", "\udcff.txt"]},
         trainer={"step": 7, "loss_sum": 0.1, "config": {"clip_norm": None}},
         trainer_tensors=tensors({"state": (2, 2, 3, 2), "optimizer.step": ()}),
     )
@@ -112,10 +113,11 @@ def test_what_is_written_is_read(here: Path, vocabulary: Vocabulary, cell: str) 
 
 def test_every_bit_of_a_number_is_kept(here: Path) -> None:
     numbers = np.array([0.0, -0.0, 1e-45, -1e-38, 3.4028235e38, 1 / 3], np.float32)
-    write(here / "step", example(weights={"head.bias": numbers, "head.weight": np.arange(6, dtype=np.float32).reshape(2, 3).T}))
-    found = read(here / "step").weights
-    assert found["head.bias"].tobytes() == numbers.tobytes()
-    assert found["head.weight"].tolist() == [[0, 3], [1, 4], [2, 5]]  # not contiguous when it was written
+    turned = np.arange(6, dtype=np.float32).reshape(2, 3).T  # not contiguous
+    write(here / "step", example(trainer_tensors={"numbers": numbers, "turned": turned}))
+    found = read(here / "step", trainer=True).trainer_tensors
+    assert found["numbers"].tobytes() == numbers.tobytes()
+    assert found["turned"].tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
 def test_the_trainer_is_read_only_where_it_is_asked_for(path: Path) -> None:
@@ -348,7 +350,7 @@ def test_a_weight_that_is_no_number_is_named(path: Path, value: float) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32])
 def test_a_weight_of_another_type_is_named(path: Path, dtype: type) -> None:
-    forge(path, "model.safetensors", save({"head.bias": np.ones(4, dtype)}))
+    forge(path, "model.safetensors", save(example().weights | {"head.bias": np.ones(4, dtype)}))
     message = f"{path}: the weight head.bias is {dtype.__name__} or holds a value that is not a number; use another checkpoint"
     assert refusal(read, path) == message
 

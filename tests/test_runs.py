@@ -13,8 +13,8 @@ import pytest
 from charrnn.checkpoint import Checkpoint, write
 from charrnn.config import ModelConfig
 from charrnn.errors import CharRNNError, CheckpointError, RunExistsError
-from charrnn.generation.network import shapes
 from charrnn.runs import Run, all_runs, find_checkpoint, val_loss
+from charrnn.shapes import shapes
 from charrnn.vocab import Vocabulary
 
 MODEL = ModelConfig(hidden_size=1, num_layers=1, embedding_size=1)
@@ -213,7 +213,7 @@ FINAL = {"step": 2, "final_val_loss": 1.5, "characters": 100}
         ("", None),
         (json.dumps({"step": 1, "val_loss": 2.0}) + "\n", None),
         (json.dumps({"step": 1, "val_loss": 2.0}) + "\n" + json.dumps(FINAL) + "\n", FINAL),
-        (json.dumps(FINAL) + "\n" + json.dumps({"step": 3}) + "\n", None),  # it was gone on with
+        (json.dumps(FINAL) + "\n" + json.dumps({"step": 3, "train_loss": 1.0, "val_loss": None}) + "\n", None),  # it was gone on with
         (json.dumps(FINAL)[:-1], None),  # cut
         ("3\n", None),
         ("\n", None),

@@ -13,8 +13,9 @@ from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import ModelConfig
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
-from charrnn.generation.network import CELLS, shapes
+from charrnn.generation.network import CELLS
 from charrnn.generation.sampling import log_probabilities
+from charrnn.shapes import shapes
 from charrnn.vocab import Vocabulary
 
 CHARS = Vocabulary.of("\n abceé")

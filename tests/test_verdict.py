@@ -22,8 +22,8 @@ from charrnn.cli.main import cli
 from charrnn.cli.options import given
 from charrnn.config import RunConfig, run_knobs
 from charrnn.config_yaml import read_yaml, write_yaml
-from charrnn.generation.network import shapes
 from charrnn.runs import Run
+from charrnn.shapes import shapes
 from charrnn.training.launch import launch
 from charrnn.verdict import Verdict, verdict
 from charrnn.vocab import Vocabulary

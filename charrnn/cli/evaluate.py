@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from charrnn.checkpoint import read_about
 from charrnn.cli.options import given, knob_options, runs_dir_option
+from charrnn.cli.say import tell
 from charrnn.config import DataConfig, knobs
 from charrnn.runs import find_checkpoint
 
@@ -58,10 +59,10 @@ def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, adaptive:
     with bar:
         found, notices = evaluate_file(path, file, data, unknown, adaptive=adaptive, each=bar.update)
     for notice in notices[:SHOWN]:
-        click.echo(notice, err=True)
+        tell(notice)
     if len(notices) > SHOWN:
-        click.echo(f"and {len(notices) - SHOWN} more of the kind", err=True)
-    click.echo(f"{path}", err=True)
+        tell(f"and {len(notices) - SHOWN} more of the kind")
+    tell(f"{path}")
     mode = "adaptive" if adaptive else "static"
     if as_json:
         values = {

@@ -10,6 +10,7 @@ import click
 
 from charrnn import checkpoint as checkpoints
 from charrnn.cli.options import runs_dir_option
+from charrnn.cli.say import shown, tell
 from charrnn.errors import CheckpointError
 from charrnn.runs import Run, all_runs, find_checkpoint
 from charrnn.verdict import verdict
@@ -31,9 +32,9 @@ def info(run: str | None, as_json: bool, runs_dir: str) -> None:
         if as_json:
             click.echo(json.dumps(found))
         elif not found:
-            click.echo(f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`", err=True)
+            tell(f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`")
         else:
-            click.echo("\n".join(map(_in_a_line, found)))
+            click.echo("\n".join(shown(_in_a_line(each)) for each in found))
         return
     about = _about(find_checkpoint(run, runs_dir))
     click.echo(json.dumps(about) if as_json else _in_full(about))
@@ -126,4 +127,4 @@ def _in_full(about: dict[str, Any]) -> str:
     others = [path.name for path in Run(Path(about["checkpoint"]).parent).steps()]
     if len(others) > 1:
         lines["kept"] = ", ".join(others)
-    return "\n".join(f"{name + ':':<12}{value}" for name, value in lines.items())
+    return "\n".join(f"{name + ':':<12}{shown(value)}" for name, value in lines.items())

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from charrnn import __version__
+from charrnn.cli.say import tell
 from charrnn.cli.signals import Interrupted
 from charrnn.errors import CharRNNError, ConfigError
 
@@ -40,10 +41,10 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except CharRNNError as error:
-            click.echo(f"Error: {error}", err=True)
+            tell(f"Error: {error}")
             sys.exit(2 if isinstance(error, ConfigError) else 1)
         except Interrupted as interrupted:
-            click.echo("stopped before the first step: nothing has changed", err=True)
+            tell("stopped before the first step: nothing has changed")
             sys.exit(128 + interrupted.signum)
         except KeyboardInterrupt:
             sys.exit(130)

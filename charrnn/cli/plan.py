@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from charrnn.cli.options import given, knob_options, spelled
+from charrnn.cli.say import tell
 from charrnn.config import run_knobs
 
 
@@ -30,7 +31,7 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, as_
     values = given(ctx, run_knobs(), config)
     if corpus:
         values["corpus"] = corpus
-    from charrnn.cli.progress import in_words, tell
+    from charrnn.cli.progress import in_words
     from charrnn.training.launch import prepare
     from charrnn.training.plan import survey
 

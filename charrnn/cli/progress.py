@@ -5,9 +5,9 @@ import sys
 import time
 from contextlib import suppress
 
-import click
 from tqdm import tqdm
 
+from charrnn.cli.say import shown, tell
 from charrnn.training.report import Report
 from charrnn.training.trainer import Trainer
 
@@ -18,12 +18,6 @@ SMOOTHING = 0.02  # share that a step's loss has in the one shown
 def in_words(nats: float) -> str:
     """A loss as people are shown it."""
     return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
-
-
-def tell(line: str) -> None:
-    """A line on stderr; where nobody reads it any more, training goes on all the same."""
-    with suppress(OSError):
-        click.echo(line, err=True)
 
 
 class Progress:
@@ -59,8 +53,11 @@ class Progress:
         due = not self.terminal and time.monotonic() - self.said > EVERY_SECONDS
         if report.val_loss is not None or due:
             self.say(self._line(report))
+        if report.unsaved is not None:
+            self.say(f"{report.unsaved}; training goes on")
         if report.sample is not None:
-            self.say("  | " + report.sample.strip().replace("\n", "\n  | "))
+            for line in report.sample.strip().split("\n"):
+                self.say(f"  | {line}")
         if report.turned and report.step < report.steps:
             self.say("the validation loss has turned: more steps would only learn the text by heart, so the run ends here")
         if (report.turned or report.step == report.steps) and self.held_out:
@@ -70,7 +67,7 @@ class Progress:
         """A line of its own, above the bar where there is one."""
         self.said = time.monotonic()
         if self.terminal:
-            self.bar.write(line, file=sys.stderr)
+            self.bar.write(shown(line), file=sys.stderr)
         else:
             tell(line)
 

@@ -15,6 +15,7 @@ import click
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a second thread for each character costs more than it gives
 
 from charrnn.cli.options import given, knob_options, runs_dir_option
+from charrnn.cli.say import tell
 from charrnn.config import DataConfig, knobs
 from charrnn.corpus.reading import STDIN, read_known, read_stdin
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, GenerationError
@@ -181,9 +182,9 @@ def _json_line(written: Sample, prompt: str, asked: dict[str, Any], adapt_to: st
 
 def _tell(model: TextModel, seed: int, num_samples: int, changes: list[str]) -> None:
     for change in changes:
-        click.echo(change, err=True)
+        tell(change)
     seeds = f"seed {seed}" if num_samples == 1 else f"seeds {seed} to {seed + num_samples - 1}"
-    click.echo(f"{model.path}, {seeds}", err=True)
+    tell(f"{model.path}, {seeds}")
 
 
 def _read_prompt(path: str) -> str:

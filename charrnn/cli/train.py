@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from charrnn.cli.options import given, knob_options
+from charrnn.cli.say import tell
 from charrnn.cli.signals import wishes
 from charrnn.config import run_knobs
 from charrnn.runs import RUNS_DIR, Run
@@ -38,7 +39,7 @@ def train(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, re
         values["corpus"] = corpus
     with wishes() as wished:
         begin = time.monotonic()
-        from charrnn.cli.progress import Progress, in_words, tell
+        from charrnn.cli.progress import Progress, in_words
         from charrnn.text_model import reports
         from charrnn.training.launch import launch
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from charrnn import recall
 from charrnn.config import ModelConfig
-from charrnn.errors import CheckpointError
+from charrnn.shapes import GATES, check_shapes
 
 Array = NDArray[np.float32]
 HALF = np.float32(0.5)
@@ -111,14 +111,12 @@ class Cell:
     """How a cell's weights are laid out and how it makes a step.
 
     Args:
-        gates: G, how many (H, ...) blocks its weights have.
         order: the blocks, as PyTorch has them, to the blocks as ``step`` wants them.
         step: ``(the symbol's row of the table (..., G·H), h, c, layer, [y below, h])``; writes h and c in place.
         has_c: whether it has a cell state beside h.
         inner_bias: whether the last block's recurrent bias stays apart.
     """
 
-    gates: int
     order: Callable[[list[Array]], list[Array]]
     step: Callable[[Array, Array, Array, Layer, Array], None]
     has_c: bool = False
@@ -126,9 +124,9 @@ class Cell:
 
 
 CELLS = {
-    "lstm": Cell(4, _lstm_blocks, _lstm_step, has_c=True),
-    "gru": Cell(3, _gru_blocks, _gru_step, inner_bias=True),
-    "rnn": Cell(1, list, _rnn_step),
+    "lstm": Cell(_lstm_blocks, _lstm_step, has_c=True),
+    "gru": Cell(_gru_blocks, _gru_step, inner_bias=True),
+    "rnn": Cell(list, _rnn_step),
 }
 
 
@@ -146,8 +144,8 @@ class Network:
 
     def __init__(self, config: ModelConfig, vocab_size: int, weights: Mapping[str, NDArray[Any]]) -> None:
         self.vocab_size, self.hidden_size, self.num_layers = vocab_size, config.hidden_size, config.num_layers
-        self.cell = CELLS[config.cell]
-        _check_shapes(config, vocab_size, weights)
+        self.cell, self.gates = CELLS[config.cell], GATES[config.cell]
+        check_shapes(config, vocab_size, {name: weight.shape for name, weight in weights.items()})
         embedding = weights["embedding.weight"]
         self.layers = [self._lay_out(number, embedding, weights) for number in range(self.num_layers)]
         self.copy_window = config.copy_window or 0
@@ -187,7 +185,7 @@ class Network:
 
     def _lay_out(self, number: int, embedding: Array, weights: Mapping[str, NDArray[Any]]) -> Layer:
         w_ih, w_hh, b_ih, b_hh = (weights[f"layers.{number}.rnn.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-        order, G, H = self.cell.order, self.cell.gates, self.hidden_size
+        order, G, H = self.cell.order, self.gates, self.hidden_size
 
         def laid_out(matrix: Array) -> Array:
             return np.concatenate(order(np.split(matrix, G)))  # (G·H, ...)
@@ -205,26 +203,3 @@ def _raise(logits: Array, symbols: NDArray[Any], by: Array) -> None:
     """Add ``by`` (..., K) to the logits of ``symbols`` (..., K), in place; of one that stands there twice, both."""
     there = np.nonzero(symbols >= 0)
     np.add.at(logits, (*there[:-1], symbols[there]), by[there])
-
-
-def shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
-    """The shape of every weight that the sizes imply, by name."""
-    E, H, L, V, G = config.embedding_size, config.hidden_size, config.num_layers, vocab_size, CELLS[config.cell].gates
-    expected: dict[str, tuple[int, ...]] = {"embedding.weight": (V, E), "head.weight": (V, L * H), "head.bias": (V,)}
-    if config.copy_window is not None:
-        K = len(recall.ORDERS)
-        expected |= {"copy.weight": (K, L * H), "copy.bias": (K,)}
-    for number in range(L):
-        parts = {"weight_ih": (G * H, E + (H if number else 0)), "weight_hh": (G * H, H), "bias_ih": (G * H,), "bias_hh": (G * H,)}
-        expected |= {f"layers.{number}.rnn.{name}_l0": shape for name, shape in parts.items()}
-    return expected
-
-
-def _check_shapes(config: ModelConfig, vocab_size: int, weights: Mapping[str, NDArray[Any]]) -> None:
-    expected = shapes(config, vocab_size)
-    found = {name: weight.shape for name, weight in weights.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            what = f"has shape {found[name]}" if name in found else "is missing"
-            right = f"shape {expected[name]}" if name in expected else "that there is none"
-            raise CheckpointError(f"the weight {name} {what}, its config implies {right}; use another checkpoint")

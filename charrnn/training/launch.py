@@ -14,6 +14,7 @@ from charrnn.runs import Run
 from charrnn.training.plan import Plan, plan
 from charrnn.training.resolve import Tell, read_corpus, resolve, settle, write_config
 from charrnn.training.resume import resume_run
+from charrnn.training.snapshot import check_room
 from charrnn.training.trainer import Trainer
 
 
@@ -51,13 +52,25 @@ def launch(
     config = RunConfig.from_flat(given)
     run = Run(Path(config.runs_dir) / (config.name or default_name(config.corpus)))
     if run.exists() and not overwrite:
-        goes_on = "--resume goes on with it, " if run.steps() else ""
-        raise RunExistsError(f"the run {run.path} exists; {goes_on}--name NAME starts another beside it, --overwrite deletes it")
+        raise _exists(run)
     config, corpus, _ = prepare(given, text, tell, started)
     config = config.replace(name=run.path.name)
     trainer = Trainer(config, corpus, run)
-    if run.path.exists() and overwrite:
-        run.remove()
-    write_config(run, config)
-    write_file(run.metrics, b"")
+    trainer.held = run.hold()
+    try:
+        if run.exists() and not overwrite:
+            raise _exists(run)  # another began it meanwhile
+        check_room(trainer, run.path, run.bytes())
+        if run.path.exists() and overwrite:
+            run.remove()
+        write_config(run, config)
+        write_file(run.metrics, b"")
+    except BaseException:
+        trainer.let_go()
+        raise
     return trainer
+
+
+def _exists(run: Run) -> RunExistsError:
+    goes_on = "--resume goes on with it, " if run.steps() else ""
+    return RunExistsError(f"the run {run.path} exists; {goes_on}--name NAME starts another beside it, --overwrite deletes it")

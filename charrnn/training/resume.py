@@ -9,7 +9,7 @@ import torch
 from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig
-from charrnn.config_yaml import read_yaml
+from charrnn.config_yaml import read_yaml_beside
 from charrnn.corpus.batches import fit
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.corpus.store import Corpus
@@ -17,11 +17,12 @@ from charrnn.errors import CheckpointError, CorpusError, ResumeError
 from charrnn.runs import Run, all_runs
 from charrnn.training.device import available_threads, pick_device
 from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
+from charrnn.training.snapshot import check_room, restore
 from charrnn.training.trainer import Trainer
 
 # What may be another when a run is gone on with; all the rest would make it another run.
 FREE = {
-    "minutes", "steps", "eval_every", "save_every", "sample_every", "report_every", "patience", "keep", "threads",
+    "minutes", "steps", "eval_every", "save_every", "sample_every", "report_every", "patience", "keep", "on_save_error", "threads",
     "device", "name", "runs_dir",
 }  # fmt: skip
 
@@ -30,6 +31,18 @@ def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -
     """A Trainer that goes on where the run's last whole checkpoint stands; arguments and errors as for ``launch``."""
     RunConfig.from_flat(given)  # whatever is given must be possible
     run = _find(given, text)
+    held = run.hold()
+    try:
+        trainer = _resumed(run, given, text, tell)
+    except BaseException:
+        if held is not None:
+            held.let_go()
+        raise
+    trainer.held = held
+    return trainer
+
+
+def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -> Trainer:
     run.clean()
     checkpoint = _newest(run, tell)
     assert checkpoint.trainer is not None
@@ -54,12 +67,13 @@ def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -
     _tell_differences(stored, config, checkpoint, tell)
     trainer = Trainer(config, corpus, run)
     try:
-        trainer.restore(checkpoint)
+        restore(trainer, checkpoint)
     except (KeyError, RuntimeError, TypeError) as error:
         raise ResumeError(
             f"{run.step(checkpoint.about['step'])} lacks a piece that is needed to go on: {str(error).splitlines()[0]}; "
             "go on from another checkpoint"
         ) from None
+    check_room(trainer, run.path, run.bytes())
     _cut_metrics(run, trainer)
     write_config(run, config)
     tell(f"going on with {run.path} after step {trainer.step:,} of {trainer.steps:,}")
@@ -73,7 +87,7 @@ def _find(given: Mapping[str, Any], text: str | bytes | None) -> Run:
     if given.get("name"):
         run = Run(runs_dir / given["name"])
     elif corpus or text is not None:
-        same = (other for other in all_runs(runs_dir) if corpus and _written(other).get("corpus") == corpus)
+        same = (other for other in all_runs(runs_dir) if corpus and read_yaml_beside(other.config).get("corpus") == corpus)
         run = next(same, Run(runs_dir / default_name(corpus)))
     else:
         run = next(iter(all_runs(runs_dir)), Run(runs_dir))
@@ -85,14 +99,6 @@ def _find(given: Mapping[str, Any], text: str | bytes | None) -> Run:
             f"start it {'with --overwrite' if run.exists() else 'without --resume'}"
         )
     return run
-
-
-def _written(run: Run) -> dict[str, Any]:
-    """The configuration that was written beside a run; empty where there is none that can be read."""
-    try:
-        return read_yaml(run.config.read_text(encoding="utf-8"), str(run.config))
-    except (OSError, ValueError):
-        return {}
 
 
 def _newest(run: Run, tell: Tell) -> Checkpoint:
@@ -147,7 +153,7 @@ def _with_end(run: Run, stored: RunConfig, config: RunConfig, given_steps: int |
     """The configuration with the run's own end, or the later one that was given."""
     step, old, final = checkpoint.about["step"], stored.train.steps, run.final()
     assert old is not None
-    end = given_steps or max(old, _written(run).get("steps") or 0)  # a later end may have been asked for and not reached
+    end = given_steps or max(old, read_yaml_beside(run.config).get("steps") or 0)  # a later end may have been asked for and not reached
     if end < step:
         raise ResumeError(f"steps: {end} is given, but the run {run.path} is at step {step} already; give more")
     patience, stale = config.train.patience, (checkpoint.trainer or {}).get("stale", 0)

@@ -9,29 +9,29 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from charrnn import __version__
 from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig
 from charrnn.corpus.batches import PADDING, Lanes
 from charrnn.corpus.store import Corpus
-from charrnn.errors import DivergedError, RunExistsError
-from charrnn.files import not_written
+from charrnn.errors import CheckpointError, DivergedError, RunExistsError
+from charrnn.files import Held, not_written
 from charrnn.runs import Run
 from charrnn.training.device import autocast, settled
-from charrnn.training.evaluate import Cancelled, evaluate, load_model, load_weights
+from charrnn.training.evaluate import Cancelled, evaluate, load_model
 from charrnn.training.model import CharRNN
 from charrnn.training.report import Report
 from charrnn.training.schedule import learning_rate
+from charrnn.training.snapshot import not_a_number, snapshot, to_array
 
 BETAS = (0.9, 0.99)  # the second is shorter than Adam's 0.999: runs of minutes have few steps
 EVAL_CHARACTERS = 50_000  # the most that a validation while training reads
@@ -61,7 +61,9 @@ class Trainer:
         self.state: Tensor | None = None  # (L, P, B, H)
         self.loss_sum, self.loss_count = 0.0, 0  # since the last line of metrics.jsonl
         self.stale = 0  # validations since the best, once the text has been read
-        self.metrics_bytes = 0
+        self.metrics_bytes, self.unwritten = 0, b""  # of metrics.jsonl: what stands there, and what the disk did not take yet
+        self.unsaved: str | None = None
+        self.held: Held | None = None  # the run's lock
         self.last = Report(0, self.steps, math.nan, 0.0, math.nan)
 
     @property
@@ -79,7 +81,7 @@ class Trainer:
         """
         assert self.directory is not None
         try:
-            with settled(self.threads, self.device), open(self.directory.metrics, "ab") as metrics:
+            with settled(self.threads, self.device), open(self.directory.metrics, "ab", buffering=0) as metrics:
                 yield from self._steps(metrics)
         except OSError as error:
             raise not_written(Path(error.filename or self.directory.metrics), error) from None
@@ -87,8 +89,9 @@ class Trainer:
             if not self.directory.steps():
                 with suppress(RunExistsError, OSError):
                     self.directory.remove()  # nothing was saved: nothing shall stand in the way of another try
+            self.let_go()
 
-    def _steps(self, metrics: BinaryIO) -> Iterator[Report]:
+    def _steps(self, metrics: FileIO) -> Iterator[Report]:
         assert self.directory is not None
         while self.step < self.steps and not self.turned and not self.stop_requested:
             yield self._reported(*self.train_step(), metrics)
@@ -97,6 +100,11 @@ class Trainer:
         ended = (self.step == self.steps or self.turned) and not self.stop_requested
         if ended and len(self.corpus.val) and self.directory.final() is None:
             yield from self._finish(metrics)
+
+    def let_go(self) -> None:
+        """Give back the run's lock: another trainer may go on with it."""
+        if self.held is not None:
+            self.held.let_go()
 
     def train_step(self) -> tuple[float, float, float]:
         """Make one step: ``(loss, learning rate, gradient norm)``; nothing is updated where one of them is no number."""
@@ -122,52 +130,9 @@ class Trainer:
         with autocast(self.device, self.config.train.precision):
             return evaluate(self.model, self.corpus.val[:EVAL_CHARACTERS], self.corpus.prime, lanes=EVAL_LANES).nats_per_character
 
-    def checkpoint(self, val_loss: float | None = None) -> Checkpoint:
-        """The run as it stands: everything needed to generate or to go on."""
-        optimizer = {f"optimizer.{part}.{name}": value for name, parts in self._optimizer_state().items() for part, value in parts.items()}
-        assert self.state is not None
-        return Checkpoint(
-            vocabulary=self.corpus.vocabulary,
-            model=self.config.model,
-            weights=self.weights(),
-            prime=self.corpus.prime,
-            about=self._about(val_loss),
-            trainer={
-                "config": self.config.flat(),
-                "step": self.step,
-                "loss_sum": self.loss_sum,
-                "loss_count": self.loss_count,
-                "stale": self.stale,
-                "metrics_bytes": self.metrics_bytes,
-                "corpus": {"fingerprint": self.corpus.fingerprint, "characters": len(self.corpus), "symbols": len(self.corpus.vocabulary)},
-                "torch": torch.__version__,
-            },
-            trainer_tensors={name: _array(value) for name, value in optimizer.items()} | {"state": _array(self.state)},
-        )
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Take over a checkpoint of the same configuration, every piece of it; a missing one is a KeyError or RuntimeError."""
-        assert checkpoint.trainer is not None
-        self.step = checkpoint.trainer["step"]
-        self.last = replace(self.last, step=self.step)
-        self.loss_sum, self.loss_count = checkpoint.trainer["loss_sum"], checkpoint.trainer["loss_count"]
-        self.stale = checkpoint.trainer["stale"]
-        self.metrics_bytes = checkpoint.trainer["metrics_bytes"]
-        tensors = {name: torch.from_numpy(value.copy()) for name, value in checkpoint.trainer_tensors.items()}
-        load_weights(self.model, checkpoint)
-        for name, weight in self.model.named_parameters():
-            parts = {part: tensors[f"optimizer.{part}.{name}"] for part in ("step", "exp_avg", "exp_avg_sq")}
-            if any(parts[part].shape != weight.shape for part in ("exp_avg", "exp_avg_sq")):
-                raise KeyError(f"optimizer of {name}, of shape {tuple(weight.shape)}")
-            self.optimizer.state[weight] = {part: value.to(self.device) for part, value in parts.items()}
-        L, P, H = self.model.state_shape
-        if tensors["state"].shape != (L, P, self.config.train.batch_size, H):
-            raise KeyError(f"state of {self.config.train.batch_size} lanes")
-        self.state = tensors["state"].to(self.device)
-
     def weights(self) -> dict[str, Any]:
         """A copy of the weights, by name, as NumPy arrays in float32."""
-        return {name: _array(value) for name, value in self.model.state_dict().items()}
+        return {name: to_array(value) for name, value in self.model.state_dict().items()}
 
     def _loss(self) -> tuple[Tensor, Tensor]:
         batch = self.lanes.batch(self.step)
@@ -182,7 +147,7 @@ class Trainer:
         total = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=PADDING, reduction="sum")
         return total / max(1, int((batch.y != PADDING).sum())), state
 
-    def _reported(self, loss: float, lr: float, grad_norm: float, metrics: BinaryIO) -> Report:
+    def _reported(self, loss: float, lr: float, grad_norm: float, metrics: FileIO) -> Report:
         assert self.directory is not None
         knobs = self.config.train
         self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + 1
@@ -199,24 +164,37 @@ class Trainer:
             self.loss_sum, self.loss_count = 0.0, 0
             line = {"step": self.step, "learning_rate": lr, "train_loss": train_loss, "grad_norm": grad_norm, "val_loss": val_loss}
             self._write_line(metrics, line)
+        self.unsaved = None
         saved = self._save(val_loss, metrics) if better or self._save_due(last) else None
-        self.last = Report(self.step, self.steps, loss, lr, grad_norm, train_loss, val_loss, saved=saved, turned=self.turned)
+        self.last = Report(
+            self.step, self.steps, loss, lr, grad_norm, train_loss, val_loss, saved=saved, unsaved=self.unsaved, turned=self.turned
+        )
         return self.last
 
     def _save_due(self, last: bool) -> bool:
         return last or self.turned or self.stop_requested or self.save_requested or _due(self.config.train.save_every, self.step)
 
-    def _save(self, val_loss: float | None, metrics: BinaryIO) -> Path:
+    def _save(self, val_loss: float | None, metrics: FileIO) -> Path | None:
+        """Commit a checkpoint; None where that failed and the run is to go on."""
         assert self.directory is not None
-        metrics.flush()
-        os.fsync(metrics.fileno())
         path = self.directory.step(self.step)
         self.save_requested = False  # before writing, so that a wish that comes meanwhile is not lost
-        checkpoints.write(path, self.checkpoint(val_loss))
-        self.directory.prune(self.config.train.keep)
+        checkpoint = snapshot(self, val_loss)
+        if (name := not_a_number(checkpoint)) is not None:
+            raise DivergedError(f"step {self.step} was not saved: {name} holds a value that is not a number; {self._advice()}")
+        try:
+            os.fsync(metrics.fileno())
+            checkpoints.write(path, checkpoint)
+            self.directory.prune(self.config.train.keep)
+        except (CheckpointError, OSError) as error:
+            why = error if isinstance(error, CheckpointError) else not_written(path, error)
+            if self.config.train.on_save_error == "stop" or self.step == self.steps or self.turned or self.stop_requested:
+                raise why from None
+            self.unsaved = str(why)
+            return None
         return path
 
-    def _finish(self, metrics: BinaryIO) -> Iterator[Report]:
+    def _finish(self, metrics: FileIO) -> Iterator[Report]:
         """The loss of the whole validation text in one stream, read by the best checkpoint, in fp32."""
         assert self.directory is not None
         found = checkpoints.read(self.directory.best())
@@ -228,34 +206,26 @@ class Trainer:
             return  # the run is whole but for this line; going on with it writes it
         line = {"step": found.about["step"], "final_val_loss": final.nats_per_character, "characters": final.characters}
         self._write_line(metrics, line | {"final_train_loss": learned.nats_per_character})
-        metrics.flush()
         yield replace(self.last, train_loss=None, val_loss=None, saved=None, final=final)
 
     def _cancel(self, characters: int) -> None:
         if self.stop_requested:
             raise Cancelled
 
-    def _write_line(self, metrics: BinaryIO, line: dict[str, Any]) -> None:
-        self.metrics_bytes += metrics.write((json.dumps(line, allow_nan=False) + "\n").encode())
-        metrics.flush()  # for whoever follows the file
-
-    def _about(self, val_loss: float | None) -> dict[str, Any]:
-        return {
-            "charrnn": __version__,
-            "step": self.step,
-            "steps": self.steps,
-            "val_loss": val_loss,
-            "parameters": sum(weight.numel() for weight in self.model.parameters()),
-            "corpus": list(self.config.corpus),
-            "data": asdict(self.config.data),
-            "train_characters": len(self.corpus.train),
-            "val_characters": len(self.corpus.val),
-            "epochs": self.step / self.lanes.steps_per_epoch,
-            "yardstick": asdict(self.corpus.yardstick) if self.corpus.yardstick else None,
-        }
-
-    def _optimizer_state(self) -> dict[str, dict[str, Tensor]]:
-        return {name: self.optimizer.state[weight] for name, weight in self.model.named_parameters()}
+    def _write_line(self, metrics: FileIO, line: dict[str, Any]) -> None:
+        """At once, for whoever follows the file; what a full disk does not take goes before the next line."""
+        self.unwritten += (json.dumps(line, allow_nan=False) + "\n").encode()
+        try:
+            metrics.truncate(self.metrics_bytes)  # half a line may stand there
+            rest = self.unwritten
+            while rest:
+                rest = rest[metrics.write(rest) :]
+        except OSError:
+            if self.config.train.on_save_error == "stop":
+                raise
+        else:
+            self.metrics_bytes += len(self.unwritten)
+            self.unwritten = b""
 
     def _diverged(self, loss: float, lr: float, grad_norm: float) -> DivergedError:
         return DivergedError(
@@ -284,7 +254,3 @@ def _due(every: int | str | None, step: int) -> bool:
 def _mix(seed: int, step: int) -> int:
     """One 64-bit seed of two numbers, unlike that of any other pair in practice."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _array(tensor: Tensor) -> Any:
-    return tensor.detach().to("cpu", torch.float32).numpy().copy()

@@ -23,7 +23,7 @@ from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.main import cli
 from charrnn.config import ModelConfig
-from charrnn.generation.network import shapes
+from charrnn.shapes import shapes
 from charrnn.vocab import Vocabulary
 
 ROOT = str(Path(charrnn.__file__).parents[1])

@@ -7,8 +7,9 @@ import pytest
 
 from charrnn.config import ModelConfig
 from charrnn.generation.decode import Piece, Symbol, decode, pieces, read, until_stop
-from charrnn.generation.network import CELLS, Network, shapes
+from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import Sampler, log_probabilities
+from charrnn.shapes import shapes
 from charrnn.vocab import Vocabulary
 
 V = 5

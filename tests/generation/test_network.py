@@ -10,9 +10,10 @@ import torch
 from charrnn.config import ModelConfig
 from charrnn.errors import CheckpointError
 from charrnn.generation import network
-from charrnn.generation.network import CELLS, Network, shapes
+from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import log_probabilities
 from charrnn.recall import NOTHING, ORDERS, recall
+from charrnn.shapes import shapes
 from charrnn.training import model as training
 from charrnn.training.model import CharRNN
 

@@ -24,6 +24,7 @@ from charrnn.training.evaluate import evaluate, load_model
 from charrnn.training.launch import launch
 from charrnn.training.model import CELLS
 from charrnn.training.schedule import learning_rate
+from charrnn.training.snapshot import snapshot
 from charrnn.training.trainer import Report, Trainer
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
@@ -43,7 +44,9 @@ pytestmark = pytest.mark.usefixtures("here", "one_thread")
 
 
 def new(text: str = TEXT, **knobs: Any) -> Trainer:
-    return launch(KNOBS | knobs, text=text, overwrite=True)
+    trainer = launch(KNOBS | knobs, text=text, overwrite=True)
+    trainer.let_go()  # several are compared with each other here
+    return trainer
 
 
 def trained(text: str = TEXT, **knobs: Any) -> tuple[Trainer, list[Report]]:
@@ -61,7 +64,7 @@ def after(made: int, text: str = TEXT, **knobs: Any) -> Trainer:
 
 def tensors(trainer: Trainer) -> dict[str, bytes]:
     """All that a step can change: weights, optimizer, the state of the lanes."""
-    found = trainer.checkpoint()
+    found = snapshot(trainer)
     return {name: value.tobytes() for name, value in (found.weights | found.trainer_tensors).items()}
 
 
@@ -70,7 +73,7 @@ def weights(trainer: Trainer) -> dict[str, bytes]:
 
 
 def files() -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(Path("checkpoints").rglob("*")) if path.is_file()}
+    return {str(path): path.read_bytes() for path in sorted(Path("checkpoints/run").rglob("*")) if path.is_file()}
 
 
 def metrics() -> list[dict[str, Any]]:
