@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 ORDERS = (3, 4, 5, 6, 8, 11)  # k, how many symbols must be the same
 NOTHING = -1
+WHOLE = 1 << 23  # symbols of a text whose finds are all kept
+PIECE = 1 << 15  # symbols of a longer one that are looked at together
 BLOCK = 1 << 20  # symbols taken at once, and a window before them, so that memory does not grow with the text
 
 Array = NDArray[Any]
@@ -61,6 +63,46 @@ def _recall_block(ids: Array, window: int, kind: Any) -> Array:
             near = same & (places[1:] - places[:-1] < window)
             found[places[1:][near] + k - 1, ORDERS.index(k)] = ids[places[:-1][near] + k]
     return found
+
+
+class Recalled:
+    """What ``recall`` finds in a text, to be taken at any places: ``recalled[places] -> (..., K)``.
+
+    Of a text up to WHOLE symbols it is worked out at once; of a longer one in pieces where they are asked for, and kept for a while.
+
+    Args:
+        ids: (n,) the text.
+        window: W.
+        vocab_size: V.
+    """
+
+    def __init__(self, ids: Array, window: int, vocab_size: int) -> None:
+        self.ids, self.window = ids, window
+        self.kind = np.int16 if vocab_size < 2**15 else np.int32
+        self.pieces: dict[int, Array] = {}  # by number, the one that was used last at the end
+        self.size = max(1, len(ids)) if len(ids) <= WHOLE else PIECE
+
+    def __getitem__(self, places: Array) -> Array:
+        """(...) places to (..., K) ids."""
+        if self.size >= len(self.ids):
+            return self._piece(0)[places]
+        found, numbers = np.empty((*places.shape, len(ORDERS)), self.kind), places // self.size
+        wanted = np.unique(numbers)
+        for number in wanted:
+            here = numbers == number
+            found[here] = self._piece(int(number))[places[here] - number * self.size]
+        while len(self.pieces) > max(WHOLE // self.size, 2 * len(wanted)):  # places that go on find theirs again
+            self.pieces.pop(next(iter(self.pieces)))
+        return found
+
+    def _piece(self, number: int) -> Array:
+        piece = self.pieces.pop(number, None)
+        if piece is None:
+            start = number * self.size
+            before = max(0, start - self.window - ORDERS[-1])
+            piece = recall(self.ids[before : start + self.size], self.window)[start - before :].astype(self.kind, copy=False)
+        self.pieces[number] = piece
+        return piece
 
 
 def blank(window: int, *batch: int) -> tuple[Array, Array]:

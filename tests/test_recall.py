@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from charrnn import recall as recalling
 from charrnn.config import ModelConfig, knobs
-from charrnn.recall import NOTHING, ORDERS, blank, followers, recall, remember
+from charrnn.recall import NOTHING, ORDERS, Recalled, blank, followers, recall, remember
 
 K = len(ORDERS)
 Array = NDArray[np.int64]
@@ -218,3 +218,34 @@ def test_what_is_recalled_has_room_for_the_highest_id(highest: int, kind: type) 
 def test_nothing_is_no_id() -> None:
     assert NOTHING < 0
     assert sorted(set(ORDERS)) == list(ORDERS)
+
+
+# Pieces of a long text
+
+
+@pytest.mark.parametrize("window", [2, 9, 50, 1000])
+@pytest.mark.parametrize("symbols", [2, 5, 40_000])
+def test_what_is_recalled_at_any_places_does_not_hang_on_the_pieces(window: int, symbols: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(symbols)
+    ids = np.tile(rng.integers(symbols - 2, symbols, 60), 5).astype(np.uint16)
+    places = rng.integers(0, 300, (7, 3))
+    expected = recall(ids, window)[places]
+    assert (expected >= 0).any()
+    assert Recalled(ids, window, symbols)[places].tolist() == expected.tolist()
+    monkeypatch.setattr(recalling, "PIECE", 32)
+    for whole, kept in ((299, 9), (64, 2), (1, 2)):  # pieces of 32 symbols, and always two for each place that is asked for at once
+        monkeypatch.setattr(recalling, "WHOLE", whole)
+        recalled = Recalled(ids, window, symbols)
+        for place, row in zip(places.flatten(), expected.reshape(-1, K), strict=True):
+            np.testing.assert_array_equal(recalled[np.array([place])], [row])
+            assert len(recalled.pieces) <= kept
+        np.testing.assert_array_equal(recalled[places], expected)
+
+
+def test_a_short_text_is_looked_at_once() -> None:
+    ids = np.tile(np.arange(20, dtype=np.uint8), 10)
+    recalled = Recalled(ids, 50, 20)
+    first = recalled[np.arange(5)]
+    assert list(recalled.pieces) == [0]
+    assert recalled.pieces[0] is recalled._piece(0)
+    assert first.shape == (5, len(ORDERS))

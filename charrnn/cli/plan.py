@@ -47,9 +47,10 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, as_
     passes = (train.steps or 0) * train.batch_size * train.sequence_length / len(found.train)
     ends = train.patience is not None and train.eval_every is not None and len(found.val) > 0
     sooner = "; it ends sooner where the validation loss turns" if ends else ""
+    where = "it" if about["surveyed"] == about["characters"] else f"its first {about['surveyed']:,} characters"
     lines = [
         f"text: {about['characters']:,} characters, {about['symbols']} symbols ({about['rare']} of them fewer than 10 times); "
-        f"{about['repeated']:.1%} of it are lines of 20 characters or more that stood there before",
+        f"{about['repeated']:.1%} of {where} are lines of 20 characters or more that stood there before",
         f"network: {model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
         f"copy window {spelled(model.copy_window)}; batches of {train.batch_size} x {train.sequence_length}, "
         f"{train.precision} on {train.device}",

@@ -26,7 +26,7 @@ class Progress:
     def __init__(self, trainer: Trainer) -> None:
         knobs = trainer.config.train
         self.per_step = knobs.batch_size * knobs.sequence_length
-        self.held_out = len(trainer.corpus.val)
+        self.held_out = len(trainer.corpus.judged)
         self.terminal = sys.stderr.isatty()
         self.loss = math.nan
         self.begin, self.first_step, self.said = time.monotonic(), trainer.step, time.monotonic()

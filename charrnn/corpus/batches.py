@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.recall import Recalled
 from charrnn.vocab import Ids
 
 PADDING = -1
@@ -49,10 +50,10 @@ class Lanes:
         batch_size: B.
         sequence_length: T.
         seed: of the turns.
-        recalled: (n, K) what ``recall`` finds in the text, where the batches shall say it.
+        recalled: what ``recall`` finds in the text, where the batches shall say it.
     """
 
-    def __init__(self, ids: Ids, batch_size: int, sequence_length: int, seed: int, recalled: NDArray[Any] | None = None) -> None:
+    def __init__(self, ids: Ids, batch_size: int, sequence_length: int, seed: int, recalled: Recalled | NDArray[Any] | None = None) -> None:
         self.ids, self.seed, self.recalled = ids, seed, recalled
         self.sequence_length = sequence_length
         self.lane_length = len(ids) // batch_size

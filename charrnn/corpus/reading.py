@@ -5,20 +5,26 @@ The locale's encoding is never used, and nothing is changed without being asked 
 
 import codecs
 import gzip
+import itertools
 import os
 import re
 import sys
 import unicodedata
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from charrnn.config import DataConfig
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.corpus.encoding import bad_byte, check_encoding
+from charrnn.errors import CorpusError
 from charrnn.vocab import Vocabulary
 
 STDIN = "-"
+IN_HAND = "the text"  # what stands for the file of a text that was given itself
+BLOCK = 4 << 20  # bytes read at once
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,13 @@ class Reading:
     notices: tuple[str, ...] = ()
 
 
-def read(paths: Sequence[str | Path], config: DataConfig) -> Reading:
-    """Read text files, a directory's ``*.txt``, ``.gz`` files or ``-`` (standard input), joined in that order.
+def stream(paths: Sequence[str | Path], config: DataConfig, notices: list[str]) -> Iterator[str | bytes]:
+    """Read text files, a directory's ``*.txt``, ``.gz`` files or ``-`` (standard input), joined in that order, block by block.
+
+    Args:
+        paths: of the files.
+        config: how they are read.
+        notices: plain sentences for the user are put there; all of them have come when the last block has.
 
     Raises:
         CorpusError: a file is missing, cannot be read or decoded, or nothing is in it.
@@ -45,32 +56,42 @@ def read(paths: Sequence[str | Path], config: DataConfig) -> Reading:
     files = [file for path in paths for file in _expand(str(path))]
     if not files:
         raise CorpusError("no corpus was given; name a text file, a directory of *.txt files, or - for standard input")
-    notices: list[str] = []
-    parts = [_decode(_load(file), file, config, notices) for file in files]
-    if config.unit == "byte":
-        whole: str | bytes = b"".join(part for part in parts if isinstance(part, bytes))
-    else:
-        whole = _join([part for part in parts if isinstance(part, str)], files, notices)
-        if not any("mixes line ends" in notice for notice in notices):
-            _newlines(whole, "the corpus", config, notices)  # each file alike in itself, but not one like another
-    if not whole:
+    empty, kinds = True, Counter[str]()
+    for number, file in enumerate(files):
+        last = ""
+        for block in _load(file) if config.unit == "byte" else _text(_load(file), file, config, notices, kinds):
+            if block:
+                empty, last = False, str(block[-1:])
+                yield block
+        if config.unit == "char" and number < len(files) - 1 and last and last not in "\r\n":
+            notices.append(f"{file} does not end with a newline; one was put before the next file")
+            kinds["LF"] += 1
+            yield "\n"
+    if not any("mixes line ends" in notice for notice in notices):
+        _tell_newlines(kinds, "the corpus", config, notices)  # each file alike in itself, but not one like another
+    if empty:
         raise CorpusError(f"the corpus is empty: 0 characters in {', '.join(files)}; give a file with text in it")
-    return Reading(whole, tuple(notices))
+
+
+def read(paths: Sequence[str | Path], config: DataConfig) -> Reading:
+    """As ``stream``, all at once."""
+    notices: list[str] = []
+    blocks = list(stream(paths, config, notices))
+    return Reading(_joined(blocks), tuple(notices))
 
 
 def take(text: str | bytes, config: DataConfig) -> Reading:
     """A text that somebody has in hand, read as it would be from a file; what is str already needs no encoding.
 
     Raises:
-        CorpusError, ConfigError: as ``read``.
+        CorpusError, ConfigError: as ``stream``.
     """
     check_encoding(config)
     notices: list[str] = []
     if config.unit == "byte":
-        text = Vocabulary("byte").encode(text).tobytes()
-    else:
-        text = _decode(text, "the text", config, notices) if isinstance(text, bytes) else _clean(text, "the text", config, notices)
-    return Reading(text, tuple(notices))
+        return Reading(Vocabulary("byte").encode(text).tobytes())
+    texts = _decoded([text], IN_HAND, config, notices) if isinstance(text, bytes) else [text]
+    return Reading(_joined(list(_clean(texts, IN_HAND, config, notices, Counter()))), tuple(notices))
 
 
 def read_known(file: str, config: DataConfig, vocabulary: Vocabulary, unknown: str) -> Reading:
@@ -108,24 +129,6 @@ def default_name(paths: Sequence[str | Path]) -> str:
     return Path(name).stem or name
 
 
-def check_encoding(config: DataConfig) -> None:
-    """Refuse an encoding that Python does not have, and text knobs for raw bytes."""
-    try:
-        known = codecs.lookup(config.encoding)._is_text_encoding
-    except (LookupError, ValueError):
-        known = False
-    if not known:
-        raise ConfigError(
-            f"encoding: {config.encoding!r} is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
-        )
-    plain = DataConfig()
-    for name in ("encoding", "encoding_errors", "newlines", "normalize"):
-        if config.unit == "byte" and getattr(config, name) != getattr(plain, name):
-            raise ConfigError(
-                f"{name}: {getattr(config, name)!r} cannot be had with unit byte, which takes the bytes as they are; leave one of them out"
-            )
-
-
 def _expand(path: str) -> list[str]:
     if not path:
         raise CorpusError("'' names no file; name a text file, a directory of *.txt files, or - for standard input")
@@ -148,10 +151,15 @@ def read_stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _load(path: str) -> bytes:
+def _load(path: str) -> Iterator[bytes]:
+    """The bytes of a file, block by block; of standard input, which cannot be read twice, all at once."""
     try:
-        data = read_stdin() if path == STDIN else Path(path).read_bytes()
-        return gzip.decompress(data) if path.endswith(".gz") else data
+        if path == STDIN:
+            yield read_stdin()
+            return
+        with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as file:
+            while block := file.read(BLOCK):
+                yield block
     except FileNotFoundError:
         raise CorpusError(f"there is no file {path} (in {Path.cwd()}); check the name") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -164,115 +172,88 @@ def _load(path: str) -> bytes:
         ) from None
 
 
-def _decode(data: bytes, path: str, config: DataConfig, notices: list[str]) -> str | bytes:
-    if config.unit == "byte":
-        return data
-    try:
-        text = data.decode(config.encoding, config.encoding_errors)
-    except UnicodeError as error:
-        raise _bad_byte(data, path, config, error) from None
-    if text.startswith("\ufeff"):
-        text = text[1:]
-        notices.append(f"{path} begins with a byte order mark; it was left out")
-    if half := re.search("[\ud800-\udfff]", text):
-        raise CorpusError(
-            f"{path} holds half a surrogate pair, U+{ord(half[0]):04X}, at character {half.start() + 1}; "
-            f"give another --encoding than {config.encoding}"
-        )
-    replaced = text.count("\ufffd") - (data.count(b"\xef\xbf\xbd") if config.encoding_errors == "replace" else text.count("\ufffd"))
+def _text(blocks: Iterable[bytes], path: str, config: DataConfig, notices: list[str], kinds: Counter[str]) -> Iterator[str]:
+    return _clean(_decoded(blocks, path, config, notices), path, config, notices, kinds)
+
+
+def _decoded(blocks: Iterable[bytes], path: str, config: DataConfig, notices: list[str]) -> Iterator[str]:
+    """Bytes to text, without the mark at its beginning; U+FFFD put for what cannot be decoded is counted."""
+    decoder = codecs.getincrementaldecoder(config.encoding)(config.encoding_errors)
+    done, replaced, begun = 0, 0, False
+    tail = b""  # the last two bytes before a block: U+FFFD in the file itself may stand across its beginning
+    for data in itertools.chain(blocks, [None]):
+        try:
+            text = decoder.decode(data or b"", final=data is None)
+        except UnicodeError:
+            raise _undecoded(data, path, config) from None
+        if not begun and text.startswith("\ufeff"):
+            text, begun = text[1:], True
+            notices.append(f"{path} begins with a byte order mark; it was left out")
+        if half := re.search("[\ud800-\udfff]", text):
+            raise CorpusError(
+                f"{path} holds half a surrogate pair, U+{ord(half[0]):04X}, at character {done + half.start() + 1}; "
+                f"give another --encoding than {config.encoding}"
+            )
+        if config.encoding_errors == "replace":
+            replaced += text.count("\ufffd") - (tail + (data or b"")).count(b"\xef\xbf\xbd")
+            tail = (tail + (data or b""))[-2:]
+        done, begun = done + len(text), begun or bool(text)
+        yield text
     if replaced > 0:
         notices.append(f"{replaced} places of {path} are not {config.encoding}; U+FFFD stands there now")
-    return _clean(text, path, config, notices)
 
 
-def _clean(text: str, path: str, config: DataConfig, notices: list[str]) -> str:
-    return _normalize(_newlines(text, path, config, notices), config)
-
-
-def _newlines(text: str, path: str, config: DataConfig, notices: list[str]) -> str:
-    both = text.count("\r\n")
-    kinds = {"CRLF": both, "LF": text.count("\n") - both, "CR": text.count("\r") - both}
-    if config.newlines == "lf":
-        return re.sub("\r\n?", "\n", text)
-    if sum(count > 0 for count in kinds.values()) > 1:
-        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
-        notices.append(f"{path} mixes line ends ({counts}); they were kept; --newlines lf makes them all LF")
-    return text
-
-
-def _normalize(text: str, config: DataConfig) -> str:
-    if config.normalize == "nfc":
-        return unicodedata.normalize("NFC", text)
-    return unicodedata.normalize("NFKC", text) if config.normalize == "nfkc" else text
-
-
-def _join(parts: list[str], files: list[str], notices: list[str]) -> str:
-    for number, part in enumerate(parts[:-1]):
-        if part and not part.endswith(("\n", "\r")):
-            parts[number] = part + "\n"
-            notices.append(f"{files[number]} does not end with a newline; one was put before the next file")
-    return "".join(parts)
-
-
-def _bad_byte(data: bytes, path: str, config: DataConfig, error: UnicodeError) -> CorpusError:
-    place = error.start if isinstance(error, UnicodeDecodeError) else 0
-    end = error.end if isinstance(error, UnicodeDecodeError) else 1
-    line = data.count(b"\n", 0, place) + 1
-    found = " ".join(f"0x{byte:02x}" for byte in data[place : max(end, place + 1)][:8]) or "the end of the file"
-    guess = guess_encoding(data)
-    try_this = f"--encoding {guess}, which fits the whole file, or " if guess and guess != config.encoding else ""
-    return CorpusError(
-        f"{path} is not {config.encoding}: {found} at byte {place} (line {line}); "
-        f"try {try_this}--encoding-errors replace to put U+FFFD there"
-    )
-
-
-# What old texts come in, with the letters that each would show if it were the right one.
-_ENCODINGS = {
-    "cp1252": "[a-zß-ÿœ\u2018-\u201d\u2013\u2014\u2026£©°«» ]",
-    "cp1251": "[а-яё\u2013\u2014«»№]",
-    "koi8-r": "[а-яё]",
-    "shift_jis": "[ぁ-んァ-ヶ、。一-龠]",
-    "euc-jp": "[ぁ-んァ-ヶ、。一-龠]",
-    "gb18030": "[一-龠，。、“”]",
-    "big5": "[一-龠，。、]",
-    "euc-kr": "[가-힣]",
-    "latin-1": "[a-zß-ÿ\u00a3\u00a9\u00b0\u00ab\u00bb ]",
-}
-_SHARE = {"cp1252": 0.3, "latin-1": 0.3}  # the largest share of foreign characters that a text in Latin letters has
-# Letters that no text in another encoding would show so many of.
-_TELLING = {"shift_jis": ("[ぁ-ん]", 0.25), "euc-jp": ("[ぁ-ん]", 0.25), "euc-kr": ("[가-힣]", 0.95)}
-
-
-def _fits(data: bytes, encoding: str) -> bool:
+def _undecoded(block: bytes | None, path: str, config: DataConfig) -> CorpusError:
+    """The error of a text that cannot be decoded, which is read once more, whole, to say where and why."""
+    data = b"".join(_load(path)) if path not in (STDIN, IN_HAND) else block or b""
     try:
-        data.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
+        data.decode(config.encoding)
+    except UnicodeError as error:
+        return bad_byte(data, path, config, error)
+    return CorpusError(f"{path} has changed while it was read; try again")
 
 
-def guess_encoding(data: bytes) -> str:
-    """The usual encoding that fits all of the data best, or ``""``: a proposal, never acted on."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16" if _fits(data, "utf-16") else ""
-    if data.count(0) > len(data) // 4:
-        utf16 = "utf-16-le" if data[1::2].count(0) > data[0::2].count(0) else "utf-16-be"
-        return utf16 if _fits(data, utf16) else ""
-    read_anyway = data.decode("utf-8", "replace")
-    if len(re.findall("[^\x00-\x7f\ufffd]", read_anyway)) > read_anyway.count("\ufffd"):
-        return ""  # it is UTF-8, with a flaw
-    best, best_score = "", 0.0
-    for encoding, plausible in _ENCODINGS.items():
-        try:
-            foreign = re.sub("[\x00-\x7f]", "", data.decode(encoding))
-        except UnicodeDecodeError:
-            continue
-        if len(foreign) > _SHARE.get(encoding, 1.0) * len(data):
-            continue
-        score = len(re.findall(plausible, foreign)) / max(len(foreign), 1)
-        letters, share = _TELLING.get(encoding, ("", 1.0))
-        score += 0.5 * (bool(letters) and len(re.findall(letters, foreign)) > share * len(foreign))
-        if score > best_score:
-            best, best_score = encoding, score
-    return best
+def _clean(texts: Iterable[str], path: str, config: DataConfig, notices: list[str], kinds: Counter[str]) -> Iterator[str]:
+    here = Counter[str]()
+    texts = _line_ends(texts, here, lf=config.newlines == "lf")
+    yield from texts if config.normalize is None else _normalized(texts, "NFC" if config.normalize == "nfc" else "NFKC")
+    _tell_newlines(here, path, config, notices)
+    kinds.update(here)
+
+
+def _line_ends(texts: Iterable[str], kinds: Counter[str], *, lf: bool) -> Iterator[str]:
+    """Line ends counted, and made LF; a CR at the end of a block waits for what follows."""
+    held = ""
+    for block in itertools.chain(texts, [None]):
+        text = held + (block or "")
+        held = "\r" if block is not None and text.endswith("\r") else ""
+        text = text.removesuffix("\r") if held else text
+        both = text.count("\r\n")
+        for kind, count in (("CRLF", both), ("LF", text.count("\n") - both), ("CR", text.count("\r") - both)):
+            kinds[kind] += count
+        yield re.sub("\r\n?", "\n", text) if lf else text
+
+
+def _normalized(texts: Iterable[str], form: Literal["NFC", "NFKC"]) -> Iterator[str]:
+    """Unicode normalisation; what stands after the last place where nothing can compose waits for the next block."""
+    held = ""
+    for block in itertools.chain(texts, [None]):
+        text = held + (block or "")
+        cut = len(text) if block is None else next((place for place in range(len(text) - 1, 0, -1) if _ALONE.match(text, place)), 0)
+        held = text[cut:]
+        yield unicodedata.normalize(form, text[:cut])
+
+
+# Characters that never compose with what stands before them: below the combining marks, CJK punctuation and ideographs.
+_ALONE = re.compile("[\0-\u02ff\u3000-\u3029\u4e00-\u9fff]")
+
+
+def _tell_newlines(kinds: Counter[str], path: str, config: DataConfig, notices: list[str]) -> None:
+    if sum(count > 0 for count in kinds.values()) > 1 and config.newlines != "lf":
+        counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("CRLF", "LF", "CR") if kinds[kind])
+        notices.append(f"{path} mixes line ends ({counts}); they were kept; --newlines lf makes them all LF")
+
+
+def _joined(blocks: Sequence[str | bytes]) -> str | bytes:
+    texts = [block for block in blocks if isinstance(block, str)]
+    return "".join(texts) if texts or not blocks else b"".join(block for block in blocks if isinstance(block, bytes))

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import ModelConfig, RunConfig, run_knobs
+from charrnn.corpus.encode import IN_MEMORY
 from charrnn.corpus.store import Corpus
 from charrnn.corpus.yardstick import SAMPLE
+from charrnn.recall import WHOLE
 from charrnn.training.device import settled
 from charrnn.training.measured import MEASURED, Row
 from charrnn.training.timing import seconds_per_character
@@ -29,6 +31,7 @@ SPARE = 1.25  # a run is advised even where there is so much less time than it w
 COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_407_872, 3.2))
 LINE = 20  # characters, of a line whose repetition says something
 RARE = 10  # times
+SURVEYED = 1 << 24  # characters whose lines are looked at
 STARTING_BYTES = 400e6  # Python and PyTorch, before a model is made
 COUNTING_BYTES = 125  # of the yardstick, for each character that it counts
 
@@ -86,9 +89,9 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
 
 
 def survey(corpus: Corpus) -> dict[str, Any]:
-    """What a text is: characters, symbols, how many of these are rare, and the share of it that repeats earlier lines."""
-    ids = np.concatenate([corpus.train, corpus.val])
-    counts = np.bincount(ids, minlength=len(corpus.vocabulary))
+    """What a text is: characters, symbols, how many of these are rare, and the share of its first ones that repeats earlier lines."""
+    counts, train = corpus.counts, corpus.train[:SURVEYED]
+    ids = np.concatenate([train, corpus.val[: SURVEYED - len(train)]])
     newline = corpus.vocabulary.newline
     ends = np.append(np.flatnonzero(ids == newline) if newline >= 0 else [], len(ids)).astype(np.int64)
     seen: set[bytes] = set()
@@ -100,7 +103,8 @@ def survey(corpus: Corpus) -> dict[str, Any]:
             seen.add(line)
         start = int(end) + 1
     rare = int(((counts > 0) & (counts < RARE)).sum())
-    return {"characters": len(ids), "symbols": int((counts > 0).sum()), "rare": rare, "repeated": repeated / len(ids)}
+    symbols = int((counts > 0).sum())
+    return {"characters": len(corpus), "symbols": symbols, "rare": rare, "surveyed": len(ids), "repeated": repeated / len(ids)}
 
 
 def relative_cost(model: ModelConfig) -> float:
@@ -210,6 +214,6 @@ def _memory(config: RunConfig, corpus: Corpus) -> float:
     H, L, E, V = config.model.hidden_size, config.model.num_layers, config.model.embedding_size, len(corpus.vocabulary)
     weights = V * E + V * L * H + _matrix_weights(config.model) + 8 * H * L
     kept = config.train.batch_size * config.train.sequence_length * (L * 14 * H + 5 * V + 4 * E)
-    text = len(corpus) * corpus.train.itemsize + len(corpus.train) * (12 if config.model.copy_window else 0)
+    text = min(len(corpus) * corpus.train.itemsize, IN_MEMORY) + min(len(corpus.train), WHOLE) * (12 if config.model.copy_window else 0)
     counts = COUNTING_BYTES * min(len(corpus.train), SAMPLE) if len(corpus.val) else 0  # given back before training
     return STARTING_BYTES + max(4 * (4 * weights + kept), counts) + text

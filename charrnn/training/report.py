@@ -18,7 +18,7 @@ class Report:
         grad_norm: before clipping.
         train_loss: mean since the last line of metrics.jsonl, where one was written with this step.
         val_loss: where one was taken: static, over parallel lanes, at most 50,000 characters.
-        final: at the end of the run: the whole validation text in one stream, read by the best checkpoint.
+        final: at the end of the run: the validation text (at most a million characters) in one stream, read by the best checkpoint.
         saved: the checkpoint that was committed with this step.
         unsaved: why the checkpoint that was due with this step could not be written, where training goes on all the same.
         turned: whether the run ends here, before its last step, since the validation loss has turned.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from charrnn.config import RunConfig
 from charrnn.config_yaml import write_yaml
 from charrnn.corpus.batches import fit
-from charrnn.corpus.reading import read, take
+from charrnn.corpus.reading import stream, take
 from charrnn.corpus.store import Corpus
 from charrnn.errors import ConfigError
 from charrnn.files import write_file
@@ -25,10 +25,16 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
     """The corpus that a configuration names, or the text given instead of one."""
     if text is not None and config.corpus:
         raise ConfigError("corpus: both a path and text= are given; leave one of them out")
-    reading = read(config.corpus, config.data) if text is None else take(text, config.data)
-    for notice in reading.notices:
+    notices: list[str] = []
+    if text is None:
+        corpus = Corpus.of(stream(config.corpus, config.data, notices), config.data.val_fraction)
+    else:
+        reading = take(text, config.data)
+        notices.extend(reading.notices)
+        corpus = Corpus.of(reading.text, config.data.val_fraction)
+    for notice in notices:
         tell(notice)
-    return Corpus.of(reading.text, config.data.val_fraction)
+    return corpus
 
 
 def settle(config: RunConfig, corpus: Corpus, tell: Tell) -> RunConfig:

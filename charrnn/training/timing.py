@@ -50,7 +50,7 @@ def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
         lanes, stream = _seconds_to_validate(copy)
     if stream > max(seconds / 2, BEARABLE):
         raise ConfigError(
-            f"minutes: {seconds / 60:.1f} are left, and reading the {len(corpus.val):,} held-out characters at the end takes "
+            f"minutes: {seconds / 60:.1f} are left, and reading the {len(corpus.judged):,} held-out characters at the end takes "
             f"{stream / 60:.1f}; give more --minutes, or --val-fraction {config.data.val_fraction * seconds / stream / 4:.1g}"
         )
     every = config.train.eval_every
@@ -78,7 +78,7 @@ def _seconds_per_step(copy: Trainer, longest: float) -> float:
 
 def _seconds_to_validate(copy: Trainer) -> tuple[float, float]:
     """For one validation while training, and for the whole text in one stream at the end."""
-    val, prime = copy.corpus.val, copy.corpus.prime
+    val, prime = copy.corpus.judged, copy.corpus.prime
     if not len(val):
         return 0.0, 0.0
     begin = time.perf_counter()

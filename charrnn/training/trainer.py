@@ -195,12 +195,12 @@ class Trainer:
         return path
 
     def _finish(self, metrics: FileIO) -> Iterator[Report]:
-        """The loss of the whole validation text in one stream, read by the best checkpoint, in fp32."""
+        """The loss of what is judged in one stream, read by the best checkpoint, in fp32."""
         assert self.directory is not None
         found = checkpoints.read(self.directory.best())
         model, prime = load_model(found, self.device), self.corpus.prime
         try:
-            final = evaluate(model, self.corpus.val, prime, each=self._cancel)
+            final = evaluate(model, self.corpus.judged, prime, each=self._cancel)
             learned = evaluate(model, self.corpus.train[-EVAL_CHARACTERS:], prime, each=self._cancel)
         except Cancelled:
             return  # the run is whole but for this line; going on with it writes it

@@ -12,7 +12,9 @@ import pytest
 
 import charrnn
 from charrnn.config import DataConfig
-from charrnn.corpus.reading import Reading, default_name, guess_encoding, read
+from charrnn.corpus import reading as reader
+from charrnn.corpus.encoding import guess_encoding
+from charrnn.corpus.reading import Reading, default_name, read
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
 
 NO_ENCODING = "is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
@@ -227,6 +229,40 @@ def test_the_locale_does_not_matter() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], input="é\n".encode(), env=environment, capture_output=True)
     assert (done.stdout, done.stderr) == (rb"['\xe9\r\n\u6f22', '\xe9\n']" + b"\n", b"")
+
+
+# Block by block
+
+MIXED = "\ufeff\ufeffe\u0301\r\ne\r\u0301\n\r\r\na\u0323\u0301 ﬁ\u3042\u3099か\uff9e漢\u0301 각 😀\ufffd\r"
+
+
+def all_of(data: bytes, name: str, knobs: dict[str, Any]) -> Reading | str:
+    try:
+        return reading(data, name, **knobs)
+    except CorpusError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize(
+    ("data", "knobs"),
+    [
+        *((MIXED.encode(), {"newlines": newlines, "normalize": form}) for newlines in ("keep", "lf") for form in (None, "nfc", "nfkc")),
+        *((MIXED.encode(encoding), {"encoding": encoding}) for encoding in ("utf-16", "utf-32-be", "gb18030", "utf-8-sig", "utf-7")),
+        (MIXED.encode() + b"\xff\xef\xbf\xbd\xe2\x82", {"encoding_errors": "replace"}),
+        (MIXED.encode() + b"\xff more", {}),
+        (MIXED.encode() + b"\xe2\x82", {}),
+        ("ab".encode("utf-16-le") + b"c", {"encoding": "utf-16-le"}),
+        (rb"ab\u00e9\ud800c", {"encoding": "raw_unicode_escape"}),
+        (MIXED.encode(), {"unit": "byte"}),
+    ],
+)
+def test_a_text_is_the_same_in_blocks_of_any_size(block: int, data: bytes, knobs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, content in (("a.txt", data), ("a.gz", gzip.compress(data))):
+        whole = all_of(content, name, knobs)
+        with monkeypatch.context() as patch:
+            patch.setattr(reader, "BLOCK", block)
+            assert all_of(content, name, knobs) == whole
 
 
 # Files

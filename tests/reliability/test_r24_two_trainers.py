@@ -1,0 +1,68 @@
+"""R24: of two trainers that begin in one run at the same time, one refuses, and the run is that of the other."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn.errors import RunExistsError
+from charrnn.runs import Run
+from tests.reliability.saving import ended, forked, is_of, save
+
+REFUSED, TRAINED = 3, 0
+
+
+@pytest.mark.counted(20)
+def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tally: Any) -> None:
+    for number in range(tries):
+        run, (start, started), (end, ends) = Run(tmp_path / f"run-{number}"), os.pipe(), os.pipe()
+
+        def trains(run: Run = run, start: int = start, end: int = end, ends: int = ends) -> None:
+            os.close(ends)
+            os.read(start, 1)
+            try:
+                held = run.hold()
+            except RunExistsError as error:
+                assert str(error).startswith(f"the run {run.path} is being trained by process ")
+                os._exit(REFUSED)
+            assert held
+            for step in range(1, 4):
+                save(run, step)
+            os.read(end, 1)  # it holds the run until both have tried
+            os._exit(TRAINED)
+
+        children = [forked(trains) for _ in range(2)]
+        os.write(started, b"go")
+        first, status = os.wait()
+        assert os.waitstatus_to_exitcode(status) == REFUSED
+        os.close(ends)
+        (other,) = set(children) - {first}
+        assert ended(other) == TRAINED
+        assert [is_of(path, step) for path, step in zip(run.steps(), (2, 3), strict=True)] == [True, True]
+        held = run.hold()  # free again
+        assert held
+        held.let_go()
+        for handle in (start, started, end):
+            os.close(handle)
+    tally(tries, "races of two trainers for a run")
+
+
+def test_a_killed_trainer_holds_nothing(tmp_path: Path, tally: Any) -> None:
+    run = Run(tmp_path / "run")
+    said, says = os.pipe()
+
+    def holds() -> None:
+        held = run.hold()
+        os.write(says, b"held")
+        os.read(os.pipe()[0], 1)
+        assert held
+
+    child = forked(holds)
+    os.read(said, 4)
+    with pytest.raises(RunExistsError, match=f"process {child} on "):
+        run.hold()
+    os.kill(child, 9)
+    ended(child)
+    assert run.hold()
+    tally(1, "lock of a killed trainer that is free at once")
