@@ -181,10 +181,12 @@ def is_finite(array: NDArray[Any]) -> bool:
 
 def _manifest(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        manifest = _load_object(read_regular(path / MANIFEST, strict_json.LONGEST))
+        data = read_regular(path / MANIFEST, strict_json.LONGEST)
+        manifest = _load_object(data)
         entries: dict[str, dict[str, Any]] = manifest["files"]
         names = set(entries)
-        intact = manifest["sha256"] == _digest(entries) and set(MODEL_FILES) <= names <= {*MODEL_FILES, *TRAINER_FILES}
+        intact = strict_json.dumps(manifest) == data  # to the last space
+        intact = intact and manifest["sha256"] == _digest(entries) and set(MODEL_FILES) <= names <= {*MODEL_FILES, *TRAINER_FILES}
         intact = intact and all(entry.keys() == {"bytes", "sha256"} for entry in entries.values())
     except FileNotFoundError:
         raise CheckpointError(f"{path} is no checkpoint: it has no {MANIFEST}; give a run or a step-... directory") from None

@@ -21,7 +21,7 @@ def write_file(path: Path, data: bytes) -> None:
     """
     staged = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(path.parent)
         _write_synced(staged, data)
         os.replace(staged, path)
         sync_directory(path.parent)
@@ -40,7 +40,7 @@ def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
     staged = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     old = path.with_name(f".{path.name}.tmp-{os.getpid()}-old")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(path.parent)
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir()
         for name, data in files.items():
@@ -89,7 +89,7 @@ class Held:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(path.parent)
         self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if sys.platform == "win32":
@@ -132,6 +132,14 @@ def sync_directory(path: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _make_directory(path: Path) -> None:
+    """A directory and those above it; the name of each that was not there is put on the disk too."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        sync_directory(made.parent)
 
 
 def _write_synced(path: Path, data: bytes) -> None:

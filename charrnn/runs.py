@@ -64,16 +64,17 @@ class Run:
         return min(losses, key=losses.__getitem__) if losses else steps[-1]
 
     def best_val_loss(self) -> float:
-        """The lowest validation loss of a checkpoint, in nats per character; infinity where none was taken."""
-        return min(self._val_losses().values(), default=math.inf)
+        """The lowest validation loss of a checkpoint that can be read, in nats per character; infinity where none was taken."""
+        return min(self._val_losses(damaged_too=True).values(), default=math.inf)
 
-    def _val_losses(self) -> dict[Path, float]:
+    def _val_losses(self, *, damaged_too: bool = False) -> dict[Path, float]:
+        """Of each checkpoint, where one was taken; one that says nothing of itself is an error, or, ``damaged_too``, passed over."""
         losses: dict[Path, float] = {}
         for path in self.steps():
             try:
                 loss = val_loss(path)
             except CheckpointError:
-                if path.exists():  # else a trainer has pruned it just now
+                if path.exists() and not damaged_too:  # else a trainer has pruned it just now
                     raise
             else:
                 losses |= {path: loss} if loss is not None else {}
@@ -86,15 +87,26 @@ class Run:
         return path.rename(aside)
 
     def prune(self, keep: int) -> None:
-        """Remove all checkpoints but the last ``keep`` and the best."""
-        steps = self.steps()
-        if len(steps) > keep:
-            best = self.best()
-            for path in steps[:-keep]:
-                if path != best:
+        """Remove all checkpoints but the last ``keep`` that are whole, and the best.
+
+        Raises:
+            CheckpointError: one of them cannot be removed; those that are to be kept are untouched.
+        """
+        try:
+            steps, whole = self.steps(), 0
+            if len(steps) <= keep:
+                return
+            losses = self._val_losses(damaged_too=True)
+            best = min(losses, key=losses.__getitem__, default=None)
+            for path in reversed(steps):
+                if whole < keep:
+                    whole += checkpoint.is_whole(path)
+                elif path != best:
                     gone = path.with_name(f".{path.name}.tmp-gone")
                     path.rename(gone)  # gone at once: a kill leaves no half of a checkpoint
                     shutil.rmtree(gone)
+        except OSError as error:
+            raise not_written(self.path, error) from None
 
     def hold(self) -> Held | None:
         """Keep every other trainer out until what is given is let go; None where the file system knows no locks.

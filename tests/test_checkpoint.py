@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from charrnn import strict_json
 from charrnn.checkpoint import ABOUT, Checkpoint, Tensors, is_whole, read, read_about, write
 from charrnn.config import ModelConfig
 from charrnn.errors import CheckpointError
@@ -85,7 +86,7 @@ def forge(path: Path, name: str, data: bytes) -> None:
 def sign(path: Path, entries: Any) -> None:
     """Write a manifest of these entries that matches its own checksum."""
     digest = hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
-    (path / "manifest.json").write_text(json.dumps({"files": entries, "sha256": digest}))
+    (path / "manifest.json").write_bytes(strict_json.dumps({"files": entries, "sha256": digest}))
 
 
 def forge_json(path: Path, name: str, **changes: object) -> None:
@@ -263,7 +264,7 @@ def test_a_manifest_that_does_not_match_itself_is_damaged(path: Path) -> None:
     manifest = json.loads((path / "manifest.json").read_bytes())
     message = f"{path}/manifest.json is damaged: it does not match its own checksum; use another checkpoint"
     for entries in (manifest["files"] | {"config.json": {"bytes": 1, "sha256": ""}}, {}, manifest["files"] | {"more": {}}):
-        (path / "manifest.json").write_text(json.dumps(manifest | {"files": entries}))
+        (path / "manifest.json").write_bytes(strict_json.dumps(manifest | {"files": entries}))
         assert refusal(read, path) == refusal(read_about, path) == message
 
 

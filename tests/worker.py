@@ -2,14 +2,23 @@
 
 A job: ``cwd``; the ``knobs`` of the run; ``resume``; ``stop_at``, a step after which the run is asked to stop, or
 ``kill_at``, one after which the process kills itself. The answer: the ``steps`` made by this process, or ``killed``.
+
+Or: ``cwd``; the ``words`` of a command; ``signum``, a signal that it gets so many seconds (``after``) after it began to listen.
+The answer: its exit ``code``, or minus the signal that ended it; what it said is in the file ``said``.
 """
 
 import json
 import os
 import signal
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from charrnn.cli import train
+from charrnn.cli.main import cli
+from charrnn.cli.signals import Wishes
 from charrnn.text_model import reports
 from charrnn.training.launch import launch
 
@@ -28,22 +37,58 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     return {"steps": steps}
 
 
+def command(job: dict[str, Any], listening: int) -> None:
+    """Run ``charrnn`` with these words; say when it has begun to listen to signals."""
+    wishes = train.wishes
+
+    @contextmanager
+    def told() -> Iterator[Wishes]:
+        with wishes() as wished:
+            os.write(listening, b"\n")
+            yield wished
+
+    train.wishes = told  # type: ignore[assignment]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(job["cwd"])
+    said = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    code = 1
+    try:
+        cli(job["words"], prog_name="charrnn")
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
 def main() -> None:
     for line in sys.stdin:
+        job = json.loads(line)
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
+            if "words" in job:
+                command(job, writing)
             try:
-                answer = work(json.loads(line))
+                answer = work(job)
             except BaseException as error:  # the answer must come, whatever happened
                 answer = {"error": repr(error)}
             os.write(writing, json.dumps(answer).encode())
             os._exit(0)
         os.close(writing)
         with os.fdopen(reading) as pipe:
-            answer = pipe.read() or '{"killed": true}'
-        os.waitpid(child, 0)
-        sys.stdout.write(answer + "\n")
+            if "words" in job:
+                pipe.read(1)
+                if job.get("signum"):
+                    time.sleep(job["after"])
+                    os.kill(child, job["signum"])
+                text = json.dumps({"code": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])})
+            else:
+                text = pipe.read() or '{"killed": true}'
+                os.waitpid(child, 0)
+        sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
 

@@ -5,6 +5,7 @@ the campaign (``pytest -m campaign``).
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -45,5 +46,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     counts = config.stash.get(TALLY, [])
     if counts:
         terminalreporter.section("tries that found nothing")
-        for row, count, what in sorted(counts):
+        sums = Counter[tuple[str, str]]()
+        for row, count, what in counts:
+            sums[row, what] += count
+        for (row, what), count in sorted(sums.items()):
             terminalreporter.write_line(f"{row}: {count:,} {what}")

@@ -1,0 +1,248 @@
+"""Directories that a stranger might hand over as a model, each bad in one way. ``DIRECTORIES`` maps a name to what makes it."""
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from charrnn import checkpoint as checkpoints
+from charrnn import strict_json
+from tests.reliability.saving import example
+
+Make = Callable[[Path], None]
+DIRECTORIES: dict[str, Make] = {}
+SAFETENSORS = ("model.safetensors", "trainer.safetensors")
+NAMES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "trainer.json", "trainer.safetensors")
+
+
+class Touch:
+    """Unpickled, it makes a file: so a test can see whether anybody did."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def sign(path: Path) -> None:
+    """Write the manifest that the files would have."""
+    entries = {}
+    for name in NAMES:
+        if (path / name).is_file() and not (path / name).is_symlink():
+            data = (path / name).read_bytes()
+            entries[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    manifest(path, entries)
+
+
+def manifest(path: Path, entries: Any) -> None:
+    digest = hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
+    (path / "manifest.json").write_bytes(strict_json.dumps({"files": entries, "sha256": digest}))
+
+
+def case(name: str, *, signed: bool = True) -> Callable[[Make], Make]:
+    """Register what is done to a good checkpoint; its manifest is made to fit afterwards where ``signed``."""
+
+    def register(change: Make) -> Make:
+        def make(path: Path) -> None:
+            checkpoints.write(path, example(7))
+            change(path)
+            if signed:
+                sign(path)
+
+        assert name not in DIRECTORIES
+        DIRECTORIES[name] = make
+        return change
+
+    return register
+
+
+def replaced(name: str, file: str, data: bytes | Callable[[Path], bytes]) -> None:
+    """A file with other bytes, and a manifest that fits them."""
+
+    @case(name)
+    def _(path: Path) -> None:
+        (path / file).write_bytes(data if isinstance(data, bytes) else data(path))
+
+
+def edited(name: str, file: str, change: Callable[[dict[str, Any]], Any]) -> None:
+    """A JSON file in which something stands otherwise."""
+
+    def data(path: Path) -> bytes:
+        value = json.loads((path / file).read_bytes())
+        changed = change(value)
+        return json.dumps(value if changed is None else changed).encode()
+
+    replaced(name, file, data)
+
+
+def tensors(name: str, change: Callable[[dict[str, Any]], Any], file: str = "model.safetensors") -> None:
+    """Other tensors."""
+
+    def data(path: Path) -> bytes:
+        found = dict(load((path / file).read_bytes()))
+        changed = change(found)
+        return save(found if changed is None else changed)
+
+    replaced(name, file, data)
+
+
+def header(text: str | bytes, length: int | None = None, body: bytes = b"\0" * 64) -> bytes:
+    """A safetensors file with this header."""
+    raw = text.encode() if isinstance(text, str) else text
+    return (len(raw) if length is None else length).to_bytes(8, "little") + raw + body
+
+
+# Names and kinds of files
+
+for _name in NAMES[:4]:
+
+    @case(f"{_name} is a link out", signed=False)
+    def _(path: Path, name: str = _name) -> None:
+        outside = path.parent / "outside"
+        outside.write_bytes((path / name).read_bytes())
+        (path / name).unlink()
+        (path / name).symlink_to(outside)
+
+    @case(f"{_name} is a pipe", signed=False)
+    def _(path: Path, name: str = _name) -> None:
+        (path / name).unlink()
+        os.mkfifo(path / name)
+
+    @case(f"{_name} is a directory", signed=False)
+    def _(path: Path, name: str = _name) -> None:
+        (path / name).unlink()
+        (path / name).mkdir()
+
+    @case(f"{_name} is a device", signed=False)
+    def _(path: Path, name: str = _name) -> None:
+        (path / name).unlink()
+        (path / name).symlink_to("/dev/zero")
+
+    @case(f"{_name} is gone")
+    def _(path: Path, name: str = _name) -> None:
+        (path / name).unlink()
+
+
+for _kind, _make in {"pipe": os.mkfifo, "directory": os.mkdir}.items():
+
+    @case(f"the manifest is a {_kind}", signed=False)
+    def _(path: Path, make: Any = _make) -> None:
+        (path / "manifest.json").unlink()
+        make(path / "manifest.json")
+
+
+@case("the manifest is an endless device", signed=False)
+def _(path: Path) -> None:
+    (path / "manifest.json").unlink()
+    (path / "manifest.json").symlink_to("/dev/zero")
+
+
+for _text in ("../outside", "/etc/passwd", "..\\outside", "config.json\0", "sub/config.json", "CONFIG.JSON", "__init__.py", "model.pt"):
+
+    @case(f"the manifest lists {_text!r}", signed=False)
+    def _(path: Path, text: str = _text) -> None:
+        manifest(path, json.loads((path / "manifest.json").read_bytes())["files"] | {text: {"bytes": 1, "sha256": "0" * 64}})
+
+
+for _size in (-1, 10**18, 1e300, True, None, "10", [10], {"bytes": 1}):
+
+    @case(f"the manifest says a size of {_size!r}", signed=False)
+    def _(path: Path, size: Any = _size) -> None:
+        entries = json.loads((path / "manifest.json").read_bytes())["files"]
+        entries["model.safetensors"]["bytes"] = size
+        manifest(path, entries)
+
+
+@case("the manifest lists nothing", signed=False)
+def _(path: Path) -> None:
+    manifest(path, {})
+
+
+@case("the manifest is too long", signed=False)
+def _(path: Path) -> None:
+    (path / "manifest.json").write_bytes(b" " * (20 << 20))
+
+
+# JSON
+
+for _file in ("config.json", "tokenizer.json", "generation_config.json"):
+    replaced(f"{_file} is deep", _file, b'{"a":' * 50_000 + b"1" + b"}" * 50_000)
+    replaced(f"{_file} is wide", _file, b'{"a":[' + b"[]," * 3_000_000 + b"1]}")
+    replaced(f"{_file} is no UTF-8", _file, b'{"unit": "\xff"}')
+    replaced(f"{_file} is empty", _file, b"")
+    replaced(f"{_file} holds NaN", _file, b'{"prime": NaN}')
+    replaced(f"{_file} holds 1e999", _file, b'{"prime": 1e999}')
+    replaced(f"{_file} holds a number of 5,000 digits", _file, b'{"prime": ' + b"9" * 5000 + b"}")
+    replaced(f"{_file} is a pickle", _file, b"\x80\x04N.")
+    edited(f"{_file} is a list", _file, lambda value: [value])
+replaced("a name stands twice", "generation_config.json", b'{"prime": 0, "prime": 1}')
+replaced("config.json is 17 MB", "config.json", lambda path: b" " * (17 << 20) + (path / "config.json").read_bytes())
+
+# The model's sizes
+
+for _key, _value in {
+    "hidden_size": 10**9, "num_layers": 10**6, "embedding_size": -1, "copy_window": 10**12, "dropout": 2.0, "cell": "transformer",
+}.items():  # fmt: skip
+    edited(f"{_key} is {_value!r}", "config.json", lambda value, key=_key, it=_value: value["model"].update({key: it}))
+edited("hidden_size is large and not true", "config.json", lambda value: value["model"].update(hidden_size=65536))
+edited("num_layers is not true", "config.json", lambda value: value["model"].update(num_layers=64))
+edited("hidden_size is a text", "config.json", lambda value: value["model"].update(hidden_size="4"))
+edited("hidden_size is true", "config.json", lambda value: value["model"].update(hidden_size=True))
+edited("an unknown size", "config.json", lambda value: value["model"].update(heads=8))
+edited("another kind of model", "config.json", lambda value: value.update(model_type="gpt2\x1b[2J\nand a line"))
+edited("another format", "config.json", lambda value: value.update(format="\x1b]0;title\x07" * 1000))
+edited("vocab_size is not true", "config.json", lambda value: value.update(vocab_size=10**9))
+edited("vocab_size is a list", "config.json", lambda value: value.update(vocab_size=[3]))
+
+# What it says of itself
+
+for _key, _value in {
+    "step": "7", "val_loss": "low", "corpus": "file.txt", "data": [], "epochs": None, "yardstick": 3, "parameters": 1.5, "charrnn": 1,
+}.items():  # fmt: skip
+    edited(f"about: {_key} is {_value!r}", "config.json", lambda value, key=_key, it=_value: value["about"].update({key: it}))
+edited("about: a path that is a number", "config.json", lambda value: value["about"].update(corpus=[1]))
+edited("about: an encoding that is no knob", "config.json", lambda value: value["about"].update(data={"codec": "utf-8"}))
+edited("about: half a yardstick", "config.json", lambda value: value["about"].update(yardstick={"nats_per_character": 1.0}))
+edited("about is a list", "config.json", lambda value: value.update(about=[]))
+
+# The vocabulary
+
+for _symbols in ("aab", "", "ab", ["a", "b", "\n"], None, {"a": 1}):
+    edited(f"the symbols are {_symbols!r}", "tokenizer.json", lambda value, it=_symbols: value.update(symbols=it))
+edited("the unit is a word", "tokenizer.json", lambda value: value.update(unit="word"))
+for _prime in (-1, 3, 10**30, 0.0, True, "0", None, [0]):
+    edited(f"the prime is {_prime!r}", "generation_config.json", lambda value, it=_prime: value.update(prime=it))
+
+# Tensors
+
+replaced("the header is longer than the file", "model.safetensors", header("{}", length=10**15))
+replaced("the header says 2^64 - 1 bytes", "model.safetensors", header("{}", length=2**64 - 1))
+replaced("a header of 50 MB", "model.safetensors", header(b"{" + b" " * (50 << 20) + b"}"))
+replaced("the header is deep", "model.safetensors", header("[" * 100_000))
+replaced("a tensor overlaps another", "model.safetensors", header(
+    json.dumps({name: {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]} for name in "ab"}), body=b"\0" * 16))  # fmt: skip
+replaced("a tensor ends behind the file", "model.safetensors", header(
+    json.dumps({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}})))  # fmt: skip
+replaced("a tensor has a shape that overflows", "model.safetensors", header(
+    json.dumps({"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}), body=b""))  # fmt: skip
+replaced("a tensor of a type that nobody knows", "model.safetensors", header(
+    json.dumps({"a": {"dtype": "PICKLE", "shape": [4], "data_offsets": [0, 4]}}), body=b"\0" * 4))  # fmt: skip
+replaced("the weights are a pickle", "model.safetensors", lambda path: pickle.dumps(Touch(path / "touched")))
+replaced("the weights are a zip file, as torch.save writes", "model.safetensors", b"PK\x03\x04" + b"\0" * 100)
+tensors("a weight is NaN", lambda found: found["head.bias"].fill(np.nan))
+tensors("a weight is infinite", lambda found: found.update({"head.bias": np.full(3, -np.inf, np.float32)}))
+tensors("a weight is float64", lambda found: found.update({"head.bias": np.zeros(3, np.float64)}))
+tensors("a weight is an integer", lambda found: found.update({"head.bias": np.zeros(3, np.int32)}))
+tensors("a weight is missing", lambda found: {name: found[name] for name in found if name != "head.bias"})
+tensors("a weight too many", lambda found: found.update({"more\x1b[2J\n": np.zeros(3, np.float32)}))
+tensors("a weight of another shape", lambda found: found.update({"head.bias": np.zeros(4, np.float32)}))
+tensors("a weight that is a number", lambda found: found.update({"head.bias": np.zeros((), np.float32)}))
+tensors("no weights at all", lambda found: {})
+tensors("ten thousand small weights", lambda found: {f"w{number}": np.zeros(1, np.float32) for number in range(10_000)})

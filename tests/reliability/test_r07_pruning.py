@@ -1,0 +1,142 @@
+"""R7: never fewer than ``--keep`` checkpoints that can be loaded, and the best is kept, whatever happens in between."""
+
+import os
+import random
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from charrnn import checkpoint as checkpoints
+from charrnn.errors import CheckpointError
+from charrnn.runs import Run
+from tests.reliability.saving import ended, example, forked, is_of
+
+LOSSES = st.one_of(st.none(), st.integers(1, 9).map(float))
+
+
+class Saving(RuleBasedStateMachine):
+    """A run that saves, is killed while it saves, is damaged on the disk, cleaned and gone on with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run = Run(Path(tempfile.mkdtemp()) / "run")
+        self.step = 0
+        self.losses: dict[int, float] = {}  # of the checkpoints that nobody damaged, where one was taken
+        self.whole: set[int] = set()  # those that were saved and that nobody damaged or pruned
+        self.keep = 1
+
+    @initialize(keep=st.integers(1, 4))
+    def begins(self, keep: int) -> None:
+        self.keep = keep
+
+    def _committed(self, loss: float | None) -> None:
+        checkpoints.write(self.run.step(self.step), example(self.step, loss))
+        self.run.prune(self.keep)
+
+    def _saved(self, loss: float | None) -> None:
+        """Note what has to be there now: the last ones, the best, and nothing else is asked of it."""
+        self.whole.add(self.step)
+        if loss is not None:
+            self.losses[self.step] = loss
+        best = min(self.losses, key=lambda step: (self.losses[step], step), default=None)
+        kept = sorted(self.whole)[-self.keep :]
+        self.whole = {*kept, *([best] if best is not None else [])}
+        self.losses = {step: value for step, value in self.losses.items() if step in self.whole}
+
+    @rule(loss=LOSSES)
+    def saves(self, loss: float | None) -> None:
+        self.step += 1
+        self._committed(loss)
+        self._saved(loss)
+
+    @rule(loss=LOSSES, at=st.integers(0, 34))
+    def is_killed_while_it_saves(self, loss: float | None, at: int) -> None:
+        self.step += 1
+        before = sorted(self.whole)
+
+        def killed() -> None:
+            calls = 0
+            for name in ("open", "fsync", "mkdir", "rename", "rmdir", "unlink"):
+                real = getattr(os, name)
+
+                def call(*args: Any, real: Any = real, **how: Any) -> Any:
+                    nonlocal calls
+                    if calls == at:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    calls += 1
+                    return real(*args, **how)
+
+                setattr(os, name, call)
+            self._committed(loss)
+
+        code = ended(forked(killed))
+        assert code in (0, -signal.SIGKILL)
+        if self.run.step(self.step).exists():
+            self._saved(loss)
+        else:
+            assert code and sorted(self.whole) == before
+        if code:
+            self.run.clean()  # as the next trainer does
+
+    @precondition(lambda self: self.whole)
+    @rule(data=st.data())
+    def is_damaged(self, data: st.DataObject) -> None:
+        step = data.draw(st.sampled_from(sorted(self.whole)))
+        files = sorted(self.run.step(step).iterdir())
+        file = data.draw(st.sampled_from(files))
+        content = bytearray(file.read_bytes())
+        content[random.Random(step).randrange(len(content))] ^= 1
+        file.write_bytes(content)
+        self.whole.discard(step)
+        self.losses.pop(step, None)
+
+    @rule()
+    def is_gone_on_with(self) -> None:
+        """What a trainer does that goes on: leftovers are cleaned away, what is damaged is set aside, the newest whole one is taken."""
+        self.run.clean()
+        for path in self.run.steps():
+            if not checkpoints.is_whole(path):
+                self.run.set_aside(path)
+        steps = [int(path.name.removeprefix("step-")) for path in self.run.steps()]
+        self.step = max(steps, default=0)
+        if self.whole:
+            assert self.step == max(self.whole)
+
+    @invariant()
+    def what_has_to_be_there_is_there(self) -> None:
+        for step in self.whole:
+            assert is_of(self.run.step(step), step)
+
+    @invariant()
+    def the_best_is_found(self) -> None:
+        if self.losses:
+            assert self.run.best_val_loss() <= min(self.losses.values())
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.run.path.parent)
+
+
+@pytest.mark.counted(300)
+def test_checkpoints_that_have_to_be_kept_are_kept(tries: int, tally: Any) -> None:
+    how = settings(max_examples=tries, stateful_step_count=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(Saving, settings=how)  # type: ignore[no-untyped-call]
+    tally(tries, "sequences of saves, kills, damage and resumes")
+
+
+def test_a_damaged_checkpoint_does_not_count_as_one_of_those_kept(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    for step in (1, 2, 3, 4):
+        checkpoints.write(run.step(step), example(step, None))
+    (run.step(4) / "model.safetensors").write_bytes(b"")
+    run.prune(2)
+    assert [is_of(run.step(step), step) for step in (2, 3)] == [True, True]
+    assert not run.step(1).exists()
+    with pytest.raises(CheckpointError):
+        checkpoints.read(run.step(4))

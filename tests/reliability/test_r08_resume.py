@@ -1,0 +1,128 @@
+"""R8: a run that was stopped or killed anywhere, and gone on with, leaves the same bytes as one that was not.
+R9: watching a run changes nothing. R10: the same seed gives the same bytes.
+"""
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import charrnn
+
+N = 12
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+# 924 characters, 832 to learn from: 4 lanes of 208, 10 chunks of 20 in an epoch
+KNOBS = {
+    "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "embedding_size": 4,
+    "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None, "sample_every": None, "threads": 1, "keep": 2,
+}  # fmt: skip
+
+
+def arm(where: Path) -> str:
+    """A directory with the corpus in it."""
+    where.mkdir(parents=True)
+    (where / "corpus.txt").write_text(TEXT)
+    return str(where)
+
+
+def outcome(where: Path, step: int = N) -> dict[str, bytes]:
+    """All that a run leaves at its last step, and what the model writes next."""
+    path = where / "checkpoints/run" / f"step-{step:08d}"
+    names = ("model.safetensors", "trainer.safetensors", "trainer.json", "config.json")
+    files = {name: (path / name).read_bytes() for name in names}
+    files["metrics.jsonl"] = (where / "checkpoints/run/metrics.jsonl").read_bytes()
+    files["sample"] = charrnn.load(path).generate(length=40, seed=1).encode()
+    return files
+
+
+def drawn(rng: random.Random) -> dict[str, Any]:
+    """A run of any kind."""
+    return KNOBS | {
+        "cell": rng.choice(["lstm", "gru", "rnn"]),
+        "num_layers": rng.choice([1, 2, 3]),
+        "dropout": rng.choice([0.0, 0.3]),
+        "copy_window": rng.choice([None, 50, 8192]),
+        "clip_norm": rng.choice([None, 0.5]),
+        "precision": rng.choice(["fp32", "bf16"]),
+        "eval_every": rng.choice([None, 1, 3, 5]),
+        "save_every": rng.choice([None, 1, 2, 5]),
+        "patience": rng.choice([None, 2]),
+        "report_every": rng.choice([1, 4, 7]),
+        "seed": rng.randrange(1000),
+    }
+
+
+@pytest.mark.counted(60)
+def test_a_run_that_was_broken_off_anywhere_ends_in_the_same_bytes(tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
+    rng = random.Random(8)
+    for number in range(tries):
+        knobs, k, killed = drawn(rng), rng.randrange(1, N), bool(number % 2)
+        if killed:
+            knobs["save_every"] = rng.choice([1, 2, 3])
+        whole, broken = tmp_path / f"{number}/whole", tmp_path / f"{number}/broken"
+        processes.run(cwd=arm(whole), knobs=knobs)
+        end = max(int(path.name.removeprefix("step-")) for path in (whole / "checkpoints/run").glob("step-*"))  # patience may end it
+        first = processes.run(cwd=arm(broken), knobs=knobs, **{"kill_at" if killed else "stop_at": min(k, end)})
+        assert first in ({"killed": True}, {"steps": min(k, end)})
+        if not killed and min(k, end) == end and (broken / "checkpoints/run" / f"step-{end:08d}").exists() and _whole(broken):
+            continue  # it was at its end already
+        processes.run(cwd=str(broken), knobs={"name": "run"} if number % 4 < 2 else knobs, resume=True)
+        assert outcome(broken, end) == outcome(whole, end), (knobs, k, killed)
+        shutil.rmtree(tmp_path / str(number))
+    tally(tries, "runs broken off by a stop or a kill, and gone on with to the bit")
+
+
+def _whole(where: Path) -> bool:
+    """Whether the run has taken its final loss."""
+    lines = (where / "checkpoints/run/metrics.jsonl").read_text().splitlines()
+    return bool(lines) and "final_val_loss" in json.loads(lines[-1])
+
+
+def test_ten_interruptions_of_one_run(tmp_path: Path, processes: Any, tally: Any) -> None:
+    rng = random.Random(10)
+    for cell in ("lstm", "gru"):
+        knobs = KNOBS | {"cell": cell, "dropout": 0.3, "save_every": 1, "patience": None}
+        whole, broken = tmp_path / cell / "whole", tmp_path / cell / "broken"
+        processes.run(cwd=arm(whole), knobs=knobs)
+        arm(broken)
+        for k in range(1, 11):
+            processes.run(cwd=str(broken), knobs=knobs, resume=k > 1, **{rng.choice(["stop_at", "kill_at"]): k})
+        processes.run(cwd=str(broken), knobs=knobs, resume=True)
+        assert outcome(broken) == outcome(whole)
+    tally(20, "interruptions, ten in each of two runs")
+
+
+WATCHING: list[dict[str, Any]] = [
+    {"report_every": 1}, {"report_every": 100}, {"eval_every": None}, {"eval_every": 1}, {"eval_every": 5}, {"save_every": 1},
+    {"save_every": 5}, {"sample_every": 1}, {"sample_every": 5}, {"keep": 1}, {"keep": 9}, {"on_save_error": "continue"},
+]  # fmt: skip
+
+
+@pytest.mark.counted(3)
+def test_watching_a_run_changes_nothing(tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
+    watching = WATCHING if tries > 1 else WATCHING[::3]
+    for seed in range(tries):
+        weights = set()
+        for number, knobs in enumerate([{}, *watching]):
+            where = tmp_path / f"{seed}-{number}"
+            processes.run(cwd=arm(where), knobs=KNOBS | {"seed": seed, "dropout": 0.3, "patience": None} | knobs)
+            weights.add(outcome(where)["model.safetensors"])
+        assert len(weights) == 1
+    tally(tries * len(watching), "ways to watch a run that change nothing")
+
+
+@pytest.mark.counted(20)
+def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
+    found = []
+    for seed in range(tries):
+        pair = []
+        for twin in "ab":
+            processes.run(cwd=arm(tmp_path / f"{seed}{twin}"), knobs=KNOBS | {"seed": seed, "dropout": 0.3})
+            pair.append(outcome(tmp_path / f"{seed}{twin}"))
+        assert pair[0] == pair[1]
+        found.append(pair[0]["model.safetensors"])
+    assert len(set(found)) == tries
+    tally(tries, "seeds, each trained twice to the same bytes")

@@ -1,0 +1,61 @@
+"""R11: a signal at any moment, while a run is planned, its text encoded, the network trained or a checkpoint written."""
+
+import random
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn import checkpoint as checkpoints
+from charrnn.runs import Run
+
+N = 60
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+WORDS = [
+    "train", "corpus.txt", "--hidden-size=8", "--num-layers=2", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--dropout=0.3", "--patience=none", "--eval-every=2", "--save-every=1",
+    f"--steps={N}",
+]  # fmt: skip
+AGAIN = ["train", "--resume", "--name", "corpus"]
+SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGUSR1": 0}
+
+
+def bytes_of(where: Path) -> dict[str, bytes]:
+    path = where / "checkpoints/corpus" / f"step-{N:08d}"
+    return {file.name: file.read_bytes() for file in path.iterdir()} | {"metrics": (path.parent / "metrics.jsonl").read_bytes()}
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+@pytest.mark.counted(50)
+def test_a_signal_at_any_moment(name: str, tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
+    rng, moments = random.Random(name), {"before": 0, "amid": 0, "after": 0}
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole/corpus.txt").write_text(TEXT)
+    assert processes.run(cwd=str(tmp_path / "whole"), words=WORDS) == {"code": 0}
+    expected = bytes_of(tmp_path / "whole")
+    for number in range(tries):
+        where = tmp_path / str(number)
+        where.mkdir()
+        (where / "corpus.txt").write_text(TEXT)
+        run = Run(where / "checkpoints/corpus")
+        code = processes.run(cwd=str(where), words=WORDS, signum=signal.Signals[name].value, after=rng.uniform(0, 0.9))["code"]
+        said = (where / "said").read_text()
+        assert code in (SIGNALS[name], 0), said
+        assert "Traceback" not in said
+        assert all(checkpoints.is_whole(path) for path in run.steps())
+        if not run.steps():
+            moments["before"] += 1
+            assert code == SIGNALS[name] and not run.path.exists(), said
+            assert processes.run(cwd=str(where), words=WORDS) == {"code": 0}
+        elif run.final() is None:
+            moments["amid"] += 1
+            assert f"stopped; saved {run.steps()[-1].relative_to(where)}; `charrnn train --resume --name corpus` goes on" in said
+            assert processes.run(cwd=str(where), words=AGAIN) == {"code": 0}, (where / "said").read_text()
+        else:
+            moments["after"] += 1
+        assert bytes_of(where) == expected
+        shutil.rmtree(where)
+    assert name == "SIGUSR1" or moments["amid"] > 0
+    tally(tries, f"signals {name} at random moments")

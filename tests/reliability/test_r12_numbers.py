@@ -1,0 +1,91 @@
+"""R12: a loss that blows up is caught before the update; no checkpoint ever holds NaN or infinity."""
+
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn import checkpoint as checkpoints
+from charrnn.errors import DivergedError
+from charrnn.training.launch import launch
+from charrnn.training.trainer import Trainer
+
+KNOBS = {
+    "name": "run", "steps": 12, "batch_size": 4, "sequence_length": 16, "hidden_size": 6, "num_layers": 1, "embedding_size": 4,
+    "save_every": 2, "eval_every": 4, "sample_every": None, "keep": 9, "threads": 1, "device": "cpu", "precision": "fp32",
+}  # fmt: skip
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 10
+VALUES = (math.nan, math.inf, -math.inf)
+
+pytestmark = pytest.mark.usefixtures("here", "one_thread")
+
+
+def bytes_of(trainer: Trainer) -> dict[str, bytes]:
+    return {name: value.tobytes() for name, value in trainer.weights().items()}
+
+
+def plant(trainer: Trainer, where: str, value: float, rng: random.Random) -> None:
+    """Let the next step meet a number that is none."""
+    weights = dict(trainer.model.named_parameters())
+    weight = weights[rng.choice(list(weights))]
+    place = rng.randrange(weight.numel())
+    if where == "weight":
+        weight.data.view(-1)[place] = value
+    elif where == "gradient":
+
+        def spoil(gradient: torch.Tensor) -> torch.Tensor:
+            gradient = gradient.clone()
+            gradient.view(-1)[place] = value
+            return gradient
+
+        weight.register_hook(spoil)
+    else:
+        compute = trainer._loss
+
+        def spoiled() -> Any:
+            loss, state = compute()
+            return loss + value, state
+
+        trainer._loss = spoiled  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient", "weight"])
+@pytest.mark.counted(30)
+def test_a_number_that_is_none_is_caught_before_the_update(where: str, tries: int, tally: Any) -> None:
+    rng = random.Random(12)
+    for number in range(tries):
+        trainer = launch(KNOBS, text=TEXT, overwrite=True)
+        run, at = trainer.directory, rng.randrange(1, 12)
+        assert run
+        before: dict[str, bytes] = {}
+        with pytest.raises(DivergedError) as error:
+            for report in trainer.run():
+                if report.step == at:
+                    plant(trainer, where, VALUES[number % 3], rng)
+                before = bytes_of(trainer)
+        assert "\n" not in str(error.value)
+        assert where == "weight" or (trainer.step == at and bytes_of(trainer) == before)  # nothing was updated with it
+        for path in run.steps():
+            found = checkpoints.read(path, trainer=True)
+            assert all(np.isfinite(value).all() for value in (found.weights | found.trainer_tensors).values())
+        if run.steps():  # and the run goes on from the last good one
+            assert [report.step for report in launch({"name": "run"}, text=TEXT, resume=True).run()][-2] == 12
+    tally(tries, f"numbers that are none, planted in a {where}")
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_weight_that_no_step_touches_is_found_when_it_is_saved(value: float, tally: Any) -> None:
+    """The embedding of a symbol that stands at the end of the text alone is read by no batch, and the loss stays a number."""
+    trainer = launch(KNOBS | {"val_fraction": 0.1, "eval_every": None}, text=TEXT + "z", overwrite=True)
+    unread = trainer.corpus.vocabulary.encode("z")[0]
+    trainer.model.embedding.weight.data[unread] = value
+    assert math.isfinite(trainer.train_step()[0])
+    trainer.step = 0
+    with pytest.raises(DivergedError, match=r"was not saved: embedding\.weight holds a value that is not a number"):
+        list(trainer.run())
+    assert not Path("checkpoints/run").exists()
+    tally(1, "weights that no step touches")

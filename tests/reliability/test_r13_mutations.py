@@ -1,0 +1,79 @@
+"""R13: a run that would be gone on with as another run is refused, and the error names what is another."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn.errors import CharRNNError
+from charrnn.runs import Run
+from charrnn.training.launch import launch
+
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+KNOBS = {
+    "corpus": ["corpus.txt"], "steps": 4, "batch_size": 4, "sequence_length": 20, "hidden_size": 4, "num_layers": 1, "embedding_size": 2,
+    "threads": 1, "device": "cpu", "precision": "fp32", "sample_every": None,
+}  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def text(new: str) -> Callable[[], dict[str, Any]]:
+    def change() -> dict[str, Any]:
+        Path("corpus.txt").write_text(new)
+        return {}
+
+    return change
+
+
+def given(**knobs: Any) -> Callable[[], dict[str, Any]]:
+    return lambda: knobs
+
+
+def cut_metrics() -> dict[str, Any]:
+    path = Path("checkpoints/corpus/metrics.jsonl")
+    path.write_bytes(path.read_bytes()[:-10])
+    return {}
+
+
+MUTATIONS = {
+    "one character is another": (text(TEXT[:100] + "b" + TEXT[101:]), "but other ones"),
+    "a character more": (text(TEXT + "b"), "924 characters and 20 symbols then, 925 and 20 now"),
+    "a character less": (text(TEXT[:-1]), "924 characters and 20 symbols then, 923 and 20 now"),
+    "a symbol more": (text(TEXT[:-2] + "é\n"), "(in one of them only: 'é')"),
+    "other line ends": (text(TEXT.replace("\n", "\r\n")), "'\\r'"),
+    "the text is gone": (lambda: Path("corpus.txt").unlink() or {}, "the text of the run"),
+    "another cell": (given(cell="gru"), "cell: 'gru' is given"),
+    "another size": (given(hidden_size=8), "hidden_size: 8 is given"),
+    "more layers": (given(num_layers=2), "num_layers: 2 is given"),
+    "another seed": (given(seed=1), "seed: 1 is given"),
+    "another learning rate": (given(learning_rate=0.5), "learning_rate: 0.5 is given"),
+    "another batch": (given(batch_size=8), "batch_size: 8 is given"),
+    "another unit": (given(unit="byte"), "unit: 'byte' is given"),
+    "another dropout": (given(dropout=0.5), "dropout: 0.5 is given"),
+    "another split": (given(val_fraction=0.2), "val_fraction: 0.2 is given"),
+    "another window": (given(copy_window=None), "copy_window: None is given"),
+    "another precision": (given(precision="bf16"), "precision: 'bf16' is given"),
+    "an end that is past": (given(steps=2), "steps: 2 is given"),
+    "minutes": (given(minutes=1.0), "minutes: 1 is given"),
+    "metrics that were cut": (cut_metrics, "metrics.jsonl has "),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_another_run_is_refused_by_name(name: str, here: Path, tally: Any) -> None:
+    Path("corpus.txt").write_text(TEXT)
+    trainer = launch(KNOBS)
+    for report in trainer.run():
+        trainer.stop_requested = report.step == 3
+    run = Run(Path("checkpoints/corpus"))
+    change, what = MUTATIONS[name]
+    knobs = change()
+    files = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    with pytest.raises(CharRNNError) as error:
+        launch({"name": "corpus"} | knobs, resume=True)
+    assert what in str(error.value)
+    assert "\n" not in str(error.value)
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files  # nothing has changed
+    tally(1, "runs that would have been gone on with as others")

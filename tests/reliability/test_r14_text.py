@@ -1,0 +1,118 @@
+"""R14: any text comes back as it was, or is refused with its place; whatever a file holds, there is no traceback."""
+
+import codecs
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from charrnn.config import DataConfig
+from charrnn.corpus import reading as reader
+from charrnn.corpus.reading import read
+from charrnn.corpus.store import Corpus
+from charrnn.errors import CharRNNError
+from charrnn.vocab import Vocabulary
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=60)  # all of Unicode that is not half a pair
+HOW = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+
+
+@pytest.mark.counted(10_000)
+def test_any_text_comes_back_in_both_units(tries: int, tally: Any) -> None:
+    @settings(max_examples=tries // 2, **HOW)
+    @given(TEXTS)
+    def round_trip(text: str) -> None:
+        for source in (text, text.encode()):
+            corpus = Corpus.of(source, 0.25)
+            ids = [*corpus.train.tolist(), *corpus.val.tolist()]
+            assert corpus.vocabulary.decode(ids) == text
+            decoder = corpus.vocabulary.decoder()
+            assert "".join(decoder.decode([idx]) for idx in ids) + decoder.flush() == text
+        assert Vocabulary.of(text).repair(text, "error") == (text, [])
+
+    round_trip()
+    tally(2 * (tries // 2), "texts over all of Unicode, as characters and as bytes")
+
+
+@pytest.mark.counted(10_000)
+def test_a_file_of_any_bytes_is_a_text_or_an_error(tries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any) -> None:
+    monkeypatch.setattr(reader, "BLOCK", 8)
+    path = tmp_path / "any.txt"
+    encodings = st.sampled_from(["utf-8", "utf-16", "utf-32", "cp1252", "latin-1", "shift_jis", "gb18030", "utf-7", "ascii"])
+
+    @settings(max_examples=tries // 2, **HOW)
+    @given(st.one_of(st.binary(max_size=40), TEXTS.map(str.encode)), encodings, st.sampled_from(["strict", "replace"]))
+    def is_read(data: bytes, encoding: str, errors: str) -> None:
+        path.write_bytes(data)
+        try:
+            text = read([str(path)], DataConfig(encoding=encoding, encoding_errors=errors)).text
+        except CharRNNError as error:
+            assert "\n" not in str(error)
+        else:
+            plain = data.decode(encoding, errors)
+            assert text == plain.removeprefix("\ufeff")
+
+    is_read()
+    tally(tries // 2, "files of any bytes")
+
+
+BLOCK = 64
+EDGE = b"a" * (BLOCK - 1)
+FILES: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "the corpus is empty"),
+    "one character": (b"a", "the corpus is too small: 1 characters"),
+    "three characters": (b"abc", "the corpus is too small: 3 characters"),
+    "a mark alone": (codecs.BOM_UTF8, "the corpus is empty"),
+    "a mark": (codecs.BOM_UTF8 + b"abcd", "abcd"),
+    "two marks": (codecs.BOM_UTF8 * 2 + b"abcd", "\ufeffabcd"),
+    "the mark of UTF-16": (codecs.BOM_UTF16_LE + "abcd".encode("utf-16-le"), "is not utf-8: 0xff at byte 0"),
+    "UTF-16 without a mark": ("abcd é".encode("utf-16-le"), "is not utf-8: 0xe9 at byte 10"),
+    "CRLF": (b"a\r\nb\r\n", "a\r\nb\r\n"),
+    "CR": (b"a\rb\rc\r", "a\rb\rc\r"),
+    "mixed line ends": (b"a\r\nb\nc\rd", "a\r\nb\nc\rd"),
+    "NUL": (b"a\0b\0", "a\0b\0"),
+    "control characters": (bytes(range(32)), "".join(map(chr, range(32)))),
+    "DEL and C1": ("\x7f\x80\x9b\x85".encode(), "\x7f\x80\x9b\x85"),
+    "Latin-1": ("déjà vu".encode("latin-1"), "is not utf-8: 0xe9 at byte 1"),
+    "cp1252 quotes": ("it’s “so”".encode("cp1252"), "is not utf-8: 0x92 at byte 2"),
+    "an invalid byte before the edge of a block": (EDGE[:-1] + b"\xffbcd", f"0xff at byte {BLOCK - 2}"),
+    "an invalid byte at the edge of a block": (EDGE + b"\xffbcd", f"0xff at byte {BLOCK - 1}"),
+    "an invalid byte after the edge of a block": (EDGE + b"a\xffbcd", f"0xff at byte {BLOCK}"),
+    "a character across the edge of a block": (EDGE + "é漢😀".encode(), EDGE.decode() + "é漢😀"),
+    "a character that is cut": (b"abcd\xe6\xbc", "0xe6 0xbc at byte 4"),
+    "half a pair as three bytes": (b"abcd\xed\xa0\x80", "0xed at byte 4"),
+    "too long a form": (b"abcd\xc0\xaf", "0xc0 at byte 4"),
+    "beyond Unicode": (b"abcd\xf4\x90\x80\x80", "0xf4 at byte 4"),
+    "NFD": ("e\u0301e\u0301".encode(), "e\u0301e\u0301"),
+    "a family of emoji": ("👨\u200d👩\u200d👧\u200d👦".encode(), "👨\u200d👩\u200d👧\u200d👦"),
+    "bidi": ("\u202eabc\u202c\u2066d\u2069".encode(), "\u202eabc\u202c\u2066d\u2069"),
+    "one endless line": (b"ab" * 100_000, "ab" * 100_000),
+    "a megabyte of combining marks": (("a" + "\u0301" * 500_000).encode(), "a" + "\u0301" * 500_000),
+    "line separators": ("a\u2028b\u2029c\x0bd\x0c".encode(), "a\u2028b\u2029c\x0bd\x0c"),
+    "the last code point": ("abc\U0010ffff".encode(), "abc\U0010ffff"),
+    "a pickle": (b"\x80\x04N.", "is not utf-8: 0x80 at byte 0"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
+def test_a_crafted_file_is_its_text_or_an_exact_error(
+    name: str, packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
+) -> None:
+    monkeypatch.setattr(reader, "BLOCK", BLOCK)
+    data, expected = FILES[name]
+    path = tmp_path / ("text.gz" if packed else "text.txt")
+    path.write_bytes(gzip.compress(data) if packed else data)
+    try:
+        notices: list[str] = []
+        corpus = Corpus.of(reader.stream([str(path)], DataConfig(), notices), 0.1)
+        found = corpus.vocabulary.decode([*corpus.train.tolist(), *corpus.val.tolist()])
+        assert found == expected
+    except CharRNNError as error:
+        message = str(error)
+        assert expected in message, message
+        assert "\n" not in message
+    tally(1, "crafted files, plain and packed")

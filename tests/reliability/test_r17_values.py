@@ -1,0 +1,125 @@
+"""R17: a value that cannot be is the same error by name, from a flag, the environment, YAML and Python; never a traceback."""
+
+import decimal
+import fractions
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from charrnn.cli.main import cli
+from charrnn.cli.options import given
+from charrnn.config import Knob, RunConfig, knobs, run_knobs
+from charrnn.config_yaml import read_yaml
+from charrnn.errors import ConfigError
+from charrnn.generation.sampling import Sampler
+
+TEXTS = [
+    "", " ", "-1", "0", "-0", "1e-3", "1e3", "1e999", "-1e999", "nan", "NaN", "inf", "-Infinity", "9" * 400, "0x10", "1_000", "１", "1,5",
+    "true", "no", "null", "none", "auto", "\x00", "\x1b[2J", "../../x", "a\nb", "12:30", "é" * 300, "[1]", "{}", "1 2", "--steps",
+]  # fmt: skip
+OBJECTS: list[Any] = [
+    None, True, False, -1, 0, 10**400, 1.5, -0.0, 1e-320, math.nan, math.inf, -math.inf, "", "abc", "1", b"1", [], [1], (), {}, {1},
+    object(),
+    1j, decimal.Decimal("1"), fractions.Fraction(1, 2), np.float64(1.0), np.int64(1), np.array([1, 2]), lambda: 1, int, Path("x"), "\ud800",
+]  # fmt: skip
+KNOBS = run_knobs()
+SAMPLING = knobs(Sampler)
+
+
+def outcome(call: Any) -> tuple[str, Any]:
+    """What somebody gets: the value, or the error without the words that say where it came from."""
+    try:
+        return "value", call()
+    except ConfigError as error:
+        assert "\n" not in str(error)
+        return "error", str(error)
+
+
+def from_flag(name: str, knob: Knob, text: str, command: str, these: dict[str, Knob]) -> Any:
+    found = cli.get_command(click.Context(cli), command)
+    assert found
+    return given(found.make_context(command, [f"{knob.flag}={text}"], auto_envvar_prefix=f"CHARRNN_{command.upper()}"), these)[name]
+
+
+def from_environment(name: str, knob: Knob, text: str, command: str, these: dict[str, Knob], monkeypatch: pytest.MonkeyPatch) -> Any:
+    found = cli.get_command(click.Context(cli), command)
+    assert found
+    with monkeypatch.context() as patch:
+        patch.setenv(f"CHARRNN_{command.upper()}_{name.upper()}", text)
+        return given(found.make_context(command, [], auto_envvar_prefix=f"CHARRNN_{command.upper()}"), these)[name]
+
+
+def spoken(found: tuple[str, Any], source: str) -> tuple[str, Any]:
+    return (found[0], found[1].replace(f" (from {source})", "")) if found[0] == "error" else found
+
+
+@pytest.mark.parametrize(
+    ("command", "these", "name"),
+    [("train", KNOBS, name) for name in KNOBS] + [("sample", SAMPLING, name) for name in SAMPLING],
+)
+def test_a_text_means_the_same_wherever_it_comes_from(
+    command: str, these: dict[str, Knob], name: str, monkeypatch: pytest.MonkeyPatch, tally: Any
+) -> None:
+    knob, tried = these[name], 0
+    for text in TEXTS:
+        flag = spoken(outcome(lambda text=text: from_flag(name, knob, text, command, these)), knob.flag)
+        assert flag[0] == "value" or flag[1].startswith(f"{name}: ")
+        tried += 1
+        if text and "\x00" not in text:  # an empty variable is none, and there is no NUL in one
+            variable = f"CHARRNN_{command.upper()}_{name.upper()}"
+            found = outcome(lambda text=text: from_environment(name, knob, text, command, these, monkeypatch))
+            assert spoken(found, variable) == flag
+            tried += 1
+        if command == "train" and text.isprintable():
+            found = outcome(lambda text=text: read_yaml(f"{name}: {json.dumps(text, ensure_ascii=False)}\n", "run.yaml")[name])
+            assert spoken(found, "run.yaml") == flag
+            tried += 1
+        if flag[0] == "value" and command == "train":  # and what was taken can be used
+            flat = outcome(lambda value=flag[1]: RunConfig.from_flat({name: value}).flat()[name])
+            assert flat[0] == "error" or flat[1] == flag[1] or flag[1] == "auto"
+    tally(tried, "texts given for a knob by flag, environment and YAML")
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_an_object_is_a_value_that_can_be_or_an_error_by_name(name: str, tally: Any) -> None:
+    for thing in OBJECTS:
+        kind, found = outcome(lambda thing=thing: RunConfig.from_flat({name: thing}).flat()[name])
+        if kind == "error":
+            assert found.startswith(f"{name}"), found
+        else:
+            assert type(found) in (type(None), int, float, str)
+            assert not isinstance(found, float) or math.isfinite(found)
+    tally(len(OBJECTS), "objects given for a knob in Python")
+
+
+@pytest.mark.parametrize("name", SAMPLING)
+def test_an_object_is_a_setting_of_the_sampler_or_an_error_by_name(name: str, tally: Any) -> None:
+    for thing in OBJECTS:
+        kind, found = outcome(lambda thing=thing: getattr(Sampler(**{name: thing}), name))
+        assert found is None or kind == "error" or math.isfinite(found)
+        assert kind == "value" or found.startswith(f"{name}: ")
+    tally(len(OBJECTS), "objects given to the sampler")
+
+
+YAML = [
+    "steps: 1e-3", "steps: no", "steps: 12:30", "steps: 0o10", "steps: 5\nsteps: 6", "a: &a 1\nsteps: *a", "<<: {steps: 1}", "- 1",
+    "steps: [1]", "steps: {a: 1}", "? [1]\n: 2", "!!python/object/apply:os.system ['touch touched']", "{", "steps: 'a",
+    "steps: !!python/name:os.system 1\nsteps: 2", "%YAML 9.9\n---\nsteps: x", "steps: 5\n---\nsteps: 6", "[" * 5000, "a: " * 2000, "\x00",
+    "steps:\n  - 1", "'': 1", "5: 5", "\ufeff{", "&a [*a]", "steps: !!binary abc", "~: 1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", YAML, ids=range(len(YAML)))
+def test_a_trap_of_yaml_is_one_line_and_does_nothing(text: str, here: Path, tally: Any) -> None:
+    Path("run.yaml").write_text(text)
+    result = CliRunner().invoke(cli, ["train", "-c", "run.yaml"])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1), result
+    assert result.stderr.startswith("Error: ")
+    assert [path.name for path in here.iterdir()] == ["run.yaml"]
+    tally(1, "traps of YAML")

@@ -1,0 +1,143 @@
+"""R18: pipes, closed streams, strange terminals and locales: the right text, the right exit code, and no traceback."""
+
+import os
+import pty
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn import checkpoint as checkpoints
+from charrnn.checkpoint import Checkpoint
+from charrnn.config import ModelConfig
+from charrnn.shapes import shapes
+from charrnn.vocab import Vocabulary
+
+CHARRNN = f"{sys.executable} -m charrnn"
+VOCABULARY = Vocabulary.of("\nab é漢😀")
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 10
+SMALL = "--steps 3 --hidden-size 4 --num-layers 1 --embedding-size 2 --threads 1"
+
+
+@pytest.fixture
+def home(here: Path) -> Path:
+    """A directory with a model that writes all of its characters, and a text."""
+    config = ModelConfig(hidden_size=2, num_layers=1, embedding_size=2)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in shapes(config, len(VOCABULARY)).items()}
+    checkpoints.write(here / "model", Checkpoint(VOCABULARY, config, weights, 0, {}))
+    (here / "text.txt").write_text(TEXT)
+    return here
+
+
+def shell(script: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """A script in a shell that stops at nothing; ``charrnn`` stands for this package's command."""
+    env = os.environ | {"PYTHONPATH": str(Path(charrnn.__file__).parents[1])} | environment
+    script = f'set -o pipefail; charrnn() {{ {CHARRNN} "$@"; }}\n{script}'
+    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, check=False, timeout=100)
+    assert b"Traceback" not in done.stderr + done.stdout, done.stderr.decode()
+    assert b"Exception ignored" not in done.stderr, done.stderr.decode()
+    return done
+
+
+def test_a_reader_that_goes_away(home: Path, tally: Any) -> None:
+    for more in ({}, {"PYTHONUNBUFFERED": "1"}):
+        done = shell("charrnn sample model -n 100000 -s 1 | head -c 10; echo ${PIPESTATUS[0]}", **more)
+        assert done.stdout.decode(errors="replace").splitlines()[-1] == "141"
+    tally(2, "readers that go away")
+
+
+def test_closed_streams(home: Path, tally: Any) -> None:
+    assert shell("charrnn sample model -n 5 -s 1 <&-").returncode == 0
+    assert shell("charrnn sample model -n 5 -s 1 2>&-").stdout.decode() == charrnn.load("model").generate(length=5, seed=1) + "\n"
+    assert shell("charrnn train - <&-").returncode in (1, 2)
+    assert shell(f"charrnn train text.txt {SMALL} >&- 2>&-").returncode == 0
+    shell("charrnn sample model -n 5 >&-")  # no traceback, whatever the exit code
+    tally(5, "commands with closed streams")
+
+
+def test_a_full_device(home: Path, tally: Any) -> None:
+    done = shell("charrnn sample model -n 50 -s 1 > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1].startswith("Error: ")
+    assert shell("charrnn info model --json > /dev/full").returncode == 1
+    tally(2, "commands that write to a full device")
+
+
+@pytest.mark.parametrize(
+    "locale", [{"LC_ALL": "C"}, {"LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "cp1252"}], ids=str
+)
+def test_any_locale(locale: dict[str, str], home: Path, tally: Any) -> None:
+    done = shell("charrnn sample model -n 60 -s 1 -p é漢", **locale)
+    assert done.stdout.decode() == "é漢" + charrnn.load("model").generate("é漢", length=60, seed=1) + "\n"
+    tally(1, "locales")
+
+
+def test_a_terminal(home: Path, tally: Any) -> None:
+    leader, follower = pty.openpty()
+    env = os.environ | {"PYTHONPATH": str(Path(charrnn.__file__).parents[1]), "TERM": "dumb", "COLUMNS": "20"}
+    words = [sys.executable, "-m", "charrnn", "train", "text.txt", *SMALL.split()]
+    with subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=env) as started:
+        os.close(follower)
+        shown = b""
+        try:
+            while more := os.read(leader, 4096):
+                shown += more
+        except OSError:  # the end of a terminal
+            pass
+        assert started.wait() == 0
+    os.close(leader)
+    assert b"Traceback" not in shown
+    assert b"write with: charrnn sample text" in shown
+    tally(1, "terminals")
+
+
+def test_a_terminal_that_goes_away(home: Path, tally: Any) -> None:
+    """The run hears SIGHUP, saves, and can be gone on with."""
+    leader, follower = pty.openpty()
+    env = os.environ | {"PYTHONPATH": str(Path(charrnn.__file__).parents[1])}
+    words = [
+        sys.executable,
+        "-m",
+        "charrnn",
+        "train",
+        "text.txt",
+        *SMALL.replace("--steps 3", "--steps 1000000").split(),
+        "--eval-every",
+        "50",
+    ]
+    with subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=env, start_new_session=True) as started:
+        os.close(follower)
+        shown = b""
+        while b"saved" not in shown:
+            shown += os.read(leader, 4096)
+        os.close(leader)
+        started.terminate()  # as a shell does with what it started, after the terminal itself has gone
+        assert started.wait() in (129, 143)
+    assert shell("charrnn info text").returncode == 0
+    tally(1, "terminals that go away")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_cannot_be_written_to(home: Path, tally: Any) -> None:
+    (home / "checkpoints").mkdir()
+    (home / "checkpoints").chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        done = shell(f"charrnn train text.txt {SMALL}")
+    finally:
+        (home / "checkpoints").chmod(stat.S_IRWXU)
+    assert done.returncode == 1
+    assert "Permission denied" in done.stderr.decode().splitlines()[-1]
+    tally(1, "directories that cannot be written to")
+
+
+def test_runs_dir_is_a_file_or_in_a_file(home: Path, tally: Any) -> None:
+    for runs_dir in ("text.txt", "text.txt/below", "/proc/nothing"):
+        done = shell(f"charrnn train text.txt {SMALL} --runs-dir {runs_dir}")
+        assert done.returncode == 1
+        assert done.stderr.decode().splitlines()[-1].startswith("Error: ")
+    tally(3, "run directories that cannot be")
