@@ -10,6 +10,7 @@ and ``"auto"``.
 import dataclasses
 import difflib
 import math
+import numbers
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class Knob:
 
     def refuse(self, value: object, source: str = "") -> ConfigError:
         place = f" (from {source})" if source else ""
-        return ConfigError(f"{self.name}: {value!r} is not possible{place}; give {self.expected()}")
+        return ConfigError(f"{self.name}: {_shown(value)} is not possible{place}; give {self.expected()}")
 
     def parse(self, text: str, source: str = "") -> Any:
         """The value that a flag, an environment variable or a YAML scalar spells."""
@@ -79,20 +80,29 @@ class Knob:
 
     def check(self, value: Any, source: str = "") -> Any:
         """The value itself, an int made a float where that is the kind; refuses the wrong type, NaN and infinity."""
-        if value is None or (value == "auto" and self.kind is not str):
+        if value is None or (isinstance(value, str) and value == "auto" and self.kind is not str):
             allowed = self.none if value is None else self.auto
         elif self.kind is str:
             allowed = isinstance(value, str) and (value in self.choices if self.choices else bool(value))
         else:
-            number = int if self.kind is int else (int, float)
+            number = numbers.Integral if self.kind is int else numbers.Real  # NumPy's are among them
             allowed = isinstance(value, number) and not isinstance(value, bool) and self._within(value)
             value = self.kind(value) if allowed else value
         if not allowed:
             raise self.refuse(value, source)
         return value
 
-    def _within(self, value: float) -> bool:
+    def _within(self, value: Any) -> bool:
         return abs(value) < math.inf and value > self.above and self.low <= value <= self.high
+
+
+def _shown(value: object) -> str:
+    """A value in an error: in one line, and no longer than somebody wants to read."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of so many digits
+        text = "a number of thousands of digits"
+    return " ".join(text.split())[:500]
 
 
 def knob(default: Any, help: str, **limits: Any) -> Any:
@@ -241,7 +251,7 @@ class RunConfig(Checked):
 def is_auto(name: str, value: Any) -> bool:
     """Whether a value leaves a knob to the autopilot."""
     knob_ = run_knobs().get(name)
-    return knob_ is not None and knob_.planned and value == "auto"
+    return knob_ is not None and knob_.planned and isinstance(value, str) and value == "auto"
 
 
 def run_knobs() -> dict[str, Knob]:

@@ -88,6 +88,8 @@ class Held:
         OSError: it cannot be made, or the file system knows no locks.
     """
 
+    handle = -1
+
     def __init__(self, path: Path) -> None:
         _make_directory(path.parent)
         self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -129,8 +129,12 @@ class Run:
         """Remove what a killed process left half-written."""
         clean(self.path)
 
-    def remove(self) -> None:
-        """Delete the run, and nothing that is not one."""
+    def check_removable(self) -> None:
+        """See that what stands here is a run and nothing else.
+
+        Raises:
+            RunExistsError: it is a file, or holds what no run wrote.
+        """
         if not self.path.is_dir():
             raise RunExistsError(f"{self.path} is a file, no run, and was not deleted; move it away, or give another --name")
         strange = [
@@ -143,6 +147,10 @@ class Run:
                 f"{self.path} holds what no run wrote ({', '.join(sorted(strange)[:3])}) and was not deleted; "
                 "move it away, or give another --name"
             )
+
+    def remove(self) -> None:
+        """Delete the run, and nothing that is not one."""
+        self.check_removable()
         try:
             shutil.rmtree(self.path.resolve())
             self.path.unlink(missing_ok=True)  # where it was a link to a directory elsewhere

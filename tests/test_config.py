@@ -68,6 +68,7 @@ OTHER: dict[str, Any] = {
     "save_every": None,
     "sample_every": None,
     "keep": 9,
+    "on_save_error": "continue",
     "threads": 10,
     "device": "cpu",
     "precision": "fp32",

@@ -53,6 +53,8 @@ def launch(
     run = Run(Path(config.runs_dir) / (config.name or default_name(config.corpus)))
     if run.exists() and not overwrite:
         raise _exists(run)
+    if run.path.exists() and overwrite:
+        run.check_removable()
     config, corpus, _ = prepare(given, text, tell, started)
     config = config.replace(name=run.path.name)
     trainer = Trainer(config, corpus, run)

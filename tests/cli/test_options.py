@@ -56,6 +56,7 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "save_every": ("NONE", None),
     "sample_every": ("auto", "auto"),
     "keep": ("1", 1),
+    "on_save_error": ("Continue", "continue"),
     "threads": (" 2 ", 2),
     "device": ("CPU", "cpu"),
     "precision": ("fp32", "fp32"),

@@ -39,8 +39,8 @@ def cut_metrics() -> dict[str, Any]:
 
 MUTATIONS = {
     "one character is another": (text(TEXT[:100] + "b" + TEXT[101:]), "but other ones"),
-    "a character more": (text(TEXT + "b"), "924 characters and 20 symbols then, 925 and 20 now"),
-    "a character less": (text(TEXT[:-1]), "924 characters and 20 symbols then, 923 and 20 now"),
+    "a character more": (text(TEXT + "b"), "924 characters and 21 symbols then, 925 and 21 now"),
+    "a character less": (text(TEXT[:-1]), "924 characters and 21 symbols then, 923 and 21 now"),
     "a symbol more": (text(TEXT[:-2] + "é\n"), "(in one of them only: 'é')"),
     "other line ends": (text(TEXT.replace("\n", "\r\n")), "'\\r'"),
     "the text is gone": (lambda: Path("corpus.txt").unlink() or {}, "the text of the run"),

@@ -40,7 +40,8 @@ def run(corpus: Path, here: Path) -> Path:
 
 def test_a_new_run_is_a_configuration_and_empty_metrics(corpus: Path, here: Path) -> None:
     trainer = launch(KNOBS)
-    assert sorted(files(here)) == ["checkpoints/corpus/config.yaml", "checkpoints/corpus/metrics.jsonl", "corpus.txt"]
+    lock, run = "checkpoints/.corpus.lock", "checkpoints/corpus"
+    assert sorted(files(here)) == [lock, f"{run}/config.yaml", f"{run}/metrics.jsonl", "corpus.txt"]
     assert (here / "checkpoints/corpus/metrics.jsonl").read_bytes() == b""
     assert (trainer.step, trainer.steps) == (0, 2)
 

@@ -1,6 +1,7 @@
 """Every auto becomes a value, every knob does something, and config.yaml makes the same run again."""
 
 import itertools
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,6 +93,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "save_every": (3, "files", {}),
     "sample_every": (3, "samples", {}),
     "keep": (1, "files", {"save_every": 2}),
+    "on_save_error": ("continue", "error", {}),  # with no room on the disk
     "threads": (2, "threads", {}),
     "device": ("cuda", "error", {}),
     "precision": ("bf16", "weights", {}),
@@ -112,6 +114,8 @@ def test_a_second_value_of_every_knob_changes_what_it_is_for(name: str, texts: P
     assert name in SECOND, f"{name} is a knob without a second value here; say what it changes"
     second, changed, besides = SECOND[name]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    if name == "on_save_error":
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
     first = outcome(SMALL | besides)
     other = outcome(SMALL | besides | ({} if changed == "place" else {"name": "second"}) | {name: second})
     assert first.get(changed) != other.get(changed)
