@@ -1,0 +1,198 @@
+"""A run is looked after before it begins and while it is saved: room on the disk, errors of the disk, numbers that are none."""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn import checkpoint as checkpoints
+from charrnn.errors import CheckpointError
+from charrnn.runs import Run
+from charrnn.training.launch import launch
+from charrnn.training.report import Report
+from charrnn.training.snapshot import not_a_number, restore, snapshot
+from charrnn.training.trainer import Trainer
+
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+KNOBS = {
+    "name": "run", "steps": 6, "batch_size": 4, "sequence_length": 40, "hidden_size": 8, "num_layers": 2, "embedding_size": 4,
+    "patience": None, "eval_every": None, "save_every": 1, "sample_every": None, "threads": 1, "device": "cpu", "precision": "fp32",
+    "keep": 2, "report_every": 1,
+}  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("here", "one_thread")
+
+
+def steps(run: Run) -> list[int]:
+    return [int(path.name.removeprefix("step-")) for path in run.steps()]
+
+
+# There and back
+
+
+def test_a_restored_run_is_the_same_to_the_last_tensor() -> None:
+    trainer = launch(KNOBS, text=TEXT)
+    for _ in range(3):
+        trainer.train_step()
+    found = snapshot(trainer, 1.5)
+    assert found.about["val_loss"] == 1.5
+    assert not_a_number(found) is None
+    trainer.let_go()
+    other = launch(KNOBS, text=TEXT, overwrite=True)
+    restore(other, found)
+    again = snapshot(other, 1.5)
+    assert (again.about, again.trainer) == (found.about, found.trainer)
+    for name, value in (found.weights | found.trainer_tensors).items():
+        np.testing.assert_array_equal((again.weights | again.trainer_tensors)[name], value)
+    assert other.train_step() == trainer.train_step()
+
+
+# Room on the disk
+
+
+def free(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=room))
+
+
+def test_a_run_that_will_not_fit_is_refused_before_it_begins(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        free(patch, 10_000)
+        with pytest.raises(CheckpointError) as error:
+            launch(KNOBS, text=TEXT)
+    words = "4 checkpoints of 0.0 MiB have to fit there, and 0.0 MiB are free; make room, give a smaller --keep, or another --runs-dir"
+    assert str(error.value) == f"checkpoints/run: {words}"
+    assert not Path("checkpoints/run").exists()
+    list(launch(KNOBS, text=TEXT).run())  # the lock has been let go
+
+
+def test_as_much_room_as_is_asked_for_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers of a checkpoint, four times: two that are kept, the best, and one that is being written."""
+    trainer = launch(KNOBS, text=TEXT)
+    for _ in range(2):
+        trainer.train_step()
+    found = snapshot(trainer)
+    trainer.let_go()
+    one = sum(value.nbytes for name, value in (found.weights | found.trainer_tensors).items() if "optimizer.step" not in name)
+    free(monkeypatch, 4 * one)
+    launch(KNOBS, text=TEXT, overwrite=True).let_go()
+    shutil.rmtree("checkpoints/run")
+    free(monkeypatch, 4 * one - 1)
+    with pytest.raises(CheckpointError, match="make room"):
+        launch(KNOBS, text=TEXT)
+    launch(KNOBS | {"on_save_error": "continue"}, text=TEXT).let_go()
+
+
+def test_what_the_run_has_already_counts_as_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = launch(KNOBS | {"keep": 9}, text=TEXT)
+    list(trainer.run())
+    assert trainer.directory
+    free(monkeypatch, 0)
+    launch({"name": "run", "steps": 8, "keep": 1}, text=TEXT, resume=True).let_go()
+    launch(KNOBS, text=TEXT, overwrite=True).let_go()
+
+
+# Errors of the disk
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, at: Callable[[int], bool], code: int = errno.ENOSPC) -> None:
+    """Let the saves of these steps fail."""
+    write = checkpoints.write
+
+    def refused(path: Path, checkpoint: Any) -> None:
+        if at(checkpoint.about["step"]):
+            raise CheckpointError(f"{path} could not be written: {os.strerror(code)} (0 MiB free there); make room there")
+        write(path, checkpoint)
+
+    monkeypatch.setattr(checkpoints, "write", refused)
+
+
+def reports(trainer: Trainer) -> list[Report]:
+    return [report for report in trainer.run() if report.final is None]
+
+
+def test_stop_ends_the_run_and_it_goes_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    list(launch(KNOBS | {"name": "whole"}, text=TEXT).run())
+    with monkeypatch.context() as patch:
+        failing(patch, lambda step: step == 3)
+        with pytest.raises(CheckpointError, match="No space left on device"):
+            list(launch(KNOBS, text=TEXT).run())
+    run = Run(Path("checkpoints/run"))
+    assert steps(run) == [1, 2]
+    list(launch({"name": "run"}, text=TEXT, resume=True).run())
+    for name in ("model.safetensors", "trainer.safetensors"):
+        assert (run.step(6) / name).read_bytes() == (Path("checkpoints/whole/step-00000006") / name).read_bytes()
+    assert run.metrics.read_bytes() == Path("checkpoints/whole/metrics.jsonl").read_bytes()
+
+
+def test_continue_says_so_and_trains_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    list(launch(KNOBS | {"name": "whole"}, text=TEXT).run())
+    failing(monkeypatch, lambda step: step in (2, 3))
+    trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
+    found = reports(trainer)
+    assert [report.step for report in found] == [1, 2, 3, 4, 5, 6]
+    assert [report.step for report in found if report.unsaved] == [2, 3]
+    assert [report.step for report in found if report.saved] == [1, 4, 5, 6]
+    assert str(found[1].unsaved).startswith("checkpoints/run/step-00000002 could not be written: No space left on device")
+    assert Path("checkpoints/run/step-00000006/model.safetensors").read_bytes() == (
+        Path("checkpoints/whole/step-00000006/model.safetensors").read_bytes()
+    )
+
+
+def stopped(trainer: Trainer, after: int | None) -> None:
+    """Run, and ask to stop after a step: the next one is the last."""
+    for report in trainer.run():
+        trainer.stop_requested = report.step == after
+
+
+@pytest.mark.parametrize("stop_at", [None, 4])
+def test_the_last_checkpoint_of_a_run_has_to_be_written(stop_at: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = stop_at or 6
+    failing(monkeypatch, lambda step: step == end)
+    trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        stopped(trainer, end - 1 if stop_at else None)
+    assert steps(Run(Path("checkpoints/run")))[-1] == end - 1
+
+
+class Disk:
+    """metrics.jsonl on a disk that takes so many bytes and no more, until it is given room."""
+
+    def __init__(self, file: Any, room: int) -> None:
+        self.file, self.room = file, room
+
+    def write(self, data: bytes) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = min(self.room, len(data))
+        self.room -= taken
+        return int(self.file.write(data[:taken]))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+def test_lines_that_a_full_disk_does_not_take_are_written_once_there_is_room(tmp_path: Path) -> None:
+    trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
+    with open(tmp_path / "metrics.jsonl", "ab", buffering=0) as file:
+        disk: Any = Disk(file, 30)
+        for step in range(5):
+            trainer._write_line(disk, {"step": step, "note": "x" * 10})
+        assert trainer.metrics_bytes == 0  # not one whole line fitted
+        disk.room = 10_000
+        trainer._write_line(disk, {"step": 5, "note": "x" * 10})
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 1, 2, 3, 4, 5]
+    assert trainer.metrics_bytes == (tmp_path / "metrics.jsonl").stat().st_size
+
+
+def test_a_full_disk_under_metrics_stops_a_run_that_is_to_stop() -> None:
+    trainer = launch(KNOBS, text=TEXT)
+    with open("metrics.jsonl", "ab", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        trainer._write_line(Disk(file, 3), {"step": 1})  # type: ignore[arg-type]
