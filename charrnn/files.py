@@ -121,7 +121,11 @@ class Held:
 
 
 def clean(directory: Path) -> None:
-    """Remove what a killed process left half-written."""
+    """Remove what a killed process left half-written; bring back what it was about to replace."""
+    for old in directory.glob(".*.tmp-*-old"):
+        path = directory / old.name[1:].partition(".tmp-")[0]
+        if not path.exists():
+            old.rename(path)
     for leftover in directory.glob(".*.tmp-*"):
         shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 

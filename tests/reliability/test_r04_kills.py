@@ -83,6 +83,22 @@ def points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     yield from range(len(calls))
 
 
+def test_a_kill_before_each_call_of_a_save_that_replaces_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any) -> None:
+    for at in range(25):
+        run = Run(tmp_path / f"run-{at}")
+        save(run, 1)
+
+        def killed(run: Run = run, at: int = at) -> None:
+            counted(pytest.MonkeyPatch(), at)
+            save(run, 1)
+
+        assert ended(forked(killed)) in (-signal.SIGKILL, 0)
+        run.clean()
+        assert [path.name for path in run.path.iterdir()] == [run.step(1).name]
+        assert is_of(run.step(1), 1)
+    tally(25, "kills, one before each call of a save that replaces a checkpoint")
+
+
 def test_a_kill_before_each_call_of_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any) -> None:
     numbers = list(points(tmp_path, monkeypatch))
     for at in numbers:
