@@ -35,8 +35,8 @@ from machine import describe
 from texts import DATA, TEXTS
 
 LEDGER = Ledger("recipe")
-STEPS = 1_000  # of 16 x 64 characters: 7.6 passes
-CHARACTERS = 150_000
+STEPS = 700  # of 16 x 64 characters: 8 passes
+CHARACTERS = 100_000
 HELD_OUT = 0.1
 COMPARED = ("shakespeare", "penn", "python")
 SEEDS = {"as it is": 3}  # the spread between seeds, beside which a difference has to be read
