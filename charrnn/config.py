@@ -183,7 +183,10 @@ class TrainConfig(Checked):
         "auto", "steps between validation losses; auto: twenty in all, or each 5,000th", low=1, auto=True, none=True
     )
     patience: int | None = knob(
-        4, "stop after so many validations in a row without a better loss, once the text was read; none: train on", low=1, none=True
+        4,
+        "stop once so many validations were worse than the best by a hundredth, after the text was read once; none: train on",
+        low=1,
+        none=True,
     )
     save_every: int | Auto | None = knob("auto", "steps between checkpoints; auto: with each validation", low=1, auto=True, none=True)
     sample_every: int | Auto | None = knob("auto", "steps between short samples; auto: five in all", low=1, auto=True, none=True)

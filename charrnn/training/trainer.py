@@ -36,6 +36,7 @@ from charrnn.training.snapshot import not_a_number, snapshot, to_array
 BETAS = (0.9, 0.99)  # the second is shorter than Adam's 0.999: runs of minutes have few steps
 EVAL_CHARACTERS = 50_000  # the most that a validation while training reads
 EVAL_LANES = 16
+WORSE = 1.01  # times the best validation loss, to count as worse: one as good may get better yet as the learning rate falls
 
 
 class Trainer:
@@ -60,7 +61,7 @@ class Trainer:
         self.optimizer = _optimizer(self.model, knobs.weight_decay)
         self.state: Tensor | None = None  # (L, P, B, H)
         self.loss_sum, self.loss_count = 0.0, 0  # since the last line of metrics.jsonl
-        self.stale = 0  # validations since the best, once the text has been read
+        self.stale = 0  # validations worse than the best, since it was found and the text has been read
         self.metrics_bytes, self.unwritten = 0, b""  # of metrics.jsonl: what stands there, and what the disk did not take yet
         self.unsaved: str | None = None
         self.held: Held | None = None  # the run's lock
@@ -68,7 +69,7 @@ class Trainer:
 
     @property
     def turned(self) -> bool:
-        """Whether the validation loss has turned: it found nothing better for as long as patience lasts."""
+        """Whether the validation loss has turned: it was worse than its best for as long as patience lasts."""
         patience = self.config.train.patience
         return patience is not None and self.stale >= patience
 
@@ -155,9 +156,12 @@ class Trainer:
         val_loss = self.validate() if len(self.corpus.val) and (last or _due(knobs.eval_every, self.step)) else None
         if val_loss is not None and not math.isfinite(val_loss):
             raise DivergedError(f"after step {self.step} the validation loss is {val_loss:g}; {self._advice()}")
-        better = val_loss is not None and val_loss < self.directory.best_val_loss()
-        if val_loss is not None:  # what has not been read once cannot be known by heart
-            self.stale = 0 if better or self.step < self.lanes.steps_per_epoch else self.stale + 1
+        best = self.directory.best_val_loss()
+        better = val_loss is not None and val_loss < best
+        if better or self.step < self.lanes.steps_per_epoch:  # what has not been read once cannot be known by heart
+            self.stale = 0
+        elif val_loss is not None and val_loss > WORSE * best:
+            self.stale += 1
         train_loss = None
         if last or val_loss is not None or _due(knobs.report_every, self.step):
             train_loss = self.loss_sum / self.loss_count

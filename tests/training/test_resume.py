@@ -325,7 +325,7 @@ def test_a_run_is_found_by_its_corpus_before_its_name(half: Path, here: Path) ->
 WORSENING = "ab" * 90 + "cd" * 10
 TURNING = KNOBS | {
     "corpus": ["worse.txt"], "steps": 30, "batch_size": 2, "hidden_size": 8, "num_layers": 1, "embedding_size": 4, "eval_every": 2,
-    "patience": 3, "save_every": 2, "keep": 9, "threads": 1,
+    "patience": 3, "save_every": 2, "keep": 9, "threads": 1, "learning_rate": 1.0,
 }  # fmt: skip
 
 

@@ -356,7 +356,7 @@ def validating(losses: list[float], **knobs: Any) -> tuple[Trainer, list[Report]
 
 
 @pytest.mark.parametrize("patience", [1, 3])
-def test_a_run_whose_validation_loss_turns_ends_after_so_many_validations_without_a_better_one(patience: int) -> None:
+def test_a_run_whose_validation_loss_turns_ends_after_so_many_validations_that_are_worse(patience: int) -> None:
     trainer, reports = trained(WORSENING, steps=50, eval_every=2, patience=patience, save_every=1)
     *steps, final = reports
     assert [report.step for report in steps] == list(range(1, 2 + 2 * patience + 1))  # the first validation, after step 2, is the best
@@ -392,7 +392,7 @@ def test_patience_is_four_validations_where_it_is_not_given() -> None:
     [
         ([3.0, 4.0, 2.0, 5.0, 5.0], 2, 5),  # a better one counts anew
         ([3.0, 4.0, 2.0, 5.0, 5.0, 5.0], 3, 6),
-        ([2.0, 2.0, 2.0], 2, 3),  # the same is not better
+        ([2.0, 2.0, 2.019, 2.021, 2.0, 2.03], 2, 6),  # what is not a hundredth worse counts nothing
         ([3.0, 4.0, 3.5, 3.2], 3, 4),  # better than the one before is not better than the best
         ([3.0, 2.0, 4.0], 1, 3),
     ],
