@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -39,7 +40,10 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            found = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where an error can still be told
+            return found
         except CharRNNError as error:
             tell(f"Error: {error}")
             sys.exit(2 if isinstance(error, ConfigError) else 1)
@@ -49,8 +53,18 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             sys.exit(130)
         except BrokenPipeError:  # the reader of the text has gone; that is no error
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_stdout()
             sys.exit(141)
+        except OSError as error:
+            _drop_stdout()
+            tell(f"Error: {error.filename or 'standard output'}: {error.strerror or error}; see what is there, and whether there is room")
+            sys.exit(1)
+
+
+def _drop_stdout() -> None:
+    """What waits to be written goes nowhere, so that nothing is said about it at the very end."""
+    with suppress(OSError, ValueError, AttributeError):  # it is closed already, or no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 EXAMPLES = """
@@ -74,6 +88,11 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """The console script."""
+    for handle in range(3):  # of a stream that was closed; the next file that is opened would stand in its place
+        try:
+            os.fstat(handle)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")

@@ -105,7 +105,8 @@ def sample(
       charrnn sample places --stop '\\n' --num-samples 20
     """
     settings = given(ctx, knobs(Sampler))
-    stop = tuple(re.sub(r"\\([nrt\\])", lambda found: ESCAPES[found[1]], each) for each in stop)
+    prompt = _typed(prompt)
+    stop = tuple(re.sub(r"\\([nrt\\])", lambda found: ESCAPES[found[1]], _typed(each)) for each in stop)
     if prompt_file is not None:
         if prompt:
             raise ConfigError("prompt and prompt_file: both are given; leave one of them out")
@@ -139,6 +140,14 @@ def sample(
         _write(Path(str(output)), "".join(kept).encode())
 
 
+def _typed(text: str) -> str:
+    """A text from the command line, as UTF-8 whatever the locale took it for."""
+    try:
+        return os.fsencode(text).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text
+
+
 def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, tuple[str, ...]]:
     """The model leaning toward a file, which is read as the run's corpus was; and what there is to say of the file."""
     from tqdm import tqdm
@@ -162,6 +171,8 @@ def _write(path: Path, data: bytes) -> None:
 
 def _show(pieces: Iterable[str]) -> None:
     """On stdout, each piece as it comes."""
+    if sys.stdout is None:
+        raise GenerationError("standard output is closed; give a file with --output")
     for piece in pieces:
         sys.stdout.write(piece)
         sys.stdout.flush()
