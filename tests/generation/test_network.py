@@ -13,13 +13,13 @@ from charrnn.generation import network
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import log_probabilities
 from charrnn.recall import NOTHING, ORDERS, recall
-from charrnn.shapes import shapes
+from charrnn.shapes import GATES, shapes
 from charrnn.training import model as training
 from charrnn.training.model import CharRNN
 
 V, T, B, W = 11, 200, 3, 40
 SIZES = [(cell, num_layers) for cell in CELLS for num_layers in (1, 3)]
-GATE_PAIRS = [(cell, *pair) for cell in CELLS for pair in combinations(range(CELLS[cell].gates), 2)]
+GATE_PAIRS = [(cell, *pair) for cell in CELLS for pair in combinations(range(GATES[cell]), 2)]
 over_sizes = pytest.mark.parametrize(("cell", "num_layers"), SIZES)
 over_windows = pytest.mark.parametrize("window", [None, 2, W, 2 * T])
 
@@ -123,7 +123,7 @@ def test_the_comparison_sees_any_two_gates_swapped(cell, first, second, num_laye
     weights = weights_of(model)
     for name in weights:
         if ".rnn." in name:
-            gates = np.split(weights[name], CELLS[cell].gates)
+            gates = np.split(weights[name], GATES[cell])
             gates[first], gates[second] = gates[second], gates[first]
             weights[name] = np.concatenate(gates)
     assert np.abs(numpy_logits(Network(config, V, weights), idx) - torch_logits(model, idx)).max() > 1e-2
