@@ -570,7 +570,7 @@ SLOW = KNOBS | {"corpus": ["corpus.txt"], "name": "run", "hidden_size": 8, "eval
 
 @pytest.mark.usefixtures("corpus", "one_thread")
 def test_the_command_of_a_run_that_ended_early_without_a_rise_works() -> None:
-    run = validated([2.5, 2.505, 2.505], SLOW | {"steps": 9, "patience": 2, "batch_size": 8, "sequence_length": 100})  # a step reads it all
+    run = validated([0.5, 0.506, 0.506], SLOW | {"steps": 9, "patience": 2, "batch_size": 8, "sequence_length": 100})  # a step reads it all
     assert run.steps()[-1].name == "step-00000003"
     result = call(*words(found(run).command))
     assert result.exit_code == 0, result.stderr
