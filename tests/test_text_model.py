@@ -134,7 +134,8 @@ def test_another_seed_gives_another_text(model):
 
 
 def test_without_a_seed_every_text_is_another(model):
-    assert len({model.generate(length=100) for _ in range(5)}) == 5
+    # hot, since a cold model of random weights may write one symbol for ever, whatever the seed
+    assert len({model.generate(length=100, temperature=100.0) for _ in range(5)}) == 5
 
 
 def test_a_sample_without_a_seed_says_which_seed_writes_it_again(model):

@@ -119,7 +119,7 @@ def sample(
     prompt, changes = model.vocabulary.repair(prompt, unknown)
     if adapt_to is not None:
         model, more = _adapted(model, adapt_to, unknown)
-        changes = [*changes, *more]
+        changes += more
     sampler = model.sampler(**settings)
     seed = secrets.randbelow(2**32) if seed is None else seed
     model.stream(prompt, length=length, seed=seed, stop=stop, **settings)  # refuses what is not possible before anything is said

@@ -156,12 +156,14 @@ class Trainer:
         val_loss = self.validate() if len(self.corpus.val) and (last or _due(knobs.eval_every, self.step)) else None
         if val_loss is not None and not math.isfinite(val_loss):
             raise DivergedError(f"after step {self.step} the validation loss is {val_loss:g}; {self._advice()}")
-        best = self.directory.best_val_loss()
-        better = val_loss is not None and val_loss < best
-        if better or self.step < self.lanes.steps_per_epoch:  # what has not been read once cannot be known by heart
-            self.stale = 0
-        elif val_loss is not None and val_loss > WORSE * best:
-            self.stale += 1
+        better = False
+        if val_loss is not None:
+            best = self.directory.best_val_loss()  # which reads files, so not at every step
+            better = val_loss < best
+            if better or self.step < self.lanes.steps_per_epoch:  # what has not been read once cannot be known by heart
+                self.stale = 0
+            elif val_loss > WORSE * best:
+                self.stale += 1
         train_loss = None
         if last or val_loss is not None or _due(knobs.report_every, self.step):
             train_loss = self.loss_sum / self.loss_count
