@@ -93,7 +93,7 @@ class Knob:
         return value
 
     def _within(self, value: Any) -> bool:
-        return abs(value) < math.inf and value > self.above and self.low <= value <= self.high
+        return bool(abs(value) < math.inf and value > self.above and self.low <= value <= self.high)
 
 
 def _shown(value: object) -> str:

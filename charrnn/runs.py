@@ -9,6 +9,7 @@ import re
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +97,11 @@ class Run:
             steps, whole = self.steps(), 0
             if len(steps) <= keep:
                 return
-            losses = self._val_losses(damaged_too=True)
-            best = min(losses, key=losses.__getitem__, default=None)
+            losses, is_whole = self._val_losses(damaged_too=True), cache(checkpoint.is_whole)
+            best = next((path for path in sorted(losses, key=losses.__getitem__) if is_whole(path)), None)
             for path in reversed(steps):
                 if whole < keep:
-                    whole += checkpoint.is_whole(path)
+                    whole += is_whole(path)
                 elif path != best:
                     gone = path.with_name(f".{path.name}.tmp-gone")
                     path.rename(gone)  # gone at once: a kill leaves no half of a checkpoint

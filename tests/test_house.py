@@ -195,9 +195,10 @@ def test_every_command_of_the_readme_parses() -> None:
     commands = readme_commands()
     assert {command[0] for command in commands} == set(COMMANDS)
     for words in commands:
-        command = cli.get_command(click.Context(cli), words[0])
+        parent = click.Context(cli, **cli.context_settings)
+        command = cli.get_command(parent, words[0])
         assert command, words
-        context = command.make_context(words[0], words[1:])
+        context = command.make_context(words[0], words[1:], parent=parent)
         given(context, {"train": run_knobs(), "sample": knobs(Sampler)}.get(words[0], {}))  # the values too
 
 

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+
 from charrnn.cli import train
 from charrnn.cli.main import cli
 from charrnn.cli.signals import Wishes
@@ -76,7 +78,19 @@ def command(job: dict[str, Any], listening: int) -> None:
         os._exit(code)
 
 
+def warm() -> None:
+    """Import what a first step imports (PyTorch's compiler among it), so that the jobs need not; without a backward pass, since
+    PyTorch refuses one after a fork where the parent has made one.
+    """
+    weight = torch.nn.Parameter(torch.zeros(2, 2))
+    weight.grad = torch.zeros(2, 2)
+    torch.nn.utils.clip_grad_norm_([weight], 1.0)
+    torch.optim.AdamW([weight], fused=True).step()
+
+
 def main() -> None:
+    torch.set_num_threads(1)
+    warm()
     for line in sys.stdin:
         job = json.loads(line)
         reading, writing = os.pipe()

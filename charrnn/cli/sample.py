@@ -105,14 +105,10 @@ def sample(
       charrnn sample places --stop '\\n' --num-samples 20
     """
     settings = given(ctx, knobs(Sampler))
-    prompt = _typed(prompt)
     stop = tuple(re.sub(r"\\([nrt\\])", lambda found: ESCAPES[found[1]], _typed(each)) for each in stop)
-    if prompt_file is not None:
-        if prompt:
-            raise ConfigError("prompt and prompt_file: both are given; leave one of them out")
-        if prompt_file == adapt_to == STDIN:
-            raise ConfigError("prompt_file and adapt_to: both read standard input; give a file for one of them")
-        prompt = _read_prompt(prompt_file)
+    if prompt_file == adapt_to == STDIN:
+        raise ConfigError("prompt_file and adapt_to: both read standard input; give a file for one of them")
+    prompt = _prompt(_typed(prompt), prompt_file)
     if output not in (None, "-") and not Path(str(output)).parent.is_dir():
         raise ConfigError(f"--output: there is no directory {Path(str(output)).parent}; make it, or give another --output")
     model = load(run, runs_dir=runs_dir)
@@ -198,7 +194,12 @@ def _tell(model: TextModel, seed: int, num_samples: int, changes: list[str]) -> 
     tell(f"{model.path}, {seeds}")
 
 
-def _read_prompt(path: str) -> str:
+def _prompt(prompt: str, path: str | None) -> str:
+    """The prompt that was typed, or the one in a file."""
+    if path is None:
+        return prompt
+    if prompt:
+        raise ConfigError("prompt and prompt_file: both are given; leave one of them out")
     try:
         data = read_stdin() if path == STDIN else Path(path).read_bytes()
         return data.decode("utf-8")

@@ -53,8 +53,8 @@ class Corpus:
     def fingerprint(self) -> str:
         """SHA-256 of what is trained on: symbols, ids, and where they are split."""
         digest = hashlib.sha256(f"{self.vocabulary.unit} {len(self.train)} {len(self.val)} {self.vocabulary.symbols}".encode())
-        digest.update(np.ascontiguousarray(self.train))
-        digest.update(np.ascontiguousarray(self.val))
+        digest.update(np.ascontiguousarray(self.train).data)
+        digest.update(np.ascontiguousarray(self.val).data)
         return digest.hexdigest()
 
     @property

@@ -5,6 +5,7 @@ the campaign (``pytest -m campaign``).
 """
 
 import math
+import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         counts = {"tenth": math.ceil(mark.args[0] / 10), "all": mark.args[0]}
         metafunc.parametrize("tries", [pytest.param(counts["tenth"], id="tenth"), pytest.param(counts["all"], id="all", marks=CAMPAIGN)])
     if "tries_of" in metafunc.fixturenames:  # where only the test finds out how many there are
-        every = {"tenth": lambda count: range(0, count, 10), "all": range}
+        every = {"tenth": lambda count: random.Random(count).sample(range(count), math.ceil(count / 10)), "all": range}
         metafunc.parametrize("tries_of", [pytest.param(every["tenth"], id="tenth"), pytest.param(every["all"], id="all", marks=CAMPAIGN)])
 
 

@@ -16,8 +16,9 @@ N = 12
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 # 924 characters, 832 to learn from: 4 lanes of 208, 10 chunks of 20 in an epoch
 KNOBS = {
-    "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "embedding_size": 4,
-    "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None, "sample_every": None, "threads": 1, "keep": 2,
+    "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 2,
+    "embedding_size": 4, "dropout": 0.1, "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None,
+    "sample_every": None, "threads": 1, "keep": 2,
 }  # fmt: skip
 
 

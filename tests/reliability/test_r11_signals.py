@@ -3,6 +3,7 @@
 import random
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,16 @@ def test_a_signal_at_any_moment(name: str, tries: int, tmp_path: Path, processes
     (tmp_path / "whole").mkdir()
     (tmp_path / "whole/corpus.txt").write_text(TEXT)
     assert processes.run(cwd=str(tmp_path / "whole"), words=WORDS) == {"code": 0}
-    expected = bytes_of(tmp_path / "whole")
+    expected, begin = bytes_of(tmp_path / "whole"), time.monotonic()
+    shutil.rmtree(tmp_path / "whole/checkpoints")
+    assert processes.run(cwd=str(tmp_path / "whole"), words=WORDS) == {"code": 0}
+    longest = time.monotonic() - begin
     for number in range(tries):
         where = tmp_path / str(number)
         where.mkdir()
         (where / "corpus.txt").write_text(TEXT)
         run = Run(where / "checkpoints/corpus")
-        code = processes.run(cwd=str(where), words=WORDS, signum=signal.Signals[name].value, after=rng.uniform(0, 0.9))["code"]
+        code = processes.run(cwd=str(where), words=WORDS, signum=signal.Signals[name].value, after=rng.uniform(0, longest))["code"]
         said = (where / "said").read_text()
         assert code in (SIGNALS[name], 0), said
         assert "Traceback" not in said
@@ -59,3 +63,27 @@ def test_a_signal_at_any_moment(name: str, tries: int, tmp_path: Path, processes
         shutil.rmtree(where)
     assert name == "SIGUSR1" or moments["amid"] > 0
     tally(tries, f"signals {name} at random moments")
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+@pytest.mark.counted(20)
+def test_a_signal_while_a_run_is_planned(name: str, tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
+    """Steps are timed for a second, then the run begins; its size hangs on what was timed, so that no bytes are compared."""
+    rng, words = random.Random(name), [word for word in WORDS if not word.startswith("--dropout")]
+    for number in range(tries):
+        where = tmp_path / str(number)
+        where.mkdir()
+        (where / "corpus.txt").write_text(TEXT)
+        run = Run(where / "checkpoints/corpus")
+        code = processes.run(cwd=str(where), words=words, signum=signal.Signals[name].value, after=rng.uniform(0, 1))["code"]
+        said = (where / "said").read_text()
+        assert code == SIGNALS[name], said
+        assert "Traceback" not in said
+        if name == "SIGUSR1":
+            assert run.final() is not None
+        elif not run.steps():
+            assert not run.path.exists()
+        else:
+            assert processes.run(cwd=str(where), words=AGAIN) == {"code": 0}
+            assert run.final() is not None
+    tally(tries, f"signals {name} while a run is planned")

@@ -16,7 +16,7 @@ from charrnn.training.trainer import Trainer
 
 KNOBS = {
     "name": "run", "steps": 12, "batch_size": 4, "sequence_length": 16, "hidden_size": 6, "num_layers": 1, "embedding_size": 4,
-    "save_every": 2, "eval_every": 4, "sample_every": None, "keep": 9, "threads": 1, "device": "cpu", "precision": "fp32",
+    "dropout": 0.1, "save_every": 2, "eval_every": 4, "sample_every": None, "keep": 9, "threads": 1, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 10
 VALUES = (math.nan, math.inf, -math.inf)

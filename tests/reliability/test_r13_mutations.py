@@ -13,7 +13,7 @@ from charrnn.training.launch import launch
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 KNOBS = {
     "corpus": ["corpus.txt"], "steps": 4, "batch_size": 4, "sequence_length": 20, "hidden_size": 4, "num_layers": 1, "embedding_size": 2,
-    "threads": 1, "device": "cpu", "precision": "fp32", "sample_every": None,
+    "dropout": 0.1, "threads": 1, "device": "cpu", "precision": "fp32", "sample_every": None,
 }  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("one_thread")

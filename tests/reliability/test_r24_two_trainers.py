@@ -1,6 +1,9 @@
 """R24: of two trainers that begin in one run at the same time, one refuses, and the run is that of the other."""
 
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,23 @@ def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tall
         for handle in (start, started, end):
             os.close(handle)
     tally(tries, "races of two trainers for a run")
+
+
+@pytest.mark.counted(20)
+def test_of_two_commands_in_one_run_one_refuses(tries: int, here: Path, tally: Any) -> None:
+    (here / "text.txt").write_text("Now is the time, said the clock; then is the time, said the bell.\n" * 10)
+    for number in range(tries):
+        small = ["--steps", "300", "--hidden-size", "4", "--num-layers", "1", "--embedding-size", "2", "--dropout", "0", "--threads", "1"]
+        words = [sys.executable, "-m", "charrnn", "train", "text.txt", *small, "--name", f"run-{number}"]
+        pair = [subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) for _ in range(2)]
+        told = [process.communicate()[1] for process in pair]
+        assert sorted(process.returncode for process in pair) == [0, 1], told
+        refused = told[0] if pair[0].returncode else told[1]
+        assert re.search(f"is being trained by process|checkpoints/run-{number} (already )?exists", refused.splitlines()[-1]), refused
+        run = Run(Path(f"checkpoints/run-{number}"))
+        assert run.final() is not None
+        assert len(run.metrics.read_text().splitlines()) == len(set(run.metrics.read_text().splitlines()))
+    tally(tries, "races of two commands for a run")
 
 
 def test_a_killed_trainer_holds_nothing(tmp_path: Path, tally: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 10
-SMALL = ["--steps", "3", "--hidden-size", "4", "--num-layers", "1", "--embedding-size", "2", "--threads", "1"]
+SMALL = ["--steps", "3", "--hidden-size", "4", "--num-layers", "1", "--embedding-size", "2", "--threads", "1"]  # dropout is planned
 
 
 def test_no_command_touches_a_socket_or_starts_a_process(here: Path, processes: Any, tally: Any) -> None:

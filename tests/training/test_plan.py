@@ -190,6 +190,7 @@ def test_a_survey_counts_symbols_rare_ones_and_repeated_lines() -> None:
         "symbols": len(counts),
         "rare": sum(count < 10 for count in counts.values()),
         "repeated": pytest.approx(2 * len(line) / len(text)),
+        "surveyed": len(text),
     }
 
 

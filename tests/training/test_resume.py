@@ -21,8 +21,9 @@ from charrnn.training.trainer import Trainer
 N = 12
 # 924 characters, 832 to learn from: 4 lanes of 208, 5 chunks of 40 in an epoch, so that 5 is an epoch's edge
 KNOBS = {
-    "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 40, "hidden_size": 16, "embedding_size": 8,
-    "dropout": 0.3, "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None, "sample_every": None, "threads": 2,
+    "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 40, "hidden_size": 16, "num_layers": 2,
+    "embedding_size": 8, "dropout": 0.3, "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None,
+    "sample_every": None, "threads": 2,
 }  # fmt: skip
 
 
