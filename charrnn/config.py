@@ -112,11 +112,10 @@ def knob(default: Any, help: str, **limits: Any) -> Any:
 
 def knobs(config: type) -> dict[str, Knob]:
     """The knobs of a dataclass, by name, in the order in which they are written."""
-    hints = typing.get_type_hints(config)
     found = {}
     for field in dataclasses.fields(config):
         if "help" in field.metadata:
-            parts = typing.get_args(hints[field.name]) or (hints[field.name],)
+            parts = typing.get_args(field.type) or (field.type,)
             kind = next(part for part in parts if part in (int, float, str))
             found[field.name] = Knob(field.name, kind, field.default, **field.metadata)
     return found

@@ -25,7 +25,7 @@ def call(*args: str, **settings: Any) -> Result:
 
 def values(*args: str, config: str | None = None) -> dict[str, Any]:
     """What ``charrnn train ARGS`` takes as given."""
-    return given(train.make_context("train", list(args), auto_envvar_prefix="CHARRNN_TRAIN"), KNOBS, config)
+    return given(train.make_context("train", list(args), parent=click.Context(cli, **cli.context_settings)), KNOBS, config)
 
 
 # A second value for every knob, as it is spelled and as it is meant.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
@@ -125,7 +125,10 @@ class Saving(RuleBasedStateMachine):
 
 @pytest.mark.counted(300)
 def test_checkpoints_that_have_to_be_kept_are_kept(tries: int, tally: Any) -> None:
-    how = settings(max_examples=tries, stateful_step_count=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    how = settings(
+        max_examples=tries, stateful_step_count=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+    )  # fmt: skip
     run_state_machine_as_test(Saving, settings=how)  # type: ignore[no-untyped-call]
     tally(tries, "sequences of saves, kills, damage and resumes")
 

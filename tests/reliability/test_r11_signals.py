@@ -1,4 +1,6 @@
-"""R11: a signal at any moment, while a run is planned, its text encoded, the network trained or a checkpoint written."""
+"""R11: a signal at any moment, while a run is planned, its text encoded, the network trained or a checkpoint written.
+R4: so with SIGKILL, which nobody hears: the run goes on from its newest checkpoint to the same bytes.
+"""
 
 import random
 import shutil
@@ -23,6 +25,29 @@ AGAIN = ["train", "--resume", "--name", "corpus"]
 SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGUSR1": 0}
 
 
+@pytest.fixture
+def whole(tmp_path: Path, processes: Any) -> Path:
+    """A directory with a run that was not disturbed."""
+    arm(tmp_path / "whole")
+    assert processes.run(cwd=str(tmp_path / "whole"), words=WORDS) == {"code": 0}
+    return tmp_path / "whole"
+
+
+@pytest.fixture
+def longest(whole: Path, processes: Any) -> float:
+    """Seconds that such a run takes."""
+    begin = time.monotonic()
+    assert processes.run(cwd=str(whole), words=[*WORDS, "--name", "other"]) == {"code": 0}
+    return time.monotonic() - begin
+
+
+def arm(where: Path) -> Path:
+    """A directory with the text in it."""
+    where.mkdir()
+    (where / "corpus.txt").write_text(TEXT)
+    return where
+
+
 def bytes_of(where: Path) -> dict[str, bytes]:
     path = where / "checkpoints/corpus" / f"step-{N:08d}"
     return {file.name: file.read_bytes() for file in path.iterdir()} | {"metrics": (path.parent / "metrics.jsonl").read_bytes()}
@@ -30,19 +55,10 @@ def bytes_of(where: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", SIGNALS)
 @pytest.mark.counted(50)
-def test_a_signal_at_any_moment(name: str, tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
-    rng, moments = random.Random(name), {"before": 0, "amid": 0, "after": 0}
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "whole/corpus.txt").write_text(TEXT)
-    assert processes.run(cwd=str(tmp_path / "whole"), words=WORDS) == {"code": 0}
-    expected, begin = bytes_of(tmp_path / "whole"), time.monotonic()
-    shutil.rmtree(tmp_path / "whole/checkpoints")
-    assert processes.run(cwd=str(tmp_path / "whole"), words=WORDS) == {"code": 0}
-    longest = time.monotonic() - begin
+def test_a_signal_at_any_moment(name: str, tries: int, whole: Path, longest: float, tmp_path: Path, processes: Any, tally: Any) -> None:
+    rng, moments, expected = random.Random(name), {"before": 0, "amid": 0, "after": 0}, bytes_of(whole)
     for number in range(tries):
-        where = tmp_path / str(number)
-        where.mkdir()
-        (where / "corpus.txt").write_text(TEXT)
+        where = arm(tmp_path / str(number))
         run = Run(where / "checkpoints/corpus")
         code = processes.run(cwd=str(where), words=WORDS, signum=signal.Signals[name].value, after=rng.uniform(0, longest))["code"]
         said = (where / "said").read_text()
@@ -71,9 +87,7 @@ def test_a_signal_while_a_run_is_planned(name: str, tries: int, tmp_path: Path, 
     """Steps are timed for a second, then the run begins; its size hangs on what was timed, so that no bytes are compared."""
     rng, words = random.Random(name), [word for word in WORDS if not word.startswith("--dropout")]
     for number in range(tries):
-        where = tmp_path / str(number)
-        where.mkdir()
-        (where / "corpus.txt").write_text(TEXT)
+        where = arm(tmp_path / str(number))
         run = Run(where / "checkpoints/corpus")
         code = processes.run(cwd=str(where), words=words, signum=signal.Signals[name].value, after=rng.uniform(0, 1))["code"]
         said = (where / "said").read_text()
@@ -87,3 +101,24 @@ def test_a_signal_while_a_run_is_planned(name: str, tries: int, tmp_path: Path, 
             assert processes.run(cwd=str(where), words=AGAIN) == {"code": 0}
             assert run.final() is not None
     tally(tries, f"signals {name} while a run is planned")
+
+
+@pytest.mark.counted(50)
+def test_a_kill_of_a_trainer_at_any_moment(tries: int, whole: Path, longest: float, tmp_path: Path, processes: Any, tally: Any) -> None:
+    rng, expected, amid = random.Random(4), bytes_of(whole), 0
+    for number in range(tries):
+        where = arm(tmp_path / str(number))
+        run = Run(where / "checkpoints/corpus")
+        code = processes.run(cwd=str(where), words=WORDS, signum=signal.SIGKILL.value, after=rng.uniform(0, longest))["code"]
+        assert code in (-signal.SIGKILL, 0)
+        assert all(checkpoints.is_whole(path) for path in run.steps())
+        if run.steps():
+            amid += run.final() is None
+            assert processes.run(cwd=str(where), words=AGAIN) == {"code": 0}, (where / "said").read_text()
+        else:
+            assert processes.run(cwd=str(where), words=[*WORDS, "--overwrite"]) == {"code": 0}, (where / "said").read_text()
+        assert bytes_of(where) == expected
+        assert not list(run.path.glob(".*.tmp-*"))
+        shutil.rmtree(where)
+    assert amid > 0
+    tally(tries, "trainers killed at random moments, gone on with to the bit")

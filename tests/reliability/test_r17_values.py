@@ -19,6 +19,8 @@ from charrnn.config_yaml import read_yaml
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
 
+PARENT = click.Context(cli, **cli.context_settings)  # as a command is called: its variables and its -h come from there
+
 TEXTS = [
     "", " ", "-1", "0", "-0", "1e-3", "1e3", "1e999", "-1e999", "nan", "NaN", "inf", "-Infinity", "9" * 400, "0x10", "1_000", "１", "1,5",
     "true", "no", "null", "none", "auto", "\x00", "\x1b[2J", "../../x", "a\nb", "12:30", "é" * 300, "[1]", "{}", "1 2", "--steps",
@@ -42,17 +44,17 @@ def outcome(call: Any) -> tuple[str, Any]:
 
 
 def from_flag(name: str, knob: Knob, text: str, command: str, these: dict[str, Knob]) -> Any:
-    found = cli.get_command(click.Context(cli), command)
+    found = cli.get_command(PARENT, command)
     assert found
-    return given(found.make_context(command, [f"{knob.flag}={text}"], auto_envvar_prefix=f"CHARRNN_{command.upper()}"), these)[name]
+    return given(found.make_context(command, [f"{knob.flag}={text}"], parent=PARENT), these)[name]
 
 
 def from_environment(name: str, knob: Knob, text: str, command: str, these: dict[str, Knob], monkeypatch: pytest.MonkeyPatch) -> Any:
-    found = cli.get_command(click.Context(cli), command)
+    found = cli.get_command(PARENT, command)
     assert found
     with monkeypatch.context() as patch:
         patch.setenv(f"CHARRNN_{command.upper()}_{name.upper()}", text)
-        return given(found.make_context(command, [], auto_envvar_prefix=f"CHARRNN_{command.upper()}"), these)[name]
+        return given(found.make_context(command, [], parent=PARENT), these)[name]
 
 
 def spoken(found: tuple[str, Any], source: str) -> tuple[str, Any]:
