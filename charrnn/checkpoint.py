@@ -7,12 +7,15 @@
 Knows nothing of torch, and not how to train.
 """
 
+import errno
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -21,33 +24,20 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from charrnn import strict_json
-from charrnn.config import DataConfig, ModelConfig
-from charrnn.errors import CharRNNError, CheckpointError
+from charrnn.about import checked
+from charrnn.config import ModelConfig
+from charrnn.errors import CharRNNError, CheckpointError, DamagedError
 from charrnn.files import commit_directory, read_regular
-from charrnn.shapes import check_shapes
+from charrnn.shapes import check_shapes, shapes
 from charrnn.vocab import Vocabulary
 
 FORMAT = 2
+STILL = 2 * 10**9  # nanoseconds after which a file that changes has another date
 MOST_HEADER = 1 << 20  # bytes of the names and shapes in a file of tensors
+MOST_STATE = 1 << 30  # bytes of the state of the lanes
 MANIFEST = "manifest.json"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")
 TRAINER_FILES = ("trainer.json", "trainer.safetensors")
-
-# What a model says of itself: what stands where it says nothing, and the types of what it may say.
-ABOUT: dict[str, tuple[Any, tuple[type, ...]]] = {
-    "charrnn": ("?", (str,)),
-    "step": (0, (int,)),
-    "steps": (0, (int,)),
-    "val_loss": (None, (NoneType, int, float)),
-    "parameters": (0, (int,)),
-    "corpus": ([], (list,)),
-    "data": ({}, (dict,)),
-    "train_characters": (0, (int,)),
-    "val_characters": (0, (int,)),
-    "epochs": (0.0, (int, float)),
-    "yardstick": (None, (NoneType, dict)),
-}
-YARDSTICK = {"nats_per_character": (None, (int, float)), "train_characters": (None, (int,)), "val_characters": (None, (int,))}
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -114,35 +104,57 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
         raise CheckpointError(
             f"{path} holds no trainer.json and trainer.safetensors: it is a model to share and cannot be trained on; start a new run"
         )
-    files = {name: _verified(path, name, entry) for name, entry in entries.items() if not (shared and name in TRAINER_FILES)}
+    wanted = [name for name in entries if not (shared and name in TRAINER_FILES)]
     try:
+        files = {name: _verified(path, name, entries[name], strict_json.LONGEST) for name in wanted if name.endswith(".json")}
         config = _config(path, files["config.json"])
         tokenizer, generation = _load_object(files["tokenizer.json"]), _load_object(files["generation_config.json"])
+        vocabulary, model = Vocabulary(tokenizer["unit"], tokenizer["symbols"]), ModelConfig(**config["model"])
+        state = _load_object(files["trainer.json"]) if trainer else None
+        most = MOST_HEADER + 4 * sum(map(math.prod, shapes(model, config["vocab_size"]).values()))  # bytes of such weights
+        for name in set(wanted) - set(files):
+            files[name] = _verified(path, name, entries[name], most if name == "model.safetensors" else 2 * most + MOST_STATE)
         checkpoint = Checkpoint(
-            vocabulary=Vocabulary(tokenizer["unit"], tokenizer["symbols"]),
-            model=ModelConfig(**config["model"]),
+            vocabulary=vocabulary,
+            model=model,
             weights=_load(files["model.safetensors"]),
             prime=generation["prime"],
             about=config["about"],
-            trainer=_load_object(files["trainer.json"]) if trainer else None,
+            trainer=state,
             trainer_tensors=_load(files["trainer.safetensors"]) if trainer else {},
             sha256=entries["model.safetensors"]["sha256"],
         )
         _check(path, checkpoint, config["vocab_size"])
     except CheckpointError:
         raise
-    except (KeyError, TypeError, ValueError, CharRNNError, SafetensorError, RecursionError) as error:
-        raise CheckpointError(
+    except (KeyError, TypeError, ValueError, CharRNNError, SafetensorError, RecursionError, MemoryError) as error:
+        raise DamagedError(
             f"{path} is no checkpoint that this version can read: {_first_line(error)}; look at its files, or use another one"
         ) from None
     return checkpoint
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the model in a checkpoint can be read."""
+    """Whether the model in a checkpoint can be read, and has what it takes to be trained on where that was not left out.
+
+    Raises:
+        CheckpointError: nobody can say, since the disk does not give it.
+    """
+    try:
+        dated = sorted((file.name, info.st_ino, info.st_size, info.st_mtime_ns) for file in path.iterdir() for info in [file.lstat()])
+    except OSError:
+        dated = []  # reading it will tell
+    now = time.time_ns()
+    still = dated and now - max(date for *_, date in dated) > STILL
+    return _is_whole(path, tuple(dated) if still else now)
+
+
+@lru_cache(1024)
+def _is_whole(path: Path, dated: Hashable) -> bool:
+    """By what its files were when they were last looked at: each save would read all that are kept otherwise."""
     try:
         read(path)
-    except CheckpointError:
+    except DamagedError:
         return False
     return True
 
@@ -153,25 +165,23 @@ def read_about(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: as ``read``.
     """
-    return _config(path, _verified(path, "config.json", _manifest(path)["config.json"]))
+    return _config(path, _verified(path, "config.json", _manifest(path)["config.json"], strict_json.LONGEST))
 
 
 def _check(path: Path, checkpoint: Checkpoint, vocab_size: int) -> None:
     vocabulary = checkpoint.vocabulary
     if len(vocabulary) != vocab_size or not (type(checkpoint.prime) is int and 0 <= checkpoint.prime < vocab_size):
-        raise CheckpointError(
+        raise DamagedError(
             f"{path}: the vocabulary has {len(vocabulary)} symbols, the model {vocab_size}; "
             "the checkpoint is not of one piece, use another one"
         )
     try:
         check_shapes(checkpoint.model, vocab_size, {name: weight.shape for name, weight in checkpoint.weights.items()})
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise DamagedError(f"{path}: {error}") from None
     for name, weight in checkpoint.weights.items():
         if weight.dtype != np.float32 or not is_finite(weight):
-            raise CheckpointError(
-                f"{path}: the weight {name} is {weight.dtype} or holds a value that is not a number; use another checkpoint"
-            )
+            raise DamagedError(f"{path}: the weight {name} is {weight.dtype} or holds a value that is not a number; use another checkpoint")
 
 
 def is_finite(array: NDArray[Any]) -> bool:
@@ -189,30 +199,35 @@ def _manifest(path: Path) -> dict[str, dict[str, Any]]:
         intact = intact and manifest["sha256"] == _digest(entries) and set(MODEL_FILES) <= names <= {*MODEL_FILES, *TRAINER_FILES}
         intact = intact and all(entry.keys() == {"bytes", "sha256"} for entry in entries.values())
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is no checkpoint: it has no {MANIFEST}; give a run or a step-... directory") from None
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        why = getattr(error, "strerror", None) or _first_line(error)
-        raise CheckpointError(f"{path / MANIFEST} cannot be read: {why}; use another checkpoint") from None
+        raise DamagedError(f"{path} is no checkpoint: it has no {MANIFEST}; give a run or a step-... directory") from None
+    except OSError as error:
+        raise _unread(path / MANIFEST, error) from None
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise DamagedError(f"{path / MANIFEST} cannot be read: {_first_line(error)}; use another checkpoint") from None
     if not intact:
-        raise CheckpointError(f"{path / MANIFEST} is damaged: it does not match its own checksum; use another checkpoint")
+        raise DamagedError(f"{path / MANIFEST} is damaged: it does not match its own checksum; use another checkpoint")
     return entries
 
 
-def _verified(path: Path, name: str, entry: Mapping[str, Any]) -> bytes:
+def _verified(path: Path, name: str, entry: Mapping[str, Any], most: int) -> bytes:
+    """The bytes of a file, at most so many, once they are known to be those that the manifest speaks of."""
     try:
-        size = (path / name).lstat().st_size
-        data = read_regular(path / name, size if name.endswith(".safetensors") else strict_json.LONGEST)
+        if (size := (path / name).lstat().st_size) != entry["bytes"]:
+            raise DamagedError(
+                f"{path / name} is damaged: {size} bytes, {entry['bytes']} were written; copy it again, or use another checkpoint"
+            )
+        data = read_regular(path / name, most)
     except OSError as error:
-        raise CheckpointError(
-            f"{path / name} cannot be read: {error.strerror or error}; copy the whole directory again, or use another checkpoint"
-        ) from None
-    if len(data) != entry["bytes"]:
-        raise CheckpointError(
-            f"{path / name} is damaged: {len(data)} bytes, {entry['bytes']} were written; copy it again, or use another checkpoint"
-        )
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise CheckpointError(f"{path / name} is damaged: its SHA-256 is not the one written; copy it again, or use another checkpoint")
+        raise _unread(path / name, error) from None
+    if len(data) != entry["bytes"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise DamagedError(f"{path / name} is damaged: its SHA-256 is not the one written; copy it again, or use another checkpoint")
     return data
+
+
+def _unread(file: Path, error: OSError) -> CheckpointError:
+    """A file that is not there, or is none, is damage; what the disk does not give now it may give another time."""
+    kind = DamagedError if error.errno in (None, errno.ENOENT, errno.ELOOP, errno.ENOTDIR) else CheckpointError
+    return kind(f"{file} cannot be read: {error.strerror or error}; copy the whole directory again, or use another checkpoint")
 
 
 def _config(path: Path, data: bytes) -> dict[str, Any]:
@@ -220,9 +235,9 @@ def _config(path: Path, data: bytes) -> dict[str, Any]:
         config = _load_object(data)
         kind, known = config["model_type"], config["format"] == FORMAT
         if kind == "charrnn" and known:
-            config["about"] = _about(config["about"])
+            config["about"] = checked(config["about"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path / 'config.json'} cannot be read: {_first_line(error)}; use another checkpoint") from None
+        raise DamagedError(f"{path / 'config.json'} cannot be read: {_first_line(error)}; use another checkpoint") from None
     if kind != "charrnn":
         raise CheckpointError(f"{path} is a model of type {ascii(kind)[:50]}, not of charrnn; use another one")
     if not known:
@@ -230,26 +245,6 @@ def _config(path: Path, data: bytes) -> dict[str, Any]:
             f"{path} has format {ascii(config['format'])[:50]}, this version reads {FORMAT}; install the charrnn that wrote it"
         )
     return config
-
-
-def _about(said: dict[str, Any]) -> dict[str, Any]:
-    """What a model says of itself: all of ABOUT, each a value of its kind."""
-    if not isinstance(said, dict):
-        raise TypeError("about is no object")
-    about = {name: said.get(name, default) for name, (default, _) in ABOUT.items()}
-    _check_kinds(about, ABOUT)
-    if not all(isinstance(path, str) for path in about["corpus"]):
-        raise TypeError("corpus is no list of paths")
-    if about["yardstick"] is not None:
-        _check_kinds(about["yardstick"], YARDSTICK)
-    DataConfig(**about["data"])
-    return about
-
-
-def _check_kinds(values: dict[str, Any], kinds: Mapping[str, tuple[Any, tuple[type, ...]]]) -> None:
-    strange = [name for name in kinds.keys() | values.keys() if name not in kinds or type(values.get(name)) not in kinds[name][1]]
-    if strange:
-        raise TypeError(f"{min(strange)} is not of its kind")
 
 
 def _load(data: bytes) -> Tensors:

@@ -21,6 +21,7 @@ from charrnn.errors import ConfigError
 Auto = Literal["auto"]
 GROUPS = ("data", "model", "train")
 LARGEST = 10**9
+MOST_PATHS = 10_000
 
 
 @dataclass(frozen=True)
@@ -212,8 +213,8 @@ class RunConfig(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         name = self.name or "none"
-        if name in (".", "..") or set(name) & set("/\\\0") or name.startswith("step-") or len(name) > 200:
-            raise ConfigError(f"name: {name!r} is not possible; give a directory's name: no slash, and not beginning with step-")
+        if set(name) & set("/\\\0") or name.startswith(("step-", ".")) or len(name) > 200:
+            raise ConfigError(f"name: {name!r} is not possible; give a directory's name: no slash, not beginning with step- or a dot")
         if self.train.minutes is not None and self.train.steps is not None:
             raise ConfigError(f"minutes and steps: {self.train.minutes:g} and {self.train.steps} are both given; give one of them")
 
@@ -236,6 +237,8 @@ class RunConfig(Checked):
         corpus = (corpus,) if isinstance(corpus, str) else tuple(corpus)
         if not all(isinstance(path, str) for path in corpus):
             raise ConfigError(f"corpus: {corpus!r} is not possible; give paths, as text")
+        if len(corpus) > MOST_PATHS or sum(map(len, corpus)) > 100 * MOST_PATHS:  # a checkpoint names them all
+            raise ConfigError(f"corpus: {len(corpus):,} paths are more than can be kept with a run; give a directory, or join the files")
         return cls(**parts, **own, corpus=corpus)
 
     def flat(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from charrnn.config import RunConfig, check_names, run_knobs
 from charrnn.errors import ConfigError
 from charrnn.files import read_regular
 
-LONGEST = 16 << 20  # bytes of a run's config.yaml, which names every file of its corpus
+LONGEST = 128 << 10  # bytes of a run's config.yaml, which names every file of its corpus; YAML is read slowly
 
 
 def read_yaml(text: str, source: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@
     ├── CorpusError             a text cannot be read, or is too small
     ├── VocabularyError         a text holds a character that the model does not know
     ├── CheckpointError         a checkpoint is missing, damaged or of another kind
+    │   ├── DamagedError        it is not as it was written, or was never a checkpoint
     │   └── ResumeError         a run cannot be gone on with as asked
     ├── RunExistsError          a new run would be mixed with one that is there
     ├── GenerationError         a text cannot be drawn, or cannot be put where it was to go
@@ -32,6 +33,10 @@ class VocabularyError(CharRNNError, ValueError):
 
 class CheckpointError(CharRNNError):
     """A checkpoint is missing, damaged or of another kind."""
+
+
+class DamagedError(CheckpointError):
+    """A checkpoint is not as it was written, or was never one: reading it again does not help."""
 
 
 class ResumeError(CheckpointError):

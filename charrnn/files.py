@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from charrnn.errors import CheckpointError
 
@@ -68,14 +69,31 @@ def read_regular(path: Path, most: int) -> bytes:
     Raises:
         OSError: it is none, is longer, or cannot be read.
     """
-    if not stat.S_ISREG(path.lstat().st_mode):
-        raise OSError(None, "it is no regular file")
-    flags = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))  # another may stand there by now
-    with open(os.open(path, os.O_RDONLY | flags), "rb") as file:
+    with _opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise OSError(None, f"it has {size:,} bytes, and {most:,} are the most that are read")
         return file.read(most)
+
+
+def read_end(path: Path, most: int) -> bytes:
+    """As ``read_regular``; of a longer file the last lines.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
+    with _opened(path) as file:
+        left_out = max(0, os.fstat(file.fileno()).st_size - most)
+        file.seek(left_out)
+        data = file.read(most)
+        return data[data.find(b"\n") + 1 :] if left_out else data
+
+
+def _opened(path: Path) -> BinaryIO:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise OSError(None, "it is no regular file")
+    flags = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))  # another may stand there by now
+    return open(os.open(path, os.O_RDONLY | flags), "rb")
 
 
 class Held:
@@ -92,6 +110,7 @@ class Held:
 
     def __init__(self, path: Path) -> None:
         _make_directory(path.parent)
+        holder = f"process {os.getpid()} on {platform.node()}".encode()
         self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if sys.platform == "win32":
@@ -102,19 +121,22 @@ class Held:
                 import fcntl
 
                 fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.truncate(self.handle, 0)
-            os.write(self.handle, f"process {os.getpid()} on {platform.node()}".encode())
+            os.write(self.handle, holder)
+            os.truncate(self.handle, len(holder))
         except OSError as error:
-            holder = "another process" if sys.platform == "win32" else os.read(self.handle, 200).decode("utf-8", "replace")
-            self.let_go()
+            told = b"" if sys.platform == "win32" else os.read(self.handle, 200)
+            os.close(self.handle)
+            self.handle = -1
             if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-                raise BlockingIOError(error.errno, holder) from None
+                raise BlockingIOError(error.errno, told.decode("utf-8", "replace") or "another process") from None
             raise
 
     def let_go(self) -> None:
         """Let others hold it; may be called again."""
         handle, self.handle = self.handle, -1
         if handle >= 0:
+            with contextlib.suppress(OSError):
+                os.truncate(handle, 0)
             os.close(handle)
 
     __del__ = let_go

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 ORDERS = (3, 4, 5, 6, 8, 11)  # k, how many symbols must be the same
 NOTHING = -1
 WHOLE = 1 << 23  # symbols of a text whose finds are all kept
-PIECE = 1 << 15  # symbols of a longer one that are looked at together
+PIECE = 1 << 15  # symbols of a longer one that are looked at together, or as many as the window has
 BLOCK = 1 << 20  # symbols taken at once, and a window before them, so that memory does not grow with the text
 
 Array = NDArray[Any]
@@ -80,27 +80,28 @@ class Recalled:
         self.ids, self.window = ids, window
         self.kind = np.int16 if vocab_size < 2**15 else np.int32
         self.pieces: dict[int, Array] = {}  # by number, the one that was used last at the end
-        self.size = max(1, len(ids)) if len(ids) <= WHOLE else PIECE
+        self.size = max(1, len(ids)) if len(ids) <= WHOLE else max(PIECE, window)
 
     def __getitem__(self, places: Array) -> Array:
         """(...) places to (..., K) ids."""
         if self.size >= len(self.ids):
             return self._piece(0)[places]
-        found, numbers = np.empty((*places.shape, len(ORDERS)), self.kind), places // self.size
-        wanted = np.unique(numbers)
-        for number in wanted:
-            here = numbers == number
-            found[here] = self._piece(int(number))[places[here] - number * self.size]
-        while len(self.pieces) > max(WHOLE // self.size, 2 * len(wanted)):  # places that go on find theirs again
+        flat = places.reshape(-1)
+        order = np.argsort(flat, kind="stable")
+        wanted, starts = np.unique(flat[order] // self.size, return_index=True)
+        found = np.empty((len(flat), len(ORDERS)), self.kind)
+        for number, here in zip(wanted.tolist(), np.split(order, starts[1:]), strict=True):
+            found[here] = self._piece(number)[flat[here] - number * self.size]
+        while len(self.pieces) > max(WHOLE // self.size, len(wanted) + 1):  # places that go on find theirs again
             self.pieces.pop(next(iter(self.pieces)))
-        return found
+        return found.reshape(*places.shape, len(ORDERS))
 
     def _piece(self, number: int) -> Array:
         piece = self.pieces.pop(number, None)
         if piece is None:
             start = number * self.size
             before = max(0, start - self.window - ORDERS[-1])
-            piece = recall(self.ids[before : start + self.size], self.window)[start - before :].astype(self.kind, copy=False)
+            piece = recall(self.ids[before : start + self.size], self.window)[start - before :].astype(self.kind)
         self.pieces[number] = piece
         return piece
 

@@ -7,18 +7,22 @@ import errno
 import math
 import re
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from charrnn import checkpoint, strict_json
-from charrnn.errors import CheckpointError, RunExistsError
-from charrnn.files import Held, clean, not_written, read_regular
+from charrnn.errors import CheckpointError, DamagedError, RunExistsError
+from charrnn.files import Held, clean, not_written, read_end
 
 RUNS_DIR = "checkpoints"
-LONGEST_METRICS = 256 << 20  # bytes
+MOST_METRICS = 32 << 20  # bytes at the end of metrics.jsonl that are looked at
+MOST_LINES = 20_000  # of them with a validation
+ONE_LINE = 1 << 12  # bytes that a line never has
+NOT_VALIDATED = b'"val_loss": null'
+STEP = r"step-\d{8,12}"  # how the directory of a checkpoint is called
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Run:
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
 
-    def bytes(self) -> int:
+    def size(self) -> int:
         """What its files take on the disk."""
         return sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file()) if self.path.is_dir() else 0
 
@@ -49,7 +53,7 @@ class Run:
     def steps(self) -> list[Path]:
         """The committed checkpoints, the oldest first."""
         found = self.path.glob("step-*") if self.path.is_dir() else []
-        steps = [path for path in found if re.fullmatch(r"step-\d{8,12}", path.name) and path.is_dir() and not path.is_symlink()]
+        steps = [path for path in found if re.fullmatch(STEP, path.name) and path.is_dir() and not path.is_symlink()]
         return sorted(steps, key=lambda path: int(path.name.removeprefix("step-")))
 
     def best(self) -> Path:
@@ -61,21 +65,21 @@ class Run:
         steps = self.steps()
         if not steps:
             raise CheckpointError(f"the run {self.path} has no checkpoint yet; train on, or give another run")
-        losses = self._val_losses()
+        losses = self._val_losses(passing_over=())
         return min(losses, key=losses.__getitem__) if losses else steps[-1]
 
     def best_val_loss(self) -> float:
         """The lowest validation loss of a checkpoint that can be read, in nats per character; infinity where none was taken."""
-        return min(self._val_losses(damaged_too=True).values(), default=math.inf)
+        return min(self._val_losses(passing_over=CheckpointError).values(), default=math.inf)
 
-    def _val_losses(self, *, damaged_too: bool = False) -> dict[Path, float]:
-        """Of each checkpoint, where one was taken; one that says nothing of itself is an error, or, ``damaged_too``, passed over."""
+    def _val_losses(self, *, passing_over: type[CheckpointError] | tuple[()]) -> dict[Path, float]:
+        """Of each checkpoint, where one was taken; those that cannot be read for such a reason are passed over."""
         losses: dict[Path, float] = {}
         for path in self.steps():
             try:
                 loss = val_loss(path)
-            except CheckpointError:
-                if path.exists() and not damaged_too:  # else a trainer has pruned it just now
+            except CheckpointError as error:
+                if path.exists() and not isinstance(error, passing_over):  # else a trainer has pruned it just now
                     raise
             else:
                 losses |= {path: loss} if loss is not None else {}
@@ -91,13 +95,13 @@ class Run:
         """Remove all checkpoints but the last ``keep`` that are whole, and the best.
 
         Raises:
-            CheckpointError: one of them cannot be removed; those that are to be kept are untouched.
+            CheckpointError: one of them cannot be removed, or the disk does not say whether one is whole; then none is lost.
         """
         try:
             steps, whole = self.steps(), 0
             if len(steps) <= keep:
                 return
-            losses, is_whole = self._val_losses(damaged_too=True), cache(checkpoint.is_whole)
+            losses, is_whole = self._val_losses(passing_over=DamagedError), checkpoint.is_whole
             best = next((path for path in sorted(losses, key=losses.__getitem__) if is_whole(path)), None)
             for path in reversed(steps):
                 if whole < keep:
@@ -107,7 +111,8 @@ class Run:
                     path.rename(gone)  # gone at once: a kill leaves no half of a checkpoint
                     shutil.rmtree(gone)
         except OSError as error:
-            raise not_written(self.path, error) from None
+            why = f"{error.filename or self.path}: {error.strerror or error}"
+            raise CheckpointError(f"an old checkpoint could not be removed: {why}; see whether it can be by hand") from None
 
     def hold(self) -> Held | None:
         """Keep every other trainer out until what is given is let go; None where the file system knows no locks.
@@ -115,8 +120,9 @@ class Run:
         Raises:
             RunExistsError: another trainer is at work here.
         """
+        lock = self.path.resolve().with_name(f".{self.path.resolve().name}.lock")
         try:
-            return Held(self.path.resolve().with_name(f".{self.path.resolve().name}.lock"))
+            return Held(lock)
         except BlockingIOError as error:
             raise RunExistsError(
                 f"the run {self.path} is being trained by {error.strerror}; wait for its end, stop it, or give another --name"
@@ -124,7 +130,30 @@ class Run:
         except OSError as error:
             if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
                 return None
-            raise not_written(self.path, error) from None
+            raise not_written(lock, error) from None
+
+    @contextmanager
+    def made_anew(self) -> Iterator[None]:
+        """What stands here is deleted once the block has ended well; where it has not, it stands here again."""
+        old = Run(self.path.with_name(f".{self.path.name}.old"))
+        if old.path.exists():  # of a process that was killed
+            old.remove() if self.path.exists() else old.path.rename(self.path)
+        if self.exists():
+            self.check_removable()
+            self.path.rename(old.path)
+        bare = not self.path.exists()
+        try:
+            yield
+        except BaseException:
+            for file in (self.config, self.metrics):
+                file.unlink(missing_ok=True)
+            if bare and self.path.exists():
+                self.path.rmdir()
+            if old.path.exists():
+                old.path.rename(self.path)
+            raise
+        if old.path.exists():
+            old.remove()
 
     def clean(self) -> None:
         """Remove what a killed process left half-written."""
@@ -141,7 +170,7 @@ class Run:
         strange = [
             path.name
             for path in self.path.iterdir()
-            if not re.fullmatch(r"(damaged-)?step-\d{8,}|config\.yaml|metrics\.jsonl|\..+\.tmp-.+", path.name)
+            if not re.fullmatch(rf"(damaged-)?{STEP}|config\.yaml|metrics\.jsonl|\..+\.tmp-.+", path.name)
         ]
         if strange:
             raise RunExistsError(
@@ -158,18 +187,29 @@ class Run:
         except OSError as error:
             raise RunExistsError(f"{self.path} could not be deleted: {error.strerror or error}; give another --name") from None
 
-    def lines(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; none where they cannot be read."""
-        try:
-            lines = [strict_json.loads(line) for line in read_regular(self.metrics, LONGEST_METRICS).splitlines()]
-        except (OSError, ValueError, RecursionError):
-            return []
-        return [line for line in lines if _is_report(line)]
+    def validations(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl with a validation, of a very long one the last of them; none where they cannot be read."""
+        return _reports([line for line in self._end(MOST_METRICS) if NOT_VALIDATED not in line][-MOST_LINES:])
 
     def final(self) -> dict[str, Any] | None:
-        """The last line of metrics.jsonl, where it is the loss of the whole validation text; None for an unfinished run."""
-        lines = self.lines()
-        return lines[-1] if lines and "final_val_loss" in lines[-1] else None
+        """The last line of metrics.jsonl, where it is the loss at the end of the run; None for an unfinished run."""
+        lines = _reports(self._end(ONE_LINE)[-1:])
+        return lines[0] if lines and "final_val_loss" in lines[0] else None
+
+    def _end(self, most: int) -> list[bytes]:
+        """The last lines of metrics.jsonl, so many bytes at most."""
+        try:
+            return read_end(self.metrics, most).splitlines()
+        except OSError:
+            return []
+
+
+def _reports(lines: list[bytes]) -> list[dict[str, Any]]:
+    """What a trainer can have written; none where one of the lines is no JSON."""
+    try:
+        return [value for value in map(strict_json.loads, lines) if _is_report(value)]
+    except (ValueError, RecursionError):
+        return []
 
 
 def _is_report(line: Any) -> bool:
@@ -190,7 +230,7 @@ def val_loss(path: Path) -> float | None:
 def all_runs(runs_dir: str | Path = RUNS_DIR) -> list[Run]:
     """The runs with a checkpoint, the one that saved last first."""
     root = Path(runs_dir)
-    runs = [Run(path) for path in (root.iterdir() if root.is_dir() else []) if path.is_dir()]
+    runs = [Run(path) for path in (root.iterdir() if root.is_dir() else []) if path.is_dir() and path.name[0] != "."]
     return sorted((run for run in runs if run.steps()), key=_last_saved, reverse=True)
 
 

@@ -1,5 +1,6 @@
 """TextModel: the facade that scripts use; text in, text out. Knows nothing of training but how to start it and to adapt."""
 
+import numbers
 import secrets
 import signal
 import threading
@@ -177,8 +178,7 @@ class TextModel:
         self, prompt: str, length: int, seed: int, stop: str | Sequence[str], unknown: str, sampling: Mapping[str, Any], *, scored: bool
     ) -> Iterator[Piece]:
         stops = (stop,) if isinstance(stop, str) else tuple(stop)
-        if isinstance(length, bool) or not isinstance(length, int) or length < 0:
-            raise ConfigError(f"length: {length!r} is not possible; give a whole number from 0")
+        length = _whole_number("length", length)
         if "" in stops:
             raise ConfigError("stop: '' is not possible; give a string of at least one character")
         known, _ = self.vocabulary.repair(prompt, unknown)
@@ -294,6 +294,10 @@ def reports(trainer: "Trainer") -> "Generator[Report, None, None]":
 def _seed(seed: int | None) -> int:
     if seed is None:
         return secrets.randbelow(2**32)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ConfigError(f"seed: {seed!r} is not possible; give a whole number from 0")
-    return seed
+    return _whole_number("seed", seed)
+
+
+def _whole_number(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:  # NumPy's are among them
+        raise ConfigError(f"{name}: {value!r} is not possible; give a whole number from 0")
+    return int(value)

@@ -43,7 +43,7 @@ class Verdict:
 def verdict(run: Run) -> Verdict | None:
     """The verdict on a run, from its best checkpoint and its metrics; None where nothing was validated."""
     about = read_about(run.best())["about"]
-    validated = [line for line in run.lines() if line.get("val_loss") is not None]
+    validated = [line for line in run.validations() if line.get("val_loss") is not None]
     best = next((line for line in validated if line["step"] == about["step"]), None)
     if best is None:
         return None

@@ -186,7 +186,7 @@ def test_a_run_that_was_stopped_is_unfinished_whatever_its_losses(settings: dict
 def test_a_run_at_its_last_step_or_with_a_final_line_is_not_unfinished(settings: dict[str, Any], tmp_path: Path) -> None:
     assert found(written(tmp_path / "end", **settings)).kind != "unfinished"
     run = written(tmp_path / "early", ended=False, **settings)
-    log(run, *run.lines(), final(1.5, 1.4))
+    log(run, *run.validations(), final(1.5, 1.4))
     assert found(run).kind != "unfinished"
 
 
@@ -616,7 +616,7 @@ def test_the_next_run_reads_the_text_as_this_one_did_and_has_its_cell(losses: li
     Path("corpus.txt").write_bytes(("Café. " * 200).encode("cp1252"))
     own = {"encoding": "cp1252", "newlines": "lf", "val_fraction": 0.2, "cell": "gru"}
     run = validated(losses, SLOW | own | {"steps": 40, "eval_every": 20})
-    lines, best = run.lines()[:-1], checkpoints.read_about(run.best())["about"]
+    lines, best = run.validations()[:-1], checkpoints.read_about(run.best())["about"]
     log(run, *lines, final(2.5, 2.4, step=best["step"]))
     what = found(run)
     assert what.kind == kind

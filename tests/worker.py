@@ -4,7 +4,8 @@ A job: ``cwd``; the ``knobs`` of the run; ``resume``; ``stop_at``, a step after 
 ``kill_at``, one after which the process kills itself. The answer: the ``steps`` made by this process, or ``killed``.
 
 Or: ``cwd``; the ``words`` of a command; ``signum``, a signal that it gets so many seconds (``after``) after it began to listen.
-The answer: its exit ``code``, or minus the signal that ended it; what it said is in the file ``said``. With ``alone``, whatever
+The answer: its exit ``code``, or minus the signal that ended it, and, of a ``run``, whether it had ``ended`` when the signal was sent;
+what it said is in the file ``said``. With ``alone``, whatever
 touches a socket or starts a process ends it with TOUCHED.
 """
 
@@ -13,8 +14,10 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +25,7 @@ import torch
 from charrnn.cli import train
 from charrnn.cli.main import cli
 from charrnn.cli.signals import Wishes
+from charrnn.runs import Run
 from charrnn.text_model import reports
 from charrnn.training.launch import launch
 
@@ -73,6 +77,8 @@ def command(job: dict[str, Any], listening: int) -> None:
         cli(job["words"], prog_name="charrnn")
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
+    except BaseException:  # what a console script would show
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)
@@ -111,7 +117,9 @@ def main() -> None:
                 if job.get("signum"):
                     time.sleep(job["after"])
                     os.kill(child, job["signum"])
-                text = json.dumps({"code": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])})
+                ended = Run(Path(job["run"])).final() is not None if "run" in job else None
+                code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                text = json.dumps({"code": code} | ({} if ended is None else {"ended": ended}))
             else:
                 text = pipe.read() or '{"killed": true}'
                 os.waitpid(child, 0)

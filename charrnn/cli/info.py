@@ -103,7 +103,7 @@ def _loss(about: dict[str, Any]) -> str:
     loss = about["final_val_loss"] if whole else about["val_loss"]
     if loss is None:
         return "no validation loss"
-    what = "the whole held-out text in one stream" if whole else "held-out text, over parallel lanes"
+    what = "held-out text in one stream" if whole else "held-out text, over parallel lanes"
     return f"{loss:.4f} nats ({loss / math.log(2):.3f} bits) per character, static, {what}"
 
 

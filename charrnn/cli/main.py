@@ -57,7 +57,8 @@ class LazyGroup(click.Group):
             sys.exit(141)
         except OSError as error:
             _drop_stdout()
-            tell(f"Error: {error.filename or 'standard output'}: {error.strerror or error}; see what is there, and whether there is room")
+            what = error.filename or "standard output or a file"
+            tell(f"Error: {what}: {error.strerror or error}; see what is there, and whether there is room")
             sys.exit(1)
 
 

@@ -53,8 +53,8 @@ class Progress:
         due = not self.terminal and time.monotonic() - self.said > EVERY_SECONDS
         if report.val_loss is not None or due:
             self.say(self._line(report))
-        if report.unsaved is not None:
-            self.say(f"{report.unsaved}; training goes on")
+        if report.trouble is not None:
+            self.say(f"{report.trouble}; training goes on")
         if report.sample is not None:
             for line in report.sample.strip().split("\n"):
                 self.say(f"  | {line}")

@@ -47,6 +47,10 @@ class Wishes:
         elif not self.importing:
             raise Interrupted(signum)
 
+    def watch(self, target: Stoppable) -> None:
+        """From now on a stop is its wish."""
+        self.target = target
+
     def imported(self) -> None:
         """From now on a stop is heeded at once, until there is a run that can be saved."""
         self.importing = False

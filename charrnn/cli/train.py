@@ -44,10 +44,10 @@ def train(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, re
         from charrnn.training.launch import launch
 
         wished.imported()
-        trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell)
+        trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell, made=wished.watch)
         run = trainer.directory
         assert run is not None
-        wished.target = trainer
+        wished.watch(trainer)
         tell(_first_line(trainer))
         progress, final = Progress(trainer), None
         try:

@@ -45,7 +45,8 @@ def encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
             return vocabulary, _gathered(pieces, sum(length for length, _ in lengths), final.dtype)
     except OSError as error:
         raise CorpusError(
-            f"the encoded text could not be put into {tempfile.gettempdir()}: {error.strerror or error}; make room there, or set TMPDIR"
+            f"the encoded text could not be put into the directory for temporary files: {error.strerror or error}; make room there, "
+            "or set TMPDIR to another one"
         ) from None
 
 

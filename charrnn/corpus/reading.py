@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from charrnn.config import DataConfig
-from charrnn.corpus.encoding import bad_byte, check_encoding
+from charrnn.corpus.encoding import bad_byte, check_encoding, guess_encoding
 from charrnn.errors import CorpusError
 from charrnn.vocab import Vocabulary
 
@@ -152,13 +152,14 @@ def read_stdin() -> bytes:
 
 
 def _load(path: str) -> Iterator[bytes]:
-    """The bytes of a file, block by block; of standard input, which cannot be read twice, all at once."""
+    """The bytes of a file, block by block; of standard input and of a pipe, which cannot be read twice, all at once."""
     try:
         if path == STDIN:
             yield read_stdin()
             return
         with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as file:
-            while block := file.read(BLOCK):
+            size = BLOCK if os.path.isfile(path) else -1
+            while block := file.read(size):
                 yield block
     except FileNotFoundError:
         raise CorpusError(f"there is no file {path} (in {Path.cwd()}); check the name") from None
@@ -181,11 +182,13 @@ def _decoded(blocks: Iterable[bytes], path: str, config: DataConfig, notices: li
     decoder = codecs.getincrementaldecoder(config.encoding)(config.encoding_errors)
     done, replaced, begun = 0, 0, False
     tail = b""  # the last two bytes before a block: U+FFFD in the file itself may stand across its beginning
+    last = b""
     for data in itertools.chain(blocks, [None]):
+        last = data or last
         try:
             text = decoder.decode(data or b"", final=data is None)
-        except UnicodeError:
-            raise _undecoded(data, path, config) from None
+        except UnicodeError as error:
+            raise _undecoded(last, path, config, error) from None
         if not begun and text.startswith("\ufeff"):
             text, begun = text[1:], True
             notices.append(f"{path} begins with a byte order mark; it was left out")
@@ -203,9 +206,14 @@ def _decoded(blocks: Iterable[bytes], path: str, config: DataConfig, notices: li
         notices.append(f"{replaced} places of {path} are not {config.encoding}; U+FFFD stands there now")
 
 
-def _undecoded(block: bytes | None, path: str, config: DataConfig) -> CorpusError:
-    """The error of a text that cannot be decoded, which is read once more, whole, to say where and why."""
-    data = b"".join(_load(path)) if path not in (STDIN, IN_HAND) else block or b""
+def _undecoded(block: bytes, path: str, config: DataConfig, error: UnicodeError) -> CorpusError:
+    """The error of a text that cannot be decoded: a file is read once more, whole, to say where and why; all else was one block."""
+    if not isinstance(error, UnicodeDecodeError):  # of UTF-16 and UTF-32, which one cannot tell from its bytes otherwise
+        return CorpusError(
+            f"{path} does not begin with a byte order mark, which {config.encoding} needs; "
+            f"try --encoding {guess_encoding(block) or config.encoding + '-le'}"
+        )
+    data = b"".join(_load(path)) if path not in (STDIN, IN_HAND) and os.path.isfile(path) else block
     try:
         data.decode(config.encoding)
     except UnicodeError as error:

@@ -39,7 +39,8 @@ def apply_top_p(logits: Logits, top_p: float) -> Logits:
     if top_p == 1:
         return logits
     order = np.argsort(-logits, axis=-1, kind="stable")
-    ranked = np.take_along_axis(probabilities(logits), order, axis=-1)
+    with np.errstate(invalid="ignore"):  # what is no number stays none, for draw to find
+        ranked = np.take_along_axis(probabilities(logits), order, axis=-1)
     before = np.cumsum(ranked, axis=-1) - ranked  # what the likelier ones have together
     removed = before >= top_p - ROUNDING
     removed[..., 0] = False

@@ -1,7 +1,7 @@
 """From what a user asked for to a Trainer: a new run, or one gone on with. Knows nothing of printing."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,13 @@ def prepare(given: Mapping[str, Any], text: str | bytes | None, tell: Tell, star
 
 
 def launch(
-    given: Mapping[str, Any], *, text: str | bytes | None = None, resume: bool = False, overwrite: bool = False, tell: Tell = lambda _: None
+    given: Mapping[str, Any],
+    *,
+    text: str | bytes | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    tell: Tell = lambda _: None,
+    made: Callable[[Trainer], object] = lambda _: None,
 ) -> Trainer:
     """Make a run ready to train.
 
@@ -40,6 +46,7 @@ def launch(
         resume: go on with the run of that name, or of that corpus, or else the newest.
         overwrite: delete a run that stands in the way.
         tell: called with a sentence on whatever the user should know.
+        made: called with the new trainer just before its run is begun on the disk.
 
     Raises:
         CharRNNError: any of its kinds; nothing has been written or deleted then.
@@ -62,11 +69,11 @@ def launch(
     try:
         if run.exists() and not overwrite:
             raise _exists(run)  # another began it meanwhile
-        check_room(trainer, run.path, run.bytes())
-        if run.path.exists() and overwrite:
-            run.remove()
-        write_config(run, config)
-        write_file(run.metrics, b"")
+        check_room(trainer, run.path, run.size())
+        made(trainer)
+        with run.made_anew():
+            write_config(run, config)
+            write_file(run.metrics, b"")
     except BaseException:
         trainer.let_go()
         raise

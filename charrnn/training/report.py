@@ -20,7 +20,7 @@ class Report:
         val_loss: where one was taken: static, over parallel lanes, at most 50,000 characters.
         final: at the end of the run: the validation text (at most a million characters) in one stream, read by the best checkpoint.
         saved: the checkpoint that was committed with this step.
-        unsaved: why the checkpoint that was due with this step could not be written, where training goes on all the same.
+        trouble: what went wrong with the disk (a checkpoint or a line not written, an old one not removed), where training goes on.
         turned: whether the run ends here, before its last step, since the validation loss has turned.
         sample: a short text, put in by whoever can write one.
     """
@@ -34,6 +34,6 @@ class Report:
     val_loss: float | None = None
     final: Evaluation | None = None
     saved: Path | None = None
-    unsaved: str | None = None
+    trouble: str | None = None
     turned: bool = False
     sample: str | None = None

@@ -14,6 +14,7 @@ from charrnn.corpus.batches import fit
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.corpus.store import Corpus
 from charrnn.errors import CheckpointError, CorpusError, ResumeError
+from charrnn.files import not_written
 from charrnn.runs import Run, all_runs
 from charrnn.training.device import available_threads, pick_device
 from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
@@ -34,9 +35,11 @@ def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -
     held = run.hold()
     try:
         trainer = _resumed(run, given, text, tell)
-    except BaseException:
+    except BaseException as error:
         if held is not None:
             held.let_go()
+        if isinstance(error, OSError):  # of what is cleaned away, set aside or cut off
+            raise not_written(Path(error.filename or run.path), error) from None
         raise
     trainer.held = held
     return trainer
@@ -73,7 +76,7 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
             f"{run.step(checkpoint.about['step'])} lacks a piece that is needed to go on: {str(error).splitlines()[0]}; "
             "go on from another checkpoint"
         ) from None
-    check_room(trainer, run.path, run.bytes())
+    check_room(trainer, run.path, run.size())
     _cut_metrics(run, trainer)
     write_config(run, config)
     tell(f"going on with {run.path} after step {trainer.step:,} of {trainer.steps:,}")

@@ -1,4 +1,4 @@
-"""A Trainer as a checkpoint, and back: everything that is needed to generate and to go on to the bit. Knows nothing of files."""
+"""A Trainer as a checkpoint, and back: everything that is needed to generate and to go on to the bit; and the room that a run's take."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ def snapshot(trainer: Trainer, val_loss: float | None = None) -> Checkpoint:
             "loss_count": trainer.loss_count,
             "stale": trainer.stale,
             "metrics_bytes": trainer.metrics_bytes,
+            "unwritten": trainer.unwritten.decode(),
             "corpus": {"fingerprint": corpus.fingerprint, "characters": len(corpus), "symbols": len(corpus.vocabulary)},
             "torch": torch.__version__,
         },
@@ -67,6 +68,7 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     assert checkpoint.trainer is not None
     kept = checkpoint.trainer
     trainer.step, trainer.stale, trainer.metrics_bytes = kept["step"], kept["stale"], kept["metrics_bytes"]
+    trainer.unwritten = kept.get("unwritten", "").encode()  # which older checkpoints do not have
     trainer.last = replace(trainer.last, step=trainer.step)
     trainer.loss_sum, trainer.loss_count = kept["loss_sum"], kept["loss_count"]
     tensors = {name: torch.from_numpy(value.copy()) for name, value in checkpoint.trainer_tensors.items()}
@@ -101,11 +103,13 @@ def check_room(trainer: Trainer, path: Path, there: int) -> None:
     """
     knobs, sizes = trainer.config.train, [weight.numel() for weight in trainer.model.parameters()]
     one = 4 * (3 * sum(sizes) + 2 * knobs.batch_size * trainer.config.model.num_layers * trainer.config.model.hidden_size)
-    needed = (knobs.keep + 2) * one  # the last ones, the best, and one that is being written
+    left = trainer.steps - trainer.step
+    to_come = 1 + sum(left // every for every in (knobs.save_every, knobs.eval_every) if isinstance(every, int))
+    count = min(knobs.keep, to_come) + 2  # the last ones, the best, and one that is being written
     free = shutil.disk_usage(next(parent for parent in (path, *path.absolute().parents) if parent.exists())).free
-    if needed > free + there and knobs.on_save_error == "stop":
+    if count * one > free + there and knobs.on_save_error == "stop":
         raise CheckpointError(
-            f"{path}: {knobs.keep + 2} checkpoints of {one / 2**20:,.1f} MiB have to fit there, and {(free + there) / 2**20:,.1f} MiB "
+            f"{path}: {count} checkpoints of {one / 2**20:,.1f} MiB have to fit there, and {(free + there) / 2**20:,.1f} MiB "
             "are free; make room, give a smaller --keep, or another --runs-dir"
         )
 

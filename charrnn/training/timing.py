@@ -51,7 +51,7 @@ def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
     if stream > max(seconds / 2, BEARABLE):
         raise ConfigError(
             f"minutes: {seconds / 60:.1f} are left, and reading the {len(corpus.judged):,} held-out characters at the end takes "
-            f"{stream / 60:.1f}; give more --minutes, or --val-fraction {config.data.val_fraction * seconds / stream / 4:.1g}"
+            f"{stream / 60:.1f}; give more --minutes, or --val-fraction {len(corpus.judged) / len(corpus) * seconds / stream / 4:.1g}"
         )
     every = config.train.eval_every
     left = seconds - stream - (time.perf_counter() - begin)

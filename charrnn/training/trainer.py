@@ -63,7 +63,6 @@ class Trainer:
         self.loss_sum, self.loss_count = 0.0, 0  # since the last line of metrics.jsonl
         self.stale = 0  # validations worse than the best, since it was found and the text has been read
         self.metrics_bytes, self.unwritten = 0, b""  # of metrics.jsonl: what stands there, and what the disk did not take yet
-        self.unsaved: str | None = None
         self.held: Held | None = None  # the run's lock
         self.last = Report(0, self.steps, math.nan, 0.0, math.nan)
 
@@ -164,24 +163,31 @@ class Trainer:
                 self.stale = 0
             elif val_loss > WORSE * best:
                 self.stale += 1
-        train_loss = None
+        train_loss, trouble = None, None
         if last or val_loss is not None or _due(knobs.report_every, self.step):
             train_loss = self.loss_sum / self.loss_count
             self.loss_sum, self.loss_count = 0.0, 0
             line = {"step": self.step, "learning_rate": lr, "train_loss": train_loss, "grad_norm": grad_norm, "val_loss": val_loss}
-            self._write_line(metrics, line)
-        self.unsaved = None
-        saved = self._save(val_loss, metrics) if better or self._save_due(last) else None
+            trouble = self._write_line(metrics, line)
+        saved = None
+        if better or self._save_due(last):
+            saved, why = self._save(val_loss, metrics)
+            trouble = why or trouble
         self.last = Report(
-            self.step, self.steps, loss, lr, grad_norm, train_loss, val_loss, saved=saved, unsaved=self.unsaved, turned=self.turned
+            self.step, self.steps, loss, lr, grad_norm, train_loss, val_loss, saved=saved, trouble=trouble, turned=self.turned
         )
         return self.last
+
+    @property
+    def _stops_here(self) -> bool:
+        """Whether what cannot be written now never will be, or shall be an error."""
+        return self.config.train.on_save_error == "stop" or self.step == self.steps or self.turned or self.stop_requested
 
     def _save_due(self, last: bool) -> bool:
         return last or self.turned or self.stop_requested or self.save_requested or _due(self.config.train.save_every, self.step)
 
-    def _save(self, val_loss: float | None, metrics: FileIO) -> Path | None:
-        """Commit a checkpoint; None where that failed and the run is to go on."""
+    def _save(self, val_loss: float | None, metrics: FileIO) -> tuple[Path | None, str | None]:
+        """Commit a checkpoint: its path, and what went wrong with the disk where the run is to go on all the same."""
         assert self.directory is not None
         path = self.directory.step(self.step)
         self.save_requested = False  # before writing, so that a wish that comes meanwhile is not lost
@@ -191,14 +197,16 @@ class Trainer:
         try:
             os.fsync(metrics.fileno())
             checkpoints.write(path, checkpoint)
-            self.directory.prune(self.config.train.keep)
         except (CheckpointError, OSError) as error:
             why = error if isinstance(error, CheckpointError) else not_written(path, error)
-            if self.config.train.on_save_error == "stop" or self.step == self.steps or self.turned or self.stop_requested:
+            if self._stops_here:
                 raise why from None
-            self.unsaved = str(why)
-            return None
-        return path
+            return None, str(why)
+        try:
+            self.directory.prune(self.config.train.keep)
+        except CheckpointError as error:
+            return path, str(error)
+        return path, None
 
     def _finish(self, metrics: FileIO) -> Iterator[Report]:
         """The loss of what is judged in one stream, read by the best checkpoint, in fp32."""
@@ -218,20 +226,22 @@ class Trainer:
         if self.stop_requested:
             raise Cancelled
 
-    def _write_line(self, metrics: FileIO, line: dict[str, Any]) -> None:
-        """At once, for whoever follows the file; what a full disk does not take goes before the next line."""
+    def _write_line(self, metrics: FileIO, line: dict[str, Any]) -> str | None:
+        """At once, for whoever follows the file; what a full disk does not take goes before the next line, and it is said why."""
         self.unwritten += (json.dumps(line, allow_nan=False) + "\n").encode()
         try:
             metrics.truncate(self.metrics_bytes)  # half a line may stand there
             rest = self.unwritten
             while rest:
                 rest = rest[metrics.write(rest) :]
-        except OSError:
-            if self.config.train.on_save_error == "stop":
+        except OSError as error:
+            if self._stops_here:
                 raise
-        else:
-            self.metrics_bytes += len(self.unwritten)
-            self.unwritten = b""
+            assert self.directory is not None
+            return str(not_written(self.directory.metrics, error))
+        self.metrics_bytes += len(self.unwritten)
+        self.unwritten = b""
+        return None
 
     def _diverged(self, loss: float, lr: float, grad_norm: float) -> DivergedError:
         return DivergedError(

@@ -17,7 +17,6 @@ from tests.reliability.saving import example
 
 Make = Callable[[Path], None]
 DIRECTORIES: dict[str, Make] = {}
-SAFETENSORS = ("model.safetensors", "trainer.safetensors")
 NAMES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "trainer.json", "trainer.safetensors")
 
 
@@ -101,7 +100,7 @@ def header(text: str | bytes, length: int | None = None, body: bytes = b"\0" * 6
 
 # Names and kinds of files
 
-for _name in NAMES[:4]:
+for _name in NAMES:
 
     @case(f"{_name} is a link out", signed=False)
     def _(path: Path, name: str = _name) -> None:
@@ -160,6 +159,20 @@ for _size in (-1, 10**18, 1e300, True, None, "10", [10], {"bytes": 1}):
         manifest(path, entries)
 
 
+for _size in (10**9, 10**12):
+
+    @case(f"the weights are {_size:,} bytes with nothing in them", signed=False)
+    def _(path: Path, size: int = _size) -> None:
+        os.truncate(path / "model.safetensors", size)
+
+    @case(f"the weights are {_size:,} bytes with nothing in them, as the manifest says", signed=False)
+    def _(path: Path, size: int = _size) -> None:
+        os.truncate(path / "model.safetensors", size)
+        entries = json.loads((path / "manifest.json").read_bytes())["files"]
+        entries["model.safetensors"]["bytes"] = size
+        manifest(path, entries)
+
+
 @case("the manifest lists nothing", signed=False)
 def _(path: Path) -> None:
     manifest(path, {})
@@ -172,7 +185,7 @@ def _(path: Path) -> None:
 
 # JSON
 
-for _file in ("config.json", "tokenizer.json", "generation_config.json"):
+for _file in ("config.json", "tokenizer.json", "generation_config.json", "trainer.json"):
     replaced(f"{_file} is deep", _file, b'{"a":' * 50_000 + b"1" + b"}" * 50_000)
     replaced(f"{_file} is wide", _file, b'{"a":[' + b"[]," * 3_000_000 + b"1]}")
     replaced(f"{_file} is no UTF-8", _file, b'{"unit": "\xff"}')
@@ -246,3 +259,6 @@ tensors("a weight of another shape", lambda found: found.update({"head.bias": np
 tensors("a weight that is a number", lambda found: found.update({"head.bias": np.zeros((), np.float32)}))
 tensors("no weights at all", lambda found: {})
 tensors("ten thousand small weights", lambda found: {f"w{number}": np.zeros(1, np.float32) for number in range(10_000)})
+replaced("the state of training is a pickle", "trainer.safetensors", lambda path: pickle.dumps(Touch(path / "touched")))
+replaced("the header of the state is longer than the file", "trainer.safetensors", header("{}", length=10**15))
+replaced("the header of the state is deep", "trainer.safetensors", header("[" * 100_000))

@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from charrnn.cli.main import cli
 from charrnn.errors import CharRNNError
 from charrnn.text_model import load
 from tests.reliability.hostile import DIRECTORIES
-from tests.reliability.saving import ended, forked
+from tests.reliability.saving import ended, example, forked
 
 PACKAGE = Path(charrnn.__file__).parent
 SECONDS, MEMORY = 1.0, 64 << 20
@@ -42,32 +43,39 @@ def opened_by(path: Path, report: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     watching = True
     sys.addaudithook(watch)
-    begin = time.monotonic()
+    longest = 0.0
     for call in (load, lambda it: checkpoints.read(it, trainer=True), checkpoints.read_about):
+        begin = time.monotonic()
         try:
             call(path)
             errors.append("")
         except CharRNNError as error:
             errors.append(str(error))
-    seconds = time.monotonic() - begin
+        longest = max(longest, time.monotonic() - begin)
     watching = False
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    report.write_text(json.dumps({"errors": errors, "seconds": seconds, "grown": grown, "events": events}))
+    report.write_text(json.dumps({"errors": errors, "seconds": longest, "grown": grown, "events": events}))
+
+
+def of_training(name: str) -> bool:
+    """Whether only what a trainer needs is bad: the model may be read without it."""
+    return name.startswith("trainer.") or "of the state" in name or "the state of" in name
 
 
 @pytest.mark.parametrize("name", DIRECTORIES)
 def test_a_directory_from_a_stranger(name: str, tmp_path: Path, tally: Any) -> None:
     path, report = tmp_path / "model", tmp_path / "report.json"
     DIRECTORIES[name](path)
-    size = sum(file.lstat().st_size for file in path.rglob("*"))
+    size = sum(512 * file.lstat().st_blocks for file in path.rglob("*"))
     assert ended(forked(lambda: opened_by(path, report))) == 0
     found = json.loads(report.read_text())
-    loading, whole, _ = found["errors"]
-    assert loading and whole
-    for error in (loading, whole):
+    loading, whole, about = found["errors"]
+    assert whole
+    assert loading or of_training(name)
+    for error in (loading, whole, about):
         assert "\n" not in error and "\x1b" not in error and len(error) < 1000
     assert found["events"] == []
-    assert found["seconds"] < 3 * SECONDS  # all three of them
+    assert found["seconds"] < SECONDS
     assert found["grown"] < MEMORY + 2 * size
     assert not (path / "touched").exists()
     tally(1, "directories from strangers")
@@ -81,8 +89,44 @@ def test_the_command_line_says_it_in_one_line(name: str, tmp_path: Path, monkeyp
     DIRECTORIES[name](tmp_path / "model")
     for words in (("sample", "model", "-n", "1"), ("info", "model")):
         result = CliRunner().invoke(cli, words)
+        if of_training(name) and result.exit_code == 0:
+            continue
         assert (result.exit_code, result.stdout) == (1, ""), result
         assert result.stderr.startswith("Error: ") and result.stderr.count("\n") == 1 and result.stderr.strip().isprintable()
+
+
+BESIDE: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a directory": Path.mkdir,
+    "a link out": lambda path: path.symlink_to("/etc/hostname"),
+    "an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "a gigabyte of nothing": lambda path: path.touch() or os.truncate(path, 10**9),
+    "deep": lambda path: path.write_text("[" * 100_000),
+    "wide": lambda path: path.write_text("[1," * 100_000 + "\n"),
+    "many lines": lambda path: path.write_text('{"step": 1, "train_loss": 1.0, "val_loss": 1.0}\n' * 400_000),
+    "an alias of aliases": lambda path: path.write_text("a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]\n"),
+    "a tag of Python": lambda path: path.write_text("!!python/object/apply:os.system ['touch touched']\n"),
+    "escape sequences": lambda path: path.write_text('{"step": "\x1b[2J"}\n'),
+    "no UTF-8": lambda path: path.write_bytes(b"\xff\xfe: \xff"),
+}
+
+
+@pytest.mark.parametrize("file", ["config.yaml", "metrics.jsonl"])
+@pytest.mark.parametrize("kind", BESIDE)
+def test_what_stands_beside_a_model_from_a_stranger_does_no_harm(file: str, kind: str, here: Path, tally: Any) -> None:
+    """The files of a run that no manifest knows of."""
+    from click.testing import CliRunner
+
+    checkpoints.write(here / "run/step-00000007", example(7))
+    BESIDE[kind](here / "run" / file)
+    for words in (("sample", "run", "-n", "1"), ("info", "run"), ("info", "run", "--json")):
+        begin = time.monotonic()
+        result = CliRunner().invoke(cli, words)
+        assert result.exit_code == 0, result
+        assert "\x1b" not in result.output
+        assert time.monotonic() - begin < SECONDS
+    assert not (here / "touched").exists()
+    tally(1, "files of strangers beside a model")
 
 
 def test_there_are_at_least_eighty() -> None:
@@ -110,18 +154,9 @@ def test_nothing_in_the_package_can_run_what_it_reads(path: Path) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {alias.name.split(".")[0] for alias in node.names} | {str(getattr(node, "module", "")).split(".")[0]}
             assert not names & FORBIDDEN
+            module = getattr(node, "module", None)
+            assert not {f"{module}.{alias.name}" for alias in node.names} & CALLS  # under another name
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
-            assert called not in {
-                "eval",
-                "exec",
-                "compile",
-                "__import__",
-                "torch.load",
-                "torch.save",
-                "yaml.load",
-                "yaml.unsafe_load",
-                "os.system",
-            }
-            assert not called.endswith("full_load")
+            assert called not in CALLS
             assert not any(keyword.arg in ("allow_pickle", "shell") for keyword in node.keywords)

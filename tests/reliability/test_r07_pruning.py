@@ -1,5 +1,6 @@
 """R7: never fewer than ``--keep`` checkpoints that can be loaded, and the best is kept, whatever happens in between."""
 
+import math
 import os
 import random
 import shutil
@@ -21,6 +22,10 @@ from tests.reliability.saving import ended, example, forked, is_of
 LOSSES = st.one_of(st.none(), st.integers(1, 9).map(float))
 
 
+def best_of(losses: dict[int, float | None]) -> float:
+    return min((loss for loss in losses.values() if loss is not None), default=math.inf)
+
+
 class Saving(RuleBasedStateMachine):
     """A run that saves, is killed while it saves, is damaged on the disk, cleaned and gone on with."""
 
@@ -28,8 +33,7 @@ class Saving(RuleBasedStateMachine):
         super().__init__()
         self.run = Run(Path(tempfile.mkdtemp()) / "run")
         self.step = 0
-        self.losses: dict[int, float] = {}  # of the checkpoints that nobody damaged, where one was taken
-        self.whole: set[int] = set()  # those that were saved and that nobody damaged or pruned
+        self.whole: dict[int, float | None] = {}  # the checkpoints that were saved, stand there and were not damaged; their losses
         self.keep = 1
 
     @initialize(keep=st.integers(1, 4))
@@ -40,21 +44,21 @@ class Saving(RuleBasedStateMachine):
         checkpoints.write(self.run.step(self.step), example(self.step, loss))
         self.run.prune(self.keep)
 
-    def _saved(self, loss: float | None) -> None:
-        """Note what has to be there now: the last ones, the best, and nothing else is asked of it."""
-        self.whole.add(self.step)
-        if loss is not None:
-            self.losses[self.step] = loss
-        best = min(self.losses, key=lambda step: (self.losses[step], step), default=None)
-        kept = sorted(self.whole)[-self.keep :]
-        self.whole = {*kept, *([best] if best is not None else [])}
-        self.losses = {step: value for step, value in self.losses.items() if step in self.whole}
+    def _saved(self, loss: float | None, *, pruned: bool) -> None:
+        """Hold what stands there now against what has to: the last ones, and one that is as good as the best."""
+        before = self.whole | {self.step: loss}
+        there = {int(path.name.removeprefix("step-")) for path in self.run.steps()}
+        self.whole = {step: value for step, value in before.items() if step in there}
+        assert set(sorted(before)[-self.keep :]) <= set(self.whole)
+        assert best_of(self.whole) == best_of(before)
+        if pruned:
+            assert len(self.whole) <= self.keep + 1
 
     @rule(loss=LOSSES)
     def saves(self, loss: float | None) -> None:
         self.step += 1
         self._committed(loss)
-        self._saved(loss)
+        self._saved(loss, pruned=True)
 
     @rule(loss=LOSSES, at=st.integers(0, 34))
     def is_killed_while_it_saves(self, loss: float | None, at: int) -> None:
@@ -79,7 +83,7 @@ class Saving(RuleBasedStateMachine):
         code = ended(forked(killed))
         assert code in (0, -signal.SIGKILL)
         if self.run.step(self.step).exists():
-            self._saved(loss)
+            self._saved(loss, pruned=not code)
         else:
             assert code and sorted(self.whole) == before
         if code:
@@ -94,8 +98,7 @@ class Saving(RuleBasedStateMachine):
         content = bytearray(file.read_bytes())
         content[random.Random(step).randrange(len(content))] ^= 1
         file.write_bytes(content)
-        self.whole.discard(step)
-        self.losses.pop(step, None)
+        del self.whole[step]
 
     @rule()
     def is_gone_on_with(self) -> None:
@@ -116,8 +119,7 @@ class Saving(RuleBasedStateMachine):
 
     @invariant()
     def the_best_is_found(self) -> None:
-        if self.losses:
-            assert self.run.best_val_loss() <= min(self.losses.values())
+        assert self.run.best_val_loss() <= best_of(self.whole)
 
     def teardown(self) -> None:
         shutil.rmtree(self.run.path.parent)

@@ -1,12 +1,14 @@
 """R15: what is streamed is whole: the pieces joined are the text, and each of them is text by itself."""
 
 import random
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 
 from charrnn.config import ModelConfig
+from charrnn.generation.decode import decode
 from charrnn.generation.network import Network
 from charrnn.shapes import shapes
 from charrnn.text_model import TextModel
@@ -21,6 +23,18 @@ def model(rng: np.random.Generator, vocabulary: Vocabulary) -> TextModel:
     if vocabulary.unit == "byte":  # most of what it writes are the bytes of longer characters
         weights["head.bias"][0x80:0xF5] += 2
     return TextModel(Network(config, len(vocabulary), weights), vocabulary, 10 if vocabulary.unit == "byte" else 0)
+
+
+def by_hand(written: TextModel, prompt: str, how: dict[str, Any]) -> str:
+    """The text of the ids that are drawn, taken to text all at once and cut by Python's own string code."""
+    vocabulary, sampler = written.vocabulary, written.sampler(**{name: how[name] for name in ("temperature", "top_k", "top_p")})
+    ids = [symbol.idx for symbol in islice(decode(
+        written.network, vocabulary.encode(prompt) if prompt else [written.prime], sampler, np.random.default_rng(how["seed"])
+    ), 4 * how["length"] + 4)]  # fmt: skip
+    whole = bytes(ids).decode("utf-8", "replace") if vocabulary.unit == "byte" else "".join(vocabulary.symbols[idx] for idx in ids)
+    whole = whole[: how["length"]]
+    ends = [whole.find(stop) for stop in ([how["stop"]] if isinstance(how["stop"], str) else how["stop"])]
+    return whole[: min((end for end in ends if end >= 0), default=len(whole))]
 
 
 @pytest.mark.parametrize("unit", VOCABULARIES)
@@ -43,6 +57,7 @@ def test_pieces_joined_are_the_text_and_each_is_whole(unit: str, tries: int, tal
         pieces, text = list(written.stream(prompt, **how)), written.generate(prompt, **how)
         assert "".join(pieces) == text
         assert all(piece and piece.encode("utf-8").decode("utf-8") == piece for piece in pieces)
+        assert text == by_hand(written, prompt, how)
         assert len(text) <= how["length"]
         stops = [how["stop"]] if isinstance(how["stop"], str) else how["stop"]
         assert not any(stop in text for stop in stops)

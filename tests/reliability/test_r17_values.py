@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import charrnn
+from charrnn import checkpoint as checkpoints
 from charrnn.cli.main import cli
 from charrnn.cli.options import given
 from charrnn.config import Knob, RunConfig, knobs, run_knobs
 from charrnn.config_yaml import read_yaml
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
+from tests.reliability.saving import example
 
 PARENT = click.Context(cli, **cli.context_settings)  # as a command is called: its variables and its -h come from there
 
@@ -107,6 +110,46 @@ def test_an_object_is_a_setting_of_the_sampler_or_an_error_by_name(name: str, ta
         assert found is None or kind == "error" or math.isfinite(found)
         assert kind == "value" or found.startswith(f"{name}: ")
     tally(len(OBJECTS), "objects given to the sampler")
+
+
+@pytest.mark.parametrize("option", ["--length", "--seed", "--num-samples"])
+def test_an_option_that_is_no_knob_is_a_value_that_can_be_or_an_error_by_name(option: str, here: Path, tally: Any) -> None:
+    checkpoints.write(here / "model", example(1))
+    for text in TEXTS:
+        for words, variables in (([f"{option}={text}"], {}), ([], {f"CHARRNN_SAMPLE_{option[2:].replace('-', '_').upper()}": text})):
+            if (variables and (not text or "\x00" in text)) or (text in ("1e3", "9" * 400) and option == "--length"):
+                continue
+            size = [] if option == "--length" else ["--length", "1"]
+            result = CliRunner().invoke(cli, ["sample", "model", *size, *words], env=variables)
+            assert result.exit_code in (0, 2), result
+            assert result.exit_code == 0 or option in result.stderr or f"{option[2:]}: " in result.stderr
+            assert not isinstance(result.exception, Exception)
+    tally(len(TEXTS), "texts given for an option of sample by flag and environment")
+
+
+@pytest.mark.parametrize("name", ["length", "seed"])
+def test_an_object_is_a_length_and_a_seed_or_an_error_by_name(name: str, here: Path, tally: Any) -> None:
+    checkpoints.write(here / "model", example(1))
+    model = charrnn.load("model")
+    for thing in OBJECTS:
+        if thing is not OBJECTS[5] or name == "seed":  # so long a text would be written
+            kind, found = outcome(lambda thing=thing: model.generate(**{"length": 3, name: thing}))
+            assert kind == "value" or found.startswith(f"{name}: ")
+    assert model.generate(length=np.int64(5), seed=np.uint8(1)) == model.generate(length=5, seed=1)
+    tally(len(OBJECTS), "objects given for a length or a seed")
+
+
+def test_the_command_line_says_what_python_says(here: Path, tally: Any) -> None:
+    """Exit code 2, and the words of the ConfigError."""
+    checkpoints.write(here / "model", example(1))
+    bad = {"temperature": -1.0, "top_k": 0, "top_p": 2.0, "min_p": -0.5}
+    for name, value in bad.items():
+        with pytest.raises(ConfigError) as error:
+            Sampler(**{name: value})
+        result = CliRunner().invoke(cli, ["sample", "model", f"--{name.replace('_', '-')}={value}"])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert spoken(("error", result.stderr.removeprefix("Error: ").strip()), SAMPLING[name].flag)[1] == str(error.value)
+    tally(len(bad), "errors that are the same on the command line and in Python")
 
 
 YAML = [

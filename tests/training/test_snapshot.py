@@ -137,9 +137,9 @@ def test_continue_says_so_and_trains_on_to_the_same_bytes(monkeypatch: pytest.Mo
     trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
     found = reports(trainer)
     assert [report.step for report in found] == [1, 2, 3, 4, 5, 6]
-    assert [report.step for report in found if report.unsaved] == [2, 3]
+    assert [report.step for report in found if report.trouble] == [2, 3]
     assert [report.step for report in found if report.saved] == [1, 4, 5, 6]
-    assert str(found[1].unsaved).startswith("checkpoints/run/step-00000002 could not be written: No space left on device")
+    assert str(found[1].trouble).startswith("checkpoints/run/step-00000002 could not be written: No space left on device")
     assert Path("checkpoints/run/step-00000006/model.safetensors").read_bytes() == (
         Path("checkpoints/whole/step-00000006/model.safetensors").read_bytes()
     )
