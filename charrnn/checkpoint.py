@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import math
+import stat
 import time
 from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -212,9 +213,10 @@ def _manifest(path: Path) -> dict[str, dict[str, Any]]:
 def _verified(path: Path, name: str, entry: Mapping[str, Any], most: int) -> bytes:
     """The bytes of a file, at most so many, once they are known to be those that the manifest speaks of."""
     try:
-        if (size := (path / name).lstat().st_size) != entry["bytes"]:
+        info = (path / name).lstat()
+        if stat.S_ISREG(info.st_mode) and info.st_size != entry["bytes"]:
             raise DamagedError(
-                f"{path / name} is damaged: {size} bytes, {entry['bytes']} were written; copy it again, or use another checkpoint"
+                f"{path / name} is damaged: {info.st_size} bytes, {entry['bytes']} were written; copy it again, or use another checkpoint"
             )
         data = read_regular(path / name, most)
     except OSError as error:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from charrnn import checkpoint as checkpoints
 from charrnn.config import knobs
-from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.generation.decode import Piece, decode, pieces, until_stop
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler, log_probabilities
@@ -200,19 +200,8 @@ def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> 
     """
     found = find_checkpoint(path, runs_dir)
     checkpoint = checkpoints.read(found)
-    try:
-        network = Network(checkpoint.model, len(checkpoint.vocabulary), checkpoint.weights)
-        model = TextModel(
-            network,
-            checkpoint.vocabulary,
-            checkpoint.prime,
-            about=checkpoint.about,
-            path=found,
-            sha256=checkpoint.sha256,
-        )
-    except CharRNNError as error:
-        raise CheckpointError(f"{found}: {error}") from None
-    return model
+    network = Network(checkpoint.model, len(checkpoint.vocabulary), checkpoint.weights)
+    return TextModel(network, checkpoint.vocabulary, checkpoint.prime, about=checkpoint.about, path=found, sha256=checkpoint.sha256)
 
 
 def train(

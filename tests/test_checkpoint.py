@@ -16,7 +16,8 @@ import pytest
 from safetensors.numpy import save
 
 from charrnn import strict_json
-from charrnn.checkpoint import ABOUT, Checkpoint, Tensors, is_whole, read, read_about, write
+from charrnn.about import ABOUT
+from charrnn.checkpoint import Checkpoint, Tensors, is_whole, read, read_about, write
 from charrnn.config import ModelConfig
 from charrnn.errors import CheckpointError
 from charrnn.shapes import shapes
@@ -242,7 +243,7 @@ def becomes_a_pipe(file: Path) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_what_is_no_regular_file_is_found(path: Path, name: str, change: Callable[[Path], None]) -> None:
     change(path / name)
-    advice = "use another checkpoint" if name == "manifest.json" else "copy the whole directory again, or use another checkpoint"
+    advice = "copy the whole directory again, or use another checkpoint"
     assert refusal(read, path) == f"{path / name} cannot be read: it is no regular file; {advice}"
 
 

@@ -247,7 +247,7 @@ def test_minutes_and_steps_are_not_given_together() -> None:
 
 @pytest.mark.parametrize("name", [".", "..", "a/b", "/", "a\\b", "a\0b", "step-00000001"])
 def test_a_name_is_that_of_a_directory(name: str) -> None:
-    message = f"name: {name!r} is not possible; give a directory's name: no slash, and not beginning with step-"
+    message = f"name: {name!r} is not possible; give a directory's name: no slash, not beginning with step- or a dot"
     assert refusal(RunConfig, name=name) == message
 
 

@@ -1,5 +1,6 @@
 """A run stands for its best checkpoint, keeps what it must, and is found under each of its names."""
 
+import errno
 import json
 import math
 import os
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from charrnn import checkpoint
 from charrnn.checkpoint import Checkpoint, write
 from charrnn.config import ModelConfig
-from charrnn.errors import CharRNNError, CheckpointError, RunExistsError
+from charrnn.errors import CharRNNError, CheckpointError, DamagedError, RunExistsError
+from charrnn.files import read_regular
 from charrnn.runs import Run, all_runs, find_checkpoint, val_loss
 from charrnn.shapes import shapes
 from charrnn.vocab import Vocabulary
@@ -142,6 +145,99 @@ def test_the_best_and_the_last_are_kept(losses: dict[int, float | None], keep: i
     run.prune(keep)
     assert numbers(run) == kept
     assert sorted(path.name for path in run.path.iterdir()) == ["config.yaml", *(f"step-{step:08d}" for step in kept)]
+
+
+def test_where_the_disk_does_not_give_the_best_nothing_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may give it another time; only what is known to be damaged is passed over."""
+    run = run_of({1: 1.0, 2: 2.0, 3: 2.0, 4: 2.0})
+
+    def unreadable(path: Path, most: int) -> bytes:
+        if path.parent == run.step(1):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read_regular(path, most)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "read_regular", unreadable)
+        with pytest.raises(CheckpointError, match=r"manifest\.json cannot be read: Input/output error") as error:
+            run.prune(1)
+        assert not isinstance(error.value, DamagedError)
+        assert run.best_val_loss() == 2.0  # and the training goes on meanwhile
+    assert numbers(run) == [1, 2, 3, 4]
+    run.prune(1)
+    assert numbers(run) == [1, 4]
+
+
+def test_a_checkpoint_that_changes_is_looked_at_again() -> None:
+    """One that has not changed for some seconds is not: each save would read all that are kept."""
+    run = run_of({1: 1.0, 2: 1.0})
+    for file in run.step(1).iterdir():
+        os.utime(file, (10**9, 10**9))
+    assert checkpoint.is_whole(run.step(1))
+    weights = run.step(1) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
+    assert not checkpoint.is_whole(run.step(1))
+    assert checkpoint.is_whole(run.step(2))
+    weights = run.step(2) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
+    assert not checkpoint.is_whole(run.step(2))
+
+
+# Made anew
+
+
+def test_a_run_that_could_not_be_begun_leaves_the_old_one() -> None:
+    run = run_of({1: 1.0})
+
+    def begun() -> None:
+        with run.made_anew():
+            assert not run.exists()
+            run.path.mkdir()
+            run.config.write_text("half")
+            raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        begun()
+    assert numbers(run) == [1]
+    assert run.config.read_text() == "seed: 0\n"
+    assert [path.name for path in run.path.parent.iterdir()] == ["poems"]
+
+
+def test_a_run_that_was_begun_takes_the_place_of_the_old_one() -> None:
+    run = run_of({1: 1.0})
+    with run.made_anew():
+        run.path.mkdir()
+        run.config.write_text("new")
+    assert (numbers(run), run.config.read_text()) == ([], "new")
+    assert [path.name for path in run.path.parent.iterdir()] == ["poems"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_a_kill_left_of_the_old_run_is_brought_back_or_removed(begun: bool) -> None:
+    run = run_of({1: 1.0})
+    run.path.rename(run.path.with_name(".poems.old"))
+    assert all_runs() == []
+    if begun:
+        run.path.mkdir()
+        run.config.write_text("new")
+    with pytest.raises(KeyboardInterrupt), run.made_anew():
+        raise KeyboardInterrupt
+    assert (numbers(run), run.config.read_text()) == (([], "new") if begun else ([1], "seed: 0\n"))
+    assert [path.name for path in run.path.parent.iterdir()] == ["poems"]
+
+
+def test_a_directory_with_other_things_is_begun_in_and_left() -> None:
+    run = Run(Path("checkpoints/poems"))
+    run.path.mkdir(parents=True)
+    (run.path / "notes.txt").write_text("mine")
+
+    def begun() -> None:
+        with run.made_anew():
+            run.config.write_text("new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        begun()
+    assert [path.name for path in run.path.iterdir()] == ["notes.txt"]
 
 
 def test_set_aside_keeps_the_files_but_not_as_a_checkpoint() -> None:

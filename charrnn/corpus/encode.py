@@ -26,8 +26,9 @@ def encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
     number = np.full(POINTS, -1, np.int32)
     symbols: list[int] = []  # code points, in the order in which they were seen
     lengths: list[tuple[int, type[np.unsignedinteger]]] = []  # of each block: symbols, and how their numbers are written
-    raw = False
+    raw, where = False, "a directory for temporary files"
     try:
+        where = tempfile.gettempdir()
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool:
             for block in blocks:
                 if isinstance(block, bytes):
@@ -45,8 +46,7 @@ def encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
             return vocabulary, _gathered(pieces, sum(length for length, _ in lengths), final.dtype)
     except OSError as error:
         raise CorpusError(
-            f"the encoded text could not be put into the directory for temporary files: {error.strerror or error}; make room there, "
-            "or set TMPDIR to another one"
+            f"the encoded text could not be put into {where}: {error.strerror or error}; make room there, or set TMPDIR"
         ) from None
 
 

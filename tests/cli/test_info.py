@@ -82,7 +82,7 @@ def test_info_of_a_run_says_all_this(runs: Path) -> None:
         'symbols:    21 characters: "\\n ,.;Nabcdehiklmnostw"\n'
         "corpus:     corpus.txt: 831 characters to learn from, 93 held out\n"
         f"trained:    4 of 4 steps, best at 4, the text 0.40 times by then, by charrnn {charrnn.__version__}\n"
-        f"loss:       {loss(lines('corpus')[-1]['final_val_loss'])}, the whole held-out text in one stream\n"
+        f"loss:       {loss(lines('corpus')[-1]['final_val_loss'])}, held-out text in one stream\n"
         f"sha256:     {sha256(STEP)}\n"
         f"verdict:    {judged['text']} Next: `{judged['command']}`\n"
         "kept:       step-00000002, step-00000003, step-00000004\n"
@@ -141,7 +141,7 @@ def test_without_a_run_there_is_one_line_for_each_the_newest_first(runs: Path) -
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
         f"corpus: lstm 2 x 8, trained 4 of 4 steps, best at 4, "
-        f"{loss(lines('corpus')[-1]['final_val_loss'])}, the whole held-out text in one stream\n"
+        f"{loss(lines('corpus')[-1]['final_val_loss'])}, held-out text in one stream\n"
         "bytes: gru 2 x 8, trained 4 of 4 steps, best at 4, no validation loss\n"
     )
 

@@ -289,10 +289,10 @@ def test_no_corpus_at_all_is_one_line(here: Path) -> None:
                                     "give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"),
         (["--unit", "byte", "--newlines", "lf"], "newlines: 'lf' cannot be had with unit byte, which takes the bytes as they are; "
                                                  "leave one of them out"),
-        (["--name", "a/b"], "name: 'a/b' is not possible; give a directory's name: no slash, and not beginning with step-"),
-        (["--name", ".."], "name: '..' is not possible; give a directory's name: no slash, and not beginning with step-"),
+        (["--name", "a/b"], "name: 'a/b' is not possible; give a directory's name: no slash, not beginning with step- or a dot"),
+        (["--name", ".."], "name: '..' is not possible; give a directory's name: no slash, not beginning with step- or a dot"),
         (["--name", "step-00000001"], "name: 'step-00000001' is not possible; "
-                                      "give a directory's name: no slash, and not beginning with step-"),
+                                      "give a directory's name: no slash, not beginning with step- or a dot"),
         (["--resume", "--overwrite"], "resume and overwrite: both are given; leave one of them out"),
     ],
 )  # fmt: skip

@@ -174,7 +174,7 @@ BAD = [
     ({"steps": 0}, ConfigError, "steps: 0 is not possible; give a whole number from 1 to 1000000000 or none"),
     ({"minutes": 1.0}, ConfigError, "minutes and steps: 1 and 2 are both given; give one of them"),
     ({"hiden_size": 8}, ConfigError, "'hiden_size' is not a knob; did you mean hidden_size?"),
-    ({"name": "a/b"}, ConfigError, "name: 'a/b' is not possible; give a directory's name: no slash, and not beginning with step-"),
+    ({"name": "a/b"}, ConfigError, "name: 'a/b' is not possible; give a directory's name: no slash, not beginning with step- or a dot"),
     (
         {"device": "cuda"},
         ConfigError,

@@ -196,3 +196,45 @@ def test_a_full_disk_under_metrics_stops_a_run_that_is_to_stop() -> None:
     trainer = launch(KNOBS, text=TEXT)
     with open("metrics.jsonl", "ab", buffering=0) as file, pytest.raises(OSError, match="No space left"):
         trainer._write_line(Disk(file, 3), {"step": 1})  # type: ignore[arg-type]
+
+
+def test_lines_that_were_not_written_are_not_lost_by_a_resume(tmp_path: Path) -> None:
+    list(launch(KNOBS | {"name": "whole"}, text=TEXT).run())
+    trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
+    assert trainer.directory
+    write, steps_ = trainer._write_line, []
+
+    def full(metrics: Any, line: dict[str, Any]) -> str | None:
+        steps_.append(line["step"])
+        return write(Disk(metrics, 0) if line["step"] in (2, 3) else metrics, line)  # type: ignore[arg-type]
+
+    trainer._write_line = full  # type: ignore[method-assign]
+    found = []
+    for report in trainer.run():
+        found.append(report)
+        if report.step == 3:
+            break
+    assert ["No space left on device" in str(report.trouble) for report in found] == [False, True, True]
+    assert len(trainer.directory.metrics.read_text().splitlines()) == 1
+    trainer.let_go()
+    list(launch({"name": "run"}, text=TEXT, resume=True).run())
+    assert trainer.directory.metrics.read_bytes() == Path("checkpoints/whole/metrics.jsonl").read_bytes()
+
+
+def test_an_old_checkpoint_that_cannot_be_removed_is_told_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = launch(KNOBS, text=TEXT)
+
+    remove = shutil.rmtree
+
+    def stuck(path: Path, *rest: Any, **how: Any) -> None:
+        if not path.name.endswith("-gone"):
+            return remove(path, *rest, **how)
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", stuck)
+    found = reports(trainer)
+    assert [report.step for report in found if report.saved] == [1, 2, 3, 4, 5, 6]
+    assert "an old checkpoint could not be removed: checkpoints/run/.step-00000001.tmp-gone: Device or resource busy" in str(
+        found[2].trouble
+    )
+    assert steps(Run(Path("checkpoints/run"))) == [5, 6]
