@@ -101,18 +101,19 @@ class Run:
             steps, whole = self.steps(), 0
             if len(steps) <= keep:
                 return
-            losses, is_whole = self._val_losses(passing_over=DamagedError), checkpoint.is_whole
-            best = next((path for path in sorted(losses, key=losses.__getitem__) if is_whole(path)), None)
+            losses = self._val_losses(passing_over=DamagedError)
+            best = next((path for path in sorted(losses, key=losses.__getitem__) if checkpoint.is_whole(path)), None)
             for path in reversed(steps):
                 if whole < keep:
-                    whole += is_whole(path)
+                    whole += checkpoint.is_whole(path)
                 elif path != best:
                     gone = path.with_name(f".{path.name}.tmp-gone")
                     path.rename(gone)  # gone at once: a kill leaves no half of a checkpoint
                     shutil.rmtree(gone)
         except OSError as error:
-            why = f"{error.filename or self.path}: {error.strerror or error}"
-            raise CheckpointError(f"an old checkpoint could not be removed: {why}; see whether it can be by hand") from None
+            raise CheckpointError(
+                f"an old checkpoint in {self.path} could not be removed: {error.strerror or error}; see whether it can be by hand"
+            ) from None
 
     def hold(self) -> Held | None:
         """Keep every other trainer out until what is given is let go; None where the file system knows no locks.
