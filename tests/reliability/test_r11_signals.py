@@ -15,6 +15,7 @@ from charrnn import checkpoint as checkpoints
 from charrnn.runs import Run
 
 N = 60
+FEW = 20  # tries of which chance may bring none into the training itself
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 WORDS = [
     "train", "corpus.txt", "--hidden-size=8", "--num-layers=2", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
@@ -76,7 +77,7 @@ def test_a_signal_at_any_moment(name: str, tries: int, whole: Path, longest: flo
             assert processes.run(cwd=str(where), words=AGAIN) == {"code": 0}, (where / "said").read_text()
         assert bytes_of(where) == expected
         shutil.rmtree(where)
-    assert amid >= tries / 5
+    assert tries < FEW or amid >= tries / 5
     tally(tries, f"signals {name} at random moments")
 
 
@@ -94,28 +95,25 @@ def test_a_wish_to_save_at_any_moment(tries: int, longest: float, tmp_path: Path
         assert all(checkpoints.is_whole(path) for path in Run(where / "checkpoints/corpus").steps())
         assert bytes_of(where) == expected
         shutil.rmtree(where)
-    assert amid >= tries / 10
+    assert tries < FEW or amid >= tries / 10
     tally(tries, "signals SIGUSR1 at random moments")
 
 
 @pytest.mark.parametrize("name", STOPS)
 @pytest.mark.counted(20)
 def test_a_signal_before_the_first_step(name: str, tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
-    """While a text of 2 MB is read, encoded and counted, and some steps are timed; then nothing is left of the run."""
+    """While a text of 2 MB is read, encoded and counted, and steps are timed for a second; nothing is left of the run."""
     rng, words = random.Random(name), [word for word in WORDS if not word.startswith(("--dropout", "--eval-every"))]
-    early = 0
     for number in range(tries):
         where = arm(tmp_path / str(number))
         (where / "corpus.txt").write_text(TEXT * 2000)
         run = Run(where / "checkpoints/corpus")
-        found = processes.run(cwd=str(where), words=words, signum=signal.Signals[name].value, after=rng.uniform(0, 1.5))
+        found = processes.run(cwd=str(where), words=words, signum=signal.Signals[name].value, after=rng.uniform(0, 0.95))
         said = (where / "said").read_text()
         assert found == {"code": STOPS[name]}, said
         assert "Traceback" not in said
-        assert run.steps() or not run.path.exists()
-        early += not run.steps()
+        assert not run.path.exists()
         shutil.rmtree(where)
-    assert early > 0
     tally(tries, f"signals {name} while a text is read and a run is planned")
 
 
@@ -135,5 +133,5 @@ def test_a_kill_of_a_trainer_at_any_moment(tries: int, whole: Path, longest: flo
         assert bytes_of(where) == expected
         assert not list(run.path.glob(".*.tmp-*"))
         shutil.rmtree(where)
-    assert amid > 0
+    assert tries < FEW or amid >= tries / 5
     tally(tries, "trainers killed at random moments, gone on with to the bit")
