@@ -1,4 +1,6 @@
-"""Lanes: ids laid out for training on running text. Knows nothing of time and of randomness beyond its seed."""
+"""Lanes and Records: ids laid out for training, on running text and on one item after another. Knows nothing of time and of
+randomness beyond its seed.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,8 @@ from charrnn.recall import Recalled
 from charrnn.vocab import Ids
 
 PADDING = -1
+BUCKET = 50  # batches whose records are sorted by length together
+ROUND = 8  # T is a multiple of it, so that there are few sizes of product
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,57 @@ class Lanes:
         y = np.where(places[1:] == 0, PADDING, symbols[1:])  # (T, B)
         recalled = None if self.recalled is None else self.recalled[places[:-1]]  # (T, B, K)
         return Batch(symbols[:-1], y, np.full(len(self._starts), chunk == 0), recalled)
+
+
+class Records:
+    """Records side by side, B a step, each read from a zero state from its beginning to its end.
+
+    The records are shuffled in each epoch, and batches are made of those of like length, BUCKET batches at a time; the shorter ones
+    of a batch are padded. "ab", "c" and "def", with the end symbol |, in B = 3 lanes:
+
+        x    | a b .    y    a b | .
+             | c . .         c | . .
+             | d e f         d e f |
+
+    Args:
+        ids: (n,) the records, each with the end symbol behind it.
+        end: its id.
+        batch_size: B; the last batch of an epoch may have lanes without a record.
+        seed: of the shuffles.
+    """
+
+    def __init__(self, ids: Ids, end: int, batch_size: int, seed: int) -> None:
+        self.ids, self.end, self.batch_size, self.seed = ids, end, batch_size, seed
+        self.ends = np.flatnonzero(ids == end)  # (R,)
+        self.starts = np.concatenate([[0], self.ends[:-1] + 1]).astype(np.int64)
+        self.steps_per_epoch = -(-len(self.ends) // batch_size)
+        self._epoch: tuple[int, list[NDArray[np.int64]]] = (-1, [])
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from 0: a pure function of the step and the seed."""
+        epoch, number = divmod(step, self.steps_per_epoch)
+        if self._epoch[0] != epoch:
+            self._epoch = (epoch, self._batches(epoch))
+        return self.lay_out(self._epoch[1][number])
+
+    def lay_out(self, chosen: NDArray[np.int64]) -> Batch:
+        """Some records, by number, as a batch of B lanes."""
+        starts, lengths = self.starts[chosen], self.ends[chosen] - self.starts[chosen] + 1  # the end symbol counted
+        longest = -(-int(lengths.max()) // ROUND) * ROUND
+        times = np.arange(longest)[:, None]  # (T, 1)
+        inside = times < lengths  # (T, R)
+        y = np.full((longest, self.batch_size), PADDING, np.int64)
+        y[:, : len(chosen)] = np.where(inside, self.ids[np.minimum(starts + times, len(self.ids) - 1)].astype(np.int64), PADDING)
+        x = np.full_like(y, self.end)
+        x[1:] = np.where(y[:-1] == PADDING, self.end, y[:-1])
+        return Batch(x, y, np.ones(self.batch_size, np.bool_))
+
+    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Of one epoch: the numbers of the records of each batch."""
+        rng = np.random.default_rng([self.seed, epoch])
+        order, size = rng.permutation(len(self.ends)), self.batch_size * BUCKET
+        lengths = (self.ends - self.starts)[order]
+        groups = [slice(start, start + size) for start in range(0, len(order), size)]
+        ordered = np.concatenate([order[group][np.argsort(lengths[group], kind="stable")] for group in groups])
+        batches = [ordered[start : start + self.batch_size] for start in range(0, len(ordered), self.batch_size)]
+        return [batches[number] for number in rng.permutation(len(batches))]
