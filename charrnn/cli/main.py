@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
             tell(f"Error: {error}")
             sys.exit(2 if isinstance(error, ConfigError) else 1)
         except Interrupted as interrupted:
-            tell("stopped before the first step: nothing has changed")
+            tell("stopped before the first step")
             sys.exit(128 + interrupted.signum)
         except KeyboardInterrupt:
             sys.exit(130)

@@ -13,7 +13,7 @@ from charrnn.config_yaml import read_yaml_beside
 from charrnn.corpus.batches import fit
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.corpus.store import Corpus
-from charrnn.errors import CheckpointError, CorpusError, ResumeError
+from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeError
 from charrnn.files import not_written
 from charrnn.runs import Run, all_runs
 from charrnn.training.device import available_threads, pick_device
@@ -110,8 +110,10 @@ def _newest(run: Run, tell: Tell) -> Checkpoint:
     for path in run.steps():
         try:
             newest = checkpoints.read(path, trainer=True)
+        except DamagedError as error:
+            tell(f"{error}; it was set aside as {run.set_aside(path).name}")
         except CheckpointError as error:
-            tell(f"{error}; {'it was passed over' if checkpoints.is_whole(path) else f'it was set aside as {run.set_aside(path).name}'}")
+            tell(f"{error}; it was passed over")
     if newest is None:
         raise ResumeError(f"there is nothing to go on with: no checkpoint of {run.path} is whole; start again with --overwrite")
     return newest
