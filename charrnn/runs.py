@@ -96,14 +96,14 @@ class Run:
         Raises:
             CheckpointError: one of them cannot be removed.
         """
-        steps = self.steps()
-        if len(steps) <= keep:
-            return
-        whole = {path: _is_whole(path) for path in steps}
-        losses = self._val_losses(passing_over=CheckpointError)
-        best = next((path for path in sorted(losses, key=losses.__getitem__) if whole[path]), None)
-        kept = [path for path in steps if whole[path]][-keep:]
         try:
+            steps = self.steps()
+            if len(steps) <= keep:
+                return
+            whole = {path: _is_whole(path) for path in steps}
+            losses = self._val_losses(passing_over=CheckpointError)
+            best = next((path for path in sorted(losses, key=losses.__getitem__) if whole[path]), None)
+            kept = [path for path in steps if whole[path]][-keep:]
             for path in steps[: steps.index(kept[0])] if len(kept) == keep else []:
                 if path != best and whole[path] is not None:
                     gone = path.with_name(f".{path.name}.tmp-gone")
