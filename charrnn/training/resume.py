@@ -168,7 +168,10 @@ def _with_end(run: Run, stored: RunConfig, config: RunConfig, given_steps: int |
             f"`charrnn train --resume --name {run.path.name} --patience none` goes on all the same"
         )
     if step == end and (final is not None or config.data.val_fraction == 0):
-        raise ResumeError(f"the run {run.path} is at its end, step {step} of {end}; `--resume --steps {2 * end}` goes on to a later one")
+        raise ResumeError(
+            f"the run {run.path} is at its end, step {step} of {end}; "
+            f"`charrnn train --resume --name {run.path.name} --steps {2 * end}` goes on to a later one"
+        )
     if end != old:
         tell(f"the end is now step {end:,}, it was {old:,}; the learning rate goes on as in a run of {end:,} steps")
     return config.replace(steps=end)
