@@ -64,21 +64,21 @@ class Run:
         steps = self.steps()
         if not steps:
             raise CheckpointError(f"the run {self.path} has no checkpoint yet; train on, or give another run")
-        losses = self._val_losses(passing_over=())
+        losses = self._val_losses(strict=True)
         return min(losses, key=losses.__getitem__) if losses else steps[-1]
 
     def best_val_loss(self) -> float:
         """The lowest validation loss of a checkpoint that can be read, in nats per character; infinity where none was taken."""
-        return min(self._val_losses(passing_over=CheckpointError).values(), default=math.inf)
+        return min(self._val_losses(strict=False).values(), default=math.inf)
 
-    def _val_losses(self, *, passing_over: type[CheckpointError] | tuple[()]) -> dict[Path, float]:
-        """Of each checkpoint, where one was taken; those that cannot be read for such a reason are passed over."""
+    def _val_losses(self, *, strict: bool) -> dict[Path, float]:
+        """Of each checkpoint, where one was taken; one that cannot be read is an error where ``strict``, and passed over else."""
         losses: dict[Path, float] = {}
         for path in self.steps():
             try:
                 loss = val_loss(path)
-            except CheckpointError as error:
-                if path.exists() and not isinstance(error, passing_over):  # else a trainer has pruned it just now
+            except CheckpointError:
+                if strict and path.exists():  # else a trainer has pruned it just now
                     raise
             else:
                 losses |= {path: loss} if loss is not None else {}
@@ -101,7 +101,7 @@ class Run:
             if len(steps) <= keep:
                 return
             whole = {path: _is_whole(path) for path in steps}
-            losses = self._val_losses(passing_over=CheckpointError)
+            losses = self._val_losses(strict=False)
             best = next((path for path in sorted(losses, key=losses.__getitem__) if whole[path]), None)
             kept = [path for path in steps if whole[path]][-keep:]
             for path in steps[: steps.index(kept[0])] if len(kept) == keep else []:
