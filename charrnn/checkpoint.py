@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import math
+import re
 import stat
 import time
 from collections.abc import Hashable, Mapping
@@ -35,7 +36,6 @@ from charrnn.vocab import Vocabulary
 FORMAT = 2
 STILL = 2 * 10**9  # nanoseconds after which a file that changes has another date
 MOST_HEADER = 1 << 20  # bytes of the names and shapes in a file of tensors
-MOST_STATE = 1 << 30  # bytes of the state of the lanes
 MANIFEST = "manifest.json"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")
 TRAINER_FILES = ("trainer.json", "trainer.safetensors")
@@ -112,9 +112,10 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
         tokenizer, generation = _load_object(files["tokenizer.json"]), _load_object(files["generation_config.json"])
         vocabulary, model = Vocabulary(tokenizer["unit"], tokenizer["symbols"]), ModelConfig(**config["model"])
         state = _load_object(files["trainer.json"]) if trainer else None
-        most = MOST_HEADER + 4 * sum(map(math.prod, shapes(model, config["vocab_size"]).values()))  # bytes of such weights
+        weights = sum(map(math.prod, shapes(model, config["vocab_size"]).values()))
+        most = {"model.safetensors": 4 * weights, "trainer.safetensors": 8 * weights + _state_bytes(model, files.get("trainer.json"))}
         for name in set(wanted) - set(files):
-            files[name] = _verified(path, name, entries[name], most if name == "model.safetensors" else 2 * most + MOST_STATE)
+            files[name] = _verified(path, name, entries[name], MOST_HEADER + most[name])
         checkpoint = Checkpoint(
             vocabulary=vocabulary,
             model=model,
@@ -128,11 +129,20 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
         _check(path, checkpoint, config["vocab_size"])
     except CheckpointError:
         raise
-    except (KeyError, TypeError, ValueError, CharRNNError, SafetensorError, RecursionError, MemoryError) as error:
+    except MemoryError:
+        raise CheckpointError(f"{path} does not fit into this machine's memory; close what else needs it, or use a smaller model") from None
+    except (KeyError, TypeError, ValueError, CharRNNError, SafetensorError, RecursionError) as error:
         raise DamagedError(
             f"{path} is no checkpoint that this version can read: {_first_line(error)}; look at its files, or use another one"
         ) from None
     return checkpoint
+
+
+def _state_bytes(model: ModelConfig, trainer_json: bytes | None) -> int:
+    """The most that the state of a trainer's lanes takes."""
+    config = _load_object(trainer_json).get("config") if trainer_json else None
+    lanes = config.get("batch_size") if isinstance(config, dict) else 0
+    return 8 * model.num_layers * model.hidden_size * (lanes if isinstance(lanes, int) else 0)
 
 
 def is_whole(path: Path) -> bool:
@@ -142,7 +152,9 @@ def is_whole(path: Path) -> bool:
         CheckpointError: nobody can say, since the disk does not give it.
     """
     try:
-        dated = sorted((file.name, info.st_ino, info.st_size, info.st_mtime_ns) for file in path.iterdir() for info in [file.lstat()])
+        dated = sorted(
+            (file.name, info.st_ino, info.st_size, info.st_ctime_ns, info.st_mtime_ns) for file in path.iterdir() for info in [file.lstat()]
+        )
     except OSError:
         dated = []  # reading it will tell
     now = time.time_ns()
@@ -198,7 +210,7 @@ def _manifest(path: Path) -> dict[str, dict[str, Any]]:
         names = set(entries)
         intact = strict_json.dumps(manifest) == data  # to the last space
         intact = intact and manifest["sha256"] == _digest(entries) and set(MODEL_FILES) <= names <= {*MODEL_FILES, *TRAINER_FILES}
-        intact = intact and all(entry.keys() == {"bytes", "sha256"} for entry in entries.values())
+        intact = intact and all(map(_is_entry, entries.values()))
     except FileNotFoundError:
         raise DamagedError(f"{path} is no checkpoint: it has no {MANIFEST}; give a run or a step-... directory") from None
     except OSError as error:
@@ -208,6 +220,10 @@ def _manifest(path: Path) -> dict[str, dict[str, Any]]:
     if not intact:
         raise DamagedError(f"{path / MANIFEST} is damaged: it does not match its own checksum; use another checkpoint")
     return entries
+
+
+def _is_entry(entry: dict[str, Any]) -> bool:
+    return entry.keys() == {"bytes", "sha256"} and type(entry["bytes"]) is int and bool(re.fullmatch("[0-9a-f]{64}", entry["sha256"]))
 
 
 def _verified(path: Path, name: str, entry: Mapping[str, Any], most: int) -> bytes:

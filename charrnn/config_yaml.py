@@ -10,7 +10,7 @@ from charrnn.config import RunConfig, check_names, run_knobs
 from charrnn.errors import ConfigError
 from charrnn.files import read_regular
 
-LONGEST = 128 << 10  # bytes of a run's config.yaml, which names every file of its corpus; YAML is read slowly
+LONGEST = 16 << 20  # bytes of a run's config.yaml, which names every file of its corpus
 
 
 def read_yaml(text: str, source: str) -> dict[str, Any]:
@@ -45,10 +45,10 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
     return values
 
 
-def read_yaml_beside(path: Path) -> dict[str, Any]:
-    """The knobs in a run's config.yaml; empty where there is none that can be read."""
+def read_yaml_beside(path: Path, most: int = LONGEST) -> dict[str, Any]:
+    """The knobs in a run's config.yaml; empty where there is none that can be read, or a longer one (YAML is read slowly)."""
     try:
-        return read_yaml(read_regular(path, LONGEST).decode("utf-8"), str(path))
+        return read_yaml(read_regular(path, most).decode("utf-8"), str(path))
     except (OSError, ValueError):
         return {}
 

@@ -73,7 +73,7 @@ def read_regular(path: Path, most: int) -> bytes:
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise OSError(None, f"it has {size:,} bytes, and {most:,} are the most that are read")
-        return file.read(most)
+        return file.read(size)
 
 
 def read_end(path: Path, most: int) -> bytes:
@@ -83,9 +83,10 @@ def read_end(path: Path, most: int) -> bytes:
         OSError: it is none, or cannot be read.
     """
     with _opened(path) as file:
-        left_out = max(0, os.fstat(file.fileno()).st_size - most)
+        size = os.fstat(file.fileno()).st_size
+        left_out = max(0, size - most)
         file.seek(left_out)
-        data = file.read(most)
+        data = file.read(size - left_out)
         return data[data.find(b"\n") + 1 :] if left_out else data
 
 

@@ -7,21 +7,20 @@ import errno
 import math
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from charrnn import checkpoint, strict_json
-from charrnn.errors import CheckpointError, DamagedError, RunExistsError
+from charrnn.errors import CheckpointError, RunExistsError
 from charrnn.files import Held, clean, not_written, read_end
 
 RUNS_DIR = "checkpoints"
-MOST_METRICS = 32 << 20  # bytes at the end of metrics.jsonl that are looked at
+MOST_METRICS = 8 << 20  # bytes at the end of metrics.jsonl that are looked at
 MOST_LINES = 20_000  # of them with a validation
 ONE_LINE = 1 << 12  # bytes that a line never has
-NOT_VALIDATED = b'"val_loss": null'
+VALIDATED = re.compile(rb'^.*"(?:final_)?val_loss": [0-9].*$', re.MULTILINE)
 STEP = r"step-\d{8,12}"  # how the directory of a checkpoint is called
 
 
@@ -65,21 +64,21 @@ class Run:
         steps = self.steps()
         if not steps:
             raise CheckpointError(f"the run {self.path} has no checkpoint yet; train on, or give another run")
-        losses = self._val_losses(passing_over=())
+        losses = self._val_losses(strict=True)
         return min(losses, key=losses.__getitem__) if losses else steps[-1]
 
     def best_val_loss(self) -> float:
         """The lowest validation loss of a checkpoint that can be read, in nats per character; infinity where none was taken."""
-        return min(self._val_losses(passing_over=CheckpointError).values(), default=math.inf)
+        return min(self._val_losses(strict=False).values(), default=math.inf)
 
-    def _val_losses(self, *, passing_over: type[CheckpointError] | tuple[()]) -> dict[Path, float]:
-        """Of each checkpoint, where one was taken; those that cannot be read for such a reason are passed over."""
+    def _val_losses(self, *, strict: bool) -> dict[Path, float]:
+        """Of each checkpoint, where one was taken; one that cannot be read is an error where ``strict``, and passed over else."""
         losses: dict[Path, float] = {}
         for path in self.steps():
             try:
                 loss = val_loss(path)
-            except CheckpointError as error:
-                if path.exists() and not isinstance(error, passing_over):  # else a trainer has pruned it just now
+            except CheckpointError:
+                if strict and path.exists():  # else a trainer has pruned it just now
                     raise
             else:
                 losses |= {path: loss} if loss is not None else {}
@@ -92,21 +91,21 @@ class Run:
         return path.rename(aside)
 
     def prune(self, keep: int) -> None:
-        """Remove all checkpoints but the last ``keep`` that are whole, and the best.
+        """Remove the checkpoints that are older than the last ``keep`` whole ones, but for the best, and for what cannot be read now.
 
         Raises:
-            CheckpointError: one of them cannot be removed, or the disk does not say whether one is whole; then none is lost.
+            CheckpointError: one of them cannot be removed.
         """
         try:
-            steps, whole = self.steps(), 0
+            steps = self.steps()
             if len(steps) <= keep:
                 return
-            losses = self._val_losses(passing_over=DamagedError)
-            best = next((path for path in sorted(losses, key=losses.__getitem__) if checkpoint.is_whole(path)), None)
-            for path in reversed(steps):
-                if whole < keep:
-                    whole += checkpoint.is_whole(path)
-                elif path != best:
+            whole = {path: _is_whole(path) for path in steps}
+            losses = self._val_losses(strict=False)
+            best = next((path for path in sorted(losses, key=losses.__getitem__) if whole[path]), None)
+            kept = [path for path in steps if whole[path]][-keep:]
+            for path in steps[: steps.index(kept[0])] if len(kept) == keep else []:
+                if path != best and whole[path] is not None:
                     gone = path.with_name(f".{path.name}.tmp-gone")
                     path.rename(gone)  # gone at once: a kill leaves no half of a checkpoint
                     shutil.rmtree(gone)
@@ -132,29 +131,6 @@ class Run:
             if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
                 return None
             raise not_written(lock, error) from None
-
-    @contextmanager
-    def made_anew(self) -> Iterator[None]:
-        """What stands here is deleted once the block has ended well; where it has not, it stands here again."""
-        old = Run(self.path.with_name(f".{self.path.name}.old"))
-        if old.path.exists():  # of a process that was killed
-            old.remove() if self.path.exists() else old.path.rename(self.path)
-        if self.exists():
-            self.check_removable()
-            self.path.rename(old.path)
-        bare = not self.path.exists()
-        try:
-            yield
-        except BaseException:
-            for file in (self.config, self.metrics):
-                file.unlink(missing_ok=True)
-            if bare and self.path.exists():
-                self.path.rmdir()
-            if old.path.exists():
-                old.path.rename(self.path)
-            raise
-        if old.path.exists():
-            old.remove()
 
     def clean(self) -> None:
         """Remove what a killed process left half-written."""
@@ -190,19 +166,19 @@ class Run:
 
     def validations(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl with a validation, of a very long one the last of them; none where they cannot be read."""
-        return _reports([line for line in self._end(MOST_METRICS) if NOT_VALIDATED not in line][-MOST_LINES:])
+        return _reports(VALIDATED.findall(self._end(MOST_METRICS))[-MOST_LINES:])
 
     def final(self) -> dict[str, Any] | None:
         """The last line of metrics.jsonl, where it is the loss at the end of the run; None for an unfinished run."""
-        lines = _reports(self._end(ONE_LINE)[-1:])
+        lines = _reports(self._end(ONE_LINE).splitlines()[-1:])
         return lines[0] if lines and "final_val_loss" in lines[0] else None
 
-    def _end(self, most: int) -> list[bytes]:
+    def _end(self, most: int) -> bytes:
         """The last lines of metrics.jsonl, so many bytes at most."""
         try:
-            return read_end(self.metrics, most).splitlines()
+            return read_end(self.metrics, most)
         except OSError:
-            return []
+            return b""
 
 
 def _reports(lines: list[bytes]) -> list[dict[str, Any]]:
@@ -220,6 +196,14 @@ def _is_report(line: Any) -> bool:
     of_a_step = {"train_loss", "val_loss"} <= line.keys() and line["train_loss"] is not None
     final = {"final_val_loss", "characters"} <= line.keys() and None not in line.values()
     return type(line.get("step")) is int and (of_a_step or final)
+
+
+def _is_whole(path: Path) -> bool | None:
+    """Whether a checkpoint is whole; None where the disk does not say."""
+    try:
+        return checkpoint.is_whole(path)
+    except CheckpointError:
+        return None
 
 
 def val_loss(path: Path) -> float | None:

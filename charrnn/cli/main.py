@@ -48,7 +48,7 @@ class LazyGroup(click.Group):
             tell(f"Error: {error}")
             sys.exit(2 if isinstance(error, ConfigError) else 1)
         except Interrupted as interrupted:
-            tell("stopped before the first step: nothing has changed")
+            tell("stopped before the first step")
             sys.exit(128 + interrupted.signum)
         except KeyboardInterrupt:
             sys.exit(130)
@@ -99,5 +99,10 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    cli()
+    try:
+        cli()
+    except OSError as error:  # of what click says itself, such as help
+        _drop_stdout()
+        tell(f"Error: standard output: {error.strerror or error}; see whether there is room")
+        sys.exit(1)
     sys.exit(0)

@@ -124,9 +124,9 @@ def default_name(paths: Sequence[str | Path]) -> str:
         return "stdin"
     path = Path(paths[0]).resolve()
     if path.is_dir():
-        return path.name or "corpus"
-    name = path.name.removesuffix(".gz")
-    return Path(name).stem or name
+        return path.name.lstrip(".") or "corpus"
+    name = path.name.lstrip(".").removesuffix(".gz")
+    return Path(name).stem or name or "text"
 
 
 def _expand(path: str) -> list[str]:
@@ -208,7 +208,7 @@ def _decoded(blocks: Iterable[bytes], path: str, config: DataConfig, notices: li
 
 def _undecoded(block: bytes, path: str, config: DataConfig, error: UnicodeError) -> CorpusError:
     """The error of a text that cannot be decoded: a file is read once more, whole, to say where and why; all else was one block."""
-    if not isinstance(error, UnicodeDecodeError):  # of UTF-16 and UTF-32, which one cannot tell from its bytes otherwise
+    if codecs.lookup(config.encoding).name in ("utf-16", "utf-32") and not isinstance(error, UnicodeDecodeError):
         return CorpusError(
             f"{path} does not begin with a byte order mark, which {config.encoding} needs; "
             f"try --encoding {guess_encoding(block) or config.encoding + '-le'}"

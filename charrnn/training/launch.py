@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def launch(
         return resume_run(given, text, tell)
     config = RunConfig.from_flat(given)
     run = Run(Path(config.runs_dir) / (config.name or default_name(config.corpus)))
+    config = config.replace(name=run.path.name)
     if run.exists() and not overwrite:
         raise _exists(run)
     if run.path.exists() and overwrite:
@@ -70,14 +72,25 @@ def launch(
         if run.exists() and not overwrite:
             raise _exists(run)  # another began it meanwhile
         check_room(trainer, run.path, run.size())
+        if run.path.exists() and overwrite:
+            run.remove()
         made(trainer)
-        with run.made_anew():
-            write_config(run, config)
-            write_file(run.metrics, b"")
+        _begin(run, config)
     except BaseException:
         trainer.let_go()
         raise
     return trainer
+
+
+def _begin(run: Run, config: RunConfig) -> None:
+    """The first files of a run; none where they cannot all be written."""
+    try:
+        write_config(run, config)
+        write_file(run.metrics, b"")
+    except BaseException:
+        with suppress(RunExistsError, OSError):
+            run.remove()
+        raise
 
 
 def _exists(run: Run) -> RunExistsError:

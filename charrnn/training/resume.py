@@ -13,7 +13,7 @@ from charrnn.config_yaml import read_yaml_beside
 from charrnn.corpus.batches import fit
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.corpus.store import Corpus
-from charrnn.errors import CheckpointError, CorpusError, ResumeError
+from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeError
 from charrnn.files import not_written
 from charrnn.runs import Run, all_runs
 from charrnn.training.device import available_threads, pick_device
@@ -110,8 +110,10 @@ def _newest(run: Run, tell: Tell) -> Checkpoint:
     for path in run.steps():
         try:
             newest = checkpoints.read(path, trainer=True)
+        except DamagedError as error:
+            tell(f"{error}; it was set aside as {run.set_aside(path).name}")
         except CheckpointError as error:
-            tell(f"{error}; {'it was passed over' if checkpoints.is_whole(path) else f'it was set aside as {run.set_aside(path).name}'}")
+            tell(f"{error}; it was passed over")
     if newest is None:
         raise ResumeError(f"there is nothing to go on with: no checkpoint of {run.path} is whole; start again with --overwrite")
     return newest
@@ -166,7 +168,10 @@ def _with_end(run: Run, stored: RunConfig, config: RunConfig, given_steps: int |
             f"`charrnn train --resume --name {run.path.name} --patience none` goes on all the same"
         )
     if step == end and (final is not None or config.data.val_fraction == 0):
-        raise ResumeError(f"the run {run.path} is at its end, step {step} of {end}; `--resume --steps {2 * end}` goes on to a later one")
+        raise ResumeError(
+            f"the run {run.path} is at its end, step {step} of {end}; "
+            f"`charrnn train --resume --name {run.path.name} --steps {2 * end}` goes on to a later one"
+        )
     if end != old:
         tell(f"the end is now step {end:,}, it was {old:,}; the learning rate goes on as in a run of {end:,} steps")
     return config.replace(steps=end)

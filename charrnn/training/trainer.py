@@ -172,6 +172,8 @@ class Trainer:
         saved = None
         if better or self._save_due(last):
             saved, why = self._save(val_loss, metrics)
+            if self.unwritten and self._stops_here:
+                raise CheckpointError(trouble)
             trouble = why or trouble
         self.last = Report(
             self.step, self.steps, loss, lr, grad_norm, train_loss, val_loss, saved=saved, trouble=trouble, turned=self.turned
@@ -219,7 +221,8 @@ class Trainer:
         except Cancelled:
             return  # the run is whole but for this line; going on with it writes it
         line = {"step": found.about["step"], "final_val_loss": final.nats_per_character, "characters": final.characters}
-        self._write_line(metrics, line | {"final_train_loss": learned.nats_per_character})
+        if (trouble := self._write_line(metrics, line | {"final_train_loss": learned.nats_per_character})) is not None:
+            raise CheckpointError(trouble)
         yield replace(self.last, train_loss=None, val_loss=None, saved=None, final=final)
 
     def _cancel(self, characters: int) -> None:
@@ -235,7 +238,7 @@ class Trainer:
             while rest:
                 rest = rest[metrics.write(rest) :]
         except OSError as error:
-            if self._stops_here:
+            if self.config.train.on_save_error == "stop":
                 raise
             assert self.directory is not None
             return str(not_written(self.directory.metrics, error))

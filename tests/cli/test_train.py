@@ -392,7 +392,8 @@ def test_a_run_at_its_end_says_so_however_it_is_found(args: list[str], trained: 
     before = files(trained)
     result = call("train", *args, "--resume")
     assert (result.exit_code, result.stdout, result.stderr) == (
-        1, "", "Error: the run checkpoints/corpus is at its end, step 4 of 4; `--resume --steps 8` goes on to a later one\n",
+        1, "", "Error: the run checkpoints/corpus is at its end, step 4 of 4; "
+        "`charrnn train --resume --name corpus --steps 8` goes on to a later one\n",
     )  # fmt: skip
     assert files(trained) == before
 

@@ -150,9 +150,9 @@ for _text in ("../outside", "/etc/passwd", "..\\outside", "config.json\0", "sub/
         manifest(path, json.loads((path / "manifest.json").read_bytes())["files"] | {text: {"bytes": 1, "sha256": "0" * 64}})
 
 
-for _size in (-1, 10**18, 1e300, True, None, "10", [10], {"bytes": 1}):
+for _size in (-1, 10**18, 1e300, True, None, "10", [10], {"bytes": 1}, "\x1b[2J\nError: all is well" + "x" * 5000):
 
-    @case(f"the manifest says a size of {_size!r}", signed=False)
+    @case(f"the manifest says a size of {repr(_size)[:40]}", signed=False)
     def _(path: Path, size: Any = _size) -> None:
         entries = json.loads((path / "manifest.json").read_bytes())["files"]
         entries["model.safetensors"]["bytes"] = size
@@ -171,6 +171,14 @@ for _size in (10**9, 10**12):
         entries = json.loads((path / "manifest.json").read_bytes())["files"]
         entries["model.safetensors"]["bytes"] = size
         manifest(path, entries)
+
+
+@case("the state is a gigabyte with nothing in it, as the manifest says", signed=False)
+def _(path: Path) -> None:
+    os.truncate(path / "trainer.safetensors", 10**9)
+    entries = json.loads((path / "manifest.json").read_bytes())["files"]
+    entries["trainer.safetensors"]["bytes"] = 10**9
+    manifest(path, entries)
 
 
 @case("the manifest lists nothing", signed=False)

@@ -16,7 +16,9 @@ import charrnn
 from charrnn import checkpoint as checkpoints
 from charrnn.cli.main import cli
 from charrnn.errors import CharRNNError
+from charrnn.runs import Run
 from charrnn.text_model import load
+from charrnn.verdict import verdict
 from tests.reliability.hostile import DIRECTORIES
 from tests.reliability.saving import ended, example, forked
 
@@ -103,6 +105,8 @@ BESIDE: dict[str, Callable[[Path], object]] = {
     "a gigabyte of nothing": lambda path: path.touch() or os.truncate(path, 10**9),
     "deep": lambda path: path.write_text("[" * 100_000),
     "wide": lambda path: path.write_text("[1," * 100_000 + "\n"),
+    "many names": lambda path: path.write_text("corpus: [" + "a," * 15_000 + "a]\n"),
+    "empty lines": lambda path: path.write_bytes(b"\n" * 8_000_000),
     "many lines": lambda path: path.write_text('{"step": 1, "train_loss": 1.0, "val_loss": 1.0}\n' * 400_000),
     "an alias of aliases": lambda path: path.write_text("a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]\n"),
     "a tag of Python": lambda path: path.write_text("!!python/object/apply:os.system ['touch touched']\n"),
@@ -117,7 +121,11 @@ def test_what_stands_beside_a_model_from_a_stranger_does_no_harm(file: str, kind
     """The files of a run that no manifest knows of."""
     from click.testing import CliRunner
 
-    checkpoints.write(here / "run/step-00000007", example(7))
+    checkpoints.write(here / "run/step-00000007", example(7, 1.5))
+    line = {"step": 7, "learning_rate": 0.1, "train_loss": 1.6, "grad_norm": 1.0, "val_loss": 1.5}
+    (here / "run/metrics.jsonl").write_text(json.dumps(line) + "\n")
+    assert verdict(Run(here / "run"))  # so that both are read
+    (here / "run" / file).unlink(missing_ok=True)
     BESIDE[kind](here / "run" / file)
     for words in (("sample", "run", "-n", "1"), ("info", "run"), ("info", "run", "--json")):
         begin = time.monotonic()

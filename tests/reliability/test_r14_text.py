@@ -80,7 +80,7 @@ def test_a_bad_byte_is_named_wherever_it_comes_from(data: bytes, tmp_path: Path,
     monkeypatch.setattr(reader, "BLOCK", 64)
     place = data.decode("utf-8", "replace").index("\ufffd")
     os.mkfifo(tmp_path / "pipe")
-    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[data])
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[data], daemon=True)
     writer.start()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
     for call in (lambda: take(data, DataConfig()), lambda: read([tmp_path / "pipe"], DataConfig()), lambda: read(["-"], DataConfig())):

@@ -68,7 +68,10 @@ def test_a_full_device(home: Path, tally: Any) -> None:
     assert done.returncode == 1
     assert done.stderr.decode().splitlines()[-1].startswith("Error: ")
     assert shell("charrnn info model --json > /dev/full").returncode == 1
-    tally(2, "commands that write to a full device")
+    for words in ("--help", "--version", "sample -h"):
+        done = shell(f"charrnn {words} > /dev/full")
+        assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    tally(5, "commands that write to a full device")
 
 
 @pytest.mark.parametrize(

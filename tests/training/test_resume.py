@@ -241,7 +241,7 @@ def test_a_run_without_a_checkpoint_is_said(corpus: Path, here: Path) -> None:
 
 def test_a_run_at_its_end_says_so_and_goes_on_to_a_later_one(half: Path, here: Path) -> None:
     finish({"name": "run"})
-    expected = "the run checkpoints/run is at its end, step 12 of 12; `--resume --steps 24` goes on to a later one"
+    expected = "the run checkpoints/run is at its end, step 12 of 12; `charrnn train --resume --name run --steps 24` goes on to a later one"
     assert refusal({"name": "run"}) == expected
     assert refusal({"name": "run", "steps": 5}) == "steps: 5 is given, but the run checkpoints/run is at step 12 already; give more"
     said: list[str] = []

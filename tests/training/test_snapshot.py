@@ -236,3 +236,32 @@ def test_an_old_checkpoint_that_cannot_be_removed_is_told_and_training_goes_on(m
     assert [report.step for report in found if report.saved] == [1, 2, 3, 4, 5, 6]
     assert "an old checkpoint in checkpoints/run could not be removed: Device or resource busy" in str(found[2].trouble)
     assert steps(Run(Path("checkpoints/run"))) == [5, 6]
+
+
+@pytest.mark.parametrize("last", [3, 6])
+def test_a_line_that_is_not_written_at_the_end_costs_no_checkpoint(last: int) -> None:
+    trainer = launch(KNOBS | {"on_save_error": "continue", "save_every": None}, text=TEXT)
+    write = trainer._write_line
+
+    def full(metrics: Any, line: dict[str, Any]) -> str | None:
+        trainer.stop_requested = line["step"] == last  # while that step is reported
+        return write(Disk(metrics, 0) if line["step"] == last else metrics, line)  # type: ignore[arg-type]
+
+    trainer._write_line = full  # type: ignore[method-assign]
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl could not be written: No space left on device"):
+        list(trainer.run())
+    assert steps(Run(Path("checkpoints/run"))) == [last]
+
+
+def test_memory_that_does_not_suffice_costs_no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    list(launch(KNOBS, text=TEXT).run())
+
+    def full(data: bytes) -> Any:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "load", full)
+        with pytest.raises(CheckpointError, match="no checkpoint of checkpoints/run is whole"):
+            launch({"name": "run", "steps": 8}, text=TEXT, resume=True)
+    assert steps(Run(Path("checkpoints/run"))) == [5, 6]
+    launch({"name": "run", "steps": 8}, text=TEXT, resume=True).let_go()
