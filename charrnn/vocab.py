@@ -201,6 +201,15 @@ class Decoder:
             return "".join([self._symbols[idx] for idx in ids])
         return self._bytes.decode(bytes(ids))
 
+    @property
+    def pending(self) -> bytes:
+        """The beginning of a sequence that is not whole yet."""
+        return self._bytes.getstate()[0]
+
+    @pending.setter
+    def pending(self, data: bytes) -> None:
+        self._bytes.setstate((data, 0))
+
     def flush(self) -> str:
         """What is left at the end: U+FFFD where a sequence was never finished."""
         return "" if self._symbols else self._bytes.decode(b"", final=True)

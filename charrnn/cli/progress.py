@@ -24,8 +24,7 @@ class Progress:
     """Shows the reports of one run."""
 
     def __init__(self, trainer: Trainer) -> None:
-        knobs = trainer.config.train
-        self.per_step = knobs.batch_size * knobs.sequence_length
+        self.per_step = round(trainer.layout.symbols_per_step)
         self.held_out = len(trainer.corpus.judged)
         self.terminal = sys.stderr.isatty()
         self.loss = math.nan

@@ -17,7 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a sec
 from charrnn.cli.options import given, knob_options, runs_dir_option
 from charrnn.cli.say import tell
 from charrnn.config import DataConfig, knobs
-from charrnn.corpus.reading import STDIN, read_known, read_stdin
+from charrnn.corpus.reading import STDIN, read, read_stdin
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, GenerationError
 from charrnn.files import not_written, write_file
 from charrnn.generation.sampling import Sampler
@@ -144,13 +144,14 @@ def _typed(text: str) -> str:
         return text
 
 
-def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, tuple[str, ...]]:
+def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list[str]]:
     """The model leaning toward a file, which is read as the run's corpus was; and what there is to say of the file."""
     from tqdm import tqdm
 
-    reading = read_known(file, DataConfig(**model.about["data"]), model.vocabulary, unknown)
+    reading = read([file], DataConfig(**model.about["data"]))
+    said = list(reading.notices)
     with tqdm(total=len(reading.text), unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr) as bar:
-        return model.adapted(reading.text, each=bar.update), reading.notices
+        return model.adapted(reading.text, unknown=unknown, each=bar.update, on_notice=said.append), said
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,16 +1,30 @@
 """The only decoding loop: ids in, ids out; and from there to pieces of text, and stop strings. Knows nothing of files.
 
-Three layers, each on the one before: ``decode`` gives ids, ``pieces`` gives text that is whole, ``until_stop`` cuts it.
+Three layers, each on the one before: ``decode`` gives ids, ``pieces`` gives text that is whole, ``until_boundary`` and
+``until_stop`` cut it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.generation.network import Network, State
+from charrnn.errors import GenerationError
+from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler, log_probabilities
-from charrnn.vocab import Ids, Vocabulary
+from charrnn.vocab import Decoder, Ids
+
+REACH = 8192  # symbols that a sampler is shown of what was read
+MOST_BEYOND = 10_000  # characters behind the length that a boundary may take
+TAIL = 200  # characters in which a boundary is looked for
+BOUNDARIES = {
+    "sentence": re.compile(
+        r"""[.!?\u2026]+["'\u201d\u2019\u00bb)\]]*(?=\s)|[\u3002\uff01\uff1f]+[\u300d\u300f\u201d\u2019\uff09]*(?=[^\u3002\uff01\uff1f\u300d\u300f\u201d\u2019\uff09])"""
+    ),
+    "line": re.compile(r"(?=\n)"),
+    "paragraph": re.compile(r"(?=\n[ \t\r]*\n)"),
+}
 
 
 class Symbol(NamedTuple):
@@ -20,12 +34,56 @@ class Symbol(NamedTuple):
     log_probability: float
 
 
-def read(network: Network, ids: Iterable[int]) -> tuple[Any, State]:
-    """The logits (V,) and the state after reading some ids, at least one."""
-    state, logits = network.zero_state(), None
-    for idx in ids:
-        logits, state = network.step(int(idx), state)
-    return logits, state
+class History:
+    """Ids in the order in which they were read, the last REACH of which are looked back at; only ever longer."""
+
+    def __init__(self, ids: Sequence[int] = ()) -> None:
+        self._ids = np.empty(max(64, 2 * len(ids)), np.int32)
+        self._ids[: len(ids)] = ids
+        self.length = len(ids)
+
+    def append(self, idx: int) -> None:
+        """One more."""
+        if self.length == len(self._ids):
+            self._ids = np.concatenate([self._ids, np.empty_like(self._ids)])
+        self._ids[self.length] = idx
+        self.length += 1
+
+    @property
+    def ids(self) -> list[int]:
+        """All of them."""
+        return [int(idx) for idx in self._ids[: self.length]]
+
+    @property
+    def last(self) -> Ids:
+        """The last of them: (n,), n at most REACH."""
+        return self._ids[max(0, self.length - REACH) : self.length]
+
+
+class Writer:
+    """A network that reads and draws, one symbol after another.
+
+    Args:
+        network: what predicts.
+        sampler: how a symbol is drawn.
+        rng: used once for each symbol.
+    """
+
+    def __init__(self, network: Network, sampler: Sampler, rng: np.random.Generator) -> None:
+        self.network, self.sampler, self.rng = network, sampler, rng
+        self.state, self.history = network.zero_state(), History()
+        self.logits: Any = None  # (V,), once something was read
+
+    def read(self, ids: Iterable[int]) -> None:
+        """Go on after these."""
+        for idx in ids:
+            self.logits, self.state = self.network.step(int(idx), self.state)
+            self.history.append(int(idx))
+
+    def draw(self, *, scored: bool = False) -> Symbol:
+        """What comes next; it is not read yet. Without ``scored`` its log-probability is 0."""
+        idx = int(self.sampler(self.logits, self.rng, self.history.last))
+        return Symbol(idx, float(log_probabilities(self.logits.astype(np.float64))[idx]) if scored else 0.0)
 
 
 def decode(
@@ -40,11 +98,12 @@ def decode(
         rng: used once for each symbol.
         scored: whether log-probabilities are wanted; without, they are 0.
     """
-    logits, state = read(network, prompt)
+    writer, read = Writer(network, sampler, rng), prompt
     while True:
-        idx = int(sampler(logits, rng))
-        yield Symbol(idx, float(log_probabilities(logits.astype(np.float64))[idx]) if scored else 0.0)
-        logits, state = network.step(idx, state)
+        writer.read(read)
+        symbol = writer.draw(scored=scored)
+        yield symbol
+        read = (symbol.idx,)
 
 
 class Piece(NamedTuple):
@@ -54,15 +113,66 @@ class Piece(NamedTuple):
     log_probability: float
 
 
-def pieces(vocabulary: Vocabulary, symbols: Iterator[Symbol], length: int) -> Iterator[Piece]:
-    """The text of the symbols, ``length`` characters in all; a character of several bytes comes when it is whole."""
-    decode, waiting = vocabulary.decoder().decode, 0.0
+def pieces(decoder: Decoder, symbols: Iterator[Symbol], length: float, end: int = -1) -> Generator[Piece, None, str]:
+    """The text of the symbols, ``length`` characters in all, or up to the end of a record.
+
+    A character of several bytes comes when it is whole.
+
+    Returns:
+        characters that came with the last one, and are too many.
+    """
+    waiting, rest = 0.0, ""
     while length > 0:
         symbol = next(symbols)
-        text, waiting = decode((symbol.idx,))[:length], waiting + symbol.log_probability
-        if text:
+        waiting += symbol.log_probability
+        if symbol.idx == end:
+            yield Piece(decoder.flush(), waiting)
+            break
+        if text := decoder.decode((symbol.idx,)):
+            text, rest = (text, "") if len(text) <= length else (text[: int(length)], text[int(length) :])
             yield Piece(text, waiting)
             length, waiting = length - len(text), 0.0
+    return rest
+
+
+def until_boundary(stream: Iterable[Piece], length: int, until: str) -> Generator[Piece, None, str]:
+    """An endless stream up to the first boundary at or behind ``length`` characters; space that may stand behind it is held back.
+
+    Args:
+        stream: of text.
+        length: in characters.
+        until: ``"sentence"``, ``"line"`` or ``"paragraph"``, whose last newline is left out; or any string, which is not.
+
+    Returns:
+        what was read beyond the boundary.
+
+    Raises:
+        GenerationError: there was none within MOST_BEYOND characters; they have been given.
+    """
+    boundary = BOUNDARIES.get(until) or re.compile(re.escape(until))
+    tail, start, given, waiting = "", 0, 0, 0.0  # the text from ``start`` on, of which what stands before ``given`` was given
+    for piece in stream:
+        tail, waiting = tail + piece.text, waiting + piece.log_probability
+        here = start + len(tail)
+        if here >= length:
+            ends = (start + found.end() for found in boundary.finditer(tail))
+            if (cut := next((end for end in ends if end >= max(length, given)), None)) is not None:
+                yield Piece(tail[given - start : cut - start], waiting)
+                return tail[cut - start :]
+        whole = here - (len(tail) - len(tail.rstrip()) if here < length + MOST_BEYOND else 0)
+        upto = max(given, min(here, length), whole)
+        if upto > given:
+            yield Piece(tail[given - start : upto - start], waiting)
+            given, waiting = upto, 0.0
+        if here >= length + MOST_BEYOND:
+            raise GenerationError(
+                f"until: no {until if until in BOUNDARIES else repr(until)} ended within {MOST_BEYOND:,} characters behind the first "
+                f"{length:,}; give another --until, or a --temperature nearer to 1"
+            )
+        drop = max(0, min(given - start, len(tail) - TAIL - len(until)))
+        tail, start = tail[drop:], start + drop
+    yield Piece(tail[given - start :], waiting)
+    return ""
 
 
 def until_stop(stream: Iterable[Piece], stops: Sequence[str]) -> Iterator[Piece]:

@@ -12,15 +12,16 @@ v times the layer's input weights, plus both biases. What is left is one product
 and the two factors of a later layer stand side by side in one array of all the h, so nothing is joined.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn import recall
 from charrnn.config import ModelConfig
+from charrnn.recall import Memory
 from charrnn.shapes import GATES, check_shapes
 
 Array = NDArray[np.float32]
@@ -29,15 +30,14 @@ ONE = np.float32(1)
 
 
 class State(NamedTuple):
-    """What the network remembers: ``h`` (..., L·H), for an LSTM ``c`` of the same shape, with a copy window what it read.
+    """What the network remembers: ``h`` (..., L·H), for an LSTM ``c`` of the same shape, and what each of its streams has read.
 
-    ``read`` and ``matched`` (..., W) are those of ``recall.remember``; what a network does not have is empty.
+    ``c`` is empty for other cells, and ``memories`` without a copy window.
     """
 
     h: Array
     c: Array
-    read: NDArray[Any]
-    matched: NDArray[Any]
+    memories: tuple[Memory, ...]
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,8 @@ class Network:
     def zero_state(self, *batch: int) -> State:
         """The state before anything was read, for one stream or, given a batch size, for so many."""
         h = np.zeros((*batch, self.num_layers * self.hidden_size), np.float32)
-        return State(h, h.copy() if self.cell.has_c else h[..., :0], *recall.blank(self.copy_window, *batch))
+        memories = tuple(Memory.of(self.copy_window) for _ in range(math.prod(batch))) if self.copy_window else ()
+        return State(h, h.copy() if self.cell.has_c else h[..., :0], memories)
 
     def step(self, idx: Any, state: State) -> tuple[Array, State]:
         """Read one symbol.
@@ -174,14 +175,22 @@ class Network:
             here = slice(number * H, (number + 1) * H)
             below = h[..., max(0, number - 1) * H : (number + 1) * H]
             self.cell.step(layer.table[idx], h[..., here], c[..., here], layer, below)
-        logits: Array = h @ self.head
-        logits += self.head_bias
-        read, matched = state.read, state.matched
+        memories = state.memories
         if self.copy_window:
-            read, matched = recall.remember(idx, read, matched)
-            logits, believed = logits[..., : self.vocab_size], logits[..., self.vocab_size :]  # (..., V), (..., K)
-            _raise(logits, recall.followers(read, matched), believed)
-        return logits, State(h, c, read, matched)
+            read = (int(idx),) if h.ndim == 1 else np.asarray(idx).tolist()
+            memories = tuple([memory.after(each) for memory, each in zip(memories, read, strict=True)])
+        state = State(h, c, memories)
+        return self.logits(state), state
+
+    def logits(self, state: State) -> Array:
+        """What is predicted after something was read: (V,) or (B, V)."""
+        logits: Array = state.h @ self.head
+        logits += self.head_bias
+        if not self.copy_window:
+            return logits
+        logits, believed = logits[..., : self.vocab_size], logits[..., self.vocab_size :]  # (..., V), (..., K)
+        _raise(logits, state.memories, believed)
+        return logits
 
     def _lay_out(self, number: int, embedding: Array, weights: Mapping[str, NDArray[Any]]) -> Layer:
         w_ih, w_hh, b_ih, b_hh = (weights[f"layers.{number}.rnn.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
@@ -199,7 +208,10 @@ class Network:
         return Layer(np.ascontiguousarray(table, np.float32), np.ascontiguousarray(recurrent, np.float32), inner)
 
 
-def _raise(logits: Array, symbols: NDArray[Any], by: Array) -> None:
-    """Add ``by`` (..., K) to the logits of ``symbols`` (..., K), in place; of one that stands there twice, both."""
-    there = np.nonzero(symbols >= 0)
-    np.add.at(logits, (*there[:-1], symbols[there]), by[there])
+def _raise(logits: Array, memories: Sequence[Memory], by: Array) -> None:
+    """Add ``by`` (..., K) to the logits of the symbols recalled, in place; to one that stands there twice, both."""
+    rows, beliefs = logits.reshape(len(memories), -1), by.reshape(len(memories), -1)
+    for row, memory, belief in zip(rows, memories, beliefs, strict=True):
+        for symbol, each in zip(memory.followers, belief, strict=True):
+            if symbol >= 0:
+                row[symbol] += each

@@ -7,23 +7,26 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from charrnn import __version__
 from charrnn.checkpoint import Checkpoint, is_finite
+from charrnn.corpus.store import Corpus
 from charrnn.errors import CheckpointError
 from charrnn.training.evaluate import load_weights
 
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
+QUANTILES = (0, 0.25, 0.5, 0.75, 1)  # of the records' lengths
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of the optimizer, for each weight
 
 
 def snapshot(trainer: Trainer, val_loss: float | None = None) -> Checkpoint:
     """The run as it stands; its validation loss where one was taken with this step."""
-    corpus, lanes, state = trainer.corpus, trainer.lanes, trainer.state
+    corpus, state = trainer.corpus, trainer.state
     assert state is not None
     moments = {
         f"optimizer.{part}.{name}": to_array(trainer.optimizer.state[weight][part])
@@ -45,7 +48,8 @@ def snapshot(trainer: Trainer, val_loss: float | None = None) -> Checkpoint:
             "data": asdict(trainer.config.data),
             "train_characters": len(corpus.train),
             "val_characters": len(corpus.val),
-            "epochs": trainer.step / lanes.steps_per_epoch,
+            "epochs": trainer.step / trainer.layout.steps_per_epoch,
+            "records": _records(corpus),
             "yardstick": asdict(corpus.yardstick) if corpus.yardstick else None,
         },
         trainer={
@@ -61,6 +65,15 @@ def snapshot(trainer: Trainer, val_loss: float | None = None) -> Checkpoint:
         },
         trainer_tensors=moments | {"state": to_array(state)},
     )
+
+
+def _records(corpus: Corpus) -> dict[str, Any] | None:
+    """Of records: how many there are, and how long, without their end."""
+    if not corpus.vocabulary.records:
+        return None
+    train, val = corpus.lengths(corpus.train), corpus.lengths(corpus.val)
+    lengths = np.quantile(np.concatenate([train, val]), QUANTILES, method="nearest")
+    return {"train": len(train), "val": len(val), "lengths": lengths.tolist()}
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:

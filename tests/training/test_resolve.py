@@ -14,8 +14,8 @@ from charrnn.config import RunConfig, run_knobs
 from charrnn.config_yaml import read_yaml
 from charrnn.corpus.store import Corpus
 from charrnn.errors import CharRNNError, ConfigError
+from charrnn.learn import reports
 from charrnn.runs import Run
-from charrnn.text_model import reports
 from charrnn.training import resolve as resolving
 from charrnn.training import timing
 from charrnn.training.device import available_threads, pick_device, pick_precision

@@ -12,8 +12,8 @@ import pytest
 import charrnn
 from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
+from charrnn.learn import reports
 from charrnn.runs import Run
-from charrnn.text_model import reports
 from charrnn.training.launch import launch
 from charrnn.training.model import CELLS
 from charrnn.training.trainer import Trainer
