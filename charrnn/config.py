@@ -11,7 +11,6 @@ import dataclasses
 import difflib
 import math
 import numbers
-import re
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ Auto = Literal["auto"]
 GROUPS = ("data", "model", "train")
 LARGEST = 10**9
 MOST_PATHS = 10_000
-ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\\": "\\"}  # how a character is written in a flag, behind a backslash
 
 
 @dataclass(frozen=True)
@@ -275,17 +273,6 @@ def whole_number(name: str, value: Any, low: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
         raise ConfigError(f"{name}: {value!r} is not possible; give a whole number from {low}")
     return int(value)
-
-
-def escaped(text: str) -> str:
-    """A text with newlines, returns, tabs and backslashes as they are written in a flag."""
-    return "".join(f"\\{ESCAPES[char]}" if char in ESCAPES else char for char in text)
-
-
-def unescaped(text: str) -> str:
-    """What a text written so in a flag stands for."""
-    spelled = {letter: char for char, letter in ESCAPES.items()}
-    return re.sub(r"\\([nrt\\])", lambda found: spelled[found[1]], text)
 
 
 def is_auto(name: str, value: Any) -> bool:

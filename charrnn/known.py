@@ -36,6 +36,8 @@ def read_known(path: Path) -> frozenset[str]:
     try:
         with gzip.open(path) as file:
             data = file.read(MOST + 1)
+        if not path.stat().st_size:
+            raise ValueError("it is empty")
         if len(data) > MOST:
             raise ValueError("it is longer than can be kept")
         records = frozenset(json.loads(line) for line in data.decode("utf-8", "surrogatepass").split("\n")[:-1])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from charrnn import checkpoint as checkpoints
 from charrnn.config import whole_number
 from charrnn.errors import ConfigError
-from charrnn.generation.decode import Piece, decode, pieces, until_boundary, until_stop
+from charrnn.generation.decode import End, Piece, decode
 from charrnn.generation.network import Network
 from charrnn.generation.records import Kept, draw_records
 from charrnn.generation.sampling import Sampler, log_probabilities
@@ -61,6 +61,7 @@ class TextModel:
     ) -> None:
         self.network, self.vocabulary, self.prime = network, vocabulary, prime
         self.about = dict(about or {})
+        self.is_adapted = False  # whether its weights are no longer those of its checkpoint
         self.path, self.sha256 = path, sha256
 
     def generate(
@@ -107,7 +108,8 @@ class TextModel:
         **sampling: Any,
     ) -> Iterator[str]:
         """As ``generate``, piece by piece as it is written; the pieces joined are the text."""
-        stream = self._pieces(prompt, length, np.random.default_rng(_seed(seed)), stop, until, unknown, sampling, scored=False)
+        end, rng = End.of(length, stop, until), np.random.default_rng(_seed(seed))
+        stream = self._pieces(prompt, end, rng, unknown, sampling, scored=False)
         return (piece.text for piece in stream if piece.text)
 
     def sample(
@@ -123,10 +125,10 @@ class TextModel:
         **sampling: Any,
     ) -> Sample:
         """As ``generate``, with the seed and the log-probability."""
-        seed, best, best_mean = _seed(seed), Sample("", 0, 0.0), -math.inf
+        end, seed, best, best_mean = End.of(length, stop, until), _seed(seed), Sample("", 0, 0.0), -math.inf
         for number in range(whole_number("best_of", best_of, 1)):
             rng = np.random.default_rng([seed, number] if number else seed)
-            written = list(self._pieces(prompt, length, rng, stop, until, unknown, sampling, scored=True))
+            written = list(self._pieces(prompt, end, rng, unknown, sampling, scored=True))
             text, score = "".join(piece.text for piece in written), sum((piece.log_probability for piece in written), 0.0)
             if score / max(1, len(text)) > best_mean:
                 best, best_mean = Sample(text, seed, score), score / max(1, len(text))
@@ -168,7 +170,7 @@ class TextModel:
             CheckpointError: ``new`` cannot be had.
         """
         if not self.vocabulary.records:
-            raise ConfigError(f"records: the model {self.path or ''} writes running text; train one with --records".replace("  ", " "))
+            raise ConfigError("records: this model writes running text; train one with --records, or a separator")
         count, length = whole_number("count", count), self.longest if length is None else whole_number("length", length)
         max_tries = 1000 + 100 * count if max_tries is None else whole_number("max_tries", max_tries)
         known, _ = self.vocabulary.repair(prompt, unknown)
@@ -194,7 +196,9 @@ class TextModel:
 
     def session(self, prompt: str = "", *, seed: int | None = None, unknown: str = "error", **sampling: Any) -> Session:
         """A story that is written and read piece by piece, from a prompt on; arguments as for ``generate``."""
-        session = Session(self.network, self.vocabulary, self.sampler(**sampling), _seed(seed), self.prime)
+        session = Session(
+            self.network, self.vocabulary, self.sampler(**sampling), _seed(seed), self.prime, "" if self.is_adapted else self.sha256
+        )
         return session.feed(prompt, unknown=unknown)
 
     def load_session(self, path: str | Path, **sampling: Any) -> Session:
@@ -254,7 +258,9 @@ class TextModel:
             raise ConfigError("adapted: this model was not read from a checkpoint; open one with load")
         checkpoint = checkpoints.read(self.path)
         network = Network(checkpoint.model, len(self.vocabulary), adapted(checkpoint, text, unknown, each=each, tell=on_notice))
-        return TextModel(network, self.vocabulary, self.prime, about=self.about, path=self.path, sha256=self.sha256)
+        leaning = TextModel(network, self.vocabulary, self.prime, about=self.about, path=self.path, sha256=self.sha256)
+        leaning.is_adapted = True
+        return leaning
 
     def sampler(self, **sampling: Any) -> Sampler:
         """The sampler of these settings; they are those of ``generate``.
@@ -266,28 +272,13 @@ class TextModel:
         return Sampler(**settings_of(self.vocabulary, sampling))
 
     def _pieces(
-        self,
-        prompt: str,
-        length: int,
-        rng: np.random.Generator,
-        stop: str | Sequence[str],
-        until: str | None,
-        unknown: str,
-        sampling: Mapping[str, Any],
-        *,
-        scored: bool,
+        self, prompt: str, end: End, rng: np.random.Generator, unknown: str, sampling: Mapping[str, Any], *, scored: bool
     ) -> Iterator[Piece]:
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
-        length = whole_number("length", length)
-        if "" in stops:
-            raise ConfigError("stop: '' is not possible; give a string of at least one character")
         known, _ = self.vocabulary.repair(prompt, unknown)
         ids = self.vocabulary.encode(known).tolist()
         prime = [self.prime] if self.vocabulary.records or not ids else []
         symbols = decode(self.network, [*prime, *ids], self.sampler(**sampling), rng, scored=scored)
-        stream = pieces(self.vocabulary.decoder(), symbols, math.inf if until else length, self.vocabulary.end)
-        stream = until_boundary(stream, length, until) if until else stream
-        return until_stop(stream, stops) if stops else stream
+        return end.of_text(self.vocabulary, symbols)
 
 
 def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> TextModel:

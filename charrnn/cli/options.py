@@ -7,9 +7,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from charrnn.config import Knob, run_knobs, unescaped
+from charrnn.config import Knob, run_knobs
 from charrnn.config_yaml import read_yaml
 from charrnn.errors import ConfigError
+from charrnn.escapes import unescaped
 from charrnn.runs import RUNS_DIR
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

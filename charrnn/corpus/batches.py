@@ -63,7 +63,7 @@ def fit_records(lengths: NDArray[np.int64], batch_size: int | None) -> int:
             f"record {int(lengths.argmax()) + 1} of the training part has {int(lengths.max()):,} characters, at most "
             f"{MOST_TOGETHER - 1:,} can be read whole; give another --separator, or leave it out and train on running text"
         )
-    fitting = batch_size or min(max(FEWEST, 1 << round(math.log2(PLENTY / (lengths.mean() + 1)))), MOST_RECORDS)
+    fitting = batch_size or min(max(FEWEST, int(2.0 ** round(math.log2(PLENTY / (lengths.mean() + 1))))), MOST_RECORDS)
     while fitting > 1 and fitting * longest > MOST_TOGETHER:
         fitting //= 2
     return fitting

@@ -118,7 +118,7 @@ def _bounds(vocabulary: Vocabulary, ids: Ids, separator: str) -> tuple[Array, Ar
     mark = vocabulary.encode(separator) if there else ids[:0]
     places = _occurrences(ids, mark) if there else np.empty(0, np.int64)
     starts, ends = np.concatenate([[0], places + len(mark)]), np.append(places, len(ids))
-    if separator == "\n" and (cr := vocabulary.symbols.find("\r") if vocabulary.symbols else ord("\r")) >= 0:
+    if separator == "\n" and len(ids) and (cr := vocabulary.symbols.find("\r") if vocabulary.symbols else ord("\r")) >= 0:
         ends -= (ends > starts) & (ids[ends - 1] == cr)
     if starts[-1] == len(ids):  # what stands behind the last separator is no record
         starts, ends = starts[:-1], ends[:-1]

@@ -4,16 +4,18 @@ Three layers, each on the one before: ``decode`` gives ids, ``pieces`` gives tex
 ``until_stop`` cut it.
 """
 
+import math
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.errors import GenerationError
+from charrnn.config import whole_number
+from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler, log_probabilities
-from charrnn.vocab import Decoder, Ids
+from charrnn.vocab import Decoder, Ids, Vocabulary
 
 REACH = 8192  # symbols that a sampler is shown of what was read
 MOST_BEYOND = 10_000  # characters behind the length that a boundary may take
@@ -190,3 +192,25 @@ def until_stop(stream: Iterable[Piece], stops: Sequence[str]) -> Iterator[Piece]
             held, waiting = held[len(held) - keep :], 0.0
     if held:
         yield Piece(held, waiting)
+
+
+class End(NamedTuple):
+    """Where a text ends."""
+
+    length: int
+    stops: tuple[str, ...]
+    until: str | None
+
+    @classmethod
+    def of(cls, length: int, stop: str | Sequence[str], until: str | None) -> "End":
+        """Checked."""
+        stops = (stop,) if isinstance(stop, str) else tuple(stop)
+        if "" in stops or until == "":
+            raise ConfigError(f"{'stop' if '' in stops else 'until'}: '' is not possible; give a string of at least one character")
+        return cls(whole_number("length", length), stops, until)
+
+    def of_text(self, vocabulary: Vocabulary, symbols: Iterator[Symbol]) -> Iterator[Piece]:
+        """The text of some symbols up to here."""
+        stream: Iterator[Piece] = pieces(vocabulary.decoder(), symbols, math.inf if self.until else self.length, vocabulary.end)
+        stream = until_boundary(stream, self.length, self.until) if self.until else stream
+        return until_stop(stream, self.stops) if self.stops else stream

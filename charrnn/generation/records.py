@@ -131,13 +131,13 @@ class Tally:
 
     def __str__(self) -> str:
         reasons = {
-            "did not end in time": self.too_long,
-            "stood there already": self.not_unique,
-            "stand in the corpus": self.not_new,
-            "were not accepted": self.not_accepted,
+            "that did not end in time": self.too_long,
+            "repeated": self.not_unique,
+            "of the corpus": self.not_new,
+            "not accepted": self.not_accepted,
         }
         dropped = ", ".join(f"{count:,} {why}" for why, count in reasons.items() if count)
-        return f"drew {self.drawn:,} records, kept {self.kept:,}" + (f"; {dropped}" if dropped else "")
+        return f"drew {self.drawn:,} records, kept {self.kept:,}" + (f"; dropped: {dropped}" if dropped else "")
 
 
 class Kept:
@@ -179,7 +179,8 @@ class Kept:
         while tally.kept < self.count:
             if tally.drawn == self.max_tries:
                 raise GenerationError(
-                    f"{tally.kept:,} of {self.count:,} records: {tally}; give more --max-tries, a higher --temperature, or fewer conditions"
+                    f"{tally.kept:,} of {self.count:,} records were kept: {tally}; "
+                    "give more --max-tries, another --temperature, or fewer conditions"
                 )
             record = next(self.records)
             tally.drawn += 1

@@ -33,7 +33,7 @@ class Moment(NamedTuple):
     state: State
     logits: Any
     read: int  # ids in the history
-    random: Mapping[str, Any]
+    random: dict[str, Any]
     pending: bytes
     held: str
     text: str
@@ -49,10 +49,11 @@ class Session:
         sampler: how a symbol is drawn.
         seed: of what is drawn.
         prime: id of the symbol that is read before a text without a prompt, and before a record.
+        model: SHA-256 of the weights in the model's checkpoint; empty for a model that stands in none as it is.
     """
 
-    def __init__(self, network: Network, vocabulary: Vocabulary, sampler: Sampler, seed: int, prime: int) -> None:
-        self.vocabulary, self.prime = vocabulary, prime
+    def __init__(self, network: Network, vocabulary: Vocabulary, sampler: Sampler, seed: int, prime: int, model: str = "") -> None:
+        self.vocabulary, self.prime, self.model = vocabulary, prime, model
         self.text = ""  # all that was fed and written
         self.ended = False  # whether a record has come to its end
         self._writer = Writer(network, sampler, np.random.default_rng(seed))
@@ -117,31 +118,30 @@ class Session:
     def fork(self, seed: int | None = None) -> "Session":
         """Another session that goes on from here by itself; with a seed it writes something else."""
         writer = self._writer
-        other = Session(writer.network, self.vocabulary, writer.sampler, 0, self.prime)
+        other = Session(writer.network, self.vocabulary, writer.sampler, 0, self.prime, self.model)
         other._writer.history = History(writer.history.ids)
         other._set(self._moment())
         if seed is not None:
             other._writer.rng = np.random.default_rng(seed)
         return other
 
-    def save(self, path: str | Path, model: str) -> None:
-        """Put the session into a file of a few kilobytes; what was written before stands not in it.
-
-        Args:
-            path: of the file.
-            model: SHA-256 of the model's weights.
+    def save(self, path: str | Path) -> None:
+        """Put the session into a file of a few kilobytes; ``TextModel.load_session`` goes on from it. ``text`` does not stand in it.
 
         Raises:
             CheckpointError: it could not be written; what stood there stands there.
+            ConfigError: the model was adapted, or was not read from a checkpoint.
         """
+        if not self.model:
+            raise ConfigError("save: the session's model was adapted, or not read from a checkpoint, so that nothing could go on with it")
         writer, now = self._writer, self._moment()
         sampler = {name: getattr(writer.sampler, name) for name in knobs(Sampler)}
+        random = now.random | {"state": {name: str(value) for name, value in now.random["state"].items()}}  # too large for JSON elsewhere
         banned = [idx for idx, value in writer.sampler.bias if value == -math.inf]
         reach = max(REACH, writer.network.copy_window + 16)
         values = {
-            "charrnn": "state", "format": FORMAT, "model": model, "h": _packed(now.state.h), "c": _packed(now.state.c),
-            "ids": _packed(writer.history.ids[-reach:]), "random": {"state": {k: str(v) for k, v in now.random["state"].items()},
-            "has_uint32": now.random["has_uint32"], "uinteger": now.random["uinteger"]},
+            "charrnn": "state", "format": FORMAT, "model": self.model, "h": _packed(now.state.h), "c": _packed(now.state.c),
+            "ids": _packed(np.array(writer.history.ids[-reach:], np.int32)), "random": random,
             "pending": base64.b64encode(now.pending).decode(), "held": now.held, "ended": now.ended, "sampler": sampler,
             "banned": banned, "bias": [[idx, value] for idx, value in writer.sampler.bias if value != -math.inf],
         }  # fmt: skip
@@ -165,14 +165,14 @@ class Session:
             CheckpointError: it is missing, damaged, or of another model.
         """
         values = _read(path)
-        if values["model"] != model:
+        if (other := str(values.get("model"))) != model:
             raise CheckpointError(
-                f"{path} is the state of another model, {str(values['model'])[:12]}; this one is {model[:12]}: give the RUN that wrote it"
+                f"{path} is the state of another model, {other[:12]}; this one is {model[:12]}: give the RUN that wrote it"
             )
         try:
             bias = tuple((int(idx), float(value)) for idx, value in values["bias"])
             sampler = Sampler(**values["sampler"], bias=(*bias, *((int(idx), -math.inf) for idx in values["banned"])))
-            session = cls(network, vocabulary, replace(sampler, **settings), 0, prime)
+            session = cls(network, vocabulary, replace(sampler, **settings), 0, prime, model)
             session._restore(values)
         except (KeyError, TypeError, ValueError, AttributeError, CharRNNError, zlib.error) as error:
             raise _damaged(path, f"{type(error).__name__}: {error}") from None
@@ -218,7 +218,7 @@ class Session:
     def _moment(self) -> Moment:
         writer = self._writer
         return Moment(
-            writer.state, writer.logits, writer.history.length, writer.rng.bit_generator.state, self._decoder.pending, self._held,
+            writer.state, writer.logits, writer.history.length, dict(writer.rng.bit_generator.state), self._decoder.pending, self._held,
             self.text, self.ended,
         )  # fmt: skip
 

@@ -46,6 +46,7 @@ def drawn(rng: random.Random) -> dict[str, Any]:
         "num_layers": rng.choice([1, 2, 3]),
         "dropout": rng.choice([0.0, 0.3]),
         "copy_window": rng.choice([None, 50, 8192]),
+        "separator": rng.choice([None, " "]),
         "clip_norm": rng.choice([None, 0.5]),
         "precision": rng.choice(["fp32", "bf16"]),
         "eval_every": rng.choice([None, 1, 3, 5]),

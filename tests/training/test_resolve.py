@@ -135,7 +135,7 @@ def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunC
     given = {name: value for name, value in SMALL.items() if not name.endswith("_every")} | {"corpus": ()} | knobs
     said: list[str] = []
     corpus = Corpus.of(text, 0.1)
-    settled = settle(RunConfig.from_flat(given), corpus, said.append)
+    settled = settle(RunConfig.from_flat(given), set(given), corpus, said.append)
     config = resolve(settled, corpus, said.append, resolving.time.monotonic() - seconds)
     return config, said
 
@@ -180,7 +180,7 @@ def test_nothing_that_is_resolved_is_auto_and_resolving_it_again_changes_nothing
     config, _ = resolved(cell=cell, device="auto", precision="auto", threads="auto")
     assert "auto" not in config.flat().values()
     corpus = Corpus.of(TEXT, 0.1)
-    assert settle(config, corpus, pytest.fail) == resolve(config, corpus, pytest.fail, 0.0) == config
+    assert settle(config, set(), corpus, pytest.fail) == resolve(config, corpus, pytest.fail, 0.0) == config
 
 
 # A corpus too short for the batch
@@ -202,7 +202,7 @@ def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(given: tuple[int
     said: list[str] = []
     config = RunConfig.from_flat(SMALL | {"batch_size": given[0], "sequence_length": given[1], "val_fraction": 0})
     corpus = Corpus.of(text + "ab", 0)
-    train = settle(config, Corpus(corpus.vocabulary, corpus.train[:characters], corpus.val), said.append).train
+    train = settle(config, set(), Corpus(corpus.vocabulary, corpus.train[:characters], corpus.val), said.append).train
     assert (train.batch_size, train.sequence_length) == taken
     notice = (
         f"{characters:,} characters to train on are too few for batches of {given[0]} x {given[1]}; "
