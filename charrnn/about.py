@@ -1,6 +1,6 @@
 """What a model says of itself, held against what it may say. Knows nothing of the files that it is said in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import NoneType
 from typing import Any
 
@@ -51,3 +51,9 @@ def _check_kinds(values: dict[str, Any], kinds: Mapping[str, tuple[Any, tuple[ty
     strange = [name for name in kinds.keys() | values.keys() if name not in kinds or type(values.get(name)) not in kinds[name][1]]
     if strange:
         raise TypeError(f"{min(strange)} is not of its kind")
+
+
+def quantiles(lengths: Iterable[int]) -> list[int]:
+    """The shortest, the quarter, the half, the three quarters and the longest of some lengths, at least one."""
+    ordered = sorted(lengths)
+    return [ordered[round(share * (len(ordered) - 1))] for share in (0, 0.25, 0.5, 0.75, 1)]

@@ -161,8 +161,7 @@ class TextModel:
             accept: only those for which it says True.
             max_tries: how many may be drawn for them; None is 1,000, and 100 for each.
             length: characters in which a record must end; None is 16, and twice as many as the corpus's longest.
-            unknown: as for ``generate``.
-            **sampling: as for ``generate``.
+            unknown, **sampling: as for ``generate``.
 
         Raises:
             GenerationError: on the way, fewer than ``count`` were kept of those that may be drawn.
@@ -190,9 +189,7 @@ class TextModel:
         Raises:
             CheckpointError: the file beside the run's checkpoints is missing or damaged.
         """
-        if self.path is None:
-            raise ConfigError("new: this model was not read from a checkpoint, so that nobody knows its corpus; open one with load")
-        return read_known(Run(self.path.absolute().parent).known)
+        return read_known(Run((self.path or Path("none")).absolute().parent).known)
 
     def session(self, prompt: str = "", *, seed: int | None = None, unknown: str = "error", **sampling: Any) -> Session:
         """A story that is written and read piece by piece, from a prompt on; arguments as for ``generate``."""

@@ -75,5 +75,7 @@ def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, adaptive:
             values |= {"records": found.records, "nats_per_record": found.nats_per_record}
         click.echo(json.dumps(values))
     else:
-        of_records = f" with the end of each of {found.records:,} records, {found.nats_per_record:.3f} nats per record"
-        click.echo(f"{in_words(found.nats_per_character)}, {mode}, {found.characters:,} characters{of_records if found.records else ''}")
+        words = f"{in_words(found.nats_per_character)}, {mode}, {found.characters:,} characters"
+        if found.records:
+            words += f" with the end of each of {found.records:,} records, {found.nats_per_record:.3f} nats per record"
+        click.echo(words)

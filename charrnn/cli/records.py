@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
-import numpy as np
 
+from charrnn.about import quantiles
 from charrnn.cli.options import Decorator
 from charrnn.cli.say import tell
 from charrnn.cli.written import json_line
@@ -100,7 +100,7 @@ def report(texts: list[str], model: TextModel) -> Iterator[str]:
         yield f"new: {new:,} of these {len(distinct):,} ({new / len(distinct):.4f}); the others stand in the corpus"
     except CheckpointError as error:
         yield f"new: not known: {error}"
-    lengths = np.quantile([len(text) for text in texts], (0, 0.25, 0.5, 0.75, 1), method="nearest").tolist()
+    lengths = quantiles(map(len, texts))
     of_corpus = (model.about.get("records") or {}).get("lengths", [])
     for whose, numbers in (("these", lengths), ("the corpus", of_corpus)):
         yield f"characters of {whose}: " + ", ".join(

@@ -68,7 +68,9 @@ def split(vocabulary: Vocabulary, ids: Ids, separator: str, val_fraction: float)
     return Split(whole, train, val, notices)
 
 
-def encode_known(vocabulary: Vocabulary, text: str | bytes, separator: str | None, unknown: str = "error") -> tuple[Ids, list[str]]:
+def encode_known(
+    vocabulary: Vocabulary, text: str | bytes, separator: str | None, unknown: str = "error", source: str = "the text"
+) -> tuple[Ids, list[str]]:
     """A text for a model that stands: its ids, of records with the end behind each; and a sentence on each kind of change made.
 
     Args:
@@ -76,6 +78,7 @@ def encode_known(vocabulary: Vocabulary, text: str | bytes, separator: str | Non
         text: str, or bytes for a model of bytes.
         separator: of the model's records; None for running text.
         unknown: a character that it lacks: ``"error"``, ``"skip"`` or ``"replace"``.
+        source: of the text, for the error.
 
     Raises:
         VocabularyError: a character is unknown; of records, its place is counted in its own.
@@ -92,7 +95,7 @@ def encode_known(vocabulary: Vocabulary, text: str | bytes, separator: str | Non
         if known:
             pieces += [vocabulary.encode(known), behind]
     if not pieces:
-        raise CorpusError("nothing is left of the text: it is empty, or the model has seen none of its characters; give another one")
+        raise CorpusError(f"nothing is left of {source}: it is empty, or the model has seen none of its characters; give another one")
     return np.concatenate(pieces), list(changes)
 
 

@@ -1,4 +1,4 @@
-"""The only decoding loop: ids in, ids out; and from there to pieces of text, and stop strings. Knows nothing of files.
+"""The decoding loop of one stream: ids in, ids out; and from there to pieces of text, and where it ends. Knows nothing of files.
 
 Three layers, each on the one before: ``decode`` gives ids, ``pieces`` gives text that is whole, ``until_boundary`` and
 ``until_stop`` cut it.
@@ -20,10 +20,9 @@ from charrnn.vocab import Decoder, Ids, Vocabulary
 REACH = 8192  # symbols that a sampler is shown of what was read
 MOST_BEYOND = 10_000  # characters behind the length that a boundary may take
 TAIL = 200  # characters in which a boundary is looked for
+CLOSING, FULL_STOPS, CLOSING_WIDE = "\"'\u201d\u2019\u00bb)\\]", "\u3002\uff01\uff1f", "\u300d\u300f\u201d\u2019\uff09"
 BOUNDARIES = {
-    "sentence": re.compile(
-        r"""[.!?\u2026]+["'\u201d\u2019\u00bb)\]]*(?=\s)|[\u3002\uff01\uff1f]+[\u300d\u300f\u201d\u2019\uff09]*(?=[^\u3002\uff01\uff1f\u300d\u300f\u201d\u2019\uff09])"""
-    ),
+    "sentence": re.compile(rf"[.!?\u2026]+[{CLOSING}]*(?=\s)|[{FULL_STOPS}]+[{CLOSING_WIDE}]*(?=[^{FULL_STOPS}{CLOSING_WIDE}])"),
     "line": re.compile(r"(?=\n)"),
     "paragraph": re.compile(r"(?=\n[ \t\r]*\n)"),
 }

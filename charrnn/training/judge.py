@@ -29,6 +29,6 @@ def evaluate_file(
     """
     checkpoint = checkpoints.read(path)
     reading, vocabulary = read([file], data), checkpoint.vocabulary
-    ids, changes = encode_known(vocabulary, reading.text, data.separator, unknown)
+    ids, changes = encode_known(vocabulary, reading.text, data.separator, unknown, file)
     model, score = load_model(checkpoint, "cpu"), adapt if adaptive else evaluate
     return score(model, ids, checkpoint.prime, records=vocabulary.records, each=each), (*reading.notices, *changes)

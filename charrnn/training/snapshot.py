@@ -7,11 +7,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from charrnn import __version__
+from charrnn.about import quantiles
 from charrnn.checkpoint import Checkpoint, is_finite
 from charrnn.corpus.store import Corpus
 from charrnn.errors import CheckpointError
@@ -20,7 +20,6 @@ from charrnn.training.evaluate import load_weights
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
-QUANTILES = (0, 0.25, 0.5, 0.75, 1)  # of the records' lengths
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of the optimizer, for each weight
 
 
@@ -72,8 +71,7 @@ def _records(corpus: Corpus) -> dict[str, Any] | None:
     if not corpus.vocabulary.records:
         return None
     train, val = corpus.lengths(corpus.train), corpus.lengths(corpus.val)
-    lengths = np.quantile(np.concatenate([train, val]), QUANTILES, method="nearest")
-    return {"train": len(train), "val": len(val), "lengths": lengths.tolist()}
+    return {"train": len(train), "val": len(val), "lengths": quantiles([*train.tolist(), *val.tolist()])}
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:

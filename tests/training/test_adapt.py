@@ -426,7 +426,7 @@ def test_sample_adapt_to_a_bad_file_is_one_line_and_writes_nothing(home: Path, t
     for file, error in {
         missing: f"there is no file {missing} (in {home}); check the name",
         empty: f"the corpus is empty: 0 characters in {empty}; give a file with text in it",
-        strange: f"nothing is left of {strange}: the model has seen none of its characters; give another file",
+        strange: "nothing is left of the text: it is empty, or the model has seen none of its characters; give another one",
     }.items():
         result = call("sample", "chars", "--adapt-to", file, "--unknown", "skip")
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error}\n")
@@ -451,7 +451,12 @@ def test_records_are_each_read_from_a_zero_state_in_pieces_of_their_own(window: 
     ids = np.concatenate([[*record, end] for record in records]).astype(np.uint8)
     read, counted, states = list[list[int]](), list[int](), list[bool]()
     model = network("lstm", window)
-    hook = model.register_forward_hook(lambda _m, inputs, _o: (read.append(inputs[0][:, 0].tolist()), states.append(inputs[1] is None)))
+
+    def watch(_module: object, inputs: Any, _output: object) -> None:
+        read.append(inputs[0][:, 0].tolist())
+        states.append(inputs[1] is None)
+
+    hook = model.register_forward_hook(watch)
     found = adapt(model, ids, end, records=True, each=counted.append)
     hook.remove()
     expected = [([end, *record])[start : start + PIECE] for record in records for start in range(0, len(record) + 1, PIECE)]
