@@ -6,8 +6,8 @@
 Names: makemore's split of names.txt (``torch.randperm``, seed 3407, the last 1,000 for the test) and its loss (mean over the characters
 and the end of each name): `charrnn train FILE --records --minutes 5 --val-fraction 0.05 --cell C`, then `charrnn evaluate`.
 Molecules: `charrnn train smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02`, then `charrnn sample --num-samples 10000
---temperature 1` without any filter. Valid is what RDKit (of the `bench` extra) reads; unique is counted among the valid ones; novel are
-those of the unique ones that do not stand in the file. No other knob is set.
+--temperature 1` without any filter. Valid is what RDKit (of the `bench` extra) reads; unique are the valid ones that are different
+molecules (canonical SMILES); novel are those of them that do not stand in the file, spelled in whatever way. No other knob is set.
 
 Each run is appended to results/records.jsonl, from which the command goes on: what stands there is not run again.
 """
@@ -81,8 +81,13 @@ def molecules(data: Path) -> dict[str, Any]:
         begin = time.perf_counter()
         drawn = charrnn(directory, "sample", "run", "--num-samples", str(DRAWN), "--temperature", "1", "--seed", "0").splitlines()
         drawing = time.perf_counter() - begin
-    valid = [line for line in drawn if line and Chem.MolFromSmiles(line) is not None]
-    unique, corpus = set(valid), set(read(path).splitlines())
+
+    def canonical(lines: list[str]) -> list[str]:
+        found = [Chem.MolFromSmiles(line) for line in lines if line]
+        return [Chem.MolToSmiles(molecule) for molecule in found if molecule is not None]
+
+    valid, corpus = canonical(drawn), set(canonical(read(path).splitlines()))
+    unique = set(valid)
     shares = {"valid": len(valid) / DRAWN, "unique": len(unique) / len(valid), "novel": len(unique - corpus) / len(unique)}
     return {"text": "molecules", **shares, "drawing": round(drawing, 1), **result}
 

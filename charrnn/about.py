@@ -1,6 +1,6 @@
 """What a model says of itself, held against what it may say. Knows nothing of the files that it is said in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import NoneType
 from typing import Any
 
@@ -21,6 +21,7 @@ ABOUT: dict[str, tuple[Any, tuple[type, ...]]] = {
     "records": (None, (NoneType, dict)),
     "yardstick": (None, (NoneType, dict)),
 }
+LONGEST = 1 << 30  # characters of a record
 RECORDS = {"train": (None, (int,)), "val": (None, (int,)), "lengths": (None, (list,))}
 YARDSTICK = {"nats_per_character": (None, (int, float)), "train_characters": (None, (int,)), "val_characters": (None, (int,))}
 
@@ -41,7 +42,9 @@ def checked(said: Any) -> dict[str, Any]:
         _check_kinds(about["yardstick"], YARDSTICK)
     if about["records"] is not None:
         _check_kinds(about["records"], RECORDS)
-        if len(about["records"]["lengths"]) != 5 or not all(type(length) is int for length in about["records"]["lengths"]):
+        if len(about["records"]["lengths"]) != 5 or not all(
+            type(length) is int and 0 <= length <= LONGEST for length in about["records"]["lengths"]
+        ):
             raise TypeError("lengths are no five numbers")
     DataConfig(**about["data"])
     return about
@@ -51,9 +54,3 @@ def _check_kinds(values: dict[str, Any], kinds: Mapping[str, tuple[Any, tuple[ty
     strange = [name for name in kinds.keys() | values.keys() if name not in kinds or type(values.get(name)) not in kinds[name][1]]
     if strange:
         raise TypeError(f"{min(strange)} is not of its kind")
-
-
-def quantiles(lengths: Iterable[int]) -> list[int]:
-    """The shortest, the quarter, the half, the three quarters and the longest of some lengths, at least one."""
-    ordered = sorted(lengths)
-    return [ordered[round(share * (len(ordered) - 1))] for share in (0, 0.25, 0.5, 0.75, 1)]

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from charrnn.errors import CheckpointError, DamagedError
-from charrnn.files import write_file
+from charrnn.files import read_regular, write_file
 
-MOST = 1 << 32  # bytes, unpacked
+MOST = 1 << 30  # bytes, unpacked
 
 
 def write_known(path: Path, records: Iterable[str]) -> None:
@@ -34,18 +34,16 @@ def read_known(path: Path) -> frozenset[str]:
     """
     again = "`charrnn train --resume` of its run writes it anew where it is missing"
     try:
-        with gzip.open(path) as file:
-            data = file.read(MOST + 1)
-        if not path.stat().st_size:
-            raise ValueError("it is empty")
-        if len(data) > MOST:
-            raise ValueError("it is longer than can be kept")
+        unpacking = zlib.decompressobj(wbits=31)  # gzip
+        data = unpacking.decompress(read_regular(path, MOST), MOST)
+        if not unpacking.eof:
+            raise ValueError("it breaks off, or is longer than can be kept")
         records = frozenset(json.loads(line) for line in data.decode("utf-8", "surrogatepass").split("\n")[:-1])
         if not all(isinstance(record, str) for record in records):
             raise ValueError("a line is no text")
     except FileNotFoundError:
         raise CheckpointError(f"there is no {path}, which says what stands in the corpus; {again}") from None
-    except (ValueError, TypeError, RecursionError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (ValueError, TypeError, RecursionError, zlib.error) as error:
         raise DamagedError(f"{path} is damaged: {' '.join(str(error).split())[:200]}; delete it, {again}") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}; see to it, or leave the condition out") from None

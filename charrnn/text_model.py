@@ -1,11 +1,10 @@
 """TextModel: the facade that scripts use; text in, text out. Knows nothing of training but how to adapt."""
 
 import math
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,28 +12,15 @@ from numpy.typing import NDArray
 from charrnn import checkpoint as checkpoints
 from charrnn.config import whole_number
 from charrnn.errors import ConfigError
-from charrnn.generation.decode import End, Piece, decode
+from charrnn.generation.decode import BOUNDARIES, End, Piece, Sample, Symbol, decode, score
 from charrnn.generation.network import Network
 from charrnn.generation.records import Kept, draw_records
-from charrnn.generation.sampling import Sampler, log_probabilities
-from charrnn.generation.session import Session
-from charrnn.generation.settings import settings_of
+from charrnn.generation.sampling import Sampler
+from charrnn.generation.session import LENGTH, Session
+from charrnn.generation.settings import seed_of, settings_of
 from charrnn.known import read_known
 from charrnn.runs import RUNS_DIR, Run, find_checkpoint
 from charrnn.vocab import Vocabulary
-
-LENGTH = 500
-
-
-class Sample(NamedTuple):
-    """A text that was written, the seed that writes it again, and its log-probability in nats.
-
-    The log-probability is that of all symbols drawn (a stop string's too), under the model itself, whatever the sampler did.
-    """
-
-    text: str
-    seed: int
-    log_probability: float
 
 
 class TextModel:
@@ -68,7 +54,7 @@ class TextModel:
         self,
         prompt: str = "",
         *,
-        length: int = LENGTH,
+        length: int | None = None,
         seed: int | None = None,
         stop: str | Sequence[str] = (),
         until: str | None = None,
@@ -80,11 +66,11 @@ class TextModel:
 
         Args:
             prompt: what the network reads first.
-            length: how many new characters, unless a stop string comes first.
+            length: how many new characters, unless a stop string comes first; None is 500, and of a record as many as it may take.
             seed: the same seed, prompt and settings give the same text; None takes another each time.
             stop: one or several strings that end the text and are left out of it.
             until: go on past ``length`` to the end of a ``"sentence"``, ``"line"`` or ``"paragraph"``, or of any other string.
-            best_of: write so many, and give the one with the highest log-probability per symbol drawn.
+            best_of: write so many, and give the one with the highest mean log-probability of what was drawn.
             unknown: a character of the prompt that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
             **sampling: temperature, top_k, top_p, min_p, dry, dry_base, dry_length; ``bias={"eE": -2.0}``, nats that are added to each of
                 these characters; ``ban="xyz"``, characters that are never written; ``processors=[function]``, each
@@ -100,7 +86,7 @@ class TextModel:
         self,
         prompt: str = "",
         *,
-        length: int = LENGTH,
+        length: int | None = None,
         seed: int | None = None,
         stop: str | Sequence[str] = (),
         until: str | None = None,
@@ -108,7 +94,7 @@ class TextModel:
         **sampling: Any,
     ) -> Iterator[str]:
         """As ``generate``, piece by piece as it is written; the pieces joined are the text."""
-        end, rng = End.of(length, stop, until), np.random.default_rng(_seed(seed))
+        end, rng = self._end(length, stop, until), np.random.default_rng(seed_of(seed))
         stream = self._pieces(prompt, end, rng, unknown, sampling, scored=False)
         return (piece.text for piece in stream if piece.text)
 
@@ -116,7 +102,7 @@ class TextModel:
         self,
         prompt: str = "",
         *,
-        length: int = LENGTH,
+        length: int | None = None,
         seed: int | None = None,
         stop: str | Sequence[str] = (),
         until: str | None = None,
@@ -125,13 +111,13 @@ class TextModel:
         **sampling: Any,
     ) -> Sample:
         """As ``generate``, with the seed and the log-probability."""
-        end, seed, best, best_mean = End.of(length, stop, until), _seed(seed), Sample("", 0, 0.0), -math.inf
+        end, seed, best, best_mean = self._end(length, stop, until), seed_of(seed), Sample("", 0, 0.0), -math.inf
         for number in range(whole_number("best_of", best_of, 1)):
-            rng = np.random.default_rng([seed, number] if number else seed)
-            written = list(self._pieces(prompt, end, rng, unknown, sampling, scored=True))
+            rng, drawn = np.random.default_rng([seed, number] if number else seed), list[Symbol]()
+            written = list(self._pieces(prompt, end, rng, unknown, sampling, scored=True, each=drawn.append))
             text, score = "".join(piece.text for piece in written), sum((piece.log_probability for piece in written), 0.0)
-            if score / max(1, len(text)) > best_mean:
-                best, best_mean = Sample(text, seed, score), score / max(1, len(text))
+            if score / max(1, len(drawn)) > best_mean:
+                best, best_mean = Sample(text, seed, score), score / max(1, len(drawn))
         return best
 
     def records(
@@ -173,9 +159,16 @@ class TextModel:
         count, length = whole_number("count", count), self.longest if length is None else whole_number("length", length)
         max_tries = 1000 + 100 * count if max_tries is None else whole_number("max_tries", max_tries)
         known, _ = self.vocabulary.repair(prompt, unknown)
+        if self.separator in known:
+            raise ConfigError(f"prompt: {prompt!r} holds the separator {self.separator!r} and cannot begin a record; leave that out")
         ids = self.vocabulary.encode(known).tolist()
-        drawn = draw_records(self.network, self.vocabulary, ids, self.sampler(**sampling), _seed(seed), length + 1)
-        return Kept(drawn, count, max_tries, unique=unique, known=self.known if new else (), accept=accept)
+        drawn = draw_records(self.network, self.vocabulary, ids, self.sampler(**sampling), seed_of(seed), length + 1)
+        return Kept(drawn, count, self.separator, max_tries, unique=unique, known=self.known if new else (), accept=accept)
+
+    @property
+    def separator(self) -> str:
+        """What stands between two records."""
+        return self.about.get("data", {}).get("separator") or "\n"
 
     @property
     def longest(self) -> int:
@@ -194,7 +187,7 @@ class TextModel:
     def session(self, prompt: str = "", *, seed: int | None = None, unknown: str = "error", **sampling: Any) -> Session:
         """A story that is written and read piece by piece, from a prompt on; arguments as for ``generate``."""
         session = Session(
-            self.network, self.vocabulary, self.sampler(**sampling), _seed(seed), self.prime, "" if self.is_adapted else self.sha256
+            self.network, self.vocabulary, self.sampler(**sampling), seed_of(seed), self.prime, "" if self.is_adapted else self.sha256
         )
         return session.feed(prompt, unknown=unknown)
 
@@ -203,7 +196,10 @@ class TextModel:
 
         Raises:
             CheckpointError: the file is missing or damaged, or of another model.
+            ConfigError: the model was adapted.
         """
+        if self.is_adapted:
+            raise ConfigError("load_session: this model was adapted, and a state goes on with the model that it was kept with; open that")
         return Session.load(Path(path), self.network, self.vocabulary, self.prime, self.sha256, settings_of(self.vocabulary, sampling))
 
     def score(self, text: str, *, unknown: str = "error") -> NDArray[np.float64]:
@@ -216,11 +212,7 @@ class TextModel:
         """
         text, _ = self.vocabulary.repair(text, unknown)
         ids = self.vocabulary.encode(text).tolist() + [self.vocabulary.end] * self.vocabulary.records
-        state, previous, scores = self.network.zero_state(), self.prime, []
-        for idx in ids:
-            logits, state = self.network.step(previous, state)
-            scores.append(log_probabilities(logits.astype(np.float64))[idx])
-            previous = idx
+        scores = score(self.network, [self.prime, *ids])
         if self.vocabulary.unit == "byte" and scores:  # a character has the bytes from its first to the next one's first
             starts = np.cumsum([0] + [len(char.encode()) for char in text])[: len(text) + self.vocabulary.records]
             return np.add.reduceat(np.array(scores, np.float64), starts)
@@ -268,14 +260,26 @@ class TextModel:
         """
         return Sampler(**settings_of(self.vocabulary, sampling))
 
+    def _end(self, length: int | None, stop: str | Sequence[str], until: str | None) -> End:
+        self.vocabulary.encode(until if until and until not in BOUNDARIES else "")  # which could never come
+        return End.of((self.longest if self.vocabulary.records else LENGTH) if length is None else length, stop, until)
+
     def _pieces(
-        self, prompt: str, end: End, rng: np.random.Generator, unknown: str, sampling: Mapping[str, Any], *, scored: bool
+        self,
+        prompt: str,
+        end: End,
+        rng: np.random.Generator,
+        unknown: str,
+        sampling: Mapping[str, Any],
+        *,
+        scored: bool,
+        each: Callable[[Symbol], object] = lambda _: None,
     ) -> Iterator[Piece]:
         known, _ = self.vocabulary.repair(prompt, unknown)
         ids = self.vocabulary.encode(known).tolist()
         prime = [self.prime] if self.vocabulary.records or not ids else []
         symbols = decode(self.network, [*prime, *ids], self.sampler(**sampling), rng, scored=scored)
-        return end.of_text(self.vocabulary, symbols)
+        return end.of_text(self.vocabulary, (symbol for symbol in symbols if each(symbol) or True))
 
 
 def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> TextModel:
@@ -292,9 +296,3 @@ def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> 
     checkpoint = checkpoints.read(found)
     network = Network(checkpoint.model, len(checkpoint.vocabulary), checkpoint.weights)
     return TextModel(network, checkpoint.vocabulary, checkpoint.prime, about=checkpoint.about, path=found, sha256=checkpoint.sha256)
-
-
-def _seed(seed: int | None) -> int:
-    if seed is None:
-        return secrets.randbelow(2**32)
-    return whole_number("seed", seed)

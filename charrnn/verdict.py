@@ -115,7 +115,8 @@ def _command(kind: str, run: Run, about: dict[str, Any], steps: int, written: di
         knob = ["--hidden-size", f"{max(1, size // 2)}"] if smaller else ["--dropout", f"{min(MOST_DROPOUT, dropout + MORE_DROPOUT):.2g}"]
         where = where or ["--runs-dir", RUNS_DIR] * (written["runs_dir"] != RUNS_DIR)  # the run may have been moved
         return shlex.join(["charrnn", "train", *text, "--config", str(path / "config.yaml"), *knob, "--name", name, *where])
-    flags = [_flag(knob, value) for knob, value in written.items() if _chosen(knob, value)]
+    own = ("batch_size", "copy_window") if written["separator"] is not None else ()  # of records, the defaults are others
+    flags = [_flag(knob, value) for knob, value in written.items() if _chosen(knob, value) or knob in own]
     return shlex.join(["charrnn", "train", *corpus, *flags, "--steps", str(6 * steps), "--name", name, *where])
 
 

@@ -40,7 +40,6 @@ ARROWS = {
     "verdict": {"checkpoint", "config", "config_yaml", "errors", "escapes", "runs"},
     "corpus": {"config", "errors", "recall", "vocab"},
     "training": {
-        "about",
         "charrnn",
         "checkpoint",
         "config",
@@ -59,7 +58,6 @@ ARROWS = {
     "text_model": {"checkpoint", "config", "errors", "generation", "known", "runs", "training", "vocab"},
     "learn": {"generation", "text_model", "training"},
     "cli": {
-        "about",
         "charrnn",
         "checkpoint",
         "config",

@@ -473,7 +473,7 @@ def test_records_of_python_are_checked(records_model, model):
     with pytest.raises(VocabularyError):
         records_model.records(5, prompt="x")
     assert [record.text for record in records_model.records(3, seed=1, accept=lambda text: "a" in text)] == [
-        record.text for record in records_model.records(60, seed=1) if "a" in record.text
+        record.text for record in records_model.records(400, seed=1) if "a" in record.text
     ][:3]
 
 

@@ -80,12 +80,15 @@ def given_for_run(ctx: click.Context, corpus: tuple[str, ...], records: bool, co
     """The knobs of a run that somebody set, ``--records`` as the separator that it stands for.
 
     Raises:
-        ConfigError: a value is not possible, or another separator is given beside ``--records``.
+        ConfigError: a value is not possible, or another separator is given beside ``--records``, in the same place.
     """
     values = given(ctx, run_knobs(), config)
-    if records and values.get("separator", LINE) != LINE:
+    flag, separator = (ctx.get_parameter_source(name) for name in ("records", "separator"))
+    if records and flag == separator and values["separator"] != LINE:
         raise ConfigError(f"records and separator: --records takes a line for a record, and {values['separator']!r} is given too; give one")
-    return values | ({"separator": LINE} if records else {}) | ({"corpus": corpus} if corpus else {})
+    if records and separator != ParameterSource.COMMANDLINE:  # a flag goes before the environment, and both before YAML
+        values["separator"] = LINE
+    return values | ({"corpus": corpus} if corpus else {})
 
 
 def _typed(knob: Knob, text: str) -> str:

@@ -48,11 +48,14 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], records: bool, config: 
     ends = train.patience is not None and train.eval_every is not None and len(found.val) > 0
     sooner = "; it ends sooner where the validation loss turns" if ends else ""
     where = "it" if about["surveyed"] == about["characters"] else f"its first {about['surveyed']:,} characters"
+    in_records = f" in {about['records']:,} records" if "records" in about else ""
+    kind = "records" if in_records else "lines of 20 characters or more"
+    batches = f"{train.batch_size} records" if in_records else f"{train.batch_size} x {train.sequence_length}"
     lines = [
-        f"text: {about['characters']:,} characters, {about['symbols']} symbols ({about['rare']} of them fewer than 10 times); "
-        f"{about['repeated']:.1%} of {where} are lines of 20 characters or more that stood there before",
+        f"text: {about['characters']:,} characters{in_records}, {about['symbols']} symbols ({about['rare']} of them fewer than 10 times); "
+        f"{about['repeated']:.1%} of {where} are {kind} that stood there before",
         f"network: {model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
-        f"copy window {spelled(model.copy_window)}; batches of {train.batch_size} x {train.sequence_length}, "
+        f"copy window {spelled(model.copy_window)}; batches of {batches}, "
         f"{train.precision} on {train.device}",
         f"length: {train.steps:,} steps, {passes:.1f} passes over the text{sooner}",
         f"memory: about {advice.memory / 1e6:,.0f} MB",

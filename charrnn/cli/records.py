@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from charrnn.about import quantiles
 from charrnn.cli.options import Decorator
 from charrnn.cli.say import tell
 from charrnn.cli.written import json_line
+from charrnn.corpus.records import quantiles
 from charrnn.errors import CheckpointError, GenerationError
 from charrnn.text_model import TextModel
 

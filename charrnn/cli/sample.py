@@ -1,7 +1,6 @@
 """charrnn sample: write new text. Needs no PyTorch, but for --adapt-to."""
 
 import os
-import secrets
 import shlex
 import sys
 from collections.abc import Iterator
@@ -24,8 +23,9 @@ from charrnn.corpus.reading import STDIN, read, read_stdin
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.escapes import unescaped
 from charrnn.generation.sampling import Sampler
-from charrnn.generation.session import Session
-from charrnn.text_model import LENGTH, TextModel, load
+from charrnn.generation.session import LENGTH, Session
+from charrnn.generation.settings import seed_of
+from charrnn.text_model import TextModel, load
 
 
 class WholeString(click.types.StringParamType):
@@ -38,7 +38,14 @@ class WholeString(click.types.StringParamType):
 @click.argument("run", required=False)
 @click.option("-p", "--prompt", default="", help="text that the network reads first")
 @click.option("--prompt-file", metavar="FILE", help="read the prompt from a file, exactly as it is; - is standard input")
-@click.option("-n", "--length", type=click.IntRange(0, 10**9), default=LENGTH, show_default=True, help="new characters to write")
+@click.option(
+    "-n",
+    "--length",
+    type=click.IntRange(0, 10**9),
+    default=LENGTH,
+    show_default=True,
+    help="new characters to write; of a record, the most that it may have, its prompt counted  [of a record: by the corpus]",
+)
 @knob_options(knobs(Sampler))
 @click.option(
     "-s",
@@ -96,7 +103,7 @@ class WholeString(click.types.StringParamType):
     "as_json",
     envvar="CHARRNN_SAMPLE_JSON",
     is_flag=True,
-    help="one JSON object a line: text, prompt, seed, settings, adapt_to, model, log_probability",
+    help="one JSON object a line: text, prompt, seed, settings, adapt_to, model, log_probability; of a record its number too",
 )
 @runs_dir_option
 @click.pass_context
@@ -125,7 +132,7 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
     if asked.adapt_to is not None:
         model, more = _adapted(model, asked.adapt_to, asked.unknown)
         changes += more
-    asked.seed = secrets.randbelow(2**32) if asked.seed is None else asked.seed
+    asked.seed = seed_of(asked.seed)
     write = write_records if model.vocabulary.records else _go_on if {"save_state", "load_state"} & asked.given else _write_texts
     who, pieces = write(model, asked)  # refuses what is not possible before anything is said
     for line in (*changes, who):
@@ -150,6 +157,8 @@ def _settings(ctx: click.Context, bias: tuple[str, ...], ban: str) -> dict[str, 
         if not chars or not sign:
             raise ConfigError(f"bias: {each!r} is not possible; give characters and a number of nats, such as --bias 'eE=-2'")
     settings = given(ctx, knobs(Sampler))
+    if (alone := settings.keys() & {"dry_base", "dry_length"}) and settings.get("dry") is None:
+        raise ConfigError(f"{min(alone)}: it does nothing without --dry; give that too, such as --dry 1")
     return settings | ({"bias": values} if values else {}) | ({"ban": unescaped(_typed(ban))} if ban else {})
 
 
@@ -195,7 +204,7 @@ def _go_on(model: TextModel, asked: Any) -> tuple[str, Iterator[str]]:
 
 
 def _story(session: Session, asked: Any) -> Iterator[str]:
-    yield "" if asked.hide_prompt else asked.prompt
+    yield "" if asked.hide_prompt else session.text  # before a prompt, what was read beyond the last boundary
     yield from session.stream(asked.length, until=asked.until)
     yield "\n"
     if asked.save_state is not None:

@@ -14,7 +14,7 @@ from charrnn.text_model import TextModel
 
 
 def show(pieces: Iterable[str], output: str | None) -> None:
-    """Each piece as it comes on standard output; or all of them, also where an error ends them, into a file.
+    """Each piece as it comes on standard output; or all of them into a file; what came before an error, where no file is there yet.
 
     Raises:
         GenerationError: standard output is closed, or the file cannot be written.
@@ -26,7 +26,7 @@ def show(pieces: Iterable[str], output: str | None) -> None:
     try:
         kept.extend(pieces)
     except CharRNNError:
-        if any(kept):
+        if any(kept) and not Path(str(output)).exists():
             _into_file(Path(str(output)), "".join(kept).encode())
         raise
     _into_file(Path(str(output)), "".join(kept).encode())

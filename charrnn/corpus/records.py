@@ -1,6 +1,7 @@
 """Records: a text as items of their own, one after another, and which of them are held out. Knows nothing of files and batches."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +45,8 @@ def split(vocabulary: Vocabulary, ids: Ids, separator: str, val_fraction: float)
     Args:
         vocabulary: of the text.
         ids: (n,) the text.
-        separator: what stands between two records; an empty record is none. Of a newline, the CR before it is a part.
+        separator: what stands between two records; an empty record is none. Of a newline, the CR before it is a part; where it is
+            another, a line end at the very end of the text is left out.
         val_fraction: of the distinct records.
 
     Raises:
@@ -81,22 +83,35 @@ def encode_known(
         source: of the text, for the error.
 
     Raises:
-        VocabularyError: a character is unknown; of records, its place is counted in its own.
+        VocabularyError: a character is unknown.
         CorpusError: nothing is left of the text.
     """
-    items: list[Any] = [text] if separator is None else text.split(separator.encode() if isinstance(text, bytes) else separator)  # type: ignore[arg-type]
-    if separator == "\n":
-        items = [item.removesuffix(b"\r" if isinstance(item, bytes) else "\r") for item in items]
-    changes, pieces = dict[str, None](), list[Array]()
+    changes = list[str]()
+    if isinstance(text, str):  # what stands between records is known while it is looked for what is not
+        between = "" if separator is None else "".join(char for char in dict.fromkeys(separator + "\r") if char not in vocabulary.symbols)
+        whole = Vocabulary("char", vocabulary.symbols + between) if vocabulary.unit == "char" else vocabulary
+        text, changes = whole.repair(text if separator in (None, "\n") else text.removesuffix("\n").removesuffix("\r"), unknown)
+    elif separator not in (None, "\n"):
+        text = text.removesuffix(b"\n").removesuffix(b"\r")
+    pieces = list[Array]()
     behind = np.array([vocabulary.end] if vocabulary.records else [], smallest_dtype(len(vocabulary)))
-    for item in items:
+    for item in [text] if separator is None else _items(text, separator):
         known, said = (item, []) if isinstance(item, bytes) else vocabulary.repair(item, unknown)
-        changes |= dict.fromkeys(said)
+        changes += said
         if known:
             pieces += [vocabulary.encode(known), behind]
     if not pieces:
         raise CorpusError(f"nothing is left of {source}: it is empty, or the model has seen none of its characters; give another one")
-    return np.concatenate(pieces), list(changes)
+    return np.concatenate(pieces), changes
+
+
+def _items(text: str | bytes, separator: str) -> Sequence[str | bytes]:
+    """The pieces of a text between its separators, cut as ``split`` cuts ids."""
+    if isinstance(text, bytes):
+        lines = text.split(separator.encode())
+        return [item.removesuffix(b"\r") for item in lines] if separator == "\n" else lines
+    texts = text.split(separator)
+    return [item.removesuffix("\r") for item in texts] if separator == "\n" else texts
 
 
 def looks_like_list(vocabulary: Vocabulary, ids: Ids) -> bool:
@@ -115,14 +130,31 @@ def looks_like_list(vocabulary: Vocabulary, ids: Ids) -> bool:
     return bool((lengths == 0).mean() < 0.01 and indented.mean() < 0.01 and longest <= LONGEST_LINE and not broken)
 
 
+def some_records(ids: Ids, end: int, most: int) -> Ids:
+    """Every so-manieth record, so that there are about ``most`` symbols; one at least."""
+    every = -(-len(ids) // most)
+    number = np.cumsum(ids == end) - (ids == end)
+    return ids[number % every == 0] if every > 1 else ids
+
+
+def quantiles(lengths: Iterable[int]) -> list[int]:
+    """The shortest, the quarter, the half, the three quarters and the longest of some lengths, at least one."""
+    ordered = sorted(lengths)
+    return [ordered[round(share * (len(ordered) - 1))] for share in (0, 0.25, 0.5, 0.75, 1)]
+
+
 def _bounds(vocabulary: Vocabulary, ids: Ids, separator: str) -> tuple[Array, Array, int]:
     """Where the records begin and end, and how many empty ones there are."""
     there = vocabulary.unit == "byte" or set(separator) <= set(vocabulary.symbols)
     mark = vocabulary.encode(separator) if there else ids[:0]
     places = _occurrences(ids, mark) if there else np.empty(0, np.int64)
     starts, ends = np.concatenate([[0], places + len(mark)]), np.append(places, len(ids))
-    if separator == "\n" and len(ids) and (cr := vocabulary.symbols.find("\r") if vocabulary.symbols else ord("\r")) >= 0:
+    cr, newline = (vocabulary.symbols.find(char) if vocabulary.symbols else ord(char) for char in "\r\n")
+    if separator == "\n" and len(ids) and cr >= 0:
         ends -= (ends > starts) & (ids[ends - 1] == cr)
+    elif separator != "\n":  # the line end of the file itself
+        for idx in (newline, cr):
+            ends[-1] -= bool(idx >= 0 and ends[-1] > starts[-1] and ids[ends[-1] - 1] == idx)
     if starts[-1] == len(ids):  # what stands behind the last separator is no record
         starts, ends = starts[:-1], ends[:-1]
     kept = ends > starts

@@ -5,13 +5,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import recall
 from charrnn.corpus.encode import encode
-from charrnn.corpus.records import split
+from charrnn.corpus.records import quantiles, some_records, split
 from charrnn.corpus.yardstick import Measure, measure
 from charrnn.errors import CorpusError
 from charrnn.recall import Recalled
@@ -78,27 +79,28 @@ class Corpus:
 
     @property
     def judged(self) -> Ids:
-        """What a finished model is judged on: the validation part, of a very long one its beginning."""
+        """What a finished model is judged on: the validation part, of a very long one its beginning, or some of its records."""
         return self.beginning(MOST_JUDGED)
 
     def beginning(self, most: int) -> Ids:
-        """The first symbols of the validation part, so many at most; of records those that are whole, one at least."""
-        if not self.vocabulary.records or most >= len(self.val):
-            return self.val[:most]
-        ends = np.flatnonzero(self.val == self.vocabulary.end)
-        return self.val[: ends[max(0, int(np.searchsorted(ends, most)) - 1)] + 1]
+        """The first symbols of the validation part, about so many at most; of records some of them all, evenly spread."""
+        return some_records(self.val, self.vocabulary.end, most) if self.vocabulary.records else self.val[:most]
 
     def learned(self, most: int) -> Ids:
-        """The last symbols of the training part, so many at most; of records those that are whole, one at least."""
-        if not self.vocabulary.records or most >= len(self.train):
-            return self.train[-most:]
-        ends = np.flatnonzero(self.train == self.vocabulary.end)
-        before = int(np.searchsorted(ends, len(self.train) - most - 1))
-        return self.train[ends[min(before, len(ends) - 2)] + 1 :]
+        """The last symbols of the training part, about so many at most; of records some of them all, evenly spread."""
+        return some_records(self.train, self.vocabulary.end, most) if self.vocabulary.records else self.train[-most:]
 
     def lengths(self, ids: Ids) -> NDArray[np.int64]:
         """Of records in a part, how many symbols each has, its end not counted."""
         return np.diff(np.flatnonzero(ids == self.vocabulary.end), prepend=-1) - 1
+
+    @cached_property
+    def of_records(self) -> dict[str, Any] | None:
+        """Of records: how many there are, and how long, without their end."""
+        if not self.vocabulary.records:
+            return None
+        train, val = self.lengths(self.train), self.lengths(self.val)
+        return {"train": len(train), "val": len(val), "lengths": quantiles([*train.tolist(), *val.tolist()])}
 
     def records(self) -> Iterator[str]:
         """The texts of all records, of both parts."""

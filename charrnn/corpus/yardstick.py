@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.corpus.records import some_records
 from charrnn.vocab import Ids
 
 ORDER = 7  # symbols of context, at most
@@ -54,7 +55,7 @@ class Measure:
 
 
 def measure(train: Ids, val: Ids, vocab_size: int, end: int = -1) -> Measure:
-    """The static loss of a Yardstick on the whole validation part; of a long training part its end, which the result says.
+    """The static loss of a Yardstick on the whole validation part; of a long training part its end, or some of its records.
 
     Args:
         train: (n,) what is counted.
@@ -62,7 +63,7 @@ def measure(train: Ids, val: Ids, vocab_size: int, end: int = -1) -> Measure:
         vocab_size: V.
         end: of records, the symbol at the end of each; before one then stand so many of it that no count reaches into the one before.
     """
-    train = train[-SAMPLE:]
+    train = train[-SAMPLE:] if end < 0 else some_records(train, end, SAMPLE)
     apart, _ = _apart(train, end)
     read, own = _apart(val, end)
     return Measure(float(-Yardstick(apart, vocab_size).score(read)[own].mean()), len(train), len(val))

@@ -4,6 +4,7 @@ Three layers, each on the one before: ``decode`` gives ids, ``pieces`` gives tex
 ``until_stop`` cut it.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -20,9 +21,10 @@ from charrnn.vocab import Decoder, Ids, Vocabulary
 REACH = 8192  # symbols that a sampler is shown of what was read
 MOST_BEYOND = 10_000  # characters behind the length that a boundary may take
 TAIL = 200  # characters in which a boundary is looked for
+STOPS = ".!?\u2026\u0589\u061f\u06d4\u0964\u0965"  # with those of Armenian, Arabic, Urdu and Devanagari
 CLOSING, FULL_STOPS, CLOSING_WIDE = "\"'\u201d\u2019\u00bb)\\]", "\u3002\uff01\uff1f", "\u300d\u300f\u201d\u2019\uff09"
 BOUNDARIES = {
-    "sentence": re.compile(rf"[.!?\u2026]+[{CLOSING}]*(?=\s)|[{FULL_STOPS}]+[{CLOSING_WIDE}]*(?=[^{FULL_STOPS}{CLOSING_WIDE}])"),
+    "sentence": re.compile(rf"[{STOPS}]+[{CLOSING}]*(?=\s)|[{FULL_STOPS}]+[{CLOSING_WIDE}]*(?=[^{FULL_STOPS}{CLOSING_WIDE}])"),
     "line": re.compile(r"(?=\n)"),
     "paragraph": re.compile(r"(?=\n[ \t\r]*\n)"),
 }
@@ -36,23 +38,30 @@ class Symbol(NamedTuple):
 
 
 class History:
-    """Ids in the order in which they were read, the last REACH of which are looked back at; only ever longer."""
+    """Ids in the order in which they were read, the last REACH of which are looked back at.
 
-    def __init__(self, ids: Sequence[int] = ()) -> None:
+    Args:
+        ids: what was read before.
+        forgets: whether those further back are given up, so that memory does not grow.
+    """
+
+    def __init__(self, ids: Sequence[int] = (), *, forgets: bool = False) -> None:
         self._ids = np.empty(max(64, 2 * len(ids)), np.int32)
         self._ids[: len(ids)] = ids
-        self.length = len(ids)
+        self.length, self.forgets = len(ids), forgets
 
     def append(self, idx: int) -> None:
         """One more."""
-        if self.length == len(self._ids):
+        if self.forgets and self.length == 2 * REACH:
+            self._ids[:REACH], self.length = self.last.copy(), REACH
+        elif self.length == len(self._ids):
             self._ids = np.concatenate([self._ids, np.empty_like(self._ids)])
         self._ids[self.length] = idx
         self.length += 1
 
     @property
     def ids(self) -> list[int]:
-        """All of them."""
+        """All that are kept."""
         return [int(idx) for idx in self._ids[: self.length]]
 
     @property
@@ -68,11 +77,12 @@ class Writer:
         network: what predicts.
         sampler: how a symbol is drawn.
         rng: used once for each symbol.
+        forgets: as for ``History``.
     """
 
-    def __init__(self, network: Network, sampler: Sampler, rng: np.random.Generator) -> None:
+    def __init__(self, network: Network, sampler: Sampler, rng: np.random.Generator, *, forgets: bool = False) -> None:
         self.network, self.sampler, self.rng = network, sampler, rng
-        self.state, self.history = network.zero_state(), History()
+        self.state, self.history = network.zero_state(), History(forgets=forgets)
         self.logits: Any = None  # (V,), once something was read
 
     def read(self, ids: Iterable[int]) -> None:
@@ -99,12 +109,32 @@ def decode(
         rng: used once for each symbol.
         scored: whether log-probabilities are wanted; without, they are 0.
     """
-    writer, read = Writer(network, sampler, rng), prompt
+    writer, read = Writer(network, sampler, rng, forgets=True), prompt
     while True:
         writer.read(read)
         symbol = writer.draw(scored=scored)
         yield symbol
         read = (symbol.idx,)
+
+
+class Sample(NamedTuple):
+    """A text that was written, the seed that writes it again, and its log-probability in nats.
+
+    The log-probability is that of all symbols drawn (a stop string's too), under the model itself, whatever the sampler did.
+    """
+
+    text: str
+    seed: int
+    log_probability: float
+
+
+def score(network: Network, ids: Sequence[int]) -> list[float]:
+    """The log-probability of each of some ids given all before it, but for the first of them."""
+    state, scores = network.zero_state(), []
+    for previous, idx in itertools.pairwise(ids):
+        logits, state = network.step(previous, state)
+        scores.append(float(log_probabilities(logits.astype(np.float64))[idx]))
+    return scores
 
 
 class Piece(NamedTuple):

@@ -72,7 +72,7 @@ def draw_records(
     """
     end, first = vocabulary.end, len(prompt)
     begin, state = _read_in_a_block(network, [end, *prompt])
-    ids = np.zeros((BLOCK, max(longest, first + 1) + 1), np.int32)
+    ids = np.zeros((BLOCK, 2 * first + MARKS), np.int32)  # as long as it has to be
     ids[:, : first + 1] = [end, *prompt]
     numbers, lengths, scores = np.arange(BLOCK), np.full(BLOCK, first + 1), np.zeros(BLOCK)
     rows, streams = np.arange(BLOCK), Streams(seed)
@@ -82,6 +82,8 @@ def draw_records(
     while True:
         idx = sampler(logits, streams, [each[:length] for each, length in zip(ids, lengths, strict=True)] if _looks_back(sampler) else ())
         scores += log_probabilities(logits.astype(np.float64))[rows, idx]
+        if lengths.max() == ids.shape[1]:
+            ids = np.concatenate([ids, np.zeros_like(ids)], axis=1)
         ids[rows, lengths] = idx
         lengths += 1
         ended = (idx == end) | (lengths > longest)
@@ -125,6 +127,7 @@ class Tally:
     drawn: int = 0
     kept: int = 0
     too_long: int = 0
+    not_one: int = 0
     not_unique: int = 0
     not_new: int = 0
     not_accepted: int = 0
@@ -132,6 +135,7 @@ class Tally:
     def __str__(self) -> str:
         reasons = {
             "that did not end in time": self.too_long,
+            "empty or with a separator in it": self.not_one,
             "repeated": self.not_unique,
             "of the corpus": self.not_new,
             "not accepted": self.not_accepted,
@@ -146,6 +150,7 @@ class Kept:
     Args:
         records: what is drawn.
         count: how many are wanted.
+        separator: what stands between two of them, and in none.
         max_tries: how many may be drawn for them.
         unique: drop one that was kept before.
         known: drop what stands here.
@@ -156,13 +161,14 @@ class Kept:
         self,
         records: Iterator[Record],
         count: int,
+        separator: str,
         max_tries: int,
         *,
         unique: bool = False,
         known: Container[str] = (),
         accept: Callable[[str], bool] | None = None,
     ) -> None:
-        self.records, self.count, self.max_tries = records, count, max_tries
+        self.records, self.count, self.separator, self.max_tries = records, count, separator, max_tries
         self.unique, self.known, self.accept = unique, known, accept
         self.tally, self._seen = Tally(), set[str]()
 
@@ -193,6 +199,8 @@ class Kept:
         tally, text = self.tally, record.text
         if not record.whole:
             tally.too_long += 1
+        elif not text or self.separator in text:
+            tally.not_one += 1
         elif self.unique and text in self._seen:
             tally.not_unique += 1
         elif text in self.known:

@@ -94,7 +94,8 @@ def apply_processors(logits: Logits, ids: Ids, processors: Sequence[Processor]) 
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
     """Divide by the temperature (Ackley et al. 1985), the largest being made 0; 0 keeps the first of the likeliest alone."""
     if logits.ndim == 1 and temperature > MILD and math.isfinite(top := np.maximum.reduce(logits)):
-        return (logits - top) / temperature  # the same as below, with less ado
+        mild: Logits = (logits - top) / temperature  # the same as below, with less ado
+        return mild
     with np.errstate(over="ignore", invalid="ignore"):  # a tiny temperature takes the unlikely ones to minus infinity
         shifted: Logits = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
         if temperature:

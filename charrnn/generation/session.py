@@ -1,7 +1,6 @@
 """Session: a story that is written and read piece by piece, and can be put into a file. Knows nothing of models but the network."""
 
 import base64
-import hashlib
 import math
 import zlib
 from collections.abc import Generator, Iterator, Mapping
@@ -12,18 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn import strict_json
-from charrnn.config import knobs
-from charrnn.errors import CharRNNError, CheckpointError, ConfigError, DamagedError
-from charrnn.files import not_written, read_regular, write_file
-from charrnn.generation.decode import REACH, History, Piece, Symbol, Writer, pieces, until_boundary
+from charrnn.config import knobs, whole_number
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError
+from charrnn.generation.decode import BOUNDARIES, REACH, History, Piece, Symbol, Writer, pieces, until_boundary
 from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler
+from charrnn.generation.state import damaged, packed, read_state, unpacked, write_state
 from charrnn.recall import Memory
 from charrnn.vocab import Vocabulary
 
-FORMAT = 1
-MOST_BYTES = 1 << 28  # of an array in a file
 LENGTH = 500  # characters
 
 
@@ -36,7 +32,7 @@ class Moment(NamedTuple):
     random: dict[str, Any]
     pending: bytes
     held: str
-    text: str
+    pieces: int  # of the text
     ended: bool
 
 
@@ -54,11 +50,16 @@ class Session:
 
     def __init__(self, network: Network, vocabulary: Vocabulary, sampler: Sampler, seed: int, prime: int, model: str = "") -> None:
         self.vocabulary, self.prime, self.model = vocabulary, prime, model
-        self.text = ""  # all that was fed and written
         self.ended = False  # whether a record has come to its end
         self._writer = Writer(network, sampler, np.random.default_rng(seed))
         self._decoder, self._held = vocabulary.decoder(), ""  # held: drawn and read, and not given yet
+        self._texts: list[str] = []
         self._before: list[Moment] = []
+
+    @property
+    def text(self) -> str:
+        """All that was fed and written."""
+        return "".join(self._texts)
 
     def feed(self, text: str, *, unknown: str = "error") -> "Session":
         """Let the network read a text, as if it had written it.
@@ -72,7 +73,8 @@ class Session:
             self._go_on()
             ids = self.vocabulary.encode(known).tolist()
             self._writer.read([self.prime, *ids] if self._first and self.vocabulary.records else ids)
-            self.text, self._held = self.text + self._held + known, ""
+            self._texts.append(self._held + self._decoder.flush() + known)
+            self._decoder, self._held = self.vocabulary.decoder(), ""
         return self
 
     def write(self, length: int = LENGTH, *, until: str | None = None) -> str:
@@ -85,6 +87,10 @@ class Session:
 
     def stream(self, length: int = LENGTH, *, until: str | None = None) -> Iterator[str]:
         """As ``write``, piece by piece as it is written; what was given when it is broken off is written."""
+        length = whole_number("length", length)
+        if until == "":
+            raise ConfigError("until: '' is not possible; give a string of at least one character")
+        self.vocabulary.encode(until if until and until not in BOUNDARIES else "")  # which could never come
         self._go_on()
         if self._first:
             self._writer.read([self.prime])
@@ -93,11 +99,11 @@ class Session:
         held, self._held = self._held, ""
         endless = pieces(self._decoder, self._symbols(), math.inf, self.vocabulary.end)
         stream = chain([Piece(held, 0.0)] if held else [], endless)
-        cut = until_boundary(stream, length, until) if until else _first_characters(stream, length)
+        cut = until_boundary(stream, max(1, length), until) if until else _first_characters(stream, length)
         try:
             while True:
                 piece = next(cut)
-                self.text += piece.text
+                self._texts.append(piece.text)
                 yield piece.text
         except StopIteration as end:
             self._held = end.value
@@ -120,9 +126,10 @@ class Session:
         writer = self._writer
         other = Session(writer.network, self.vocabulary, writer.sampler, 0, self.prime, self.model)
         other._writer.history = History(writer.history.ids)
+        other._texts = list(self._texts)
         other._set(self._moment())
         if seed is not None:
-            other._writer.rng = np.random.default_rng(seed)
+            other._writer.rng = np.random.default_rng(whole_number("seed", seed))
         return other
 
     def save(self, path: str | Path) -> None:
@@ -140,16 +147,12 @@ class Session:
         banned = [idx for idx, value in writer.sampler.bias if value == -math.inf]
         reach = max(REACH, writer.network.copy_window + 16)
         values = {
-            "charrnn": "state", "format": FORMAT, "model": self.model, "h": _packed(now.state.h), "c": _packed(now.state.c),
-            "ids": _packed(np.array(writer.history.ids[-reach:], np.int32)), "random": random,
+            "model": self.model, "h": packed(now.state.h), "c": packed(now.state.c),
+            "ids": packed(np.array(writer.history.ids[-reach:], np.int32)), "random": random,
             "pending": base64.b64encode(now.pending).decode(), "held": now.held, "ended": now.ended, "sampler": sampler,
             "banned": banned, "bias": [[idx, value] for idx, value in writer.sampler.bias if value != -math.inf],
         }  # fmt: skip
-        data = strict_json.dumps(values | {"sha256": _digest(values)})
-        try:
-            write_file(Path(path).absolute(), data)
-        except OSError as error:
-            raise not_written(Path(path), error) from None
+        write_state(Path(path), values)
 
     @classmethod
     def load(cls, path: Path, network: Network, vocabulary: Vocabulary, prime: int, model: str, settings: Mapping[str, Any]) -> "Session":
@@ -159,29 +162,31 @@ class Session:
             path: of the file.
             network, vocabulary, prime: of the model.
             model: SHA-256 of its weights.
-            settings: of the sampler, that shall be otherwise than they were.
+            settings: of the sampler, that shall be otherwise than they were; a bias is added to those that were kept, symbol by symbol.
 
         Raises:
             CheckpointError: it is missing, damaged, or of another model.
         """
-        values = _read(path)
+        values = read_state(path)
         if (other := str(values.get("model"))) != model:
             raise CheckpointError(
                 f"{path} is the state of another model, {other[:12]}; this one is {model[:12]}: give the RUN that wrote it"
             )
         try:
-            bias = tuple((int(idx), float(value)) for idx, value in values["bias"])
-            sampler = Sampler(**values["sampler"], bias=(*bias, *((int(idx), -math.inf) for idx in values["banned"])))
-            session = cls(network, vocabulary, replace(sampler, **settings), 0, prime, model)
+            bias = {_id(idx, network): _number(value) for idx, value in values["bias"]}
+            bias |= {_id(idx, network): -math.inf for idx in values["banned"]}
+            session = cls(network, vocabulary, Sampler(**values["sampler"]), 0, prime, model)
             session._restore(values)
-        except (KeyError, TypeError, ValueError, AttributeError, CharRNNError, zlib.error) as error:
-            raise _damaged(path, f"{type(error).__name__}: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, CharRNNError, zlib.error) as error:
+            raise damaged(path, f"{type(error).__name__}: {error}") from None
+        bias |= dict(settings.get("bias", ()))
+        session._writer.sampler = replace(session._writer.sampler, **{**settings, "bias": tuple(sorted(bias.items()))})
         return session
 
     def _restore(self, values: Mapping[str, Any]) -> None:
         writer, network = self._writer, self._writer.network
-        ids = _unpacked(values["ids"], np.int32).tolist()
-        h, c = _unpacked(values["h"], np.float32), _unpacked(values["c"], np.float32)
+        ids = unpacked(values["ids"], np.int32).tolist()
+        h, c = unpacked(values["h"], np.float32), unpacked(values["c"], np.float32)
         blank = network.zero_state()
         if h.shape != blank.h.shape or c.shape != blank.c.shape or not (np.isfinite(h).all() and np.isfinite(c).all()):
             raise ValueError("the state is not of this network's size, or holds what is no number")
@@ -219,7 +224,7 @@ class Session:
         writer = self._writer
         return Moment(
             writer.state, writer.logits, writer.history.length, dict(writer.rng.bit_generator.state), self._decoder.pending, self._held,
-            self.text, self.ended,
+            len(self._texts), self.ended,
         )  # fmt: skip
 
     def _set(self, moment: Moment) -> None:
@@ -227,7 +232,8 @@ class Session:
         writer.state, writer.logits, writer.history.length = moment.state, moment.logits, moment.read
         writer.rng.bit_generator.state = moment.random
         self._decoder.pending = moment.pending
-        self._held, self.text, self.ended = moment.held, moment.text, moment.ended
+        self._held, self.ended = moment.held, moment.ended
+        del self._texts[moment.pieces :]
 
 
 def _first_characters(stream: Iterator[Piece], length: int) -> Generator[Piece, None, str]:
@@ -240,40 +246,13 @@ def _first_characters(stream: Iterator[Piece], length: int) -> Generator[Piece, 
     return ""
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What stands in a file, once its checksum is right."""
-    try:
-        values = strict_json.loads(read_regular(path, strict_json.LONGEST))
-        told = values.pop("sha256")
-        if told != _digest(values):
-            raise ValueError("it does not match its own checksum")
-        if values["charrnn"] != "state" or values["format"] != FORMAT:
-            raise ValueError(f"it has format {values['format']}, this version reads {FORMAT}")
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no file {path}; `charrnn sample --save-state {path}` writes one") from None
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}; check the name") from None
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise _damaged(path, str(error)) from None
-    return dict(values)
+def _id(idx: Any, network: Network) -> int:
+    if type(idx) is not int or not 0 <= idx < network.vocab_size:
+        raise ValueError(f"{idx!r} is no symbol of the model")
+    return idx
 
 
-def _damaged(path: Path, why: str) -> DamagedError:
-    return DamagedError(f"{path} is no state that can be gone on with: {ascii(why)[1:200]}; use another file")
-
-
-def _digest(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(strict_json.dumps(values)).hexdigest()
-
-
-def _packed(array: Any) -> str:
-    data = np.asarray(array)
-    return base64.b64encode(zlib.compress(data.astype(data.dtype.newbyteorder("<")).tobytes())).decode()
-
-
-def _unpacked(text: str, kind: Any) -> Any:
-    decompressor = zlib.decompressobj()
-    data = decompressor.decompress(base64.b64decode(text, validate=True), MOST_BYTES)
-    if not decompressor.eof:
-        raise ValueError("an array is longer than any that is written")
-    return np.frombuffer(data, np.dtype(kind).newbyteorder("<")).astype(kind)
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number of nats")
+    return float(value)

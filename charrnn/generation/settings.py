@@ -2,10 +2,11 @@
 
 import math
 import numbers
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from charrnn.config import knobs
+from charrnn.config import knobs, whole_number
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
 from charrnn.vocab import Vocabulary
@@ -24,10 +25,15 @@ def settings_of(vocabulary: Vocabulary, sampling: Mapping[str, Any]) -> dict[str
         if name not in NAMES:
             raise ConfigError(f"{name!r} is not a setting of the sampler; give one of {', '.join(NAMES)}")
     settings = {name: value for name, value in sampling.items() if name not in ("bias", "ban", "processors")}
-    if sampling.get("bias") or sampling.get("ban"):
-        settings["bias"] = bias_of(vocabulary, sampling.get("bias") or {}, sampling.get("ban") or "")
-    if sampling.get("processors"):
-        settings["processors"] = tuple(sampling["processors"])
+    bias, ban, processors = sampling.get("bias") or {}, sampling.get("ban") or "", sampling.get("processors") or ()
+    if not isinstance(bias, Mapping) or not isinstance(ban, str):
+        raise ConfigError("bias and ban: give a mapping of characters to nats, such as {'eE': -2.0}, and a string of characters")
+    if not isinstance(processors, list | tuple) or not all(map(callable, processors)):
+        raise ConfigError(f"processors: {processors!r} is not possible; give a list of functions (ids, logits) -> logits")
+    if bias or ban:
+        settings["bias"] = bias_of(vocabulary, bias, ban)
+    if processors:
+        settings["processors"] = tuple(processors)
     return settings
 
 
@@ -55,3 +61,8 @@ def _one_symbol_each(vocabulary: Vocabulary, chars: str, name: str) -> list[int]
     if vocabulary.unit == "byte" and not chars.isascii():
         raise ConfigError(f"{name}: {chars!r} is not possible: the model writes bytes, and a character beyond ASCII has several")
     return [int(idx) for idx in vocabulary.encode(chars)]
+
+
+def seed_of(seed: int | None) -> int:
+    """The seed that somebody gave, or another one each time."""
+    return secrets.randbelow(2**32) if seed is None else whole_number("seed", seed)

@@ -12,13 +12,14 @@ from torch.nn import functional
 
 from charrnn import recall
 from charrnn.checkpoint import Checkpoint
-from charrnn.corpus.batches import MOST_TOGETHER, PADDING, Records
+from charrnn.corpus.batches import PADDING, Records
 from charrnn.errors import CheckpointError
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
 CHUNK = 1024  # characters read at once; the state goes on from chunk to chunk
-TOGETHER = 256  # records read at once
+TOGETHER = 256  # records read at once, and no more than have MOST symbols
+MOST = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,15 @@ def _evaluate_records(model: CharRNN, ids: Ids, end: int, each: Callable[[int], 
     try:
         while place < len(order):
             chosen = order[place : place + TOGETHER]
-            fitting = np.arange(1, len(chosen) + 1) * lengths[chosen] <= MOST_TOGETHER  # of long ones fewer at once
+            fitting = np.arange(1, len(chosen) + 1) * lengths[chosen] <= MOST  # of long ones fewer at once
             chosen = chosen[: max(1, int(fitting.sum()))]
-            batch = layout.lay_out(chosen, len(chosen))
+            batch, state = layout.lay_out(chosen, len(chosen)), None
+            x, y = torch.from_numpy(batch.x).to(device), torch.from_numpy(batch.y).to(device)
             recalled = None if batch.recalled is None else torch.from_numpy(batch.recalled).to(device)
-            logits, _ = model(torch.from_numpy(batch.x).to(device), None, recalled)
-            y = torch.from_numpy(batch.y).to(device).flatten()
-            total += functional.cross_entropy(logits.flatten(0, 1), y, ignore_index=PADDING, reduction="sum").item()
+            for start in range(0, len(x), CHUNK):
+                here = slice(start, start + CHUNK)
+                logits, state = model(x[here], state, None if recalled is None else recalled[here])
+                total += functional.cross_entropy(logits.flatten(0, 1), y[here].flatten(), ignore_index=PADDING, reduction="sum").item()
             place += len(chosen)
             each(int(lengths[chosen].sum()))
     finally:

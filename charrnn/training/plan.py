@@ -16,7 +16,7 @@ import numpy as np
 from charrnn.config import ModelConfig, RunConfig, run_knobs
 from charrnn.corpus.encode import IN_MEMORY
 from charrnn.corpus.store import Corpus
-from charrnn.corpus.yardstick import SAMPLE
+from charrnn.corpus.yardstick import ORDER, SAMPLE
 from charrnn.recall import WHOLE
 from charrnn.training.device import settled
 from charrnn.training.measured import MEASURED, Row
@@ -90,22 +90,27 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
 
 
 def survey(corpus: Corpus) -> dict[str, Any]:
-    """What a text is: characters, symbols, how many of these are rare, and the share of its first ones that repeats earlier lines."""
+    """What a text is: characters, symbols, how many of these are rare, and the share of its first ones that repeats earlier lines.
+
+    Of records it is the share that repeats earlier ones, however short, and how many there are; their ends are characters and symbols.
+    """
     counts, train = corpus.counts, corpus.train[:SURVEYED]
     ids = np.concatenate([train, corpus.val[: SURVEYED - len(train)]])
-    newline = corpus.vocabulary.newline
-    ends = np.append(np.flatnonzero(ids == newline) if newline >= 0 else [], len(ids)).astype(np.int64)
+    records = corpus.vocabulary.records
+    mark, shortest = (corpus.vocabulary.end, 1) if records else (corpus.vocabulary.newline, LINE)
+    ends = np.append(np.flatnonzero(ids == mark) if mark >= 0 else [], len(ids)).astype(np.int64)
     seen: set[bytes] = set()
     repeated = start = 0
     for end in ends:
         line = ids[start:end].tobytes()
-        if end - start >= LINE:
+        if end - start >= shortest:
             repeated += int(end - start) if line in seen else 0
             seen.add(line)
         start = int(end) + 1
     rare = int(((counts > 0) & (counts < RARE)).sum())
     symbols = int((counts > 0).sum())
-    return {"characters": len(corpus), "symbols": symbols, "rare": rare, "surveyed": len(ids), "repeated": repeated / len(ids)}
+    found = {"characters": len(corpus), "symbols": symbols, "rare": rare, "surveyed": len(ids), "repeated": repeated / len(ids)}
+    return found | ({"records": sum(len(corpus.lengths(part)) for part in (corpus.train, corpus.val))} if records else {})
 
 
 def relative_cost(model: ModelConfig) -> float:
@@ -216,5 +221,6 @@ def _memory(config: RunConfig, corpus: Corpus) -> float:
     weights = V * E + V * L * H + _matrix_weights(config.model) + 8 * H * L
     kept = layout(config, corpus).most_symbols * (L * 14 * H + 5 * V + 4 * E)
     text = min(len(corpus) * corpus.train.itemsize, IN_MEMORY) + min(len(corpus.train), WHOLE) * (12 if config.model.copy_window else 0)
-    counts = COUNTING_BYTES * min(len(corpus.train), SAMPLE) if len(corpus.val) else 0  # given back before training
+    apart = ORDER * len(corpus.lengths(corpus.train)) if corpus.vocabulary.records else 0  # what stands between records, counted too
+    counts = COUNTING_BYTES * min(len(corpus.train) + apart, SAMPLE + apart) if len(corpus.val) else 0  # given back before training
     return STARTING_BYTES + max(4 * (4 * weights + kept), counts) + text

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Set
 
 from charrnn.config import RunConfig
 from charrnn.config_yaml import write_yaml
-from charrnn.corpus.batches import fit, fit_records
+from charrnn.corpus.batches import FEWEST, fit, fit_records
 from charrnn.corpus.reading import stream, take
 from charrnn.corpus.records import looks_like_list
 from charrnn.corpus.store import Corpus
@@ -70,8 +70,11 @@ def _sizes_for_records(config: RunConfig, given: Set[str], corpus: Corpus, tell:
     asked = config.train.batch_size if "batch_size" in given else None
     lengths = corpus.lengths(corpus.train)
     batch_size = fit_records(lengths, asked)
-    if asked and batch_size != asked:
-        tell(f"batches of {asked:,} records of up to {lengths.max():,} characters take too much memory; took --batch-size {batch_size}")
+    if batch_size < (asked or FEWEST):
+        tell(
+            f"batches of {asked or FEWEST:,} records of which one has {lengths.max():,} characters take too much memory; "
+            f"took --batch-size {batch_size}; without the longest records there could be more"
+        )
     return {"batch_size": batch_size} | ({} if "copy_window" in given else {"copy_window": None})
 
 

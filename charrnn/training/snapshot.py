@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from charrnn import __version__
-from charrnn.about import quantiles
 from charrnn.checkpoint import Checkpoint, is_finite
-from charrnn.corpus.store import Corpus
 from charrnn.errors import CheckpointError
 from charrnn.training.evaluate import load_weights
 
@@ -48,7 +46,7 @@ def snapshot(trainer: Trainer, val_loss: float | None = None) -> Checkpoint:
             "train_characters": len(corpus.train),
             "val_characters": len(corpus.val),
             "epochs": trainer.step / trainer.layout.steps_per_epoch,
-            "records": _records(corpus),
+            "records": corpus.of_records,
             "yardstick": asdict(corpus.yardstick) if corpus.yardstick else None,
         },
         trainer={
@@ -64,14 +62,6 @@ def snapshot(trainer: Trainer, val_loss: float | None = None) -> Checkpoint:
         },
         trainer_tensors=moments | {"state": to_array(state)},
     )
-
-
-def _records(corpus: Corpus) -> dict[str, Any] | None:
-    """Of records: how many there are, and how long, without their end."""
-    if not corpus.vocabulary.records:
-        return None
-    train, val = corpus.lengths(corpus.train), corpus.lengths(corpus.val)
-    return {"train": len(train), "val": len(val), "lengths": quantiles([*train.tolist(), *val.tolist()])}
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:

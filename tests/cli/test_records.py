@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 import charrnn
 from charrnn.cli.main import cli
+from charrnn.corpus.store import Corpus
 from charrnn.known import read_known
 
 NAMES = ["ana", "ann", "anna", "bea", "ben", "bo", "cato", "dan", "dana", "eda", "ed", "ina", "nina", "noa", "otto", "tina"]
@@ -215,6 +216,38 @@ def test_training_without_records_proposes_them_and_with_both_is_refused(home: P
     assert result.stderr == "Error: records and separator: --records takes a line for a record, and ';' is given too; give one\n"
     assert "train many.txt" in call("plan", "many.txt", *small, "--records").stderr
     assert " --records" in call("plan", "many.txt", *small, "--records").stderr
+
+
+def test_plan_counts_records_and_those_that_come_again(home: Path) -> None:
+    result = call("plan", "names.txt", "--records", *SMALL)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == (
+        # 48 lines of 16 names: two held out, each once; the others three times, so that two thirds of their letters stood there before
+        f"text: {len(plan_characters()):,} characters in 44 records, 10 symbols (3 of them fewer than 10 times); "
+        f"{plan_repeated():.1%} of it are records that stood there before"
+    )
+    assert "batches of 8 records" in result.stdout
+    found = json.loads(call("plan", "names.txt", "--records", *SMALL, "--json").stdout)
+    assert found["corpus"]["records"] == 44
+    assert found["knobs"]["separator"] == "\n"
+
+
+def parts() -> tuple[list[str], list[str]]:
+    """What is learned from and what is held out of the names."""
+    about = charrnn.load("names").about["records"]
+    assert about["val"] == 2
+    corpus = Corpus.of("\n".join(NAMES * 3), 0.1, "\n")
+    texts = list(corpus.records())
+    return texts[:-2], texts[-2:]
+
+
+def plan_characters() -> str:
+    return "".join(f"{name}|" for part in parts() for name in part)
+
+
+def plan_repeated() -> float:
+    learned, _ = parts()
+    return 2 / 3 * sum(map(len, learned)) / len(plan_characters())
 
 
 def test_a_model_of_running_text_refuses_what_only_records_have(home: Path) -> None:

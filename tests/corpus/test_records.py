@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charrnn.corpus import records
 from charrnn.corpus.encode import encode
-from charrnn.corpus.records import Split, encode_known, looks_like_list, split
+from charrnn.corpus.records import Split, encode_known, looks_like_list, some_records, split
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.vocab import Ids, Vocabulary
 
@@ -88,7 +88,8 @@ def test_a_text_is_cut_at_its_separator(text: str, separator: str, expected: lis
 @settings(max_examples=200, deadline=None)
 @given(st.text("ab-\n\ré", max_size=40), st.sampled_from(["\n", "--", "a", "-a-"]))
 def test_a_text_is_cut_as_python_cuts_it(text: str, separator: str) -> None:
-    pieces = [piece.removesuffix("\r") if separator == "\n" else piece for piece in text.split(separator)]
+    whole = text if separator == "\n" else text.removesuffix("\n").removesuffix("\r")
+    pieces = [piece.removesuffix("\r") if separator == "\n" else piece for piece in whole.split(separator)]
     expected = [piece for piece in pieces if piece]
     if len(set(expected)) < 2:
         with pytest.raises(CorpusError):
@@ -124,15 +125,36 @@ def test_empty_records_are_left_out_and_said() -> None:
     assert of("a\n\nb\n\n\nc\n").notices == ["3 empty records were left out"]
 
 
-def test_a_known_text_says_what_was_changed_once() -> None:
+def test_a_known_text_says_what_was_changed_and_where_something_is_unknown() -> None:
     vocabulary = Vocabulary("char", "abc", records=True)
-    ids, changes = encode_known(vocabulary, "aX\nXb\nX", "\n", "skip")
+    ids, changes = encode_known(vocabulary, "aX\r\nXb\nX", "\n", "skip")
     assert texts(vocabulary, ids) == ["a", "b"]
-    assert changes == ["left out 'X' (U+0058, LATIN CAPITAL LETTER X), 1 times: the model has not seen it"]
-    with pytest.raises(VocabularyError, match=r"^unknown character 'X' .* at position 2 of the text"):
+    assert changes == ["left out 'X' (U+0058, LATIN CAPITAL LETTER X), 3 times: the model has not seen it"]
+    with pytest.raises(VocabularyError, match=r"^unknown character 'X' .* at position 5 of the text"):
         encode_known(vocabulary, "ab\naX", "\n")
-    with pytest.raises(CorpusError, match=r"^nothing is left of the text"):
-        encode_known(vocabulary, "X\nX", "\n", "skip")
+    with pytest.raises(CorpusError, match=r"^nothing is left of list.txt: "):
+        encode_known(vocabulary, "X\nX", "\n", "skip", "list.txt")
+    with pytest.raises(VocabularyError):
+        encode_known(vocabulary, "a\rb\nc", "\n")  # a return within a record
+    assert texts(vocabulary, encode_known(vocabulary, "a\rb\nc", "\n", "skip")[0]) == ["ab", "c"]
+
+
+def test_a_line_end_at_the_end_of_a_file_belongs_to_no_record() -> None:
+    for end in ("", "\n", "\r\n"):
+        found = of(f"ab,ba,aa{end}", ",", 0.0)
+        assert texts(found.vocabulary, found.train) == ["ab", "ba", "aa"]
+        assert found.vocabulary.symbols == "ab"
+        assert texts(found.vocabulary, encode_known(found.vocabulary, f"ab,ba,aa{end}", ",")[0]) == ["ab", "ba", "aa"]
+    blocks = of("a\nb\n\nc\nd\n", "\n\n", 0.0)
+    assert texts(blocks.vocabulary, blocks.train) == ["a\nb", "c\nd"]
+
+
+def test_some_records_are_whole_and_evenly_spread() -> None:
+    ids = np.array([idx for number in range(100) for idx in (number % 7, 9)], np.uint8)
+    assert some_records(ids, 9, 200) is ids
+    assert some_records(ids, 9, 50).tolist() == [idx for number in range(0, 100, 4) for idx in (number % 7, 9)]
+    assert some_records(ids, 9, 1).tolist() == [0, 9]
+    assert some_records(np.array([1, 1, 1, 9, 2, 9], np.uint8), 9, 3).tolist() == [1, 1, 1, 9]
 
 
 def test_a_known_running_text_is_encoded_whole() -> None:

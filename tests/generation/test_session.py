@@ -196,7 +196,7 @@ def test_any_bit_flipped_or_byte_cut_off_is_an_error(saved):
 
 def resigned(file, **changes):
     """A state with some values changed, and a right checksum."""
-    from charrnn.generation.session import _digest
+    from charrnn.generation.state import _digest
 
     values = json.loads(file.read_bytes())
     values.pop("sha256")
@@ -210,7 +210,12 @@ def resigned(file, **changes):
         {"h": ...}, {"h": ""}, {"h": "!"}, {"h": "AAAA"}, {"c": 5}, {"ids": "eJxjYAAAAAEAAQ=="}, {"random": {}}, {"random": ...},
         {"random": {"state": {"state": "-1", "inc": "x"}}},
         {"pending": "\u00e9"}, {"held": 5}, {"ended": "no"}, {"sampler": {"temperature": -1}}, {"sampler": {"nothing": 1}}, {"sampler": 5},
-        {"bias": [["a", 1]]}, {"banned": "a"}, {"format": 99}, {"charrnn": "model"}, {"model": ...},
+        {"bias": [["a", 1]]}, {"bias": [[99999, 1]]}, {"bias": [[-1, 1]]}, {"bias": [[1, "inf"]]}, {"banned": [257]},
+        {"random": {"state": {"state": "-5", "inc": "1"}, "has_uint32": 0, "uinteger": 0}},
+        {"random": {"state": {"state": "5", "inc": "1"}, "has_uint32": 2**70, "uinteger": 0}},
+        {"random": {"state": {"state": "5", "inc": "1"}, "has_uint32": 0, "uinteger": -1}},
+        {"banned": "a"},
+        {"format": 99}, {"charrnn": "model"}, {"model": ...},
     ],
     ids=str,
 )  # fmt: skip
@@ -221,6 +226,35 @@ def test_a_state_with_a_right_checksum_and_wrong_values_is_an_error(saved, chang
         model.load_session(file)
     assert "Traceback" not in str(error.value)
     assert isinstance(error.value, CheckpointError)
+
+
+def test_a_setting_that_is_not_possible_is_no_damage_and_a_bias_is_added_to_what_was_kept(saved, tmp_path):
+    model, file = saved
+    with pytest.raises(ConfigError, match=r"^temperature: -1 is not possible"):
+        model.load_session(file, temperature=-1)
+    model.session("a", seed=1, ban="b", bias={".": 1, "c": 2}).save(file)
+    assert dict(model.load_session(file, bias={".": 3}, ban="x")._writer.sampler.bias) == {
+        ord("."): 3.0, ord("b"): -np.inf, ord("c"): 2.0, ord("x"): -np.inf,
+    }  # fmt: skip
+
+
+def test_a_session_with_numbers_that_are_none_is_refused_and_stays_as_it_was(saved):
+    model, _ = saved
+    session = model.session("a", seed=1)
+    for act in (lambda: session.write(-5), lambda: session.write(2.5), lambda: session.fork(-1), lambda: session.write(5, until="")):
+        with pytest.raises(ConfigError):
+            act()
+    assert session.text == "a"
+    assert session.write(20) == model.generate("a", length=20, seed=1)
+
+
+def test_line_by_line_a_session_goes_through_the_text(tmp_path):
+    model = make(tmp_path / "model", CHARS)
+    whole = model.session(seed=3, temperature=1.5).write(400)
+    session = model.session(seed=3, temperature=1.5)
+    lines = "".join(session.write(0, until="line") for _ in range(12))
+    assert whole.startswith(lines)
+    assert lines.count("\n") >= 10
 
 
 def test_the_state_of_another_model_is_refused(saved, tmp_path):
@@ -245,6 +279,9 @@ def test_a_missing_state_is_an_error_and_one_that_cannot_be_written_leaves_what_
 def test_a_model_that_stands_in_no_checkpoint_as_it_is_keeps_no_state(saved, tmp_path):
     model, _ = saved
     for other in (model.adapted("abc" * 30), charrnn.TextModel(model.network, model.vocabulary, model.prime)):
+        if other.is_adapted:
+            with pytest.raises(ConfigError, match=r"^load_session: this model was adapted"):
+                other.load_session(tmp_path / "state")
         session = other.session("ab", seed=1)
         assert len(session.write(5)) == 5
         with pytest.raises(ConfigError, match=r"^save: the session's model was adapted, or not read from a checkpoint"):

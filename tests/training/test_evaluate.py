@@ -273,9 +273,10 @@ def test_the_loss_of_records_is_that_of_each_read_alone_from_a_zero_state(cell: 
 def test_the_order_of_the_records_and_how_many_are_read_at_once_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model, records = network("lstm", END + 1), some_records(50, 30)
     losses = set()
-    for together, most in ((256, 1 << 16), (7, 1 << 16), (256, 64)):
+    for together, most, chunk in ((256, 1 << 16, 1024), (7, 1 << 16, 1024), (256, 64, 1024), (256, 64, 5)):
         monkeypatch.setattr("charrnn.training.evaluate.TOGETHER", together)
-        monkeypatch.setattr("charrnn.training.evaluate.MOST_TOGETHER", most)
+        monkeypatch.setattr("charrnn.training.evaluate.MOST", most)
+        monkeypatch.setattr("charrnn.training.evaluate.CHUNK", chunk)
         for order in (records, records[::-1]):
             ids = np.concatenate([[*record, END] for record in order]).astype(np.uint8)
             losses.add(round(evaluate(model, ids, END, records=True).nats_per_character, 5))
