@@ -20,7 +20,8 @@ HEAD = """# Steering what is written
 
 Every output on this page was printed by the command above it, and put here by `python benchmarks/steering.py`: a model of
 [corpora/plays.txt](../corpora/README.md) and one of the places beside it, each trained for two minutes. The prompt is `OSWIN:` and a
-newline, from the file `prompt.txt`, and the seed is 7 wherever nothing else is said, so that what differs is the setting alone.
+newline, from a file, the seed 7 and the length 160 wherever nothing else is said (`--prompt-file prompt.txt --seed 7 --length 160`), so
+that what differs is the setting alone.
 
 The settings are applied in this order: bias and ban, `--dry`, processors, temperature, top-k, top-p, min-p. All of them can be given
 together, to text and to records alike.
