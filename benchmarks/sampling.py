@@ -1,138 +1,241 @@
-"""How fast text is written, in one run: cold start, a single stream, and what they are held against.
+"""How fast text is written, in one run: cold start, one stream and many, what they are held against, and what each filter costs.
 
     python benchmarks/sampling.py
 
-The model is an LSTM 2 x 256 over 65 symbols with random weights: speed does not depend on what they are.
+The models are LSTMs over 65 symbols with a copy window, and with random weights: speed does not depend on what they are. One stream is
+held against a NumPy matrix-vector product over as many bytes of weights, on one thread; many against the rate of NumPy's products of
+large fp32 matrices, on all cores. Each measurement is made in a process of its own, all of them in turn, ROUNDS times; medians.
 """
 
 import os
+import sys
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as `charrnn sample` does
+THREADS = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+os.environ["OPENBLAS_NUM_THREADS"] = str(THREADS)  # one stream has one, as in `charrnn sample`
 
 import itertools
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from machine import describe
 from charrnn import checkpoint as checkpoints
-from charrnn import load
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import ModelConfig
-from charrnn.generation.network import shapes
+from charrnn.generation.network import Network
+from charrnn.generation.sampling import Sampler
+from charrnn.shapes import shapes
 from charrnn.vocab import Vocabulary
 
-ROUNDS = 9  # of each measurement, taken in turn; medians are printed
+ROUNDS = 5
 SYMBOLS = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+V = len(SYMBOLS)
+SIZES = [(1, 128), (2, 256), (2, 512)]
+STREAMS = [1, 16, 64, 256]
+CORES = len(os.sched_getaffinity(0))
+SECONDS = 0.7  # of each measurement
+FILTERS: dict[str, dict[str, Any]] = {
+    "temperature alone": {}, "--top-k 40": {"top_k": 40}, "--top-p 0.9": {"top_p": 0.9}, "--min-p 0.05": {"min_p": 0.05},
+    "--dry 1": {"dry": 1.0}, "--bias, --ban": {"bias": ((3, -1.0), (5, -np.inf))},
+}  # fmt: skip
+
+
+def network(num_layers: int, hidden_size: int, copy_window: int | None = 8192) -> Network:
+    config = ModelConfig(hidden_size=hidden_size, num_layers=num_layers, embedding_size=64, copy_window=copy_window)
+    rng = np.random.default_rng(0)
+    return Network(config, V, {name: rng.normal(0, 0.06, shape).astype(np.float32) for name, shape in shapes(config, V).items()})
+
+
+def rate(step: Callable[[], object]) -> float:
+    """How often a second."""
+    begin, count = time.perf_counter(), 0
+    while time.perf_counter() - begin < SECONDS / 3:
+        step()
+    begin = time.perf_counter()
+    while time.perf_counter() - begin < SECONDS:
+        step()
+        count += 1
+    return count / (time.perf_counter() - begin)
+
+
+def charrnn_streams(num_layers: int, hidden_size: int, streams: int, window: int | None = 8192) -> float:
+    net, sampler, rng = network(num_layers, hidden_size, window), Sampler(), np.random.default_rng(1)
+    batch = () if streams == 1 else (streams,)
+    logits, state = net.step(np.zeros(batch, int) if batch else 0, net.zero_state(*batch))
+
+    def step() -> None:
+        nonlocal logits, state
+        logits, state = net.step(sampler(logits, rng), state)
+
+    return streams * rate(step)
+
+
+def torch_lstm(num_layers: int, hidden_size: int, streams: int) -> float:
+    """The usual loop over nn.LSTM: one character in, one drawn."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(THREADS)
+    embedding, lstm, head = nn.Embedding(V, 64), nn.LSTM(64, hidden_size, num_layers=num_layers), nn.Linear(hidden_size, V)
+    idx, state = torch.zeros(1, streams, dtype=torch.long), None
+
+    def step() -> None:
+        nonlocal idx, state
+        y, state = lstm(embedding(idx), state)
+        idx = torch.multinomial(torch.softmax(head(y[0]) / 0.8, dim=-1), 1).T
+
+    with torch.no_grad():
+        return streams * rate(step)
+
+
+def torch_cells(num_layers: int, hidden_size: int, streams: int) -> float:
+    """The same with a loop over nn.LSTMCell."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(THREADS)
+    embedding, head = nn.Embedding(V, 64), nn.Linear(hidden_size, V)
+    cells = [nn.LSTMCell(hidden_size if layer else 64, hidden_size) for layer in range(num_layers)]
+    idx, states = torch.zeros(streams, dtype=torch.long), [None] * num_layers
+
+    def step() -> None:
+        nonlocal idx
+        x = embedding(idx)
+        for layer, cell in enumerate(cells):
+            states[layer] = cell(x, states[layer])
+            x = states[layer][0]
+        idx = torch.multinomial(torch.softmax(head(x) / 0.8, dim=-1), 1)[:, 0]
+
+    with torch.no_grad():
+        return streams * rate(step)
+
+
+def weights_of(num_layers: int, hidden_size: int) -> int:
+    net = network(num_layers, hidden_size)
+    return sum(layer.recurrent.size for layer in net.layers) + net.head.size
+
+
+def matrix_vector(num_layers: int, hidden_size: int, kind: str) -> float:
+    """Products a second of a matrix, of as many weights as a character takes, with a vector."""
+    width = weights_of(num_layers, hidden_size) // 512
+    if kind in ("fp32", "fp16"):
+        matrix, vector = (np.ones(shape, {"fp32": np.float32, "fp16": np.float16}[kind]) for shape in ((512, width), 512))
+        return rate(lambda: vector @ matrix)
+    import torch
+
+    torch.set_num_threads(THREADS)
+    linear: Any = torch.nn.Linear(512, width, bias=False)
+    x = torch.ones(1, 512)
+    if kind == "torch bf16":
+        linear, x = linear.bfloat16(), x.bfloat16()
+    elif kind == "torch int8":
+        import warnings
+
+        warnings.simplefilter("ignore")
+        linear = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(linear), {torch.nn.Linear}, dtype=torch.qint8)
+    with torch.no_grad():
+        return rate(lambda: linear(x))
+
+
+def gemm() -> float:
+    """Floating-point operations a second of NumPy's products of large fp32 matrices."""
+    a, b = np.ones((2048, 2048), np.float32), np.ones((2048, 2048), np.float32)
+    return 2 * 2048**3 * rate(lambda: a @ b)
+
+
+def one_filter(name: str, vocab_size: int) -> float:
+    """Draws a second, with a history of 2,000 symbols."""
+    sampler, rng = Sampler(**FILTERS[name]), np.random.default_rng(0)
+    logits = rng.normal(0, 3, (64, vocab_size)).astype(np.float32)
+    ids = rng.integers(0, min(vocab_size, V), 2000).astype(np.int32)
+    turn = itertools.cycle(range(64))
+    return rate(lambda: sampler(logits[next(turn)], rng, ids))
+
+
+WORKS: dict[str, tuple[Callable[[], float], int]] = {"gemm": (gemm, CORES)}  # and how many threads
+for size in SIZES:
+    shown = "{} x {}".format(*size)
+    for streams in STREAMS:
+        WORKS[f"charrnn {shown}, {streams}"] = (partial(charrnn_streams, *size, streams), 1 if streams == 1 else CORES)
+    for streams in (1, 64):
+        WORKS[f"nn.LSTM {shown}, {streams}"] = (partial(torch_lstm, *size, streams), 1 if streams == 1 else CORES)
+        WORKS[f"nn.LSTMCell {shown}, {streams}"] = (partial(torch_cells, *size, streams), 1 if streams == 1 else CORES)
+    WORKS[f"matrix-vector fp32 {shown}"] = (partial(matrix_vector, *size, "fp32"), 1)
+for streams in (1, 64):
+    WORKS[f"charrnn 2 x 256, {streams}, no copy window"] = (partial(charrnn_streams, 2, 256, streams, None), 1 if streams == 1 else CORES)
+for kind in ("fp16", "torch fp32", "torch bf16", "torch int8"):
+    WORKS[f"matrix-vector {kind} 2 x 256"] = (partial(matrix_vector, 2, 256, kind), 1)
+for name in FILTERS:
+    for vocab_size in (V, 5000):
+        WORKS[f"filter {name}, {vocab_size}"] = (partial(one_filter, name, vocab_size), 1)
 
 
 def make_model(path: Path) -> None:
-    """A checkpoint of the size that the figures are about."""
+    """A checkpoint for the cold start."""
     config, rng = ModelConfig(hidden_size=256, num_layers=2, embedding_size=64), np.random.default_rng(0)
-    weights = {name: rng.normal(0, 0.06, shape).astype(np.float32) for name, shape in shapes(config, len(SYMBOLS)).items()}
+    weights = {name: rng.normal(0, 0.06, shape).astype(np.float32) for name, shape in shapes(config, V).items()}
     about = {"step": 1, "steps": 1, "val_loss": None, "data": {}}
     checkpoints.write(path, Checkpoint(Vocabulary("char", SYMBOLS), config, weights, prime=0, about=about))
 
 
-def seconds(command: list[str], cwd: str) -> float:
-    begin = time.perf_counter()
-    subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - begin
-
-
-def cold_starts(runs: str) -> None:
+def cold_starts() -> None:
     charrnn = [sys.executable, "-m", "charrnn"]
     commands = {
         "import torch": [sys.executable, "-c", "import torch"],
         "charrnn sample -n 200": [*charrnn, "sample", "-n", "200"],
         "charrnn --help": [*charrnn, "--help"],
-        "charrnn --version": [*charrnn, "--version"],
     }
     took: dict[str, list[float]] = {name: [] for name in commands}
-    for _, name in itertools.product(range(ROUNDS), commands):
-        took[name].append(seconds(commands[name], runs))
+    with tempfile.TemporaryDirectory() as runs:
+        make_model(Path(runs) / "checkpoints/model/step-00000001")
+        for _, name in itertools.product(range(ROUNDS), commands):
+            begin = time.perf_counter()
+            subprocess.run(commands[name], cwd=runs, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            took[name].append(time.perf_counter() - begin)
     for name, values in took.items():
-        share = statistics.median(value / torch for value, torch in zip(values, took["import torch"], strict=True))
+        share = statistics.median(value / other for value, other in zip(values, took["import torch"], strict=True))
         print(f"{name:24} {1000 * statistics.median(values):7.0f} ms   {share:5.2f} of import torch")
 
 
-def numpy_stream(runs: str, count: int = 4000) -> float:
-    """Characters a second of TextModel.stream."""
-    model = load("model", runs_dir=f"{runs}/checkpoints")
-    return rate(lambda n: sum(1 for _ in model.stream(length=n, seed=1)), count)
-
-
-def torch_loop(threads: int, count: int = 500) -> float:
-    """Characters a second of the usual loop over nn.LSTM: one character in, one drawn."""
-    import torch
-    from torch import nn
-
-    torch.set_num_threads(threads)
-    embedding, lstm, head = nn.Embedding(65, 64), nn.LSTM(64, 256, num_layers=2), nn.Linear(256, 65)
-
-    def work(n: int) -> None:
-        idx, state = torch.zeros(1, 1, dtype=torch.long), None
-        with torch.no_grad():
-            for _ in range(n):
-                y, state = lstm(embedding(idx), state)
-                idx = torch.multinomial(torch.softmax(head(y[0, 0]) / 0.8, dim=-1), 1)[None]
-
-    return rate(work, count)
-
-
-def matrix_vector(runs: str, count: int = 4000) -> float:
-    """What the memory allows: NumPy products of a matrix, of as many bytes as a character takes, with a vector, a second."""
-    network = load("model", runs_dir=f"{runs}/checkpoints").network
-    size = sum(layer.recurrent.size for layer in network.layers) + network.head.size
-    matrix, vector = np.ones((512, size // 512), np.float32), np.ones(512, np.float32)
-    return rate(lambda n: [vector @ matrix for _ in range(n)] and None, count)
-
-
-def rate(work: Callable[[int], object], count: int) -> float:
-    work(count // 10)
-    begin = time.perf_counter()
-    work(count)
-    return count / (time.perf_counter() - begin)
-
-
-CORES = len(os.sched_getaffinity(0))
-WORKS: dict[str, Callable[[str], float]] = {
-    "charrnn, 1 thread": numpy_stream,
-    "nn.LSTM stepped, 1 thread": lambda _: torch_loop(1),
-    f"nn.LSTM stepped, {CORES} threads": lambda _: torch_loop(CORES),
-    "NumPy matrix-vector, 1 thread": matrix_vector,
-}
-
-
-def streams(runs: str) -> None:
-    """Each in a process of its own, in turn: PyTorch's speed here depends on what its process has allocated before."""
-    rates: dict[str, list[float]] = {name: [] for name in WORKS}
-    for _, name in itertools.product(range(ROUNDS), WORKS):
-        ran = subprocess.run([sys.executable, __file__, name, runs], capture_output=True, text=True, check=True)
+def main() -> None:
+    if len(sys.argv) > 1 and sys.argv[1] in WORKS:  # one of them, in its own process
+        print(WORKS[sys.argv[1]][0]())
+        return
+    wanted = [name for name in WORKS if not sys.argv[1:] or name.startswith(sys.argv[1])]
+    print(f"{describe()}; medians of {ROUNDS} rounds")
+    if not sys.argv[1:]:
+        cold_starts()
+    rates: dict[str, list[float]] = {name: [] for name in wanted}
+    for _, name in itertools.product(range(ROUNDS), wanted):
+        ran = subprocess.run([sys.executable, __file__, name, str(WORKS[name][1])], capture_output=True, text=True, check=True)
         rates[name].append(float(ran.stdout))
     for name, values in rates.items():
-        print(f"{name:32} {statistics.median(values):7,.0f} characters/s ({min(values):,.0f} to {max(values):,.0f})")
-    ours = rates["charrnn, 1 thread"]
-    for name, values in list(rates.items())[1:]:
-        print(f"charrnn / {name:32} {statistics.median(a / b for a, b in zip(ours, values, strict=True)):5.2f}")
+        unit = "GFLOP/s" if name == "gemm" else "us a draw" if name.startswith("filter") else "a second"
+        value = statistics.median(values)
+        shown = value / 1e9 if name == "gemm" else 1e6 / value if name.startswith("filter") else value
+        print(f"{name:42} {shown:12,.1f} {unit}{share_of_limit(name, rates)}")
 
 
-def main() -> None:
-    if len(sys.argv) == 3:  # one of the above, in its own process
-        print(WORKS[sys.argv[1]](sys.argv[2]))
-        return
-    print(describe())
-    print(f"LSTM 2 x 256, 65 symbols; medians of {ROUNDS} rounds")
-    with tempfile.TemporaryDirectory() as runs:
-        make_model(Path(runs) / "checkpoints/model/step-00000001")
-        cold_starts(runs)
-        streams(runs)
+def share_of_limit(name: str, rates: dict[str, list[float]]) -> str:
+    """Of the machine's own limit."""
+    family, _, rest = name.partition(" ")
+    if family not in ("charrnn", "nn.LSTM", "nn.LSTMCell"):
+        return ""
+    size, streams = rest.split(", ")[:2]
+    limit, flops = rates.get(f"matrix-vector fp32 {size}"), 2 * weights_of(*(int(number) for number in size.split(" x ")))
+    if streams != "1":
+        limit = [operations / flops for operations in rates["gemm"]] if "gemm" in rates else None
+    if limit is None:
+        return ""
+    share = statistics.median(ours / most for ours, most in zip(rates[name], limit, strict=True))
+    return f"   {share:.2f} of {'the matrix-vector product' if streams == '1' else 'the fp32 GEMM rate'}"
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def main() -> None:
             )  # fmt: skip
             trainer, usual = Trainer(config, corpus, run=None), Usual(cell, num_layers, hidden_size, 65).to(args.device)
             weights[name] = sum(w.numel() for n, w in trainer.model.named_parameters() if w.ndim > 1 and n != "embedding.weight")
-            batch = trainer.lanes.batch(0)
+            batch = trainer.layout.batch(0)
             x, y = torch.from_numpy(batch.x).to(args.device), torch.from_numpy(batch.y).to(args.device).clamp(min=0)
             works[name] = lambda trainer=trainer: characters / each(trainer.train_step, args.device)
             works[f"usual {name}"] = lambda usual=usual, x=x, y=y: characters / each(lambda: usual.train_step(x, y), args.device)

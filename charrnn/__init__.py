@@ -22,7 +22,7 @@ _HOMES = {
     "TextModel": "text_model",
     "Vocabulary": "vocab",
     "load": "text_model",
-    "train": "text_model",
+    "train": "learn",
 }
 __all__ = [*_HOMES, "__version__"]
 
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
         VocabularyError,
     )
     from charrnn.generation.sampling import Sampler
-    from charrnn.text_model import TextModel, load, train
+    from charrnn.learn import train
+    from charrnn.text_model import TextModel, load
     from charrnn.vocab import Vocabulary
 
 

@@ -18,8 +18,11 @@ ABOUT: dict[str, tuple[Any, tuple[type, ...]]] = {
     "train_characters": (0, (int,)),
     "val_characters": (0, (int,)),
     "epochs": (0.0, (int, float)),
+    "records": (None, (NoneType, dict)),
     "yardstick": (None, (NoneType, dict)),
 }
+LONGEST = 1 << 30  # characters of a record
+RECORDS = {"train": (None, (int,)), "val": (None, (int,)), "lengths": (None, (list,))}
 YARDSTICK = {"nats_per_character": (None, (int, float)), "train_characters": (None, (int,)), "val_characters": (None, (int,))}
 
 
@@ -37,6 +40,12 @@ def checked(said: Any) -> dict[str, Any]:
         raise TypeError("corpus is no list of paths")
     if about["yardstick"] is not None:
         _check_kinds(about["yardstick"], YARDSTICK)
+    if about["records"] is not None:
+        _check_kinds(about["records"], RECORDS)
+        if len(about["records"]["lengths"]) != 5 or not all(
+            type(length) is int and 0 <= length <= LONGEST for length in about["records"]["lengths"]
+        ):
+            raise TypeError("lengths are no five numbers")
     DataConfig(**about["data"])
     return about
 

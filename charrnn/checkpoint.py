@@ -79,7 +79,9 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     files = {
         "config.json": strict_json.dumps(config | {"about": checkpoint.about}),
         "model.safetensors": _save(checkpoint.weights),
-        "tokenizer.json": strict_json.dumps({"unit": vocabulary.unit, "symbols": vocabulary.symbols}),
+        "tokenizer.json": strict_json.dumps(
+            {"unit": vocabulary.unit, "symbols": vocabulary.symbols} | ({"records": True} if vocabulary.records else {})
+        ),
         "generation_config.json": strict_json.dumps({"prime": checkpoint.prime}),
     }
     if checkpoint.trainer is not None:
@@ -110,7 +112,8 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
         files = {name: _verified(path, name, entries[name], strict_json.LONGEST) for name in wanted if name.endswith(".json")}
         config = _config(path, files["config.json"])
         tokenizer, generation = _load_object(files["tokenizer.json"]), _load_object(files["generation_config.json"])
-        vocabulary, model = Vocabulary(tokenizer["unit"], tokenizer["symbols"]), ModelConfig(**config["model"])
+        vocabulary = Vocabulary(tokenizer["unit"], tokenizer["symbols"], tokenizer.get("records", False) is True)
+        model = ModelConfig(**config["model"])
         state = _load_object(files["trainer.json"]) if trainer else None
         weights = sum(map(math.prod, shapes(model, config["vocab_size"]).values()))
         most = {"model.safetensors": 4 * weights, "trainer.safetensors": 8 * weights + _state_bytes(model, files.get("trainer.json"))}

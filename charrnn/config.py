@@ -39,6 +39,7 @@ class Knob:
     auto: bool = False
     none: bool = False
     short: str = ""
+    escaped: bool = False  # whether \n, \r, \t and \\ stand for a newline, return, tab and backslash in a flag
     planned: bool = False  # where it is not given, or auto, the autopilot sets it; the default is a size to begin with
 
     @property
@@ -139,7 +140,15 @@ class DataConfig(Checked):
     encoding_errors: str = knob("strict", "a byte that cannot be decoded: stop, or put U+FFFD", choices=("strict", "replace"))
     newlines: str = knob("keep", "line ends: as they are, or all made LF", choices=("keep", "lf"))
     normalize: str | None = knob(None, "Unicode normalisation of the text", choices=("nfc", "nfkc"), none=True)
-    val_fraction: float = knob(0.1, "share of the text, at its end, held out for validation; 0 trains on all of it", low=0, high=0.5)
+    separator: str | None = knob(
+        None,
+        "what stands between two records, such as \\n; each is learned by itself, and ends; none: a running text",
+        none=True,
+        escaped=True,
+    )
+    val_fraction: float = knob(
+        0.1, "share of the text held out for validation: its end, or some of its distinct records; 0 trains on all of it", low=0, high=0.5
+    )
 
 
 @dataclass(frozen=True)
@@ -170,8 +179,10 @@ class TrainConfig(Checked):
         None, "train for so long: turned into steps by timing a few; 5 where --steps is not given", above=0, high=525600, none=True
     )
     steps: int | None = knob(None, "train for so many steps", low=1, none=True)
-    batch_size: int = knob(16, "lanes of text read side by side", low=1, high=65536)
-    sequence_length: int = knob(64, "characters that a lane reads in a step; gradients reach back so far", low=1, high=65536)
+    batch_size: int = knob(16, "lanes of text read side by side; of short records more, where it is not given", low=1, high=65536)
+    sequence_length: int = knob(
+        64, "characters that a lane reads in a step; gradients reach back so far; a record is read whole", low=1, high=65536
+    )
     learning_rate: float = knob(
         4e-3, "the highest learning rate: 3 % of the steps lead up to it, a cosine down to 1 % of it", above=0, high=100
     )
@@ -251,6 +262,17 @@ class RunConfig(Checked):
     def replace(self, **values: Any) -> "RunConfig":
         """A copy in which some knobs have another value."""
         return RunConfig.from_flat(self.flat() | values)
+
+
+def whole_number(name: str, value: Any, low: int = 0) -> int:
+    """A number that somebody gave, NumPy's among them.
+
+    Raises:
+        ConfigError: it is none, or below ``low``.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise ConfigError(f"{name}: {value!r} is not possible; give a whole number from {low}")
+    return int(value)
 
 
 def is_auto(name: str, value: Any) -> bool:

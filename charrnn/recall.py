@@ -7,13 +7,14 @@ believe it (a match model, Mahoney 2005, in the place of a pointer network's att
 
     t h e _ c a t , _ t h e | _        after "the" there stood "_" the last time
 
-Two ways to the same symbols: ``recall`` takes a whole text at once, for training; ``remember`` and ``followers`` take one symbol
-at a time, for writing. Knows nothing of networks.
+Two ways to the same symbols: ``recall`` takes a whole text at once, for training; ``Memory`` takes one symbol at a time, for
+writing. Knows nothing of networks.
 
     n  symbols of a text      W  window      K  how many ORDERS there are
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +24,18 @@ NOTHING = -1
 WHOLE = 1 << 23  # symbols of a text whose finds are all kept
 PIECE = 1 << 15  # symbols of a longer one that are looked at together, or as many as the window has
 BLOCK = 1 << 20  # symbols taken at once, and a window before them, so that memory does not grow with the text
+SHORT = 4096  # symbols of a trail beyond those that count, before it is made anew without them
 
 Array = NDArray[Any]
 
 
-def recall(ids: Array, window: int) -> Array:
+def recall(ids: Array, window: int, end: int = NOTHING) -> Array:
     """For each place of a text, what followed the last time that its last k symbols were read.
 
     Args:
         ids: (n,) the text.
         window: W, how many symbols back the earlier occurrence may end: less than so many.
+        end: of records, the symbol at the end of each: nothing is recalled from the one before.
 
     Returns:
         (n, K) ids; NOTHING where there was no such time.
@@ -40,17 +43,18 @@ def recall(ids: Array, window: int) -> Array:
     found = np.full((len(ids), len(ORDERS)), NOTHING, np.int16 if len(ids) == 0 or ids.max() < 2**15 else np.int32)
     for start in range(0, len(ids), BLOCK):
         before = max(0, start - window - ORDERS[-1])
-        piece = _recall_block(ids[before : start + BLOCK].astype(np.int64), window, found.dtype)
+        piece = _recall_block(ids[before : start + BLOCK].astype(np.int64), window, found.dtype, end)
         found[start : start + BLOCK] = piece[start - before :]
     return found
 
 
-def _recall_block(ids: Array, window: int, kind: Any) -> Array:
+def _recall_block(ids: Array, window: int, kind: Any, end: int) -> Array:
     """As ``recall``, all at once: the places of equal grams are neighbours once grams are sorted with their places."""
     n = len(ids)
     found = np.full((n, len(ORDERS)), NOTHING, kind)
     symbols = int(ids.max()) + 1 if n else 1
     bits = n.bit_length()  # of a place: 22 at most; with 22 for a gram's number and 18 for a symbol, 62 in all
+    record = np.cumsum(ids == end)
     number = np.zeros(n, np.int64)  # of the gram of length k - 1 that begins here
     for k in range(1, min(ORDERS[-1], n) + 1):
         gram = number[: n - k + 1] * symbols + ids[k - 1 :]
@@ -60,7 +64,7 @@ def _recall_block(ids: Array, window: int, kind: Any) -> Array:
         number[places[0]] = 0
         number[places[1:]] = np.cumsum(~same)
         if k in ORDERS:
-            near = same & (places[1:] - places[:-1] < window)
+            near = same & (places[1:] - places[:-1] < window) & (record[places[1:]] == record[places[:-1]])
             found[places[1:][near] + k - 1, ORDERS.index(k)] = ids[places[:-1][near] + k]
     return found
 
@@ -74,10 +78,11 @@ class Recalled:
         ids: (n,) the text.
         window: W.
         vocab_size: V.
+        end: as for ``recall``.
     """
 
-    def __init__(self, ids: Array, window: int, vocab_size: int) -> None:
-        self.ids, self.window = ids, window
+    def __init__(self, ids: Array, window: int, vocab_size: int, end: int = NOTHING) -> None:
+        self.ids, self.window, self.end = ids, window, end
         self.kind = np.int16 if vocab_size < 2**15 else np.int32
         self.pieces: dict[int, Array] = {}  # by number, the one that was used last at the end
         self.size = max(1, len(ids)) if len(ids) <= WHOLE else max(PIECE, window)
@@ -101,38 +106,74 @@ class Recalled:
         if piece is None:
             start = number * self.size
             before = max(0, start - self.window - ORDERS[-1])
-            piece = recall(self.ids[before : start + self.size], self.window)[start - before :].astype(self.kind)
+            piece = recall(self.ids[before : start + self.size], self.window, self.end)[start - before :].astype(self.kind)
         self.pieces[number] = piece
         return piece
 
 
-def blank(window: int, *batch: int) -> tuple[Array, Array]:
-    """What ``remember`` begins with: ``read`` (..., W) of NOTHING, and ``matched`` (..., W)."""
-    return np.full((*batch, window), NOTHING, np.int32), np.zeros((*batch, window), np.uint8)
-
-
-def remember(idx: Any, read: Array, matched: Array) -> tuple[Array, Array]:
-    """Read one symbol more.
+class Trail:
+    """Symbols in the order in which they were read, and where each of their runs stood last; only ever longer.
 
     Args:
-        idx: its id, an int; or (B,) for B streams.
-        read: (..., W) the last W symbols, the newest last.
-        matched: (..., W) at each of them: how many symbols up to it are the same as the last ones read, at most ORDERS[-1].
+        window: W.
+        ids: what was read before, of which the last ``window + ORDERS[-1]`` count.
     """
-    idx = np.asarray(idx, np.int32)[..., None]
-    read = np.concatenate([read[..., 1:], idx], axis=-1)
-    # A symbol stands one place further left than before, so that ``matched`` of the symbol before it is at its own place now.
-    matched = (np.minimum(matched, ORDERS[-1] - 1) + 1) * (read == idx)
-    matched[..., -1:] = 0  # the newest is no earlier occurrence of itself
-    return read, matched
+
+    def __init__(self, window: int, ids: Sequence[int] = ()) -> None:
+        self.window = window
+        self.ids: list[int] = []
+        self.newest = ""  # the last ORDERS[-1] symbols, each as the character of that number
+        self.runs: list[dict[str, int]] = [{} for _ in ORDERS]  # of each order, a run to where what followed it stands
+        for idx in ids[-(window + ORDERS[-1]) :]:
+            self.append(idx)
+
+    def append(self, idx: int) -> tuple[int, ...]:
+        """Read one symbol more: what followed the last time, for each of ORDERS; NOTHING where there was none within the window."""
+        ids, window = self.ids, self.window
+        ids.append(idx)
+        n = len(ids)
+        self.newest = newest = (self.newest + chr(idx))[-ORDERS[-1] :]
+        found = list[int]()
+        for order, places in zip(ORDERS, self.runs, strict=True):
+            if n < order:
+                found.append(NOTHING)
+                continue
+            run = newest[-order:]
+            place = places.get(run, n - window)
+            places[run] = n
+            found.append(ids[place] if n - place < window else NOTHING)
+        return tuple(found)
 
 
-def followers(read: Array, matched: Array) -> Array:
-    """What followed the last match of each of ORDERS: (..., K) ids, NOTHING where there is none."""
-    if read.ndim > 1:
-        return np.array([followers(*each) for each in zip(read, matched, strict=True)]).reshape(*read.shape[:-1], len(ORDERS))
-    ends = np.flatnonzero(matched >= ORDERS[0])[::-1]  # the newest first
-    longest = np.maximum.accumulate(matched[ends])
-    first = np.searchsorted(longest, ORDERS)  # of each order, the newest match that is long enough
-    symbols = np.append(read[ends + 1], NOTHING)
-    return np.where(first < len(ends), symbols[np.minimum(first, len(ends))], NOTHING)
+class Memory(NamedTuple):
+    """What one stream has read, as it was at some moment: a trail, and how much of it had been read then.
+
+    Memories that come from one another share their trail; where one that is not the newest is gone on from, it takes a copy.
+
+    Args:
+        trail: the symbols.
+        length: how many of them count.
+        followers: what followed the last time that the newest few were read, for each of ORDERS.
+    """
+
+    trail: Trail
+    length: int = 0
+    followers: tuple[int, ...] = (NOTHING,) * len(ORDERS)
+
+    @classmethod
+    def of(cls, window: int, ids: Sequence[int] = ()) -> "Memory":
+        """Of a stream that has read these, of which the last ``window + ORDERS[-1]`` count."""
+        memory = cls(Trail(window, ids[:-1]))
+        return memory._replace(length=len(memory.trail.ids)).after(ids[-1]) if ids else memory
+
+    def after(self, idx: int) -> "Memory":
+        """With one symbol more."""
+        trail, enough = self.trail, self.trail.window + ORDERS[-1]
+        if len(trail.ids) != self.length or self.length > 2 * enough + SHORT:
+            trail = Trail(trail.window, self.ids)
+        return Memory(trail, len(trail.ids) + 1, trail.append(idx))
+
+    @property
+    def ids(self) -> list[int]:
+        """What was read, as far back as it counts."""
+        return self.trail.ids[max(0, self.length - self.trail.window - ORDERS[-1]) : self.length]

@@ -1,45 +1,26 @@
-"""TextModel: the facade that scripts use; text in, text out. Knows nothing of training but how to start it and to adapt."""
+"""TextModel: the facade that scripts use; text in, text out. Knows nothing of training but how to adapt."""
 
-import numbers
-import secrets
-import signal
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import checkpoint as checkpoints
-from charrnn.config import knobs
-from charrnn.errors import ConfigError, CorpusError
-from charrnn.generation.decode import Piece, decode, pieces, until_stop
+from charrnn.config import whole_number
+from charrnn.errors import ConfigError
+from charrnn.generation.decode import BOUNDARIES, End, Piece, Sample, Symbol, decode, score
 from charrnn.generation.network import Network
-from charrnn.generation.sampling import Sampler, log_probabilities
-from charrnn.runs import RUNS_DIR, find_checkpoint
+from charrnn.generation.records import Kept, draw_records
+from charrnn.generation.sampling import Sampler
+from charrnn.generation.session import LENGTH, Session
+from charrnn.generation.settings import seed_of, settings_of
+from charrnn.known import read_known
+from charrnn.runs import RUNS_DIR, Run, find_checkpoint
 from charrnn.vocab import Vocabulary
-
-if TYPE_CHECKING:
-    from charrnn.training.report import Report
-    from charrnn.training.trainer import Trainer
-
-LENGTH = 500
-SAMPLE_LENGTH = 200  # of the samples while training
-
-
-class Sample(NamedTuple):
-    """A text that was written, the seed that writes it again, and its log-probability in nats.
-
-    The log-probability is that of all symbols drawn (a stop string's too), under the model itself, whatever the sampler did.
-    """
-
-    text: str
-    seed: int
-    log_probability: float
 
 
 class TextModel:
@@ -66,82 +47,185 @@ class TextModel:
     ) -> None:
         self.network, self.vocabulary, self.prime = network, vocabulary, prime
         self.about = dict(about or {})
+        self.is_adapted = False  # whether its weights are no longer those of its checkpoint
         self.path, self.sha256 = path, sha256
 
     def generate(
         self,
         prompt: str = "",
         *,
-        length: int = LENGTH,
+        length: int | None = None,
         seed: int | None = None,
         stop: str | Sequence[str] = (),
+        until: str | None = None,
+        best_of: int = 1,
         unknown: str = "error",
         **sampling: Any,
     ) -> str:
-        """New text that goes on from the prompt; the prompt is not part of it.
+        """New text that goes on from the prompt; the prompt is not part of it. Of a model of records: one, to its end.
 
         Args:
             prompt: what the network reads first.
-            length: how many new characters, unless a stop string comes first.
+            length: how many new characters, unless a stop string comes first; None is 500, and of a record as many as it may take.
             seed: the same seed, prompt and settings give the same text; None takes another each time.
             stop: one or several strings that end the text and are left out of it.
+            until: go on past ``length`` to the end of a ``"sentence"``, ``"line"`` or ``"paragraph"``, or of any other string.
+            best_of: write so many, and give the one with the highest mean log-probability of what was drawn.
             unknown: a character of the prompt that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
-            **sampling: fields of Sampler: temperature, top_k, top_p, min_p.
+            **sampling: temperature, top_k, top_p, min_p, dry, dry_base, dry_length; ``bias={"eE": -2.0}``, nats that are added to each of
+                these characters; ``ban="xyz"``, characters that are never written; ``processors=[function]``, each
+                ``(ids, logits (V,)) -> logits (V,)``, called for each character with the ids that were read.
 
         Raises:
             VocabularyError: the prompt holds an unknown character.
             ConfigError: a setting is not possible.
         """
-        return self.sample(prompt, length=length, seed=seed, stop=stop, unknown=unknown, **sampling).text
+        return self.sample(prompt, length=length, seed=seed, stop=stop, until=until, best_of=best_of, unknown=unknown, **sampling).text
 
     def stream(
         self,
         prompt: str = "",
         *,
-        length: int = LENGTH,
+        length: int | None = None,
         seed: int | None = None,
         stop: str | Sequence[str] = (),
+        until: str | None = None,
         unknown: str = "error",
         **sampling: Any,
     ) -> Iterator[str]:
         """As ``generate``, piece by piece as it is written; the pieces joined are the text."""
-        stream = self._pieces(prompt, length, _seed(seed), stop, unknown, sampling, scored=False)
+        end, rng = self._end(length, stop, until), np.random.default_rng(seed_of(seed))
+        stream = self._pieces(prompt, end, rng, unknown, sampling, scored=False)
         return (piece.text for piece in stream if piece.text)
 
     def sample(
         self,
         prompt: str = "",
         *,
-        length: int = LENGTH,
+        length: int | None = None,
         seed: int | None = None,
         stop: str | Sequence[str] = (),
+        until: str | None = None,
+        best_of: int = 1,
         unknown: str = "error",
         **sampling: Any,
     ) -> Sample:
         """As ``generate``, with the seed and the log-probability."""
-        seed = _seed(seed)
-        written = list(self._pieces(prompt, length, seed, stop, unknown, sampling, scored=True))
-        return Sample("".join(piece.text for piece in written), seed, sum((piece.log_probability for piece in written), 0.0))
+        end, seed, best, best_mean = self._end(length, stop, until), seed_of(seed), Sample("", 0, 0.0), -math.inf
+        for number in range(whole_number("best_of", best_of, 1)):
+            rng, drawn = np.random.default_rng([seed, number] if number else seed), list[Symbol]()
+            written = list(self._pieces(prompt, end, rng, unknown, sampling, scored=True, each=drawn.append))
+            text, score = "".join(piece.text for piece in written), sum((piece.log_probability for piece in written), 0.0)
+            if score / max(1, len(drawn)) > best_mean:
+                best, best_mean = Sample(text, seed, score), score / max(1, len(drawn))
+        return best
+
+    def records(
+        self,
+        count: int,
+        *,
+        prompt: str = "",
+        seed: int | None = None,
+        unique: bool = False,
+        new: bool = False,
+        accept: Callable[[str], bool] | None = None,
+        max_tries: int | None = None,
+        length: int | None = None,
+        unknown: str = "error",
+        **sampling: Any,
+    ) -> Kept:
+        """Whole records, one after another; an iterator, whose ``tally`` says how many were drawn, and why some were dropped.
+
+        Record i of a seed is the same however many are asked for, and whichever are dropped.
+
+        Args:
+            count: how many.
+            prompt: with which each begins.
+            seed: as for ``generate``.
+            unique: no two alike.
+            new: none that stands in the corpus, training and validation part; needs the file that stands beside the run's checkpoints.
+            accept: only those for which it says True.
+            max_tries: how many may be drawn for them; None is 1,000, and 100 for each.
+            length: characters in which a record must end; None is 16, and twice as many as the corpus's longest.
+            unknown, **sampling: as for ``generate``.
+
+        Raises:
+            GenerationError: on the way, fewer than ``count`` were kept of those that may be drawn.
+            ConfigError: the model was not trained on records, or a setting is not possible.
+            CheckpointError: ``new`` cannot be had.
+        """
+        if not self.vocabulary.records:
+            raise ConfigError("records: this model writes running text; train one with --records, or a separator")
+        count, length = whole_number("count", count), self.longest if length is None else whole_number("length", length)
+        max_tries = 1000 + 100 * count if max_tries is None else whole_number("max_tries", max_tries)
+        known, _ = self.vocabulary.repair(prompt, unknown)
+        if self.separator in known:
+            raise ConfigError(f"prompt: {prompt!r} holds the separator {self.separator!r} and cannot begin a record; leave that out")
+        ids = self.vocabulary.encode(known).tolist()
+        drawn = draw_records(self.network, self.vocabulary, ids, self.sampler(**sampling), seed_of(seed), length + 1)
+        return Kept(drawn, count, self.separator, max_tries, unique=unique, known=self.known if new else (), accept=accept)
+
+    @property
+    def separator(self) -> str:
+        """What stands between two records."""
+        return self.about.get("data", {}).get("separator") or "\n"
+
+    @property
+    def longest(self) -> int:
+        """Characters in which a record must end, where nobody says otherwise."""
+        return 2 * self.about["records"]["lengths"][-1] + 16 if self.about.get("records") else LENGTH
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The records that stand in the corpus, training and validation part.
+
+        Raises:
+            CheckpointError: the file beside the run's checkpoints is missing or damaged.
+        """
+        return read_known(Run((self.path or Path("none")).absolute().parent).known)
+
+    def session(self, prompt: str = "", *, seed: int | None = None, unknown: str = "error", **sampling: Any) -> Session:
+        """A story that is written and read piece by piece, from a prompt on; arguments as for ``generate``."""
+        session = Session(
+            self.network, self.vocabulary, self.sampler(**sampling), seed_of(seed), self.prime, "" if self.is_adapted else self.sha256
+        )
+        return session.feed(prompt, unknown=unknown)
+
+    def load_session(self, path: str | Path, **sampling: Any) -> Session:
+        """The session that was saved in a file, as if it had not stopped; ``sampling`` sets what shall be otherwise.
+
+        Raises:
+            CheckpointError: the file is missing or damaged, or of another model.
+            ConfigError: the model was adapted.
+        """
+        if self.is_adapted:
+            raise ConfigError("load_session: this model was adapted, and a state goes on with the model that it was kept with; open that")
+        return Session.load(Path(path), self.network, self.vocabulary, self.prime, self.sha256, settings_of(self.vocabulary, sampling))
 
     def score(self, text: str, *, unknown: str = "error") -> NDArray[np.float64]:
         """The natural-log probability of each character, (n,), given all before it; the first is given the prime.
+
+        Of a model of records the text is one of them, and one more number, the last, is that of its end.
 
         Raises:
             VocabularyError: the text holds an unknown character.
         """
         text, _ = self.vocabulary.repair(text, unknown)
-        ids = self.vocabulary.encode(text).tolist()
-        state, previous, scores = self.network.zero_state(), self.prime, []
-        for idx in ids:
-            logits, state = self.network.step(previous, state)
-            scores.append(log_probabilities(logits.astype(np.float64))[idx])
-            previous = idx
+        ids = self.vocabulary.encode(text).tolist() + [self.vocabulary.end] * self.vocabulary.records
+        scores = score(self.network, [self.prime, *ids])
         if self.vocabulary.unit == "byte" and scores:  # a character has the bytes from its first to the next one's first
-            starts = np.cumsum([0] + [len(char.encode()) for char in text[:-1]])
+            starts = np.cumsum([0] + [len(char.encode()) for char in text])[: len(text) + self.vocabulary.records]
             return np.add.reduceat(np.array(scores, np.float64), starts)
         return np.array(scores, np.float64)
 
-    def adapted(self, text: str | bytes, *, unknown: str = "error", each: Callable[[int], object] = lambda _: None) -> "TextModel":
+    def adapted(
+        self,
+        text: str | bytes,
+        *,
+        unknown: str = "error",
+        each: Callable[[int], object] = lambda _: None,
+        on_notice: Callable[[str], object] = lambda _: None,
+    ) -> "TextModel":
         """The model with weights that lean toward a text: it learned from each piece of it, once, as an adaptive loss does.
 
         Needs PyTorch.
@@ -150,8 +234,10 @@ class TextModel:
             text: str, or bytes for a model of bytes.
             unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
             each: called with the number of characters after each piece.
+            on_notice: called with a sentence on each kind of change made to the text.
 
         Raises:
+            VocabularyError: a character is unknown.
             CorpusError: nothing is left of the text.
             ConfigError: the model was not read from a checkpoint.
         """
@@ -160,32 +246,40 @@ class TextModel:
         if self.path is None:
             raise ConfigError("adapted: this model was not read from a checkpoint; open one with load")
         checkpoint = checkpoints.read(self.path)
-        ids = self.vocabulary.encode(text if isinstance(text, bytes) else self.vocabulary.repair(text, unknown)[0])
-        if not len(ids):
-            raise CorpusError("adapted: the text is empty, or the model has seen none of its characters; give another text")
-        network = Network(checkpoint.model, len(self.vocabulary), adapted(checkpoint, ids, each=each))
-        return TextModel(network, self.vocabulary, self.prime, about=self.about, path=self.path, sha256=self.sha256)
+        network = Network(checkpoint.model, len(self.vocabulary), adapted(checkpoint, text, unknown, each=each, tell=on_notice))
+        leaning = TextModel(network, self.vocabulary, self.prime, about=self.about, path=self.path, sha256=self.sha256)
+        leaning.is_adapted = True
+        return leaning
 
     def sampler(self, **sampling: Any) -> Sampler:
-        """The sampler of these settings."""
-        names = knobs(Sampler)
-        for name in sampling:
-            if name not in names:
-                raise ConfigError(f"{name!r} is not a setting of the sampler; give one of {', '.join(names)}")
-        return Sampler(**sampling)
+        """The sampler of these settings; they are those of ``generate``.
+
+        Raises:
+            ConfigError: one is not possible.
+            VocabularyError: a character of the bias is unknown.
+        """
+        return Sampler(**settings_of(self.vocabulary, sampling))
+
+    def _end(self, length: int | None, stop: str | Sequence[str], until: str | None) -> End:
+        self.vocabulary.encode(until if until and until not in BOUNDARIES else "")  # which could never come
+        return End.of((self.longest if self.vocabulary.records else LENGTH) if length is None else length, stop, until)
 
     def _pieces(
-        self, prompt: str, length: int, seed: int, stop: str | Sequence[str], unknown: str, sampling: Mapping[str, Any], *, scored: bool
+        self,
+        prompt: str,
+        end: End,
+        rng: np.random.Generator,
+        unknown: str,
+        sampling: Mapping[str, Any],
+        *,
+        scored: bool,
+        each: Callable[[Symbol], object] = lambda _: None,
     ) -> Iterator[Piece]:
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
-        length = _whole_number("length", length)
-        if "" in stops:
-            raise ConfigError("stop: '' is not possible; give a string of at least one character")
         known, _ = self.vocabulary.repair(prompt, unknown)
-        ids = self.vocabulary.encode(known) if known else [self.prime]
-        symbols = decode(self.network, ids, self.sampler(**sampling), np.random.default_rng(seed), scored=scored)
-        stream = pieces(self.vocabulary, symbols, length)
-        return until_stop(stream, stops) if stops else stream
+        ids = self.vocabulary.encode(known).tolist()
+        prime = [self.prime] if self.vocabulary.records or not ids else []
+        symbols = decode(self.network, [*prime, *ids], self.sampler(**sampling), rng, scored=scored)
+        return end.of_text(self.vocabulary, (symbol for symbol in symbols if each(symbol) or True))
 
 
 def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> TextModel:
@@ -202,91 +296,3 @@ def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> 
     checkpoint = checkpoints.read(found)
     network = Network(checkpoint.model, len(checkpoint.vocabulary), checkpoint.weights)
     return TextModel(network, checkpoint.vocabulary, checkpoint.prime, about=checkpoint.about, path=found, sha256=checkpoint.sha256)
-
-
-def train(
-    path: str | Path | Sequence[str | Path] | None = None,
-    *,
-    text: str | bytes | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    on_report: "Callable[[Report], object] | None" = None,
-    on_notice: Callable[[str], object] | None = None,
-    **knobs: Any,
-) -> TextModel:
-    """Train a model, as ``charrnn train`` does; the run stands under ``checkpoints/`` then.
-
-    Args:
-        path: one or several text files, a directory, a .gz file.
-        text: the corpus itself, instead of a path.
-        resume: go on with the run of that name or corpus.
-        overwrite: delete a run of that name first.
-        on_report: called with a Report after each step; where it gives False, the run is saved and stops.
-        on_notice: called with a sentence on whatever a user should know.
-        **knobs: those of ``charrnn train``, with underscores: ``minutes=5``, ``hidden_size=256``.
-
-    Returns:
-        the best checkpoint by validation loss.
-
-    Raises:
-        CharRNNError: any of its kinds.
-        KeyboardInterrupt: Ctrl-C, in the main thread: the step under way is finished and saved first; ``resume=True`` goes on.
-    """
-    from charrnn.training.launch import launch
-
-    given = dict(knobs)
-    if path is not None:
-        given["corpus"] = (str(path),) if isinstance(path, str | Path) else tuple(str(each) for each in path)
-    trainer = launch(given, text=text, resume=resume, overwrite=overwrite, tell=on_notice or (lambda _: None))
-    with _ctrl_c_stops(trainer), closing(reports(trainer)) as each:
-        for report in each:
-            if on_report and on_report(report) is False:
-                trainer.stop_requested = True
-    assert trainer.directory is not None
-    return load(trainer.directory.best(), runs_dir=".")
-
-
-@contextmanager
-def _ctrl_c_stops(trainer: "Trainer") -> Iterator[None]:
-    """Let the first Ctrl-C be a wish, so that nothing is lost by it; only the main thread can hear it."""
-    interrupted = False
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        if interrupted:
-            raise KeyboardInterrupt
-        trainer.stop_requested = interrupted = True
-
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) != signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if interrupted:
-        raise KeyboardInterrupt
-
-
-def reports(trainer: "Trainer") -> "Generator[Report, None, None]":
-    """Run a trainer, and put a short sample into a report every ``sample_every`` steps; the training does not feel it."""
-    every = trainer.config.train.sample_every
-    for report in trainer.run():
-        if isinstance(every, int) and report.step % every == 0 and report.final is None:
-            network = Network(trainer.config.model, len(trainer.corpus.vocabulary), trainer.weights())
-            model = TextModel(network, trainer.corpus.vocabulary, trainer.corpus.prime)
-            report = replace(report, sample=model.generate(length=SAMPLE_LENGTH, seed=report.step))
-        yield report
-
-
-def _seed(seed: int | None) -> int:
-    if seed is None:
-        return secrets.randbelow(2**32)
-    return _whole_number("seed", seed)
-
-
-def _whole_number(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 0:  # NumPy's are among them
-        raise ConfigError(f"{name}: {value!r} is not possible; give a whole number from 0")
-    return int(value)

@@ -14,6 +14,7 @@ from charrnn.checkpoint import read_about
 from charrnn.config import RunConfig, run_knobs
 from charrnn.config_yaml import read_yaml_beside
 from charrnn.errors import ConfigError
+from charrnn.escapes import escaped
 from charrnn.runs import RUNS_DIR, Run
 
 RISEN = 0.01  # nats that the validation loss rose after its best, to count as turned
@@ -114,8 +115,16 @@ def _command(kind: str, run: Run, about: dict[str, Any], steps: int, written: di
         knob = ["--hidden-size", f"{max(1, size // 2)}"] if smaller else ["--dropout", f"{min(MOST_DROPOUT, dropout + MORE_DROPOUT):.2g}"]
         where = where or ["--runs-dir", RUNS_DIR] * (written["runs_dir"] != RUNS_DIR)  # the run may have been moved
         return shlex.join(["charrnn", "train", *text, "--config", str(path / "config.yaml"), *knob, "--name", name, *where])
-    flags = [f"--{knob.replace('_', '-')}={'none' if value is None else value}" for knob, value in written.items() if _chosen(knob, value)]
+    own = ("batch_size", "copy_window") if written["separator"] is not None else ()  # of records, the defaults are others
+    flags = [_flag(knob, value) for knob, value in written.items() if _chosen(knob, value) or knob in own]
     return shlex.join(["charrnn", "train", *corpus, *flags, "--steps", str(6 * steps), "--name", name, *where])
+
+
+def _flag(knob: str, value: Any) -> str:
+    if (knob, value) == ("separator", "\n"):
+        return "--records"
+    spelled = "none" if value is None else escaped(value) if run_knobs()[knob].escaped else str(value)
+    return f"--{knob.replace('_', '-')}={spelled}"
 
 
 def _written(run: Run) -> dict[str, Any]:

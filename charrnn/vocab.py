@@ -40,15 +40,17 @@ def smallest_dtype(vocab_size: int) -> type[np.unsignedinteger[Any]]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An immutable sequence of distinct symbols: the code points of a text, sorted, or the 256 bytes.
+    """An immutable sequence of distinct symbols: the code points of a text, sorted, or the 256 bytes; and, of records, their end.
 
     Args:
         unit: ``"char"`` or ``"byte"``.
         symbols: the characters, in the order of their ids; empty for bytes, whose id is their value.
+        records: whether there is one more symbol, the last, which is no character: the end of a record.
     """
 
     unit: str
     symbols: str = ""
+    records: bool = False
 
     def __post_init__(self) -> None:
         distinct = isinstance(self.symbols, str) and len(set(self.symbols)) == len(self.symbols)
@@ -67,8 +69,13 @@ class Vocabulary:
         """The vocabulary of a text: its distinct code points, sorted; that of raw bytes is all 256."""
         return cls("byte") if isinstance(text, bytes) else cls("char", "".join(sorted(set(text))))
 
+    @property
+    def end(self) -> int:
+        """The id of the end of a record; -1 where there are no records."""
+        return (len(self.symbols) or 256) if self.records else -1
+
     def __len__(self) -> int:
-        return len(self.symbols) or 256
+        return (len(self.symbols) or 256) + self.records
 
     @cached_property
     def _lookup(self) -> NDArray[np.int64]:
@@ -85,7 +92,7 @@ class Vocabulary:
             VocabularyError: a character is unknown; the message names it, its place, and the nearest known one.
         """
         if self.unit == "byte":
-            return np.frombuffer(_utf8(text) if isinstance(text, str) else text, dtype=np.uint8)
+            return np.frombuffer(_utf8(text) if isinstance(text, str) else text, dtype=np.uint8).astype(smallest_dtype(len(self)))
         if isinstance(text, bytes):
             raise VocabularyError(f"{len(text)} bytes were given to a vocabulary of characters; decode them first")
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
@@ -193,6 +200,15 @@ class Decoder:
         if self._symbols:
             return "".join([self._symbols[idx] for idx in ids])
         return self._bytes.decode(bytes(ids))
+
+    @property
+    def pending(self) -> bytes:
+        """The beginning of a sequence that is not whole yet."""
+        return self._bytes.getstate()[0]
+
+    @pending.setter
+    def pending(self, data: bytes) -> None:
+        self._bytes.setstate((data, 0))
 
     def flush(self) -> str:
         """What is left at the end: U+FFFD where a sequence was never finished."""

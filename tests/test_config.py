@@ -48,6 +48,7 @@ OTHER: dict[str, Any] = {
     "encoding_errors": "replace",
     "newlines": "lf",
     "normalize": "nfkc",
+    "separator": ";\\ ",
     "val_fraction": 0.25,
     "cell": "gru",
     "hidden_size": 3,
@@ -157,7 +158,8 @@ def test_a_choice_is_one_of_its_list(knob: Knob) -> None:
 @pytest.mark.parametrize("knob", KNOBS.values(), ids=by_name)
 def test_none_is_off_where_a_knob_can_be_off(knob: Knob) -> None:
     can = knob.name in (
-        "normalize", "copy_window", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every", "sample_every", "name",
+        "normalize", "separator", "copy_window", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every", "sample_every",
+        "name",
     )  # fmt: skip
     assert can == knob.none
     if can:

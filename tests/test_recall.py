@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from charrnn import recall as recalling
 from charrnn.config import ModelConfig, knobs
-from charrnn.recall import NOTHING, ORDERS, Recalled, blank, followers, recall, remember
+from charrnn.recall import NOTHING, ORDERS, Memory, Recalled, recall
 
 K = len(ORDERS)
 Array = NDArray[np.int64]
@@ -29,12 +29,11 @@ def oracle(ids: list[int], window: int) -> list[list[int]]:
 
 
 def by_steps(ids: Array, window: int) -> Array:
-    """What is recalled after each symbol of (n,), or of (n, B), read one after the other."""
-    read, matched = blank(window, *ids.shape[1:])
-    rows = []
-    for idx in ids:
-        read, matched = remember(int(idx) if idx.ndim == 0 else idx, read, matched)
-        rows.append(followers(read, matched))
+    """What is recalled after each symbol of (n,), read one after the other."""
+    memory, rows = Memory.of(window), []
+    for idx in ids.tolist():
+        memory = memory.after(idx)
+        rows.append(memory.followers)
     return np.array(rows).reshape(*ids.shape, K)
 
 
@@ -156,31 +155,61 @@ def test_one_symbol_at_a_time_recalls_the_same_at_every_place(seed: int) -> None
             np.testing.assert_array_equal(by_steps(ids, window), recall(ids, window))
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_streams_side_by_side_recall_each_its_own(batch: int) -> None:
-    rng = np.random.default_rng(batch)
+def test_a_trail_that_has_grown_long_is_made_anew_and_recalls_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recalling, "SHORT", 5)
+    rng = np.random.default_rng(0)
     for symbols, window in itertools.product((1, 2, 3, 5), (2, 5, 17, 80)):
-        ids = rng.integers(0, symbols, (50, batch))
-        expected = np.stack([recall(ids[:, b], window) for b in range(batch)], axis=1)
-        np.testing.assert_array_equal(by_steps(ids, window), expected)
+        ids = rng.integers(0, symbols, 300)
+        np.testing.assert_array_equal(by_steps(ids, window), recall(ids, window))
+        memory = Memory.of(window)
+        for idx in ids.tolist():
+            memory = memory.after(idx)
+        assert len(memory.trail.ids) <= 2 * (window + ORDERS[-1]) + 5 + 1 < 301
 
 
-def test_no_streams_recall_nothing() -> None:
-    assert followers(*blank(5, 0)).shape == (0, K)
+def test_memories_that_come_from_one_another_go_on_each_by_itself() -> None:
+    rng = np.random.default_rng(1)
+    memories, read = [Memory.of(20)], [list[int]()]
+    for _ in range(400):
+        which, idx = int(rng.integers(len(memories))), int(rng.integers(0, 2))
+        memories.append(memories[which].after(idx))
+        read.append([*read[which], idx])
+    for memory, ids in zip(memories, read, strict=True):
+        expected = recall(np.array(ids), 20)[-1].tolist() if ids else [NOTHING] * K
+        assert list(memory.followers) == expected
+        assert memory.ids == ids[-31:]
+
+
+@pytest.mark.parametrize("window", [2, 5, 17, 80, 1000])
+def test_a_memory_of_the_last_symbols_is_that_of_all(window: int) -> None:
+    ids = np.random.default_rng(window).integers(0, 2, 400).tolist()
+    for length in (0, 1, 2, 30, 400):
+        memory = Memory.of(window)
+        for idx in ids[:length]:
+            memory = memory.after(idx)
+        again = Memory.of(window, memory.ids)
+        assert again.followers == memory.followers
+        for idx in ids[:50]:
+            memory, again = memory.after(idx), again.after(idx)
+            assert again.followers == memory.followers
 
 
 def test_nothing_read_recalls_nothing() -> None:
     for window in (2, 3, 50):
-        assert followers(*blank(window)).tolist() == [NOTHING] * K
-        assert followers(*blank(window, 2)).tolist() == [[NOTHING] * K] * 2
+        assert Memory.of(window).followers == (NOTHING,) * K
 
 
-def test_what_is_remembered_keeps_its_size_and_types() -> None:
-    start = blank(4)
-    read, matched = remember(3, *remember(110_000, *start))
-    assert read.tolist() == [NOTHING, NOTHING, 110_000, 3]
-    for before, after in zip(start, (read, matched), strict=True):
-        assert (after.shape, after.dtype) == (before.shape, before.dtype)
+@pytest.mark.parametrize("seed", range(4))
+def test_of_records_each_recalls_what_it_holds_itself(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for symbols, window in itertools.product((1, 2, 3), (2, 9, 200)):
+        records = [rng.integers(0, symbols, int(rng.integers(1, 40))) for _ in range(12)]
+        end = symbols
+        ids = np.concatenate([np.append(record, end) for record in records])
+        expected = np.concatenate([recall(np.append([end], record), window) for record in records])  # read from the end before it
+        found = np.concatenate([[[NOTHING] * K], recall(ids, window, end)[:-1]])
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(Recalled(ids, window, symbols + 1, end)[np.arange(len(ids))], recall(ids, window, end))
 
 
 def test_a_run_longer_than_a_byte_counts_is_no_end_of_the_match() -> None:
@@ -194,12 +223,6 @@ def test_nothing_that_is_given_is_written_to() -> None:
     ids = np.random.default_rng(0).integers(0, 2, 40).astype(np.uint8)
     ids.flags.writeable = False
     recall(ids, 8)
-    read, matched = blank(8, 2)
-    for idx in ids:
-        for part in (read, matched):
-            part.flags.writeable = False
-        followers(read, matched)
-        read, matched = remember(np.array([idx, 1 - idx]), read, matched)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint32, np.int64])

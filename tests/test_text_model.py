@@ -330,7 +330,11 @@ def test_the_score_of_an_unknown_character_is_an_error_or_another_text(model):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"temprature": 1}, "'temprature' is not a setting of the sampler; give one of temperature, top_k, top_p, min_p"),
+        (
+            {"temprature": 1},
+            "'temprature' is not a setting of the sampler; give one of dry, "
+            "dry_base, dry_length, temperature, top_k, top_p, min_p, bias, ban, processors",
+        ),
         ({"temperature": -1}, "temperature: -1 is not possible; give a number from 0 to 1000000"),
         ({"temperature": float("nan")}, "temperature: nan is not possible; give a number from 0 to 1000000"),
         ({"top_k": 0}, "top_k: 0 is not possible; give a whole number from 1 to 1000000000 or none"),
@@ -364,3 +368,118 @@ def test_score_refuses_an_unknown_that_is_none_of_the_three(model, text):
 def test_settings_are_given_by_name_only(model, writer):
     with pytest.raises(TypeError):
         getattr(model, writer)("ab", 100)
+
+
+# Steering
+
+
+def test_until_and_best_of_are_those_of_the_decoding(model):
+    plain = model.generate(length=400, seed=3, temperature=1.5)
+    found = model.generate(length=20, seed=3, temperature=1.5, until="line")
+    assert found == plain[: plain.index("\n", 20)]
+    assert "".join(model.stream(length=20, seed=3, temperature=1.5, until="line")) == found
+    texts = [model.sample(length=30, seed=3, temperature=2, best_of=number) for number in range(1, 30)]
+    assert texts[0] == model.sample(length=30, seed=3, temperature=2)
+    assert [each.log_probability for each in texts] == sorted(each.log_probability for each in texts)
+    assert len({each.text for each in texts}) > 1
+    assert {each.seed for each in texts} == {3}
+
+
+@pytest.mark.parametrize("settings", [{"best_of": 0}, {"best_of": 1.5}, {"until": ""}])
+def test_an_impossible_end_is_refused(model, settings):
+    with pytest.raises(ConfigError):
+        model.generate(**settings)
+
+
+def test_what_is_banned_is_never_written_and_what_is_favoured_is_written_more(any_model):
+    plain = any_model.generate(length=300, seed=1, temperature=1.5)
+    banned = max("abc", key=plain.count)
+    assert banned not in any_model.generate(length=300, seed=1, temperature=1.5, ban=banned)
+    assert any_model.generate(length=300, seed=1, temperature=1.5, bias={"b": 9}).count("b") > plain.count("b")
+
+
+def test_processors_see_the_prompt_and_what_was_written_and_have_the_last_word(model):
+    seen = []
+
+    def alternate(ids, logits):
+        seen.append(ids.tolist())
+        wanted = model.vocabulary.encode("ab")[len(ids) % 2]
+        return np.where(np.arange(len(logits)) == wanted, 0.0, -np.inf)
+
+    assert model.generate("ab", length=6, processors=[alternate]) == "ababab"
+    assert seen == [model.vocabulary.encode("ab" + "ababab"[:number]).tolist() for number in range(6)]
+
+
+def test_dry_ends_a_loop(model):
+    def longest_loop(text):
+        return max(length for length in range(len(text) // 2) if length == 0 or text[-length:] == text[-2 * length : -length])
+
+    settings = {"length": 400, "temperature": 0}
+    assert longest_loop(model.generate(**settings)) > 0
+    assert longest_loop(model.generate(**settings, dry=2.0, dry_length=8)) == 0 or model.generate(**settings) != model.generate(
+        **settings, dry=2.0, dry_length=8
+    )
+
+
+# Records
+
+
+@pytest.fixture(scope="module", params=CELLS)
+def records_model(request, tmp_path_factory):
+    vocabulary = Vocabulary("char", "abcé", records=True)
+
+    def likelier(weights):
+        weights["head.bias"][vocabulary.end] += 2
+
+    path = tmp_path_factory.mktemp("records") / "model"
+    return charrnn.load(write_model(path, vocabulary, request.param, prime=vocabulary.end, change=likelier))
+
+
+def test_a_model_of_records_writes_one_up_to_its_end_and_is_always_primed(records_model):
+    for prompt in ("", "ab"):
+        sample = records_model.sample(prompt, length=400, seed=2)
+        ids = records_model.vocabulary.encode(prompt + sample.text).tolist()
+        end = records_model.vocabulary.end
+        assert len(sample.text) < 400
+        scores = by_hand(records_model, [end], [*ids, end])
+        assert sample.log_probability == pytest.approx(sum(scores[len(prompt) :]), rel=1e-6)
+        assert "".join(records_model.stream(prompt, length=400, seed=2)) == sample.text
+
+
+def test_the_score_of_a_record_counts_its_end(records_model):
+    end = records_model.vocabulary.end
+    ids = records_model.vocabulary.encode("caé").tolist()
+    assert records_model.score("caé").tolist() == pytest.approx(by_hand(records_model, [end], [*ids, end]), rel=1e-9)
+    assert len(records_model.score("")) == 1
+
+
+def test_the_scores_of_a_record_of_bytes_are_those_of_its_characters_and_of_its_end(tmp_path):
+    vocabulary = Vocabulary("byte", records=True)
+    model = charrnn.load(write_model(tmp_path / "model", vocabulary, prime=256))
+    scores = by_hand(model, [256], [*"aé€".encode(), 256])
+    expected = [scores[0], sum(scores[1:3]), sum(scores[3:6]), scores[6]]
+    assert model.score("aé€").tolist() == pytest.approx(expected, rel=1e-9)
+
+
+def test_records_of_python_are_checked(records_model, model):
+    with pytest.raises(ConfigError) as error:
+        model.records(5)
+    assert str(error.value) == "records: this model writes running text; train one with --records, or a separator"
+    for wrong in ({"count": -1}, {"count": 5, "length": -1}, {"count": 5, "max_tries": "many"}, {"count": 5, "temperatur": 1}):
+        with pytest.raises(ConfigError):
+            records_model.records(**wrong)
+    with pytest.raises(CheckpointError, match=r"records.jsonl.gz, which says what stands in the corpus"):
+        records_model.records(5, new=True)
+    with pytest.raises(VocabularyError):
+        records_model.records(5, prompt="x")
+    assert [record.text for record in records_model.records(3, seed=1, accept=lambda text: "a" in text)] == [
+        record.text for record in records_model.records(400, seed=1) if "a" in record.text
+    ][:3]
+
+
+def test_without_a_length_a_record_has_twice_that_of_the_longest(records_model):
+    assert records_model.longest == 500  # nobody knows how long they were
+    records_model.about["records"] = {"train": 5, "val": 1, "lengths": [1, 2, 3, 4, 5]}
+    assert records_model.longest == 26
+    assert max(len(record.text) for record in records_model.records(50, seed=1, bias={"a": 3})) <= 26
+    del records_model.about["records"]

@@ -25,8 +25,8 @@ import torch
 from charrnn.cli import train
 from charrnn.cli.main import cli
 from charrnn.cli.signals import Wishes
+from charrnn.learn import reports
 from charrnn.runs import Run
-from charrnn.text_model import reports
 from charrnn.training.launch import launch
 
 

@@ -15,7 +15,7 @@ from charrnn.config import DataConfig, knobs
 from charrnn.runs import find_checkpoint
 
 SHOWN = 8  # notices; a text in another script would have one for each of its characters
-READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in ("unit", "val_fraction")}
+READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in ("unit", "separator", "val_fraction")}
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -35,12 +35,12 @@ READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in
     "as_json",
     envvar="CHARRNN_EVALUATE_JSON",
     is_flag=True,
-    help="one JSON object: characters, nats_per_character, bits_per_character, mode",
+    help="one JSON object: characters, nats_per_character, bits_per_character, mode; of records also records, nats_per_record",
 )
 @runs_dir_option
 @click.pass_context
 def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, adaptive: bool, as_json: bool, runs_dir: str, **_: Any) -> None:
-    """The loss of RUN on FILE, read in one stream with carried state.
+    """The loss of RUN on FILE, read in one stream with carried state; of records, each by itself, its end counted as a character.
 
     Static, the weights stay as they are; adaptive, they learn from each few characters once those are scored. The two are not to
     be compared with each other. The file is read as the run's corpus was, unless a flag says otherwise. The run is not changed.
@@ -71,6 +71,11 @@ def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, adaptive:
             "bits_per_character": found.bits_per_character,
             "mode": mode,
         }
+        if found.records:
+            values |= {"records": found.records, "nats_per_record": found.nats_per_record}
         click.echo(json.dumps(values))
     else:
-        click.echo(f"{in_words(found.nats_per_character)}, {mode}, {found.characters:,} characters")
+        words = f"{in_words(found.nats_per_character)}, {mode}, {found.characters:,} characters"
+        if found.records:
+            words += f" with the end of each of {found.records:,} records, {found.nats_per_record:.3f} nats per record"
+        click.echo(words)

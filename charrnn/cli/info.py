@@ -103,21 +103,25 @@ def _loss(about: dict[str, Any]) -> str:
     loss = about["final_val_loss"] if whole else about["val_loss"]
     if loss is None:
         return "no validation loss"
-    what = "held-out text in one stream" if whole else "held-out text, over parallel lanes"
+    one = about["records"] is not None
+    what = "held-out records" if one else "held-out text in one stream" if whole else "held-out text, over parallel lanes"
     return f"{loss:.4f} nats ({loss / math.log(2):.3f} bits) per character, static, {what}"
 
 
 def _in_full(about: dict[str, Any]) -> str:
-    symbols = (
-        "256 bytes" if about["unit"] == "byte" else f"{about['vocab_size']} characters: {json.dumps(about['symbols'], ensure_ascii=False)}"
-    )
+    records = about["records"]
+    end = " and the end of a record" if records else ""
+    characters = f"{len(about['symbols'])} characters{end}: {json.dumps(about['symbols'], ensure_ascii=False)}"
+    symbols = f"256 bytes{end}" if about["unit"] == "byte" else characters
+    learned, held_out = (f" in {records[part]:,} records" if records else "" for part in ("train", "val"))
     source = ", ".join(about["corpus"]) or "a text"
     lines = {
         "checkpoint": about["checkpoint"],
         "model": f"{_size(about)}, embedding {about['embedding_size']}, copy window {about['copy_window'] or 'none'}, "
         f"dropout {about['dropout']:g}, {about['parameters']:,} parameters",
         "symbols": symbols,
-        "corpus": f"{source}: {about['train_characters']:,} characters to learn from, {about['val_characters']:,} held out",
+        "corpus": f"{source}: {about['train_characters']:,} characters{learned} to learn from, "
+        f"{about['val_characters']:,}{held_out} held out",
         "trained": f"{_steps(about).removeprefix('trained ')}, the text {about['epochs']:.2f} times by then, by charrnn {about['charrnn']}",
         "loss": _loss(about),
         "sha256": about["sha256"],

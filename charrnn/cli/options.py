@@ -7,13 +7,17 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from charrnn.config import Knob
+from charrnn.config import Knob, run_knobs
 from charrnn.config_yaml import read_yaml
 from charrnn.errors import ConfigError
+from charrnn.escapes import unescaped
 from charrnn.runs import RUNS_DIR
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+LINE = "\n"  # the separator that --records stands for
+
+records_option = click.option("--records", is_flag=True, help="each line is a record, learned by itself: the same as --separator '\\n'")
 runs_dir_option = click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
 
 
@@ -61,7 +65,7 @@ def given(ctx: click.Context, knobs: Mapping[str, Knob], config: str | None = No
     levels = [_from_yaml(config)] if config else []
     for source in (ParameterSource.ENVIRONMENT, ParameterSource.COMMANDLINE):
         here = {name: knob for name, knob in knobs.items() if ctx.get_parameter_source(name) == source}
-        levels.append({name: knob.parse(ctx.params[name], _place(ctx, knob, source)) for name, knob in here.items()})
+        levels.append({name: knob.parse(_typed(knob, ctx.params[name]), _place(ctx, knob, source)) for name, knob in here.items()})
     for level in levels:
         if level.get("minutes") and level.get("steps"):
             raise ConfigError(f"minutes and steps: {level['minutes']:g} and {level['steps']} are both given; give one of them")
@@ -70,6 +74,25 @@ def given(ctx: click.Context, knobs: Mapping[str, Knob], config: str | None = No
                 values.pop(other, None)
         values |= level
     return values
+
+
+def given_for_run(ctx: click.Context, corpus: tuple[str, ...], records: bool, config: str | None) -> dict[str, Any]:
+    """The knobs of a run that somebody set, ``--records`` as the separator that it stands for.
+
+    Raises:
+        ConfigError: a value is not possible, or another separator is given beside ``--records``, in the same place.
+    """
+    values = given(ctx, run_knobs(), config)
+    flag, separator = (ctx.get_parameter_source(name) for name in ("records", "separator"))
+    if records and flag == separator and values["separator"] != LINE:
+        raise ConfigError(f"records and separator: --records takes a line for a record, and {values['separator']!r} is given too; give one")
+    if records and separator != ParameterSource.COMMANDLINE:  # a flag goes before the environment, and both before YAML
+        values["separator"] = LINE
+    return values | ({"corpus": corpus} if corpus else {})
+
+
+def _typed(knob: Knob, text: str) -> str:
+    return unescaped(text) if knob.escaped else text
 
 
 def _place(ctx: click.Context, knob: Knob, source: ParameterSource) -> str:

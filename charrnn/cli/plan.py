@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from charrnn.cli.options import given, knob_options, spelled
+from charrnn.cli.options import given_for_run, knob_options, records_option, spelled
 from charrnn.cli.say import tell
 from charrnn.config import run_knobs
 
@@ -16,10 +16,11 @@ from charrnn.config import run_knobs
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("corpus", nargs=-1, metavar="[PATH]...")
 @knob_options(run_knobs())
+@records_option
 @click.option("-c", "--config", metavar="FILE", help="a YAML file of knobs; flags and environment go before it")
 @click.option("--json", "as_json", envvar="CHARRNN_PLAN_JSON", is_flag=True, help="one JSON object: what was found and what is advised")
 @click.pass_context
-def plan(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, as_json: bool, **_: Any) -> None:
+def plan(ctx: click.Context, /, corpus: tuple[str, ...], records: bool, config: str | None, as_json: bool, **_: Any) -> None:
     """What `charrnn train` with the same words would do, and why; nothing is trained or written.
 
     A few steps are timed on this machine. Any knob that is given stands, the rest is planned around it.
@@ -28,12 +29,11 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, as_
       charrnn plan my.txt
       charrnn plan my.txt --minutes 30 --hidden-size 512
     """
-    values = given(ctx, run_knobs(), config)
-    if corpus:
-        values["corpus"] = corpus
+    values = given_for_run(ctx, corpus, records, config)
     from charrnn.cli.progress import in_words
     from charrnn.training.launch import prepare
     from charrnn.training.plan import survey
+    from charrnn.training.trainer import layout
 
     resolved, found, advice = prepare(values, None, tell, time.monotonic())
     about = survey(found)
@@ -44,15 +44,18 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, as_
         click.echo(json.dumps({"corpus": about, "yardstick": nats, "advice": numbers, "knobs": flat}))
         return
     model, train = resolved.model, resolved.train
-    passes = (train.steps or 0) * train.batch_size * train.sequence_length / len(found.train)
+    passes = (train.steps or 0) * layout(resolved, found).symbols_per_step / len(found.train)
     ends = train.patience is not None and train.eval_every is not None and len(found.val) > 0
     sooner = "; it ends sooner where the validation loss turns" if ends else ""
     where = "it" if about["surveyed"] == about["characters"] else f"its first {about['surveyed']:,} characters"
+    in_records = f" in {about['records']:,} records" if "records" in about else ""
+    kind = "records" if in_records else "lines of 20 characters or more"
+    batches = f"{train.batch_size} records" if in_records else f"{train.batch_size} x {train.sequence_length}"
     lines = [
-        f"text: {about['characters']:,} characters, {about['symbols']} symbols ({about['rare']} of them fewer than 10 times); "
-        f"{about['repeated']:.1%} of {where} are lines of 20 characters or more that stood there before",
+        f"text: {about['characters']:,} characters{in_records}, {about['symbols']} symbols ({about['rare']} of them fewer than 10 times); "
+        f"{about['repeated']:.1%} of {where} are {kind} that stood there before",
         f"network: {model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
-        f"copy window {spelled(model.copy_window)}; batches of {train.batch_size} x {train.sequence_length}, "
+        f"copy window {spelled(model.copy_window)}; batches of {batches}, "
         f"{train.precision} on {train.device}",
         f"length: {train.steps:,} steps, {passes:.1f} passes over the text{sooner}",
         f"memory: about {advice.memory / 1e6:,.0f} MB",
@@ -72,4 +75,5 @@ def _train(ctx: click.Context, corpus: tuple[str, ...], config: str | None) -> s
     """The command that does what was planned, with the flags that were given."""
     knobs = [knob for name, knob in run_knobs().items() if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE]
     flags = [word for knob in knobs for word in (knob.flag, ctx.params[knob.name])]
+    flags += ["--records"] if ctx.params["records"] else []
     return shlex.join(["charrnn", "train", *corpus, *flags, *(["--config", config] if config else [])])

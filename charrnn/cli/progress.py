@@ -24,9 +24,9 @@ class Progress:
     """Shows the reports of one run."""
 
     def __init__(self, trainer: Trainer) -> None:
-        knobs = trainer.config.train
-        self.per_step = knobs.batch_size * knobs.sequence_length
+        self.per_step = round(trainer.layout.symbols_per_step)
         self.held_out = len(trainer.corpus.judged)
+        self.how = "record by record" if trainer.corpus.vocabulary.records else "in one stream"
         self.terminal = sys.stderr.isatty()
         self.loss = math.nan
         self.begin, self.first_step, self.said = time.monotonic(), trainer.step, time.monotonic()
@@ -61,7 +61,7 @@ class Progress:
         if report.turned and report.step < report.steps:
             self.say("the validation loss has turned: more steps would only learn the text by heart, so the run ends here")
         if (report.turned or report.step == report.steps) and self.held_out:
-            self.say(f"reading the {self.held_out:,} held-out characters in one stream")
+            self.say(f"reading the {self.held_out:,} held-out characters {self.how}")
 
     def say(self, line: str) -> None:
         """A line of its own, above the bar where there is one."""

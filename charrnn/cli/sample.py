@@ -1,29 +1,31 @@
 """charrnn sample: write new text. Needs no PyTorch, but for --adapt-to."""
 
-import json
 import os
-import re
-import secrets
+import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a second thread for each character costs more than it gives
 
 from charrnn.cli.options import given, knob_options, runs_dir_option
+from charrnn.cli.records import records_options, write_records
 from charrnn.cli.say import tell
+from charrnn.cli.written import json_line, show
 from charrnn.config import DataConfig, knobs
-from charrnn.corpus.reading import STDIN, read_known, read_stdin
-from charrnn.errors import CheckpointError, ConfigError, CorpusError, GenerationError
-from charrnn.files import not_written, write_file
+from charrnn.corpus.reading import STDIN, read, read_stdin
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.escapes import unescaped
 from charrnn.generation.sampling import Sampler
-from charrnn.text_model import LENGTH, Sample, TextModel, load
-
-ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
+from charrnn.generation.session import LENGTH, Session
+from charrnn.generation.settings import seed_of
+from charrnn.text_model import TextModel, load
 
 
 class WholeString(click.types.StringParamType):
@@ -36,7 +38,14 @@ class WholeString(click.types.StringParamType):
 @click.argument("run", required=False)
 @click.option("-p", "--prompt", default="", help="text that the network reads first")
 @click.option("--prompt-file", metavar="FILE", help="read the prompt from a file, exactly as it is; - is standard input")
-@click.option("-n", "--length", type=click.IntRange(0, 10**9), default=LENGTH, show_default=True, help="new characters to write")
+@click.option(
+    "-n",
+    "--length",
+    type=click.IntRange(0, 10**9),
+    default=LENGTH,
+    show_default=True,
+    help="new characters to write; of a record, the most that it may have, its prompt counted  [of a record: by the corpus]",
+)
 @knob_options(knobs(Sampler))
 @click.option(
     "-s",
@@ -45,14 +54,32 @@ class WholeString(click.types.StringParamType):
     help="the same seed and settings write the same text  [default: another each time, shown]",
 )
 @click.option(
-    "--num-samples", type=click.IntRange(1, 10**6), default=1, show_default=True, help="how many texts; the i-th has seed + i - 1"
+    "--num-samples",
+    type=click.IntRange(1, 10**6),
+    default=1,
+    show_default=True,
+    help="how many texts, the i-th with seed + i - 1; or how many records, one after another",
 )
+@click.option("--bias", multiple=True, type=WholeString(), metavar="CHARS=X", help="add X nats to each of these characters; several times")
+@click.option("--ban", default="", metavar="CHARS", help="never write these characters")
 @click.option(
     "--stop",
     multiple=True,
     type=WholeString(),
     metavar="STRING",
     help="end before this string; may be given several times; \\n, \\r, \\t, \\\\ are newline, return, tab, backslash",
+)
+@click.option(
+    "--until",
+    metavar="sentence|line|paragraph|STRING",
+    help="go on past --length to the end of a sentence, line or paragraph, or this string",
+)
+@click.option(
+    "--best-of",
+    type=click.IntRange(1, 10**4),
+    default=1,
+    show_default=True,
+    help="write so many, and show the one with the highest log-probability per character",
 )
 @click.option(
     "--unknown",
@@ -66,6 +93,9 @@ class WholeString(click.types.StringParamType):
     metavar="FILE",
     help="lean the model toward this text first: it learns from it, once; the run is not changed; needs PyTorch",
 )
+@click.option("--save-state", metavar="FILE", help="keep in a file where the story stands, once it is written")
+@click.option("--load-state", metavar="FILE", help="go on with a story that was kept so, as if it had not stopped; settings go with it")
+@records_options
 @click.option("--hide-prompt", is_flag=True, help="show the new text alone")
 @click.option("-o", "--output", metavar="FILE", help="write into a file, once all is written; - is standard output")
 @click.option(
@@ -73,67 +103,113 @@ class WholeString(click.types.StringParamType):
     "as_json",
     envvar="CHARRNN_SAMPLE_JSON",
     is_flag=True,
-    help="one JSON object a line: text, prompt, seed, settings, adapt_to, model, log_probability",
+    help="one JSON object a line: text, prompt, seed, settings, adapt_to, model, log_probability; of a record its number too",
 )
 @runs_dir_option
 @click.pass_context
-def sample(
-    ctx: click.Context,
-    /,
-    run: str | None,
-    prompt: str,
-    prompt_file: str | None,
-    length: int,
-    seed: int | None,
-    num_samples: int,
-    stop: tuple[str, ...],
-    unknown: str,
-    adapt_to: str | None,
-    hide_prompt: bool,
-    output: str | None,
-    as_json: bool,
-    runs_dir: str,
-    **_: Any,
-) -> None:
+def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any) -> None:
     """Write new text: RUN is a run's name, its directory, or a checkpoint's; without it, the newest run.
 
-    A run stands for its best checkpoint by validation loss.
+    A run stands for its best checkpoint by validation loss. A model that was trained on records writes whole records, one a line.
 
     \b
       charrnn sample --temperature 0.7 --prompt "Once "
-      charrnn sample shakespeare --length 2000 --seed 7 --output story.txt
-      charrnn sample places --stop '\\n' --num-samples 20
+      charrnn sample shakespeare --length 2000 --until sentence --seed 7 --output story.txt
+      charrnn sample names --num-samples 50 --unique --new
+      charrnn sample story --save-state today.state; charrnn sample story --load-state today.state
     """
-    settings = given(ctx, knobs(Sampler))
-    stop = tuple(re.sub(r"\\([nrt\\])", lambda found: ESCAPES[found[1]], _typed(each)) for each in stop)
-    if prompt_file == adapt_to == STDIN:
+    asked = SimpleNamespace(**options, settings=_settings(ctx, options["bias"], options["ban"]), given=_given_names(ctx))
+    asked.stop = tuple(unescaped(_typed(each)) for each in asked.stop)
+    asked.until = asked.until and unescaped(_typed(asked.until))
+    if asked.prompt_file == asked.adapt_to == STDIN:
         raise ConfigError("prompt_file and adapt_to: both read standard input; give a file for one of them")
-    prompt = _prompt(_typed(prompt), prompt_file)
-    if output not in (None, "-") and not Path(str(output)).parent.is_dir():
-        raise ConfigError(f"--output: there is no directory {Path(str(output)).parent}; make it, or give another --output")
+    asked.prompt = _prompt(_typed(asked.prompt), asked.prompt_file)
+    if asked.output not in (None, "-") and not Path(asked.output).parent.is_dir():
+        raise ConfigError(f"--output: there is no directory {Path(asked.output).parent}; make it, or give another --output")
     model = load(run, runs_dir=runs_dir)
-    prompt, changes = model.vocabulary.repair(prompt, unknown)
-    if adapt_to is not None:
-        model, more = _adapted(model, adapt_to, unknown)
+    _check_together(asked.given, model)
+    asked.prompt, changes = model.vocabulary.repair(asked.prompt, asked.unknown)
+    if asked.adapt_to is not None:
+        model, more = _adapted(model, asked.adapt_to, asked.unknown)
         changes += more
-    sampler = model.sampler(**settings)
-    seed = secrets.randbelow(2**32) if seed is None else seed
-    model.stream(prompt, length=length, seed=seed, stop=stop, **settings)  # refuses what is not possible before anything is said
-    _tell(model, seed, num_samples, changes)
-    asked = {"length": length, "stop": list(stop)} | {name: getattr(sampler, name) for name in knobs(Sampler)}
-    to_stdout, kept = output in (None, "-"), list[str]()
-    for number in range(num_samples):
-        how: dict[str, Any] = {"length": length, "seed": seed + number, "stop": stop} | settings
-        if as_json:
-            pieces: Iterable[str] = [_json_line(model.sample(prompt, **how), prompt, asked, adapt_to, model)]
-        else:
-            pieces = chain([] if hide_prompt else [prompt], model.stream(prompt, **how), ["\n"])
-        if to_stdout:
-            _show(pieces)
-        else:
-            kept.extend(pieces)
-    if not to_stdout:
-        _write(Path(str(output)), "".join(kept).encode())
+    asked.seed = seed_of(asked.seed)
+    write = write_records if model.vocabulary.records else _go_on if {"save_state", "load_state"} & asked.given else _write_texts
+    who, pieces = write(model, asked)  # refuses what is not possible before anything is said
+    for line in (*changes, who):
+        tell(line)
+    show(pieces, asked.output)
+
+
+def _given_names(ctx: click.Context) -> set[str]:
+    """The options that somebody set."""
+    return {name for name in ctx.params if ctx.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)}
+
+
+def _settings(ctx: click.Context, bias: tuple[str, ...], ban: str) -> dict[str, Any]:
+    """What is set of the sampler."""
+    values: dict[str, float] = {}
+    for each in bias:
+        chars, sign, number = unescaped(_typed(each)).rpartition("=")
+        try:
+            values[chars] = values.get(chars, 0.0) + float(number)
+        except ValueError:
+            chars = ""
+        if not chars or not sign:
+            raise ConfigError(f"bias: {each!r} is not possible; give characters and a number of nats, such as --bias 'eE=-2'")
+    settings = given(ctx, knobs(Sampler))
+    if (alone := settings.keys() & {"dry_base", "dry_length"}) and settings.get("dry") is None:
+        raise ConfigError(f"{min(alone)}: it does nothing without --dry; give that too, such as --dry 1")
+    return settings | ({"bias": values} if values else {}) | ({"ban": unescaped(_typed(ban))} if ban else {})
+
+
+def _check_together(names: set[str], model: TextModel) -> None:
+    """Refuse options that do nothing with this kind of model, or with one another."""
+    if model.vocabulary.records and (wrong := names & {"stop", "until", "best_of", "save_state", "load_state"}):
+        raise ConfigError(f"{min(wrong)}: {model.path} writes records, each to its own end; leave it out")
+    if not model.vocabulary.records and (wrong := names & {"unique", "new", "accept", "max_tries", "report"}):
+        raise ConfigError(f"{min(wrong)}: {model.path} writes running text; leave it out, or train a model with --records")
+    for state in names & {"save_state", "load_state"}:
+        if wrong := names & {"stop", "best_of", "num_samples", "as_json", "adapt_to"}:
+            raise ConfigError(f"{state} and {min(wrong)}: a story that goes on is one, and ends at its --length; leave one of them out")
+
+
+def _write_texts(model: TextModel, asked: Any) -> tuple[str, Iterator[str]]:
+    """Texts, the i-th with seed + i - 1, piece by piece; and what there is to say of them first."""
+    how: dict[str, Any] = {"length": asked.length, "stop": asked.stop, "until": asked.until} | asked.settings
+    model.stream(asked.prompt, seed=asked.seed, **how)  # refuses what is not possible
+    seeds = range(asked.seed, asked.seed + asked.num_samples)
+    which = f"seed {asked.seed}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"{model.path}, {which}", chain.from_iterable(_text(model, asked, how | {"seed": seed}) for seed in seeds)
+
+
+def _text(model: TextModel, asked: Any, how: dict[str, Any]) -> Iterator[str]:
+    if asked.as_json:
+        written = model.sample(asked.prompt, best_of=asked.best_of, **how)
+        settings = {name: getattr(asked, name) for name in ("length", "stop", "until", "best_of")}
+        yield json_line(written.text, {"seed": written.seed}, settings, written.log_probability, model, asked)
+        return
+    yield "" if asked.hide_prompt else asked.prompt
+    yield from [model.generate(asked.prompt, best_of=asked.best_of, **how)] if asked.best_of > 1 else model.stream(asked.prompt, **how)
+    yield "\n"
+
+
+def _go_on(model: TextModel, asked: Any) -> tuple[str, Iterator[str]]:
+    """A story that was kept, or shall be."""
+    if asked.load_state is None:
+        session = model.session(asked.prompt, seed=asked.seed, **asked.settings)
+        return f"{model.path}, seed {asked.seed}", _story(session, asked)
+    session = model.load_session(asked.load_state, **asked.settings)
+    session = (session.fork(asked.seed) if "seed" in asked.given else session).feed(asked.prompt)
+    return f"{model.path}, going on from {asked.load_state}", _story(session, asked)
+
+
+def _story(session: Session, asked: Any) -> Iterator[str]:
+    yield "" if asked.hide_prompt else session.text  # before a prompt, what was read beyond the last boundary
+    yield from session.stream(asked.length, until=asked.until)
+    yield "\n"
+    if asked.save_state is not None:
+        session.save(asked.save_state)
+        tell(f"kept in {asked.save_state}; `--load-state {shlex.quote(asked.save_state)}` goes on")
 
 
 def _typed(text: str) -> str:
@@ -144,54 +220,14 @@ def _typed(text: str) -> str:
         return text
 
 
-def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, tuple[str, ...]]:
+def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list[str]]:
     """The model leaning toward a file, which is read as the run's corpus was; and what there is to say of the file."""
     from tqdm import tqdm
 
-    reading = read_known(file, DataConfig(**model.about["data"]), model.vocabulary, unknown)
+    reading = read([file], DataConfig(**model.about["data"]))
+    said = list(reading.notices)
     with tqdm(total=len(reading.text), unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr) as bar:
-        return model.adapted(reading.text, each=bar.update), reading.notices
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Into a file, whole or not at all; into whatever else stands there (a pipe, a device) as it comes."""
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-        else:
-            write_file(path.resolve(), data)
-    except (CheckpointError, OSError) as error:
-        why = error if isinstance(error, CheckpointError) else not_written(path, error)
-        raise GenerationError(f"--output: {why}") from None
-
-
-def _show(pieces: Iterable[str]) -> None:
-    """On stdout, each piece as it comes."""
-    if sys.stdout is None:
-        raise GenerationError("standard output is closed; give a file with --output")
-    for piece in pieces:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-
-
-def _json_line(written: Sample, prompt: str, asked: dict[str, Any], adapt_to: str | None, model: TextModel) -> str:
-    values = {
-        "text": written.text,
-        "prompt": prompt,
-        "seed": written.seed,
-        "settings": asked,
-        "adapt_to": adapt_to,
-        "model": model.sha256,
-        "log_probability": written.log_probability,
-    }
-    return json.dumps(values, ensure_ascii=False) + "\n"
-
-
-def _tell(model: TextModel, seed: int, num_samples: int, changes: list[str]) -> None:
-    for change in changes:
-        tell(change)
-    seeds = f"seed {seed}" if num_samples == 1 else f"seeds {seed} to {seed + num_samples - 1}"
-    tell(f"{model.path}, {seeds}")
+        return model.adapted(reading.text, unknown=unknown, each=bar.update, on_notice=said.append), said
 
 
 def _prompt(prompt: str, path: str | None) -> str:

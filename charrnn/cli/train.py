@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from charrnn.cli.options import given, knob_options
+from charrnn.cli.options import given_for_run, knob_options, records_option
 from charrnn.cli.say import tell
 from charrnn.cli.signals import wishes
 from charrnn.config import run_knobs
@@ -18,29 +18,31 @@ from charrnn.verdict import verdict
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("corpus", nargs=-1, metavar="[PATH]...")
 @knob_options(run_knobs())
+@records_option
 @click.option(
     "-c", "--config", metavar="FILE", help="a YAML file of knobs, such as a run's config.yaml; flags and environment go before it"
 )
 @click.option("--resume", is_flag=True, help="go on with the run of that --name or of that corpus, or else the newest, to the bit")
 @click.option("--overwrite", is_flag=True, help="delete a run of that name first")
 @click.pass_context
-def train(ctx: click.Context, /, corpus: tuple[str, ...], config: str | None, resume: bool, overwrite: bool, **_: Any) -> None:
+def train(
+    ctx: click.Context, /, corpus: tuple[str, ...], records: bool, config: str | None, resume: bool, overwrite: bool, **_: Any
+) -> None:
     """Learn to write from text files: PATH is a text file, a directory (its *.txt), a .gz file, or - for standard input.
 
     \b
       charrnn train my.txt
       charrnn train my.txt --minutes 30 --hidden-size 512 --name my-large
+      charrnn train names.txt --records
       charrnn train --resume --name my-large
 
     Ctrl-C finishes the step, saves, and stops; --resume goes on as if nothing had happened.
     """
-    values = given(ctx, run_knobs(), config)
-    if corpus:
-        values["corpus"] = corpus
+    values = given_for_run(ctx, corpus, records, config)
     with wishes() as wished:
         begin = time.monotonic()
         from charrnn.cli.progress import Progress, in_words
-        from charrnn.text_model import reports
+        from charrnn.learn import reports
         from charrnn.training.launch import launch
 
         wished.imported()
@@ -76,9 +78,11 @@ def _command(words: str, run: Run) -> str:
 
 def _first_line(trainer: Any) -> str:
     model, knobs, corpus = trainer.config.model, trainer.config.train, trainer.corpus
+    in_records = (f" in {len(corpus.lengths(part)):,} records" if corpus.vocabulary.records else "" for part in (corpus.train, corpus.val))
     size = sum(weight.numel() for weight in trainer.model.parameters())
     return (
-        f"{trainer.directory.path}: {len(corpus.train):,} characters to learn from, {len(corpus.val):,} held out, "
+        f"{trainer.directory.path}: {len(corpus.train):,} characters{next(in_records)} to learn from, "
+        f"{len(corpus.val):,}{next(in_records)} held out, "
         f"{len(corpus.vocabulary)} symbols; {model.cell} {model.num_layers} x {model.hidden_size}, {size:,} parameters, "
         f"{knobs.precision} on {knobs.device}, {knobs.threads} threads, seed {knobs.seed}"
     )

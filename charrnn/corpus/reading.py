@@ -94,28 +94,6 @@ def take(text: str | bytes, config: DataConfig) -> Reading:
     return Reading(_joined(list(_clean(texts, IN_HAND, config, notices, Counter()))), tuple(notices))
 
 
-def read_known(file: str, config: DataConfig, vocabulary: Vocabulary, unknown: str) -> Reading:
-    """A text file for a model that stands: only what its vocabulary has is left.
-
-    Args:
-        file: as ``charrnn train`` takes them.
-        config: how it is read.
-        vocabulary: the model's.
-        unknown: a character that it lacks: ``"error"``, ``"skip"`` or ``"replace"``.
-
-    Raises:
-        CorpusError, ConfigError: as ``read``, or nothing is left.
-        VocabularyError: a character is unknown.
-    """
-    reading = read([file], config)
-    if isinstance(reading.text, bytes):
-        return reading
-    text, changes = vocabulary.repair(reading.text, unknown)
-    if not text:
-        raise CorpusError(f"nothing is left of {file}: the model has seen none of its characters; give another file")
-    return Reading(text, (*reading.notices, *changes))
-
-
 def default_name(paths: Sequence[str | Path]) -> str:
     """A run's name: the stem of its first corpus file, or the directory's name."""
     if not paths:

@@ -2,15 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import recall
 from charrnn.corpus.encode import encode
+from charrnn.corpus.records import quantiles, some_records, split
 from charrnn.corpus.yardstick import Measure, measure
 from charrnn.errors import CorpusError
 from charrnn.recall import Recalled
@@ -20,10 +22,15 @@ SMALLEST = 4  # two characters to learn from, two to validate on
 MOST_JUDGED = 1_000_000  # characters
 BLOCK = 1 << 24  # symbols counted at once
 
+Tell = Callable[[str], object]
+
 
 @dataclass(frozen=True)
 class Corpus:
-    """A vocabulary and two id arrays, one-dimensional: train, and validation, the end of the text."""
+    """A vocabulary and two id arrays, one-dimensional: train, and validation: the end of the text, or some of its records.
+
+    Of records, each has the vocabulary's end behind it, and stands by itself.
+    """
 
     vocabulary: Vocabulary
     train: Ids
@@ -31,8 +38,16 @@ class Corpus:
     _recalled: dict[int, Recalled] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, text: str | bytes | Iterable[str | bytes], val_fraction: float) -> "Corpus":
-        """Encode a text, or the blocks of one, and hold out its end.
+    def of(
+        cls, text: str | bytes | Iterable[str | bytes], val_fraction: float, separator: str | None = None, tell: Tell = lambda _: None
+    ) -> "Corpus":
+        """Encode a text, or the blocks of one, and hold out its end, or a random share of its records.
+
+        Args:
+            text: str, bytes, or blocks of one of them.
+            val_fraction: that is held out.
+            separator: of records; None for running text.
+            tell: called with a sentence on whatever the user should know.
 
         Raises:
             CorpusError: too small to learn anything from.
@@ -43,6 +58,11 @@ class Corpus:
         if half := re.search("[\ud800-\udfff]", vocabulary.symbols):
             place = f"U+{ord(half[0]):04X}, at character {int(np.argmax(ids == half.start())) + 1}"
             raise CorpusError(f"the corpus holds half a surrogate pair, {place}; leave it out")
+        if separator is not None:
+            vocabulary, train, val, notices = split(vocabulary, ids, separator, val_fraction)
+            for notice in notices:
+                tell(notice)
+            return cls(vocabulary, train, val)
         num_train = min(int(len(ids) * (1 - val_fraction) + 1e-6), len(ids) - 2) if val_fraction else len(ids)
         return cls(vocabulary, ids[:num_train], ids[num_train:])
 
@@ -59,8 +79,34 @@ class Corpus:
 
     @property
     def judged(self) -> Ids:
-        """What a finished model is judged on: the validation part, of a very long one its beginning."""
-        return self.val[:MOST_JUDGED]
+        """What a finished model is judged on: the validation part, of a very long one its beginning, or some of its records."""
+        return self.beginning(MOST_JUDGED)
+
+    def beginning(self, most: int) -> Ids:
+        """The first symbols of the validation part, about so many at most; of records some of them all, evenly spread."""
+        return some_records(self.val, self.vocabulary.end, most) if self.vocabulary.records else self.val[:most]
+
+    def learned(self, most: int) -> Ids:
+        """The last symbols of the training part, about so many at most; of records some of them all, evenly spread."""
+        return some_records(self.train, self.vocabulary.end, most) if self.vocabulary.records else self.train[-most:]
+
+    def lengths(self, ids: Ids) -> NDArray[np.int64]:
+        """Of records in a part, how many symbols each has, its end not counted."""
+        return np.diff(np.flatnonzero(ids == self.vocabulary.end), prepend=-1) - 1
+
+    @cached_property
+    def of_records(self) -> dict[str, Any] | None:
+        """Of records: how many there are, and how long, without their end."""
+        if not self.vocabulary.records:
+            return None
+        train, val = self.lengths(self.train), self.lengths(self.val)
+        return {"train": len(train), "val": len(val), "lengths": quantiles([*train.tolist(), *val.tolist()])}
+
+    def records(self) -> Iterator[str]:
+        """The texts of all records, of both parts."""
+        for part in (self.train, self.val):
+            for record in np.split(part, np.flatnonzero(part == self.vocabulary.end) + 1)[:-1]:
+                yield self.vocabulary.decode(record[:-1])
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -74,16 +120,18 @@ class Corpus:
     def recalled(self, window: int | None) -> Recalled | None:
         """What ``recall`` finds in the training part, worked out once; None for no window."""
         if window is not None and window not in self._recalled:
-            self._recalled[window] = recall.Recalled(self.train, window, len(self.vocabulary))
+            self._recalled[window] = recall.Recalled(self.train, window, len(self.vocabulary), self.vocabulary.end)
         return None if window is None else self._recalled[window]
 
     @cached_property
     def yardstick(self) -> Measure | None:
         """The loss of a count-based model of the training part on the validation part; None without one."""
-        return measure(self.train, self.judged, len(self.vocabulary)) if len(self.val) else None
+        return measure(self.train, self.judged, len(self.vocabulary), self.vocabulary.end) if len(self.val) else None
 
     @cached_property
     def prime(self) -> int:
-        """What a network reads before a text without a prompt: a newline, else the most frequent symbol; an id."""
+        """What a network reads before a text without a prompt: a newline, else the most frequent symbol; before a record its end; an id."""
+        if self.vocabulary.records:
+            return self.vocabulary.end
         newline = self.vocabulary.newline
         return newline if newline >= 0 else int(self.counts.argmax())

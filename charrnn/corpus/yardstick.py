@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.corpus.records import some_records
 from charrnn.vocab import Ids
 
 ORDER = 7  # symbols of context, at most
@@ -53,10 +54,30 @@ class Measure:
     val_characters: int
 
 
-def measure(train: Ids, val: Ids, vocab_size: int) -> Measure:
-    """The static loss of a Yardstick on the whole validation part; of a long training part its end, which the result says."""
-    train = train[-SAMPLE:]
-    return Measure(float(-Yardstick(train, vocab_size).score(val).mean()), len(train), len(val))
+def measure(train: Ids, val: Ids, vocab_size: int, end: int = -1) -> Measure:
+    """The static loss of a Yardstick on the whole validation part; of a long training part its end, or some of its records.
+
+    Args:
+        train: (n,) what is counted.
+        val: what is predicted.
+        vocab_size: V.
+        end: of records, the symbol at the end of each; before one then stand so many of it that no count reaches into the one before.
+    """
+    train = train[-SAMPLE:] if end < 0 else some_records(train, end, SAMPLE)
+    apart, _ = _apart(train, end)
+    read, own = _apart(val, end)
+    return Measure(float(-Yardstick(apart, vocab_size).score(read)[own].mean()), len(train), len(val))
+
+
+def _apart(ids: Ids, end: int) -> tuple[Ids, NDArray[np.bool_]]:
+    """Records with ORDER ends before each in all, and which symbols are their own; a running text as it is."""
+    if end < 0:
+        return ids, np.ones(len(ids), np.bool_)
+    behind = np.append(0, np.flatnonzero(ids[:-1] == end) + 1)  # where a record begins
+    more = np.full(len(behind), ORDER - 1)
+    more[0] += 1  # before the first there is none
+    places = np.repeat(behind, more)
+    return np.insert(ids, places, end), np.insert(np.ones(len(ids), np.bool_), places, False)
 
 
 class Yardstick:

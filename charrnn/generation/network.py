@@ -12,41 +12,46 @@ v times the layer's input weights, plus both biases. What is left is one product
 and the two factors of a later layer stand side by side in one array of all the h, so nothing is joined.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn import recall
 from charrnn.config import ModelConfig
+from charrnn.recall import Memory
 from charrnn.shapes import GATES, check_shapes
 
 Array = NDArray[np.float32]
+Index = tuple[Any, ...]
 HALF = np.float32(0.5)
 ONE = np.float32(1)
 
 
 class State(NamedTuple):
-    """What the network remembers: ``h`` (..., L·H), for an LSTM ``c`` of the same shape, with a copy window what it read.
+    """What the network remembers: ``h`` (..., L·H), for an LSTM ``c`` of the same shape, and what each of its streams has read.
 
-    ``read`` and ``matched`` (..., W) are those of ``recall.remember``; what a network does not have is empty.
+    ``c`` is empty for other cells, and ``memories`` without a copy window.
     """
 
     h: Array
     c: Array
-    read: NDArray[Any]
-    matched: NDArray[Any]
+    memories: tuple[Memory, ...]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer's weights, laid out for stepping."""
+    """One layer's weights, laid out for stepping, and where things stand: made once, since slices take time."""
 
     table: Array  # (V, G·H)
     recurrent: Array  # (H or 2H, G·H)
     bias: Array  # (H,) what a GRU adds inside its reset gate; empty for other cells
+    here: Index  # its part of all the h
+    below: Index  # and that with the part of the layer below
+    blocks: tuple[Index, ...]  # of the gates (..., G·H)
+    gated: Index  # all of these but the last
 
 
 def _sigmoid_by_tanh(blocks: list[Array]) -> list[Array]:
@@ -61,18 +66,18 @@ def _lstm_blocks(blocks: list[Array]) -> list[Array]:
 
 def _lstm_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
     """Hochreiter and Schmidhuber 1997, with a forget gate; h and c are written in place."""
-    H = h.shape[-1]
-    gates = below @ layer.recurrent  # (..., 4H)
+    gates = np.dot(below, layer.recurrent)  # (..., 4H); less ado than @ for a vector
     gates += row
-    np.tanh(gates, out=gates)
-    gated = gates[..., : 3 * H]
+    np.tanh(gates, gates)
+    gated = gates[layer.gated]
     gated *= HALF
     gated += HALF
-    c *= gated[..., H : 2 * H]
-    gated[..., :H] *= gates[..., 3 * H :]
-    c += gated[..., :H]
-    np.tanh(c, out=h)
-    h *= gated[..., 2 * H :]
+    i, f, o, g = [gates[block] for block in layer.blocks]
+    c *= f
+    i *= g
+    c += i
+    np.tanh(c, h)
+    h *= o
 
 
 def _gru_blocks(blocks: list[Array]) -> list[Array]:
@@ -84,9 +89,9 @@ def _gru_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> Non
     """Cho et al. 2014, the reset gate after the product: h' = (1 - z) n + z h, n = tanh(x + r (W h + b))."""
     H = h.shape[-1]
     inner = layer.recurrent[-H:]  # what multiplies h; rows above it multiply the layer below
-    product = h @ inner
+    product = np.dot(h, inner)
     if below.shape[-1] > H:
-        row = row + below[..., :-H] @ layer.recurrent[:-H]
+        row = row + np.dot(below[..., :-H], layer.recurrent[:-H])
     gated = product[..., : 2 * H]
     gated += row[..., : 2 * H]
     np.tanh(gated, out=gated)
@@ -103,7 +108,7 @@ def _gru_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> Non
 
 def _rnn_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
     """Elman 1990, with tanh."""
-    np.tanh(row + below @ layer.recurrent, out=h)
+    np.tanh(row + np.dot(below, layer.recurrent), h)
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,8 @@ class Network:
     def zero_state(self, *batch: int) -> State:
         """The state before anything was read, for one stream or, given a batch size, for so many."""
         h = np.zeros((*batch, self.num_layers * self.hidden_size), np.float32)
-        return State(h, h.copy() if self.cell.has_c else h[..., :0], *recall.blank(self.copy_window, *batch))
+        memories = tuple(Memory.of(self.copy_window) for _ in range(math.prod(batch))) if self.copy_window else ()
+        return State(h, h.copy() if self.cell.has_c else h[..., :0], memories)
 
     def step(self, idx: Any, state: State) -> tuple[Array, State]:
         """Read one symbol.
@@ -168,20 +174,24 @@ class Network:
         Returns:
             logits (V,) or (B, V) for the symbol after it, and the new state.
         """
-        H = self.hidden_size
-        h, c = state.h.copy(), state.c.copy()
-        for number, layer in enumerate(self.layers):
-            here = slice(number * H, (number + 1) * H)
-            below = h[..., max(0, number - 1) * H : (number + 1) * H]
-            self.cell.step(layer.table[idx], h[..., here], c[..., here], layer, below)
-        logits: Array = h @ self.head
-        logits += self.head_bias
-        read, matched = state.read, state.matched
+        h, c, memories = state.h.copy(), state.c.copy(), state.memories
+        for layer in self.layers:
+            self.cell.step(layer.table[idx], h[layer.here], c[layer.here], layer, h[layer.below])
         if self.copy_window:
-            read, matched = recall.remember(idx, read, matched)
-            logits, believed = logits[..., : self.vocab_size], logits[..., self.vocab_size :]  # (..., V), (..., K)
-            _raise(logits, recall.followers(read, matched), believed)
-        return logits, State(h, c, read, matched)
+            read = (int(idx),) if h.ndim == 1 else np.asarray(idx).tolist()
+            memories = tuple([memory.after(each) for memory, each in zip(memories, read, strict=True)])
+        state = State(h, c, memories)
+        return self.logits(state), state
+
+    def logits(self, state: State) -> Array:
+        """What is predicted after something was read: (V,) or (B, V)."""
+        logits: Array = np.dot(state.h, self.head)
+        logits += self.head_bias
+        if not self.copy_window:
+            return logits
+        logits, believed = logits[..., : self.vocab_size], logits[..., self.vocab_size :]  # (..., V), (..., K)
+        _raise(logits, state.memories, believed)
+        return logits
 
     def _lay_out(self, number: int, embedding: Array, weights: Mapping[str, NDArray[Any]]) -> Layer:
         w_ih, w_hh, b_ih, b_hh = (weights[f"layers.{number}.rnn.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
@@ -196,10 +206,19 @@ class Network:
         from_below = laid_out(w_ih[:, : -embedding.shape[1]])  # (G·H, H), or (G·H, 0) for layer 0
         table = embedding @ from_symbol.T + laid_out(b_ih + b_hh)
         recurrent = np.concatenate([from_below.T, laid_out(w_hh).T])
-        return Layer(np.ascontiguousarray(table, np.float32), np.ascontiguousarray(recurrent, np.float32), inner)
+        weights_ = (np.ascontiguousarray(table, np.float32), np.ascontiguousarray(recurrent, np.float32), inner)
+        places: list[Index] = [(..., slice(each * H, (each + 1) * H)) for each in range(max(G, number + 1))]
+        below: Index = (..., slice(max(0, number - 1) * H, (number + 1) * H))
+        return Layer(*weights_, places[number], below, tuple(places[:G]), (..., slice(0, (G - 1) * H)))
 
 
-def _raise(logits: Array, symbols: NDArray[Any], by: Array) -> None:
-    """Add ``by`` (..., K) to the logits of ``symbols`` (..., K), in place; of one that stands there twice, both."""
+def _raise(logits: Array, memories: Sequence[Memory], by: Array) -> None:
+    """Add ``by`` (..., K) to the logits of the symbols recalled, in place; to one that stands there twice, both."""
+    if logits.ndim == 1:
+        for symbol, each in zip(memories[0].followers, by, strict=True):
+            if symbol >= 0:
+                logits[symbol] += each
+        return
+    symbols = np.array([memory.followers for memory in memories])  # (B, K)
     there = np.nonzero(symbols >= 0)
-    np.add.at(logits, (*there[:-1], symbols[there]), by[there])
+    np.add.at(logits, (there[0], symbols[there]), by[there])

@@ -12,11 +12,14 @@ from torch.nn import functional
 
 from charrnn import recall
 from charrnn.checkpoint import Checkpoint
+from charrnn.corpus.batches import PADDING, Records
 from charrnn.errors import CheckpointError
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
 CHUNK = 1024  # characters read at once; the state goes on from chunk to chunk
+TOGETHER = 256  # records read at once, and no more than have MOST symbols
+MOST = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,23 @@ class Evaluation:
     """A loss and what it was taken on.
 
     Args:
-        characters: how many symbols were predicted.
+        characters: how many symbols were predicted; of records, the end of each among them.
         nats_per_character: their mean negative log-probability.
+        records: how many there were; 0 of a running text.
     """
 
     characters: int
     nats_per_character: float
+    records: int = 0
 
     @property
     def bits_per_character(self) -> float:
         return self.nats_per_character / math.log(2)
+
+    @property
+    def nats_per_record(self) -> float:
+        """Of a whole record, its end counted."""
+        return self.nats_per_character * self.characters / self.records
 
 
 class Cancelled(Exception):  # noqa: N818, it is no error
@@ -41,7 +51,9 @@ class Cancelled(Exception):  # noqa: N818, it is no error
 
 
 @torch.no_grad()
-def evaluate(model: CharRNN, ids: Ids, prime: int, *, lanes: int = 1, each: Callable[[int], object] = lambda _: None) -> Evaluation:
+def evaluate(
+    model: CharRNN, ids: Ids, prime: int, *, lanes: int = 1, records: bool = False, each: Callable[[int], object] = lambda _: None
+) -> Evaluation:
     """The static loss of a text, every symbol of it counted.
 
     Args:
@@ -50,8 +62,11 @@ def evaluate(model: CharRNN, ids: Ids, prime: int, *, lanes: int = 1, each: Call
         prime: id of the symbol that is read before the first.
         lanes: 1 reads the text in one stream; more cut it into so many pieces side by side, each read from a zero state
             after the symbol before it, which is faster and a little worse; what is recalled may stand in the piece before.
+        records: the text is records, each with ``prime`` behind it and read from a zero state, whatever the lanes.
         each: called with the number of characters after each chunk; what it raises ends the evaluation.
     """
+    if records:
+        return _evaluate_records(model, ids, prime, each)
     device = model.head.weight.device
     lanes = max(1, min(lanes, len(ids) // CHUNK))
     length = -(-len(ids) // lanes)
@@ -73,6 +88,33 @@ def evaluate(model: CharRNN, ids: Ids, prime: int, *, lanes: int = 1, each: Call
     finally:
         model.train(training)
     return Evaluation(len(ids), total / len(ids))
+
+
+def _evaluate_records(model: CharRNN, ids: Ids, end: int, each: Callable[[int], object]) -> Evaluation:
+    """Records of like length side by side."""
+    found = None if model.copy_window is None else recall.recall(ids, model.copy_window, end)
+    layout = Records(ids, end, TOGETHER, 0, found)
+    lengths = layout.ends - layout.starts + 1
+    order = np.argsort(lengths, kind="stable")
+    device, training, total, place = model.head.weight.device, model.training, 0.0, 0
+    model.eval()
+    try:
+        while place < len(order):
+            chosen = order[place : place + TOGETHER]
+            fitting = np.arange(1, len(chosen) + 1) * lengths[chosen] <= MOST  # of long ones fewer at once
+            chosen = chosen[: max(1, int(fitting.sum()))]
+            batch, state = layout.lay_out(chosen, len(chosen)), None
+            x, y = torch.from_numpy(batch.x).to(device), torch.from_numpy(batch.y).to(device)
+            recalled = None if batch.recalled is None else torch.from_numpy(batch.recalled).to(device)
+            for start in range(0, len(x), CHUNK):
+                here = slice(start, start + CHUNK)
+                logits, state = model(x[here], state, None if recalled is None else recalled[here])
+                total += functional.cross_entropy(logits.flatten(0, 1), y[here].flatten(), ignore_index=PADDING, reduction="sum").item()
+            place += len(chosen)
+            each(int(lengths[chosen].sum()))
+    finally:
+        model.train(training)
+    return Evaluation(len(ids), total / len(ids), len(order))
 
 
 def _recalled(padded: NDArray[np.int64], lanes: int, prime: int, window: int) -> Tensor:

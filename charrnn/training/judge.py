@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from charrnn.checkpoint import read
+from charrnn import checkpoint as checkpoints
 from charrnn.config import DataConfig
-from charrnn.corpus.reading import read_known
+from charrnn.corpus.reading import read
+from charrnn.corpus.records import encode_known
 from charrnn.training.adapt import adapt
 from charrnn.training.evaluate import Evaluation, evaluate, load_model
 
@@ -13,7 +14,7 @@ from charrnn.training.evaluate import Evaluation, evaluate, load_model
 def evaluate_file(
     path: Path, file: str, data: DataConfig, unknown: str, *, adaptive: bool = False, each: Callable[[int], object] = lambda _: None
 ) -> tuple[Evaluation, tuple[str, ...]]:
-    """The loss of a checkpoint on a text file, in one stream, and what there is to say of the file.
+    """The loss of a checkpoint on a text file, in one stream, or record by record; and what there is to say of the file.
 
     Args:
         path: the checkpoint's directory.
@@ -26,7 +27,8 @@ def evaluate_file(
     Raises:
         CharRNNError: the file or the checkpoint cannot be read, or a character is unknown.
     """
-    checkpoint = read(path)
-    reading = read_known(file, data, checkpoint.vocabulary, unknown)
-    model, ids = load_model(checkpoint, "cpu"), checkpoint.vocabulary.encode(reading.text)
-    return (adapt if adaptive else evaluate)(model, ids, checkpoint.prime, each=each), reading.notices
+    checkpoint = checkpoints.read(path)
+    reading, vocabulary = read([file], data), checkpoint.vocabulary
+    ids, changes = encode_known(vocabulary, reading.text, data.separator, unknown, file)
+    model, score = load_model(checkpoint, "cpu"), adapt if adaptive else evaluate
+    return score(model, ids, checkpoint.prime, records=vocabulary.records, each=each), (*reading.notices, *changes)

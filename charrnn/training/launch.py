@@ -11,6 +11,7 @@ from charrnn.corpus.reading import default_name
 from charrnn.corpus.store import Corpus
 from charrnn.errors import ConfigError, RunExistsError
 from charrnn.files import write_file
+from charrnn.known import write_known
 from charrnn.runs import Run
 from charrnn.training.plan import Plan, plan
 from charrnn.training.resolve import Tell, read_corpus, resolve, settle, write_config
@@ -23,8 +24,9 @@ def prepare(given: Mapping[str, Any], text: str | bytes | None, tell: Tell, star
     """The resolved configuration of a new run, its corpus, and why it is as it is."""
     config = RunConfig.from_flat(given)
     corpus = read_corpus(config, text, tell)
-    config = settle(config, corpus, tell)
-    advice = plan(config, {name for name, value in given.items() if not is_auto(name, value)}, corpus, started)
+    set_ = {name for name, value in given.items() if not is_auto(name, value)}
+    config = settle(config, set_, corpus, tell)
+    advice = plan(config, set_, corpus, started)
     for line in advice.reasons:
         tell(line)
     return resolve(config.replace(**advice.values), corpus, tell, started, advice.most_passes), corpus, advice
@@ -75,17 +77,19 @@ def launch(
         if run.path.exists() and overwrite:
             run.remove()
         made(trainer)
-        _begin(run, config)
+        _begin(run, config, corpus)
     except BaseException:
         trainer.let_go()
         raise
     return trainer
 
 
-def _begin(run: Run, config: RunConfig) -> None:
+def _begin(run: Run, config: RunConfig, corpus: Corpus) -> None:
     """The first files of a run; none where they cannot all be written."""
     try:
         write_config(run, config)
+        if corpus.vocabulary.records:
+            write_known(run.known, corpus.records())
         write_file(run.metrics, b"")
     except BaseException:
         with suppress(RunExistsError, OSError):

@@ -16,11 +16,12 @@ import numpy as np
 from charrnn.config import ModelConfig, RunConfig, run_knobs
 from charrnn.corpus.encode import IN_MEMORY
 from charrnn.corpus.store import Corpus
-from charrnn.corpus.yardstick import SAMPLE
+from charrnn.corpus.yardstick import ORDER, SAMPLE
 from charrnn.recall import WHOLE
 from charrnn.training.device import settled
 from charrnn.training.measured import MEASURED, Row
 from charrnn.training.timing import seconds_per_character
+from charrnn.training.trainer import layout
 
 PLANNED = tuple(name for name, knob in run_knobs().items() if knob.planned)
 DEFAULT_MINUTES = 5.0
@@ -44,7 +45,7 @@ class Plan:
         values: of the planned knobs.
         most_passes: over the training text, beyond which more steps harm; infinity where that was not seen.
         reasons: a line for each piece of advice.
-        expected: nats per character on the validation part; None without one.
+        expected: nats per character on the validation part; None without one, or of records, on which no such runs were measured.
         outlook: the same for other minutes.
         memory: bytes, roughly.
     """
@@ -71,7 +72,7 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
         return Plan({}, math.inf, memory=_memory(config, corpus))
     speed = _speed(config, corpus) / relative_cost(config.model)  # seconds a character at 2 x 256
     if config.train.steps is not None:
-        seconds = config.train.steps * config.train.batch_size * config.train.sequence_length * speed * relative_cost(config.model)
+        seconds = config.train.steps * layout(config, corpus).symbols_per_step * speed * relative_cost(config.model)
     else:
         seconds = (config.train.minutes or DEFAULT_MINUTES) * 60 - (time.monotonic() - started)
     passes = max(0.0, seconds) / speed / characters
@@ -83,28 +84,33 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
         values,
         most_passes(row) / relative_cost(chosen.model),
         _reasons(row, values, passes),
-        *((None, {}) if set_ else _expectations(corpus, passes, speed)),
+        *((None, {}) if set_ or corpus.vocabulary.records else _expectations(corpus, passes, speed)),
         memory=_memory(chosen, corpus),
     )
 
 
 def survey(corpus: Corpus) -> dict[str, Any]:
-    """What a text is: characters, symbols, how many of these are rare, and the share of its first ones that repeats earlier lines."""
+    """What a text is: characters, symbols, how many of these are rare, and the share of its first ones that repeats earlier lines.
+
+    Of records it is the share that repeats earlier ones, however short, and how many there are; their ends are characters and symbols.
+    """
     counts, train = corpus.counts, corpus.train[:SURVEYED]
     ids = np.concatenate([train, corpus.val[: SURVEYED - len(train)]])
-    newline = corpus.vocabulary.newline
-    ends = np.append(np.flatnonzero(ids == newline) if newline >= 0 else [], len(ids)).astype(np.int64)
+    records = corpus.vocabulary.records
+    mark, shortest = (corpus.vocabulary.end, 1) if records else (corpus.vocabulary.newline, LINE)
+    ends = np.append(np.flatnonzero(ids == mark) if mark >= 0 else [], len(ids)).astype(np.int64)
     seen: set[bytes] = set()
     repeated = start = 0
     for end in ends:
         line = ids[start:end].tobytes()
-        if end - start >= LINE:
+        if end - start >= shortest:
             repeated += int(end - start) if line in seen else 0
             seen.add(line)
         start = int(end) + 1
     rare = int(((counts > 0) & (counts < RARE)).sum())
     symbols = int((counts > 0).sum())
-    return {"characters": len(corpus), "symbols": symbols, "rare": rare, "surveyed": len(ids), "repeated": repeated / len(ids)}
+    found = {"characters": len(corpus), "symbols": symbols, "rare": rare, "surveyed": len(ids), "repeated": repeated / len(ids)}
+    return found | ({"records": sum(len(corpus.lengths(part)) for part in (corpus.train, corpus.val))} if records else {})
 
 
 def relative_cost(model: ModelConfig) -> float:
@@ -213,7 +219,8 @@ def _memory(config: RunConfig, corpus: Corpus) -> float:
     """Weights, gradients and two moments; what a step keeps for the way back; the text and what is recalled in it; or the counts."""
     H, L, E, V = config.model.hidden_size, config.model.num_layers, config.model.embedding_size, len(corpus.vocabulary)
     weights = V * E + V * L * H + _matrix_weights(config.model) + 8 * H * L
-    kept = config.train.batch_size * config.train.sequence_length * (L * 14 * H + 5 * V + 4 * E)
+    kept = layout(config, corpus).most_symbols * (L * 14 * H + 5 * V + 4 * E)
     text = min(len(corpus) * corpus.train.itemsize, IN_MEMORY) + min(len(corpus.train), WHOLE) * (12 if config.model.copy_window else 0)
-    counts = COUNTING_BYTES * min(len(corpus.train), SAMPLE) if len(corpus.val) else 0  # given back before training
+    apart = ORDER * len(corpus.lengths(corpus.train)) if corpus.vocabulary.records else 0  # what stands between records, counted too
+    counts = COUNTING_BYTES * min(len(corpus.train) + apart, SAMPLE + apart) if len(corpus.val) else 0  # given back before training
     return STARTING_BYTES + max(4 * (4 * weights + kept), counts) + text

@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 
 from charrnn.config import RunConfig
 from charrnn.config_yaml import write_yaml
-from charrnn.corpus.batches import fit
+from charrnn.corpus.batches import FEWEST, fit, fit_records
 from charrnn.corpus.reading import stream, take
+from charrnn.corpus.records import looks_like_list
 from charrnn.corpus.store import Corpus
 from charrnn.errors import ConfigError
 from charrnn.files import write_file
@@ -15,6 +16,7 @@ from charrnn.runs import Run
 from charrnn.training.device import available_threads, pick_device, pick_precision
 from charrnn.training.plan import DEFAULT_MINUTES
 from charrnn.training.timing import LONGEST_INTERVAL, steps_for
+from charrnn.training.trainer import layout
 
 EVERY = {"report_every": 100, "eval_every": 20, "save_every": 20, "sample_every": 5}  # how often in a run, where auto
 
@@ -27,18 +29,31 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
         raise ConfigError("corpus: both a path and text= are given; leave one of them out")
     notices: list[str] = []
     if text is None:
-        corpus = Corpus.of(stream(config.corpus, config.data, notices), config.data.val_fraction)
+        blocks: Iterable[str | bytes] = stream(config.corpus, config.data, notices)
     else:
         reading = take(text, config.data)
         notices.extend(reading.notices)
-        corpus = Corpus.of(reading.text, config.data.val_fraction)
+        blocks = [reading.text]
+    corpus = Corpus.of(blocks, config.data.val_fraction, config.data.separator, notices.append)
     for notice in notices:
         tell(notice)
     return corpus
 
 
-def settle(config: RunConfig, corpus: Corpus, tell: Tell) -> RunConfig:
-    """Made values: what hangs on the machine and the size of the corpus, and not on the time that there is."""
+def settle(config: RunConfig, given: Set[str], corpus: Corpus, tell: Tell) -> RunConfig:
+    """Made values: what hangs on the machine and the corpus, and not on the time that there is; ``given`` are the knobs that were set."""
+    knobs = config.train
+    fitting = _sizes_for_records(config, given, corpus, tell) if corpus.vocabulary.records else _sizes_for_text(config, corpus, tell)
+    device = pick_device(knobs.device)
+    return config.replace(
+        **fitting,
+        device=device,
+        precision=pick_precision(knobs.precision, device),
+        threads=available_threads() if knobs.threads == "auto" else knobs.threads,
+    )
+
+
+def _sizes_for_text(config: RunConfig, corpus: Corpus, tell: Tell) -> dict[str, int | None]:
     knobs = config.train
     batch_size, sequence_length = fit(len(corpus.train), knobs.batch_size, knobs.sequence_length)
     if (batch_size, sequence_length) != (knobs.batch_size, knobs.sequence_length):
@@ -46,14 +61,21 @@ def settle(config: RunConfig, corpus: Corpus, tell: Tell) -> RunConfig:
             f"{len(corpus.train):,} characters to train on are too few for batches of {knobs.batch_size} x {knobs.sequence_length}; "
             f"took --batch-size {batch_size} --sequence-length {sequence_length}"
         )
-    device = pick_device(knobs.device)
-    return config.replace(
-        batch_size=batch_size,
-        sequence_length=sequence_length,
-        device=device,
-        precision=pick_precision(knobs.precision, device),
-        threads=available_threads() if knobs.threads == "auto" else knobs.threads,
-    )
+    if looks_like_list(corpus.vocabulary, corpus.train):
+        tell("this text looks like a list, one item a line; with --records each is learned by itself, and samples are whole items")
+    return {"batch_size": batch_size, "sequence_length": sequence_length}
+
+
+def _sizes_for_records(config: RunConfig, given: Set[str], corpus: Corpus, tell: Tell) -> dict[str, int | None]:
+    asked = config.train.batch_size if "batch_size" in given else None
+    lengths = corpus.lengths(corpus.train)
+    batch_size = fit_records(lengths, asked)
+    if batch_size < (asked or FEWEST):
+        tell(
+            f"batches of {asked or FEWEST:,} records of which one has {lengths.max():,} characters take too much memory; "
+            f"took --batch-size {batch_size}; without the longest records there could be more"
+        )
+    return {"batch_size": batch_size} | ({} if "copy_window" in given else {"copy_window": None})
 
 
 def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_passes: float = math.inf) -> RunConfig:
@@ -71,7 +93,7 @@ def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_
         minutes = knobs.minutes or DEFAULT_MINUTES
         steps = steps_for(minutes * 60 - (time.monotonic() - started), config, corpus)
         tell(f"{steps:,} steps fit into --minutes {minutes:g} on this machine")
-        most = most_passes * len(corpus.train) / (knobs.batch_size * knobs.sequence_length)
+        most = most_passes * len(corpus.train) / layout(config, corpus).symbols_per_step
         if steps > most:
             steps = max(1, round(most))
             tell(

@@ -10,11 +10,12 @@ from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import RunConfig
 from charrnn.config_yaml import read_yaml_beside
-from charrnn.corpus.batches import fit
+from charrnn.corpus.batches import fit, fit_records
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.corpus.store import Corpus
 from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeError
 from charrnn.files import not_written
+from charrnn.known import write_known
 from charrnn.runs import Run, all_runs
 from charrnn.training.device import available_threads, pick_device
 from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
@@ -79,6 +80,8 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
     check_room(trainer, run.path, run.size())
     _cut_metrics(run, trainer)
     write_config(run, config)
+    if corpus.vocabulary.records and not run.known.exists():
+        write_known(run.known, corpus.records())
     tell(f"going on with {run.path} after step {trainer.step:,} of {trainer.steps:,}")
     return trainer
 
@@ -127,7 +130,9 @@ def _same_knobs(run: Run, stored: RunConfig, given: Mapping[str, Any], corpus: C
         )
     old = stored.flat()
     wanted = dict(given)
-    sizes = fit(len(corpus.train), wanted.get("batch_size", old["batch_size"]), wanted.get("sequence_length", old["sequence_length"]))
+    sizes = (wanted.get("batch_size", old["batch_size"]), wanted.get("sequence_length", old["sequence_length"]))
+    records = corpus.vocabulary.records
+    sizes = (fit_records(corpus.lengths(corpus.train), sizes[0]), sizes[1]) if records else fit(len(corpus.train), *sizes)
     wanted |= {name: size for name, size in zip(("batch_size", "sequence_length"), sizes, strict=True) if name in wanted}
     for name, value in wanted.items():
         if name not in FREE and name != "corpus" and value != old[name] and value != "auto":

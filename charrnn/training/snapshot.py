@@ -23,7 +23,7 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of the optimizer, for each weight
 
 def snapshot(trainer: Trainer, val_loss: float | None = None) -> Checkpoint:
     """The run as it stands; its validation loss where one was taken with this step."""
-    corpus, lanes, state = trainer.corpus, trainer.lanes, trainer.state
+    corpus, state = trainer.corpus, trainer.state
     assert state is not None
     moments = {
         f"optimizer.{part}.{name}": to_array(trainer.optimizer.state[weight][part])
@@ -45,7 +45,8 @@ def snapshot(trainer: Trainer, val_loss: float | None = None) -> Checkpoint:
             "data": asdict(trainer.config.data),
             "train_characters": len(corpus.train),
             "val_characters": len(corpus.val),
-            "epochs": trainer.step / lanes.steps_per_epoch,
+            "epochs": trainer.step / trainer.layout.steps_per_epoch,
+            "records": corpus.of_records,
             "yardstick": asdict(corpus.yardstick) if corpus.yardstick else None,
         },
         trainer={

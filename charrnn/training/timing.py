@@ -23,13 +23,14 @@ OVERHEAD = 0.15  # seconds to write a checkpoint and draw a sample, with each va
 
 
 def seconds_per_character(config: RunConfig, corpus: Corpus) -> float:
-    """What a character of training takes, by a few steps; the caller sees to threads and determinism.
+    """What a character of training takes, by a few steps; of records, one that is read; the caller sees to threads and determinism.
 
     Args:
         config: resolved.
         corpus: what is read.
     """
-    return _seconds_per_step(Trainer(config, corpus, run=None), SHORTEST) / (config.train.batch_size * config.train.sequence_length)
+    copy = Trainer(config, corpus, run=None)
+    return _seconds_per_step(copy, SHORTEST) / copy.layout.symbols_per_step
 
 
 def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
@@ -66,24 +67,26 @@ def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
 
 
 def _seconds_per_step(copy: Trainer, longest: float) -> float:
-    """The median, which a busy moment of the machine does not move."""
+    """The median, which a busy moment of the machine does not move; a step of long records counts as several of short ones."""
     for _ in range(WARMUP_STEPS):
         copy.train_step()
-    times = [time.perf_counter()]
+    first, times = copy.step, [time.perf_counter()]
     while len(times) == 1 or times[-1] - times[0] < longest:
         copy.train_step()
         times.append(time.perf_counter())
-    return statistics.median(after - before for before, after in itertools.pairwise(times))
+    lengths = [len(copy.layout.batch(step).x) for step in range(first, copy.step)]
+    rates = [(after - before) / length for (before, after), length in zip(itertools.pairwise(times), lengths, strict=True)]
+    return statistics.median(rates) * copy.layout.mean_length
 
 
 def _seconds_to_validate(copy: Trainer) -> tuple[float, float]:
     """For one validation while training, and for the whole text in one stream at the end."""
-    val, prime = copy.corpus.judged, copy.corpus.prime
+    val, prime, records = copy.corpus.judged, copy.corpus.prime, copy.corpus.vocabulary.records
     if not len(val):
         return 0.0, 0.0
     begin = time.perf_counter()
     copy.validate()
     middle = time.perf_counter()
-    piece = val[:TIMED_CHARACTERS]
-    evaluate(copy.model, piece, prime)
+    piece = copy.corpus.beginning(TIMED_CHARACTERS)
+    evaluate(copy.model, piece, prime, records=records)
     return middle - begin, (time.perf_counter() - middle) * len(val) / len(piece)

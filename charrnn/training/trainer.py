@@ -21,17 +21,18 @@ from torch.nn import functional
 
 from charrnn import checkpoint as checkpoints
 from charrnn.config import RunConfig
-from charrnn.corpus.batches import PADDING, Lanes
+from charrnn.corpus.batches import PADDING, Lanes, Layout, Records
 from charrnn.corpus.store import Corpus
 from charrnn.errors import CheckpointError, DivergedError, RunExistsError
 from charrnn.files import Held, not_written
 from charrnn.runs import Run
 from charrnn.training.device import autocast, settled
-from charrnn.training.evaluate import Cancelled, evaluate, load_model
+from charrnn.training.evaluate import Cancelled, Evaluation, evaluate, load_model
 from charrnn.training.model import CharRNN
 from charrnn.training.report import Report
 from charrnn.training.schedule import learning_rate
 from charrnn.training.snapshot import not_a_number, snapshot, to_array
+from charrnn.vocab import Ids
 
 BETAS = (0.9, 0.99)  # the second is shorter than Adam's 0.999: runs of minutes have few steps
 EVAL_CHARACTERS = 50_000  # the most that a validation while training reads
@@ -55,8 +56,7 @@ class Trainer:
         self.steps, self.threads, self.device = knobs.steps, knobs.threads, knobs.device
         self.step = 0
         self.stop_requested = self.save_requested = False
-        recalled = corpus.recalled(config.model.copy_window)
-        self.lanes = Lanes(corpus.train, knobs.batch_size, knobs.sequence_length, knobs.seed, recalled)
+        self.layout = layout(config, corpus)
         self.model = CharRNN(config.model, len(corpus.vocabulary), knobs.seed).to(self.device)
         self.optimizer = _optimizer(self.model, knobs.weight_decay)
         self.state: Tensor | None = None  # (L, P, B, H)
@@ -128,17 +128,22 @@ class Trainer:
     def validate(self) -> float:
         """Static loss of the validation text's beginning, over parallel lanes; leaves no trace."""
         with autocast(self.device, self.config.train.precision):
-            return evaluate(self.model, self.corpus.val[:EVAL_CHARACTERS], self.corpus.prime, lanes=EVAL_LANES).nats_per_character
+            return self._evaluate(self.model, self.corpus.beginning(EVAL_CHARACTERS), lanes=EVAL_LANES).nats_per_character
+
+    def _evaluate(self, model: CharRNN, ids: Ids, **how: Any) -> Evaluation:
+        return evaluate(model, ids, self.corpus.prime, records=self.corpus.vocabulary.records, **how)
 
     def weights(self) -> dict[str, Any]:
         """A copy of the weights, by name, as NumPy arrays in float32."""
         return {name: to_array(value) for name, value in self.model.state_dict().items()}
 
     def _loss(self) -> tuple[Tensor, Tensor]:
-        batch = self.lanes.batch(self.step)
+        batch = self.layout.batch(self.step)
         x, y = torch.from_numpy(batch.x).to(self.device), torch.from_numpy(batch.y).to(self.device)  # (T, B)
         state = self.state
-        if state is not None and batch.fresh.any():
+        if batch.fresh.all():
+            state = None
+        elif state is not None and batch.fresh.any():
             state = state * torch.from_numpy(~batch.fresh).to(self.device)[:, None]  # (L, P, B, H) * (B, 1)
         self.model.train()
         self.model.seed_dropout(_mix(self.config.train.seed, self.step))
@@ -159,7 +164,7 @@ class Trainer:
         if val_loss is not None:
             best = self.directory.best_val_loss()  # which reads files, so not at every step
             better = val_loss < best
-            if better or self.step < self.lanes.steps_per_epoch:  # what has not been read once cannot be known by heart
+            if better or self.step < self.layout.steps_per_epoch:  # what has not been read once cannot be known by heart
                 self.stale = 0
             elif val_loss > WORSE * best:
                 self.stale += 1
@@ -214,10 +219,10 @@ class Trainer:
         """The loss of what is judged in one stream, read by the best checkpoint, in fp32."""
         assert self.directory is not None
         found = checkpoints.read(self.directory.best())
-        model, prime = load_model(found, self.device), self.corpus.prime
+        model = load_model(found, self.device)
         try:
-            final = evaluate(model, self.corpus.judged, prime, each=self._cancel)
-            learned = evaluate(model, self.corpus.train[-EVAL_CHARACTERS:], prime, each=self._cancel)
+            final = self._evaluate(model, self.corpus.judged, each=self._cancel)
+            learned = self._evaluate(model, self.corpus.learned(EVAL_CHARACTERS), each=self._cancel)
         except Cancelled:
             return  # the run is whole but for this line; going on with it writes it
         line = {"step": found.about["step"], "final_val_loss": final.nats_per_character, "characters": final.characters}
@@ -256,6 +261,14 @@ class Trainer:
         last = self.directory.steps()[-1:] if self.directory else []
         good = f"the last good checkpoint is {last[0]}" if last else "no checkpoint was saved yet"
         return f"{good}; train again with a smaller --learning-rate (a third of it) or --clip-norm, or with --precision fp32"
+
+
+def layout(config: RunConfig, corpus: Corpus) -> Layout:
+    """The training part laid out for a configuration: Records of records, else Lanes."""
+    knobs, recalled = config.train, corpus.recalled(config.model.copy_window)
+    if corpus.vocabulary.records:
+        return Records(corpus.train, corpus.vocabulary.end, knobs.batch_size, knobs.seed, recalled)
+    return Lanes(corpus.train, knobs.batch_size, knobs.sequence_length, knobs.seed, recalled)
 
 
 def _optimizer(model: CharRNN, weight_decay: float) -> torch.optim.AdamW:

@@ -172,7 +172,9 @@ def test_a_file_of_which_nothing_is_known_is_one_line(tmp_path: Path) -> None:
     path.write_text("€€€")
     result = call("evaluate", "corpus", str(path), "--unknown", "skip")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == f"Error: nothing is left of {path}: the model has seen none of its characters; give another file\n"
+    assert (
+        result.stderr == f"Error: nothing is left of {path}: it is empty, or the model has seen none of its characters; give another one\n"
+    )
 
 
 @pytest.mark.parametrize("args", [[], ["corpus"]])

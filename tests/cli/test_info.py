@@ -122,9 +122,10 @@ def about(run: str, step: int) -> dict[str, Any]:
         "unit": "char", "vocab_size": 21, "symbols": "\n ,.;Nabcdehiklmnostw", "sha256": sha256(path),
         "final_val_loss": lines(run)[-1]["final_val_loss"] if step == 4 else None, "charrnn": charrnn.__version__,
         "corpus": ["corpus.txt"], "epochs": step / 10, "parameters": parameters(path), "step": step, "steps": 4, "trained_steps": 4,
-        "train_characters": 831, "val_characters": 93, "val_loss": lines(run)[step - 1]["val_loss"],
+        "train_characters": 831, "val_characters": 93, "val_loss": lines(run)[step - 1]["val_loss"], "records": None,
         "data": {
-            "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "unit": "char", "val_fraction": 0.1,
+            "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "separator": None, "unit": "char",
+            "val_fraction": 0.1,
         },
     }  # fmt: skip
 

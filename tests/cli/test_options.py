@@ -35,6 +35,7 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "encoding_errors": ("replace", "replace"),
     "newlines": ("lf", "lf"),
     "normalize": ("nfc", "nfc"),
+    "separator": (";", ";"),
     "val_fraction": ("0.25", 0.25),
     "cell": ("gru", "gru"),
     "hidden_size": ("3", 3),

@@ -313,7 +313,19 @@ def test_json_is_one_object_a_line_with_these_keys(model: charrnn.TextModel) -> 
             "text": written.text,
             "prompt": "the ",
             "seed": 3 + number,
-            "settings": {"length": 30, "stop": ["zz"], "temperature": 0.8, "top_k": 5, "top_p": None, "min_p": None},
+            "settings": {
+                "length": 30,
+                "stop": ["zz"],
+                "until": None,
+                "best_of": 1,
+                "temperature": 0.8,
+                "top_k": 5,
+                "top_p": None,
+                "min_p": None,
+                "dry": None,
+                "dry_base": 1.2,
+                "dry_length": 16,
+            },
             "adapt_to": None,
             "model": hashlib.sha256(Path(f"{STEP}/model.safetensors").read_bytes()).hexdigest(),
             "log_probability": written.log_probability,
@@ -523,3 +535,85 @@ def test_json_keeps_characters_as_they_are(foreign: Path) -> None:
 def test_a_stop_string_is_spelled_with_these_escapes(given: str, meant: str, model: charrnn.TextModel) -> None:
     result = call("sample", "--json", "-n", "1", "--stop", given)
     assert json.loads(result.stdout)["settings"]["stop"] == [meant]
+
+
+# Steering
+
+
+def test_bias_and_ban_are_those_of_python(model: charrnn.TextModel) -> None:
+    result = call("sample", "-n", "200", "-s", "3", "--bias", "ti=2.5", "--bias", "=e=-1", "--ban", "o\\n", "--unknown", "skip")
+    assert result.exit_code != 0  # the corpus has no =
+    result = call("sample", "-n", "200", "-s", "3", "--bias", "ti=2.5", "--bias", "e=-1", "--ban", "o\\n")
+    assert result.stdout == model.generate(length=200, seed=3, bias={"ti": 2.5, "e": -1}, ban="o\n") + "\n"
+    assert "o" not in result.stdout
+    found = json.loads(call("sample", "-n", "20", "-s", "3", "--bias", "ti=2.5", "--ban", "o", "--json").stdout)
+    assert (found["settings"]["bias"], found["settings"]["ban"]) == ({"ti": 2.5}, "o")
+    assert model.generate(found["prompt"], seed=3, **found["settings"]) == found["text"]
+
+
+@pytest.mark.parametrize("value", ["e", "=3", "e=", "e=x", ""])
+def test_a_bias_that_is_none_is_a_usage_error(value: str, model: charrnn.TextModel) -> None:
+    result = call("sample", "--bias", value)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: bias: {value!r} is not possible; give characters and a number of nats, such as --bias 'eE=-2'\n"
+
+
+def test_until_goes_on_to_the_boundary_and_spells_newlines(model: charrnn.TextModel) -> None:
+    for until, meant in (("line", "line"), ("e", "e"), ("l\\n", "l\n"), ("\\n", "\n")):
+        result = call("sample", "-n", "30", "-s", "3", "-t", "1.5", "--until", until)
+        assert result.stdout == model.generate(length=30, seed=3, temperature=1.5, until=meant) + "\n"
+        assert len(result.stdout) > 31
+
+
+def test_best_of_shows_the_likeliest_of_so_many(model: charrnn.TextModel) -> None:
+    result = call("sample", "-n", "30", "-s", "3", "-t", "1.5", "--best-of", "12")
+    texts = [model.sample(length=30, seed=3, temperature=1.5, best_of=number) for number in range(1, 13)]
+    scores = [each.log_probability for each in texts]
+    assert scores == sorted(scores)  # of texts of one length: more to choose from is never worse
+    assert scores[-1] > scores[0]
+    assert result.stdout == texts[-1].text + "\n"
+    assert json.loads(call("sample", "-n", "30", "-s", "3", "-t", "1.5", "--best-of", "12", "--json").stdout)["text"] == texts[-1].text
+
+
+def test_a_story_that_was_kept_goes_on_as_if_it_had_not_stopped(model: charrnn.TextModel, tmp_path: Path) -> None:
+    state = str(tmp_path / "a state")
+    whole = model.generate("the ", length=90, seed=3, temperature=1.1)
+    first = call("sample", "-p", "the ", "-n", "30", "-s", "3", "-t", "1.1", "--save-state", state)
+    assert first.stdout == f"the {whole[:30]}\n"
+    assert first.stderr == f"{STEP}, seed 3\nkept in {state}; `--load-state '{state}'` goes on\n"
+    second = call("sample", "-n", "20", "--load-state", state, "--save-state", state)
+    assert second.stdout == f"{whole[30:50]}\n"
+    assert second.stderr.startswith(f"{STEP}, going on from {state}\n")
+    third = call("sample", "-n", "40", "--load-state", state)
+    assert third.stdout == f"{whole[50:]}\n"
+    assert call("sample", "-n", "40", "--load-state", state).stdout == third.stdout  # what is loaded stays as it was
+    assert call("sample", "-n", "40", "--load-state", state, "-s", "9").stdout != third.stdout
+    assert call("sample", "-n", "40", "--load-state", state, "-t", "0").stdout != third.stdout
+    fed = call("sample", "-n", "40", "--load-state", state, "-p", "bell")
+    assert fed.stdout.startswith("bell")
+    assert fed.stdout != f"bell{third.stdout}"
+
+
+def test_a_state_that_cannot_be_gone_on_with_is_one_line(model: charrnn.TextModel, tmp_path: Path) -> None:
+    result = call("sample", "--load-state", str(tmp_path / "none"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: there is no file {tmp_path / 'none'}; ")
+    (tmp_path / "text").write_text("no state")
+    result = call("sample", "--load-state", str(tmp_path / "text"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {tmp_path / 'text'} is no state that can be gone on with: ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--save-state", "x", "--stop", "e"], "save_state and stop: "),
+        (["--load-state", "x", "--num-samples", "2"], "load_state and num_samples: "),
+        (["--save-state", "x", "--json"], "save_state and as_json: "),
+        (["--save-state", "x", "--best-of", "2"], "save_state and best_of: "),
+    ],
+)
+def test_a_story_that_goes_on_is_one(flags: list[str], message: str, model: charrnn.TextModel) -> None:
+    result = call("sample", *flags)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Error: {message}")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from charrnn.corpus.batches import PADDING, Batch, Lanes, fit
-from charrnn.recall import NOTHING, recall
-from charrnn.vocab import Vocabulary
+from charrnn.corpus.batches import PADDING, ROUND, Batch, Lanes, Records, fit, fit_records
+from charrnn.errors import CorpusError
+from charrnn.recall import NOTHING, ORDERS, recall
+from charrnn.vocab import Ids, Vocabulary
 
 # n, B, T, seed: whole and broken numbers of lanes and of steps, one lane, one step, the shortest texts
 SIZES = [(12, 2, 2, 0), (13, 2, 3, 1), (50, 3, 7, 2), (100, 4, 5, 3), (8, 1, 8, 4), (24, 3, 8, 5), (5, 5, 1, 6), (7, 2, 1, 7), (2, 1, 2, 8)]
@@ -199,3 +200,122 @@ def test_what_fits_can_be_read() -> None:
         lanes = Lanes(np.arange(n), *fit(n, B, T), seed=0)
         assert lanes.steps_per_epoch >= 1
         assert lanes.batch(0).x.size <= n
+
+
+# Records
+
+
+def some_records(seed: int, number: int) -> tuple[list[list[int]], Ids, int]:
+    """Records of 1 to 40 symbols, their ids with the end behind each, and the end."""
+    rng = np.random.default_rng(seed)
+    records = [rng.integers(0, 4, int(rng.integers(1, 41))).tolist() for _ in range(number)]
+    return records, np.concatenate([[*record, 4] for record in records]).astype(np.uint8), 4
+
+
+def lanes_of(batch: Batch) -> list[tuple[list[int], list[int]]]:
+    """What each lane reads and foretells, without its padding."""
+    found = []
+    for x, y in zip(batch.x.T.tolist(), batch.y.T.tolist(), strict=True):
+        count = sum(idx != PADDING for idx in y)
+        assert y[count:] == [PADDING] * (len(y) - count)
+        found.append((x[:count], y[:count]))
+    return found
+
+
+def test_the_example_of_the_docstring_of_records() -> None:
+    vocabulary = Vocabulary("char", "abcdef", records=True)
+    ids = np.concatenate([[*vocabulary.encode(record), vocabulary.end] for record in ("ab", "c", "def")])
+    batch = Records(ids, vocabulary.end, 3, 0).lay_out(np.arange(3), 3)
+    spelled = [["".join("abcdef|."[idx] for idx in lane) for lane in part.T] for part in (batch.x, batch.y)]
+    assert batch.x.shape == (ROUND, 3)
+    assert [lane[:4] for lane in spelled[1]] == ["ab|.", "c|..", "def|"]
+    assert [lane[: size + 1] for lane, size in zip(spelled[0], (2, 1, 3), strict=True)] == ["|ab", "|c", "|def"]
+
+
+@pytest.mark.parametrize(("number", "batch_size"), [(1, 1), (2, 5), (40, 8), (500, 4), (1000, 16)])
+def test_every_record_is_read_once_an_epoch_from_its_beginning_to_its_end(number: int, batch_size: int) -> None:
+    records, ids, end = some_records(number, number)
+    layout = Records(ids, end, batch_size, 7)
+    assert layout.steps_per_epoch == -(-number // batch_size)
+    orders = []
+    for epoch in range(2):
+        seen = []
+        for step in range(layout.steps_per_epoch):
+            batch = layout.batch(epoch * layout.steps_per_epoch + step)
+            assert batch.x.shape == batch.y.shape
+            assert batch.x.shape[1] == batch_size
+            assert batch.fresh.tolist() == [True] * batch_size
+            assert batch.x.shape[0] % ROUND == 0
+            for x, y in lanes_of(batch):
+                if y:
+                    assert (x[0], y[-1]) == (end, end)
+                    assert x[1:] == y[:-1]
+                    seen.append(y[:-1])
+        assert sorted(seen) == sorted(records)
+        orders.append(seen)
+    assert number < 3 or orders[0] != orders[1]
+
+
+def test_records_of_like_length_are_side_by_side_and_little_is_padding() -> None:
+    _, ids, end = some_records(3, 3000)
+    layout = Records(ids, end, 16, 0)
+    batches = [layout.batch(step) for step in range(layout.steps_per_epoch)]
+    assert sum(int((batch.y == PADDING).sum()) for batch in batches) < 0.2 * len(ids)
+    assert layout.mean_length == pytest.approx(np.mean([len(batch.x) for batch in batches]))
+    assert layout.symbols_per_step == pytest.approx(len(ids) / len(batches))
+    assert layout.most_symbols == max(batch.x.size for batch in batches)
+
+
+def test_a_batch_of_records_is_a_function_of_the_step_and_the_seed() -> None:
+    _, ids, end = some_records(1, 100)
+    forwards, backwards = Records(ids, end, 8, 5), Records(ids, end, 8, 5)
+    first = [forwards.batch(step) for step in range(30)]
+    for step in reversed(range(30)):
+        assert equal(first[step], backwards.batch(step))
+    other = Records(ids, end, 8, 6)
+    assert not all(equal(first[step], other.batch(step)) for step in range(5))
+
+
+def test_what_records_recall_is_what_each_holds_itself() -> None:
+    records, ids, end = some_records(2, 50)
+    layout = Records(ids, end, 8, 0, recall(ids, 30, end))
+    found = 0
+    for step in range(layout.steps_per_epoch):
+        batch = layout.batch(step)
+        assert batch.recalled is not None
+        for lane, (x, _) in enumerate(lanes_of(batch)):
+            expected = recall(np.array(x), 30) if x else np.zeros((0, len(ORDERS)))
+            np.testing.assert_array_equal(batch.recalled[: len(x), lane], expected)
+            assert (batch.recalled[len(x) :, lane] == NOTHING).all()
+            found += int((expected != NOTHING).sum())
+    assert found > 50
+    assert sorted(map(len, records))[-1] < 41
+
+
+@pytest.mark.parametrize(
+    ("lengths", "asked", "expected"),
+    [
+        ([6] * 10, None, 128),  # 1024 symbols at 7 a record: 146
+        ([52] * 10, None, 16),  # 19.3
+        ([31] * 10, None, 32),
+        ([1] * 10, None, 256),
+        ([500] * 10, None, 16),  # at least so many
+        ([6] * 10, 5, 5),
+        ([6] * 10, 8192, 8192),  # T = 8: 65,536 together
+        ([6] * 10, 8193, 4096),
+        ([6, 30_000], 16, 2),  # T = 30,008
+        ([6, 30_000], None, 2),
+        ([65_535], 16, 1),
+    ],
+)
+def test_how_many_records_are_read_side_by_side(lengths: list[int], asked: int | None, expected: int) -> None:
+    assert fit_records(np.array(lengths), asked) == expected
+
+
+def test_a_record_that_is_too_long_is_refused() -> None:
+    with pytest.raises(CorpusError) as error:
+        fit_records(np.array([5, 65_536, 9]), 1)
+    assert str(error.value) == (
+        "record 2 of the training part has 65,536 characters, at most 65,535 can be read whole; "
+        "give another --separator, or leave it out and train on running text"
+    )

@@ -263,3 +263,30 @@ def test_of_a_long_text_the_end_is_counted_and_all_that_is_held_out_is_read(monk
     monkeypatch.setattr(yardstick, "SAMPLE", 100)
     assert measure(train, val, 3) == expected
     assert (expected.train_characters, expected.val_characters) == (100, 50)
+
+
+# Records
+
+
+def test_records_are_counted_apart_and_each_with_its_end() -> None:
+    # "ab" comes nine times of ten, "cd" once; what stands in the record before must not be seen
+    rng, end = np.random.default_rng(0), 4
+    records = [[0, 1] if rng.random() < 0.9 else [2, 3] for _ in range(4000)]
+    train, val = (np.array([idx for record in part for idx in (*record, end)], np.uint8) for part in (records[:3000], records[3000:]))
+    found = measure(train, val, 5, end)
+    share = sum(record == [0, 1] for record in records[3000:]) / 1000
+    expected = -(share * math.log(0.9) + (1 - share) * math.log(0.1)) / 3  # only the first symbol is in doubt
+    assert found.nats_per_character == pytest.approx(expected, rel=0.02)
+    assert (found.train_characters, found.val_characters) == (9000, 3000)
+
+
+def test_the_order_of_the_records_changes_next_to_nothing() -> None:
+    rng, end = np.random.default_rng(1), 3
+    records = [rng.integers(0, 3, int(rng.integers(1, 9))).tolist() for _ in range(300)]
+
+    def ids(order: list[list[int]]) -> Any:
+        return np.array([idx for record in order for idx in (*record, end)], np.uint8)
+
+    one = measure(ids(records[:250]), ids(records[250:]), 4, end)
+    other = measure(ids(records[:250][::-1]), ids(records[250:][::-1]), 4, end)
+    assert one.nats_per_character == pytest.approx(other.nats_per_character, rel=2e-3)  # but for the first

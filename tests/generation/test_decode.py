@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from charrnn.config import ModelConfig
-from charrnn.generation.decode import Piece, Symbol, decode, pieces, read, until_stop
+from charrnn.errors import ConfigError, GenerationError
+from charrnn.generation.decode import BOUNDARIES, MOST_BEYOND, End, History, Piece, Symbol, decode, pieces, until_boundary, until_stop
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.shapes import shapes
@@ -39,22 +40,29 @@ def chunks(text, size):
     return [Piece(text[start : start + size], -1.0) for start in range(0, len(text), size)]
 
 
+def read(network, ids):
+    """The logits and the state after some ids."""
+    logits, state = None, network.zero_state()
+    for idx in ids:
+        logits, state = network.step(idx, state)
+    return logits, state
+
+
+def consumed(stream):
+    """The text of a stream, and what it returns at its end."""
+    given = []
+    while True:
+        try:
+            given.append(next(stream).text)
+        except StopIteration as end:
+            return "".join(given), end.value
+
+
 def joined(stream):
     return "".join(piece.text for piece in stream)
 
 
 # Ids
-
-
-@over_cells
-def test_read_gives_the_logits_and_the_state_of_the_last_step(cell):
-    network = make_network(cell)
-    expected, state = network.step(2, network.zero_state())
-    expected, state = network.step(4, state)
-    logits, after = read(network, [2, 4])
-    np.testing.assert_array_equal(logits, expected)
-    np.testing.assert_array_equal(after.h, state.h)
-    np.testing.assert_array_equal(after.c, state.c)
 
 
 @over_cells
@@ -103,26 +111,26 @@ def test_scoring_changes_no_symbol_and_without_it_log_probabilities_are_zero(cel
 
 
 def test_each_symbol_of_a_character_vocabulary_is_a_piece():
-    assert list(pieces(ABC, script([2, 0, 0, 1]), 4)) == [Piece("c", -1), Piece("a", -2), Piece("a", -3), Piece("b", -4)]
+    assert list(pieces(ABC.decoder(), script([2, 0, 0, 1]), 4)) == [Piece("c", -1), Piece("a", -2), Piece("a", -3), Piece("b", -4)]
 
 
 def test_a_character_of_several_bytes_comes_when_it_is_whole_with_the_log_probabilities_of_all():
     # a: 1 byte, é: 2, €: 3, 😀: 4; the n-th byte has -n: -1, -2 -3, -4 -5 -6, -7 -8 -9 -10
-    assert list(pieces(BYTES, script("aé€😀".encode()), 4)) == [Piece("a", -1), Piece("é", -5), Piece("€", -15), Piece("😀", -34)]
+    assert list(pieces(BYTES.decoder(), script("aé€😀".encode()), 4)) == [Piece("a", -1), Piece("é", -5), Piece("€", -15), Piece("😀", -34)]
 
 
 def test_a_byte_that_shows_the_one_before_to_be_invalid_brings_two_characters():
-    assert list(pieces(BYTES, script(b"\xc3ab"), 3)) == [Piece("\ufffda", -3), Piece("b", -3)]
+    assert list(pieces(BYTES.decoder(), script(b"\xc3ab"), 3)) == [Piece("\ufffda", -3), Piece("b", -3)]
 
 
 def test_two_characters_at_once_are_cut_to_the_length():
-    assert list(pieces(BYTES, script(b"\xc3a"), 1)) == [Piece("\ufffd", -3)]
+    assert list(pieces(BYTES.decoder(), script(b"\xc3a"), 1)) == [Piece("\ufffd", -3)]
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 5])
 def test_pieces_take_no_symbol_more_than_they_need(length):
     symbols = script([0, 1, 2, 0, 1, 2])
-    assert joined(pieces(ABC, symbols, length)) == "abcab"[:length]
+    assert joined(pieces(ABC.decoder(), symbols, length)) == "abcab"[:length]
     assert len(list(symbols)) == 6 - length
 
 
@@ -145,7 +153,7 @@ BYTE_SCRIPTS = {
 def test_pieces_of_bytes_join_to_the_text_at_once_at_every_length(data):
     text = data.decode("utf-8", "replace")
     for length in range(len(text) + 1):
-        found = list(pieces(BYTES, script(data + b"."), length))
+        found = list(pieces(BYTES.decoder(), script(data + b"."), length))
         assert joined(found) == text[:length]
         assert all(piece.text for piece in found)
 
@@ -154,7 +162,7 @@ def test_pieces_of_bytes_join_to_the_text_at_once_at_every_length(data):
 def test_random_symbols_give_exactly_the_length_in_whole_pieces(vocabulary):
     ids = np.random.default_rng(0).integers(0, len(vocabulary), 2000)
     for length in (0, 1, 2, 3, 50, 400):
-        found = list(pieces(vocabulary, script(ids), length))
+        found = list(pieces(vocabulary.decoder(), script(ids), length))
         assert len(joined(found)) == length
         assert joined(found) == vocabulary.decode(ids)[:length]
         assert all(piece.text for piece in found)
@@ -249,3 +257,114 @@ def test_every_text_of_a_and_b_is_cut_as_brute_force_cuts_it(stops):
         assert all(piece.text for piece in found[:-1])  # the last may bring the log-probability of a stop string alone
         for size in (2, 3):
             assert joined(until_stop(chunks(text, size), stops)) == expected
+
+
+# The end of a record
+
+
+def test_a_record_ends_at_its_end_which_has_no_text_but_a_log_probability():
+    records = Vocabulary("char", "abc", records=True)
+    assert list(pieces(records.decoder(), script([0, 1, 3, 2]), 9, 3)) == [Piece("a", -1), Piece("b", -2), Piece("", -3)]
+
+
+def test_a_record_of_bytes_ends_with_what_is_left_of_a_character():
+    records = Vocabulary("byte", records=True)
+    assert list(pieces(records.decoder(), script([97, 0xC3, 256]), 9, 256)) == [Piece("a", -1), Piece("\ufffd", -5)]
+
+
+# Boundaries
+
+
+@pytest.mark.parametrize(
+    ("until", "text", "length", "expected", "rest"),
+    [
+        ("sentence", "It was. So it is. And", 3, "It was.", " "),
+        ("sentence", "It was. So it is. And", 7, "It was.", " "),  # the boundary at the length itself
+        ("sentence", "It was. So it is. And", 8, "It was. So it is.", " "),
+        ("sentence", "It is 3.5 high! he said", 2, "It is 3.5 high!", " "),  # a point within a number is no end
+        ("sentence", 'He said "No." She', 4, 'He said "No."', " "),
+        ("sentence", "What?! (Yes.) No", 8, "What?! (Yes.)", " "),
+        ("sentence", "行。「何？」と", 1, "行。", "「"),
+        ("sentence", "行。「何？」と", 3, "行。「何？」", "と"),
+        ("line", "one\ntwo\n", 2, "one", "\n"),
+        ("line", "one\ntwo\n", 3, "one", "\n"),
+        ("line", "one\ntwo\n", 4, "one\ntwo", "\n"),
+        ("paragraph", "one\ntwo\n\nthree", 1, "one\ntwo", "\n\n"),
+        ("paragraph", "one\ntwo\n \t\nthree", 1, "one\ntwo", "\n \t\n"),
+        ("END", "the ENDING", 2, "the END", ""),
+        (".*", "a.*b", 1, "a.*", ""),  # no pattern, a string
+        ("\n\n", "a\nb\n\nc", 1, "a\nb\n\n", ""),
+        ("b", "ababab", 3, "abab", ""),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_a_text_goes_on_to_the_first_boundary_at_its_length_or_behind_it(until, text, length, expected, rest, size):
+    given, left = consumed(until_boundary(chunks(text, size), length, until))
+    assert given == expected
+    assert (given + left).startswith(expected + rest) or size < len(expected + rest)
+    assert text.startswith(given + left)
+
+
+def test_what_may_stand_behind_a_boundary_is_held_back_and_the_rest_comes_at_once():
+    seen = []
+
+    def watched():
+        for char in "ab c\n\nd":
+            yield Piece(char, -1.0)
+            seen.append("".join(given))
+
+    given = []
+    for piece in until_boundary(watched(), 2, "paragraph"):
+        given.append(piece.text)
+    assert seen == ["a", "ab", "ab", "ab c", "ab c"]  # the space comes with the c, and the newline never
+
+
+def test_the_log_probabilities_up_to_a_boundary_are_those_of_all_that_was_read():
+    found = list(until_boundary(single("ab. c"), 1, "sentence"))
+    assert joined(found) == "ab."
+    assert sum(piece.log_probability for piece in found) == -(1 + 2 + 3 + 4)
+
+
+@pytest.mark.parametrize("until", [*BOUNDARIES, "END"])
+def test_where_no_boundary_comes_all_is_given_and_it_is_an_error(until):
+    stream, given = until_boundary((Piece("a", 0.0) for _ in range(MOST_BEYOND + 50)), 5, until), []
+    with pytest.raises(GenerationError, match=f"^until: no '?{until}'? ended within 10,000 characters behind the first 5; give another"):
+        given.extend(piece.text for piece in stream)
+    assert "".join(given) == "a" * (MOST_BEYOND + 5)
+
+
+def test_an_end_is_checked_and_puts_boundary_and_stop_strings_together():
+    assert End.of(5, "x", None) == End(5, ("x",), None)
+    for how in ((-1, (), None), (5, "", None), (5, (), "")):
+        with pytest.raises(ConfigError):
+            End.of(*how)
+    text = "cab. cab. cab. "
+    symbols = Vocabulary.of(text)
+    assert joined(End.of(5, (), "sentence").of_text(symbols, script(symbols.encode(text)))) == "cab. cab."
+    assert joined(End.of(5, (". c",), "sentence").of_text(symbols, script(symbols.encode(text)))) == "cab"
+    assert joined(End.of(5, (), None).of_text(symbols, script(symbols.encode(text)))) == "cab. "
+
+
+def test_a_history_gives_its_last_ids_and_grows(monkeypatch):
+    history = History([1, 2])
+    for idx in range(200):
+        history.append(idx)
+    assert history.ids == [1, 2, *range(200)]
+    monkeypatch.setattr("charrnn.generation.decode.REACH", 3)
+    assert history.last.tolist() == [197, 198, 199]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"dry": 1.0, "dry_length": 2}, {"processors": (lambda ids, logits: logits - np.bincount(ids, minlength=V),)}]
+)
+def test_a_sampler_that_looks_back_is_shown_all_that_was_read(settings):
+    network, sampler = make_network("lstm"), Sampler(temperature=0, **settings)
+    drawn = [symbol.idx for symbol in islice(decode(network, [1, 3], sampler, np.random.default_rng(0)), 60)]
+    ids, expected = [1, 3], []
+    logits, state = read(network, ids)
+    for _ in range(60):
+        expected.append(sampler(logits, np.random.default_rng(0), np.array(ids)))
+        ids.append(expected[-1])
+        logits, state = network.step(expected[-1], state)
+    assert drawn == expected
+    assert drawn != [symbol.idx for symbol in islice(decode(network, [1, 3], Sampler(temperature=0), np.random.default_rng(0)), 60)]

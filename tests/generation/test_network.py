@@ -138,15 +138,16 @@ def test_a_step_leaves_the_state_it_is_given_as_it_was(cell, num_layers, batch):
     state = numpy_network.zero_state(*batch)
     for _ in range(5):  # of one symbol, so that it is recalled
         _, state = numpy_network.step(idx, state)
-    before = [part.copy() for part in state]
+    before = [state.h.copy(), state.c.copy(), [(memory.length, memory.followers, memory.ids) for memory in state.memories]]
     logits, later = numpy_network.step(idx, state)
     again, _ = numpy_network.step(idx, state)
-    for part, copy in zip(state, before, strict=True):
-        np.testing.assert_array_equal(part, copy)
+    np.testing.assert_array_equal(state.h, before[0])
+    np.testing.assert_array_equal(state.c, before[1])
+    assert [(memory.length, memory.followers, memory.ids) for memory in state.memories] == before[2]
+    np.testing.assert_array_equal(numpy_network.logits(later), logits)
     np.testing.assert_array_equal(again, logits)
     assert not np.array_equal(later.h, state.h)
-    assert not np.array_equal(later.read, state.read)
-    assert not np.array_equal(later.matched, state.matched)
+    assert all(memory.ids == [4] * 6 for memory in later.memories)
 
 
 @over_sizes
@@ -157,9 +158,9 @@ def test_the_state_begins_as_zeros_for_one_stream_and_for_many(cell, num_layers)
     one, many = numpy_network.zero_state(), numpy_network.zero_state(B)
     assert (one.h.shape, one.c.shape) == ((num_layers * 12,), (c_size,))
     assert (many.h.shape, many.c.shape) == ((B, num_layers * 12), (B, c_size))
-    assert (one.read.shape, one.matched.shape, many.read.shape, many.matched.shape) == ((W,), (W,), (B, W), (B, W))
-    assert not any(part.any() for state in (one, many) for part in (state.h, state.c, state.matched))
-    assert all((state.read == NOTHING).all() for state in (one, many))
+    assert (len(one.memories), len(many.memories)) == (1, B)
+    assert not any(part.any() for state in (one, many) for part in (state.h, state.c))
+    assert all(memory.ids == [] and set(memory.followers) == {NOTHING} for state in (one, many) for memory in state.memories)
 
 
 @over_windows
@@ -305,4 +306,4 @@ def test_without_a_window_the_state_holds_no_symbols():
     numpy_network = Network(config, V, random_weights(config, 1))
     for batch in ((), (B,)):
         _, state = numpy_network.step(np.zeros(batch, int), numpy_network.zero_state(*batch))
-        assert state.read.shape == state.matched.shape == (*batch, 0)
+        assert state.memories == ()

@@ -8,7 +8,11 @@ import pytest
 
 from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.sampling import (
+    LONGEST_SPAN,
+    MOST_PENALTY,
     Sampler,
+    apply_bias,
+    apply_dry,
     apply_min_p,
     apply_temperature,
     apply_top_k,
@@ -276,7 +280,8 @@ def test_top_p_comes_before_min_p():
 
 
 def test_all_is_off_by_default_but_temperature():
-    assert dataclasses.asdict(Sampler()) == {"temperature": 0.8, "top_k": None, "top_p": None, "min_p": None}
+    off = {"dry": None, "top_k": None, "top_p": None, "min_p": None, "bias": (), "processors": ()}
+    assert dataclasses.asdict(Sampler()) == {"temperature": 0.8, "dry_base": 1.2, "dry_length": 16} | off
     # p^(1 / 0.8) for p = 16, 1: 2^5 : 1
     np.testing.assert_allclose(probabilities(Sampler().filtered(np.log([16, 1]))), [32 / 33, 1 / 33], rtol=1e-14)
 
@@ -426,3 +431,126 @@ def test_symbols_are_drawn_as_often_as_their_probabilities_say(draw_all):
 @pytest.mark.parametrize("draw_all", [draw_single, draw_batches])
 def test_the_frequencies_tell_temperature_085_from_08(draw_all):
     assert chi_square(draw_all(0.85), 0.8) > 3 * CRITICAL
+
+
+# Bias
+
+
+def test_a_bias_is_added_and_a_ban_leaves_nothing():
+    logits = np.array([0.0, 1.0, 2.0])
+    found = apply_bias(logits, [(0, 3.0), (2, -math.inf)])
+    np.testing.assert_array_equal(found, [3, 1, -np.inf])
+    np.testing.assert_array_equal(logits, [0, 1, 2])
+    np.testing.assert_array_equal(apply_bias(np.tile(logits, (2, 1)), [(1, -1.0)]), [[0, 0, 2]] * 2)
+
+
+def test_a_bias_of_ln_2_doubles_the_odds():
+    sampler = Sampler(temperature=1, bias=((3, math.log(2)),))
+    np.testing.assert_allclose(probabilities(sampler.filtered(FOUR)), np.array([0.5, 0.25, 0.15, 0.2]) / 1.1, rtol=1e-12)
+
+
+def test_what_is_banned_is_never_drawn_whatever_else_is_set():
+    for settings in KINDS.values():
+        sampler = Sampler(**settings, bias=((0, -math.inf),))
+        drawn = sampler(np.tile(FOUR, (2000, 1)), np.random.default_rng(0))
+        assert 0 not in drawn
+    assert Sampler(temperature=0, bias=((0, -math.inf),))(FOUR, np.random.default_rng(0)) == 1
+
+
+# Do not repeat yourself
+
+
+def longest_repeats(ids, length):
+    """For each symbol that would go on with a repetition of ``length`` or more: the longest one, by looking at every place."""
+    found = {}
+    for place in range(len(ids) - 1):
+        same = 0
+        while same <= place and ids[place - same] == ids[-1 - same] and same < LONGEST_SPAN:
+            same += 1
+        if same >= length:
+            found[ids[place + 1]] = max(found.get(ids[place + 1], 0), same)
+    return found
+
+
+def test_what_followed_the_longest_repetition_loses_most():
+    # "abcd" came before 1, "bcd" before 2, "cd" before 3: 4, 3 and 2 symbols are the same as the last ones
+    ids = np.array([10, 11, 12, 13, 1, 9, 11, 12, 13, 2, 8, 12, 13, 3, 7, 10, 11, 12, 13])
+    found = apply_dry(np.zeros(14), ids, 0.5, 2.0, 3)
+    assert found.tolist() == [0, -1.0, -0.5] + [0] * 11  # 0.5 * 2^(4 - 3), 0.5 * 2^0
+
+
+def test_repetitions_are_those_that_looking_at_every_place_finds():
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        ids = rng.integers(0, int(rng.choice([1, 2, 3])), int(rng.integers(0, 60)))
+        length = int(rng.integers(1, 6))
+        expected = np.zeros(3)
+        for idx, same in longest_repeats(ids.tolist(), length).items():
+            expected[idx] = -min(0.3 * 1.5 ** (same - length), MOST_PENALTY)
+        np.testing.assert_allclose(apply_dry(np.zeros(3), ids, 0.3, 1.5, length), expected, rtol=1e-12)
+
+
+def test_a_run_of_one_symbol_is_a_repetition_and_its_penalty_stays_finite():
+    found = apply_dry(np.zeros(2), np.zeros(5000, int), 1.0, 10.0, 4)
+    np.testing.assert_array_equal(found, [-MOST_PENALTY, 0])
+
+
+def test_short_repetitions_and_no_history_change_nothing():
+    for ids in (np.array([], int), np.array([1]), np.array([1, 2, 3, 1, 2])):
+        assert apply_dry(FOUR, ids, 1.0, 1.2, 3) is FOUR or (apply_dry(FOUR, ids, 1.0, 1.2, 3) == FOUR).all()
+
+
+def test_streams_side_by_side_are_judged_by_their_own_history():
+    sampler = Sampler(temperature=0, dry=9.0, dry_length=2)
+    ids = [np.array([1, 2, 0, 1, 2]), np.array([1, 2, 3, 0, 3])]
+    assert sampler(np.tile(FOUR, (2, 1)), np.random.default_rng(0), ids).tolist() == [1, 0]
+
+
+# Processors
+
+
+def test_processors_are_called_in_turn_with_the_history_before_the_other_filters():
+    seen = []
+
+    def first(ids, logits):
+        seen.append((ids.tolist(), logits.tolist()))
+        return logits + np.array([5, 0, 0, 0])
+
+    def second(ids, logits):
+        return np.where(np.arange(4) == 0, -np.inf, logits)
+
+    sampler = Sampler(temperature=0, processors=(first, second), bias=((1, 1.0),))
+    assert sampler(FOUR, np.random.default_rng(0), np.array([3, 2])) == 1
+    assert seen == [([3, 2], (FOUR + np.array([0, 1, 0, 0])).tolist())]
+
+
+def test_a_processor_that_writes_into_its_logits_changes_no_others():
+    def spoil(ids, logits):
+        logits[:] = 0
+        return FOUR
+
+    logits = FOUR.copy()
+    Sampler(processors=(spoil,))(logits, np.random.default_rng(0), np.array([1]))
+    np.testing.assert_array_equal(logits, FOUR)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.zeros(3),
+        np.zeros((1, 4)),
+        "text",
+        None,
+        [1, 2, 3, 4],
+        np.full(4, -np.inf),
+        np.array([0, np.nan, 0, 0]),
+        np.array([0, np.inf, 0, 0]),
+    ],
+    ids=str,
+)
+def test_a_processor_that_gives_no_logits_is_an_error_that_names_it(given):
+    def strange(ids, logits):
+        return given
+
+    with pytest.raises(GenerationError, match=r"^the processor strange (gave|left no symbol)"):
+        Sampler(processors=(strange,))(FOUR, np.random.default_rng(0), np.array([1]))

@@ -46,6 +46,7 @@ def drawn(rng: random.Random) -> dict[str, Any]:
         "num_layers": rng.choice([1, 2, 3]),
         "dropout": rng.choice([0.0, 0.3]),
         "copy_window": rng.choice([None, 50, 8192]),
+        "separator": rng.choice([None, " "]),
         "clip_norm": rng.choice([None, 0.5]),
         "precision": rng.choice(["fp32", "bf16"]),
         "eval_every": rng.choice([None, 1, 3, 5]),
@@ -63,6 +64,7 @@ def test_a_run_that_was_broken_off_anywhere_ends_in_the_same_bytes(tries: int, t
         knobs, k, killed = drawn(rng), rng.randrange(1, N), bool(number % 2)
         if killed:
             knobs["save_every"] = rng.choice([1, 2, 3])
+            k = max(k, knobs["save_every"])  # else nothing is there to go on with
         whole, broken = tmp_path / f"{number}/whole", tmp_path / f"{number}/broken"
         processes.run(cwd=arm(whole), knobs=knobs)
         end = max(int(path.name.removeprefix("step-")) for path in (whole / "checkpoints/run").glob("step-*"))  # patience may end it

@@ -268,7 +268,7 @@ def everything(where: Path) -> dict[str, tuple[bytes, int]]:
 def test_adapted_gives_the_weights_after_reading_and_leaves_the_checkpoint_as_it_was(path: Path) -> None:
     checkpoint, before = checkpoints.read(path), checkpoints.read(path).weights
     ids, model, lengths = checkpoint.vocabulary.encode(OTHER * 10), load_model(checkpoint, "cpu"), list[int]()
-    found = adapted(checkpoint, ids, each=lengths.append)
+    found = adapted(checkpoint, OTHER * 10, "error", each=lengths.append)
     adapt(model, ids, checkpoint.prime)
     assert sum(lengths) == 100
     assert {name: value.tobytes() for name, value in found.items()} == weights(model)
@@ -313,7 +313,9 @@ def test_nothing_to_learn_from_is_refused(path: Path, run: str) -> None:
     for text, unknown in [("", "error"), ("€€", "skip")] if run == "chars" else [("", "error"), (b"", "error")]:
         with pytest.raises(CorpusError) as error:
             model.adapted(text, unknown=unknown)
-        assert str(error.value) == "adapted: the text is empty, or the model has seen none of its characters; give another text"
+        assert (
+            str(error.value) == "nothing is left of the text: it is empty, or the model has seen none of its characters; give another one"
+        )
 
 
 @pytest.mark.parametrize("run", ["chars"])
@@ -424,7 +426,7 @@ def test_sample_adapt_to_a_bad_file_is_one_line_and_writes_nothing(home: Path, t
     for file, error in {
         missing: f"there is no file {missing} (in {home}); check the name",
         empty: f"the corpus is empty: 0 characters in {empty}; give a file with text in it",
-        strange: f"nothing is left of {strange}: the model has seen none of its characters; give another file",
+        strange: "nothing is left of the text: it is empty, or the model has seen none of its characters; give another one",
     }.items():
         result = call("sample", "chars", "--adapt-to", file, "--unknown", "skip")
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error}\n")
@@ -437,3 +439,36 @@ def test_a_checkpoint_whose_weights_are_not_its_configuration_s_is_refused(home:
     )
     result = call("evaluate", str(tmp_path / "odd"), "other.txt", "--adaptive")
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+
+
+# Records
+
+
+@windows
+def test_records_are_each_read_from_a_zero_state_in_pieces_of_their_own(window: int | None) -> None:
+    rng, end = np.random.default_rng(0), V - 1
+    records = [rng.integers(0, 3, length).tolist() for length in (3, PIECE - 1, PIECE, 2 * PIECE + 5, 1)]
+    ids = np.concatenate([[*record, end] for record in records]).astype(np.uint8)
+    read, counted, states = list[list[int]](), list[int](), list[bool]()
+    model = network("lstm", window)
+
+    def watch(_module: object, inputs: Any, _output: object) -> None:
+        read.append(inputs[0][:, 0].tolist())
+        states.append(inputs[1] is None)
+
+    hook = model.register_forward_hook(watch)
+    found = adapt(model, ids, end, records=True, each=counted.append)
+    hook.remove()
+    expected = [([end, *record])[start : start + PIECE] for record in records for start in range(0, len(record) + 1, PIECE)]
+    assert read == expected
+    assert states == [piece[0] == end for piece in expected]
+    assert counted == [len(piece) for piece in expected]
+    assert (found.characters, found.records) == (len(ids), 5)
+
+
+def test_the_first_record_has_the_static_loss_and_later_ones_learn_from_it() -> None:
+    end, record = V - 1, [0, 1, 2, 3, 2, 1, 0]
+    ids = np.array([*record, end], np.uint8)
+    static = evaluate(network(), ids, end, records=True).nats_per_character
+    assert adapt(network(), ids, end, records=True).nats_per_character == pytest.approx(static, rel=1e-5)
+    assert adapt(network(), np.tile(ids, 60), end, records=True).nats_per_character < 0.98 * static

@@ -236,3 +236,48 @@ def test_weights_of_another_model_are_refused(changes: dict[str, Any], what: str
     message = str(error.value)
     assert message.startswith(f"the weights are not those of the configuration: Error(s) in loading state_dict for CharRNN: {what}")
     assert message.endswith("; use another checkpoint")
+
+
+# Records
+
+
+END = 6
+RECORDS = Vocabulary("char", CHARS.symbols, records=True)
+
+
+def some_records(number: int, longest: int) -> list[list[int]]:
+    rng = np.random.default_rng(number)
+    return [rng.integers(0, 3, int(rng.integers(1, longest + 1))).tolist() for _ in range(number)]
+
+
+@pytest.mark.parametrize("window", [None, 40])
+@cells
+def test_the_loss_of_records_is_that_of_each_read_alone_from_a_zero_state(cell: str, window: int | None) -> None:
+    model, records = network(cell, END + 1, window), some_records(600, 60)  # more than are read at once
+    model.eval()
+    total = 0.0
+    with torch.no_grad():
+        for record in records:
+            read = [END, *record]
+            recalled = None if window is None else torch.from_numpy(recall(np.array(read), window))[:, None]
+            logits, _ = model(torch.tensor(read)[:, None], None, recalled)
+            total += float(functional.cross_entropy(logits[:, 0], torch.tensor([*record, END]), reduction="sum"))
+    ids = np.concatenate([[*record, END] for record in records]).astype(np.uint8)
+    counted = list[int]()
+    found = evaluate(model, ids, END, records=True, each=counted.append)
+    assert (found.characters, found.records, sum(counted)) == (len(ids), 600, len(ids))
+    assert found.nats_per_character == pytest.approx(total / len(ids), rel=1e-5)
+    assert found.nats_per_record == pytest.approx(total / 600, rel=1e-5)
+
+
+def test_the_order_of_the_records_and_how_many_are_read_at_once_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, records = network("lstm", END + 1), some_records(50, 30)
+    losses = set()
+    for together, most, chunk in ((256, 1 << 16, 1024), (7, 1 << 16, 1024), (256, 64, 1024), (256, 64, 5)):
+        monkeypatch.setattr("charrnn.training.evaluate.TOGETHER", together)
+        monkeypatch.setattr("charrnn.training.evaluate.MOST", most)
+        monkeypatch.setattr("charrnn.training.evaluate.CHUNK", chunk)
+        for order in (records, records[::-1]):
+            ids = np.concatenate([[*record, END] for record in order]).astype(np.uint8)
+            losses.add(round(evaluate(model, ids, END, records=True).nats_per_character, 5))
+    assert len(losses) == 1

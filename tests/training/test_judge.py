@@ -65,7 +65,7 @@ def test_a_file_of_which_nothing_is_left_is_an_error(model: Path, tmp_path: Path
     file = write(tmp_path, b"XYZ")
     with pytest.raises(CorpusError) as error:
         evaluate_file(model, file, DataConfig(), "skip")
-    assert str(error.value) == f"nothing is left of {file}: the model has seen none of its characters; give another file"
+    assert str(error.value) == f"nothing is left of {file}: it is empty, or the model has seen none of its characters; give another one"
 
 
 def test_what_there_is_to_say_of_the_reading_comes_first(model: Path, tmp_path: Path) -> None:

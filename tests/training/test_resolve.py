@@ -14,8 +14,8 @@ from charrnn.config import RunConfig, run_knobs
 from charrnn.config_yaml import read_yaml
 from charrnn.corpus.store import Corpus
 from charrnn.errors import CharRNNError, ConfigError
+from charrnn.learn import reports
 from charrnn.runs import Run
-from charrnn.text_model import reports
 from charrnn.training import resolve as resolving
 from charrnn.training import timing
 from charrnn.training.device import available_threads, pick_device, pick_precision
@@ -72,6 +72,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "encoding_errors": ("replace", "error", {"corpus": ("bad.txt",)}),
     "newlines": ("lf", "weights", {}),
     "normalize": ("nfc", "weights", {}),
+    "separator": (" ", "weights", {}),
     "val_fraction": (0.2, "weights", {}),
     "cell": ("gru", "weights", {}),
     "hidden_size": (9, "weights", {}),
@@ -135,7 +136,7 @@ def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunC
     given = {name: value for name, value in SMALL.items() if not name.endswith("_every")} | {"corpus": ()} | knobs
     said: list[str] = []
     corpus = Corpus.of(text, 0.1)
-    settled = settle(RunConfig.from_flat(given), corpus, said.append)
+    settled = settle(RunConfig.from_flat(given), set(given), corpus, said.append)
     config = resolve(settled, corpus, said.append, resolving.time.monotonic() - seconds)
     return config, said
 
@@ -180,7 +181,7 @@ def test_nothing_that_is_resolved_is_auto_and_resolving_it_again_changes_nothing
     config, _ = resolved(cell=cell, device="auto", precision="auto", threads="auto")
     assert "auto" not in config.flat().values()
     corpus = Corpus.of(TEXT, 0.1)
-    assert settle(config, corpus, pytest.fail) == resolve(config, corpus, pytest.fail, 0.0) == config
+    assert settle(config, set(), corpus, pytest.fail) == resolve(config, corpus, pytest.fail, 0.0) == config
 
 
 # A corpus too short for the batch
@@ -202,7 +203,7 @@ def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(given: tuple[int
     said: list[str] = []
     config = RunConfig.from_flat(SMALL | {"batch_size": given[0], "sequence_length": given[1], "val_fraction": 0})
     corpus = Corpus.of(text + "ab", 0)
-    train = settle(config, Corpus(corpus.vocabulary, corpus.train[:characters], corpus.val), said.append).train
+    train = settle(config, set(), Corpus(corpus.vocabulary, corpus.train[:characters], corpus.val), said.append).train
     assert (train.batch_size, train.sequence_length) == taken
     notice = (
         f"{characters:,} characters to train on are too few for batches of {given[0]} x {given[1]}; "
@@ -249,7 +250,7 @@ def test_config_yaml_is_the_resolved_configuration_to_the_letter(texts: Path) ->
     assert (texts / "checkpoints/text/config.yaml").read_text() == (
         "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
         "corpus: [text.txt]\nname: text\nruns_dir: checkpoints\n"
-        "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nval_fraction: 0.1\n"
+        "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nseparator: none\nval_fraction: 0.1\n"
         "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ncopy_window: 8192\ndropout: 0.1\n"
         "minutes: none\nsteps: 10\nbatch_size: 4\nsequence_length: 20\nlearning_rate: 0.01\nweight_decay: 0.01\nclip_norm: 1.0\n"
         "seed: 0\nreport_every: 5\neval_every: 5\npatience: 4\nsave_every: 5\nsample_every: 5\nkeep: 9\non_save_error: stop\nthreads: 2\n"

@@ -12,8 +12,8 @@ import pytest
 import charrnn
 from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
+from charrnn.learn import reports
 from charrnn.runs import Run
-from charrnn.text_model import reports
 from charrnn.training.launch import launch
 from charrnn.training.model import CELLS
 from charrnn.training.trainer import Trainer
@@ -58,6 +58,22 @@ def test_n_steps_are_k_steps_a_new_process_and_n_minus_k_steps(
         assert not (broken / "checkpoints/run" / f"step-{N:08d}").exists()
         assert processes.run(cwd=str(broken), knobs={"name": "run"}, resume=True) == {"steps": N - k}
         assert outcome(broken) == expected
+
+
+def test_a_run_on_records_goes_on_to_the_same_bytes_over_the_edge_of_an_epoch(corpus: Path, here: Path, processes: Any) -> None:
+    # words: 11 distinct ones, of which one is held out, the others 14 times or 28: 126 and more, 32 batches of 4 an epoch
+    knobs = KNOBS | {"separator": " ", "batch_size": 32, "num_layers": 1, "copy_window": 40}
+    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    processes.run(cwd=str(whole), knobs=knobs)
+    assert processes.run(cwd=str(broken), knobs=knobs, stop_at=5) == {"steps": 5}
+    seen = (broken / "checkpoints/run/records.jsonl.gz").read_bytes()
+    (broken / "checkpoints/run/records.jsonl.gz").unlink()
+    assert processes.run(cwd=str(broken), knobs=knobs, resume=True) == {"steps": N - 5}
+    assert outcome(broken) == outcome(whole)
+    assert (broken / "checkpoints/run/records.jsonl.gz").read_bytes() == seen == (whole / "checkpoints/run/records.jsonl.gz").read_bytes()
+    about = checkpoints.read(whole / "checkpoints/run" / f"step-{N:08d}").about
+    assert about["epochs"] > 1
+    assert about["records"]["val"] == 1
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(corpus: Path, here: Path, processes: Any) -> None:

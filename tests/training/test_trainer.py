@@ -131,11 +131,11 @@ def test_bf16_stays_close_to_fp32(cell: str) -> None:
 @cells
 def test_the_loss_of_a_step_is_the_mean_over_its_targets_without_the_padding(cell: str) -> None:
     trainer = new(cell=cell)
-    padded = [step for step in range(5) if (trainer.lanes.batch(step).y == PADDING).any()]
+    padded = [step for step in range(5) if (trainer.layout.batch(step).y == PADDING).any()]
     assert len(padded) == 1  # once in an epoch of all the text but 31 characters the last is followed by nothing
     for _ in range(padded[0]):
         trainer.train_step()
-    batch = trainer.lanes.batch(trainer.step)
+    batch = trainer.layout.batch(trainer.step)
     assert batch.recalled is not None
     with torch.no_grad():
         logits, _ = trainer.model(torch.from_numpy(batch.x), trainer.state, torch.from_numpy(batch.recalled))
@@ -149,7 +149,7 @@ def test_the_loss_of_a_step_is_the_mean_over_its_targets_without_the_padding(cel
 def test_a_step_without_any_target_changes_no_loss_and_is_no_divergence() -> None:
     # one lane of one symbol a step: 18 steps in an epoch, in one of which the last symbol is followed by nothing
     trainer, reports = trained("abcdefghij" * 2, steps=18, batch_size=1, sequence_length=1)
-    assert sum(bool((trainer.lanes.batch(step).y == PADDING).all()) for step in range(18)) == 1
+    assert sum(bool((trainer.layout.batch(step).y == PADDING).all()) for step in range(18)) == 1
     assert reports[-1].step == 18
 
 
@@ -157,7 +157,7 @@ def test_a_step_without_any_target_changes_no_loss_and_is_no_divergence() -> Non
 @pytest.mark.parametrize(("step", "fresh"), [(1, False), (4, False), (5, True), (6, False), (10, True)])
 def test_the_state_is_carried_within_an_epoch_and_dropped_at_its_start(cell: str, step: int, fresh: bool) -> None:
     trainer, disturbed = after(step, cell=cell), after(step, cell=cell)
-    assert trainer.lanes.steps_per_epoch == 5
+    assert trainer.layout.steps_per_epoch == 5
     assert trainer.state is not None and disturbed.state is not None
     assert tensors(trainer) == tensors(disturbed)
     disturbed.state = disturbed.state + 1
@@ -168,7 +168,7 @@ def test_the_state_is_carried_within_an_epoch_and_dropped_at_its_start(cell: str
 
 @cells
 def test_the_state_after_a_step_is_that_of_its_last_symbols(cell: str) -> None:
-    trainer, batch = new(cell=cell), new(cell=cell).lanes.batch(0)
+    trainer, batch = new(cell=cell), new(cell=cell).layout.batch(0)
     with torch.no_grad():
         _, state = trainer.model(torch.from_numpy(batch.x))
     trainer.train_step()
@@ -407,7 +407,7 @@ def test_validations_are_counted_since_the_best(losses: list[float], patience: i
 def test_patience_begins_when_the_text_has_been_read_once() -> None:
     # five steps read it: the validations of steps 2 to 4 count nowhere, those of 5 and 6 do
     trainer, reports = validating([1.0, 2.0, 2.0, 2.0, 2.0, 2.0], steps=9, patience=2)
-    assert trainer.lanes.steps_per_epoch == 5
+    assert trainer.layout.steps_per_epoch == 5
     assert (reports[-1].step, reports[-1].turned, trainer.stale) == (6, True, 2)
 
 

@@ -204,3 +204,21 @@ def test_a_callback_that_gives_false_saves_and_stops(corpus: Path) -> None:
     knobs: dict[str, Any] = {"steps": 6, "hidden_size": 8, "embedding_size": 4, "save_every": None, "eval_every": None, "threads": 1}
     model = charrnn.train(corpus, on_report=lambda report: report.step < 2, **knobs)
     assert model.about["step"] == 2
+
+
+def test_records_from_a_text_in_hand_or_a_file(here: Path) -> None:
+    names = ["ana", "ann", "bea", "ben", "bo", "cato", "dan", "eda"]
+    (here / "names.txt").write_text("\r\n".join(names))
+    knobs = KNOBS | {"separator": "\n", "sample_every": 2}
+    said: list[Report] = []
+    model = charrnn.train("names.txt", on_report=said.append, **knobs)
+    again = charrnn.train(text="\n".join(names), name="again", **knobs)
+    assert weights(model) == weights(again)
+    assert model.vocabulary == charrnn.Vocabulary("char", "abcdenot", records=True)
+    assert model.prime == model.vocabulary.end
+    assert model.known == again.known == frozenset(names)
+    assert model.about["records"] == {"train": 7, "val": 1, "lengths": [2, 3, 3, 3, 4]}
+    samples = [report.sample for report in said if report.sample is not None]
+    assert len(samples) == 2
+    assert all(sample.count("\n") == 4 for sample in samples)
+    assert len(list(model.records(5, unique=True, temperature=2, seed=1))) == 5

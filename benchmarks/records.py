@@ -1,0 +1,110 @@
+"""Records: the loss on names, beside makemore's; and how many of the molecules that are drawn are real, beside MOSES.
+
+    python benchmarks/records.py --data DIRECTORY
+    python benchmarks/records.py --data DIRECTORY --only names
+
+Names: makemore's split of names.txt (``torch.randperm``, seed 3407, the last 1,000 for the test) and its loss (mean over the characters
+and the end of each name): `charrnn train FILE --records --minutes 5 --val-fraction 0.05 --cell C`, then `charrnn evaluate`.
+Molecules: `charrnn train smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02`, then `charrnn sample --num-samples 10000
+--temperature 1` without any filter. Valid is what RDKit (of the `bench` extra) reads; unique are the valid ones that are different
+molecules (canonical SMILES); novel are those of them that do not stand in the file, spelled in whatever way. No other knob is set.
+
+Each run is appended to results/records.jsonl, from which the command goes on: what stands there is not run again.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ledger import Ledger
+from machine import describe
+from texts import DATA, read
+
+LEDGER = Ledger("records")
+CELLS = ("lstm", "gru", "rnn")
+NAMES_MINUTES, MOLECULES_MINUTES = 5, 30
+DRAWN = 10_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--only", choices=["names", "molecules"])
+    args = parser.parse_args()
+    print(describe())
+    for cell in CELLS if args.only != "molecules" else ():
+        if LEDGER.find(text="names", cell=cell) is None:
+            keep(names(args.data, cell))
+    if args.only != "names" and LEDGER.find(text="molecules") is None:
+        keep(molecules(args.data))
+    for result in LEDGER.results():
+        size = f"{result['cell']} {result['num_layers']} x {result['hidden_size']}, dropout {result['dropout']:g}"
+        took = f"{result['steps']:,} steps in {result['seconds']:.0f} s"
+        if result["text"] == "names":
+            print(f"names      {size}: {result['nats']:.4f} nats per character; {took}")
+        else:
+            shares = ", ".join(f"{name} {result[name]:.4f}" for name in ("valid", "unique", "novel"))
+            print(f"molecules  {size}: {shares} of {DRAWN:,}, drawn in {result['drawing']:.0f} s; {took}")
+
+
+def keep(result: dict[str, Any]) -> None:
+    LEDGER.append(result)
+    print(json.dumps(result), flush=True)
+
+
+def names(data: Path, cell: str) -> dict[str, Any]:
+    import torch
+
+    words = [word.strip() for word in read(data / "names.txt").splitlines()]
+    torch.manual_seed(3407)
+    order = torch.randperm(len(words)).tolist()
+    with tempfile.TemporaryDirectory() as directory:
+        for name, part in (("learned", order[:-1000]), ("test", order[-1000:])):
+            (Path(directory) / f"{name}.txt").write_text("\n".join(words[place] for place in part) + "\n")
+        result = train(directory, "learned.txt", NAMES_MINUTES, "--val-fraction", "0.05", "--cell", cell)
+        found = json.loads(charrnn(directory, "evaluate", "run", "test.txt", "--json"))
+    return {"text": "names", "nats": found["nats_per_character"], **result}
+
+
+def molecules(data: Path) -> dict[str, Any]:
+    from rdkit import Chem, RDLogger
+
+    RDLogger.DisableLog("rdApp.*")
+    path = (data / "smiles_chembl22.txt").resolve()
+    with tempfile.TemporaryDirectory() as directory:
+        result = train(directory, str(path), MOLECULES_MINUTES, "--val-fraction", "0.02")
+        begin = time.perf_counter()
+        drawn = charrnn(directory, "sample", "run", "--num-samples", str(DRAWN), "--temperature", "1", "--seed", "0").splitlines()
+        drawing = time.perf_counter() - begin
+
+    def canonical(lines: list[str]) -> list[str]:
+        found = [Chem.MolFromSmiles(line) for line in lines if line]
+        return [Chem.MolToSmiles(molecule) for molecule in found if molecule is not None]
+
+    valid, corpus = canonical(drawn), set(canonical(read(path).splitlines()))
+    unique = set(valid)
+    shares = {"valid": len(valid) / DRAWN, "unique": len(unique) / len(valid), "novel": len(unique - corpus) / len(unique)}
+    return {"text": "molecules", **shares, "drawing": round(drawing, 1), **result}
+
+
+def train(directory: str, path: str, minutes: int, *words: str) -> dict[str, Any]:
+    begin = time.perf_counter()
+    charrnn(directory, "train", path, "--records", "--minutes", str(minutes), "--name", "run", *words)
+    seconds = time.perf_counter() - begin
+    about = json.loads(charrnn(directory, "info", "run", "--json"))
+    kept = ("cell", "num_layers", "hidden_size", "dropout", "step", "steps", "epochs", "parameters", "final_val_loss")
+    return {**{name: about[name] for name in kept}, "minutes": minutes, "seconds": round(seconds, 1), "machine": describe()}
+
+
+def charrnn(directory: str, *words: str) -> str:
+    command = [sys.executable, "-m", "charrnn", *words]
+    return subprocess.run(command, cwd=directory, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8").stdout
+
+
+if __name__ == "__main__":
+    main()

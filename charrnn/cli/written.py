@@ -1,0 +1,61 @@
+"""What was written, on its way out: to standard output as it comes, or into a file once all of it is there; as text or as JSON."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from charrnn.config import knobs
+from charrnn.errors import CharRNNError, CheckpointError, GenerationError
+from charrnn.files import not_written, write_file
+from charrnn.generation.sampling import Sampler
+from charrnn.text_model import TextModel
+
+
+def show(pieces: Iterable[str], output: str | None) -> None:
+    """Each piece as it comes on standard output; or all of them into a file; what came before an error, where no file is there yet.
+
+    Raises:
+        GenerationError: standard output is closed, or the file cannot be written.
+    """
+    if output in (None, "-"):
+        _on_stdout(pieces)
+        return
+    kept = list[str]()
+    try:
+        kept.extend(pieces)
+    except CharRNNError:
+        if any(kept) and not Path(str(output)).exists():
+            _into_file(Path(str(output)), "".join(kept).encode())
+        raise
+    _into_file(Path(str(output)), "".join(kept).encode())
+
+
+def json_line(text: str, which: dict[str, Any], settings: dict[str, Any], log_probability: float, model: TextModel, asked: Any) -> str:
+    """One JSON object, of one text."""
+    sampler = model.sampler(**asked.settings)
+    settings |= {name: getattr(sampler, name) for name in knobs(Sampler)}
+    settings |= {name: asked.settings[name] for name in ("bias", "ban") if name in asked.settings}
+    values = {"text": text, "prompt": asked.prompt, **which, "settings": settings, "adapt_to": asked.adapt_to, "model": model.sha256}
+    return json.dumps(values | {"log_probability": log_probability}, ensure_ascii=False) + "\n"
+
+
+def _on_stdout(pieces: Iterable[str]) -> None:
+    if sys.stdout is None:
+        raise GenerationError("standard output is closed; give a file with --output")
+    for piece in pieces:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+
+
+def _into_file(path: Path, data: bytes) -> None:
+    """Whole or not at all; into whatever else stands there (a pipe, a device) as it comes."""
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            write_file(path.resolve(), data)
+    except (CheckpointError, OSError) as error:
+        why = error if isinstance(error, CheckpointError) else not_written(path, error)
+        raise GenerationError(f"--output: {why}") from None

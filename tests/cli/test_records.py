@@ -1,0 +1,258 @@
+"""charrnn sample with a model of records: exactly so many whole ones, one a line, that pass; and what is said of them."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import charrnn
+from charrnn.cli.main import cli
+from charrnn.corpus.store import Corpus
+from charrnn.known import read_known
+
+NAMES = ["ana", "ann", "anna", "bea", "ben", "bo", "cato", "dan", "dana", "eda", "ed", "ina", "nina", "noa", "otto", "tina"]
+SMALL = [
+    "--steps=150", "--hidden-size=16", "--num-layers=1", "--dropout=0", "--embedding-size=8", "--learning-rate=0.02", "--batch-size=8",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--eval-every=none", "--save-every=none",
+]  # fmt: skip
+ACCEPT_N = "grep -q n"
+
+
+def call(*args: str, **settings: Any) -> Result:
+    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The working directory: a run on names, one a line, and one on the same between semicolons."""
+    where = tmp_path_factory.mktemp("records")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        (where / "names.txt").write_text("\n".join(NAMES * 3) + "\n")
+        (where / "list.txt").write_text(";\n".join(NAMES * 3))
+        assert call("train", "names.txt", "--records", *SMALL).exit_code == 0
+        assert call("train", "list.txt", "--separator", ";\\n", *SMALL).exit_code == 0
+        yield where
+
+
+def lines(result: Result) -> list[str]:
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.endswith("\n")
+    return result.stdout[:-1].split("\n")
+
+
+def test_so_many_whole_records_are_written_one_a_line_and_said(home: Path) -> None:
+    for number in (1, 2, 50):
+        result = call("sample", "names", "--num-samples", str(number), "-s", "4")
+        assert len(lines(result)) == number
+        assert result.stderr == f"checkpoints/names/step-00000150, seed 4\ndrew {number} records, kept {number}\n"
+
+
+def test_a_record_is_the_same_however_many_are_asked_for_and_what_python_draws() -> None:
+    many = lines(call("sample", "names", "--num-samples", "80", "-s", "4"))
+    assert lines(call("sample", "names", "--num-samples", "3", "-s", "4")) == many[:3]
+    assert [record.text for record in charrnn.load("names").records(80, seed=4)] == many
+    assert lines(call("sample", "names", "--num-samples", "80", "-s", "5")) != many
+
+
+def test_the_separator_of_the_corpus_stands_behind_each() -> None:
+    result = call("sample", "list", "--num-samples", "5", "-s", "1")
+    assert result.stdout == "".join(f"{record.text};\n" for record in charrnn.load("list").records(5, seed=1))
+
+
+def test_unique_records_are_all_different_and_new_ones_stand_nowhere_in_the_corpus() -> None:
+    plain = lines(call("sample", "names", "--num-samples", "60", "-s", "1"))
+    assert len(set(plain)) < 60
+    assert set(plain) & set(NAMES)
+    result = call("sample", "names", "--num-samples", "60", "-s", "1", "--unique", "--new")
+    found = lines(result)
+    assert len(set(found)) == 60
+    assert not set(found) & set(NAMES)
+    said = re.fullmatch(r".*\ndrew (\d+) records, kept 60; dropped: (\d+) repeated, (\d+) of the corpus\n", result.stderr)
+    assert said
+    drawn, repeated, known = map(int, said.groups())
+    assert drawn == 60 + repeated + known
+    everything = [record.text for record in charrnn.load("names").records(drawn, seed=1)]
+    assert known == sum(text in NAMES for text in everything) or repeated > 0
+    assert found == list(dict.fromkeys(text for text in everything if text not in NAMES))
+
+
+def test_the_set_that_is_kept_is_that_of_both_parts(home: Path) -> None:
+    assert read_known(home / "checkpoints/names/records.jsonl.gz") == frozenset(NAMES)
+
+
+def test_accept_keeps_those_on_which_a_command_exits_with_0() -> None:
+    result = call("sample", "names", "--num-samples", "10", "-s", "1", "--accept", ACCEPT_N)
+    assert all("n" in line for line in lines(result))
+    assert re.search(r"kept 10; dropped: \d+ not accepted\n$", result.stderr)
+
+
+def test_accept_is_given_the_record_and_a_newline_and_its_output_goes_nowhere(home: Path) -> None:
+    result = call("sample", "names", "--num-samples", "3", "-s", "1", "--accept", "tee -a seen.txt; echo noise")
+    assert (home / "seen.txt").read_text() == result.stdout
+
+
+def test_a_command_that_cannot_be_run_is_one_line() -> None:
+    result = call("sample", "names", "--num-samples", "3", "--accept", "no-such-command-anywhere 2>/dev/null")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1] == (
+        "Error: --accept: the shell cannot run 'no-such-command-anywhere 2>/dev/null' (exit code 127); check its name and its permissions"
+    )
+
+
+def test_fewer_than_asked_are_shown_and_an_error(tmp_path: Path) -> None:
+    flags = ["--num-samples", "5000", "-s", "1", "--unique", "--max-tries", "100"]
+    result = call("sample", "names", *flags)
+    kept = result.stdout.splitlines()
+    assert result.exit_code == 1
+    assert 0 < len(kept) == len(set(kept)) < 100
+    assert result.stderr.splitlines()[-1] == (
+        f"Error: {len(kept)} of 5,000 records were kept: drew 100 records, kept {len(kept)}; dropped: {100 - len(kept)} repeated; "
+        "give more --max-tries, another --temperature, or fewer conditions"
+    )
+    into_file = call("sample", "names", *flags, "-o", str(tmp_path / "out.txt"))
+    assert (into_file.exit_code, into_file.stdout) == (1, "")
+    assert (tmp_path / "out.txt").read_text() == result.stdout
+
+
+def test_a_prompt_begins_each_record_and_can_be_hidden() -> None:
+    flags = ["--num-samples", "20", "-s", "1", "-p", "an"]
+    found = lines(call("sample", "names", *flags))
+    assert all(line.startswith("an") for line in found)
+    assert lines(call("sample", "names", *flags, "--hide-prompt")) == [line[2:] for line in found]
+
+
+def test_a_record_that_does_not_end_within_the_length_is_dropped_and_counted() -> None:
+    result = call("sample", "names", "--num-samples", "40", "-s", "1", "--length", "3")
+    assert max(map(len, lines(result))) == 3
+    assert re.search(r"kept 40; dropped: \d+ that did not end in time\n$", result.stderr)
+
+
+def test_json_says_which_record_it_is() -> None:
+    model = charrnn.load("names")
+    found = [json.loads(line) for line in lines(call("sample", "names", "--num-samples", "5", "-s", "1", "--json", "--new", "--ban", "o"))]
+    drawn = list(model.records(5, seed=1, new=True, ban="o"))
+    assert [(each["text"], each["number"], each["log_probability"]) for each in found] == [record[:3] for record in drawn]
+    assert found[0]["settings"]["ban"] == "o"
+    assert {(each["seed"], each["model"], each["prompt"]) for each in found} == {(1, model.sha256, "")}
+
+
+def test_the_report_says_what_can_be_counted() -> None:
+    result = call("sample", "names", "--num-samples", "60", "-s", "1", "--report")
+    found = lines(result)
+    distinct = set(found)
+    lengths = sorted(map(len, found))
+    said = result.stderr.splitlines()[2:]
+    assert said[0] == f"unique: {len(distinct)} of 60 ({len(distinct) / 60:.4f})"
+    new = len(distinct - set(NAMES))
+    assert said[1] == f"new: {new} of these {len(distinct)} ({new / len(distinct):.4f}); the others stand in the corpus"
+    assert said[2].startswith(f"characters of these: shortest {lengths[0]}, ")
+    assert said[2].endswith(f", longest {lengths[-1]}")
+    assert said[3] == "characters of the corpus: shortest 2, quarter 3, half 3, three quarters 4, longest 4"
+
+
+def test_a_set_that_is_gone_or_damaged_is_one_line(home: Path) -> None:
+    known = home / "checkpoints/list/records.jsonl.gz"
+    data = known.read_bytes()
+    for broken, why in ((None, "there is no"), (data[:-9], "is damaged"), (b"text", "is damaged")):
+        known.unlink(missing_ok=True)
+        if broken is not None:
+            known.write_bytes(broken)
+        result = call("sample", "list", "--new")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert why in result.stderr
+        assert "records.jsonl.gz" in result.stderr.splitlines()[-1]
+        report = call("sample", "list", "--report")
+        assert report.exit_code == 0
+        assert "new: not known: " in report.stderr
+    known.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [(["--stop", "x"], "stop"), (["--until", "line"], "until"), (["--best-of", "3"], "best_of"), (["--save-state", "x"], "save_state")],
+)
+def test_what_only_running_text_has_is_refused(flags: list[str], name: str) -> None:
+    result = call("sample", "names", *flags)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: {name}: checkpoints/names/step-00000150 writes records, each to its own end; leave it out\n"
+
+
+def test_evaluate_gives_nats_per_record_and_counts_the_ends(home: Path) -> None:
+    (home / "few.txt").write_text("ana\nbo\n\nben\n")
+    found = json.loads(call("evaluate", "names", "few.txt", "--json").stdout)
+    model = charrnn.load("names")
+    scores = [model.score(name) for name in ("ana", "bo", "ben")]
+    assert [len(each) for each in scores] == [4, 3, 4]  # the end counted
+    assert (found["records"], found["characters"]) == (3, 11)
+    assert found["nats_per_record"] == pytest.approx(-sum(each.sum() for each in scores) / 3, rel=1e-4)
+    assert found["nats_per_character"] == pytest.approx(-sum(each.sum() for each in scores) / 11, rel=1e-4)
+    words = call("evaluate", "names", "few.txt").stdout
+    assert f"static, 11 characters with the end of each of 3 records, {found['nats_per_record']:.3f} nats per record\n" in words
+    adaptive = json.loads(call("evaluate", "names", "few.txt", "--json", "--adaptive").stdout)
+    assert (adaptive["records"], adaptive["mode"]) == (3, "adaptive")
+
+
+def test_info_and_the_verdict_speak_of_records() -> None:
+    about = call("info", "names").stdout
+    assert 'symbols:    9 characters and the end of a record: "abcdeinot"\n' in about
+    assert re.search(r"corpus: +names.txt: \d+ characters in \d+ records to learn from, \d+ in 2 records held out\n", about)
+    assert "static, held-out records\n" in about
+
+
+def test_training_without_records_proposes_them_and_with_both_is_refused(home: Path) -> None:
+    (home / "many.txt").write_text("".join(f"{name}{number}\n" for name in NAMES for number in range(20)))
+    small = [*SMALL, "--steps=1", "--sequence-length=20"]
+    said = "this text looks like a list, one item a line; with --records each is learned by itself, and samples are whole items\n"
+    assert said in call("train", "many.txt", *small).stderr
+    assert said in call("plan", "many.txt", *small).stderr
+    assert said not in call("train", "many.txt", *small, "--records", "--overwrite").stderr
+    result = call("train", "many.txt", "--records", "--separator", ";")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: records and separator: --records takes a line for a record, and ';' is given too; give one\n"
+    assert "train many.txt" in call("plan", "many.txt", *small, "--records").stderr
+    assert " --records" in call("plan", "many.txt", *small, "--records").stderr
+
+
+def test_plan_counts_records_and_those_that_come_again(home: Path) -> None:
+    result = call("plan", "names.txt", "--records", *SMALL)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == (
+        # 48 lines of 16 names: two held out, each once; the others three times, so that two thirds of their letters stood there before
+        f"text: {len(plan_characters()):,} characters in 44 records, 10 symbols (3 of them fewer than 10 times); "
+        f"{plan_repeated():.1%} of it are records that stood there before"
+    )
+    assert "batches of 8 records" in result.stdout
+    found = json.loads(call("plan", "names.txt", "--records", *SMALL, "--json").stdout)
+    assert found["corpus"]["records"] == 44
+    assert found["knobs"]["separator"] == "\n"
+
+
+def parts() -> tuple[list[str], list[str]]:
+    """What is learned from and what is held out of the names."""
+    about = charrnn.load("names").about["records"]
+    assert about["val"] == 2
+    corpus = Corpus.of("\n".join(NAMES * 3), 0.1, "\n")
+    texts = list(corpus.records())
+    return texts[:-2], texts[-2:]
+
+
+def plan_characters() -> str:
+    return "".join(f"{name}|" for part in parts() for name in part)
+
+
+def plan_repeated() -> float:
+    learned, _ = parts()
+    return 2 / 3 * sum(map(len, learned)) / len(plan_characters())
+
+
+def test_a_model_of_running_text_refuses_what_only_records_have(home: Path) -> None:
+    assert call("train", "names.txt", *SMALL, "--steps=1", "--name", "running", "--sequence-length=20").exit_code == 0
+    for flags, name in ((["--unique"], "unique"), (["--new"], "new"), (["--accept", "x"], "accept"), (["--max-tries", "5"], "max_tries")):
+        result = call("sample", "running", *flags)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"Error: {name}: checkpoints/running/step-00000001 writes running text; leave it out, or train")

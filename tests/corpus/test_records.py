@@ -1,0 +1,197 @@
+"""Records come out of a text as they stand in it, and no record is both learned from and held out."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn.corpus import records
+from charrnn.corpus.encode import encode
+from charrnn.corpus.records import Split, encode_known, looks_like_list, some_records, split
+from charrnn.errors import CorpusError, VocabularyError
+from charrnn.vocab import Ids, Vocabulary
+
+NAMES = ["emma", "olivia", "ava", "emma", "mia", "zoë", "ava", "li"]
+
+
+def of(text: str | bytes, separator: str = "\n", val_fraction: float = 0.25) -> Split:
+    return split(*encode([text]), separator, val_fraction)
+
+
+def texts(vocabulary: Vocabulary, ids: Ids) -> list[str]:
+    """The records of a part; each must have its end."""
+    pieces = np.split(ids, np.flatnonzero(ids == vocabulary.end) + 1)
+    assert not len(pieces.pop())
+    return [vocabulary.decode(piece[:-1]) for piece in pieces]
+
+
+def test_each_record_is_in_one_part_and_has_its_end_behind_it() -> None:
+    found = of("\n".join(NAMES))
+    train, val = texts(found.vocabulary, found.train), texts(found.vocabulary, found.val)
+    assert len(val) == 2  # a quarter of six distinct ones, rounded (1.5 to the even 2)
+    assert len(set(val)) == 2
+    assert train == [name for name in NAMES if name not in val]  # in their order, and as often as they stand there
+    assert found.vocabulary == Vocabulary("char", "".join(sorted(set("".join(NAMES)))), records=True)
+    assert found.vocabulary.end == len(found.vocabulary) - 1 == len(set("".join(NAMES)))
+    assert found.notices == ["2 of 8 records stand there more than once; none of them is both learned from and held out"]
+
+
+def test_which_records_are_held_out_hangs_on_the_records_alone() -> None:
+    names = [f"name{number}" for number in range(200)]
+    first = of("\n".join(names), val_fraction=0.1)
+    held_out = set(texts(first.vocabulary, first.val))
+    assert len(held_out) == 20
+    shuffled = random.Random(0).sample(names, 200)
+    again = of("; ".join(shuffled) + "; ", "; ", 0.1)
+    assert set(texts(again.vocabulary, again.val)) == held_out
+    more = of("\n".join([*names, "another", "zażółć", "and one more"]), val_fraction=0.1)  # with letters that change every id
+    assert len(set(texts(more.vocabulary, more.val)) & held_out) >= 18
+
+
+def test_a_share_of_zero_holds_nothing_out_and_a_tiny_one_holds_one_out() -> None:
+    assert len(of("a\nb\nc", val_fraction=0.0).val) == 0
+    assert len(texts(of("a\nb\nc").vocabulary, of("a\nb\nc", val_fraction=0.01).val)) == 1
+    found = of("a\nb", val_fraction=0.5)
+    assert (len(found.train), len(found.val)) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "separator", "expected"),
+    [
+        ("a\nb\n", "\n", ["a", "b"]),
+        ("a\r\nb\r\n", "\n", ["a", "b"]),
+        ("a\r\nb\r", "\n", ["a", "b"]),  # the return of the last line, too
+        ("a\rb\nc", "\n", ["a\rb", "c"]),
+        ("\n\na\n\n\nb\n\n", "\n", ["a", "b"]),
+        ("\r\na\r\nb", "\n", ["a", "b"]),
+        ("ab\nc\n\nd\ne", "\n\n", ["ab\nc", "d\ne"]),
+        ("a\n\n\nb", "\n\n", ["a", "\nb"]),  # from the left
+        ("x--a---b", "--", ["x", "a", "-b"]),
+        ("aaaab", "aa", ["b"]),
+        ("a%b%%c", "%", ["a", "b", "c"]),
+        ("né/ça/né", "/", ["né", "ça", "né"]),
+        ("a b\tc d", "\t", ["a b", "c d"]),
+        ("abc", "abcd", ["abc"]),
+    ],
+)
+def test_a_text_is_cut_at_its_separator(text: str, separator: str, expected: list[str]) -> None:
+    more = f"{separator}😀😀{separator}😀"  # so that two are there
+    found = of(text + more, separator, 0.0)
+    assert texts(found.vocabulary, found.train) == [*expected, "😀😀", "😀"]
+    raw = of((text + more).encode(), separator, 0.0)
+    assert texts(raw.vocabulary, raw.train) == [*expected, "😀😀", "😀"]
+    assert (raw.vocabulary.unit, len(raw.vocabulary), raw.vocabulary.end) == ("byte", 257, 256)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("ab-\n\ré", max_size=40), st.sampled_from(["\n", "--", "a", "-a-"]))
+def test_a_text_is_cut_as_python_cuts_it(text: str, separator: str) -> None:
+    whole = text if separator == "\n" else text.removesuffix("\n").removesuffix("\r")
+    pieces = [piece.removesuffix("\r") if separator == "\n" else piece for piece in whole.split(separator)]
+    expected = [piece for piece in pieces if piece]
+    if len(set(expected)) < 2:
+        with pytest.raises(CorpusError):
+            of(text, separator)
+        return
+    found = of(text, separator, 0.5)
+    both = texts(found.vocabulary, found.train) + texts(found.vocabulary, found.val)
+    assert set(both) == set(expected)
+    assert not set(texts(found.vocabulary, found.train)) & set(texts(found.vocabulary, found.val))
+    assert set(found.vocabulary.symbols) == set("".join(expected))
+    ids, changes = encode_known(found.vocabulary, text, separator)
+    assert texts(found.vocabulary, ids) == expected
+    assert changes == []
+
+
+def test_records_copied_in_several_goes_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = of("\n".join(NAMES * 3))
+    monkeypatch.setattr(records, "TOGETHER", 3)
+    again = of("\n".join(NAMES * 3))
+    assert (again.train.tolist(), again.val.tolist(), again.vocabulary) == (whole.train.tolist(), whole.val.tolist(), whole.vocabulary)
+
+
+@pytest.mark.parametrize(("text", "count"), [("abc", 1), ("a\na\na\n", 1), ("\n\n", 0)])
+def test_fewer_than_two_distinct_records_are_refused(text: str, count: int) -> None:
+    with pytest.raises(CorpusError) as error:
+        of(text)
+    assert str(error.value) == (
+        f"separator: '\\n' leaves {count} distinct records in the corpus, at least 2 are needed; give another --separator"
+    )
+
+
+def test_empty_records_are_left_out_and_said() -> None:
+    assert of("a\n\nb\n\n\nc\n").notices == ["3 empty records were left out"]
+
+
+def test_a_known_text_says_what_was_changed_and_where_something_is_unknown() -> None:
+    vocabulary = Vocabulary("char", "abc", records=True)
+    ids, changes = encode_known(vocabulary, "aX\r\nXb\nX", "\n", "skip")
+    assert texts(vocabulary, ids) == ["a", "b"]
+    assert changes == ["left out 'X' (U+0058, LATIN CAPITAL LETTER X), 3 times: the model has not seen it"]
+    with pytest.raises(VocabularyError, match=r"^unknown character 'X' .* at position 5 of the text"):
+        encode_known(vocabulary, "ab\naX", "\n")
+    with pytest.raises(CorpusError, match=r"^nothing is left of list.txt: "):
+        encode_known(vocabulary, "X\nX", "\n", "skip", "list.txt")
+    with pytest.raises(VocabularyError):
+        encode_known(vocabulary, "a\rb\nc", "\n")  # a return within a record
+    assert texts(vocabulary, encode_known(vocabulary, "a\rb\nc", "\n", "skip")[0]) == ["ab", "c"]
+
+
+def test_a_line_end_at_the_end_of_a_file_belongs_to_no_record() -> None:
+    for end in ("", "\n", "\r\n"):
+        found = of(f"ab,ba,aa{end}", ",", 0.0)
+        assert texts(found.vocabulary, found.train) == ["ab", "ba", "aa"]
+        assert found.vocabulary.symbols == "ab"
+        assert texts(found.vocabulary, encode_known(found.vocabulary, f"ab,ba,aa{end}", ",")[0]) == ["ab", "ba", "aa"]
+    blocks = of("a\nb\n\nc\nd\n", "\n\n", 0.0)
+    assert texts(blocks.vocabulary, blocks.train) == ["a\nb", "c\nd"]
+
+
+def test_some_records_are_whole_and_evenly_spread() -> None:
+    ids = np.array([idx for number in range(100) for idx in (number % 7, 9)], np.uint8)
+    assert some_records(ids, 9, 200) is ids
+    assert some_records(ids, 9, 50).tolist() == [idx for number in range(0, 100, 4) for idx in (number % 7, 9)]
+    assert some_records(ids, 9, 1).tolist() == [0, 9]
+    assert some_records(np.array([1, 1, 1, 9, 2, 9], np.uint8), 9, 3).tolist() == [1, 1, 1, 9]
+
+
+def test_a_known_running_text_is_encoded_whole() -> None:
+    vocabulary = Vocabulary.of("ab\n")
+    assert encode_known(vocabulary, "a\nb", None)[0].tolist() == vocabulary.encode("a\nb").tolist()
+    assert encode_known(Vocabulary("byte"), b"a\nb", None)[0].tolist() == [97, 10, 98]
+
+
+# What looks like a list
+
+
+def lines(seed: int, number: int, low: int, high: int, alphabet: str) -> str:
+    rng = random.Random(seed)
+    return "".join("x" + "".join(rng.choices(alphabet, k=rng.randint(low, high))) + "\n" for _ in range(number))
+
+
+PROSE = "".join(word + ("\n" if number % 11 == 10 else " ") for number, word in enumerate(["wording"] * 5000))
+POEM = "A line of so many words\nand another of them\n\n" * 200
+CODE = "def f(x):\n    return x\n" * 200
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (lines(0, 500, 3, 12, "abcdef"), True),
+        (lines(0, 500, 20, 110, "CNOc1()=#"), True),
+        (lines(0, 500, 10, 10, "0123456789"), True),  # all alike in length, but nothing is broken
+        (lines(0, 500, 3, 30, "abc def"), True),
+        (lines(0, 90, 3, 12, "abcdef"), False),  # too few to tell
+        (lines(0, 500, 200, 900, "abc def"), False),  # paragraphs
+        (PROSE, False),
+        (POEM, False),
+        (CODE, False),
+        ("no line at all", False),
+    ],
+    ids=["names", "molecules", "numbers", "places", "few", "paragraphs", "prose", "poem", "code", "none"],
+)
+def test_a_list_is_told_from_prose_poems_and_code(text: str, expected: bool) -> None:
+    assert looks_like_list(*encode([text])) == expected
+    assert looks_like_list(*encode([text.encode()])) == expected

@@ -1,0 +1,296 @@
+"""A session goes on as if it had not stopped: from call to call, from one file to the next, and back."""
+
+import json
+import random
+from itertools import product
+
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn import checkpoint as checkpoints
+from charrnn.checkpoint import Checkpoint
+from charrnn.config import ModelConfig
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, GenerationError, VocabularyError
+from charrnn.generation.network import CELLS
+from charrnn.shapes import shapes
+from charrnn.vocab import Vocabulary
+
+CHARS = Vocabulary.of("\n abce. é")
+BYTES = Vocabulary("byte")
+RECORDS = Vocabulary("char", "abc", records=True)
+
+
+def make(path, vocabulary, cell="lstm", window=20, seed=0):
+    config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4, copy_window=window)
+    rng = np.random.default_rng(seed)
+    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
+    prime = vocabulary.end if vocabulary.records else max(0, vocabulary.newline)
+    checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {}))
+    return charrnn.load(path)
+
+
+@pytest.fixture(
+    scope="module", params=product(CELLS, (CHARS, BYTES), (None, 20)), ids=lambda three: f"{three[0]}-{three[1].unit}-{three[2]}"
+)
+def model(request, tmp_path_factory):
+    cell, vocabulary, window = request.param
+    return make(tmp_path_factory.mktemp("session") / "model", vocabulary, cell, window)
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("session") / "model", RECORDS)
+
+
+@pytest.mark.parametrize("settings", [{}, {"dry": 1.0, "dry_length": 2}, {"temperature": 0}, {"bias": {"ab": 2.0}, "ban": "c"}])
+@pytest.mark.parametrize("prompt", ["", "abc"])
+def test_what_a_session_writes_piece_by_piece_is_what_generate_writes(model, prompt, settings):
+    whole = model.generate(prompt, length=90, seed=4, **settings)
+    session = model.session(prompt, seed=4, **settings)
+    assert session.write(1) + session.write(0) + session.write(29) + "".join(session.stream(60)) == whole
+    assert session.text == prompt + whole
+
+
+def test_a_session_in_a_file_goes_on_as_if_it_had_not_stopped(model, tmp_path):
+    rng, file = random.Random(0), tmp_path / "state"
+    for settings in ({}, {"dry": 0.5, "dry_length": 2, "top_k": 5}, {"bias": {"a": 1.5}, "ban": "b"}):
+        whole = model.session("ab", seed=9, **settings)
+        kept = model.session("ab", seed=9, **settings)
+        for _ in range(4):
+            length, fed = rng.randrange(60), rng.choice(["", "cab", " "])
+            expected = whole.write(length) + whole.feed(fed).write(5)
+            kept.save(file)
+            kept = model.load_session(file)
+            found = kept.write(length)
+            kept.save(file)
+            kept = model.load_session(file).feed(fed)
+            assert found + kept.write(5) == expected
+        assert kept.write(200) == whole.write(200)
+
+
+def test_a_state_is_a_few_kilobytes_and_holds_the_settings(model, tmp_path):
+    session = model.session("abc", seed=1, temperature=0.3, ban="e")
+    session.write(3000)
+    session.save(tmp_path / "state")
+    assert (tmp_path / "state").stat().st_size < 20_000
+    again = model.load_session(tmp_path / "state")
+    assert again._writer.sampler == session._writer.sampler
+    assert model.load_session(tmp_path / "state", temperature=0.9)._writer.sampler.temperature == 0.9
+
+
+def test_until_a_boundary_is_held_over_to_the_next(tmp_path):
+    model = make(tmp_path / "model", CHARS)
+    whole = model.session(seed=3, temperature=1.5).write(3000)
+    session, parts = model.session(seed=3, temperature=1.5), []
+    for until in ("sentence", "line", "sentence", "e", "paragraph") * 3:
+        parts.append(session.write(20, until=until))
+        session.save(tmp_path / "state")
+        session = model.load_session(tmp_path / "state")
+    assert whole.startswith("".join(parts))
+    assert all(len(part) >= 20 for part in parts)
+    assert "".join(parts) + session.write(50) == whole[: sum(map(len, parts)) + 50]
+
+
+def test_feeding_after_a_boundary_keeps_what_was_read_beyond_it(tmp_path):
+    model = make(tmp_path / "model", CHARS)
+    session = model.session(seed=3, temperature=1.5)
+    first = session.write(20, until="sentence")
+    before = session.text
+    session.feed("ab")
+    assert before == first
+    assert session.text.startswith(first)
+    assert session.text.removeprefix(first).removesuffix("ab").isspace()
+
+
+def test_undo_takes_back_one_after_another(model):
+    session = model.session("ab", seed=2)
+    moments = [session.text]
+    for number in range(6):
+        session.write(7) if number % 2 else session.feed("ca")
+        moments.append(session.text)
+    for expected in moments[-2::-1]:
+        assert session.undo().text == expected
+    assert session.undo().text == ""
+    with pytest.raises(ConfigError) as error:
+        session.undo()
+    assert str(error.value) == "undo: nothing was fed or written yet, or all of it was taken back"
+
+
+def test_what_is_written_after_undo_is_what_was_written_before(model):
+    session = model.session("ab", seed=2)
+    first = session.write(60)
+    assert session.undo().write(60) == first
+    assert session.undo().feed("c").text == "abc"
+    assert session.undo().write(60) == first
+
+
+def test_a_fork_goes_on_by_itself(model):
+    session = model.session("ab", seed=2, temperature=2)
+    session.write(30)
+    alike, other = session.fork(), session.fork(seed=77)
+    assert alike.write(40) == session.fork().write(40)
+    assert other.write(40) != alike.undo().write(40)
+    expected = model.session("ab", seed=2, temperature=2).write(70)[30:]
+    assert session.write(40) == expected
+    other.feed("b")
+    assert session.text == "ab" + model.session("ab", seed=2, temperature=2).write(70)
+
+
+def test_an_unknown_character_changes_nothing(tmp_path):
+    model = make(tmp_path / "model", CHARS)
+    session = model.session("ab", seed=2)
+    with pytest.raises(VocabularyError):
+        session.feed("xyz")
+    assert session.text == "ab"
+    assert session.feed("axb", unknown="skip").text == "abab"
+    assert session.undo().write(20) == model.generate("ab", length=20, seed=2)
+
+
+def test_a_session_of_records_writes_one_to_its_end(records, tmp_path):
+    session = records.session("ab", seed=5)
+    text = session.write(1000)
+    assert session.ended
+    assert text == records.generate("ab", length=1000, seed=5)
+    for act in (lambda: session.write(5), lambda: session.feed("a")):
+        with pytest.raises(ConfigError) as error:
+            act()
+        assert str(error.value) == "session: the record has come to its end; begin another session, or undo"
+    session.save(tmp_path / "state")
+    assert records.load_session(tmp_path / "state").ended
+    assert session.undo().write(1000) == text
+
+
+# Files that are not what they should be
+
+
+@pytest.fixture
+def saved(tmp_path):
+    model = make(tmp_path / "model", BYTES)
+    session = model.session("abc", seed=1)
+    session.write(50)
+    session.save(tmp_path / "state")
+    return model, tmp_path / "state"
+
+
+def test_any_bit_flipped_or_byte_cut_off_is_an_error(saved):
+    model, file = saved
+    data, rng = file.read_bytes(), random.Random(1)
+    expected = model.load_session(file).write(30)
+    refused = 0
+    for _ in range(300):
+        place, bit = rng.randrange(len(data)), rng.randrange(8)
+        file.write_bytes(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
+        try:
+            found = model.load_session(file).write(30)
+        except CheckpointError:
+            refused += 1
+        else:
+            assert found == expected  # another spelling of the same, such as a space
+    for length in rng.sample(range(len(data) - 1), 50):
+        file.write_bytes(data[:length])
+        with pytest.raises(CheckpointError):
+            model.load_session(file)
+    assert refused > 280
+
+
+def resigned(file, **changes):
+    """A state with some values changed, and a right checksum."""
+    from charrnn.generation.state import _digest
+
+    values = json.loads(file.read_bytes())
+    values.pop("sha256")
+    values = {name: value for name, value in (values | changes).items() if value is not ...}
+    file.write_text(json.dumps(values | {"sha256": _digest(values)}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"h": ...}, {"h": ""}, {"h": "!"}, {"h": "AAAA"}, {"c": 5}, {"ids": "eJxjYAAAAAEAAQ=="}, {"random": {}}, {"random": ...},
+        {"random": {"state": {"state": "-1", "inc": "x"}}},
+        {"pending": "\u00e9"}, {"held": 5}, {"ended": "no"}, {"sampler": {"temperature": -1}}, {"sampler": {"nothing": 1}}, {"sampler": 5},
+        {"bias": [["a", 1]]}, {"bias": [[99999, 1]]}, {"bias": [[-1, 1]]}, {"bias": [[1, "inf"]]}, {"banned": [257]},
+        {"random": {"state": {"state": "-5", "inc": "1"}, "has_uint32": 0, "uinteger": 0}},
+        {"random": {"state": {"state": "5", "inc": "1"}, "has_uint32": 2**70, "uinteger": 0}},
+        {"random": {"state": {"state": "5", "inc": "1"}, "has_uint32": 0, "uinteger": -1}},
+        {"banned": "a"},
+        {"format": 99}, {"charrnn": "model"}, {"model": ...},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_state_with_a_right_checksum_and_wrong_values_is_an_error(saved, changes):
+    model, file = saved
+    resigned(file, **changes)
+    with pytest.raises(CharRNNError) as error:
+        model.load_session(file)
+    assert "Traceback" not in str(error.value)
+    assert isinstance(error.value, CheckpointError)
+
+
+def test_a_setting_that_is_not_possible_is_no_damage_and_a_bias_is_added_to_what_was_kept(saved, tmp_path):
+    model, file = saved
+    with pytest.raises(ConfigError, match=r"^temperature: -1 is not possible"):
+        model.load_session(file, temperature=-1)
+    model.session("a", seed=1, ban="b", bias={".": 1, "c": 2}).save(file)
+    assert dict(model.load_session(file, bias={".": 3}, ban="x")._writer.sampler.bias) == {
+        ord("."): 3.0, ord("b"): -np.inf, ord("c"): 2.0, ord("x"): -np.inf,
+    }  # fmt: skip
+
+
+def test_a_session_with_numbers_that_are_none_is_refused_and_stays_as_it_was(saved):
+    model, _ = saved
+    session = model.session("a", seed=1)
+    for act in (lambda: session.write(-5), lambda: session.write(2.5), lambda: session.fork(-1), lambda: session.write(5, until="")):
+        with pytest.raises(ConfigError):
+            act()
+    assert session.text == "a"
+    assert session.write(20) == model.generate("a", length=20, seed=1)
+
+
+def test_line_by_line_a_session_goes_through_the_text(tmp_path):
+    model = make(tmp_path / "model", CHARS)
+    whole = model.session(seed=3, temperature=1.5).write(400)
+    session = model.session(seed=3, temperature=1.5)
+    lines = "".join(session.write(0, until="line") for _ in range(12))
+    assert whole.startswith(lines)
+    assert lines.count("\n") >= 10
+
+
+def test_the_state_of_another_model_is_refused(saved, tmp_path):
+    _, file = saved
+    other = make(tmp_path / "other", BYTES, seed=1)
+    with pytest.raises(CheckpointError, match=r"is the state of another model, \w{12}; this one is \w{12}: give the RUN that wrote it$"):
+        other.load_session(file)
+
+
+def test_a_missing_state_is_an_error_and_one_that_cannot_be_written_leaves_what_stood_there(saved, tmp_path):
+    model, file = saved
+    with pytest.raises(CheckpointError) as error:
+        model.load_session(tmp_path / "none")
+    assert str(error.value) == f"there is no file {tmp_path / 'none'}; `charrnn sample --save-state {tmp_path / 'none'}` writes one"
+    with pytest.raises(CheckpointError):
+        model.load_session(tmp_path)
+    with pytest.raises(CheckpointError):
+        model.session("a").save(file / "state")  # which is no directory
+    assert len(model.load_session(file).write(5)) == 5
+
+
+def test_a_model_that_stands_in_no_checkpoint_as_it_is_keeps_no_state(saved, tmp_path):
+    model, _ = saved
+    for other in (model.adapted("abc" * 30), charrnn.TextModel(model.network, model.vocabulary, model.prime)):
+        if other.is_adapted:
+            with pytest.raises(ConfigError, match=r"^load_session: this model was adapted"):
+                other.load_session(tmp_path / "state")
+        session = other.session("ab", seed=1)
+        assert len(session.write(5)) == 5
+        with pytest.raises(ConfigError, match=r"^save: the session's model was adapted, or not read from a checkpoint"):
+            session.save(tmp_path / "another")
+
+
+def test_where_no_boundary_comes_the_session_stands_behind_what_it_wrote(tmp_path):
+    model = make(tmp_path / "model", CHARS)
+    session = model.session(seed=1, ban=".\n")
+    with pytest.raises(GenerationError):
+        session.write(5, until="line")
+    assert len(session.text) == 10_005
