@@ -96,9 +96,11 @@ import charrnn
 model = charrnn.load("plays")
 model.generate("OSWIN:\\n", length=160, until="sentence", seed=7, dry=1.0, bias={"!": 1.5}, ban="eE")
 
-def no_double_letters(ids, logits):          # a processor: ids that were read, logits (V,) -> logits (V,)
+
+def no_double_letters(ids, logits):  # a processor: ids that were read, logits (V,) -> logits (V,)
     logits[ids[-1]] = -float("inf")
     return logits
+
 
 model.generate("OSWIN:\\n", seed=7, processors=[no_double_letters])
 
@@ -106,9 +108,9 @@ session = model.session("OSWIN:\\n", seed=7)  # written and read in turns
 print(session.write(80, until="line"))
 session.feed("\\n\\nMARGIT:\\n")
 print(session.write(80, until="line"))
-other = session.fork(seed=8)                 # two stories from here
-session.undo()                               # the last feed or write is taken back
-session.save("today.state")                  # and tomorrow: model.load_session("today.state")
+other = session.fork(seed=8)  # two stories from here
+session.undo()  # the last feed or write is taken back
+session.save("today.state")  # and tomorrow: model.load_session("today.state")
 
 for record in charrnn.load("places").records(10, unique=True, new=True, accept=lambda text: len(text) < 9):
     print(record.text, record.log_probability)
