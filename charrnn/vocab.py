@@ -181,7 +181,7 @@ class Vocabulary:
 
     def _unknown(self, text: str, place: int) -> VocabularyError:
         near = self.nearest(text, place)
-        of = f"of the {len(self)} that the model knows"
+        of = f"of the {len(self) - self.records} that the model knows"
         hint = f"the nearest {of} is {near!r}: type that, or use --unknown replace" if near else f"none {of} is near"
         return VocabularyError(
             f"unknown character {describe(text[place])} at position {place + 1} of the text; {hint}; --unknown skip leaves it out"
