@@ -32,6 +32,21 @@ def write_file(path: Path, data: bytes) -> None:
         raise not_written(path, error) from None
 
 
+def write_output(path: Path, data: bytes) -> None:
+    """Into a file, whole or not at all, a link to it followed; into whatever else stands there (a pipe, a device) as it comes.
+
+    Raises:
+        CheckpointError: it could not be written; a file that stood there stands there.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            write_file(path.resolve(), data)
+    except OSError as error:
+        raise not_written(path, error) from None
+
+
 def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
     """Write a directory of files, the last one last, so that it is there whole or not at all. One that is there is replaced.
 

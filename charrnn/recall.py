@@ -54,7 +54,7 @@ def _recall_block(ids: Array, window: int, kind: Any, end: int) -> Array:
     found = np.full((n, len(ORDERS)), NOTHING, kind)
     symbols = int(ids.max()) + 1 if n else 1
     bits = n.bit_length()  # of a place: 22 at most; with 22 for a gram's number and 18 for a symbol, 62 in all
-    record = np.cumsum(ids == end)
+    record = np.cumsum(ids == end) if end >= 0 else None  # the number of each symbol's record
     number = np.zeros(n, np.int64)  # of the gram of length k - 1 that begins here
     for k in range(1, min(ORDERS[-1], n) + 1):
         gram = number[: n - k + 1] * symbols + ids[k - 1 :]
@@ -64,7 +64,9 @@ def _recall_block(ids: Array, window: int, kind: Any, end: int) -> Array:
         number[places[0]] = 0
         number[places[1:]] = np.cumsum(~same)
         if k in ORDERS:
-            near = same & (places[1:] - places[:-1] < window) & (record[places[1:]] == record[places[:-1]])
+            near = same & (places[1:] - places[:-1] < window)
+            if record is not None:
+                near &= record[places[1:]] == record[places[:-1]]
             found[places[1:][near] + k - 1, ORDERS.index(k)] = ids[places[:-1][near] + k]
     return found
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from charrnn import checkpoint as checkpoints
 from charrnn.config import whole_number
 from charrnn.errors import ConfigError
-from charrnn.generation.decode import BOUNDARIES, End, Piece, Sample, Symbol, decode, score
+from charrnn.generation.decode import End, Piece, Sample, Symbol, decode, score
 from charrnn.generation.network import Network
 from charrnn.generation.records import Kept, draw_records
 from charrnn.generation.sampling import Sampler
@@ -261,8 +261,7 @@ class TextModel:
         return Sampler(**settings_of(self.vocabulary, sampling))
 
     def _end(self, length: int | None, stop: str | Sequence[str], until: str | None) -> End:
-        self.vocabulary.encode(until if until and until not in BOUNDARIES else "")  # which could never come
-        return End.of((self.longest if self.vocabulary.records else LENGTH) if length is None else length, stop, until)
+        return End.of(self.vocabulary, (self.longest if self.vocabulary.records else LENGTH) if length is None else length, stop, until)
 
     def _pieces(
         self,

@@ -92,7 +92,9 @@ class Vocabulary:
             VocabularyError: a character is unknown; the message names it, its place, and the nearest known one.
         """
         if self.unit == "byte":
-            return np.frombuffer(_utf8(text) if isinstance(text, str) else text, dtype=np.uint8).astype(smallest_dtype(len(self)))
+            return np.frombuffer(_utf8(text) if isinstance(text, str) else text, dtype=np.uint8).astype(
+                smallest_dtype(len(self)), copy=False
+            )
         if isinstance(text, bytes):
             raise VocabularyError(f"{len(text)} bytes were given to a vocabulary of characters; decode them first")
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)

@@ -8,7 +8,7 @@ from typing import Any
 
 from charrnn.config import knobs
 from charrnn.errors import CharRNNError, CheckpointError, GenerationError
-from charrnn.files import not_written, write_file
+from charrnn.files import write_output
 from charrnn.generation.sampling import Sampler
 from charrnn.text_model import TextModel
 
@@ -50,12 +50,7 @@ def _on_stdout(pieces: Iterable[str]) -> None:
 
 
 def _into_file(path: Path, data: bytes) -> None:
-    """Whole or not at all; into whatever else stands there (a pipe, a device) as it comes."""
     try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-        else:
-            write_file(path.resolve(), data)
-    except (CheckpointError, OSError) as error:
-        why = error if isinstance(error, CheckpointError) else not_written(path, error)
-        raise GenerationError(f"--output: {why}") from None
+        write_output(path, data)
+    except CheckpointError as error:
+        raise GenerationError(f"--output: {error}") from None

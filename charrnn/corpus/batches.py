@@ -99,6 +99,10 @@ class Lanes:
         self.symbols_per_step = self.most_symbols = batch_size * sequence_length
         self._starts: NDArray[Any] = np.arange(batch_size) * self.lane_length  # (B,)
 
+    def length(self, step: int) -> int:
+        """T of a step."""
+        return self.sequence_length
+
     def batch(self, step: int) -> Batch:
         """The batch of a step, counted from 0: a pure function of the step and the seed."""
         epoch, chunk = divmod(step, self.steps_per_epoch)
@@ -141,15 +145,23 @@ class Records:
     @cached_property
     def mean_length(self) -> float:
         """The mean of T in an epoch."""
-        lengths = self.ends - self.starts + 1
-        return statistics.fmean(rounded(int(lengths[chosen].max())) for chosen in self._batches(0))
+        return statistics.fmean(self.length(step) for step in range(self.steps_per_epoch))
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, counted from 0: a pure function of the step and the seed."""
+        return self.lay_out(self._chosen(step), self.batch_size)
+
+    def length(self, step: int) -> int:
+        """T of a step."""
+        chosen = self._chosen(step)
+        return rounded(int((self.ends[chosen] - self.starts[chosen]).max()) + 1)
+
+    def _chosen(self, step: int) -> NDArray[np.int64]:
+        """The numbers of the records of a step."""
         epoch, number = divmod(step, self.steps_per_epoch)
         if self._epoch[0] != epoch:
             self._epoch = (epoch, self._batches(epoch))
-        return self.lay_out(self._epoch[1][number], self.batch_size)
+        return self._epoch[1][number]
 
     def lay_out(self, chosen: NDArray[np.int64], batch_size: int) -> Batch:
         """Some records, by number, as a batch of B lanes."""

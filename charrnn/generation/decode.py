@@ -62,7 +62,8 @@ class History:
     @property
     def ids(self) -> list[int]:
         """All that are kept."""
-        return [int(idx) for idx in self._ids[: self.length]]
+        ids: list[int] = self._ids[: self.length].tolist()
+        return ids
 
     @property
     def last(self) -> Ids:
@@ -231,11 +232,17 @@ class End(NamedTuple):
     until: str | None
 
     @classmethod
-    def of(cls, length: int, stop: str | Sequence[str], until: str | None) -> "End":
-        """Checked."""
+    def of(cls, vocabulary: Vocabulary, length: int, stop: str | Sequence[str], until: str | None) -> "End":
+        """Checked.
+
+        Raises:
+            ConfigError: a string is empty, or the length no whole number from 0.
+            VocabularyError: the boundary could never come.
+        """
         stops = (stop,) if isinstance(stop, str) else tuple(stop)
         if "" in stops or until == "":
             raise ConfigError(f"{'stop' if '' in stops else 'until'}: '' is not possible; give a string of at least one character")
+        vocabulary.encode(until if until and until not in BOUNDARIES else "")
         return cls(whole_number("length", length), stops, until)
 
     def of_text(self, vocabulary: Vocabulary, symbols: Iterator[Symbol]) -> Iterator[Piece]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from charrnn.config import knobs, whole_number
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError
-from charrnn.generation.decode import BOUNDARIES, REACH, History, Piece, Symbol, Writer, pieces, until_boundary
+from charrnn.generation.decode import REACH, End, History, Piece, Symbol, Writer, pieces, until_boundary
 from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.state import damaged, packed, read_state, unpacked, write_state
@@ -87,10 +87,7 @@ class Session:
 
     def stream(self, length: int = LENGTH, *, until: str | None = None) -> Iterator[str]:
         """As ``write``, piece by piece as it is written; what was given when it is broken off is written."""
-        length = whole_number("length", length)
-        if until == "":
-            raise ConfigError("until: '' is not possible; give a string of at least one character")
-        self.vocabulary.encode(until if until and until not in BOUNDARIES else "")  # which could never come
+        length, _, until = End.of(self.vocabulary, length, (), until)
         self._go_on()
         if self._first:
             self._writer.read([self.prime])

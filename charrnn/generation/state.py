@@ -11,7 +11,7 @@ import numpy as np
 
 from charrnn import strict_json
 from charrnn.errors import CheckpointError, DamagedError
-from charrnn.files import not_written, read_regular, write_file
+from charrnn.files import read_regular, write_output
 
 FORMAT = 1
 MOST_BYTES = 1 << 28  # of an array
@@ -24,14 +24,7 @@ def write_state(path: Path, values: Mapping[str, Any]) -> None:
         CheckpointError: it could not be written; what stood there stands there.
     """
     values = {"charrnn": "state", "format": FORMAT, **values}
-    data = strict_json.dumps(values | {"sha256": _digest(values)})
-    try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-        else:
-            write_file(path.resolve(), data)
-    except OSError as error:
-        raise not_written(path, error) from None
+    write_output(path, strict_json.dumps(values | {"sha256": _digest(values)}))
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _seconds_per_step(copy: Trainer, longest: float) -> float:
     while len(times) == 1 or times[-1] - times[0] < longest:
         copy.train_step()
         times.append(time.perf_counter())
-    lengths = [len(copy.layout.batch(step).x) for step in range(first, copy.step)]
+    lengths = [copy.layout.length(step) for step in range(first, copy.step)]
     rates = [(after - before) / length for (before, after), length in zip(itertools.pairwise(times), lengths, strict=True)]
     return statistics.median(rates) * copy.layout.mean_length
 

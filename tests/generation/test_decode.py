@@ -334,15 +334,15 @@ def test_where_no_boundary_comes_all_is_given_and_it_is_an_error(until):
 
 
 def test_an_end_is_checked_and_puts_boundary_and_stop_strings_together():
-    assert End.of(5, "x", None) == End(5, ("x",), None)
+    assert End.of(ABC, 5, "x", None) == End(5, ("x",), None)
     for how in ((-1, (), None), (5, "", None), (5, (), "")):
         with pytest.raises(ConfigError):
-            End.of(*how)
+            End.of(ABC, *how)
     text = "cab. cab. cab. "
     symbols = Vocabulary.of(text)
-    assert joined(End.of(5, (), "sentence").of_text(symbols, script(symbols.encode(text)))) == "cab. cab."
-    assert joined(End.of(5, (". c",), "sentence").of_text(symbols, script(symbols.encode(text)))) == "cab"
-    assert joined(End.of(5, (), None).of_text(symbols, script(symbols.encode(text)))) == "cab. "
+    assert joined(End.of(symbols, 5, (), "sentence").of_text(symbols, script(symbols.encode(text)))) == "cab. cab."
+    assert joined(End.of(symbols, 5, (". c",), "sentence").of_text(symbols, script(symbols.encode(text)))) == "cab"
+    assert joined(End.of(symbols, 5, (), None).of_text(symbols, script(symbols.encode(text)))) == "cab. "
 
 
 def test_a_history_gives_its_last_ids_and_grows(monkeypatch):
