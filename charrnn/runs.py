@@ -42,6 +42,10 @@ class Run:
     def known(self) -> Path:
         return self.path / "records.jsonl.gz"
 
+    @property
+    def originality(self) -> Path:
+        return self.path / "originality"
+
     def size(self) -> int:
         """What its files take on the disk."""
         return sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file()) if self.path.is_dir() else 0
@@ -151,7 +155,7 @@ class Run:
         strange = [
             path.name
             for path in self.path.iterdir()
-            if not re.fullmatch(rf"(damaged-)?{STEP}|config\.yaml|metrics\.jsonl|records\.jsonl\.gz|\..+\.tmp-.+", path.name)
+            if not re.fullmatch(rf"(damaged-)?{STEP}|config\.yaml|metrics\.jsonl|records\.jsonl\.gz|originality|\..+\.tmp-.+", path.name)
         ]
         if strange:
             raise RunExistsError(

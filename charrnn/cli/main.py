@@ -18,6 +18,7 @@ COMMANDS = {
     "plan": "What `train` would do with a text on this machine, and why.",
     "sample": "Write new text.",
     "evaluate": "The loss of a model on a file.",
+    "originality": "What of a text stands word for word in a run's corpus.",
     "info": "What a model is and how well it does; without a name, the runs.",
 }
 

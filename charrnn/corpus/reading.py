@@ -12,7 +12,7 @@ import sys
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,13 +40,16 @@ class Reading:
     notices: tuple[str, ...] = ()
 
 
-def stream(paths: Sequence[str | Path], config: DataConfig, notices: list[str]) -> Iterator[str | bytes]:
+def stream(
+    paths: Sequence[str | Path], config: DataConfig, notices: list[str], begins: Callable[[str], object] = lambda _: None
+) -> Iterator[str | bytes]:
     """Read text files, a directory's ``*.txt``, ``.gz`` files or ``-`` (standard input), joined in that order, block by block.
 
     Args:
         paths: of the files.
         config: how they are read.
         notices: plain sentences for the user are put there; all of them have come when the last block has.
+        begins: called with each file's name before its first block.
 
     Raises:
         CorpusError: a file is missing, cannot be read or decoded, or nothing is in it.
@@ -59,6 +62,7 @@ def stream(paths: Sequence[str | Path], config: DataConfig, notices: list[str]) 
     empty, kinds = True, Counter[str]()
     for number, file in enumerate(files):
         last = ""
+        begins(file)
         for block in _load(file) if config.unit == "byte" else _text(_load(file), file, config, notices, kinds):
             if block:
                 empty, last = False, str(block[-1:])

@@ -37,11 +37,12 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  train     Learn to write from text files.
-  plan      What `train` would do with a text on this machine, and why.
-  sample    Write new text.
-  evaluate  The loss of a model on a file.
-  info      What a model is and how well it does; without a name, the runs.
+  train        Learn to write from text files.
+  plan         What `train` would do with a text on this machine, and why.
+  sample       Write new text.
+  evaluate     The loss of a model on a file.
+  originality  What of a text stands word for word in a run's corpus.
+  info         What a model is and how well it does; without a name, the runs.
 
     charrnn train my.txt
     charrnn train my.txt --resume --steps 20000

@@ -1,0 +1,84 @@
+"""How long it takes to make a corpus findable, what that takes on the disk, and how fast another text is held against it.
+
+    python benchmarks/originality.py --data DIRECTORY
+
+Of each text its first MOST characters at most are indexed as `charrnn originality` does, and read again from the disk; but for the one
+that repeats itself, the last tenth is left out, and HELD characters of it are held against the rest: stretches of any length, and of 20
+and more, as in a report. Each measurement is made in a process of its own, on one thread; memory is what the process had at most over
+what it had before.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+from charrnn.corpus.index import Index
+from machine import describe
+from texts import DATA, TEXTS
+
+MOST = 10_000_000  # characters
+HELD = 100_000
+LINE = "The same line, over and over again, and there is nothing else in it.\n"
+NAMES = ("shakespeare", "molecules", "python", "repeated")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--only", choices=NAMES)
+    args = parser.parse_args()
+    if args.only is not None:
+        measure(args.only, args.data)
+        return
+    print(describe(), flush=True)
+    for name in NAMES:
+        subprocess.run([sys.executable, __file__, "--data", str(args.data), "--only", name], check=True)
+
+
+def measure(name: str, data: Path) -> None:
+    text = (LINE * (MOST // len(LINE) + 1) if name == "repeated" else TEXTS[name](data))[:MOST]
+    cut = len(text) if name == "repeated" else len(text) * 9 // 10
+    corpus, other = text[:cut], text[cut : cut + HELD]
+    before = most_memory()
+    made, index = timed(lambda: Index.of([corpus], [(name, 0)], ""))
+    memory = most_memory() - before
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "originality"
+        written, _ = timed(lambda: index.write(path))
+        size = sum(file.stat().st_size for file in path.iterdir())
+        opened, index = timed(lambda: Index.read(path))
+        print(
+            f"{name:<12}{cut:>12,} characters: made in {made:.2f} s with {memory / cut:.0f} bytes a character, written in {written:.2f} s, "
+            f"{size / cut:.2f} bytes a character on the disk, opened in {1000 * opened:.0f} ms",
+            flush=True,
+        )
+        encoded = index.encode(other)
+        for least in (1, 20) if other else ():
+            took, spans = timed(lambda least=least: list(index.suffixes.spans(encoded, least)))
+            print(f"{'':<12}stretches of {least} or more: {1e6 * took / len(other):.2f} us a character, {len(spans):,} of them", flush=True)
+        took, spans = timed(lambda: list(index.suffixes.spans(bytes(index.suffixes.text[:]), 80, times=2)))
+        print(f"{'':<12}its own repeats of 80 or more: {took:.2f} s, {len(spans):,} of them", flush=True)
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    begin = time.perf_counter()
+    value = work()
+    return time.perf_counter() - begin, value
+
+
+def most_memory() -> int:
+    """Bytes that this process had at most until now."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()
