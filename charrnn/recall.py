@@ -129,6 +129,12 @@ class Trail:
         for idx in ids[-(window + ORDERS[-1]) :]:
             self.append(idx)
 
+    def copy(self) -> "Trail":
+        """Another of the same symbols."""
+        other = Trail(self.window)
+        other.ids, other.newest, other.runs = self.ids.copy(), self.newest, [places.copy() for places in self.runs]
+        return other
+
     def append(self, idx: int) -> tuple[int, ...]:
         """Read one symbol more: what followed the last time, for each of ORDERS; NOTHING where there was none within the window."""
         ids, window = self.ids, self.window
@@ -174,6 +180,10 @@ class Memory(NamedTuple):
         if len(trail.ids) != self.length or self.length > 2 * enough + SHORT:
             trail = Trail(trail.window, self.ids)
         return Memory(trail, len(trail.ids) + 1, trail.append(idx))
+
+    def fork(self) -> "Memory":
+        """The same, to be gone on with beside this one."""
+        return self._replace(trail=self.trail.copy()) if len(self.trail.ids) == self.length else self
 
     @property
     def ids(self) -> list[int]:

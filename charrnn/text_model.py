@@ -4,23 +4,27 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import checkpoint as checkpoints
 from charrnn.config import whole_number
-from charrnn.errors import ConfigError
-from charrnn.generation.decode import End, Piece, Sample, Symbol, decode, score
+from charrnn.errors import CheckpointError, ConfigError
+from charrnn.generation.decode import End, Sample, Symbol, score
 from charrnn.generation.network import Network
-from charrnn.generation.records import Kept, draw_records
+from charrnn.generation.records import Kept
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH, Session
 from charrnn.generation.settings import seed_of, settings_of
+from charrnn.generation.writing import Writing
 from charrnn.known import read_known
 from charrnn.runs import RUNS_DIR, Run, find_checkpoint
 from charrnn.vocab import Vocabulary
+
+if TYPE_CHECKING:
+    from charrnn.corpus.index import Index
 
 
 class TextModel:
@@ -49,6 +53,8 @@ class TextModel:
         self.about = dict(about or {})
         self.is_adapted = False  # whether its weights are no longer those of its checkpoint
         self.path, self.sha256 = path, sha256
+        self._index: Index | None = None
+        self.writing = Writing(network, vocabulary, prime, lambda: (self.index().suffixes, self.index().codes(vocabulary)))
 
     def generate(
         self,
@@ -74,11 +80,16 @@ class TextModel:
             unknown: a character of the prompt that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
             **sampling: temperature, top_k, top_p, min_p, dry, dry_base, dry_length; ``bias={"eE": -2.0}``, nats that are added to each of
                 these characters; ``ban="xyz"``, characters that are never written; ``processors=[function]``, each
-                ``(ids, logits (V,)) -> logits (V,)``, called for each character with the ids that were read.
+                ``(ids, logits (V,)) -> logits (V,)``, called for each character with the ids that were read;
+                ``constraint=Contains("moon") & Lines(4)``, what the new text must look like (of records, all of it), and ``particles``,
+                how many streams are written side by side for it; ``max_copy=30``, characters of the corpus that may stand in the new
+                text one behind another.
 
         Raises:
-            VocabularyError: the prompt holds an unknown character.
+            VocabularyError: the prompt, or the constraint, holds an unknown character.
             ConfigError: a setting is not possible.
+            CheckpointError: ``max_copy``, and the corpus is not where the run's configuration says.
+            GenerationError: all that could follow would copy too much.
         """
         return self.sample(prompt, length=length, seed=seed, stop=stop, until=until, best_of=best_of, unknown=unknown, **sampling).text
 
@@ -95,7 +106,7 @@ class TextModel:
     ) -> Iterator[str]:
         """As ``generate``, piece by piece as it is written; the pieces joined are the text."""
         end, rng = self._end(length, stop, until), np.random.default_rng(seed_of(seed))
-        stream = self._pieces(prompt, end, rng, unknown, sampling, scored=False)
+        stream = self.writing.pieces(self._known(prompt, unknown), end, rng, sampling, scored=False)
         return (piece.text for piece in stream if piece.text)
 
     def sample(
@@ -114,7 +125,7 @@ class TextModel:
         end, seed, best, best_mean = self._end(length, stop, until), seed_of(seed), Sample("", 0, 0.0), -math.inf
         for number in range(whole_number("best_of", best_of, 1)):
             rng, drawn = np.random.default_rng([seed, number] if number else seed), list[Symbol]()
-            written = list(self._pieces(prompt, end, rng, unknown, sampling, scored=True, each=drawn.append))
+            written = list(self.writing.pieces(self._known(prompt, unknown), end, rng, sampling, scored=True, each=drawn.append))
             text, score = "".join(piece.text for piece in written), sum((piece.log_probability for piece in written), 0.0)
             if score / max(1, len(drawn)) > best_mean:
                 best, best_mean = Sample(text, seed, score), score / max(1, len(drawn))
@@ -158,11 +169,9 @@ class TextModel:
             raise ConfigError("records: this model writes running text; train one with --records, or a separator")
         count, length = whole_number("count", count), self.longest if length is None else whole_number("length", length)
         max_tries = 1000 + 100 * count if max_tries is None else whole_number("max_tries", max_tries)
-        known, _ = self.vocabulary.repair(prompt, unknown)
-        if self.separator in known:
+        if self.separator in (known := self._known(prompt, unknown)):
             raise ConfigError(f"prompt: {prompt!r} holds the separator {self.separator!r} and cannot begin a record; leave that out")
-        ids = self.vocabulary.encode(known).tolist()
-        drawn = draw_records(self.network, self.vocabulary, ids, self.sampler(**sampling), seed_of(seed), length + 1)
+        drawn = self.writing.records(known, sampling, seed_of(seed), length)
         return Kept(drawn, count, self.separator, max_tries, unique=unique, known=self.known if new else (), accept=accept)
 
     @property
@@ -177,12 +186,21 @@ class TextModel:
 
     @cached_property
     def known(self) -> frozenset[str]:
-        """The records that stand in the corpus, training and validation part.
+        """The records that stand in the corpus, training and validation part; CheckpointError where their file cannot be read."""
+        return read_known(Run((self.path or Path("none")).absolute().parent).known)
+
+    def index(self, *, corpus: Sequence[str] = (), on_notice: Callable[[str], object] = lambda _: None) -> "Index":
+        """The index of the corpus, beside the run; made where it is first needed, of files at ``corpus`` if they have moved.
 
         Raises:
-            CheckpointError: the file beside the run's checkpoints is missing or damaged.
+            CheckpointError: the corpus is not there, or the model was not read from a checkpoint.
         """
-        return read_known(Run((self.path or Path("none")).absolute().parent).known)
+        from charrnn.indexed import open_index
+
+        if self.path is None:
+            raise CheckpointError("index: this model was not read from a checkpoint, so that its corpus is not known; open one with load")
+        self._index = self._index or open_index(self.path, on_notice, corpus)
+        return self._index
 
     def session(self, prompt: str = "", *, seed: int | None = None, unknown: str = "error", **sampling: Any) -> Session:
         """A story that is written and read piece by piece, from a prompt on; arguments as for ``generate``."""
@@ -252,33 +270,18 @@ class TextModel:
         return leaning
 
     def sampler(self, **sampling: Any) -> Sampler:
-        """The sampler of these settings; they are those of ``generate``.
+        """The sampler of these settings of ``generate``.
 
         Raises:
-            ConfigError: one is not possible.
-            VocabularyError: a character of the bias is unknown.
+            ConfigError, VocabularyError: one is not possible, or names an unknown character.
         """
         return Sampler(**settings_of(self.vocabulary, sampling))
 
+    def _known(self, prompt: str, unknown: str) -> str:
+        return self.vocabulary.repair(prompt, unknown)[0]
+
     def _end(self, length: int | None, stop: str | Sequence[str], until: str | None) -> End:
         return End.of(self.vocabulary, (self.longest if self.vocabulary.records else LENGTH) if length is None else length, stop, until)
-
-    def _pieces(
-        self,
-        prompt: str,
-        end: End,
-        rng: np.random.Generator,
-        unknown: str,
-        sampling: Mapping[str, Any],
-        *,
-        scored: bool,
-        each: Callable[[Symbol], object] = lambda _: None,
-    ) -> Iterator[Piece]:
-        known, _ = self.vocabulary.repair(prompt, unknown)
-        ids = self.vocabulary.encode(known).tolist()
-        prime = [self.prime] if self.vocabulary.records or not ids else []
-        symbols = decode(self.network, [*prime, *ids], self.sampler(**sampling), rng, scored=scored)
-        return end.of_text(self.vocabulary, (symbol for symbol in symbols if each(symbol) or True))
 
 
 def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> TextModel:

@@ -38,7 +38,9 @@ ARROWS = {
     "checkpoint": {"about", "config", "errors", "files", "shapes", "strict_json", "vocab"},
     "runs": {"checkpoint", "errors", "files", "strict_json"},
     "verdict": {"checkpoint", "config", "config_yaml", "errors", "escapes", "runs"},
-    "corpus": {"config", "errors", "recall", "vocab"},
+    "suffixes": set(),
+    "corpus": {"config", "errors", "files", "recall", "strict_json", "suffixes", "vocab"},
+    "indexed": {"checkpoint", "config", "config_yaml", "corpus", "errors", "files", "runs", "strict_json"},
     "training": {
         "charrnn",
         "checkpoint",
@@ -54,8 +56,8 @@ ARROWS = {
     },
     "known": {"errors", "files"},
     "escapes": set(),
-    "generation": {"config", "errors", "files", "recall", "shapes", "strict_json", "vocab"},
-    "text_model": {"checkpoint", "config", "errors", "generation", "known", "runs", "training", "vocab"},
+    "generation": {"config", "errors", "files", "recall", "shapes", "strict_json", "suffixes", "vocab"},
+    "text_model": {"checkpoint", "config", "corpus", "errors", "generation", "indexed", "known", "runs", "training", "vocab"},
     "learn": {"generation", "text_model", "training"},
     "cli": {
         "charrnn",
@@ -67,6 +69,7 @@ ARROWS = {
         "escapes",
         "files",
         "generation",
+        "indexed",
         "learn",
         "runs",
         "text_model",
@@ -83,7 +86,7 @@ OUTSIDE = {
     "tqdm": {"cli"},
     "yaml": {"config_yaml"},
     "safetensors": {"checkpoint"},
-    "numpy": {"checkpoint", "corpus", "generation", "recall", "text_model", "training", "vocab"},
+    "numpy": {"checkpoint", "corpus", "generation", "recall", "suffixes", "text_model", "training", "vocab"},
 }
 PUBLIC = [
     "CharRNNError", "CheckpointError", "ConfigError", "CorpusError", "DivergedError", "GenerationError", "ResumeError", "RunExistsError",

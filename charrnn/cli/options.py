@@ -1,5 +1,6 @@
 """Knobs as options: one flag each, made from what the knob knows; and the values given, from wherever they come."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,21 @@ from charrnn.escapes import unescaped
 from charrnn.runs import RUNS_DIR
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class WholeString(click.types.StringParamType):
+    """A text that is not split at its spaces where it comes from the environment."""
+
+    envvar_list_splitter = "\0"
+
+
+def typed(text: str) -> str:
+    """A text from the command line, as UTF-8 whatever the locale took it for."""
+    try:
+        return os.fsencode(text).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text
+
 
 LINE = "\n"  # the separator that --records stands for
 

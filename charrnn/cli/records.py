@@ -61,6 +61,7 @@ def _written(model: TextModel, kept: Any, asked: Any) -> Iterator[str]:
     with tqdm(total=asked.num_samples, unit=" records", disable=None if shown else True, leave=False, file=sys.stderr) as bar:
         for record in kept:
             texts += [record.text] if asked.report else []
+            asked.texts += [record.text[len(asked.prompt) :]] if asked.originality else []
             text = record.text[len(asked.prompt) :] if asked.hide_prompt else record.text
             which = {"seed": asked.seed, "number": record.number}
             settings = {"length": asked.length} if "length" in asked.given else {}

@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +14,8 @@ from click.core import ParameterSource
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a second thread for each character costs more than it gives
 
-from charrnn.cli.options import given, knob_options, runs_dir_option
+from charrnn.cli.forms import FORMS, forms_options, rules_of
+from charrnn.cli.options import WholeString, given, knob_options, runs_dir_option, typed
 from charrnn.cli.records import records_options, write_records
 from charrnn.cli.say import tell
 from charrnn.cli.written import json_line, show
@@ -26,12 +27,6 @@ from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH, Session
 from charrnn.generation.settings import seed_of
 from charrnn.text_model import TextModel, load
-
-
-class WholeString(click.types.StringParamType):
-    """A text that is not split at its spaces where it comes from the environment."""
-
-    envvar_list_splitter = "\0"
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -95,6 +90,7 @@ class WholeString(click.types.StringParamType):
 )
 @click.option("--save-state", metavar="FILE", help="keep in a file where the story stands, once it is written")
 @click.option("--load-state", metavar="FILE", help="go on with a story that was kept so, as if it had not stopped; settings go with it")
+@forms_options
 @records_options
 @click.option("--hide-prompt", is_flag=True, help="show the new text alone")
 @click.option("-o", "--output", metavar="FILE", help="write into a file, once all is written; - is standard output")
@@ -116,14 +112,16 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
       charrnn sample --temperature 0.7 --prompt "Once "
       charrnn sample shakespeare --length 2000 --until sentence --seed 7 --output story.txt
       charrnn sample names --num-samples 50 --unique --new
+      charrnn sample shakespeare --acrostic ROMEO --line-length 30 50 --max-copy 30
       charrnn sample story --save-state today.state; charrnn sample story --load-state today.state
     """
-    asked = SimpleNamespace(**options, settings=_settings(ctx, options["bias"], options["ban"]), given=_given_names(ctx))
-    asked.stop = tuple(unescaped(_typed(each)) for each in asked.stop)
-    asked.until = asked.until and unescaped(_typed(asked.until))
+    settings = _settings(ctx, options["bias"], options["ban"]) | rules_of(options)
+    asked = SimpleNamespace(**options, settings=settings, given=_given_names(ctx), texts=list[str]())
+    asked.stop = tuple(unescaped(typed(each)) for each in asked.stop)
+    asked.until = asked.until and unescaped(typed(asked.until))
     if asked.prompt_file == asked.adapt_to == STDIN:
         raise ConfigError("prompt_file and adapt_to: both read standard input; give a file for one of them")
-    asked.prompt = _prompt(_typed(asked.prompt), asked.prompt_file)
+    asked.prompt = _prompt(typed(asked.prompt), asked.prompt_file)
     if asked.output not in (None, "-") and not Path(asked.output).parent.is_dir():
         raise ConfigError(f"--output: there is no directory {Path(asked.output).parent}; make it, or give another --output")
     model = load(run, runs_dir=runs_dir)
@@ -133,11 +131,27 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
         model, more = _adapted(model, asked.adapt_to, asked.unknown)
         changes += more
     asked.seed = seed_of(asked.seed)
+    if asked.originality or asked.max_copy is not None:
+        model.index(corpus=asked.corpus, on_notice=tell)
     write = write_records if model.vocabulary.records else _go_on if {"save_state", "load_state"} & asked.given else _write_texts
     who, pieces = write(model, asked)  # refuses what is not possible before anything is said
     for line in (*changes, who):
         tell(line)
     show(pieces, asked.output)
+    for line in _afterwards(model, asked):
+        tell(line)
+
+
+def _afterwards(model: TextModel, asked: Any) -> Iterator[str]:
+    """What there is to say of what was written."""
+    if model.writing.taken_back:
+        yield f"took back {model.writing.taken_back:,} characters behind which all would have been copied"
+    if asked.originality:
+        from charrnn.cli.originality import of_text
+        from charrnn.corpus.copies import LENGTHS, find_copies
+
+        text = (model.separator if model.vocabulary.records else "\n").join(asked.texts)
+        yield from of_text(find_copies(model.index(), text, LENGTHS[0]), text, LENGTHS[0])
 
 
 def _given_names(ctx: click.Context) -> set[str]:
@@ -149,7 +163,7 @@ def _settings(ctx: click.Context, bias: tuple[str, ...], ban: str) -> dict[str, 
     """What is set of the sampler."""
     values: dict[str, float] = {}
     for each in bias:
-        chars, sign, number = unescaped(_typed(each)).rpartition("=")
+        chars, sign, number = unescaped(typed(each)).rpartition("=")
         try:
             values[chars] = values.get(chars, 0.0) + float(number)
         except ValueError:
@@ -159,7 +173,7 @@ def _settings(ctx: click.Context, bias: tuple[str, ...], ban: str) -> dict[str, 
     settings = given(ctx, knobs(Sampler))
     if (alone := settings.keys() & {"dry_base", "dry_length"}) and settings.get("dry") is None:
         raise ConfigError(f"{min(alone)}: it does nothing without --dry; give that too, such as --dry 1")
-    return settings | ({"bias": values} if values else {}) | ({"ban": unescaped(_typed(ban))} if ban else {})
+    return settings | ({"bias": values} if values else {}) | ({"ban": unescaped(typed(ban))} if ban else {})
 
 
 def _check_together(names: set[str], model: TextModel) -> None:
@@ -169,7 +183,7 @@ def _check_together(names: set[str], model: TextModel) -> None:
     if not model.vocabulary.records and (wrong := names & {"unique", "new", "accept", "max_tries", "report"}):
         raise ConfigError(f"{min(wrong)}: {model.path} writes running text; leave it out, or train a model with --records")
     for state in names & {"save_state", "load_state"}:
-        if wrong := names & {"stop", "best_of", "num_samples", "as_json", "adapt_to"}:
+        if wrong := names & {"stop", "best_of", "num_samples", "as_json", "adapt_to", "max_copy", "particles", *FORMS}:
             raise ConfigError(f"{state} and {min(wrong)}: a story that goes on is one, and ends at its --length; leave one of them out")
 
 
@@ -185,12 +199,23 @@ def _write_texts(model: TextModel, asked: Any) -> tuple[str, Iterator[str]]:
 def _text(model: TextModel, asked: Any, how: dict[str, Any]) -> Iterator[str]:
     if asked.as_json:
         written = model.sample(asked.prompt, best_of=asked.best_of, **how)
+        asked.texts.append(written.text)
         settings = {name: getattr(asked, name) for name in ("length", "stop", "until", "best_of")}
         yield json_line(written.text, {"seed": written.seed}, settings, written.log_probability, model, asked)
         return
     yield "" if asked.hide_prompt else asked.prompt
-    yield from [model.generate(asked.prompt, best_of=asked.best_of, **how)] if asked.best_of > 1 else model.stream(asked.prompt, **how)
+    pieces = [model.generate(asked.prompt, best_of=asked.best_of, **how)] if asked.best_of > 1 else model.stream(asked.prompt, **how)
+    yield from _kept(pieces, asked)
     yield "\n"
+
+
+def _kept(pieces: Iterable[str], asked: Any) -> Iterator[str]:
+    """Pieces of a text as they come, which is kept where something will be said of it."""
+    kept = list[str]()
+    for piece in pieces:
+        kept += [piece] if asked.originality else []
+        yield piece
+    asked.texts.append("".join(kept))
 
 
 def _go_on(model: TextModel, asked: Any) -> tuple[str, Iterator[str]]:
@@ -205,19 +230,11 @@ def _go_on(model: TextModel, asked: Any) -> tuple[str, Iterator[str]]:
 
 def _story(session: Session, asked: Any) -> Iterator[str]:
     yield "" if asked.hide_prompt else session.text  # before a prompt, what was read beyond the last boundary
-    yield from session.stream(asked.length, until=asked.until)
+    yield from _kept(session.stream(asked.length, until=asked.until), asked)
     yield "\n"
     if asked.save_state is not None:
         session.save(asked.save_state)
         tell(f"kept in {asked.save_state}; `--load-state {shlex.quote(asked.save_state)}` goes on")
-
-
-def _typed(text: str) -> str:
-    """A text from the command line, as UTF-8 whatever the locale took it for."""
-    try:
-        return os.fsencode(text).decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text
 
 
 def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 from charrnn.config import knobs
 from charrnn.errors import CharRNNError, CheckpointError, GenerationError
 from charrnn.files import write_output
+from charrnn.generation.rules import Rules
 from charrnn.generation.sampling import Sampler
 from charrnn.text_model import TextModel
 
@@ -34,8 +35,12 @@ def show(pieces: Iterable[str], output: str | None) -> None:
 
 def json_line(text: str, which: dict[str, Any], settings: dict[str, Any], log_probability: float, model: TextModel, asked: Any) -> str:
     """One JSON object, of one text."""
-    sampler = model.sampler(**asked.settings)
+    rules, rest = Rules.split(asked.settings)
+    sampler = model.sampler(**rest)
     settings |= {name: getattr(sampler, name) for name in knobs(Sampler)}
+    if rules:
+        form = None if rules.constraint is None else str(rules.constraint)
+        settings |= {"constraint": form, "particles": rules.streams, "max_copy": rules.max_copy}
     settings |= {name: asked.settings[name] for name in ("bias", "ban") if name in asked.settings}
     values = {"text": text, "prompt": asked.prompt, **which, "settings": settings, "adapt_to": asked.adapt_to, "model": model.sha256}
     return json.dumps(values | {"log_probability": log_probability}, ensure_ascii=False) + "\n"

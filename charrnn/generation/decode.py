@@ -146,7 +146,7 @@ class Piece(NamedTuple):
 
 
 def pieces(decoder: Decoder, symbols: Iterator[Symbol], length: float, end: int = -1) -> Generator[Piece, None, str]:
-    """The text of the symbols, ``length`` characters in all, or up to the end of a record.
+    """The text of the symbols, ``length`` characters in all, or up to the end of a record or of the symbols.
 
     A character of several bytes comes when it is whole.
 
@@ -155,9 +155,9 @@ def pieces(decoder: Decoder, symbols: Iterator[Symbol], length: float, end: int 
     """
     waiting, rest = 0.0, ""
     while length > 0:
-        symbol = next(symbols)
-        waiting += symbol.log_probability
-        if symbol.idx == end:
+        symbol = next(symbols, None)
+        waiting += symbol.log_probability if symbol else 0.0
+        if symbol is None or symbol.idx == end:
             yield Piece(decoder.flush(), waiting)
             break
         if text := decoder.decode((symbol.idx,)):

@@ -41,6 +41,15 @@ class State(NamedTuple):
     memories: tuple[Memory, ...]
 
 
+def taken(state: State, rows: Sequence[int]) -> State:
+    """Some of the B streams of a state, one or the other more than once."""
+    seen, memories = set[int](), list[Memory]()
+    for row in rows if state.memories else ():
+        memories.append(state.memories[row].fork() if row in seen else state.memories[row])
+        seen.add(row)
+    return State(state.h[list(rows)], state.c[list(rows)], tuple(memories))
+
+
 @dataclass(frozen=True)
 class Layer:
     """One layer's weights, laid out for stepping, and where things stand: made once, since slices take time."""

@@ -28,12 +28,14 @@ class Record(NamedTuple):
         number: which one, from 0; with the seed and the settings it makes the record again.
         log_probability: in nats, of what was drawn behind the prompt and of its end, under the model itself.
         whole: whether it came to its end before it was too long.
+        stuck: whether it did not since all that could follow copied too much.
     """
 
     text: str
     number: int
     log_probability: float
     whole: bool
+    stuck: bool = False
 
 
 class Streams:
@@ -126,6 +128,7 @@ class Tally:
 
     drawn: int = 0
     kept: int = 0
+    stuck: int = 0
     too_long: int = 0
     not_one: int = 0
     not_unique: int = 0
@@ -134,6 +137,7 @@ class Tally:
 
     def __str__(self) -> str:
         reasons = {
+            "that could only have copied": self.stuck,
             "that did not end in time": self.too_long,
             "empty or with a separator in it": self.not_one,
             "repeated": self.not_unique,
@@ -197,7 +201,9 @@ class Kept:
 
     def _keeps(self, record: Record) -> bool:
         tally, text = self.tally, record.text
-        if not record.whole:
+        if record.stuck:
+            tally.stuck += 1
+        elif not record.whole:
             tally.too_long += 1
         elif not text or self.separator in text:
             tally.not_one += 1

@@ -1,7 +1,7 @@
 """The filters, and Sampler: from logits to the next symbol. Knows nothing of models and of text.
 
 A filter is a pure function ``(logits (..., V), value) -> logits (..., V)``: minus infinity for what is removed, and at least
-one symbol is left. To add one: a function, a field of Sampler, a line in ``Sampler.filtered``.
+one symbol is left. To add one: a function, a field of Sampler, a line in ``Sampler.adjusted`` or ``Sampler.cut``.
 
 A processor is a filter of a user's own: ``(ids, logits (V,)) -> logits (V,)``, with the ids that were read so far.
 """
@@ -182,10 +182,16 @@ class Sampler(Checked):
     processors: tuple[Processor, ...] = ()
 
     def filtered(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
-        """The logits that are drawn from, the largest of which is 0; the order of the lines is the order of the filters."""
+        """The logits that are drawn from, the largest of which is 0."""
+        return self.cut(apply_temperature(self.adjusted(logits, ids), self.temperature))
+
+    def adjusted(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
+        """Before the temperature; the order of the lines, here and in ``cut``, is the order of the filters."""
         logits = apply_bias(logits, self.bias) if self.bias else logits
-        logits = self._by_history(logits, ids) if self.dry is not None or self.processors else logits
-        logits = apply_temperature(logits, self.temperature)
+        return self._by_history(logits, ids) if self.dry is not None or self.processors else logits
+
+    def cut(self, logits: Logits) -> Logits:
+        """Behind the temperature; the largest of the logits is 0, and stays."""
         logits = logits if self.top_k is None else apply_top_k(logits, self.top_k)
         logits = logits if self.top_p is None else apply_top_p(logits, self.top_p)
         return logits if self.min_p is None else apply_min_p(logits, self.min_p)

@@ -1,0 +1,193 @@
+"""A form against brute force: what may follow is what some text begins with, and the hope of it is its probability."""
+
+import math
+import random
+from itertools import product as texts_of
+
+import numpy as np
+import pytest
+
+from charrnn.errors import ConfigError, VocabularyError
+from charrnn.generation.automaton import Form, compile_one, product
+from charrnn.generation.constraints import Acrostic, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.vocab import Vocabulary
+from tests.generation.test_constraints import satisfies
+
+ABN = Vocabulary("char", "\nab")
+RECORDS = Vocabulary("char", "ab", records=True)
+SHARES = np.array([0.2, 0.5, 0.3])
+
+CONSTRAINTS = [
+    Contains("ab"), Without("aa"), Contains("ba") & Contains("ab") & Without("bb"), Lines(2), Lines(2, 1, 2) & Acrostic("ab"),
+    Match("(ab|b)*a?"), Match("[ab]{2,4}"), Match(".*?ba"), Lines(None, 1, 2), Length(2, 4) & Lines(2), Contains("aba") & Length(3, 6),
+    Match("(aa)*b?"), Match("(aa)*") & Length(5, 6),
+]  # fmt: skip
+
+
+def all_texts(symbols: str, most: int) -> list[str]:
+    return ["".join(chars) for size in range(most + 1) for chars in texts_of(symbols, repeat=size)]
+
+
+def read(form: Form, text: str, vocabulary: Vocabulary) -> int:
+    return form.begin(vocabulary.encode(text).tolist())
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS, ids=str)
+@pytest.mark.parametrize("vocabulary", [ABN, RECORDS], ids=["text", "records"])
+def test_what_may_follow_is_what_a_text_that_fits_goes_on_with(constraint: Constraint, vocabulary: Vocabulary) -> None:
+    length = 6
+    try:
+        form = Form(constraint, vocabulary, length)
+    except (ConfigError, VocabularyError):
+        assert vocabulary is RECORDS  # a record has no lines
+        return
+    fitting = {text for text in all_texts(vocabulary.symbols, form.high) if form.low <= len(text) and satisfies(constraint, text)}
+    beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
+    assert fitting
+    for text in beginnings:
+        state = read(form, text, vocabulary)
+        expected = [text + char in beginnings for char in vocabulary.symbols] + [False] * vocabulary.records
+        assert (form.hopes(state, len(text)) > -np.inf).tolist() == expected, text
+        assert form.may_end(state, len(text)) == (text in fitting), text
+        for char in vocabulary.symbols:
+            if text + char not in beginnings:
+                with pytest.raises(ConfigError, match=r"^prompt: "):
+                    read(form, text + char, vocabulary)
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS, ids=str)
+def test_the_hope_of_a_text_is_the_probability_that_symbols_drawn_by_their_frequencies_finish_it(constraint: Constraint) -> None:
+    form = Form(constraint, ABN, 6, frequencies=SHARES)
+
+    def chance(text: str) -> float:
+        if text not in beginnings:
+            return 0.0
+        following = [text + char for char in ABN.symbols]
+        found = sum(share * chance(each) for share, each in zip(SHARES, following, strict=True))
+        if text in fitting:  # it ends where the next symbol cannot follow, and where none can
+            found += sum(share for share, each in zip(SHARES, following, strict=True) if each not in beginnings)
+        return float(found)
+
+    fitting = {text for text in all_texts(ABN.symbols, form.high) if form.low <= len(text) and satisfies(constraint, text)}
+    beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
+    for text in beginnings:
+        assert form.hope(read(form, text, ABN), len(text)) == pytest.approx(math.log(chance(text)), abs=2e-3), text
+
+
+def test_a_product_accepts_what_both_accept() -> None:
+    rng, symbols = random.Random(0), "ab\n"
+    for _ in range(60):
+        one, other = rng.sample([part for constraint in CONSTRAINTS for part in constraint.parts() if not isinstance(part, Length)], 2)
+        table = product(compile_one(one, symbols), compile_one(other, symbols))
+        for text in all_texts(symbols, 5):
+            state = 0
+            for char in text:
+                state = int(table.next[state, table.classes[symbols.index(char)]])
+            assert bool(table.accepts[state]) == (satisfies(one, text) and satisfies(other, text)), (str(one), str(other), text)
+
+
+def test_a_product_has_no_state_from_which_nothing_accepts() -> None:
+    table = product(compile_one(Contains("ab"), "ab"), compile_one(Without("aa"), "ab"))
+    good = table.accepts.copy()
+    for _ in range(len(good)):
+        good |= good[table.next].any(axis=1)
+    assert good[:-1].all()
+    assert not good[-1]
+
+
+def test_a_long_text_takes_no_more_room_than_a_short_one() -> None:
+    form = Form(Without("aa") & Contains("ab"), ABN, 10**9)
+    assert len(form._found._late) + len(form._found._early) < 500
+    assert not form.may_end(0, 10**9 - 1)
+
+
+def test_what_is_banned_is_left_out_of_what_may_follow_and_of_the_way_to_the_end() -> None:
+    form = Form(Match("a?b"), ABN, 5, banned=frozenset([1]))
+    assert (form.hopes(0, 0) > -np.inf).tolist() == [False, False, True]
+    with pytest.raises(ConfigError) as error:
+        Form(Match("[ab]") & Without("b"), ABN, 5, banned=frozenset([1]))
+    assert (
+        str(error.value)
+        == "match '[ab]' and without 'b': no text of the characters that may be written does that; leave one out, or change it"
+    )
+    with pytest.raises(ConfigError) as error:
+        Form(Contains("a"), ABN, 5, banned=frozenset([1]))
+    assert str(error.value) == "contains 'a': no text of the characters that may be written does that; leave one out, or change it"
+
+
+def test_a_model_of_bytes_writes_ascii_in_a_form() -> None:
+    form = Form(Match("[éa]."), Vocabulary("byte"), 5)
+    assert np.flatnonzero(form.hopes(0, 0) > -np.inf).tolist() == [ord("a")]
+    assert len(form.hopes(0, 0)) == 256
+    assert np.flatnonzero(form.hopes(form.after(0, ord("a")), 1) > -np.inf).tolist() == [byte for byte in range(128) if byte != ord("\n")]
+    with pytest.raises(VocabularyError, match="needs 'é'"):
+        Form(Match("é"), Vocabulary("byte"), 5)
+
+
+NONE = "no text of the characters that may be written does that; leave one out, or change it"
+EXCLUDING: list[tuple[Constraint, int, str]] = [
+    (Contains("ab") & Without("b"), 9, f"contains 'ab' and without 'b': {NONE}"),
+    (Contains("abab") & Lines(9), 3, "contains 'abab': no text of 0 to 3 characters does that; give another length"),
+    (Contains("abab"), 3, "contains 'abab': no text of 3 characters does that; give another length"),
+    (Without("b") & Lines(3) & Match(".*"), 9, f"lines 3 and match '.*': {NONE}"),
+    (Match("(aa)*") & Length(5), 9, "match '(aa)*': no text of 5 characters does that; give another length"),
+    (Match("[xyz]"), 9, f"match '[xyz]': {NONE}"),
+]
+
+
+@pytest.mark.parametrize(("constraint", "length", "message"), EXCLUDING, ids=str)
+def test_what_excludes_each_other_is_named_and_nothing_else(constraint: Constraint, length: int, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Form(constraint, ABN, length)
+    assert str(error.value) == message
+
+
+def test_a_character_that_the_model_lacks_is_named() -> None:
+    for constraint in (Contains("abc"), Match("ab?c"), Acrostic("c")):
+        with pytest.raises(VocabularyError) as error:
+            Form(constraint, ABN, 9)
+        assert (
+            str(error.value) == f"{constraint}: it needs 'c' (U+0063, LATIN SMALL LETTER C), which the model has not seen; leave that out"
+        )
+    with pytest.raises(VocabularyError, match=r"needs '\\n'"):
+        Form(Lines(2), RECORDS, 9)
+    Form(Without("xyz"), ABN, 9)  # it is never written
+
+
+def test_too_many_states_are_refused_in_time() -> None:
+    class Counting(Constraint):
+        start = 0
+
+        def step(self, state: int, char: str) -> int:
+            return state + 1
+
+        def accepts(self, state: int) -> bool:
+            return True
+
+    with pytest.raises(ConfigError, match=r"^Counting: it has more than 200,000 states"):
+        Form(Counting(), Vocabulary("char", "a"), 9)
+    words = ["ab" * 20 + "a" * number for number in range(1, 30)]
+    many = Contains(words[0])
+    for word in words[1:]:
+        many = many & Contains(word + "b" + word)
+    with pytest.raises(ConfigError, match="the constraints together have too many states"):
+        Form(many, ABN, 10_000)
+
+
+def test_one_of_a_user_s_own_is_as_good_as_any() -> None:
+    class Balanced(Constraint):
+        """Every a is closed by a b, and none nests deeper than two."""
+
+        start = 0
+
+        def step(self, state: int, char: str) -> int | None:
+            state += {"a": 1, "b": -1}.get(char, 0)
+            return state if 0 <= state <= 2 else None
+
+        def accepts(self, state: int) -> bool:
+            return state == 0
+
+    form = Form(Balanced() & Length(4), ABN, 9)
+    assert (form.hopes(0, 0) > -np.inf).tolist() == [True, True, False]
+    assert (form.hopes(read(form, "aa", ABN), 2) > -np.inf).tolist() == [False, False, True]
+    assert str(Balanced()) == "Balanced"

@@ -1,0 +1,168 @@
+"""R28: a text has the form that was asked for, whatever the model, the constraint, the sampler and the seed; or it is an error at once.
+
+The checkers here are plain string code and Python's own regular expressions; they share nothing with what writes.
+"""
+
+import random
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.config import ModelConfig
+from charrnn.errors import ConfigError, VocabularyError
+from charrnn.generation.constraints import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.network import Network
+from charrnn.shapes import shapes
+from charrnn.text_model import TextModel
+from charrnn.vocab import Vocabulary
+
+SYMBOLS = "\nabcAB .1é"
+WORDS = ["a", "ab", "aba", "cab", "é1", "A.", "bb", " ", "ca b"]
+PATTERNS = [
+    "[a-c]+", r"\w{2,6}", r"(ab|ba)*c?", r"[AB][a-c]* [a-c]{1,3}\.", r"(\w+\n){1,3}\w", r"[^\n]{3,8}", r"\d?[a-c é]*", r"(a|ab)(c|bc)+.?",
+    r".*?[.1]", r"(?:[abc]{2} ?){1,4}", r"\S+\s\S+", r"[^a]*a[^a]*a[^a]*",
+]  # fmt: skip
+
+
+def models() -> list[TextModel]:
+    """Of each cell, warm and cold, with records and without."""
+    found = []
+    for seed, (cell, records) in enumerate([("lstm", False), ("gru", False), ("rnn", False), ("lstm", True), ("rnn", True)] * 4):
+        vocabulary = Vocabulary("char", "".join(sorted(SYMBOLS.replace("\n", "") if records else SYMBOLS)), records=records)
+        rng, config = (
+            np.random.default_rng(seed),
+            ModelConfig(cell=cell, hidden_size=5, num_layers=1, embedding_size=3, copy_window=(None, 20)[seed % 2]),
+        )
+        weights = {
+            name: rng.normal(0, [0.2, 1, 4][seed % 3], shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()
+        }
+        prime = vocabulary.end if records else vocabulary.newline
+        found.append(TextModel(Network(config, len(vocabulary), weights), vocabulary, prime, about={"data": {}}))
+    return found
+
+
+def draw_constraint(rng: random.Random) -> tuple[list[Constraint], list[Any]]:
+    """Up to three constraints, and for each what its checker needs."""
+    made: list[tuple[Constraint, Any]] = []
+    for _ in range(rng.randrange(1, 4)):
+        kind = rng.randrange(6)
+        low = rng.randrange(0, 12)
+        if kind == 0:
+            pattern = rng.choice(PATTERNS)
+            made.append((Match(pattern), ("match", pattern)))
+        elif kind == 1:
+            word = rng.choice(WORDS)
+            made.append((Contains(word), ("contains", word)))
+        elif kind == 2:
+            word = rng.choice(WORDS)
+            made.append((Without(word), ("without", word)))
+        elif kind == 3:
+            most = low + rng.randrange(0, 9)
+            made.append((Length(low, most), ("length", low, most)))
+        elif kind == 4:
+            count, shortest, longest = rng.choice([None, 1, 2, 3]), rng.randrange(0, 3), rng.choice([None, 3, 6])
+            made.append((Lines(count, shortest, longest), ("lines", count, shortest, longest)))
+        else:
+            word = rng.choice(["a", "ab", "Bc", "cé"])
+            made.append((Acrostic(word), ("acrostic", word)))
+    return [constraint for constraint, _ in made], [checked for _, checked in made]
+
+
+def fits(text: str, check: tuple[Any, ...]) -> bool:
+    kind, *rest = check
+    if kind == "match":
+        return re.fullmatch(rest[0], text) is not None
+    if kind in ("contains", "without"):
+        return (rest[0] in text) == (kind == "contains")
+    if kind == "length":
+        return bool(rest[0] <= len(text) <= rest[1])
+    lines = text.split("\n")
+    if kind == "acrostic":
+        return len(lines) >= len(rest[0]) and all(line[:1] == letter for line, letter in zip(lines, rest[0], strict=False))
+    count, shortest, longest = rest
+    return (count is None or len(lines) == count) and all(shortest <= len(line) <= (longest or len(line)) for line in lines)
+
+
+@pytest.mark.counted(34_000)  # of which three in five can be satisfied
+def test_a_text_has_its_form_or_is_refused_before_the_first_character(tries: int, tally: Any) -> None:
+    rng, drawn_by, refused = random.Random(28), models(), 0
+    for seed in range(tries):
+        model, (constraints, checks) = rng.choice(drawn_by), draw_constraint(rng)
+        length, stop = rng.randrange(1, 24), rng.choice([(), (), (), "\n", ".a"])
+        settings: dict[str, Any] = {
+            "temperature": rng.choice([0, 0.1, 0.8, 1, 3]), "top_k": rng.choice([None, None, 1, 3]), "top_p": rng.choice([None, None, 0.3]),
+            "particles": rng.choice([None, 1, 1, 2, 5]), "ban": rng.choice(["", "", "", "A", "b "]),
+        }  # fmt: skip
+        if model.vocabulary.records:
+            stop = ()
+        elif stop:
+            checks.append(("without", stop))
+        try:
+            stream = model.stream(length=length, seed=seed, stop=stop, constraint=All(*constraints), **settings)
+        except (ConfigError, VocabularyError):
+            refused += 1
+            continue
+        text = "".join(stream)
+        case = (seed, [str(constraint) for constraint in constraints], settings, length, stop, text)
+        assert all(fits(text, check) for check in checks), case
+        most = min((check[2] for check in checks if check[0] == "length"), default=length)
+        assert len(text) <= most, case
+        assert not set(settings["ban"]) & set(text), case
+        ends = stop or model.vocabulary.records or any(constraint.ends for constraint in constraints)
+        assert ends or any(check[0] == "length" for check in checks) or len(text) == length, case
+    assert refused < tries * 0.6
+    tally(tries - refused, "texts of random models, constraints and seeds that have their form")
+    tally(refused, "constraints that nothing can satisfy, refused")
+
+
+SMALL: list[tuple[Any, ...]] = [
+    ("contains", "ab"), ("contains", "aab"), ("contains", "\nb"), ("contains", "ba"), ("without", "a"), ("without", "b"), ("without", "aa"),
+    ("without", "ba"), ("without", "\n"), ("lines", 2, 1, 2), ("lines", None, 0, 2), ("acrostic", "ab"), ("match", "(ab|b)*"),
+    ("match", "a+\nb?"), ("length", 2, 4),
+]  # fmt: skip
+
+
+def brute_force_is_empty(constraints: list[tuple[Any, ...]], symbols: str, most: int) -> bool:
+    waiting = [""]
+    while waiting:
+        text = waiting.pop()
+        if all(fits(text, check) for check in constraints):
+            return False
+        waiting += [text + char for char in symbols] if len(text) < most else []
+    return True
+
+
+def test_what_is_refused_is_impossible_and_nothing_else(tally: Any) -> None:
+    rng, made = random.Random(29), [0, 0]
+    vocabulary = Vocabulary("char", "\nab")
+    model = TextModel(Network(ModelConfig(hidden_size=2, num_layers=1, embedding_size=2), 3, zeros(3)), vocabulary, 0)
+    for _ in range(300):
+        checks = [rng.choice(SMALL) for _ in range(rng.randrange(1, 4))]
+        kinds: dict[str, Any] = {
+            "contains": Contains,
+            "without": Without,
+            "lines": Lines,
+            "acrostic": Acrostic,
+            "match": Match,
+            "length": Length,
+        }
+        constraint = All(*(kinds[kind](*rest) for kind, *rest in checks))
+        if len([check for check in checks if check[0] == "length"]) == 0:
+            constraint, checks = constraint & Length(0, 5), [*checks, ("length", 0, 5)]
+        try:
+            model.stream(constraint=constraint)
+        except ConfigError:
+            assert brute_force_is_empty(checks, "\nab", 5), checks
+            made[0] += 1
+        else:
+            assert not brute_force_is_empty(checks, "\nab", 5), checks
+            made[1] += 1
+    assert min(made) > 40
+    tally(sum(made), "constraints refused where brute force finds no text, and nowhere else")
+
+
+def zeros(vocab_size: int) -> dict[str, Any]:
+    config = ModelConfig(hidden_size=2, num_layers=1, embedding_size=2)
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes(config, vocab_size).items()}
