@@ -22,8 +22,6 @@ import itertools
 import math
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -35,6 +33,7 @@ import numpy as np
 
 import charrnn
 from machine import describe
+from models import shakespeare
 from texts import DATA
 from charrnn.config import ModelConfig
 from charrnn.generation.automaton import Form
@@ -76,16 +75,10 @@ def main() -> None:
     print(describe(), flush=True)
     exact()
     with tempfile.TemporaryDirectory() as directory:
-        model = charrnn.load(args.run) if args.run else trained(directory, args.data)
+        model = charrnn.load(args.run) if args.run else shakespeare(directory, args.data)
         print(f"{model.about['corpus']}, {model.about['val_loss']:.4f} nats per character on held-out text", flush=True)
         costs(model)
         likelihoods(model)
-
-
-def trained(directory: str, data: Path) -> charrnn.TextModel:
-    command = [sys.executable, "-m", "charrnn", "train", str((data / "tinyshakespeare.txt").resolve()), "--minutes", "3", "--name", "run"]
-    subprocess.run(command, cwd=directory, check=True)
-    return charrnn.load(Path(directory) / "checkpoints" / "run")
 
 
 def costs(model: charrnn.TextModel) -> None:

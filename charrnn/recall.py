@@ -122,35 +122,33 @@ class Trail:
     """
 
     def __init__(self, window: int, ids: Sequence[int] = ()) -> None:
-        self.window = window
+        self.window, self.longest = window, 2 * (window + ORDERS[-1]) + SHORT  # symbols, after which it is made anew
         self.ids: list[int] = []
         self.newest = ""  # the last ORDERS[-1] symbols, each as the character of that number
-        self.runs: list[dict[str, int]] = [{} for _ in ORDERS]  # of each order, a run to where what followed it stands
+        self.runs: list[tuple[int, dict[str, int]]] = [(order, {}) for order in ORDERS]  # a run to where what followed it stands
         for idx in ids[-(window + ORDERS[-1]) :]:
             self.append(idx)
 
     def copy(self) -> "Trail":
         """Another of the same symbols."""
         other = Trail(self.window)
-        other.ids, other.newest, other.runs = self.ids.copy(), self.newest, [places.copy() for places in self.runs]
+        other.ids, other.newest, other.runs = self.ids.copy(), self.newest, [(order, places.copy()) for order, places in self.runs]
         return other
 
     def append(self, idx: int) -> tuple[int, ...]:
         """Read one symbol more: what followed the last time, for each of ORDERS; NOTHING where there was none within the window."""
-        ids, window = self.ids, self.window
+        ids = self.ids
         ids.append(idx)
         n = len(ids)
+        too_far = n - self.window
         self.newest = newest = (self.newest + chr(idx))[-ORDERS[-1] :]
-        found = list[int]()
-        for order, places in zip(ORDERS, self.runs, strict=True):
-            if n < order:
-                found.append(NOTHING)
-                continue
+        found = []
+        for order, places in self.runs if n >= ORDERS[-1] else [each for each in self.runs if each[0] <= n]:
             run = newest[-order:]
-            place = places.get(run, n - window)
+            place = places.get(run, too_far)
             places[run] = n
-            found.append(ids[place] if n - place < window else NOTHING)
-        return tuple(found)
+            found.append(ids[place] if place > too_far else NOTHING)
+        return tuple(found) if n >= ORDERS[-1] else (*found, *[NOTHING] * (len(ORDERS) - len(found)))
 
 
 class Memory(NamedTuple):
@@ -176,10 +174,11 @@ class Memory(NamedTuple):
 
     def after(self, idx: int) -> "Memory":
         """With one symbol more."""
-        trail, enough = self.trail, self.trail.window + ORDERS[-1]
-        if len(trail.ids) != self.length or self.length > 2 * enough + SHORT:
+        trail, length = self.trail, self.length
+        if len(trail.ids) != length or length > trail.longest:
             trail = Trail(trail.window, self.ids)
-        return Memory(trail, len(trail.ids) + 1, trail.append(idx))
+            length = len(trail.ids)
+        return Memory(trail, length + 1, trail.append(idx))
 
     def fork(self) -> "Memory":
         """The same, to be gone on with beside this one."""
