@@ -20,6 +20,8 @@ from charrnn.errors import CheckpointError, CorpusError, DamagedError
 from charrnn.files import read_regular
 from charrnn.runs import Run
 
+LONG = 5_000_000  # characters, that take some seconds
+
 Tell = Callable[[str], object]
 
 
@@ -45,6 +47,8 @@ def open_index(checkpoint: Path, tell: Tell, corpus: Sequence[str] = ()) -> Inde
             return index
     begin = time.perf_counter()
     paths = corpus or (read_yaml_beside(run.config).get("corpus") if in_a_run else None) or about["corpus"]
+    if (characters := about["train_characters"] + about["val_characters"]) >= LONG:
+        tell(f"making an index of the {characters:,} characters of the corpus, once; about a second for each 2 million")
     index = _made(checkpoint, about, fingerprint, paths, given=bool(corpus))
     if fingerprint is None:
         tell(f"{checkpoint} is a model to share: that this is its corpus was checked by its length alone")

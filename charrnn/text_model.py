@@ -72,7 +72,8 @@ class TextModel:
 
         Args:
             prompt: what the network reads first.
-            length: how many new characters, unless a stop string comes first; None is 500, and of a record as many as it may take.
+            length: how many new characters, unless a stop string comes first; None is 500, more where a constraint has many lines, and of
+                a record as many as it may take.
             seed: the same seed, prompt and settings give the same text; None takes another each time.
             stop: one or several strings that end the text and are left out of it.
             until: go on past ``length`` to the end of a ``"sentence"``, ``"line"`` or ``"paragraph"``, or of any other string.
@@ -105,7 +106,7 @@ class TextModel:
         **sampling: Any,
     ) -> Iterator[str]:
         """As ``generate``, piece by piece as it is written; the pieces joined are the text."""
-        end, rng = self._end(length, stop, until), np.random.default_rng(seed_of(seed))
+        end, rng = self._end(length, stop, until, sampling), np.random.default_rng(seed_of(seed))
         stream = self.writing.pieces(self._known(prompt, unknown), end, rng, sampling, scored=False)
         return (piece.text for piece in stream if piece.text)
 
@@ -122,7 +123,7 @@ class TextModel:
         **sampling: Any,
     ) -> Sample:
         """As ``generate``, with the seed and the log-probability."""
-        end, seed, best, best_mean = self._end(length, stop, until), seed_of(seed), Sample("", 0, 0.0), -math.inf
+        end, seed, best, best_mean = self._end(length, stop, until, sampling), seed_of(seed), Sample("", 0, 0.0), -math.inf
         for number in range(whole_number("best_of", best_of, 1)):
             rng, drawn = np.random.default_rng([seed, number] if number else seed), list[Symbol]()
             written = list(self.writing.pieces(self._known(prompt, unknown), end, rng, sampling, scored=True, each=drawn.append))
@@ -270,18 +271,16 @@ class TextModel:
         return leaning
 
     def sampler(self, **sampling: Any) -> Sampler:
-        """The sampler of these settings of ``generate``.
-
-        Raises:
-            ConfigError, VocabularyError: one is not possible, or names an unknown character.
-        """
+        """The sampler of these settings of ``generate``; ConfigError or VocabularyError where one is not possible."""
         return Sampler(**settings_of(self.vocabulary, sampling))
 
     def _known(self, prompt: str, unknown: str) -> str:
         return self.vocabulary.repair(prompt, unknown)[0]
 
-    def _end(self, length: int | None, stop: str | Sequence[str], until: str | None) -> End:
-        return End.of(self.vocabulary, (self.longest if self.vocabulary.records else LENGTH) if length is None else length, stop, until)
+    def _end(self, length: int | None, stop: str | Sequence[str], until: str | None, sampling: Mapping[str, Any]) -> End:
+        if length is None:
+            length = self.longest if self.vocabulary.records else max(LENGTH, getattr(sampling.get("constraint"), "room", 0))
+        return End.of(self.vocabulary, length, stop, until)
 
 
 def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> TextModel:

@@ -13,6 +13,7 @@ import torch
 
 import charrnn
 from charrnn import checkpoint as checkpoints
+from charrnn import indexed
 from charrnn.corpus.index import Index
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError, DamagedError
 from charrnn.files import write_file
@@ -80,6 +81,13 @@ def test_it_is_made_once_and_what_it_took_is_said_in_a_line(home: Path) -> None:
     again, nothing = opened("text")
     assert nothing == []
     assert (again.text, again.files, again.fingerprint) == (made.text, made.files, made.fingerprint)
+
+
+def test_of_a_long_corpus_it_is_said_first_that_it_will_take_a_while(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexed, "LONG", 1000)
+    _, said = opened("text")
+    assert re.fullmatch(r"making an index of the 1,0\d\d characters of the corpus, once; about a second for each 2 million", said[0])
+    assert said[1].startswith("made an index of the corpus: ")
 
 
 def test_it_is_the_text_in_the_order_of_the_files_with_their_lines(home: Path) -> None:

@@ -15,7 +15,9 @@ CHARACTERS = click.IntRange(0, 10**9)
 FORMS = {"match", "contains", "without", "exact_length", "length_between", "acrostic", "lines", "line_length"}
 OPTIONS = (
     click.option("--match", metavar="REGEX", help="the whole new text matches; --length is the most characters it may have"),
-    click.option("--contains", multiple=True, type=WholeString(), metavar="TEXT", help="this stands in it; several times"),
+    click.option(
+        "--contains", multiple=True, type=WholeString(), metavar="TEXT", help="this stands in it, be it a part of a word; several times"
+    ),
     click.option("--without", multiple=True, type=WholeString(), metavar="TEXT", help="this character or string does not; several times"),
     click.option("--exact-length", type=CHARACTERS, help="it has so many characters"),
     click.option("--length-between", type=CHARACTERS, nargs=2, metavar="A B", help="it has so many; as many as it can, if nothing ends it"),

@@ -14,7 +14,7 @@ from charrnn.checkpoint import read_about
 from charrnn.cli.options import runs_dir_option
 from charrnn.cli.say import shown, tell
 from charrnn.config import DataConfig
-from charrnn.corpus.copies import REPEATED, Copies, Copy, Held, Leaks, Passage, find_copies, find_leaks, pieces
+from charrnn.corpus.copies import LENGTHS, REPEATED, Copies, Copy, Held, Leaks, Passage, find_copies, find_leaks, pieces
 from charrnn.corpus.index import Place
 from charrnn.corpus.reading import read
 from charrnn.errors import ConfigError
@@ -45,9 +45,7 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
 @click.option(
     "--least",
     type=click.IntRange(1, 10**9),
-    default=20,
-    show_default=True,
-    help="the shortest stretch that is listed and marked, in characters",
+    help="the shortest stretch that is listed and marked, in characters  [default: 20]",
 )
 @click.option("--marked", is_flag=True, help="show FILE with what is copied marked: in colour on a terminal, else in \u27e6 \u27e7")
 @click.option("--html", metavar="PATH", help="write FILE as a page with what is copied marked, and where each stretch stands")
@@ -61,7 +59,7 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
 @click.option("--corpus", metavar="PATH", multiple=True, help="where the corpus stands now, if not where the run read it; may be repeated")
 @runs_dir_option
 def originality(
-    run: str, file: str | None, least: int, marked: bool, html: str | None, as_json: bool, corpus: tuple[str, ...], runs_dir: str
+    run: str, file: str | None, least: int | None, marked: bool, html: str | None, as_json: bool, corpus: tuple[str, ...], runs_dir: str
 ) -> None:
     """What of FILE stands word for word in the corpus of RUN; without FILE, what the corpus repeats of itself.
 
@@ -75,8 +73,10 @@ def originality(
     """
     if marked and as_json:
         raise ConfigError("marked and json: both would write to standard output; give one of them, or --html PATH")
-    if file is None and (marked or html):
-        raise ConfigError(f"{'marked' if marked else 'html'}: no FILE is given whose text could be shown; name one")
+    if file is None and (marked or html or least is not None):
+        what = "marked" if marked else "html" if html else "least"
+        raise ConfigError(f"{what}: no FILE is given whose text could be shown; name one")
+    least = LENGTHS[0] if least is None else least
     path = find_checkpoint(run, runs_dir)
     about = read_about(path)["about"]
     data = DataConfig(**about["data"])
@@ -97,8 +97,8 @@ def originality(
         write_output(Path(html), _page(file, lines, pieces(reading.text, found.copies)).encode("utf-8", "replace"))
         tell(f"wrote {html}")
     if marked:
-        click.echo("".join(_marked(text, copied=copy is not None) for text, copy in pieces(reading.text, found.copies)))
-        click.echo()
+        view = "".join(_marked(text, copied=copy is not None) for text, copy in pieces(reading.text, found.copies))
+        click.echo(view.removesuffix("\n") + "\n")
     click.echo(json.dumps(_plain(found)) if as_json else "\n".join(lines))
 
 

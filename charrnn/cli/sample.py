@@ -39,7 +39,8 @@ from charrnn.text_model import TextModel, load
     type=click.IntRange(0, 10**9),
     default=LENGTH,
     show_default=True,
-    help="new characters to write; of a record, the most that it may have, its prompt counted  [of a record: by the corpus]",
+    help="new characters to write; of a record, the most that it may have, its prompt counted  [of a record: by the corpus; more for many "
+    "--lines]",
 )
 @knob_options(knobs(Sampler))
 @click.option(
@@ -117,6 +118,8 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
     """
     settings = _settings(ctx, options["bias"], options["ban"]) | rules_of(options)
     asked = SimpleNamespace(**options, settings=settings, given=_given_names(ctx), texts=list[str]())
+    if "length" not in asked.given and "constraint" in settings:
+        asked.length = max(LENGTH, settings["constraint"].room)
     asked.stop = tuple(unescaped(typed(each)) for each in asked.stop)
     asked.until = asked.until and unescaped(typed(asked.until))
     if asked.prompt_file == asked.adapt_to == STDIN:

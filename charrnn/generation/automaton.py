@@ -21,6 +21,7 @@ from charrnn.vocab import Vocabulary, describe
 
 MOST_STATES = 200_000
 MOST_PAIRS = 1 << 26  # of states, of which some are reached
+TINY = 1e-30  # of a probability
 CACHED = 1 << 14  # places whose hopes are kept
 
 Array = NDArray[Any]
@@ -33,15 +34,23 @@ class Table(NamedTuple):
         next: (S + 1, C) the state after a symbol of each class.
         accepts: (S + 1,).
         classes: (V,) the class of each symbol.
+        forced: (S + 1,) by how much likelier what can follow is where the model goes along with what is forced on it.
     """
 
     next: Array
     accepts: Array
     classes: Array
+    forced: Array
 
 
-def compile_one(constraint: Constraint, symbols: str) -> Table:
+def compile_one(constraint: Constraint, symbols: str, shares: Array, end_share: float | None = None) -> Table:
     """The table of one constraint, by walking it from its start.
+
+    Args:
+        constraint: one.
+        symbols: that may be written.
+        shares: (V,) how frequent they are.
+        end_share: and the end of a record; None where a text ends by a symbol that cannot follow.
 
     Raises:
         ConfigError: it has too many states.
@@ -63,7 +72,13 @@ def compile_one(constraint: Constraint, symbols: str) -> Table:
         rows.append([-1 if each is None else found[each] for each in after])
     table = np.array(rows, np.int32).reshape(len(rows), len(chars))
     dead = np.full((1, len(chars)), len(rows), np.int32)
-    return _trimmed(Table(np.concatenate([np.where(table < 0, len(rows), table), dead]), np.array([*accepts, False]), classes))
+    laid_out = np.concatenate([np.where(table < 0, len(rows), table), dead])
+    whole = _trimmed(Table(laid_out, np.array([*accepts, False]), classes, np.ones(len(laid_out))))
+    if not constraint.followed:
+        return whole
+    follow = (whole.next < len(whole.next) - 1) @ np.bincount(classes, shares, len(chars))
+    allowed = np.where(whole.accepts, 1.0, follow) if end_share is None else follow + whole.accepts * end_share
+    return whole._replace(forced=1 / np.maximum(allowed, TINY))
 
 
 def product(a: Table, b: Table) -> Table:
@@ -91,7 +106,8 @@ def product(a: Table, b: Table) -> Table:
     after = number[_pair(a, b, states, pairs)]
     table = np.concatenate([np.where(after < 0, count, after), np.full((1, pairs.shape[1]), count)]).astype(np.int32)
     accepts = np.append(a.accepts[states // columns] & b.accepts[states % columns], False)
-    return _trimmed(Table(table, accepts, classes.reshape(-1).astype(np.int32)))
+    forced = np.append(a.forced[states // columns] * b.forced[states % columns], 1.0)
+    return _trimmed(Table(table, accepts, classes.reshape(-1).astype(np.int32), forced))
 
 
 def _pair(a: Table, b: Table, states: Array, pairs: Array) -> Array:
@@ -117,7 +133,8 @@ def _trimmed(table: Table) -> Table:
     number[kept] = np.arange(kept.sum())
     rows = np.append(np.flatnonzero(kept), len(kept) - 1)
     after = table.next[rows]
-    return Table(np.where(good[after], number[after], kept.sum()).astype(np.int32), table.accepts[rows], table.classes)
+    after = np.where(good[after], number[after], kept.sum()).astype(np.int32)
+    return Table(after, table.accepts[rows], table.classes, table.forced[rows])
 
 
 class Ahead(NamedTuple):
@@ -163,9 +180,9 @@ class Form:
         places = np.array([idx for idx in range(len(symbols)) if idx not in banned], np.intp)
         usable = "".join(symbols[idx] for idx in places)
         parts = [part for part in constraint.parts() if not isinstance(part, Length)]
-        tables = [compile_one(part, usable) for part in parts] or [compile_one(Length(0), usable)]
         shares = np.full(V, 1 / V) if frequencies is None else frequencies / frequencies.sum()
         self._end_share = float(shares[self.end]) if self.end >= 0 else None
+        tables = [compile_one(part, usable, shares[places], self._end_share) for part in parts or [Length(0)]]
         self._table = reduce(product, tables)
         self._found = self._hopes_in(self._table, shares[places])
         if self.hope(0, 0) == -np.inf:
@@ -233,11 +250,11 @@ class Form:
 
     def _hopes_in(self, table: Table, shares: Array) -> Hopes:
         weights = np.bincount(table.classes, shares, table.next.shape[1])
-        return Hopes(table.next, table.accepts, weights, self._end_share, self.low, self.high)
+        return Hopes(table.next, table.accepts, table.forced, weights, self._end_share, self.low, self.high)
 
     def _why_not(self, parts: Sequence[Constraint], tables: Sequence[Table], shares: Array) -> str:
         """Which of the constraints leave no text: the fewest of them."""
-        limit = f"{self.high:,}" if self.low == self.high else f"{self.low:,} to {self.high:,}"
+        limit = f"{self.high:,}" if self.low == self.high else f"up to {self.high:,}" if not self.low else f"{self.low:,} to {self.high:,}"
         for size in range(1, len(parts) + 1):
             for chosen in combinations(range(len(parts)), size):
                 table = reduce(product, [tables[number] for number in chosen])

@@ -13,7 +13,7 @@ from charrnn.config import whole_number
 from charrnn.errors import ConfigError
 from charrnn.generation.regex import Regex
 
-MOST_LENGTH = 10**9  # characters
+USUAL = 80  # characters of a line
 
 
 class Constraint:
@@ -22,11 +22,16 @@ class Constraint:
     Attributes:
         start: the state before the first character.
         ends: whether a text may end wherever this accepts, its length being an upper bound; else it is as long as was asked for.
+        followed: whether the model is taken to go along with it: what it forces costs no hope, only what fails does. So it is with an
+            expression, which the text follows from its first character on; a string that stands anywhere would be put off to the end.
+        room: characters that a text should be given where nobody says how many.
         needs: characters without which no text can do.
     """
 
     start: Any = ()
     ends = False
+    followed = False
+    room = 0
     needs = ""
 
     def step(self, state: Any, char: str) -> Hashable | None:
@@ -59,6 +64,7 @@ class All(Constraint):
         self._parts = tuple(part for constraint in constraints for part in constraint.parts())
         self.start = tuple(part.start for part in self._parts)
         self.ends = any(part.ends for part in self._parts)
+        self.room = max((part.room for part in self._parts), default=0)
         self.needs = "".join(part.needs for part in self._parts)
 
     def step(self, state: Any, char: str) -> Hashable | None:
@@ -84,7 +90,7 @@ class Match(Constraint):
     It ends where it matches and the model would go on with what cannot follow; with a lazy repetition (``.*?``), as soon as it matches.
     """
 
-    ends = True
+    ends = followed = True
 
     def __init__(self, pattern: str) -> None:
         self.pattern, self._regex = pattern, Regex(pattern)
@@ -170,6 +176,7 @@ class Lines(Constraint):
         if self.longest is not None and self.longest < self.shortest:
             raise ConfigError(f"line_length: from {shortest} to {longest} is not possible; give the smaller number first")
         self.ends = count is not None
+        self.room = (count or 0) * ((USUAL if longest is None else longest) + 1)
         self.needs = "\n" if count is not None and count > 1 else ""
 
     def step(self, state: Any, char: str) -> Hashable | None:

@@ -107,7 +107,7 @@ class Guided:
             if not cloud.going:
                 if max(cloud.lengths) >= 0:
                     break
-                cloud, tried = self._back(past)
+                cloud, tried = self._back(past, cloud.written)
                 continue
             if self.guard is not None:
                 past.append(Past(cloud, tried, idx))
@@ -233,15 +233,15 @@ class Guided:
         rows: list[int] = np.minimum(np.searchsorted(ends, marks, side="right"), len(shares) - 1).tolist()
         return rows
 
-    def _back(self, past: deque[Past]) -> tuple[Cloud, list[set[int]]]:
+    def _back(self, past: deque[Past], written: int) -> tuple[Cloud, list[set[int]]]:
         """A step back; what was drawn there is not drawn again."""
         if self.guard is None:
             raise GenerationError("no symbol is left: the sampler's processors removed all that fit the constraint; let them leave some")
         if not past or self.taken_back == MOST_BACK:
+            fit = ", or does not fit the constraint" if self.form else ""
             raise NothingLeftError(
-                f"max_copy: whatever is written here copies more than {self.guard.longest} characters of the corpus"
-                f"{' or does not fit the constraint' if self.form else ''}, after {self.taken_back:,} symbols were taken back; "
-                "give a larger --max-copy, another --seed, or a higher --temperature"
+                f"max_copy: whatever is written behind the first {written:,} characters copies more than "
+                f"{self.guard.longest} of the corpus{fit}; {self.taken_back:,} were taken back; give a larger --max-copy, or another --seed"
             )
         cloud, tried, idx = past.pop()
         self.taken_back += 1

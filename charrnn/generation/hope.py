@@ -28,6 +28,7 @@ class Hopes:
     Args:
         after: (S + 1, C) the state after a symbol of each class.
         accepts: (S + 1,) where a text may end.
+        forced: (S + 1,) by how much likelier what can follow is than its share says.
         shares: (C,) how frequent each class is.
         end_share: how frequent the end of a record is; None where a text ends by a symbol that cannot follow.
         low: symbols that a text has at least.
@@ -37,8 +38,9 @@ class Hopes:
         ConfigError: it would take too long.
     """
 
-    def __init__(self, after: Array, accepts: Array, shares: Array, end_share: float | None, low: int, high: int) -> None:
-        self.after, self.accepts, self.shares, self.end_share, self.low, self.high = after, accepts, shares, end_share, low, high
+    def __init__(self, after: Array, accepts: Array, forced: Array, shares: Array, end_share: float | None, low: int, high: int) -> None:
+        self.after, self.accepts, self.forced, self.shares = after, accepts, forced, shares
+        self.end_share, self.low, self.high = end_share, low, high
         layer, self._late = accepts * (1.0 if end_share is None else end_share), list[Array]()
         self._add(self._late, layer)
         while len(self._late) <= high - low:  # the text may end here
@@ -74,9 +76,11 @@ class Hopes:
         after = layer[self.after]  # (S + 1, C)
         follow = after > 0
         some = follow.any(axis=1)
-        found = np.where(some, np.maximum(after @ self.shares, FLOOR), 0.0)
+        found = np.where(some, np.maximum(np.minimum(after @ self.shares * self.forced, 1.0), FLOOR), 0.0)
         if ends:
-            other = np.where(some, np.maximum(1 - follow @ self.shares, FLOOR), 1.0) if self.end_share is None else self.end_share
+            other = (
+                np.where(some, np.maximum(1 - follow @ self.shares * self.forced, FLOOR), 1.0) if self.end_share is None else self.end_share
+            )
             found = found + self.accepts * other
         capped: Array = np.minimum(found, 1.0)
         return capped

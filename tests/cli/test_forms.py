@@ -85,6 +85,15 @@ def test_the_command_writes_what_python_writes(home: Path) -> None:
     assert written("text", "--acrostic", "bit", "--line-length", "2", "9", "--particles", "1") == one
 
 
+def test_where_nobody_says_how_long_there_is_room_for_all_lines(home: Path) -> None:
+    lines = written("text", "--lines", "3", "--line-length", "200", "220").split("\n")
+    assert [200 <= len(line) <= 220 for line in lines] == [True] * 3
+    found = json.loads(call("sample", "text", "--lines", "3", "--line-length", "200", "220", "--json").stdout)
+    assert found["settings"]["length"] == 663
+    assert call("sample", "text", "--lines", "3", "--line-length", "200", "220", "-n", "500").exit_code == 2
+    assert len(load("text").generate(constraint=Lines(3, 200, 220), seed=1)) >= 602
+
+
 def test_escapes_and_the_environment_reach_a_form(home: Path) -> None:
     assert "l.\nN" in written("text", "--contains", r"l.\nN", "-n", "60")
     result = call("sample", "text", "-n", "60", env={"CHARRNN_SAMPLE_CONTAINS": "said the clock", "CHARRNN_SAMPLE_WITHOUT": ","})
@@ -121,7 +130,7 @@ def test_the_index_is_told_once_and_opened_after_that(home: Path) -> None:
 def test_what_was_taken_back_is_told(home: Path) -> None:
     result = call("sample", "text", "--max-copy", "1", "-n", "100", "--seed", "1")
     if result.exit_code:
-        assert "Error: max_copy: whatever is written here copies more than 1 characters" in result.stderr
+        assert "Error: max_copy: whatever is written behind the first " in result.stderr
     else:
         assert not [result.stdout[at : at + 2] for at in range(99) if result.stdout[at : at + 2] in TEXT]
 

@@ -135,6 +135,22 @@ def test_one_particle_with_hope_is_nearer_than_with_masks_alone() -> None:
     assert hoping < masked - 0.1
 
 
+def test_of_several_ways_through_an_expression_the_shorter_is_not_favoured() -> None:
+    network, form = make_network(3, scale=0.3), Form(Match("aaaaaaaaab|ba"), ABC, 20)
+    expected = {}
+    for text in ("aaaaaaaaab", "ba"):
+        scores, (logits, state) = 0.0, network.step(0, network.zero_state())
+        for idx in ABC.encode(text).tolist():
+            scores += float(log_probabilities(logits.astype(np.float64))[idx])
+            logits, state = network.step(idx, state)
+        expected[text] = scores
+    odds = math.exp(expected["aaaaaaaaab"] - expected["ba"])
+    found = Counter(write(network, ABC, [1, seed], form=form, particles=64) for seed in range(400))
+    assert found["aaaaaaaaab"] / 400 == pytest.approx(odds / (1 + odds), abs=0.03)
+    alone = Counter(write(network, ABC, [1, seed], form=form) for seed in range(400))
+    assert alone["aaaaaaaaab"] > 100  # one stream goes where the model would, and not where the fewest characters are
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("particles", [1, 3, 8])
 def test_every_text_fits_whatever_the_sampler_does(cell: str, particles: int) -> None:
@@ -289,7 +305,8 @@ def test_in_the_last_resort_it_stops_and_says_why() -> None:
     every = "".join("".join(chars) for chars in itertools.product("abc", repeat=3))  # whatever two characters stand there, all follow
     guided = Guided(make_network(3), [0], FREE, np.random.default_rng(0), form=Form(Length(60), ABC, 60), guard=guard(every, 2, ABC))
     with pytest.raises(
-        NothingLeftError, match=r"^max_copy: whatever is written here copies more than 2 characters of the corpus or does not fit"
+        NothingLeftError,
+        match=r"^max_copy: whatever is written behind the first 0 characters copies more than 2 of the corpus, or does not fit",
     ):
         list(guided)
     assert isinstance(NothingLeftError("x"), GenerationError)
