@@ -153,8 +153,11 @@ def _afterwards(model: TextModel, asked: Any) -> Iterator[str]:
         from charrnn.cli.originality import of_text
         from charrnn.corpus.copies import LENGTHS, find_copies
 
-        text = (model.separator if model.vocabulary.records else "\n").join(asked.texts)
-        yield from of_text(find_copies(model.index(), text, LENGTHS[0]), text, LENGTHS[0])
+        index = model.index()
+        apart = next(char for char in map(chr, range(0xFDD0, 0xFDF0)) if char not in index.vocabulary.symbols)  # no stretch goes over it
+        text: str | bytes = apart.join(asked.texts)
+        text = str(text).encode("utf-8", "surrogatepass") if index.vocabulary.unit == "byte" else text
+        yield from of_text(find_copies(index, text, LENGTHS[0]), text, LENGTHS[0])
 
 
 def _given_names(ctx: click.Context) -> set[str]:
@@ -181,6 +184,8 @@ def _settings(ctx: click.Context, bias: tuple[str, ...], ban: str) -> dict[str, 
 
 def _check_together(names: set[str], model: TextModel) -> None:
     """Refuse options that do nothing with this kind of model, or with one another."""
+    for fixed in names & {"exact_length", "length_between"} if "length" in names else ():
+        raise ConfigError(f"length and {fixed}: both are given, and both say how long the text is; leave one of them out")
     if model.vocabulary.records and (wrong := names & {"stop", "until", "best_of", "save_state", "load_state"}):
         raise ConfigError(f"{min(wrong)}: {model.path} writes records, each to its own end; leave it out")
     if not model.vocabulary.records and (wrong := names & {"unique", "new", "accept", "max_tries", "report"}):

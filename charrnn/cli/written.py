@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from charrnn.cli.forms import FORMS
 from charrnn.config import knobs
 from charrnn.errors import CharRNNError, CheckpointError, GenerationError
 from charrnn.files import write_output
@@ -39,8 +40,8 @@ def json_line(text: str, which: dict[str, Any], settings: dict[str, Any], log_pr
     sampler = model.sampler(**rest)
     settings |= {name: getattr(sampler, name) for name in knobs(Sampler)}
     if rules:
-        form = None if rules.constraint is None else str(rules.constraint)
-        settings |= {"constraint": form, "particles": rules.streams, "max_copy": rules.max_copy}
+        settings |= {name: getattr(asked, name) for name in sorted(FORMS & asked.given)}
+        settings |= {"particles": rules.streams, "max_copy": rules.max_copy}
     settings |= {name: asked.settings[name] for name in ("bias", "ban") if name in asked.settings}
     values = {"text": text, "prompt": asked.prompt, **which, "settings": settings, "adapt_to": asked.adapt_to, "model": model.sha256}
     return json.dumps(values | {"log_probability": log_probability}, ensure_ascii=False) + "\n"

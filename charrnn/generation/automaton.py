@@ -8,7 +8,6 @@ reached and can still accept being kept. What is left of the length is no part o
 
 from collections.abc import Hashable, Sequence, Set
 from functools import reduce
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,10 +72,12 @@ def compile_one(constraint: Constraint, symbols: str, shares: Array, end_share: 
     table = np.array(rows, np.int32).reshape(len(rows), len(chars))
     dead = np.full((1, len(chars)), len(rows), np.int32)
     laid_out = np.concatenate([np.where(table < 0, len(rows), table), dead])
+    laid_out, alike = np.unique(laid_out, axis=1, return_inverse=True)  # classes that turn out to be the same
+    classes = alike.reshape(-1)[classes].astype(np.int32)
     whole = _trimmed(Table(laid_out, np.array([*accepts, False]), classes, np.ones(len(laid_out))))
     if not constraint.followed:
         return whole
-    follow = (whole.next < len(whole.next) - 1) @ np.bincount(classes, shares, len(chars))
+    follow = (whole.next < len(whole.next) - 1) @ np.bincount(classes, shares, laid_out.shape[1])
     allowed = np.where(whole.accepts, 1.0, follow) if end_share is None else follow + whole.accepts * end_share
     return whole._replace(forced=1 / np.maximum(allowed, TINY))
 
@@ -124,9 +125,7 @@ def _alive(a: Table, b: Table, states: Array) -> Array:
 
 def _trimmed(table: Table) -> Table:
     """Without the states from which nothing accepts; the start stays, whatever it is."""
-    good, before = table.accepts.copy(), -1
-    while (count := int(good.sum())) != before:
-        good, before = good | good[table.next].any(axis=1), count
+    good = _leading_to(table.next, table.accepts)
     kept = good.copy()
     kept[0], kept[-1] = True, False
     number = np.full(len(kept), kept.sum(), np.int32)
@@ -135,6 +134,21 @@ def _trimmed(table: Table) -> Table:
     after = table.next[rows]
     after = np.where(good[after], number[after], kept.sum()).astype(np.int32)
     return Table(after, table.accepts[rows], table.classes, table.forced[rows])
+
+
+def _leading_to(after: Array, accepts: Array) -> Array:
+    """(S + 1,) the states from which one that accepts can be reached, each transition being looked at once."""
+    into, columns = after.reshape(-1), after.shape[1]
+    order = np.argsort(into, kind="stable")  # transitions, by the state that they lead into
+    starts = np.searchsorted(into[order], np.arange(len(after) + 1))
+    good, frontier = accepts.copy(), np.flatnonzero(accepts)
+    while len(frontier):
+        counts = starts[frontier + 1] - starts[frontier]
+        offsets = np.repeat(starts[frontier] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        before = np.unique(order[offsets] // columns)
+        frontier = before[~good[before]]
+        good[frontier] = True
+    return good
 
 
 class Ahead(NamedTuple):
@@ -173,13 +187,14 @@ class Form:
         self, constraint: Constraint, vocabulary: Vocabulary, length: int, banned: Set[int] = frozenset(), frequencies: Array | None = None
     ) -> None:
         symbols = vocabulary.symbols or "".join(map(chr, range(128)))
-        _check_needs(constraint, symbols)
+        _check_needs(constraint, symbols, vocabulary.unit)
         self.end, V = vocabulary.end, len(vocabulary)
         self.low, self.high = bounds(constraint, length, ends=vocabulary.records)
         self.least, _ = bounds(constraint, length, ends=True)
         places = np.array([idx for idx in range(len(symbols)) if idx not in banned], np.intp)
         usable = "".join(symbols[idx] for idx in places)
         parts = [part for part in constraint.parts() if not isinstance(part, Length)]
+        self.constrained = bool(parts)
         shares = np.full(V, 1 / V) if frequencies is None else frequencies / frequencies.sum()
         self._end_share = float(shares[self.end]) if self.end >= 0 else None
         tables = [compile_one(part, usable, shares[places], self._end_share) for part in parts or [Length(0)]]
@@ -202,8 +217,10 @@ class Form:
         state = 0
         for idx in ids:
             state = self.after(state, int(idx))
-        if len(ids) > self.high or self.hope(state, len(ids)) == -np.inf:
-            raise ConfigError(f"prompt: no text that begins with its {len(ids):,} characters has the form that is asked for; give another")
+        if len(ids) > self.high:
+            raise ConfigError(f"prompt: it has {len(ids):,} characters, and the whole text may have {self.high:,}; give a larger --length")
+        if self.hope(state, len(ids)) == -np.inf:
+            raise ConfigError("prompt: no text that begins with it has the form that is asked for; give another")
         return state
 
     def after(self, state: int, idx: int) -> int:
@@ -255,18 +272,22 @@ class Form:
     def _why_not(self, parts: Sequence[Constraint], tables: Sequence[Table], shares: Array) -> str:
         """Which of the constraints leave no text: the fewest of them."""
         limit = f"{self.high:,}" if self.low == self.high else f"up to {self.high:,}" if not self.low else f"{self.low:,} to {self.high:,}"
-        for size in range(1, len(parts) + 1):
-            for chosen in combinations(range(len(parts)), size):
-                table = reduce(product, [tables[number] for number in chosen])
-                if self._hopes_in(table, shares).layer(0)[1][0] == -np.inf:
-                    which = " and ".join(str(parts[number]) for number in chosen)
-                    if table.accepts.any():
-                        return f"{which}: no text of {limit} characters does that; give another length"
-                    return f"{which}: no text of the characters that may be written does that; leave one out, or change it"
-        raise AssertionError("all together leave no text, or it would not have been asked")
+        kept = list(range(len(parts)))
+        for number in list(kept):  # one that the others do without is left out
+            others = [other for other in kept if other != number]
+            if others and self._is_empty(reduce(product, [tables[other] for other in others]), shares):
+                kept = others
+        which = " and ".join(str(parts[number]) for number in kept)
+        if not reduce(product, [tables[number] for number in kept]).accepts.any():
+            return f"{which}: no text of the characters that may be written does that; leave one out, or change it"
+        return f"{which}: no text of {limit} characters does that; give another length"
+
+    def _is_empty(self, table: Table, shares: Array) -> bool:
+        return bool(self._hopes_in(table, shares).layer(0)[1][0] == -np.inf)
 
 
-def _check_needs(constraint: Constraint, symbols: str) -> None:
+def _check_needs(constraint: Constraint, symbols: str, unit: str) -> None:
+    why = "which the model has not seen" if unit == "char" else "and a model of bytes writes a form in ASCII"
     for part in constraint.parts():
         if missing := [char for char in part.needs if char not in symbols]:
-            raise VocabularyError(f"{part}: it needs {describe(missing[0])}, which the model has not seen; leave that out")
+            raise VocabularyError(f"{part}: it names {describe(missing[0])}, {why}; leave that out")

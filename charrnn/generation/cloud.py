@@ -24,9 +24,10 @@ class Cloud(NamedTuple):
         state: of the network, K rows; of one text it has no such axis.
         logits: (K, V) float64.
         written: t.
-        ids: (K, >= t) what was written.
-        scores: (K, >= t) its log-probabilities under the model itself.
-        forms: (K, >= t + 1) the state of the form after each symbol.
+        base: how many of these are no longer kept.
+        ids: (K, >= t - base) what was written.
+        scores: (K, >= t - base) its log-probabilities under the model itself.
+        forms: (K, >= t - base + 1) the state of the form after each symbol.
         guards: of each text, the state of the guard.
         weights: of each, logarithms; minus infinity for one that was given up.
         lengths: symbols of one that has ended, -1 of one that goes on.
@@ -35,6 +36,7 @@ class Cloud(NamedTuple):
     state: State
     logits: Array
     written: int
+    base: int
     ids: Array
     scores: Array
     forms: Array
@@ -47,10 +49,9 @@ class Cloud(NamedTuple):
         """So many texts behind the same beginning, a state and logits (V,) of one stream."""
         if count > 1:
             state = taken(State(state.h[None], state.c[None], state.memories), [0] * count)
-        return cls(
-            state, np.repeat(logits[None].astype(np.float64), count, axis=0), 0, np.zeros((count, ROOM), np.int32), np.zeros((count, ROOM)),
-            np.full((count, ROOM + 1), form, np.int32), [guard] * count, [0.0] * count, [-1] * count,
-        )  # fmt: skip
+        ids, scores, forms = np.zeros((count, ROOM), np.int32), np.zeros((count, ROOM)), np.full((count, ROOM + 1), form, np.int32)
+        rows = np.repeat(logits[None].astype(np.float64), count, axis=0)
+        return cls(state, rows, 0, 0, ids, scores, forms, [guard] * count, [0.0] * count, [-1] * count)
 
     @property
     def going(self) -> list[int]:
@@ -66,25 +67,35 @@ class Cloud(NamedTuple):
         shares: Array = np.exp(weights - weights.max())
         return shares
 
-    def shared(self) -> tuple[int, int]:
-        """One of the texts that were not given up, and how many symbols all of them have in common."""
+    @property
+    def here(self) -> int:
+        """The column of the next symbol."""
+        return self.written - self.base
+
+    def shared(self, given: int) -> tuple[int, int]:
+        """One of the texts that were not given up, and how many symbols all of them have in common: ``given`` or more."""
         rows = [row for row, weight in enumerate(self.weights) if weight > -math.inf]
         most = min([self.written, *(self.lengths[row] for row in rows if self.lengths[row] >= 0)])
-        if len(rows) == 1:
+        if len(rows) == 1 or most <= given:
             return rows[0], most
-        differ = (self.ids[rows, :most] != self.ids[rows[0], :most]).any(axis=0)
-        return rows[0], int(differ.argmax()) if differ.any() else most
+        ids = self.ids[rows, given - self.base : most - self.base]
+        differ = (ids != ids[0]).any(axis=0)
+        return rows[0], given + int(differ.argmax()) if differ.any() else most
 
-    def rows(self, which: Sequence[int]) -> "Cloud":
-        """Some of the texts, one or the other more than once; all count the same then."""
-        which = list(which)
-        logits, ids, scores, forms = (each[which] for each in (self.logits, self.ids, self.scores, self.forms))
+    def rows(self, which: Sequence[int], given: int) -> "Cloud":
+        """Some of the texts, one or the other more than once; all count the same then. What was given is no longer kept."""
+        which, start, end = list(which), given - self.base, self.here
+        ids, scores, forms = (
+            np.concatenate([each[which, start:stop], np.zeros((len(which), ROOM), each.dtype)], axis=1)
+            for each, stop in ((self.ids, end), (self.scores, end), (self.forms, end + 1))
+        )
         guards, lengths = [self.guards[row] for row in which], [self.lengths[row] for row in which]
-        return Cloud(taken(self.state, which), logits, self.written, ids, scores, forms, guards, [0.0] * len(which), lengths)
+        state, logits = taken(self.state, which), self.logits[which]
+        return Cloud(state, logits, self.written, given, ids, scores, forms, guards, [0.0] * len(which), lengths)
 
     def with_room(self) -> "Cloud":
         """With arrays that hold a symbol more."""
-        if self.written < self.ids.shape[1]:
+        if self.here < self.ids.shape[1]:
             return self
         ids, scores, forms = (np.concatenate([each, np.zeros_like(each)], axis=1) for each in (self.ids, self.scores, self.forms))
         return self._replace(ids=ids, scores=scores, forms=forms)

@@ -25,7 +25,7 @@ class Constraint:
         followed: whether the model is taken to go along with it: what it forces costs no hope, only what fails does. So it is with an
             expression, which the text follows from its first character on; a string that stands anywhere would be put off to the end.
         room: characters that a text should be given where nobody says how many.
-        needs: characters without which no text can do.
+        needs: characters that it names, and the model must know.
     """
 
     start: Any = ()
@@ -118,13 +118,17 @@ class _OfString(Constraint):
     start = 0
 
     def __init__(self, text: str) -> None:
-        if not text:
-            raise ConfigError(f"{type(self).__name__.lower()}: '' stands in every text; give at least one character")
+        if not isinstance(text, str) or not text:
+            raise ConfigError(f"{type(self).__name__.lower()}: {text!r} is not possible; give a string of at least one character")
         self.text, self._chars = text, frozenset(text)
+        self._shorter = [0, 0]  # of each beginning, the longest beginning that it ends with, itself apart
+        for end in range(1, len(text)):
+            self._shorter.append(self._after(self._shorter[end], text[end]))
 
     def _after(self, state: int, char: str) -> int:
-        seen = self.text[:state] + char
-        return next(size for size in range(len(seen), -1, -1) if seen.endswith(self.text[:size]) and size <= len(self.text))
+        while state and (state == len(self.text) or self.text[state] != char):
+            state = self._shorter[state]
+        return state + (self.text[state] == char)
 
     def alike(self, char: str) -> Hashable:
         return char if char in self._chars else ""
@@ -209,7 +213,7 @@ class Acrostic(Constraint):
     start = (0, True)  # letters that were written; whether a line begins here
 
     def __init__(self, word: str) -> None:
-        if not word or "\n" in word:
+        if not isinstance(word, str) or not word or "\n" in word:
             raise ConfigError(f"acrostic: {word!r} is not possible; give a word, a character for each line")
         self.word, self._chars = word, frozenset(word)
         self.needs = word + ("\n" if len(word) > 1 else "")

@@ -28,14 +28,16 @@ from charrnn.generation.originality import Guard
 from charrnn.generation.sampling import MILD, Sampler, apply_top_k, draw, log_probabilities
 from charrnn.vocab import Ids
 
-BACK = 64  # symbols that may be taken back
-MOST_BACK = 2_000  # times that one is, in a text
+BACK = 64  # symbols that may be taken back, by one stream; of several by each its part, and
+FEWEST_BACK = 8
+MOST_BACK = 2_000  # of them without getting further
+COLD = 1e-20  # a temperature below is as good as 0
 LAG = 512  # symbols in which streams may have nothing in common; then all go on from one of them
 FEW = 0.5  # of the streams: where their weights are worth fewer, they are drawn anew
 LEAST = -1e30  # what a tiny temperature makes of a logit at the least
 
 Array = NDArray[Any]
-ANYTHING = Ahead(None, None, over=False)
+ANYTHING, NONE = Ahead(None, None, over=False), np.empty(0)
 
 
 class NothingLeftError(GenerationError):
@@ -87,10 +89,12 @@ class Guided:
     ) -> None:
         self.network, self.prompt, self.sampler, self.rng = network, [int(idx) for idx in prompt], sampler, rng
         self.form, self.begun, self.guard = form, begun, guard
-        self.particles = particles if sampler.temperature else 1  # cold ones would all be the same
+        self.temperature = sampler.temperature if sampler.temperature >= COLD else 0.0
+        self.particles = particles if self.temperature else 1  # cold ones would all be the same
         self.end, self.scored, self.stops = end, scored, [tuple(int(idx) for idx in stop) for stop in stops]
         self._at = form.begin(self.prompt[len(self.prompt) - begun :]) if form else 0
         self.taken_back = 0  # symbols
+        self._looks_back = sampler.dry is not None or bool(sampler.processors)
 
     def __iter__(self) -> Iterator[Symbol]:
         """The symbols.
@@ -99,27 +103,33 @@ class Guided:
             GenerationError: nothing is left that may be drawn.
         """
         cloud, tried, given = self._begin(), self._nothing_tried, 0
-        past = deque[Past](maxlen=BACK)
+        self._given = list(self.prompt)  # and what was given, where the sampler looks back at it
+        past = deque[Past](maxlen=max(FEWEST_BACK, BACK // self.particles))
         hold = max((len(stop) - 1 for stop in self.stops), default=0)  # may be the beginning of a stop string
+        gathered = furthest = spent = 0
         while True:
-            cloud, ahead = self._look(cloud)
-            idx, cloud = self._draw(cloud, self._gains(cloud, ahead, tried))
+            before, ahead = self._look(cloud)
+            idx, cloud = self._draw(before, self._gains(before, ahead, tried))
             if not cloud.going:
                 if max(cloud.lengths) >= 0:
                     break
-                cloud, tried = self._back(past, cloud.written)
+                cloud, tried = self._back(past, cloud.written, spent)
+                spent += 1
                 continue
             if self.guard is not None:
-                past.append(Past(cloud, tried, idx))
-            cloud, tried = self._after(cloud, ahead, idx), self._nothing_tried
-            if cloud.written - given >= LAG and self.particles > 1 and max(cloud.lengths) < 0:
-                cloud = cloud.rows(self._systematic(cloud.shares, 1) * self.particles)
+                past.append(Past(before._replace(logits=NONE), tried, idx))
+            cloud, tried = self._after(cloud, ahead, idx, given), self._nothing_tried
+            if cloud.written > furthest:
+                furthest, spent = cloud.written, 0
+            if cloud.written - max(given, gathered) >= LAG and self.particles > 1 and max(cloud.lengths) < 0:
+                gathered = cloud.written
+                cloud = cloud.rows(self._systematic(cloud.shares, 1) * self.particles, given)
             safe = past[0].cloud if past else cloud
-            row, upto = safe.shared()
-            yield from _symbols(safe, row, given, upto - hold)
+            row, upto = safe.shared(given)
+            yield from self._give(safe, row, given, upto - hold)
             given = max(given, upto - hold)
         row = self._systematic(cloud.shares * (np.array(cloud.lengths) >= 0), 1)[0] if self.particles > 1 else 0
-        yield from _symbols(cloud, row, given, cloud.lengths[row])
+        yield from self._give(cloud, row, given, cloud.lengths[row])
 
     @property
     def _nothing_tried(self) -> list[set[int]]:
@@ -138,7 +148,7 @@ class Guided:
         for row in cloud.going:
             ahead[row] = ANYTHING
             if self.form is not None:
-                ahead[row] = self.form.ahead(int(cloud.forms[row, cloud.written]), self.begun + cloud.written)
+                ahead[row] = self.form.ahead(int(cloud.forms[row, cloud.here]), self.begun + cloud.written)
             if ahead[row].over:
                 lengths[row] = cloud.written
         return cloud._replace(lengths=lengths), ahead
@@ -160,17 +170,17 @@ class Guided:
 
     def _ends_before(self, stop: tuple[int, ...], cloud: Cloud, row: int) -> int | None:
         """The symbols before a stop string whose last symbol may come next; None where that is not so."""
-        before = cloud.written - len(stop) + 1
-        if self.form is None or before < 0 or tuple(cloud.ids[row, before : cloud.written].tolist()) != stop[:-1]:
+        first = cloud.here - len(stop) + 1
+        if self.form is None or first < 0 or tuple(cloud.ids[row, first : cloud.here].tolist()) != stop[:-1]:
             return None
-        return before if self.form.may_stop(int(cloud.forms[row, before]), self.begun + before) else None
+        before = cloud.base + first
+        return before if self.form.may_stop(int(cloud.forms[row, first]), self.begun + before) else None
 
     def _draw(self, cloud: Cloud, gains: dict[int, Array]) -> tuple[list[int], Cloud]:
         """A symbol for each stream, of which those of streams that do not go on mean nothing; and the streams with their weights."""
         if not cloud.going:
             return [], cloud
-        temperature = self.sampler.temperature
-        logits = _tempered(self.sampler.adjusted(cloud.logits, self._read(cloud)), temperature)
+        logits = _tempered(self.sampler.adjusted(cloud.logits, self._read(cloud)), self.temperature)
         weights, drawn_from = list(cloud.weights), logits.copy() if gains else logits
         for row, each in gains.items():
             gained = drawn_from[row]
@@ -185,39 +195,47 @@ class Guided:
         if self.particles > 1 and self.form is not None:
             written = self.begun + cloud.written
             for row in cloud.going:
-                weights[row] += self.form.scale(written + 1) - self.form.hope(int(cloud.forms[row, cloud.written]), written)
-        drawn_from = self.sampler.cut(drawn_from if temperature else apply_top_k(drawn_from, 1))
+                weights[row] += self.form.scale(written + 1) - self.form.hope(int(cloud.forms[row, cloud.here]), written)
+        drawn_from = self.sampler.cut(drawn_from if self.temperature else apply_top_k(drawn_from, 1))
         idx = [draw(drawn_from[0], self.rng)] if self.particles == 1 else draw(drawn_from, self.rng).tolist()
         return idx, cloud._replace(weights=weights)
 
     def _read(self, cloud: Cloud) -> list[Array]:
         """What each stream has read, where the sampler looks back at it."""
-        if self.sampler.dry is None and not self.sampler.processors:
+        if not self._looks_back:
             return []
-        prompt = np.array(self.prompt[-REACH:], np.int32)
-        return [np.concatenate([prompt, row[: cloud.written]])[-REACH:] for row in cloud.ids]
+        before = np.array(self._given[: len(self.prompt) + cloud.base][-REACH:], np.int32)
+        return [np.concatenate([before, row[: cloud.here]])[-REACH:] for row in cloud.ids]
 
-    def _after(self, cloud: Cloud, ahead: dict[int, Ahead], idx: list[int]) -> Cloud:
+    def _give(self, cloud: Cloud, row: int, start: int, end: int) -> Iterator[Symbol]:
+        """What was written from one place to another."""
+        for place in range(start - cloud.base, end - cloud.base):
+            symbol = Symbol(int(cloud.ids[row, place]), float(cloud.scores[row, place]))
+            if self._looks_back:
+                self._given.append(symbol.idx)
+            yield symbol
+
+    def _after(self, cloud: Cloud, ahead: dict[int, Ahead], idx: list[int], given: int) -> Cloud:
         """The streams with what was drawn, and those with little weight replaced."""
-        t, lengths, guards, cloud = cloud.written, list(cloud.lengths), list(cloud.guards), cloud.with_room()
-        cloud.ids[:, t] = idx
+        here, lengths, guards, cloud = cloud.here, list(cloud.lengths), list(cloud.guards), cloud.with_room()
+        cloud.ids[:, here] = idx
         if self.scored:
-            cloud.scores[:, t] = log_probabilities(cloud.logits)[range(self.particles), idx]
+            cloud.scores[:, here] = log_probabilities(cloud.logits)[range(self.particles), idx]
         for row in cloud.going:
             follow, symbol = ahead[row].follow, idx[row]
             if symbol == self.end or (follow is not None and not follow[symbol]):
                 lengths[row] = self._end(cloud, row, symbol)
                 continue
             if self.form is not None:
-                cloud.forms[row, t + 1] = self.form.after(int(cloud.forms[row, t]), symbol)
+                cloud.forms[row, here + 1] = self.form.after(int(cloud.forms[row, here]), symbol)
             if self.guard is not None:
                 guards[row] = self.guard.after(guards[row], symbol)
         logits, state = self.network.step(idx[0] if self.particles == 1 else np.array(idx), cloud.state)
         logits = logits.reshape(self.particles, -1).astype(np.float64)
-        cloud = cloud._replace(state=state, logits=logits, written=t + 1, lengths=lengths, guards=guards)
+        cloud = cloud._replace(state=state, logits=logits, written=cloud.written + 1, lengths=lengths, guards=guards)
         if self.particles == 1 or (shares := cloud.shares).sum() ** 2 >= FEW * self.particles * (shares**2).sum():
             return cloud
-        return cloud.rows(self._systematic(shares, self.particles))
+        return cloud.rows(self._systematic(shares, self.particles), given)
 
     def _end(self, cloud: Cloud, row: int, symbol: int) -> int:
         """How long a text is that a symbol ends: the end of a record is a part of it, a stop string is none."""
@@ -233,24 +251,23 @@ class Guided:
         rows: list[int] = np.minimum(np.searchsorted(ends, marks, side="right"), len(shares) - 1).tolist()
         return rows
 
-    def _back(self, past: deque[Past], written: int) -> tuple[Cloud, list[set[int]]]:
+    def _back(self, past: deque[Past], written: int, spent: int) -> tuple[Cloud, list[set[int]]]:
         """A step back; what was drawn there is not drawn again."""
+        formed = self.form is not None and self.form.constrained
+        removed = "the sampler's processors removed all that fit; let them leave some"
         if self.guard is None:
-            raise GenerationError("no symbol is left: the sampler's processors removed all that fit the constraint; let them leave some")
-        if not past or self.taken_back == MOST_BACK:
-            fit = ", or does not fit the constraint" if self.form else ""
+            raise GenerationError(f"no symbol is left behind the first {written:,} characters: {removed}")
+        if not past or spent == MOST_BACK:
+            others = ", or does not fit the constraint" * formed + ", or is removed by a processor" * bool(self.sampler.processors)
+            tried = f"{spent:,} were taken back without getting further" if spent else "no other way is left"
             raise NothingLeftError(
-                f"max_copy: whatever is written behind the first {written:,} characters copies more than "
-                f"{self.guard.longest} of the corpus{fit}; {self.taken_back:,} were taken back; give a larger --max-copy, or another --seed"
+                f"max_copy: whatever follows the first {written:,} characters copies more than {self.guard.longest} of the corpus{others}; "
+                f"{tried}; give a larger --max-copy, or another --seed"
             )
-        cloud, tried, idx = past.pop()
+        cloud, tried_before, idx = past.pop()
         self.taken_back += 1
-        return cloud, [each | {symbol} for each, symbol in zip(tried, idx, strict=True)]
-
-
-def _symbols(cloud: Cloud, row: int, start: int, end: int) -> Iterator[Symbol]:
-    for place in range(start, end):
-        yield Symbol(int(cloud.ids[row, place]), float(cloud.scores[row, place]))
+        logits = self.network.logits(cloud.state).reshape(self.particles, -1).astype(np.float64)
+        return cloud._replace(logits=logits), [each | {symbol} for each, symbol in zip(tried_before, idx, strict=True)]
 
 
 def _tempered(logits: Array, temperature: float) -> Array:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
 
-MOST_WORK = 1 << 30  # transitions looked at
-MOST_KEPT = 1 << 27  # numbers
+MOST_WORK = 1 << 28  # transitions looked at
+ASIDE = 1 << 14  # for each number of symbols, what is done beside that
+MOST_KEPT = 1 << 26  # numbers
 FLOOR = 1e-300  # of a probability that is not 0
 ALIKE = 1e-3  # nats by which hopes may differ that are taken for the same
 
@@ -41,7 +42,8 @@ class Hopes:
     def __init__(self, after: Array, accepts: Array, forced: Array, shares: Array, end_share: float | None, low: int, high: int) -> None:
         self.after, self.accepts, self.forced, self.shares = after, accepts, forced, shares
         self.end_share, self.low, self.high = end_share, low, high
-        layer, self._late = accepts * (1.0 if end_share is None else end_share), list[Array]()
+        self._end = np.ones(len(accepts)) if end_share is None else np.minimum(end_share * forced, 1.0)
+        layer, self._late = accepts * self._end, list[Array]()
         self._add(self._late, layer)
         while len(self._late) <= high - low:  # the text may end here
             layer = self._before(layer, ends=True)
@@ -78,10 +80,10 @@ class Hopes:
         some = follow.any(axis=1)
         found = np.where(some, np.maximum(np.minimum(after @ self.shares * self.forced, 1.0), FLOOR), 0.0)
         if ends:
-            other = (
-                np.where(some, np.maximum(1 - follow @ self.shares * self.forced, FLOOR), 1.0) if self.end_share is None else self.end_share
-            )
-            found = found + self.accepts * other
+            stop = self._end
+            if self.end_share is None:
+                stop = np.where(some, np.maximum(1 - follow @ self.shares * self.forced, FLOOR), 1.0)
+            found = found + self.accepts * stop
         capped: Array = np.minimum(found, 1.0)
         return capped
 
@@ -90,7 +92,7 @@ class Hopes:
         with np.errstate(divide="ignore"):
             layers.append(np.log(layer).round(4).astype(np.float32))
         size = len(layers) * len(layer)
-        if size * self.after.shape[1] > MOST_WORK or size > MOST_KEPT:
+        if size * self.after.shape[1] + len(layers) * ASIDE > MOST_WORK or size > MOST_KEPT:
             raise ConfigError(
                 f"length: {self.high:,} characters are too many for a constraint of {len(layer) - 1:,} states; "
                 "give a smaller --length, or a simpler constraint"

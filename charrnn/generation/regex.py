@@ -18,7 +18,7 @@ MOST_NODES = 20_000  # of an expression whose counted repeats are written out
 CATEGORIES = {"L": "ultmo", "M": "nce", "N": "dlo", "P": "cdseifo", "S": "mcko", "Z": "slp", "C": "cfosn"}  # and what each divides into
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "a": "\a", "0": "\0"}
 HEX = {"x": 2, "u": 4, "U": 8}  # digits behind it
-COUNT = re.compile(r"\{(?!\})(\d*)(?:(,)(\d*))?\}")
+COUNT = re.compile(r"\{(?!\})([0-9]*)(?:(,)([0-9]*))?\}")
 
 Test = Callable[[str], bool]
 Tree = tuple[Any, ...]  # ("test", number), ("all", trees), ("any", trees), ("repeat", tree, fewest, most or None)
@@ -42,12 +42,13 @@ class Regex:
     """
 
     def __init__(self, pattern: str) -> None:
+        if not isinstance(pattern, str):
+            raise ConfigError(f"match: {pattern!r} is not possible; give a regular expression, a string")
         parser = _Parser(pattern)
         tree = parser.parse()
         self.tests, self.literals, self.shortest = list(parser.tests.values()), "".join(parser.literals), parser.lazy
-        self._nodes = [Node(-1, ())]  # the end
-        self._pattern = pattern
-        self.start = self._reached(self._build(tree, 0))
+        self._nodes, self._pattern = [Node(-1, ())], pattern  # the first is the end
+        self.start = self._reached([self._build(tree, 0)])
 
     def step(self, state: frozenset[int], passed: int) -> frozenset[int]:
         """The state after a character.
@@ -57,7 +58,7 @@ class Regex:
             passed: the tests that it passes, one a bit.
         """
         nodes = (self._nodes[number] for number in state)
-        return frozenset().union(*(self._reached(node.next[0]) for node in nodes if node.test >= 0 and passed >> node.test & 1))
+        return self._reached([node.next[0] for node in nodes if node.test >= 0 and passed >> node.test & 1])
 
     def passed(self, char: str) -> int:
         """The tests that a character passes, one a bit."""
@@ -67,15 +68,19 @@ class Regex:
         """Whether the whole expression was matched."""
         return 0 in state
 
-    def _reached(self, first: int) -> frozenset[int]:
-        """The nodes that stand next from one on: the forks are gone through."""
-        found, waiting = set[int](), [first]
+    def _reached(self, waiting: list[int]) -> frozenset[int]:
+        """The nodes that stand next from some on: the forks are gone through."""
+        found, standing = set[int](), set[int]()
         while waiting:
             number = waiting.pop()
-            if number not in found:
-                found.add(number)
-                waiting += self._nodes[number].next if self._nodes[number].test < 0 else ()
-        return frozenset(number for number in found if self._nodes[number].test >= 0 or number == 0)
+            if number in found:
+                continue
+            found.add(number)
+            if self._nodes[number].test >= 0 or number == 0:
+                standing.add(number)
+            else:
+                waiting += self._nodes[number].next
+        return frozenset(standing)
 
     def _build(self, tree: Tree, then: int) -> int:
         """Nodes for a part, that lead on to ``then``; the first of them."""
@@ -98,14 +103,19 @@ class Regex:
             for _ in range(most - fewest):
                 first = self._node(-1, (self._build(part, first), then))
         for _ in range(fewest):
-            first = self._build(part, first)
+            before, first = first, self._build(part, first)
+            if first == before:  # nothing, however often
+                break
         return first
 
     def _node(self, test: int, following: tuple[int, ...]) -> int:
         if len(self._nodes) >= MOST_NODES:
-            raise ConfigError(f"match: {self._pattern[:60]!r} is too large: more than {MOST_NODES:,} places; give smaller counts")
+            raise self._too_large()
         self._nodes.append(Node(test, following))
         return len(self._nodes) - 1
+
+    def _too_large(self) -> ConfigError:
+        return ConfigError(f"match: {self._pattern[:60]!r} is too large: more than {MOST_NODES:,} places; give smaller counts")
 
 
 class _Parser:
@@ -166,6 +176,8 @@ class _Parser:
         count = COUNT.match(self.pattern, self.place)
         if count:
             self.place = count.end()
+            if max(map(len, filter(None, count.groups()))) > len(str(MOST_NODES)):
+                raise self._wrong(f"counts further than {MOST_NODES:,}")
             fewest = int(count[1] or 0)
             most = int(count[3] or count[1]) if count[3] or not count[2] else None
             if most is not None and most < fewest:

@@ -9,7 +9,7 @@ import numpy as np
 
 from charrnn.errors import ConfigError
 from charrnn.generation.automaton import Form
-from charrnn.generation.constraints import All, Contains, Length, Without
+from charrnn.generation.constraints import All, Constraint, Contains, Length, Without
 from charrnn.generation.decode import End, Piece, Symbol, decode
 from charrnn.generation.guided import Guided, NothingLeftError
 from charrnn.generation.network import Network
@@ -27,6 +27,10 @@ TINY = 1e-30  # a share of the largest probability that is as good as none
 Told = Callable[[Symbol], object]
 
 
+class Stop(Without):
+    """A string that ends a text, and so stands nowhere in it."""
+
+
 class Writing:
     """A network that writes; a constraint is compiled once.
 
@@ -40,7 +44,8 @@ class Writing:
     ) -> None:
         self.network, self.vocabulary, self.prime, self.corpus = network, vocabulary, prime, corpus
         self.taken_back = 0  # symbols, in all that was written so far
-        self._forms: dict[Any, Form] = {}
+        self._compiled: tuple[Constraint | None, Any, Form] | None = None  # the last
+        self._guards: dict[int, Guard] = {}
 
     @cached_property
     def frequencies(self) -> Any:
@@ -76,8 +81,9 @@ class Writing:
             return end.of_text(self.vocabulary, (symbol for symbol in symbols if each(symbol) or True))
         if rules.constraint is not None and end.until:
             raise ConfigError("until and constraint: a text with a form ends where that says; leave one of them out")
-        form = None if end.until else self._form(rules, end.length, end.stops, sampler)
-        stops = [self.vocabulary.encode(stop).tolist() for stop in (end.stops if form else ())]
+        known = [stop for stop in end.stops if self.vocabulary.unit == "byte" or set(stop) <= set(self.vocabulary.symbols)]
+        form = None if end.until else self._form(rules, end.length, known, sampler)
+        stops = [self.vocabulary.encode(stop).tolist() for stop in (known if form else ())]
         guided = self._guided(rules, begun, sampler, rng, form, len(ids) if records else 0, stops=stops, scored=scored)
         end = end if form is None else end._replace(stops=(), length=form.high)
         return end.of_text(self.vocabulary, self._counted(guided, each))
@@ -111,12 +117,12 @@ class Writing:
         if rules.constraint is None and self.vocabulary.unit == "byte":  # whose length is in characters, which have several
             return None
         banned = frozenset(idx for idx, value in sampler.bias if value == -np.inf)
-        key = (rules.constraint, length, tuple(stops), banned)
-        if key not in self._forms:
+        key, kept = (length, tuple(stops), banned), self._compiled
+        if kept is None or kept[0] is not rules.constraint or kept[1] != key:
             constraint = rules.constraint or Length(0 if self.vocabulary.records else length, length)
-            self._forms.clear()
-            self._forms[key] = Form(All(constraint, *map(Without, stops)), self.vocabulary, length, banned, self.frequencies)
-        return self._forms[key]
+            form = Form(All(constraint, *map(Stop, stops)), self.vocabulary, length, banned, self.frequencies)
+            self._compiled = kept = (rules.constraint, key, form)
+        return kept[2]
 
     def _guided(
         self,
@@ -140,7 +146,8 @@ class Writing:
         """What must not be copied, where that does not exclude what must stand in the text."""
         if rules.max_copy is None:
             return None
-        guard = Guard(*self.corpus(), rules.max_copy)
+        guard = self._guards.get(rules.max_copy) or Guard(*self.corpus(), rules.max_copy)
+        self._guards[rules.max_copy] = guard
         for part in rules.constraint.parts() if rules.constraint else ():
             if isinstance(part, Contains) and guard.copied(self.vocabulary.encode(part.text).tolist()):
                 raise ConfigError(
@@ -162,8 +169,9 @@ class Writing:
         return Record(self.vocabulary.decode(ids[:-1] if whole else ids), number, score, whole, stuck)
 
     def _counted(self, guided: Guided, each: Told = lambda _: None) -> Iterator[Symbol]:
-        before = self.taken_back
-        for symbol in guided:
-            self.taken_back = before + guided.taken_back
-            each(symbol)
-            yield symbol
+        try:
+            for symbol in guided:
+                each(symbol)
+                yield symbol
+        finally:
+            self.taken_back += guided.taken_back

@@ -56,7 +56,7 @@ def written(*args: str) -> str:
 
 def test_each_option_is_kept_and_all_together(home: Path) -> None:
     assert re.fullmatch(r"[a-z ]{5,20}\.", written("text", "--match", r"[a-z ]{5,20}\."))
-    assert "bell" in written("text", "--contains", "bell", "-n", "40")
+    assert "bell" in written("text", "--contains", "bell", "-n", "40", "--stop", "ß")
     assert not set("th") & set(written("text", "--without", "t", "--without", "h", "-n", "40"))
     assert len(written("text", "--exact-length", "37")) == 37
     assert 20 <= len(written("text", "--length-between", "20", "30")) <= 30
@@ -106,11 +106,11 @@ def test_several_texts_and_json_say_what_was_asked_for(home: Path) -> None:
     found = [json.loads(line) for line in result.stdout.splitlines()]
     assert [each["seed"] for each in found] == [5, 6, 7]
     assert all("bell" in each["text"] and len(each["text"]) == 30 for each in found)
-    assert {name: found[0]["settings"][name] for name in ("constraint", "particles", "max_copy")} == {
-        "constraint": "contains 'bell'", "particles": 8, "max_copy": 9,
+    assert {name: found[0]["settings"][name] for name in ("contains", "particles", "max_copy")} == {
+        "contains": ["bell"], "particles": 8, "max_copy": 9,
     }  # fmt: skip
     plain = json.loads(call("sample", "text", "-n", "5", "--json").stdout)
-    assert not {"constraint", "particles", "max_copy"} & set(plain["settings"])
+    assert not {"contains", "particles", "max_copy"} & set(plain["settings"])
 
 
 def test_no_more_is_copied_than_may_be(home: Path) -> None:
@@ -128,11 +128,19 @@ def test_the_index_is_told_once_and_opened_after_that(home: Path) -> None:
 
 
 def test_what_was_taken_back_is_told(home: Path) -> None:
-    result = call("sample", "text", "--max-copy", "1", "-n", "100", "--seed", "1")
-    if result.exit_code:
-        assert "Error: max_copy: whatever is written behind the first " in result.stderr
-    else:
-        assert not [result.stdout[at : at + 2] for at in range(99) if result.stdout[at : at + 2] in TEXT]
+    told = list[str]()
+    for seed in range(12):  # "Now is " is seven characters of the corpus, and only "t" goes on from it
+        args = ["--match", "Now (is the|ib hee)", "--max-copy", "7", "--particles", "1", "--seed", str(seed)]
+        result = call("sample", "text", *args)
+        assert result.stdout == "Now ib hee\n"
+        told += [line for line in result.stderr.splitlines() if line.startswith("took back ")]
+    assert 0 < len(told) < 12
+    assert all(re.fullmatch(r"took back \d+ characters behind which all would have been copied", line) for line in told)
+
+
+def test_what_two_records_copy_together_is_no_copy(home: Path) -> None:
+    result = call("sample", "names", "--num-samples", "40", "--max-copy", "2", "--originality", "--seed", "1")
+    assert re.search(r"^longest: [012] characters", result.stderr, re.MULTILINE)
 
 
 def test_originality_is_told_of_what_was_written(home: Path) -> None:
@@ -176,13 +184,19 @@ def test_a_prompt_is_a_part_of_a_record_and_none_of_a_running_text(home: Path) -
 
 NONE = "no text of the characters that may be written does that; leave one out, or change it"
 GOES_ON = "a story that goes on is one, and ends at its --length; leave one of them out"
-LACKS = "it needs 'ß' (U+00DF, LATIN SMALL LETTER SHARP S), which the model has not seen; leave that out"
+LACKS = "it names 'ß' (U+00DF, LATIN SMALL LETTER SHARP S), which the model has not seen; leave that out"
 LEAVE = "give one, or leave them out"
-BOTH = "no text can have both lengths; leave one of them out"
+ONE = "leave one of them out"
+BOTH = f"no text can have both lengths; {ONE}"
 WRONG: list[tuple[str, int, str]] = [
     ("--contains ß", 1, f"contains 'ß': {LACKS}"),
     ("--contains bell --without el", 2, f"contains 'bell' and without 'el': {NONE}"),
     ("--contains bell -n 3", 2, "contains 'bell': no text of 3 characters does that; give another length"),
+    (
+        "--contains bell --exact-length 9 -n 9",
+        2,
+        "length and exact_length: both are given, and both say how long the text is; leave one of them out",
+    ),
     ("--match (a", 2, "match: '(a' lacks a ) (character 2); docs/constraints.md lists what there is"),
     ("--exact-length 5 --length-between 6 9", 2, f"exact_length 5 and length_between 6 9: {BOTH}"),
     ("--length-between 9 6", 2, "length: from 9 to 6 is not possible; give the smaller number first"),

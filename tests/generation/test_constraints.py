@@ -124,8 +124,11 @@ def test_the_bounds_are_the_length_unless_something_else_sets_them() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Contains(""), "contains: '' stands in every text; give at least one character"),
-        (lambda: Without(""), "without: '' stands in every text; give at least one character"),
+        (lambda: Contains(""), "contains: '' is not possible; give a string of at least one character"),
+        (lambda: Without(""), "without: '' is not possible; give a string of at least one character"),
+        (lambda: Contains(5), "contains: 5 is not possible; give a string of at least one character"),
+        (lambda: Match(5), "match: 5 is not possible; give a regular expression, a string"),
+        (lambda: Acrostic(5), "acrostic: 5 is not possible; give a word, a character for each line"),
         (lambda: Acrostic(""), "acrostic: '' is not possible; give a word, a character for each line"),
         (lambda: Acrostic("a\nb"), "acrostic: 'a\\nb' is not possible; give a word, a character for each line"),
         (lambda: Lines(0), "lines: 0 is not possible; give a whole number from 1"),

@@ -13,8 +13,9 @@ import pytest
 from charrnn.config import ModelConfig
 from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.automaton import Form
+from charrnn.generation.cloud import Cloud
 from charrnn.generation.constraints import Constraint, Contains, Length, Lines, Match, Without
-from charrnn.generation.guided import BACK, LAG, Guided, NothingLeftError
+from charrnn.generation.guided import BACK, LAG, MOST_BACK, Guided, NothingLeftError
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.originality import Guard
 from charrnn.generation.sampling import Sampler, log_probabilities
@@ -122,7 +123,7 @@ def without_hope(form: Form) -> None:
     """Masks alone are left."""
     hopes = form.hopes
     form._ahead.clear()
-    form.hope = lambda state, written: 0.0  # type: ignore[method-assign]
+    form.hope, form.scale = lambda state, written: 0.0, lambda written: 0.0  # type: ignore[method-assign, assignment]
     form.hopes = lambda state, written: np.where(hopes(state, written) > -np.inf, 0.0, -np.inf)  # type: ignore[method-assign]
 
 
@@ -156,7 +157,7 @@ def test_of_several_ways_through_an_expression_the_shorter_is_not_favoured() -> 
 def test_every_text_fits_whatever_the_sampler_does(cell: str, particles: int) -> None:
     network = make_network(3, cell, scale=3.0)
     samplers = [
-        Sampler(temperature=0), Sampler(temperature=1e-9), Sampler(temperature=1e-300), Sampler(temperature=50), Sampler(top_k=1),
+        *(Sampler(temperature=each) for each in (0, 1e-9, 1e-21, 1e-300, 50)), Sampler(top_k=1),
         Sampler(temperature=1, top_p=0.01), Sampler(temperature=1, min_p=1.0), Sampler(dry=5.0, dry_length=1), Sampler(bias=((0, 40.0),)),
     ]  # fmt: skip
     form = Form(Contains("bca") & Without("aa"), ABC, 9)
@@ -177,6 +178,14 @@ def test_cold_text_is_the_likeliest_symbol_that_fits_by_its_hope() -> None:
         at, expected = form.after(at, idx), expected + ABC.symbols[idx]
         logits, state = network.step(idx, state)
     assert write(network, ABC, sampler=Sampler(temperature=0), form=form, particles=5) == expected
+
+
+def test_a_tiny_temperature_is_as_good_as_none() -> None:
+    network, form = make_network(3), Form(Without("a"), ABC, 30)
+    texts = {
+        write(network, ABC, seed, Sampler(temperature=each), form=form) for seed, each in enumerate([0, 1e-300, 1e-30, 1e-21, 1e-19, 1e-9])
+    }
+    assert len(texts) == 1
 
 
 def test_a_text_is_had_again_by_its_seed_and_another_seed_writes_another() -> None:
@@ -226,7 +235,7 @@ def test_a_prompt_that_is_a_part_of_the_text_is_walked_first() -> None:
         assert re.fullmatch("[bc]{2}", text)
     with pytest.raises(ConfigError) as error:
         Guided(network, [3, 1], FREE, np.random.default_rng(0), form=form, begun=1, end=3)
-    assert str(error.value) == "prompt: no text that begins with its 1 characters has the form that is asked for; give another"
+    assert str(error.value) == "prompt: no text that begins with it has the form that is asked for; give another"
 
 
 # Stop strings
@@ -301,12 +310,73 @@ def test_where_all_that_follows_would_be_copied_it_goes_back_and_takes_another_w
     assert taken_back > 40
 
 
+def test_what_was_taken_back_counts_once_in_the_weights() -> None:
+    """Of two ways that both copy in the end, going back leaves the weights as they were before."""
+    network, seen = make_network(3, scale=0.5), dict[tuple[int, ...], list[float]]()
+
+    class Watched(Guided):
+        def _draw(self, cloud: Any, gains: Any) -> Any:
+            if not any((each == -np.inf).any() for each in gains.values()):
+                written = tuple(cloud.ids[:, : cloud.here].ravel().tolist())
+                assert seen.setdefault(written, cloud.weights) == cloud.weights
+            return super()._draw(cloud, gains)
+
+    taken_back = 0
+    for seed in range(30):
+        guided = Watched(
+            network, [0], FREE, np.random.default_rng(seed), form=Form(Length(40), ABC, 40), guard=guard("aba-abb-abc-bca-bcb-bcc", 2, ABC),
+            particles=2,
+        )  # fmt: skip
+        seen.clear()
+        list(guided)
+        taken_back += guided.taken_back
+    assert taken_back > 0
+
+
+def test_a_long_text_may_take_back_more_than_a_short_one() -> None:
+    guided = Guided(
+        make_network(3, scale=0.3), [0], FREE, np.random.default_rng(0), form=Form(Length(20_000), ABC, 20_000),
+        guard=guard("aba-abb-abc", 2, ABC),
+    )  # fmt: skip
+    assert len(list(guided)) == 20_000
+    assert guided.taken_back > MOST_BACK
+
+
+def test_streams_are_gathered_once_in_so_many_symbols_with_a_guard_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    gathered, rows = list[int](), Cloud.rows
+
+    def counted(cloud: Cloud, which: Sequence[int], given: int) -> Cloud:
+        gathered.extend([cloud.written] if len(set(which)) == 1 else [])
+        return rows(cloud, which, given)
+
+    monkeypatch.setattr(Cloud, "rows", counted)
+    for keeper in (None, guard("zz", 1, ABC)):
+        gathered.clear()
+        form = Form(Without("abc") & Length(3 * LAG), ABC, 3 * LAG)
+        text = write(make_network(3), ABC, form=form, guard=keeper, particles=4)
+        assert len(text) == 3 * LAG
+        assert 1 <= len(gathered) <= 4
+
+
+def test_what_looks_back_sees_all_that_was_read_however_long_ago_it_was_given() -> None:
+    seen = list[Any]()
+
+    def watch(ids: Any, logits: Any) -> Any:
+        seen.append(ids)
+        return logits
+
+    form, sampler = Form(Without("cc") & Length(600), ABC, 600), Sampler(temperature=1, processors=(watch,))
+    text = write(make_network(3), ABC, sampler=sampler, form=form, particles=3, prompt=[0, 1])
+    assert [len(ids) for ids in seen[::3]] == list(range(2, 602))
+    assert any(ABC.decode(ids[2:].tolist()) == text[:599] for ids in seen[-3:])
+
+
 def test_in_the_last_resort_it_stops_and_says_why() -> None:
     every = "".join("".join(chars) for chars in itertools.product("abc", repeat=3))  # whatever two characters stand there, all follow
     guided = Guided(make_network(3), [0], FREE, np.random.default_rng(0), form=Form(Length(60), ABC, 60), guard=guard(every, 2, ABC))
     with pytest.raises(
         NothingLeftError,
-        match=r"^max_copy: whatever is written behind the first 0 characters copies more than 2 of the corpus, or does not fit",
+        match=r"^max_copy: whatever follows the first \d characters copies more than 2 of the corpus; \d+ were taken back",
     ):
         list(guided)
     assert isinstance(NothingLeftError("x"), GenerationError)
@@ -363,7 +433,7 @@ def test_processors_see_what_each_stream_has_read_and_may_leave_nothing_that_fit
     assert set(write(make_network(3), ABC, sampler=sampler, form=Form(Length(5), ABC, 5), particles=2)) <= {"a", "b"}
     assert seen[:2] == [(0,), (0,)]
     assert {len(ids) for ids in seen} == {1, 2, 3, 4, 5}
-    with pytest.raises(GenerationError, match=r"^no symbol is left: the sampler's processors removed all that fit"):
+    with pytest.raises(GenerationError, match=r"^no symbol is left behind the first 1 characters: the sampler's processors"):
         write(make_network(3), ABC, sampler=sampler, form=Form(Match("ac+"), ABC, 5))
 
 

@@ -77,9 +77,19 @@ def test_a_category_is_that_of_the_unicode_database(major: str, minors: str) -> 
             assert matches(rf"[^\p{{{name}}}x]", char) == (not expected)
 
 
+def test_a_group_that_may_be_empty_is_repeated_in_no_time() -> None:
+    for pattern in ("(a?){1000}", "( ?[a-z]*){200}", "(a?b?c?){300}", "(((a{0}){19999}){19999}){19999}b"):
+        regex = Regex(pattern)
+        state = regex.start
+        for _ in range(300):
+            state = regex.step(state, regex.passed("a")) or regex.start
+    assert matches("(a?){3}", "aaa")
+    assert not matches("(a?){3}", "aaaa")
+
+
 def test_braces_that_count_nothing_are_themselves() -> None:
-    for pattern in ("a{}", "a{x}", "{", "}", "a{,x}"):
-        for text in ("a{}", "a{x}", "{", "}", "a{,x}", "a"):
+    for pattern in ("a{}", "a{x}", "{", "}", "a{,x}", "a{٣}"):
+        for text in ("a{}", "a{x}", "{", "}", "a{,x}", "a", "a{٣}", "aaa"):
             assert matches(pattern, text) == (re.fullmatch(pattern, text) is not None)
 
 
@@ -108,6 +118,8 @@ def test_the_literals_are_what_must_be_known() -> None:
         ("a{3,2}", "counts from 3 to 2"),
         ("[b-a]", "has a range that runs backwards"),
         (r"[a-\d]", "has a range that runs backwards, or to no character"),
+        ("a{999999}", "counts further than 20,000"),
+        ("a{" + "9" * 5000 + "}", "counts further than 20,000"),
         ("^a", "has a ^; the whole text is matched anyway"),
         ("a$", "has a $; the whole text is matched anyway"),
         (r"(a)\1", r"has \1, which is not there; back-references are not possible"),
