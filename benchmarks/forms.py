@@ -188,9 +188,10 @@ for record in charrnn.load("molecules").records(3, constraint=Balanced() & Lengt
 
 To forbid what cannot follow is enough for the form, and bends the text: the model writes as it pleases until the form forces its hand,
 and then writes what it would not have. So several streams are written side by side. Each draws a character by what the model gives it
-times how much hope there is behind it: the probability that a text is finished from there, if characters came by their frequencies
-alone. That leads the way early, and bends the text too; so each stream carries a weight that says by how much, and now and then streams
-of little weight give way to copies of those of much (sequential Monte Carlo with twisted proposals). In the end one is drawn by weight.
+times how much hope there is behind it: the probability that a text is finished from there, if characters came by their frequencies alone
+(what an expression forces is taken for granted, else its shortest way would win). That leads the way early, and bends the text too; so
+each stream carries a weight that says by how much, and now and then streams of little weight give way to copies of those of much
+(sequential Monte Carlo with twisted proposals). In the end one is drawn by weight.
 
 With many particles the text is one that the model would have written, given that it has the form: exactly so in the limit, as far as
 `--temperature` alone is set (`--top-k`, `--top-p` and `--min-p` cut what is drawn from, after the hopes are added). With one it only
@@ -208,16 +209,17 @@ is one stream.
 ## What must not be copied
 
 `--max-copy N` lets no more than N characters stand in the new text one behind another as they stand in the corpus. The character that
-would be one too many is forbidden while the text is written. `--originality` says at the end what was copied, of any text:
+would be one too many is forbidden while the text is written. Each text and each record is held to it by itself. `--originality` says at
+the end what was copied, of any text:
 
 ```console
 $ charrnn sample plays --temperature 0.5 --length 200 --originality --seed 7
 $ charrnn sample plays --temperature 0.5 --length 200 --originality --max-copy 12 --seed 7
 ```
 
-Where all that could follow would copy, characters are taken back, and others tried: 64 behind one another at most, 2,000 in a text. The
-report says how many. In the last resort it is an error; a record is dropped, and another drawn. A form can leave nothing else to be
-written; then, too, characters are taken back, and neither promise is ever broken:
+Where all that could follow would copy, characters are taken back, and others tried: 64 behind one another at most, and 2,000 without
+getting further. The report says how many. In the last resort it is an error; a record is dropped, and another drawn. A form can leave
+nothing else to be written; then, too, characters are taken back, and neither promise is ever broken:
 
 ```console fails
 $ charrnn sample plays --match 'The (morning|mourning) .*\.' --max-copy 8 --seed 7
