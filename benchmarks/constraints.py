@@ -121,13 +121,13 @@ def microseconds(symbols: Any, most: float) -> float:
 
 def likelihoods(model: charrnn.TextModel) -> None:
     print(f"\nnats a character under the model, temperature 1, mean of {TEXTS} texts (standard error)")
-    print(f"{'constraint':40}" + "".join(f"{f'K = {particles}':>18}" for particles in PARTICLES) + f"{'rejection':>24}")
+    print(f"{'constraint':40}" + "".join(f"{f'K = {particles}':>18}" for particles in PARTICLES) + f"{'rejection':>28}")
     for name, constraint, length in CONSTRAINTS:
         form = Form(constraint, model.vocabulary, length, frequencies=model.writing.frequencies)
         cells = [in_words([nats(model, form, particles, seed) for seed in range(TEXTS)]) for particles in PARTICLES]
         accepted, tried = rejected(model, form)
         cells.append(f"{in_words(accepted)}, {len(accepted)} of {tried:,}" if accepted else f"none of {tried:,}")
-        print(f"{name:40}" + "".join(f"{cell:>18}" for cell in cells[:-1]) + f"{cells[-1]:>24}", flush=True)
+        print(f"{name:40}" + "".join(f"{cell:>18}" for cell in cells[:-1]) + f"{cells[-1]:>28}", flush=True)
 
 
 def in_words(found: list[float]) -> str:
