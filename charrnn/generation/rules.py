@@ -10,7 +10,7 @@ from charrnn.generation.constraints import Constraint
 
 NAMES = ("constraint", "particles", "max_copy")
 PARTICLES = 8  # of a text with a form, where nobody says otherwise
-MOST_PARTICLES = 10_000
+MOST_PARTICLES = 1_000
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
     [
         ({"constraint": "moon"}, "constraint: 'moon' is not possible; give a Constraint, such as Contains('moon')"),
         ({"constraint": Contains("a"), "particles": 0}, "particles: 0 is not possible; give a whole number from 1"),
-        ({"constraint": Contains("a"), "particles": 10**5}, "particles: 100000 is not possible; give a whole number up to 10000"),
+        ({"constraint": Contains("a"), "particles": 10**5}, "particles: 100000 is not possible; give a whole number up to 1000"),
         ({"constraint": Contains("a"), "particles": 2.0}, "particles: 2.0 is not possible; give a whole number from 1"),
         ({"particles": 4}, "particles: they do nothing without a constraint or max_copy; give one, or leave them out"),
         ({"max_copy": 0}, "max_copy: 0 is not possible; give a whole number from 1"),
