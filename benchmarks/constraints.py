@@ -154,8 +154,9 @@ def rejected(model: charrnn.TextModel, form: Form) -> tuple[list[float], int]:
         while True:
             scores = log_probabilities(logits.astype(np.float64))
             idx = min(int(np.cumsum(np.exp(scores)).searchsorted(rng.random())), len(scores) - 1)
-            if form.hopes(at, written)[idx] == -np.inf:
-                if form.may_end(at, written) and written:
+            ahead = form.ahead(at, written)
+            if ahead.over or (ahead.follow is not None and not ahead.follow[idx]):
+                if written and (ahead.over or (ahead.gains is not None and ahead.gains[idx] > -np.inf)):
                     found.append(-score / written)
                 break
             score, written, at = score + float(scores[idx]), written + 1, form.after(at, idx)
@@ -201,16 +202,17 @@ def tiny(vocab_size: int) -> Network:
 
 
 def enumerated(network: Network, vocabulary: Vocabulary, fits: Callable[[str], bool], low: int, high: int) -> dict[str, float]:
-    every = ("".join(chars) for size in range(high + 1) for chars in itertools.product(vocabulary.symbols, repeat=size))
-    fitting = {text for text in every if len(text) >= low and fits(text)}
+    every = ["".join(chars) for size in range(high + 2) for chars in itertools.product(vocabulary.symbols, repeat=size)]
+    fitting = {text for text in every if low <= len(text) <= high and fits(text)}
     beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
+    possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}  # were there room for it
     found: dict[str, float] = {}
 
     def go_on(text: str, logits: Any, state: Any, score: float) -> None:
         scores = log_probabilities(logits.astype(np.float64))
         follow = [idx for idx, char in enumerate(vocabulary.symbols) if text + char in beginnings]
         if text in fitting:
-            other = [scores[idx] for idx in range(len(scores)) if idx not in follow]
+            other = [scores[idx] for idx, char in enumerate(vocabulary.symbols) if text + char not in possible]
             found[text] = score + float(np.logaddexp.reduce([-np.inf, *(other if follow else [0.0])]))
         for idx in follow:
             go_on(text + vocabulary.symbols[idx], *network.step(idx, state), score + scores[idx])

@@ -67,8 +67,8 @@ of bytes writes forms in ASCII alone.
 
 What ends a text:
 
-- with `--match`, `--lines` or `--acrostic` it ends where the form lets it and the model would go on with a character that cannot
-  follow, or where nothing can; at `--length` (500) at the latest;
+- with `--match`, `--lines` or `--acrostic` it ends where the form lets it and the model would go on with a character that these do not
+  let follow (a newline behind the last line), or where nothing can follow; at `--length` (500, more for many lines) at the latest;
 - with a lazy repetition in `--match`, such as `.*?`, it ends as soon as it matches;
 - without these it has `--length` characters, neither more nor fewer;
 - `--exact-length` and `--length-between` take the place of `--length`; between two lengths it has the larger, if nothing else ends it;

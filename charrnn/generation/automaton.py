@@ -34,12 +34,14 @@ class Table(NamedTuple):
         accepts: (S + 1,).
         classes: (V,) the class of each symbol.
         forced: (S + 1,) by how much likelier what can follow is where the model goes along with what is forced on it.
+        leaves: (S + 1, C) the symbols that a constraint does not let follow which ends a text so; they end it where it may end.
     """
 
     next: Array
     accepts: Array
     classes: Array
     forced: Array
+    leaves: Array
 
 
 def compile_one(constraint: Constraint, symbols: str, shares: Array, end_share: float | None = None) -> Table:
@@ -70,11 +72,12 @@ def compile_one(constraint: Constraint, symbols: str, shares: Array, end_share: 
             raise ConfigError(f"{constraint}: it has more than {MOST_STATES:,} states; give smaller counts, or a simpler one")
         rows.append([-1 if each is None else found[each] for each in after])
     table = np.array(rows, np.int32).reshape(len(rows), len(chars))
-    dead = np.full((1, len(chars)), len(rows), np.int32)
-    laid_out = np.concatenate([np.where(table < 0, len(rows), table), dead])
+    laid_out = np.concatenate([np.where(table < 0, len(rows), table), np.full((1, len(chars)), len(rows), np.int32)])
     laid_out, alike = np.unique(laid_out, axis=1, return_inverse=True)  # classes that turn out to be the same
     classes = alike.reshape(-1)[classes].astype(np.int32)
-    whole = _trimmed(Table(laid_out, np.array([*accepts, False]), classes, np.ones(len(laid_out))))
+    whole = _trimmed(Table(laid_out, np.array([*accepts, False]), classes, np.ones(len(laid_out)), np.zeros(laid_out.shape, np.bool_)))
+    if constraint.ends:
+        whole = whole._replace(leaves=whole.next == len(whole.next) - 1)
     if not constraint.followed:
         return whole
     follow = (whole.next < len(whole.next) - 1) @ np.bincount(classes, shares, laid_out.shape[1])
@@ -108,7 +111,9 @@ def product(a: Table, b: Table) -> Table:
     table = np.concatenate([np.where(after < 0, count, after), np.full((1, pairs.shape[1]), count)]).astype(np.int32)
     accepts = np.append(a.accepts[states // columns] & b.accepts[states % columns], False)
     forced = np.append(a.forced[states // columns] * b.forced[states % columns], 1.0)
-    return _trimmed(Table(table, accepts, classes.reshape(-1).astype(np.int32), forced))
+    leaves = a.leaves[states // columns][:, pairs[0]] | b.leaves[states % columns][:, pairs[1]]
+    leaves = np.concatenate([leaves, np.zeros((1, leaves.shape[1]), np.bool_)])
+    return _trimmed(Table(table, accepts, classes.reshape(-1).astype(np.int32), forced, leaves))
 
 
 def _pair(a: Table, b: Table, states: Array, pairs: Array) -> Array:
@@ -133,7 +138,7 @@ def _trimmed(table: Table) -> Table:
     rows = np.append(np.flatnonzero(kept), len(kept) - 1)
     after = table.next[rows]
     after = np.where(good[after], number[after], kept.sum()).astype(np.int32)
-    return Table(after, table.accepts[rows], table.classes, table.forced[rows])
+    return Table(after, table.accepts[rows], table.classes, table.forced[rows], table.leaves[rows])
 
 
 def _leading_to(after: Array, accepts: Array) -> Array:
@@ -207,6 +212,7 @@ class Form:
         self._class_of = np.full(V, never, np.int32)
         self._class_of[places] = self._table.classes
         self._after = np.concatenate([self._table.next, np.full((rows, 1), rows - 1, np.int32)], axis=1)
+        self._leaves = np.concatenate([self._table.leaves, np.zeros((rows, 1), np.bool_)], axis=1)
 
     def begin(self, ids: Sequence[int]) -> int:
         """The state after the beginning of a text.
@@ -260,14 +266,15 @@ class Form:
             gains = self.hopes(state, written)
             follow, may_end = gains > -np.inf, self.may_end(state, written)
             if may_end:
-                gains[~follow if self.end < 0 else self.end] = 0.0  # what ends it leaves nothing to hope for
+                leaves = self._leaves[state][self._class_of] & ~follow if self.end < 0 else self.end
+                gains[leaves] = 0.0  # what ends it leaves nothing to hope for
             over = may_end and self.end < 0 and not follow.any()
             found = self._ahead[place] = Ahead(gains if gains.any() else None, None if follow.all() else follow, over)
         return found
 
     def _hopes_in(self, table: Table, shares: Array) -> Hopes:
         weights = np.bincount(table.classes, shares, table.next.shape[1])
-        return Hopes(table.next, table.accepts, table.forced, weights, self._end_share, self.low, self.high)
+        return Hopes(table.next, table.accepts, table.forced, table.leaves, weights, self._end_share, self.low, self.high)
 
     def _why_not(self, parts: Sequence[Constraint], tables: Sequence[Table], shares: Array) -> str:
         """Which of the constraints leave no text: the fewest of them."""

@@ -21,7 +21,8 @@ class Constraint:
 
     Attributes:
         start: the state before the first character.
-        ends: whether a text may end wherever this accepts, its length being an upper bound; else it is as long as was asked for.
+        ends: whether a text may end wherever this accepts, its length being an upper bound: it does where the model would go on with a
+            character that this does not let follow. Else it is as long as was asked for.
         followed: whether the model is taken to go along with it: what it forces costs no hope, only what fails does. So it is with an
             expression, which the text follows from its first character on; a string that stands anywhere would be put off to the end.
         room: characters that a text should be given where nobody says how many.

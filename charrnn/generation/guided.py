@@ -5,8 +5,8 @@ Where only some symbols may follow, a stream draws among these, by what the mode
 weight give way to copies of those with much (twisted sequential Monte Carlo: Whiteley and Lee 2014; systematic resampling: Kitagawa
 1996). With many streams the text is one that the model would have written, given that it has the form.
 
-What ends a text is a symbol that cannot follow, drawn where the form would let it end; for records, their end. Where a guard leaves no
-symbol to any stream, all go back a step and do not take the same one again. Knows nothing of text and of files.
+What ends a text is a symbol that the form lets end it (Table.leaves), drawn where it may end; for records, their end. Where a guard
+leaves no symbol to any stream, all go back a step and do not take the same one again. Knows nothing of text and of files.
 
     K  particles     V  symbols     t  symbols written
 """

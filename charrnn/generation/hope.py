@@ -30,8 +30,9 @@ class Hopes:
         after: (S + 1, C) the state after a symbol of each class.
         accepts: (S + 1,) where a text may end.
         forced: (S + 1,) by how much likelier what can follow is than its share says.
+        leaves: (S + 1, C) what ends a text that may end there, if it cannot follow.
         shares: (C,) how frequent each class is.
-        end_share: how frequent the end of a record is; None where a text ends by a symbol that cannot follow.
+        end_share: how frequent the end of a record is; None where a text ends by a symbol that leaves.
         low: symbols that a text has at least.
         high: at most.
 
@@ -39,8 +40,10 @@ class Hopes:
         ConfigError: it would take too long.
     """
 
-    def __init__(self, after: Array, accepts: Array, forced: Array, shares: Array, end_share: float | None, low: int, high: int) -> None:
-        self.after, self.accepts, self.forced, self.shares = after, accepts, forced, shares
+    def __init__(
+        self, after: Array, accepts: Array, forced: Array, leaves: Array, shares: Array, end_share: float | None, low: int, high: int
+    ) -> None:
+        self.after, self.accepts, self.forced, self.leaves, self.shares = after, accepts, forced, leaves, shares
         self.end_share, self.low, self.high = end_share, low, high
         self._end = np.ones(len(accepts)) if end_share is None else np.minimum(end_share * forced, 1.0)
         layer, self._late = accepts * self._end, list[Array]()
@@ -82,7 +85,7 @@ class Hopes:
         if ends:
             stop = self._end
             if self.end_share is None:
-                stop = np.where(some, np.maximum(1 - follow @ self.shares * self.forced, FLOOR), 1.0)
+                stop = np.where(some, (self.leaves & ~follow) @ self.shares * self.forced, 1.0)
             found = found + self.accepts * stop
         capped: Array = np.minimum(found, 1.0)
         return capped

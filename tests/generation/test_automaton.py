@@ -64,9 +64,14 @@ def test_the_hope_of_a_text_is_the_probability_that_symbols_drawn_by_their_frequ
             return 0.0
         following = [text + char for char in ABN.symbols]
         found = sum(share * chance(each) for share, each in zip(SHARES, following, strict=True))
-        if text in fitting:  # it ends where the next symbol cannot follow, and where none can
-            found += sum(share for share, each in zip(SHARES, following, strict=True) if each not in beginnings)
+        if text in fitting:  # it ends where the next symbol leaves a constraint that ends it, and where none can follow
+            out = [share for share, each in zip(SHARES, following, strict=True) if each not in beginnings and leaves(each)]
+            found += sum(out) if any(each in beginnings for each in following) else 1.0
         return float(found)
+
+    def leaves(text: str) -> bool:
+        longer = [text + more for more in all_texts(ABN.symbols, 3)]
+        return any(part.ends and not any(satisfies(part, each) for each in longer) for part in constraint.parts())
 
     fitting = {text for text in all_texts(ABN.symbols, form.high) if form.low <= len(text) and satisfies(constraint, text)}
     beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
@@ -101,6 +106,19 @@ def test_a_product_accepts_what_both_accept() -> None:
             for char in text:
                 state = int(table.next[state, table.classes[symbols.index(char)]])
             assert bool(table.accepts[state]) == (satisfies(one, text) and satisfies(other, text)), (str(one), str(other), text)
+
+
+def test_only_what_leaves_a_constraint_that_ends_a_text_ends_it() -> None:
+    form = Form(Lines(2) & Without("b"), ABN, 9)
+    ahead = form.ahead(read(form, "a\na", ABN), 3)
+    assert ahead.gains is not None
+    assert (ahead.gains > -np.inf).tolist() == [True, True, False]  # a newline would be a third line; b is never written, and ends nothing
+    assert ahead.follow is not None
+    assert ahead.follow.tolist() == [False, True, False]
+    long = Form(Length(2, 5) & Without("b"), ABN, 9)
+    gains = long.ahead(read(long, "aaa", ABN), 3).gains
+    assert gains is not None
+    assert (gains > -np.inf).tolist() == [True, True, False]
 
 
 def test_a_product_has_no_state_from_which_nothing_accepts() -> None:

@@ -56,16 +56,17 @@ def enumerated(
     network: Network, vocabulary: Vocabulary, fits: Callable[[str], bool], low: int, high: int, temperature: float = 1.0
 ) -> dict[str, float]:
     """Of every text that fits its probability, given that it does, by the model's own steps; a record ends with its end."""
-    every = ("".join(chars) for size in range(high + 1) for chars in itertools.product(vocabulary.symbols, repeat=size))
-    fitting = {text for text in every if len(text) >= low and fits(text)}
+    every = ["".join(chars) for size in range(high + 3) for chars in itertools.product(vocabulary.symbols, repeat=size)]
+    fitting = {text for text in every if low <= len(text) <= high and fits(text)}
     beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
+    possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}  # were there room for it
     found: dict[str, float] = {}
 
     def go_on(text: str, logits: Any, state: Any, score: float) -> None:
         scores = log_probabilities(logits.astype(np.float64) / temperature)
         follow = [char for char in vocabulary.symbols if text + char in beginnings]
         if text in fitting:
-            other = [scores[idx] for idx, char in enumerate(vocabulary.symbols) if char not in follow]
+            other = [scores[idx] for idx, char in enumerate(vocabulary.symbols) if text + char not in possible]
             ends = [scores[vocabulary.end]] if vocabulary.records else other if follow else [0.0]
             found[text] = score + float(np.logaddexp.reduce([-np.inf, *ends]))
         for char in follow:
