@@ -19,12 +19,14 @@ from typing import Literal
 
 from charrnn.config import DataConfig
 from charrnn.corpus.encoding import bad_byte, check_encoding, guess_encoding
+from charrnn.corpus.records import between, without_line_end
 from charrnn.errors import CorpusError
 from charrnn.vocab import Vocabulary
 
 STDIN = "-"
 IN_HAND = "the text"  # what stands for the file of a text that was given itself
 BLOCK = 4 << 20  # bytes read at once
+TAIL = 1 << 16  # characters of a file's end in which its last separator is looked for
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ def stream(
 ) -> Iterator[str | bytes]:
     """Read text files, a directory's ``*.txt``, ``.gz`` files or ``-`` (standard input), joined in that order, block by block.
 
+    Where a file ends, a line ends, and a record, with what stands between two of them.
+
     Args:
         paths: of the files.
         config: how they are read.
@@ -63,11 +67,13 @@ def stream(
     for number, file in enumerate(files):
         last = ""
         begins(file)
-        for block in _load(file) if config.unit == "byte" else _text(_load(file), file, config, notices, kinds):
+        blocks = _load(file) if config.unit == "byte" else _text(_load(file), file, config, notices, kinds)
+        more = number < len(files) - 1
+        for block in blocks if config.separator is None or not more else _ended(blocks, config.separator):
             if block:
                 empty, last = False, str(block[-1:])
                 yield block
-        if config.unit == "char" and number < len(files) - 1 and last and last not in "\r\n":
+        if config.unit == "char" and config.separator is None and more and last and last not in "\r\n":
             notices.append(f"{file} does not end with a newline; one was put before the next file")
             kinds["LF"] += 1
             yield "\n"
@@ -153,6 +159,21 @@ def _load(path: str) -> Iterator[bytes]:
         raise CorpusError(
             f"{path} cannot be read: {getattr(error, 'strerror', None) or error}; check the name and its permissions"
         ) from None
+
+
+def _ended(blocks: Iterable[str | bytes], separator: str) -> Iterator[str | bytes]:
+    """A file's blocks with a separator behind its last record, in the place of the file's own line end."""
+    held: str | bytes | None = None
+    for block in blocks:
+        whole = block if held is None else held + block  # type: ignore[operator]
+        yield whole[:-TAIL]
+        held = whole[-TAIL:]
+    text = held.decode("latin-1") if isinstance(held, bytes) else held or ""
+    mark = separator.encode().decode("latin-1") if isinstance(held, bytes) else separator
+    last = re.split(between(mark), text)[-1]
+    rest = without_line_end(last, mark)
+    text = text[: len(text) - len(last)] + rest + (mark if rest else "")
+    yield text.encode("latin-1") if isinstance(held, bytes) else text
 
 
 def _text(blocks: Iterable[bytes], path: str, config: DataConfig, notices: list[str], kinds: Counter[str]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Records: a text as items of their own, one after another, and which of them are held out. Knows nothing of files and batches."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -45,8 +46,8 @@ def split(vocabulary: Vocabulary, ids: Ids, separator: str, val_fraction: float)
     Args:
         vocabulary: of the text.
         ids: (n,) the text.
-        separator: what stands between two records; an empty record is none. Of a newline, the CR before it is a part; where it is
-            another, a line end at the very end of the text is left out.
+        separator: what stands between two records; an empty record is none. Of a newline in it, the CR before it is a part; where it
+            is more than a newline, a line end at the very end of the text is left out.
         val_fraction: of the distinct records.
 
     Raises:
@@ -88,11 +89,12 @@ def encode_known(
     """
     changes = list[str]()
     if isinstance(text, str):  # what stands between records is known while it is looked for what is not
-        between = "" if separator is None else "".join(char for char in dict.fromkeys(separator + "\r") if char not in vocabulary.symbols)
-        whole = Vocabulary("char", vocabulary.symbols + between) if vocabulary.unit == "char" else vocabulary
-        text, changes = whole.repair(text if separator in (None, "\n") else text.removesuffix("\n").removesuffix("\r"), unknown)
-    elif separator not in (None, "\n"):
-        text = text.removesuffix(b"\n").removesuffix(b"\r")
+        beside = "" if separator is None else "".join(char for char in dict.fromkeys(separator + "\r") if char not in vocabulary.symbols)
+        whole = Vocabulary("char", vocabulary.symbols + beside) if vocabulary.unit == "char" else vocabulary
+        body = text if separator is None else text.removesuffix("\n").removesuffix("\r")
+        line_end = text[len(body) :]
+        text, changes = whole.repair(body, unknown)
+        text += line_end
     pieces = list[Array]()
     behind = np.array([vocabulary.end] if vocabulary.records else [], smallest_dtype(len(vocabulary)))
     for item in [text] if separator is None else _items(text, separator):
@@ -105,13 +107,27 @@ def encode_known(
     return np.concatenate(pieces), changes
 
 
+def between(separator: str) -> str:
+    """The regular expression of what stands between two records: the separator, a line end in it as either system writes it."""
+    return re.escape(as_typed(separator)).replace("\\\n", "\r?\n")
+
+
+def as_typed(separator: str) -> str:
+    """A separator with its line ends made LF."""
+    return separator.replace("\r\n", "\n")
+
+
+def without_line_end(text: str, separator: str) -> str:
+    """What stands behind the last separator of a file, without the line end of the file itself."""
+    return text if as_typed(separator) == "\n" else text.removesuffix("\n").removesuffix("\r")
+
+
 def _items(text: str | bytes, separator: str) -> Sequence[str | bytes]:
     """The pieces of a text between its separators, cut as ``split`` cuts ids."""
-    if isinstance(text, bytes):
-        lines = text.split(separator.encode())
-        return [item.removesuffix(b"\r") for item in lines] if separator == "\n" else lines
-    texts = text.split(separator)
-    return [item.removesuffix("\r") for item in texts] if separator == "\n" else texts
+    if isinstance(text, bytes):  # each as the character of its number
+        return [str(item).encode("latin-1") for item in _items(text.decode("latin-1"), separator.encode().decode("latin-1"))]
+    *items, last = re.split(between(separator), text)
+    return [*items, without_line_end(last, separator)]
 
 
 def looks_like_list(vocabulary: Vocabulary, ids: Ids) -> bool:
@@ -145,35 +161,39 @@ def quantiles(lengths: Iterable[int]) -> list[int]:
 
 def _bounds(vocabulary: Vocabulary, ids: Ids, separator: str) -> tuple[Array, Array, int]:
     """Where the records begin and end, and how many empty ones there are."""
-    there = vocabulary.unit == "byte" or set(separator) <= set(vocabulary.symbols)
-    mark = vocabulary.encode(separator) if there else ids[:0]
-    places = _occurrences(ids, mark) if there else np.empty(0, np.int64)
-    starts, ends = np.concatenate([[0], places + len(mark)]), np.append(places, len(ids))
+    separator = as_typed(separator)
     cr, newline = (vocabulary.symbols.find(char) if vocabulary.symbols else ord(char) for char in "\r\n")
-    if separator == "\n" and len(ids) and cr >= 0:
-        ends -= (ends > starts) & (ids[ends - 1] == cr)
-    elif separator != "\n":  # the line end of the file itself
-        for idx in (newline, cr):
-            ends[-1] -= bool(idx >= 0 and ends[-1] > starts[-1] and ids[ends[-1] - 1] == idx)
+    there = vocabulary.unit == "byte" or set(separator) <= set(vocabulary.symbols)
+    ends, starts = _occurrences(ids, vocabulary.encode(separator), cr, newline) if there else (np.empty(0, np.int64),) * 2
+    starts, ends = np.concatenate([[0], starts]), np.append(ends, len(ids))
+    for idx in (newline, cr) if separator != "\n" else ():  # the line end of the file itself
+        ends[-1] -= bool(idx >= 0 and ends[-1] > starts[-1] and ids[ends[-1] - 1] == idx)
     if starts[-1] == len(ids):  # what stands behind the last separator is no record
         starts, ends = starts[:-1], ends[:-1]
     kept = ends > starts
     return starts[kept], ends[kept], int((~kept).sum())
 
 
-def _occurrences(ids: Ids, mark: Ids) -> Array:
-    """Where the mark stands in the text, from the left, none of them over another."""
-    places = np.flatnonzero(ids[: max(0, len(ids) - len(mark) + 1)] == mark[0])
-    for offset in range(1, len(mark)):
-        places = places[ids[places + offset] == mark[offset]]
-    if len(places) < 2 or (places[1:] - places[:-1]).min() >= len(mark):
-        return places
+def _occurrences(ids: Ids, mark: Ids, cr: int, newline: int) -> tuple[Array, Array]:
+    """Where the mark begins, and what stands behind it, from the left, none over another; before a newline in it there may be a CR."""
+    starts = np.flatnonzero(ids == mark[0])
+    at = starts
+    for symbol in mark[1:].tolist():
+        at = at + 1
+        if symbol == newline:
+            at += ids[np.minimum(at, len(ids) - 1)] == cr
+        same = (at < len(ids)) & (ids[np.minimum(at, len(ids) - 1)] == symbol)
+        starts, at = starts[same], at[same]
+    if mark[0] == newline:
+        starts = starts - ((starts > 0) & (ids[starts - 1] == cr))
+    if not (starts[1:] <= at[:-1]).any():
+        return starts, at + 1
     kept, free = list[int](), 0
-    for place in places.tolist():
-        if place >= free:
-            kept.append(place)
-            free = place + len(mark)
-    return np.array(kept, np.int64)
+    for number, (start, last) in enumerate(zip(starts.tolist(), at.tolist(), strict=True)):
+        if start >= free:
+            kept.append(number)
+            free = last + 1
+    return starts[kept], at[kept] + 1
 
 
 def _distinct(vocabulary: Vocabulary, ids: Ids, starts: Array, ends: Array) -> tuple[Array, Array]:

@@ -96,10 +96,13 @@ class Corpus:
 
     @cached_property
     def of_records(self) -> dict[str, Any] | None:
-        """Of records: how many there are, and how long, without their end."""
+        """Of records: how many there are, and how many characters each has, without its end."""
         if not self.vocabulary.records:
             return None
-        train, val = self.lengths(self.train), self.lengths(self.val)
+        parts = [self.train, self.val]
+        if self.vocabulary.unit == "byte":  # in UTF-8 the first byte of a character is none from 0x80 to 0xBF
+            parts = [part[(part < 0x80) | (part > 0xBF)] for part in parts]
+        train, val = (self.lengths(part) for part in parts)
         return {"train": len(train), "val": len(val), "lengths": quantiles([*train.tolist(), *val.tolist()])}
 
     def records(self) -> Iterator[str]:

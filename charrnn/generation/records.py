@@ -154,7 +154,7 @@ class Kept:
     Args:
         records: what is drawn.
         count: how many are wanted.
-        separator: what stands between two of them, and in none.
+        separator: what stands between two of them, its line ends LF, and in none, however its line ends are written.
         max_tries: how many may be drawn for them.
         unique: drop one that was kept before.
         known: drop what stands here.
@@ -205,7 +205,7 @@ class Kept:
             tally.stuck += 1
         elif not record.whole:
             tally.too_long += 1
-        elif not text or self.separator in text:
+        elif not text or self.separator in text.replace("\r\n", "\n"):
             tally.not_one += 1
         elif self.unique and text in self._seen:
             tally.not_unique += 1

@@ -14,7 +14,8 @@ import charrnn
 from charrnn.config import DataConfig
 from charrnn.corpus import reading as reader
 from charrnn.corpus.encoding import guess_encoding
-from charrnn.corpus.reading import Reading, default_name, read
+from charrnn.corpus.reading import Reading, default_name, read, stream
+from charrnn.corpus.store import Corpus
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
 
 NO_ENCODING = "is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
@@ -329,6 +330,33 @@ def test_a_missing_newline_between_files_is_put_and_said(first: str, joined: str
     Path("b.txt").write_bytes(b"b")
     said = ("a.txt does not end with a newline; one was put before the next file",)
     assert read(["a.txt", "b.txt"], DataConfig()) == Reading(joined, said if first == "a" else ())
+
+
+@pytest.mark.parametrize(
+    ("separator", "files", "expected"),
+    [
+        ("\n", ["ana\nbo", "cato\ndan\n"], ["ana", "bo", "cato", "dan"]),
+        ("\n", ["ana\r\nbo\r\n", "cato\r\ndan"], ["ana", "bo", "cato", "dan"]),
+        ("\n\n", ["one\nline\n\ntwo\n", "three\n\nfour\n"], ["one\nline", "two", "three", "four"]),
+        ("\n\n", ["one\n\ntwo\n\n", "three\n\n\n", "four"], ["one", "two", "three", "four"]),
+        ("\n\n", ["one\r\n\r\ntwo\r\n", "three\r\n\r\nfour\r\n"], ["one", "two", "three", "four"]),
+        (";", ["ana;bo", "cato;dan\n", "eva;\n", "fay"], ["ana", "bo", "cato", "dan", "eva", "fay"]),
+        ("\n%\n", ["a\n%\nb\n", "c\n%\n", "", "d"], ["a", "b", "c", "d"]),
+    ],
+)
+@pytest.mark.parametrize("unit", ["char", "byte"])
+def test_a_record_ends_where_its_file_ends(
+    separator: str, files: list[str], expected: list[str], unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, text in enumerate(files):
+        Path(f"{number}.txt").write_bytes(text.encode())
+    for block in (1 << 20, 1, 3):  # what a file ends with may come in several
+        monkeypatch.setattr("charrnn.corpus.reading.BLOCK", block)
+        notices: list[str] = []
+        config, told = DataConfig(unit=unit, separator=separator), list[str]()
+        corpus = Corpus.of(stream([f"{number}.txt" for number in range(len(files))], config, notices), 0.0, separator, told.append)
+        assert list(corpus.records()) == expected
+        assert (notices, told) == ([], [])
 
 
 def test_one_file_gets_no_newline() -> None:

@@ -1,6 +1,7 @@
 """Records come out of a text as they stand in it, and no record is both learned from and held out."""
 
 import random
+from itertools import product
 
 import numpy as np
 import pytest
@@ -86,11 +87,12 @@ def test_a_text_is_cut_at_its_separator(text: str, separator: str, expected: lis
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text("ab-\n\ré", max_size=40), st.sampled_from(["\n", "--", "a", "-a-"]))
-def test_a_text_is_cut_as_python_cuts_it(text: str, separator: str) -> None:
-    whole = text if separator == "\n" else text.removesuffix("\n").removesuffix("\r")
-    pieces = [piece.removesuffix("\r") if separator == "\n" else piece for piece in whole.split(separator)]
-    expected = [piece for piece in pieces if piece]
+@given(
+    st.text("ab-\n\ré", max_size=40) | st.lists(st.sampled_from(["a", "b", "\n", "\r\n", "--"]), max_size=20).map("".join),
+    st.sampled_from(["\n", "--", "a", "-a-", "\n\n", "--\n", "\na\n", "\r\n"]),
+)
+def test_a_text_is_cut_as_by_hand(text: str, separator: str) -> None:
+    expected = cut(text, separator)
     if len(set(expected)) < 2:
         with pytest.raises(CorpusError):
             of(text, separator)
@@ -103,6 +105,33 @@ def test_a_text_is_cut_as_python_cuts_it(text: str, separator: str) -> None:
     ids, changes = encode_known(found.vocabulary, text, separator)
     assert texts(found.vocabulary, ids) == expected
     assert changes == []
+    raw = of(text.encode(), separator, 0.0)
+    assert texts(raw.vocabulary, raw.train) == expected
+    assert texts(raw.vocabulary, encode_known(raw.vocabulary, text.encode(), separator)[0]) == expected
+
+
+def cut(text: str, separator: str) -> list[str]:
+    """From left to right, a line end in the separator written in either way; without the text's own line end."""
+    ways = ["".join(way) for way in product(*[["\n", "\r\n"] if char == "\n" else [char] for char in separator.replace("\r\n", "\n")])]
+    pieces, place = [""], 0
+    while place < len(text):
+        here = next((way for way in ways if text.startswith(way, place)), "")
+        pieces = [*pieces, ""] if here else [*pieces[:-1], pieces[-1] + text[place]]
+        place += len(here) or 1
+    if ways[0] != "\n":
+        pieces[-1] = pieces[-1].removesuffix("\n").removesuffix("\r")
+    return [piece for piece in pieces if piece]
+
+
+def test_a_text_that_ends_with_its_separator_is_scored_as_it_was_learned() -> None:
+    for text, separator, expected in (
+        ("foo\n%\nbar\n%\n", "\n%\n", ["foo", "bar"]),
+        ("ana;\nbo;\ncato;\n", ";\n", ["ana", "bo", "cato"]),
+        ("a b\r\nc\r\n\r\nd\r\ne\r\n\r\n", "\n\n", ["a b\r\nc", "d\r\ne"]),
+    ):
+        found = of(text, separator, 0.0)
+        assert texts(found.vocabulary, found.train) == expected
+        assert texts(found.vocabulary, encode_known(found.vocabulary, text, separator)[0]) == expected
 
 
 def test_records_copied_in_several_goes_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
