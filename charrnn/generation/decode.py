@@ -59,6 +59,11 @@ class History:
         self._ids[self.length] = idx
         self.length += 1
 
+    def back_to(self, length: int, last: Sequence[int] = ()) -> None:
+        """As it was when so many were kept, of which these were the last."""
+        self.length = length
+        self._ids[length - len(last) : length] = last
+
     @property
     def ids(self) -> list[int]:
         """All that are kept."""

@@ -1,39 +1,26 @@
 """Session: a story that is written and read piece by piece, and can be put into a file. Knows nothing of models but the network."""
 
-import base64
 import math
 import zlib
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from charrnn.config import knobs, whole_number
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError
-from charrnn.generation.decode import REACH, End, History, Piece, Symbol, Writer, pieces, until_boundary
-from charrnn.generation.network import Network, State
+from charrnn.generation.decode import End, History, Piece, Symbol, Writer, pieces, until_boundary
+from charrnn.generation.moment import Moment, Place, count, from_values, to_values
+from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler
-from charrnn.generation.state import damaged, packed, read_state, unpacked, write_state
-from charrnn.recall import Memory
+from charrnn.generation.state import damaged, read_state, write_state
 from charrnn.vocab import Vocabulary
 
 LENGTH = 500  # characters
-
-
-class Moment(NamedTuple):
-    """All that a session is, at some moment."""
-
-    state: State
-    logits: Any
-    read: int  # ids in the history
-    random: dict[str, Any]
-    pending: bytes
-    held: str
-    pieces: int  # of the text
-    ended: bool
 
 
 class Session:
@@ -53,6 +40,8 @@ class Session:
         self.ended = False  # whether a record has come to its end
         self._writer = Writer(network, sampler, np.random.default_rng(seed))
         self._decoder, self._held = vocabulary.decoder(), ""  # held: drawn and read, and not given yet
+        self._drawn = 0  # characters
+        self._places = deque[Place]()  # from the last character given on
         self._texts: list[str] = []
         self._before: list[Moment] = []
 
@@ -62,7 +51,7 @@ class Session:
         return "".join(self._texts)
 
     def feed(self, text: str, *, unknown: str = "error") -> "Session":
-        """Let the network read a text, as if it had written it.
+        """Let the network read a text, as if it had written it, behind what was given: what it drew beyond a boundary is forgotten.
 
         Raises:
             VocabularyError: the text holds an unknown character.
@@ -71,10 +60,12 @@ class Session:
         known, _ = self.vocabulary.repair(text, unknown)
         if known:
             self._go_on()
+            if self._held:
+                self._back_to(self._drawn - len(self._held))
             ids = self.vocabulary.encode(known).tolist()
             self._writer.read([self.prime, *ids] if self._first and self.vocabulary.records else ids)
-            self._texts.append(self._held + self._decoder.flush() + known)
-            self._decoder, self._held = self.vocabulary.decoder(), ""
+            self._texts.append(self._decoder.flush() + known)
+            self._decoder = self.vocabulary.decoder()
         return self
 
     def write(self, length: int = LENGTH, *, until: str | None = None) -> str:
@@ -94,18 +85,26 @@ class Session:
         if not (length or until):
             return
         held, self._held = self._held, ""
-        endless = pieces(self._decoder, self._symbols(), math.inf, self.vocabulary.end)
+        given, broken = self._drawn - len(held), True
+        if not held:
+            self._places.clear()
+        endless = self._noted(pieces(self._decoder, self._symbols(), math.inf, self.vocabulary.end))
         stream = chain([Piece(held, 0.0)] if held else [], endless)
         cut = until_boundary(stream, max(1, length), until) if until else _first_characters(stream, length)
         try:
             while True:
                 piece = next(cut)
                 self._texts.append(piece.text)
+                given += len(piece.text)
+                while len(self._places) > 1 and self._places[1].characters <= given:
+                    self._places.popleft()
                 yield piece.text
         except StopIteration as end:
-            self._held = end.value
+            self._held, broken = end.value, False
         finally:
             cut.close()
+            if broken:
+                self._back_to(given)
 
     def undo(self) -> "Session":
         """Take back the last ``feed`` or ``write``; all of them can be, one after another.
@@ -138,17 +137,12 @@ class Session:
         """
         if not self.model:
             raise ConfigError("save: the session's model was adapted, or not read from a checkpoint, so that nothing could go on with it")
-        writer, now = self._writer, self._moment()
-        sampler = {name: getattr(writer.sampler, name) for name in knobs(Sampler)}
-        random = now.random | {"state": {name: str(value) for name, value in now.random["state"].items()}}  # too large for JSON elsewhere
-        banned = [idx for idx, value in writer.sampler.bias if value == -math.inf]
-        reach = max(REACH, writer.network.copy_window + 16)
-        values = {
-            "model": self.model, "h": packed(now.state.h), "c": packed(now.state.c),
-            "ids": packed(np.array(writer.history.ids[-reach:], np.int32)), "random": random,
-            "pending": base64.b64encode(now.pending).decode(), "held": now.held, "ended": now.ended, "sampler": sampler,
-            "banned": banned, "bias": [[idx, value] for idx, value in writer.sampler.bias if value != -math.inf],
-        }  # fmt: skip
+        writer, sampler = self._writer, self._writer.sampler
+        values = {"model": self.model, **to_values(self._moment(), writer.history.ids, writer.network)}
+        values["sampler"] = {name: getattr(sampler, name) for name in knobs(Sampler)}
+        values["processors"] = len(sampler.processors)
+        values["banned"] = [idx for idx, value in sampler.bias if value == -math.inf]
+        values["bias"] = [[idx, value] for idx, value in sampler.bias if value != -math.inf]
         write_state(Path(path), values)
 
     @classmethod
@@ -163,6 +157,7 @@ class Session:
 
         Raises:
             CheckpointError: it is missing, damaged, or of another model.
+            ConfigError: a setting does nothing, or the processors, which no file can keep, are not given.
         """
         values = read_state(path)
         if (other := str(values.get("model"))) != model:
@@ -172,34 +167,23 @@ class Session:
         try:
             bias = {_id(idx, network): _number(value) for idx, value in values["bias"]}
             bias |= {_id(idx, network): -math.inf for idx in values["banned"]}
-            session = cls(network, vocabulary, Sampler(**values["sampler"]), 0, prime, model)
-            session._restore(values)
+            if values["sampler"].keys() != knobs(Sampler).keys():
+                raise ValueError("it has other settings than a sampler")
+            sampler = Sampler(**values["sampler"])
+            session = cls(network, vocabulary, sampler, 0, prime, model)
+            moment, ids = from_values(values, network, session._writer.rng.bit_generator.state)
+            session._writer.history = History(ids)
+            session._set(moment)
+            processors = count(values["processors"])
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, CharRNNError, zlib.error) as error:
             raise damaged(path, f"{type(error).__name__}: {error}") from None
+        if processors and "processors" not in settings:
+            raise ConfigError(f"processors: {path} was written with {processors} of them, which no file can keep; give them again")
         bias |= dict(settings.get("bias", ()))
-        session._writer.sampler = replace(session._writer.sampler, **{**settings, "bias": tuple(sorted(bias.items()))})
+        session._writer.sampler = replace(sampler, **{**settings, "bias": tuple(sorted(bias.items()))})
+        if session._writer.sampler.dry is None and (alone := settings.keys() & {"dry_base", "dry_length"}):
+            raise ConfigError(f"{min(alone)}: it does nothing without dry; give that too, such as --dry 1")
         return session
-
-    def _restore(self, values: Mapping[str, Any]) -> None:
-        writer, network = self._writer, self._writer.network
-        ids = unpacked(values["ids"], np.int32).tolist()
-        h, c = unpacked(values["h"], np.float32), unpacked(values["c"], np.float32)
-        blank = network.zero_state()
-        if h.shape != blank.h.shape or c.shape != blank.c.shape or not (np.isfinite(h).all() and np.isfinite(c).all()):
-            raise ValueError("the state is not of this network's size, or holds what is no number")
-        if ids and not 0 <= min(ids) <= max(ids) < network.vocab_size:
-            raise ValueError("it has read symbols that the model does not have")
-        memories = (Memory.of(network.copy_window, ids),) if network.copy_window else ()
-        random = values["random"]
-        kind = dict(writer.rng.bit_generator.state)
-        numbers = {name: int(random["state"][name]) for name in kind["state"]}
-        writer.rng.bit_generator.state = kind | {"state": numbers, "has_uint32": random["has_uint32"], "uinteger": random["uinteger"]}
-        writer.history, writer.state = History(ids), State(h, c, memories)
-        writer.logits = network.logits(writer.state) if ids else None
-        if not isinstance(values["held"], str) or not isinstance(values["ended"], bool):
-            raise TypeError("held is no text, or ended is not true or false")
-        self._held, self.ended = values["held"], values["ended"]
-        self._decoder.pending = base64.b64decode(values["pending"], validate=True)
 
     @property
     def _first(self) -> bool:
@@ -212,6 +196,27 @@ class Session:
             self.ended = symbol.idx == self.vocabulary.end
             yield symbol
 
+    def _noted(self, stream: Iterator[Piece]) -> Iterator[Piece]:
+        """A stream; where the network is behind each of its pieces is kept."""
+        self._note()
+        for piece in stream:
+            self._drawn += len(piece.text)
+            self._note()
+            yield piece
+
+    def _note(self) -> None:
+        writer = self._writer
+        self._places.append(Place(self._drawn, writer.state, writer.logits, writer.history.length))
+
+    def _back_to(self, given: int) -> None:
+        """Forget what was drawn behind the last character that was given."""
+        place = next(place for place in self._places if place.characters >= given)
+        self._writer.state, self._writer.logits = place.state, place.logits
+        self._writer.history.back_to(place.read)
+        self._held, self._decoder, self._drawn = "", self.vocabulary.decoder(), given
+        self.ended = False
+        self._places.clear()
+
     def _go_on(self) -> None:
         if self.ended:
             raise ConfigError("session: the record has come to its end; begin another session, or undo")
@@ -219,14 +224,18 @@ class Session:
 
     def _moment(self) -> Moment:
         writer = self._writer
+        beyond = tuple(writer.history.ids[self._places[0].read :]) if self._held else ()
         return Moment(
-            writer.state, writer.logits, writer.history.length, dict(writer.rng.bit_generator.state), self._decoder.pending, self._held,
-            len(self._texts), self.ended,
+            writer.state, writer.logits, writer.history.length, self._held, beyond, tuple(self._places),
+            dict(writer.rng.bit_generator.state), self._decoder.pending, len(self._texts), self.ended,
         )  # fmt: skip
 
     def _set(self, moment: Moment) -> None:
         writer = self._writer
-        writer.state, writer.logits, writer.history.length = moment.state, moment.logits, moment.read
+        writer.state, writer.logits = moment.state, moment.logits
+        writer.history.back_to(moment.read, moment.beyond)
+        self._places = deque(moment.places)
+        self._drawn = moment.places[-1].characters if moment.places else 0
         writer.rng.bit_generator.state = moment.random
         self._decoder.pending = moment.pending
         self._held, self.ended = moment.held, moment.ended

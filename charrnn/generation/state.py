@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,6 @@ from charrnn.errors import CheckpointError, DamagedError
 from charrnn.files import read_regular, write_output
 
 FORMAT = 1
-MOST_BYTES = 1 << 28  # of an array
 
 
 def write_state(path: Path, values: Mapping[str, Any]) -> None:
@@ -34,7 +34,7 @@ def read_state(path: Path) -> dict[str, Any]:
         CheckpointError: it is missing, cannot be read, or is damaged.
     """
     try:
-        values = strict_json.loads(read_regular(path, strict_json.LONGEST))
+        values = strict_json.loads(read_regular(Path(os.path.realpath(path)), strict_json.LONGEST))
         told = values.pop("sha256")
         if told != _digest(values):
             raise ValueError("it does not match its own checksum")
@@ -64,14 +64,14 @@ def packed(array: Any) -> str:
     return base64.b64encode(zlib.compress(data.astype(data.dtype.newbyteorder("<")).tobytes())).decode()
 
 
-def unpacked(text: str, kind: Any) -> Any:
-    """The array (n,) of a kind in a text.
+def unpacked(text: str, kind: Any, most: int) -> Any:
+    """The array (n,) of a kind in a text, of at most so many numbers.
 
     Raises:
         ValueError, TypeError, zlib.error: it is none.
     """
     decompressor = zlib.decompressobj()
-    data = decompressor.decompress(base64.b64decode(text, validate=True), MOST_BYTES)
-    if not decompressor.eof:
+    data = decompressor.decompress(base64.b64decode(text, validate=True), most * np.dtype(kind).itemsize + 1)
+    if not decompressor.eof or len(data) > most * np.dtype(kind).itemsize:
         raise ValueError("an array is longer than any that is written")
     return np.frombuffer(data, np.dtype(kind).newbyteorder("<")).astype(kind)

@@ -92,15 +92,62 @@ def test_until_a_boundary_is_held_over_to_the_next(tmp_path):
     assert "".join(parts) + session.write(50) == whole[: sum(map(len, parts)) + 50]
 
 
-def test_feeding_after_a_boundary_keeps_what_was_read_beyond_it(tmp_path):
+@pytest.mark.parametrize("until", ["sentence", "line", "paragraph", "e"])
+def test_feeding_goes_on_behind_what_was_given_whatever_was_drawn_beyond_it(model, tmp_path, until):
+    settings = {"seed": 3, "temperature": 1.5, "bias": {"\n abce.": 60.0}}  # for bytes, no sequence that is no UTF-8
+    session = model.session("ab", **settings)
+    first = session.write(20, until=until)
+    assert session.text == "ab" + first
+    session.save(tmp_path / "state")
+    loaded = model.load_session(tmp_path / "state")
+    fork, again = session.fork(), session.fork()
+    for each in (session, loaded, fork):
+        each.feed("\nc")
+        fresh = model.session("ab" + first + "\nc", **settings)
+        assert each._writer.logits.tobytes() == fresh._writer.logits.tobytes()
+        assert each._writer.history.ids[-3:] == fresh._writer.history.ids[-3:]
+    assert session.text == "ab" + first + "\nc"
+    assert session.write(30) == loaded.write(30) == fork.write(30)
+    session.undo()
+    assert session.undo().text == "ab" + first
+    assert session._writer.history.ids == again._writer.history.ids
+    assert session.write(40) == again.write(40)  # with what was drawn beyond the boundary
+
+
+def test_a_session_that_is_broken_off_stands_behind_what_it_gave(model):
+    session = model.session("ab", seed=1, bias={"\n abce.": 60.0})
+    stream, given = session.stream(50, until="paragraph"), ""
+    while len(given) < 10:
+        given += next(stream)
+    stream.close()
+    assert session.text == "ab" + given
+    fresh = model.session("ab" + given)
+    assert session._writer.logits.tobytes() == fresh._writer.logits.tobytes()
+
+
+def test_processors_must_be_given_again(tmp_path):
+    def no_a(ids, logits):
+        logits[CHARS.symbols.find("a")] = -np.inf
+        return logits
+
     model = make(tmp_path / "model", CHARS)
-    session = model.session(seed=3, temperature=1.5)
-    first = session.write(20, until="sentence")
-    before = session.text
-    session.feed("ab")
-    assert before == first
-    assert session.text.startswith(first)
-    assert session.text.removeprefix(first).removesuffix("ab").isspace()
+    session = model.session("b", seed=1, processors=[no_a])
+    session.save(tmp_path / "state")
+    with pytest.raises(ConfigError, match="was written with 1 of them, which no file can keep"):
+        model.load_session(tmp_path / "state")
+    going_on = model.load_session(tmp_path / "state", processors=[no_a])
+    assert session.write(60) == going_on.write(60)
+    assert "a" not in session.text
+    assert "a" in model.load_session(tmp_path / "state", processors=[]).write(200)
+
+
+def test_dry_length_may_be_set_where_the_state_has_dry(tmp_path):
+    model = make(tmp_path / "model", CHARS)
+    model.session("b", dry=1.0).save(tmp_path / "dry")
+    model.session("b").save(tmp_path / "plain")
+    assert model.load_session(tmp_path / "dry", dry_length=8).write(5)
+    with pytest.raises(ConfigError, match="dry_length: it does nothing without dry"):
+        model.load_session(tmp_path / "plain", dry_length=8)
 
 
 def test_undo_takes_back_one_after_another(model):
@@ -214,7 +261,9 @@ def resigned(file, **changes):
         {"random": {"state": {"state": "-5", "inc": "1"}, "has_uint32": 0, "uinteger": 0}},
         {"random": {"state": {"state": "5", "inc": "1"}, "has_uint32": 2**70, "uinteger": 0}},
         {"random": {"state": {"state": "5", "inc": "1"}, "has_uint32": 0, "uinteger": -1}},
-        {"banned": "a"},
+        {"banned": "a"}, {"held": "\ud800"}, {"held": "x" * 99},
+        {"beyond": [[0, 0, "", ""]]}, {"beyond": 5}, {"processors": -1}, {"processors": ...},
+        {"sampler": {"temperature": 1.0, "top_k": None, "top_p": None, "min_p": None, "dry": None, "processors": ["x"]}},
         {"format": 99}, {"charrnn": "model"}, {"model": ...},
     ],
     ids=str,
