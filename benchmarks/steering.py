@@ -57,7 +57,7 @@ PAGE = [
     (
         "## Where it ends",
         "`--length` counts new characters. `--until` goes on past it to the end of a sentence, a line or a paragraph, or to a string of "
-        "your own; `--stop` ends before a string, whatever the length.",
+        "your own; `--stop` ends before a string, if it comes within the length.",
         ["sample plays --length 40", "sample plays --length 40 --until sentence", "sample plays --length 40 --until line",
          "sample plays --stop ,"],
     ),
@@ -69,7 +69,8 @@ PAGE = [
     (
         "## A story that goes on tomorrow",
         "`--save-state` keeps where a story stands in a file of some kilobytes: the network's state, the last characters that it has read, "
-        "the random numbers, the settings. `--load-state` goes on exactly as if it had not stopped.",
+        "the random numbers, the settings. `--load-state` goes on exactly as if it had not stopped. A `--prompt` then "
+        "stands right behind what was shown.",
         [
             "sample plays --length 60 --save-state today.state",
             "sample plays --length 100 --load-state today.state --hide-prompt",

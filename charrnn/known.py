@@ -32,7 +32,7 @@ def read_known(path: Path) -> frozenset[str]:
     Raises:
         CheckpointError: it is not there, cannot be read, or is damaged.
     """
-    again = "`charrnn train --resume` of its run writes it anew where it is missing"
+    again = "`charrnn train --resume` of its run writes it anew where it is missing, be the run at its end or not"
     try:
         unpacking = zlib.decompressobj(wbits=31)  # gzip
         data = unpacking.decompress(read_regular(path, MOST), MOST)

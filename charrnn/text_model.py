@@ -1,6 +1,5 @@
 """TextModel: the facade that scripts use; text in, text out. Knows nothing of training but how to adapt."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from charrnn import checkpoint as checkpoints
 from charrnn.config import whole_number
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.generation.decode import End, Sample, Symbol, score
+from charrnn.generation.decode import End, Sample, score
 from charrnn.generation.network import Network
 from charrnn.generation.records import Kept
 from charrnn.generation.sampling import Sampler
@@ -77,7 +76,8 @@ class TextModel:
             seed: the same seed, prompt and settings give the same text; None takes another each time.
             stop: one or several strings that end the text and are left out of it.
             until: go on past ``length`` to the end of a ``"sentence"``, ``"line"`` or ``"paragraph"``, or of any other string.
-            best_of: write so many, and give the one with the highest mean log-probability of what was drawn.
+            best_of: write so many, and give the one with the highest mean log-probability of what was drawn; one that could not be ended
+                as it must is not among them.
             unknown: a character of the prompt that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
             **sampling: temperature, top_k, top_p, min_p, dry, dry_base, dry_length; ``bias={"eE": -2.0}``, nats that are added to each of
                 these characters; ``ban="xyz"``, characters that are never written; ``processors=[function]``, each
@@ -123,14 +123,8 @@ class TextModel:
         **sampling: Any,
     ) -> Sample:
         """As ``generate``, with the seed and the log-probability."""
-        end, seed, best, best_mean = self._end(length, stop, until, sampling), seed_of(seed), Sample("", 0, 0.0), -math.inf
-        for number in range(whole_number("best_of", best_of, 1)):
-            rng, drawn = np.random.default_rng([seed, number] if number else seed), list[Symbol]()
-            written = list(self.writing.pieces(self._known(prompt, unknown), end, rng, sampling, scored=True, each=drawn.append))
-            text, score = "".join(piece.text for piece in written), sum((piece.log_probability for piece in written), 0.0)
-            if score / max(1, len(drawn)) > best_mean:
-                best, best_mean = Sample(text, seed, score), score / max(1, len(drawn))
-        return best
+        end, seed, count = self._end(length, stop, until, sampling), seed_of(seed), whole_number("best_of", best_of, 1)
+        return self.writing.best(self._known(prompt, unknown), end, seed, count, sampling)
 
     def records(
         self,
@@ -170,15 +164,17 @@ class TextModel:
             raise ConfigError("records: this model writes running text; train one with --records, or a separator")
         count, length = whole_number("count", count), self.longest if length is None else whole_number("length", length)
         max_tries = 1000 + 100 * count if max_tries is None else whole_number("max_tries", max_tries)
-        if self.separator in (known := self._known(prompt, unknown)):
+        if self.separator in (known := self._known(prompt, unknown)).replace("\r\n", "\n"):
             raise ConfigError(f"prompt: {prompt!r} holds the separator {self.separator!r} and cannot begin a record; leave that out")
+        if len(known) > length:
+            raise ConfigError(f"prompt and length: {len(known):,} characters, and a record may have {length:,}; give more --length")
         drawn = self.writing.records(known, sampling, seed_of(seed), length)
         return Kept(drawn, count, self.separator, max_tries, unique=unique, known=self.known if new else (), accept=accept)
 
     @property
     def separator(self) -> str:
-        """What stands between two records."""
-        return self.about.get("data", {}).get("separator") or "\n"
+        """What stands between two records, its line ends LF."""
+        return (self.about.get("data", {}).get("separator") or "\n").replace("\r\n", "\n")
 
     @property
     def longest(self) -> int:

@@ -24,6 +24,7 @@ LOOKALIKES = {
 }  # fmt: skip
 LOOKALIKES |= {"'": "\u2019", '"': "\u201d", "-": "\u2013", " ": "\u00a0", "\n": "\r"}
 
+CHANGED = ("type that, or use --unknown replace", "; --unknown skip leaves it out")  # what may be done with an unknown character
 LONGEST_SEQUENCE = 4  # characters that compose to one: a base and three marks, or the parts of a Hangul syllable
 
 
@@ -100,7 +101,7 @@ class Vocabulary:
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         ids = self._lookup[np.minimum(points, len(self._lookup) - 1)]
         if ids.size and ids.min() < 0:
-            raise self._unknown(text, int(np.argmax(ids < 0)))
+            raise self._unknown(text, int(np.argmax(ids < 0)), "type that", "")
         return ids.astype(smallest_dtype(len(self)))
 
     def decode(self, ids: Ids | Sequence[int]) -> str:
@@ -128,7 +129,7 @@ class Vocabulary:
         if self.unit == "byte" or set(text) <= self._known:
             return text, []
         if unknown == "error":
-            raise self._unknown(text, next(place for place, char in enumerate(text) if char not in self._known))
+            raise self._unknown(text, next(place for place, char in enumerate(text) if char not in self._known), *CHANGED)
         return self._skip(text) if unknown == "skip" else self._replace(text)
 
     @cached_property
@@ -149,7 +150,7 @@ class Vocabulary:
             if not near:
                 near, old = self.nearest(text, place), text[place]
             if not near and not (place and unicodedata.combining(text[place])):
-                raise self._unknown(text, place)
+                raise self._unknown(text, place, *CHANGED)
             if near != old:
                 changes[f"{f'put {near!r} for' if near else 'left out'} {old!r}: the model has not seen {describe(old[-1])}"] = None
             out, place = [*out, near], place + len(old)
@@ -181,13 +182,11 @@ class Vocabulary:
         )  # fmt: skip
         return next((candidate for candidate in candidates if candidate and set(candidate) <= self._known), "")
 
-    def _unknown(self, text: str, place: int) -> VocabularyError:
+    def _unknown(self, text: str, place: int, if_near: str, always: str) -> VocabularyError:
         near = self.nearest(text, place)
         of = f"of the {len(self) - self.records} that the model knows"
-        hint = f"the nearest {of} is {near!r}: type that, or use --unknown replace" if near else f"none {of} is near"
-        return VocabularyError(
-            f"unknown character {describe(text[place])} at position {place + 1} of the text; {hint}; --unknown skip leaves it out"
-        )
+        hint = f"the nearest {of} is {near!r}: {if_near}" if near else f"none {of} is near"
+        return VocabularyError(f"unknown character {describe(text[place])} at position {place + 1} of the text; {hint}{always}")
 
 
 class Decoder:

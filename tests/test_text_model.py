@@ -12,7 +12,7 @@ import charrnn
 from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import ModelConfig
-from charrnn.errors import CheckpointError, ConfigError, VocabularyError
+from charrnn.errors import CheckpointError, ConfigError, GenerationError, VocabularyError
 from charrnn.generation.network import CELLS
 from charrnn.generation.sampling import log_probabilities
 from charrnn.shapes import shapes
@@ -383,6 +383,22 @@ def test_until_and_best_of_are_those_of_the_decoding(model):
     assert [each.log_probability for each in texts] == sorted(each.log_probability for each in texts)
     assert len({each.text for each in texts}) > 1
     assert {each.seed for each in texts} == {3}
+
+
+def test_a_text_that_does_not_end_is_not_among_the_best_of_several(model, monkeypatch):
+    monkeypatch.setattr("charrnn.generation.decode.MOST_BEYOND", 30)
+    how = {"length": 20, "temperature": 1.5, "until": "paragraph"}
+    ends = 0
+    for seed in range(60):
+        one, many = [], []
+        for texts, count in ((one, 1), (many, 40)):
+            try:
+                texts.append(model.sample(seed=seed, best_of=count, **how).text)
+            except GenerationError as error:
+                assert "paragraph ended within 30 characters" in str(error)  # noqa: PT017
+        assert len(one) <= len(many)
+        ends += len(many) - len(one)
+    assert ends > 0
 
 
 @pytest.mark.parametrize("settings", [{"best_of": 0}, {"best_of": 1.5}, {"until": ""}])

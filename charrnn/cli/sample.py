@@ -24,8 +24,8 @@ from charrnn.corpus.reading import STDIN, read, read_stdin
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.escapes import unescaped
 from charrnn.generation.sampling import Sampler
-from charrnn.generation.session import LENGTH, Session
-from charrnn.generation.settings import seed_of
+from charrnn.generation.session import LENGTH
+from charrnn.generation.settings import not_banned, seed_of
 from charrnn.text_model import TextModel, load
 
 
@@ -116,8 +116,8 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
       charrnn sample shakespeare --acrostic ROMEO --line-length 30 50 --max-copy 30
       charrnn sample story --save-state today.state; charrnn sample story --load-state today.state
     """
-    settings = _settings(ctx, options["bias"], options["ban"]) | rules_of(options)
-    asked = SimpleNamespace(**options, settings=settings, given=_given_names(ctx), texts=list[str]())
+    settings = _settings(ctx, options) | rules_of(options)
+    asked = SimpleNamespace(**options, settings=settings, given=_given_names(ctx), texts=list[str](), session=None)
     if "length" not in asked.given and "constraint" in settings:
         asked.length = max(LENGTH, settings["constraint"].room)
     asked.stop = tuple(unescaped(typed(each)) for each in asked.stop)
@@ -125,8 +125,11 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
     if asked.prompt_file == asked.adapt_to == STDIN:
         raise ConfigError("prompt_file and adapt_to: both read standard input; give a file for one of them")
     asked.prompt = _prompt(typed(asked.prompt), asked.prompt_file)
-    if asked.output not in (None, "-") and not Path(asked.output).parent.is_dir():
-        raise ConfigError(f"--output: there is no directory {Path(asked.output).parent}; make it, or give another --output")
+    for flag, path in (("--output", asked.output if asked.output != "-" else None), ("--save-state", asked.save_state)):
+        if path is not None and not Path(path).parent.is_dir():
+            raise ConfigError(f"{flag}: there is no directory {Path(path).parent}; make it, or give another {flag}")
+        if path is not None and Path(path).is_dir():
+            raise ConfigError(f"{flag}: {path} is a directory; give the name of a file")
     model = load(run, runs_dir=runs_dir)
     _check_together(asked.given, model)
     asked.prompt, changes = model.vocabulary.repair(asked.prompt, asked.unknown)
@@ -138,7 +141,7 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
         model.index(corpus=asked.corpus, on_notice=tell)
     write = write_records if model.vocabulary.records else _go_on if {"save_state", "load_state"} & asked.given else _write_texts
     who, pieces = write(model, asked)  # refuses what is not possible before anything is said
-    for line in (*changes, who):
+    for line in (*changes, *not_banned(model.vocabulary, settings.get("ban", "")), who):
         tell(line)
     show(pieces, asked.output)
     for line in _afterwards(model, asked):
@@ -146,7 +149,10 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
 
 
 def _afterwards(model: TextModel, asked: Any) -> Iterator[str]:
-    """What there is to say of what was written."""
+    """What there is to say of what was written, once it stands where it was wanted."""
+    if asked.session is not None and asked.save_state is not None:
+        asked.session.save(asked.save_state)
+        yield f"kept in {asked.save_state}; `--load-state {shlex.quote(asked.save_state)}` goes on"
     if model.writing.taken_back:
         yield f"took back {model.writing.taken_back:,} characters behind which all would have been copied"
     if asked.originality:
@@ -165,10 +171,10 @@ def _given_names(ctx: click.Context) -> set[str]:
     return {name for name in ctx.params if ctx.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)}
 
 
-def _settings(ctx: click.Context, bias: tuple[str, ...], ban: str) -> dict[str, Any]:
+def _settings(ctx: click.Context, options: dict[str, Any]) -> dict[str, Any]:
     """What is set of the sampler."""
-    values: dict[str, float] = {}
-    for each in bias:
+    values, ban = dict[str, float](), options["ban"]
+    for each in options["bias"]:
         chars, sign, number = unescaped(typed(each)).rpartition("=")
         try:
             values[chars] = values.get(chars, 0.0) + float(number)
@@ -177,7 +183,7 @@ def _settings(ctx: click.Context, bias: tuple[str, ...], ban: str) -> dict[str, 
         if not chars or not sign:
             raise ConfigError(f"bias: {each!r} is not possible; give characters and a number of nats, such as --bias 'eE=-2'")
     settings = given(ctx, knobs(Sampler))
-    if (alone := settings.keys() & {"dry_base", "dry_length"}) and settings.get("dry") is None:
+    if (alone := settings.keys() & {"dry_base", "dry_length"}) and settings.get("dry") is None and not options["load_state"]:
         raise ConfigError(f"{min(alone)}: it does nothing without --dry; give that too, such as --dry 1")
     return settings | ({"bias": values} if values else {}) | ({"ban": unescaped(typed(ban))} if ban else {})
 
@@ -229,20 +235,17 @@ def _kept(pieces: Iterable[str], asked: Any) -> Iterator[str]:
 def _go_on(model: TextModel, asked: Any) -> tuple[str, Iterator[str]]:
     """A story that was kept, or shall be."""
     if asked.load_state is None:
-        session = model.session(asked.prompt, seed=asked.seed, **asked.settings)
-        return f"{model.path}, seed {asked.seed}", _story(session, asked)
+        asked.session = model.session(asked.prompt, seed=asked.seed, **asked.settings)
+        return f"{model.path}, seed {asked.seed}", _story(asked)
     session = model.load_session(asked.load_state, **asked.settings)
-    session = (session.fork(asked.seed) if "seed" in asked.given else session).feed(asked.prompt)
-    return f"{model.path}, going on from {asked.load_state}", _story(session, asked)
+    asked.session = (session.fork(asked.seed) if "seed" in asked.given else session).feed(asked.prompt)
+    return f"{model.path}, going on from {asked.load_state}", _story(asked)
 
 
-def _story(session: Session, asked: Any) -> Iterator[str]:
-    yield "" if asked.hide_prompt else session.text  # before a prompt, what was read beyond the last boundary
-    yield from _kept(session.stream(asked.length, until=asked.until), asked)
+def _story(asked: Any) -> Iterator[str]:
+    yield "" if asked.hide_prompt else asked.session.text
+    yield from _kept(asked.session.stream(asked.length, until=asked.until), asked)
     yield "\n"
-    if asked.save_state is not None:
-        session.save(asked.save_state)
-        tell(f"kept in {asked.save_state}; `--load-state {shlex.quote(asked.save_state)}` goes on")
 
 
 def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list[str]]:

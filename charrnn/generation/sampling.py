@@ -60,16 +60,18 @@ def apply_dry(logits: Logits, ids: Ids, dry: float, base: float = DRY_BASE, leng
     if n <= length:
         return logits
     places = np.flatnonzero(ids[:-1] == ids[-1])  # where the newest symbol stood earlier
-    penalties: dict[int, float] = {}
+    penalties = np.zeros(len(logits))
     for same in range(1, min(n, LONGEST_SPAN) + 1):  # the last ``same`` symbols stand at ``places``
         if same >= length:
             penalty = min(dry * base ** (same - length), MOST_PENALTY)
-            penalties |= dict.fromkeys(ids[places + 1].tolist(), penalty)
-        places = places[places >= same]
+            penalties[ids[places + 1]] = penalty
+            if penalty == MOST_PENALTY:
+                break
+        places = places[np.searchsorted(places, same) :]
         places = places[ids[places - same] == ids[-1 - same]] if same < n else places[:0]
         if not len(places):
             break
-    return apply_bias(logits, [(idx, -penalty) for idx, penalty in penalties.items()]) if penalties else logits
+    return logits - penalties if penalties.any() else logits
 
 
 def apply_processors(logits: Logits, ids: Ids, processors: Sequence[Processor]) -> Logits:

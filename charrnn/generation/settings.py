@@ -3,13 +3,14 @@
 import math
 import numbers
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from charrnn.config import knobs, whole_number
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
-from charrnn.vocab import Vocabulary
+from charrnn.vocab import Vocabulary, describe
 
 NAMES = (*knobs(Sampler), "bias", "ban", "processors")
 
@@ -32,7 +33,7 @@ def settings_of(vocabulary: Vocabulary, sampling: Mapping[str, Any]) -> dict[str
         raise ConfigError(f"processors: {processors!r} is not possible; give a list of functions (ids, logits) -> logits")
     if bias or ban:
         settings["bias"] = bias_of(vocabulary, bias, ban)
-    if processors:
+    if "processors" in sampling:
         settings["processors"] = tuple(processors)
     return settings
 
@@ -50,11 +51,22 @@ def bias_of(vocabulary: Vocabulary, bias: Mapping[str, float], ban: str) -> tupl
             raise ConfigError(f"bias: {chars}={value!r} is not possible; give a number of nats")
         for idx in _one_symbol_each(vocabulary, chars, "bias"):
             values[idx] = values.get(idx, 0.0) + float(value)
-    banned = "".join(char for char in ban if vocabulary.unit == "byte" or char in vocabulary.symbols)
+    banned = "".join(char for char in _composed(ban) if vocabulary.unit == "byte" or char in vocabulary.symbols)
     values |= dict.fromkeys(_one_symbol_each(vocabulary, banned, "ban"), -math.inf)
-    if len(set(ban) & set(vocabulary.symbols)) == len(vocabulary.symbols) > 0:
+    if len(set(banned)) == len(vocabulary.symbols) > 0:
         raise ConfigError(f"ban: all {len(vocabulary.symbols)} characters of the model are banned; leave one")
     return tuple(sorted(values.items()))
+
+
+def not_banned(vocabulary: Vocabulary, ban: str) -> list[str]:
+    """A sentence on each character of a ban that the model never writes as one, so that nothing is banned for it."""
+    unknown = dict.fromkeys(_composed(ban)) if vocabulary.unit == "char" else ()
+    return [f"ban: the model never writes {describe(char)} as one character" for char in unknown if char not in vocabulary.symbols]
+
+
+def _composed(chars: str) -> str:
+    """Characters as one each, however they were typed."""
+    return unicodedata.normalize("NFC", chars)
 
 
 def _one_symbol_each(vocabulary: Vocabulary, chars: str, name: str) -> list[int]:

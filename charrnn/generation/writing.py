@@ -1,5 +1,6 @@
 """Writing: what a model does with its network: texts and records, free or by rules. Knows nothing of files, checkpoints and runs."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import count
@@ -7,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.automaton import Form
 from charrnn.generation.constraints import All, Constraint, Contains, Length, Without
-from charrnn.generation.decode import End, Piece, Symbol, decode
+from charrnn.generation.decode import End, Piece, Sample, Symbol, decode
 from charrnn.generation.guided import Guided, NothingLeftError
 from charrnn.generation.network import Network
 from charrnn.generation.originality import Guard
@@ -22,6 +23,7 @@ from charrnn.suffixes import Suffixes
 from charrnn.vocab import Vocabulary
 
 LISTENED = 256  # symbols drawn to see how frequent each is
+MOST_BYTES = 4  # of a character in UTF-8
 TINY = 1e-30  # a share of the largest probability that is as good as none
 
 Told = Callable[[Symbol], object]
@@ -88,6 +90,27 @@ class Writing:
         end = end if form is None else end._replace(stops=(), length=form.high)
         return end.of_text(self.vocabulary, self._counted(guided, each))
 
+    def best(self, prompt: str, end: End, seed: int, count: int, sampling: Mapping[str, Any]) -> Sample:
+        """Of so many texts, the one with the highest mean log-probability of what was drawn; arguments and errors as for ``pieces``.
+
+        Raises:
+            GenerationError: none of them came to an end as it must.
+        """
+        best, best_mean, failed = None, -math.inf, GenerationError()
+        for number in range(count):
+            rng, drawn = np.random.default_rng([seed, number] if number else seed), list[Symbol]()
+            try:
+                written = list(self.pieces(prompt, end, rng, sampling, scored=True, each=drawn.append))
+            except GenerationError as error:
+                failed = error
+                continue
+            text, score = "".join(piece.text for piece in written), sum((piece.log_probability for piece in written), 0.0)
+            if score / max(1, len(drawn)) > best_mean:
+                best, best_mean = Sample(text, seed, score), score / max(1, len(drawn))
+        if best is None:
+            raise failed
+        return best
+
     def records(self, prompt: str, sampling: Mapping[str, Any], seed: int, longest: int) -> Iterator[Record]:
         """Records without end; with rules, each by particles of its own, one after another. All is checked before they are given.
 
@@ -103,7 +126,8 @@ class Writing:
         (rules, rest), ids = Rules.split(sampling), self.vocabulary.encode(prompt).tolist()
         sampler = Sampler(**settings_of(self.vocabulary, rest))
         if not rules:
-            return draw_records(self.network, self.vocabulary, ids, sampler, seed, longest + 1)
+            drawn = draw_records(self.network, self.vocabulary, ids, sampler, seed, self._symbols(longest) + 1)
+            return (record._replace(whole=record.whole and len(record.text) <= longest) for record in drawn)
         form, begun = self._form(rules, longest, (), sampler), [self.prime, *ids]
 
         def guided(number: int) -> Guided:
@@ -161,12 +185,17 @@ class Writing:
             for symbol in self._counted(guided):
                 ids.append(symbol.idx)
                 score += symbol.log_probability
-                if symbol.idx == self.vocabulary.end or len(ids) > longest:
+                if symbol.idx == self.vocabulary.end or len(ids) > self._symbols(longest):
                     break
         except NothingLeftError:
             stuck = True
         whole = ids[-1:] == [self.vocabulary.end]
-        return Record(self.vocabulary.decode(ids[:-1] if whole else ids), number, score, whole, stuck)
+        text = self.vocabulary.decode(ids[:-1] if whole else ids)
+        return Record(text, number, score, whole and len(text) <= longest, stuck)
+
+    def _symbols(self, characters: int) -> int:
+        """The most that so many characters have."""
+        return characters if self.vocabulary.unit == "char" else MOST_BYTES * characters
 
     def _counted(self, guided: Guided, each: Told = lambda _: None) -> Iterator[Symbol]:
         try:

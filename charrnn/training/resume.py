@@ -62,6 +62,9 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
             raise
         raise ResumeError(f"the text of the run {run.path} cannot be read: {error}; or give its new place as the PATH") from None
     _same_corpus(run, checkpoint, corpus)
+    if corpus.vocabulary.records and not run.known.exists():  # of a run at its end too
+        write_known(run.known, corpus.records())
+        tell(f"{run.known} was missing; it was written anew")
     _same_knobs(run, stored, given, corpus)
     config = config.replace(
         device=pick_device(config.train.device),
@@ -80,8 +83,6 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
     check_room(trainer, run.path, run.size())
     _cut_metrics(run, trainer)
     write_config(run, config)
-    if corpus.vocabulary.records and not run.known.exists():
-        write_known(run.known, corpus.records())
     tell(f"going on with {run.path} after step {trainer.step:,} of {trainer.steps:,}")
     return trainer
 

@@ -26,6 +26,9 @@ def call(*args: str, **settings: Any) -> Result:
     return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
 
 
+WIDE = ["\u6771\u4eac", "\u5927\u962a", "\u5948\u826f\u5e02", "ana", "\u6771\u5927", "\u962a"]
+
+
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The working directory: a run on names, one a line, and one on the same between semicolons."""
@@ -126,6 +129,25 @@ def test_a_prompt_begins_each_record_and_can_be_hidden() -> None:
     assert lines(call("sample", "names", *flags, "--hide-prompt")) == [line[2:] for line in found]
 
 
+def test_the_length_of_bytes_is_in_characters(home: Path) -> None:
+    (home / "wide.txt").write_text("\n".join(WIDE * 8) + "\n", encoding="utf-8")
+    assert call("train", "wide.txt", "--records", "--unit", "byte", *SMALL).exit_code == 0
+    model = charrnn.load("wide")
+    assert model.about["records"]["lengths"] == [1, 2, 2, 3, 3]
+    result = call("sample", "wide", "--num-samples", "40", "-s", "1", "--report", "--length", "3")
+    assert max(map(len, lines(result))) == 3
+    assert "characters of the corpus: shortest 1, quarter 2, half 2, three quarters 3, longest 3" in result.stderr
+    assert max(len(record.text.encode()) for record in model.records(40, seed=1, length=3)) == 9
+    assert {len(record.text) for record in model.records(20, seed=1, length=1, max_tries=10_000)} == {1}
+
+
+def test_a_prompt_longer_than_the_length_is_refused() -> None:
+    result = call("sample", "names", "--prompt", "anna", "--length", "3")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: prompt and length: 4 characters, and a record may have 3; give more --length\n"
+    assert lines(call("sample", "names", "--prompt", "anna", "--length", "4", "-s", "1")) == ["anna"]
+
+
 def test_a_record_that_does_not_end_within_the_length_is_dropped_and_counted() -> None:
     result = call("sample", "names", "--num-samples", "40", "-s", "1", "--length", "3")
     assert max(map(len, lines(result))) == 3
@@ -169,7 +191,11 @@ def test_a_set_that_is_gone_or_damaged_is_one_line(home: Path) -> None:
         report = call("sample", "list", "--report")
         assert report.exit_code == 0
         assert "new: not known: " in report.stderr
-    known.write_bytes(data)
+    known.unlink()  # as the error says; the run is at its end, and it is written anew all the same
+    result = call("train", "--resume", "--name", "list")
+    assert "records.jsonl.gz was missing; it was written anew" in result.stderr
+    assert "is at its end" in result.stderr
+    assert known.read_bytes() == data
 
 
 @pytest.mark.parametrize(

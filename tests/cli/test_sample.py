@@ -273,16 +273,54 @@ def test_output_minus_is_stdout(model: charrnn.TextModel) -> None:
     assert not Path("-").exists()
 
 
-def test_an_output_that_cannot_be_written_says_which_and_what_to_do(model: charrnn.TextModel, tmp_path: Path) -> None:
-    path = tmp_path / "directory"
-    path.mkdir()
-    result = call("sample", "-n", "3", "-o", str(path))
+def test_an_output_that_cannot_be_written_says_which_and_what_to_do(model: charrnn.TextModel) -> None:
+    result = call("sample", "-n", "3", "-o", "/dev/full")
     assert (result.exit_code, result.stdout) == (1, "")
     error = result.stderr.splitlines()[-1]
-    assert error.startswith(f"Error: --output: {path} could not be written: Is a directory")
+    assert error.startswith("Error: --output: /dev/full could not be written: No space left on device")
     assert "; " in error  # and what to do
     assert "--runs-dir" not in error  # that is where runs are, not where the text goes
-    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("flag", ["--output", "--save-state"])
+def test_a_directory_is_refused_before_anything_is_written(model: charrnn.TextModel, tmp_path: Path, flag: str) -> None:
+    result = call("sample", "-n", "3", flag, str(tmp_path))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: {flag}: {tmp_path} is a directory; give the name of a file\n"
+    result = call("sample", "-n", "3", flag, str(tmp_path / "none" / "file"))
+    assert result.stderr == f"Error: {flag}: there is no directory {tmp_path / 'none'}; make it, or give another {flag}\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_story_does_not_go_on_where_its_text_was_not_kept(model: charrnn.TextModel, tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    assert call("sample", "-n", "20", "-s", "1", "--save-state", state).exit_code == 0
+    before = Path(state).read_bytes()
+    result = call("sample", "-n", "20", "--load-state", state, "--save-state", state, "-o", "/dev/full")
+    assert result.exit_code == 1
+    assert "kept in" not in result.stderr
+    assert Path(state).read_bytes() == before
+    Path("link").symlink_to(state)  # one's own link is followed both ways
+    assert call("sample", "-n", "20", "--load-state", "link", "--save-state", "link").exit_code == 0
+    assert Path("link").is_symlink()
+    assert Path(state).read_bytes() != before
+
+
+def test_dry_length_goes_with_the_dry_of_a_state(model: charrnn.TextModel, tmp_path: Path) -> None:
+    for name, flags in (("dry", ["--dry", "1"]), ("plain", [])):
+        assert call("sample", "-n", "5", *flags, "--save-state", str(tmp_path / name)).exit_code == 0
+    assert call("sample", "-n", "5", "--load-state", str(tmp_path / "dry"), "--dry-length", "8").exit_code == 0
+    result = call("sample", "-n", "5", "--load-state", str(tmp_path / "plain"), "--dry-length", "8")
+    assert (result.exit_code, result.stderr) == (2, "Error: dry_length: it does nothing without dry; give that too, such as --dry 1\n")
+
+
+def test_a_ban_of_what_is_never_written_is_said(model: charrnn.TextModel) -> None:
+    result = call("sample", "-n", "5", "-s", "1", "--ban", "e\u0301\u2603a")
+    assert result.stderr.splitlines()[:-1] == [
+        "ban: the model never writes 'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE) as one character",
+        "ban: the model never writes '\u2603' (U+2603, SNOWMAN) as one character",
+    ]
+    assert "a" not in result.stdout
 
 
 def test_output_into_a_pipe_is_read_at_its_other_end(model: charrnn.TextModel, tmp_path: Path) -> None:
