@@ -24,6 +24,8 @@ NOTHING = -1
 WHOLE = 1 << 23  # symbols of a text whose finds are all kept
 PIECE = 1 << 15  # symbols of a longer one that are looked at together, or as many as the window has
 BLOCK = 1 << 20  # symbols taken at once, and a window before them, so that memory does not grow with the text
+BEFORE = chr(0x10FFFF)  # stands before the first symbol; no vocabulary is so large that a symbol has this number
+NEWEST = tuple(slice(-order, None) for order in ORDERS)  # the last so many symbols
 SHORT = 4096  # symbols of a trail beyond those that count, before it is made anew without them
 
 Array = NDArray[Any]
@@ -124,31 +126,31 @@ class Trail:
     def __init__(self, window: int, ids: Sequence[int] = ()) -> None:
         self.window, self.longest = window, 2 * (window + ORDERS[-1]) + SHORT  # symbols, after which it is made anew
         self.ids: list[int] = []
-        self.newest = ""  # the last ORDERS[-1] symbols, each as the character of that number
-        self.runs: list[tuple[int, dict[str, int]]] = [(order, {}) for order in ORDERS]  # a run to where what followed it stands
+        self.newest = BEFORE * ORDERS[-1]  # the last ORDERS[-1] symbols, each as the character of that number
+        self.places: dict[str, int] = {}  # of each run of so many as an order says: where what followed it stands
         for idx in ids[-(window + ORDERS[-1]) :]:
             self.append(idx)
 
     def copy(self) -> "Trail":
         """Another of the same symbols."""
         other = Trail(self.window)
-        other.ids, other.newest, other.runs = self.ids.copy(), self.newest, [(order, places.copy()) for order, places in self.runs]
+        other.ids, other.newest, other.places = self.ids.copy(), self.newest, self.places.copy()
         return other
 
     def append(self, idx: int) -> tuple[int, ...]:
         """Read one symbol more: what followed the last time, for each of ORDERS; NOTHING where there was none within the window."""
-        ids = self.ids
+        ids, places = self.ids, self.places
         ids.append(idx)
         n = len(ids)
         too_far = n - self.window
         self.newest = newest = (self.newest + chr(idx))[-ORDERS[-1] :]
         found = []
-        for order, places in self.runs if n >= ORDERS[-1] else [each for each in self.runs if each[0] <= n]:
-            run = newest[-order:]
+        for newest_few in NEWEST:
+            run = newest[newest_few]
             place = places.get(run, too_far)
             places[run] = n
             found.append(ids[place] if place > too_far else NOTHING)
-        return tuple(found) if n >= ORDERS[-1] else (*found, *[NOTHING] * (len(ORDERS) - len(found)))
+        return tuple(found)
 
 
 class Memory(NamedTuple):

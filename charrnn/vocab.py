@@ -113,12 +113,13 @@ class Vocabulary:
         """A decoder for ids that come one by one."""
         return Decoder(self)
 
-    def repair(self, text: str, unknown: str = "error") -> tuple[str, list[str]]:
+    def repair(self, text: str, unknown: str = "error", before: int = 0) -> tuple[str, list[str]]:
         """A text of known characters only, and a sentence on each kind of change made to get it.
 
         Args:
             text: what somebody typed.
             unknown: ``"error"``, ``"skip"`` (leave unknown characters out) or ``"replace"`` (by the nearest known one).
+            before: characters that stand before it in a longer text, for the place that an error names.
 
         Raises:
             VocabularyError: a character is unknown, and must not be or cannot be replaced.
@@ -129,8 +130,8 @@ class Vocabulary:
         if self.unit == "byte" or set(text) <= self._known:
             return text, []
         if unknown == "error":
-            raise self._unknown(text, next(place for place, char in enumerate(text) if char not in self._known), *CHANGED)
-        return self._skip(text) if unknown == "skip" else self._replace(text)
+            raise self._unknown(text, next(place for place, char in enumerate(text) if char not in self._known), *CHANGED, before)
+        return self._skip(text) if unknown == "skip" else self._replace(text, before)
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -141,7 +142,7 @@ class Vocabulary:
         kept = "".join(char for char in text if char in self._known)
         return kept, [f"left out {describe(char)}, {text.count(char)} times: the model has not seen it" for char in left_out]
 
-    def _replace(self, text: str) -> tuple[str, list[str]]:
+    def _replace(self, text: str, before: int) -> tuple[str, list[str]]:
         out, changes, place = list[str](), dict[str, None](), 0
         while place < len(text):
             near, old = (text[place], text[place]) if text[place] in self._known else ("", "")
@@ -150,7 +151,7 @@ class Vocabulary:
             if not near:
                 near, old = self.nearest(text, place), text[place]
             if not near and not (place and unicodedata.combining(text[place])):
-                raise self._unknown(text, place, *CHANGED)
+                raise self._unknown(text, place, *CHANGED, before)
             if near != old:
                 changes[f"{f'put {near!r} for' if near else 'left out'} {old!r}: the model has not seen {describe(old[-1])}"] = None
             out, place = [*out, near], place + len(old)
@@ -182,11 +183,11 @@ class Vocabulary:
         )  # fmt: skip
         return next((candidate for candidate in candidates if candidate and set(candidate) <= self._known), "")
 
-    def _unknown(self, text: str, place: int, if_near: str, always: str) -> VocabularyError:
+    def _unknown(self, text: str, place: int, if_near: str, always: str, before: int = 0) -> VocabularyError:
         near = self.nearest(text, place)
         of = f"of the {len(self) - self.records} that the model knows"
         hint = f"the nearest {of} is {near!r}: {if_near}" if near else f"none {of} is near"
-        return VocabularyError(f"unknown character {describe(text[place])} at position {place + 1} of the text; {hint}{always}")
+        return VocabularyError(f"unknown character {describe(text[place])} at position {before + place + 1} of the text; {hint}{always}")
 
 
 class Decoder:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,24 +87,16 @@ def encode_known(
         VocabularyError: a character is unknown.
         CorpusError: nothing is left of the text.
     """
-    changes = list[str]()
-    if isinstance(text, str):  # what stands between records is known while it is looked for what is not
-        beside = "" if separator is None else "".join(char for char in dict.fromkeys(separator + "\r") if char not in vocabulary.symbols)
-        whole = Vocabulary("char", vocabulary.symbols + beside) if vocabulary.unit == "char" else vocabulary
-        body = text if separator is None else text.removesuffix("\n").removesuffix("\r")
-        line_end = text[len(body) :]
-        text, changes = whole.repair(body, unknown)
-        text += line_end
-    pieces = list[Array]()
+    changed, pieces = list[str](), list[Array]()
     behind = np.array([vocabulary.end] if vocabulary.records else [], smallest_dtype(len(vocabulary)))
-    for item in [text] if separator is None else _items(text, separator):
-        known, said = (item, []) if isinstance(item, bytes) else vocabulary.repair(item, unknown)
-        changes += said
+    for start, item in _items(text, separator):
+        known = item if isinstance(item, bytes) else vocabulary.repair(item, unknown, start)[0]
+        changed += [] if known == item else [str(item)]
         if known:
             pieces += [vocabulary.encode(known), behind]
     if not pieces:
         raise CorpusError(f"nothing is left of {source}: it is empty, or the model has seen none of its characters; give another one")
-    return np.concatenate(pieces), changes
+    return np.concatenate(pieces), vocabulary.repair("".join(changed), unknown)[1]
 
 
 def between(separator: str) -> str:
@@ -122,12 +114,20 @@ def without_line_end(text: str, separator: str) -> str:
     return text if as_typed(separator) == "\n" else text.removesuffix("\n").removesuffix("\r")
 
 
-def _items(text: str | bytes, separator: str) -> Sequence[str | bytes]:
-    """The pieces of a text between its separators, cut as ``split`` cuts ids."""
+def _items(text: str | bytes, separator: str | None) -> Iterator[tuple[int, str | bytes]]:
+    """The pieces of a text between its separators, cut as ``split`` cuts ids, and where each begins."""
+    if separator is None:
+        yield 0, text
+        return
     if isinstance(text, bytes):  # each as the character of its number
-        return [str(item).encode("latin-1") for item in _items(text.decode("latin-1"), separator.encode().decode("latin-1"))]
-    *items, last = re.split(between(separator), text)
-    return [*items, without_line_end(last, separator)]
+        for start, item in _items(text.decode("latin-1"), separator.encode().decode("latin-1")):
+            yield start, str(item).encode("latin-1")
+        return
+    start = 0
+    for found in re.finditer(between(separator), text):
+        yield start, text[start : found.start()]
+        start = found.end()
+    yield start, without_line_end(text[start:], separator)
 
 
 def looks_like_list(vocabulary: Vocabulary, ids: Ids) -> bool:

@@ -64,6 +64,10 @@ class History:
         self.length = length
         self._ids[length - len(last) : length] = last
 
+    def since(self, length: int) -> tuple[int, ...]:
+        """Those that have come since so many were kept."""
+        return tuple(self._ids[length : self.length].tolist())
+
     @property
     def ids(self) -> list[int]:
         """All that are kept."""

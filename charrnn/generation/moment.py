@@ -18,9 +18,10 @@ class Place(NamedTuple):
     """Where the network was behind a character that it drew."""
 
     characters: int  # that had been drawn
-    state: State
+    state: State  # without memories, as everywhere here: they are made anew of the ids
     logits: Any
     read: int  # ids in the history
+    pending: bytes  # the beginning of a character
 
 
 class Moment(NamedTuple):
@@ -43,10 +44,13 @@ def to_values(moment: Moment, ids: Sequence[int], network: Network) -> dict[str,
     random = {name: str(value) for name, value in moment.random["state"].items()}  # too large for JSON elsewhere
     places = moment.places if moment.held else ()
     return {
-        "h": packed(moment.state.h), "c": packed(moment.state.c), "ids": packed(np.array(ids[-_reach(network) :], np.int32)),
+        "h": packed(moment.state.h), "c": packed(moment.state.c), "ids": packed(np.array(ids[-reach(network) :], np.int32)),
         "random": moment.random | {"state": random}, "pending": base64.b64encode(moment.pending).decode(), "held": moment.held,
         "ended": moment.ended, "beyond": [
-            [places[-1].characters - place.characters, moment.read - place.read, packed(place.state.h), packed(place.state.c)]
+            [
+                places[-1].characters - place.characters, moment.read - place.read, packed(place.state.h), packed(place.state.c),
+                base64.b64encode(place.pending).decode(),
+            ]
             for place in places
         ],
     }  # fmt: skip
@@ -63,28 +67,35 @@ def from_values(values: Mapping[str, Any], network: Network, random: Mapping[str
     Raises:
         KeyError, TypeError, ValueError, ArithmeticError, zlib.error: they are none.
     """
-    ids = unpacked(values["ids"], np.int32, _reach(network)).tolist()
+    ids = unpacked(values["ids"], np.int32, reach(network)).tolist()
     if ids and not 0 <= min(ids) <= max(ids) < network.vocab_size:
         raise ValueError("it has read symbols that the model does not have")
     told, held, ended = values["random"], values["held"], values["ended"]
     numbers = {name: int(told["state"][name]) for name in random["state"]}
     if not isinstance(held, str) or not isinstance(ended, bool):
         raise TypeError("held is no text, or ended is not true or false")
-    pending = base64.b64decode(values["pending"], validate=True)
     held.encode()  # refuses half a character
-    if len(pending) >= MOST_BYTES:
-        raise ValueError("no character has so many bytes")
-    state, places = _state(network, values["h"], values["c"], ids), list[Place]()
-    for characters, symbols, h, c in values["beyond"]:
-        read = len(ids) - min(count(symbols), len(ids))
-        at = _state(network, h, c, ids[:read])
-        places.append(Place(len(held) - count(characters), at, network.logits(at), read))
+    state, places = _state(network, values["h"], values["c"]), list[Place]()
+    for characters, symbols, h, c, pending in values["beyond"]:
+        read, at = len(ids) - min(count(symbols), len(ids)), _state(network, h, c)
+        logits = network.logits(remembered(at, ids[:read], network))
+        places.append(Place(len(held) - count(characters), at, logits, read, _begun(pending)))
     if bool(held) != bool(places) or (places and not places[0].characters <= 0 < places[-1].characters == len(held)):
         raise ValueError("what was drawn and not given is not whole")
     random = {**random, "state": numbers, "has_uint32": told["has_uint32"], "uinteger": told["uinteger"]}
-    logits = network.logits(state) if ids else None
+    logits = network.logits(remembered(state, ids, network)) if ids else None
     beyond = tuple(ids[places[0].read :]) if places else ()
-    return Moment(state, logits, len(ids), held, beyond, tuple(places), random, pending, 0, ended), ids
+    return Moment(state, logits, len(ids), held, beyond, tuple(places), random, _begun(values["pending"]), 0, ended), ids
+
+
+def bare(state: State) -> State:
+    """A state without memories, of which each keeps all that was read."""
+    return State(state.h, state.c, ())
+
+
+def remembered(state: State, ids: Sequence[int], network: Network) -> State:
+    """A bare state with the memory of what was read."""
+    return State(state.h, state.c, (Memory.of(network.copy_window, ids),) if network.copy_window else ())
 
 
 def count(value: Any) -> int:
@@ -94,15 +105,22 @@ def count(value: Any) -> int:
     return value
 
 
-def _reach(network: Network) -> int:
-    """The most ids that a file keeps."""
+def reach(network: Network) -> int:
+    """How many of the ids that were read count."""
     return max(REACH, network.copy_window + 16)
 
 
-def _state(network: Network, h: str, c: str, ids: Sequence[int]) -> State:
-    """A state behind some ids."""
+def _begun(text: str) -> bytes:
+    """The beginning of a character."""
+    pending = base64.b64decode(text, validate=True)
+    if len(pending) >= MOST_BYTES:
+        raise ValueError("no character has so many bytes")
+    return pending
+
+
+def _state(network: Network, h: str, c: str) -> State:
     blank = network.zero_state()
     found = unpacked(h, np.float32, blank.h.size), unpacked(c, np.float32, blank.c.size)
     if (found[0].shape, found[1].shape) != (blank.h.shape, blank.c.shape) or not all(np.isfinite(part).all() for part in found):
         raise ValueError("the state is not of this network's size, or holds what is no number")
-    return State(*found, (Memory.of(network.copy_window, ids),) if network.copy_window else ())
+    return State(*found, ())

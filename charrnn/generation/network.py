@@ -228,6 +228,8 @@ def _raise(logits: Array, memories: Sequence[Memory], by: Array) -> None:
             if symbol >= 0:
                 logits[symbol] += each
         return
+    B, V = logits.shape
     symbols = np.array([memory.followers for memory in memories])  # (B, K)
-    there = np.nonzero(symbols >= 0)
-    np.add.at(logits, (there[0], symbols[there]), by[there])
+    there = symbols >= 0
+    places = (symbols + np.arange(B)[:, None] * V)[there]
+    logits += np.bincount(places, by[there], B * V).reshape(B, V).astype(np.float32)

@@ -14,8 +14,8 @@ import numpy as np
 from charrnn.config import knobs, whole_number
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError
 from charrnn.generation.decode import End, History, Piece, Symbol, Writer, pieces, until_boundary
-from charrnn.generation.moment import Moment, Place, count, from_values, to_values
-from charrnn.generation.network import Network
+from charrnn.generation.moment import Moment, Place, bare, count, from_values, reach, remembered, to_values
+from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.state import damaged, read_state, write_state
 from charrnn.vocab import Vocabulary
@@ -40,8 +40,9 @@ class Session:
         self.ended = False  # whether a record has come to its end
         self._writer = Writer(network, sampler, np.random.default_rng(seed))
         self._decoder, self._held = vocabulary.decoder(), ""  # held: drawn and read, and not given yet
-        self._drawn = 0  # characters
+        self._drawn = self._given = 0  # characters
         self._places = deque[Place]()  # from the last character given on
+        self._stream: Generator[Piece, None, str] | None = None  # that is being written
         self._texts: list[str] = []
         self._before: list[Moment] = []
 
@@ -59,10 +60,10 @@ class Session:
         """
         known, _ = self.vocabulary.repair(text, unknown)
         if known:
+            ids = self.vocabulary.encode(known).tolist()
             self._go_on()
             if self._held:
-                self._back_to(self._drawn - len(self._held))
-            ids = self.vocabulary.encode(known).tolist()
+                self._back_to_given()
             self._writer.read([self.prime, *ids] if self._first and self.vocabulary.records else ids)
             self._texts.append(self._decoder.flush() + known)
             self._decoder = self.vocabulary.decoder()
@@ -77,7 +78,10 @@ class Session:
         return "".join(self.stream(length, until=until))
 
     def stream(self, length: int = LENGTH, *, until: str | None = None) -> Iterator[str]:
-        """As ``write``, piece by piece as it is written; what was given when it is broken off is written."""
+        """As ``write``, piece by piece as it is written; where it is broken off, or something else is done with the session, it ends there.
+
+        What was given by then is written.
+        """
         length, _, until = End.of(self.vocabulary, length, (), until)
         self._go_on()
         if self._first:
@@ -85,26 +89,25 @@ class Session:
         if not (length or until):
             return
         held, self._held = self._held, ""
-        given, broken = self._drawn - len(held), True
         if not held:
             self._places.clear()
         endless = self._noted(pieces(self._decoder, self._symbols(), math.inf, self.vocabulary.end))
         stream = chain([Piece(held, 0.0)] if held else [], endless)
         cut = until_boundary(stream, max(1, length), until) if until else _first_characters(stream, length)
+        self._stream = cut
         try:
-            while True:
+            while self._stream is cut:
                 piece = next(cut)
                 self._texts.append(piece.text)
-                given += len(piece.text)
-                while len(self._places) > 1 and self._places[1].characters <= given:
+                self._given += len(piece.text)
+                while len(self._places) > 1 and self._places[1].characters <= self._given:
                     self._places.popleft()
                 yield piece.text
         except StopIteration as end:
-            self._held, broken = end.value, False
+            self._held, self._stream = end.value, None
         finally:
-            cut.close()
-            if broken:
-                self._back_to(given)
+            if self._stream is cut:
+                self._break_off()
 
     def undo(self) -> "Session":
         """Take back the last ``feed`` or ``write``; all of them can be, one after another.
@@ -112,6 +115,7 @@ class Session:
         Raises:
             ConfigError: there is none.
         """
+        self._break_off()
         if not self._before:
             raise ConfigError("undo: nothing was fed or written yet, or all of it was taken back")
         self._set(self._before.pop())
@@ -138,7 +142,8 @@ class Session:
         if not self.model:
             raise ConfigError("save: the session's model was adapted, or not read from a checkpoint, so that nothing could go on with it")
         writer, sampler = self._writer, self._writer.sampler
-        values = {"model": self.model, **to_values(self._moment(), writer.history.ids, writer.network)}
+        now = self._moment()
+        values = {"model": self.model, **to_values(now, writer.history.ids[: now.read], writer.network)}
         values["sampler"] = {name: getattr(sampler, name) for name in knobs(Sampler)}
         values["processors"] = len(sampler.processors)
         values["banned"] = [idx for idx, value in sampler.bias if value == -math.inf]
@@ -206,36 +211,58 @@ class Session:
 
     def _note(self) -> None:
         writer = self._writer
-        self._places.append(Place(self._drawn, writer.state, writer.logits, writer.history.length))
+        self._places.append(Place(self._drawn, bare(writer.state), writer.logits, writer.history.length, self._decoder.pending))
 
-    def _back_to(self, given: int) -> None:
-        """Forget what was drawn behind the last character that was given."""
-        place = next(place for place in self._places if place.characters >= given)
-        self._writer.state, self._writer.logits = place.state, place.logits
-        self._writer.history.back_to(place.read)
-        self._held, self._decoder, self._drawn = "", self.vocabulary.decoder(), given
-        self.ended = False
+    def _break_off(self) -> None:
+        """End the stream that is being written, if there is one."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+            if self._drawn > self._given:
+                self._back_to_given()
+
+    def _at_given(self) -> Place:
+        """Where the network was behind the last character that was given."""
+        return next(place for place in self._places if place.characters >= self._given)
+
+    def _back_to_given(self) -> None:
+        """Forget what was drawn beyond it."""
+        place, writer = self._at_given(), self._writer
+        writer.history.back_to(place.read)
+        writer.state, writer.logits = self._remembered(place.state), place.logits
+        self._held, self._drawn, self.ended = "", self._given, False
+        self._decoder.pending = place.pending
         self._places.clear()
 
+    def _remembered(self, state: State) -> State:
+        history, network = self._writer.history, self._writer.network
+        return remembered(state, history.since(max(0, history.length - reach(network))), network)
+
     def _go_on(self) -> None:
+        self._break_off()
         if self.ended:
             raise ConfigError("session: the record has come to its end; begin another session, or undo")
         self._before.append(self._moment())
 
     def _moment(self) -> Moment:
         writer = self._writer
-        beyond = tuple(writer.history.ids[self._places[0].read :]) if self._held else ()
+        random, pieces = dict(writer.rng.bit_generator.state), len(self._texts)
+        if self._stream is not None and self._drawn > self._given:  # what is drawn ahead while it is written is not a part of it
+            place = self._at_given()
+            return Moment(place.state, place.logits, place.read, "", (), (), random, place.pending, pieces, False)
+        beyond = writer.history.since(self._places[0].read) if self._held else ()
+        places, pending = tuple(self._places) if self._held else (), self._decoder.pending
         return Moment(
-            writer.state, writer.logits, writer.history.length, self._held, beyond, tuple(self._places),
-            dict(writer.rng.bit_generator.state), self._decoder.pending, len(self._texts), self.ended,
-        )  # fmt: skip
+            bare(writer.state), writer.logits, writer.history.length, self._held, beyond, places, random, pending, pieces, self.ended
+        )
 
     def _set(self, moment: Moment) -> None:
         writer = self._writer
-        writer.state, writer.logits = moment.state, moment.logits
         writer.history.back_to(moment.read, moment.beyond)
+        writer.state, writer.logits = self._remembered(moment.state), moment.logits
         self._places = deque(moment.places)
         self._drawn = moment.places[-1].characters if moment.places else 0
+        self._given = self._drawn - len(moment.held)
         writer.rng.bit_generator.state = moment.random
         self._decoder.pending = moment.pending
         self._held, self.ended = moment.held, moment.ended

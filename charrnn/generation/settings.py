@@ -10,7 +10,7 @@ from typing import Any
 from charrnn.config import knobs, whole_number
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
-from charrnn.vocab import Vocabulary, describe
+from charrnn.vocab import LONGEST_SEQUENCE, Vocabulary, describe
 
 NAMES = (*knobs(Sampler), "bias", "ban", "processors")
 
@@ -51,7 +51,7 @@ def bias_of(vocabulary: Vocabulary, bias: Mapping[str, float], ban: str) -> tupl
             raise ConfigError(f"bias: {chars}={value!r} is not possible; give a number of nats")
         for idx in _one_symbol_each(vocabulary, chars, "bias"):
             values[idx] = values.get(idx, 0.0) + float(value)
-    banned = "".join(char for char in _composed(ban) if vocabulary.unit == "byte" or char in vocabulary.symbols)
+    banned, _ = _known(vocabulary, ban)
     values |= dict.fromkeys(_one_symbol_each(vocabulary, banned, "ban"), -math.inf)
     if len(set(banned)) == len(vocabulary.symbols) > 0:
         raise ConfigError(f"ban: all {len(vocabulary.symbols)} characters of the model are banned; leave one")
@@ -60,13 +60,22 @@ def bias_of(vocabulary: Vocabulary, bias: Mapping[str, float], ban: str) -> tupl
 
 def not_banned(vocabulary: Vocabulary, ban: str) -> list[str]:
     """A sentence on each character of a ban that the model never writes as one, so that nothing is banned for it."""
-    unknown = dict.fromkeys(_composed(ban)) if vocabulary.unit == "char" else ()
-    return [f"ban: the model never writes {describe(char)} as one character" for char in unknown if char not in vocabulary.symbols]
+    return [f"ban: the model never writes {describe(char)} as one character" for char in dict.fromkeys(_known(vocabulary, ban)[1])]
 
 
-def _composed(chars: str) -> str:
-    """Characters as one each, however they were typed."""
-    return unicodedata.normalize("NFC", chars)
+def _known(vocabulary: Vocabulary, chars: str) -> tuple[str, str]:
+    """Of some characters those that are symbols, and the others; a letter and its marks are one where not all of them are symbols."""
+    known, unknown, place = "", "", 0
+    while place < len(chars) and vocabulary.unit == "char":
+        char, size = chars[place], 1
+        for end in range(min(place + LONGEST_SEQUENCE, len(chars)), place + 1, -1):
+            whole = unicodedata.normalize("NFC", chars[place:end])
+            if len(whole) == 1 and not set(chars[place:end]) <= set(vocabulary.symbols):
+                char, size = whole, end - place
+                break
+        known, unknown = (known + char, unknown) if char in vocabulary.symbols else (known, unknown + char)
+        place += size
+    return (known, unknown) if vocabulary.unit == "char" else (chars, "")
 
 
 def _one_symbol_each(vocabulary: Vocabulary, chars: str, name: str) -> list[int]:

@@ -86,7 +86,7 @@ class Writing:
         known = [stop for stop in end.stops if self.vocabulary.unit == "byte" or set(stop) <= set(self.vocabulary.symbols)]
         form = None if end.until else self._form(rules, end.length, known, sampler)
         stops = [self.vocabulary.encode(stop).tolist() for stop in (known if form else ())]
-        guided = self._guided(rules, begun, sampler, rng, form, len(ids) if records else 0, stops=stops, scored=scored)
+        guided = self._guided(rules, self._guard(rules), begun, sampler, rng, form, len(ids) if records else 0, stops=stops, scored=scored)
         end = end if form is None else end._replace(stops=(), length=form.high)
         return end.of_text(self.vocabulary, self._counted(guided, each))
 
@@ -128,10 +128,10 @@ class Writing:
         if not rules:
             drawn = draw_records(self.network, self.vocabulary, ids, sampler, seed, self._symbols(longest) + 1)
             return (record._replace(whole=record.whole and len(record.text) <= longest) for record in drawn)
-        form, begun = self._form(rules, longest, (), sampler), [self.prime, *ids]
+        form, guard, begun = self._form(rules, longest, (), sampler), self._guard(rules), [self.prime, *ids]
 
         def guided(number: int) -> Guided:
-            return self._guided(rules, begun, sampler, np.random.default_rng([seed, number]), form, len(ids), scored=True)
+            return self._guided(rules, guard, begun, sampler, np.random.default_rng([seed, number]), form, len(ids), scored=True)
 
         guided(0)  # refuses what is not possible
         return (self._record(guided(number), ids, number, longest) for number in count())
@@ -151,6 +151,7 @@ class Writing:
     def _guided(
         self,
         rules: Rules,
+        guard: Guard | None,
         read: Sequence[int],
         sampler: Sampler,
         rng: np.random.Generator,
@@ -160,7 +161,6 @@ class Writing:
         stops: Sequence[Sequence[int]] = (),
         scored: bool,
     ) -> Guided:
-        guard = self._guard(rules)
         return Guided(
             self.network, read, sampler, rng, form=form, begun=begun, guard=guard, particles=rules.streams, stops=stops,
             end=self.vocabulary.end, scored=scored,

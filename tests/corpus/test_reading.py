@@ -342,6 +342,10 @@ def test_a_missing_newline_between_files_is_put_and_said(first: str, joined: str
         ("\n\n", ["one\r\n\r\ntwo\r\n", "three\r\n\r\nfour\r\n"], ["one", "two", "three", "four"]),
         (";", ["ana;bo", "cato;dan\n", "eva;\n", "fay"], ["ana", "bo", "cato", "dan", "eva", "fay"]),
         ("\n%\n", ["a\n%\nb\n", "c\n%\n", "", "d"], ["a", "b", "c", "d"]),
+        ("\n---\n", ["a one\n---\nb two\n---", "c three\n---\nd four\n"], ["a one", "b two", "c three", "d four"]),
+        ("\n---\n", ["a\r\n---\r\nb\r\n---", "c"], ["a", "b", "c"]),
+        ("%%", ["a%%b%", "c%%d"], ["a", "b", "c", "d"]),
+        ("ab", ["1ab2a", "3ab4"], ["1", "2a", "3", "4"]),
     ],
 )
 @pytest.mark.parametrize("unit", ["char", "byte"])

@@ -134,6 +134,26 @@ def test_a_text_that_ends_with_its_separator_is_scored_as_it_was_learned() -> No
         assert texts(found.vocabulary, encode_known(found.vocabulary, text, separator)[0]) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "separator", "place"),
+    [("abc%%de%f%%g", "%%", 8), ("ab\ncd\re\nfg", "\n", 6), ("ab\ncd\nx", "\n", 7), ("abx", None, 3), ("ab\r\n\r\nx\n", "\n\n", 7)],
+)
+def test_an_unknown_character_is_named_with_its_place_in_the_whole_text(text: str, separator: str | None, place: int) -> None:
+    vocabulary = Vocabulary("char", "abcdefg", records=separator is not None)
+    with pytest.raises(VocabularyError, match=f"^unknown character .* at position {place} of the text; "):
+        encode_known(vocabulary, text, separator)
+
+
+def test_nothing_that_is_put_for_another_makes_a_separator() -> None:
+    vocabulary = Vocabulary("char", "abcdefg", records=True)
+    for text, separator, unknown in (("ab%\u20ac%cd", "%%", "skip"), ("ab\uff05cd", "%", "skip"), ("ab\u2028cd", "\n", "skip")):
+        ids, changes = encode_known(vocabulary, text, separator, unknown)
+        assert texts(vocabulary, ids) == ["abcd"]
+        assert all("has not seen it" in change for change in changes)
+    with pytest.raises(VocabularyError, match=r"^unknown character '\\n' .* at position 6"):
+        encode_known(vocabulary, "ab|cd\nef|g", "|", "replace")
+
+
 def test_records_copied_in_several_goes_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = of("\n".join(NAMES * 3))
     monkeypatch.setattr(records, "TOGETHER", 3)

@@ -2,7 +2,7 @@
 
 import json
 import random
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import pytest
@@ -123,6 +123,96 @@ def test_a_session_that_is_broken_off_stands_behind_what_it_gave(model):
     assert session.text == "ab" + given
     fresh = model.session("ab" + given)
     assert session._writer.logits.tobytes() == fresh._writer.logits.tobytes()
+
+
+@pytest.mark.parametrize("until", [None, "paragraph"])
+@pytest.mark.parametrize("act", ["feed", "write", "undo", "close late"])
+def test_a_stream_ends_where_something_else_is_done_with_the_session(model, act, until):
+    settings = {"seed": 1, "bias": {"\n abce.": 60.0}}
+    session = model.session("ab", **settings)
+    session.write(5, until="line")
+    before, stream, given = session.text, session.stream(50, until=until), ""
+    while len(given) < 10:
+        given += next(stream)
+    if act == "feed":
+        session.feed("\nc")
+        assert session.text == before + given + "\nc"
+    elif act == "write":
+        given += session.write(7)
+        assert session.text == before + given
+    elif act == "undo":
+        assert session.undo().text == before
+        assert session.undo().text == "ab"
+    else:
+        session.feed("\nc").write(3)
+    text, read = session.text, session._writer.history.ids
+    assert list(stream) == []  # it is over
+    stream.close()
+    assert (session.text, session._writer.history.ids) == (text, read)
+    fresh = model.session(session.feed("a").text, **settings)
+    assert session._writer.logits.tobytes() == fresh._writer.logits.tobytes()
+
+
+@pytest.mark.parametrize("until", [None, "paragraph"])
+def test_a_fork_and_a_file_made_while_a_stream_is_written_stand_behind_what_was_given(model, tmp_path, until):
+    settings = {"seed": 1, "bias": {"\n abce.": 60.0}}
+    session, forks = model.session("ab", **settings), []
+    for number, _ in enumerate(islice(session.stream(8, until=until), 12)):
+        if number % 3 == 2:
+            session.save(tmp_path / "state")
+            forks.append((session.fork(), model.load_session(tmp_path / "state"), session.text))
+    whole = session.text
+    assert (
+        "".join(islice(model.session("ab", **settings).stream(8, until=until), 12)) == whole[2:]
+    )  # it went on as if nothing had been done
+    for fork, loaded, text in forks:
+        assert fork.text == text
+        fresh = model.session(text, **settings)
+        for each in (fork, loaded):
+            assert each._writer.logits.tobytes() == fresh._writer.logits.tobytes()
+        assert until or fork.write(10 - len(text)) == loaded.write(10 - len(text)) == whole[len(text) :]
+
+
+def test_a_record_that_has_ended_stays_so_where_its_stream_is_left(records):
+    for seed in range(20):
+        session = records.session("a", seed=seed)
+        for _ in session.stream(1000):
+            if session.ended:
+                break
+        assert session.ended
+        with pytest.raises(ConfigError, match="has come to its end"):
+            session.write(5)
+
+
+def test_no_moment_keeps_what_was_read(tmp_path):
+    session = make(tmp_path / "model", CHARS).session("ab", seed=1)
+    for _ in range(5):
+        session.write(10, until="sentence")
+        session.feed(" b")
+    kept = [moment.state for moment in session._before] + [place.state for moment in session._before for place in moment.places]
+    assert len(kept) > 10
+    assert all(state.memories == () for state in kept)
+
+
+def test_left_and_gone_on_with_at_every_character_it_is_the_same_text(model):
+    for seed in range(12):
+        whole = model.session("ab", seed=seed, temperature=1.5).write(60)
+        session, parts = model.session("ab", seed=seed, temperature=1.5), ""
+        while len(parts) < 60:
+            for piece in session.stream(60 - len(parts)):
+                parts += piece
+                break
+        assert parts[:60] == whole
+
+
+def test_a_text_that_cannot_be_fed_changes_nothing(tmp_path):
+    session = make(tmp_path / "model", BYTES).session("ab", seed=3, bias={"\n .": 90.0})
+    session.write(5, until="line")
+    held, moments = session._held, len(session._before)
+    assert held
+    with pytest.raises(VocabularyError):
+        session.feed("\ud800")
+    assert (session._held, len(session._before)) == (held, moments)
 
 
 def test_processors_must_be_given_again(tmp_path):

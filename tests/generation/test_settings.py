@@ -6,8 +6,8 @@ import pytest
 
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.generation.sampling import Sampler
-from charrnn.generation.settings import NAMES, bias_of, settings_of
-from charrnn.vocab import Vocabulary
+from charrnn.generation.settings import NAMES, bias_of, not_banned, settings_of
+from charrnn.vocab import Vocabulary, describe
 
 ABC = Vocabulary.of("abcé")
 BYTES = Vocabulary("byte")
@@ -59,6 +59,25 @@ def test_settings_are_the_fields_of_a_sampler() -> None:
     assert found == {"temperature": 0.5, "bias": ((0, -math.inf), (1, 1.0)), "processors": (nothing,)}
     assert Sampler(**found).processors == (nothing,)
     assert settings_of(ABC, {"bias": {}, "ban": "", "processors": []}) == {"processors": ()}
+
+
+@pytest.mark.parametrize(
+    ("symbols", "ban", "banned", "said"),
+    [
+        ("\u05e9\u05c1\ufb2a", "\ufb2a", "\ufb2a", ""),  # which NFC takes apart
+        ("K\u212a", "\u212a", "\u212a", ""),
+        ("\u00c5\u212b", "\u212b", "\u212b", ""),
+        ("aeiou\u0301x", "aeiou\u0301", "aeiou\u0301", ""),
+        ("aeu\u00fa", "u\u0301", "\u00fa", ""),
+        ("aeu", "u\u0301e", "e", "\u00fa"),
+        ("aeu\u0301", "\u00fae", "e", "\u00fa"),
+        ("ab", "\u2603a\u2603", "a", "\u2603"),
+    ],
+)
+def test_a_ban_is_of_the_characters_that_were_meant(symbols: str, ban: str, banned: str, said: str) -> None:
+    vocabulary = Vocabulary("char", "".join(sorted(symbols + "z")))
+    assert {vocabulary.symbols[idx] for idx, _ in bias_of(vocabulary, {}, ban)} == set(banned)
+    assert [describe(char) in line for char, line in zip(said, not_banned(vocabulary, ban), strict=True)] == [True] * len(said)
 
 
 def test_an_unknown_setting_is_refused_with_those_that_there_are() -> None:
