@@ -5,16 +5,19 @@
 
 Names: makemore's split of names.txt (``torch.randperm``, seed 3407, the last 1,000 for the test) and its loss (mean over the characters
 and the end of each name): `charrnn train FILE --records --minutes 5 --val-fraction 0.05 --cell C`, then `charrnn evaluate`.
-Molecules: `charrnn train smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02 --hidden-size 384 --dropout 0` (with --planned:
-without the last two), then `charrnn sample --num-samples 10000 --temperature 1` without any filter. Valid is what RDKit (of the `bench`
-extra) reads; unique are the valid ones that are different molecules (canonical SMILES); novel are those of them that do not stand in the
-file, spelled in whatever way. No other knob is set.
+Molecules: `charrnn train smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02 --hidden-size 384 --dropout 0` (--dropout: another;
+--planned: without the last two; --run: a run that was trained so by hand), then `charrnn sample --num-samples 10000 --temperature 1`
+without any filter. Valid is what RDKit (of the `bench` extra) reads; unique are the valid ones that are different molecules (canonical
+SMILES); novel are those of them that do not stand in the file, spelled in whatever way. How many repeats there are in 10,000 is a matter of
+chance; expected is the share of unique ones that the mean probability of the valid ones leads to. No other knob is set.
 
 Each run is appended to results/records.jsonl, from which the command goes on: what stands there is not run again.
 """
 
 import argparse
 import json
+import math
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,7 +33,6 @@ LEDGER = Ledger("records")
 CELLS = ("lstm", "gru", "rnn")
 NAMES_MINUTES, MOLECULES_MINUTES = 5, 30
 DRAWN = 10_000
-LARGER = ["--hidden-size", "384", "--dropout", "0"]
 
 
 def main() -> None:
@@ -38,21 +40,27 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", choices=["names", "molecules"])
     parser.add_argument("--planned", action="store_true", help="molecules with no knob for the network")
+    parser.add_argument("--dropout", default="0", help="of the network for molecules")
+    parser.add_argument("--run", type=Path, help="molecules of a run that stands")
     args = parser.parse_args()
     print(describe())
     for cell in CELLS if args.only != "molecules" else ():
         if LEDGER.find(text="names", cell=cell) is None:
             keep(names(args.data, cell))
-    knobs = [] if args.planned else LARGER
-    if args.only != "names" and LEDGER.find(text="molecules", knobs=knobs) is None:
+    knobs = [] if args.planned else ["--hidden-size", "384", "--dropout", args.dropout]
+    if args.run is not None:
+        keep(
+            judged(args.data, str(args.run.resolve()), args.run.parent) | about(args.run.parent, str(args.run.resolve())) | {"knobs": None}
+        )
+    elif args.only != "names" and LEDGER.find(text="molecules", knobs=knobs) is None:
         keep(molecules(args.data, knobs))
     for result in LEDGER.results():
         size = f"{result['cell']} {result['num_layers']} x {result['hidden_size']}, dropout {result['dropout']:g}"
-        took = f"{result['steps']:,} steps in {result['seconds']:.0f} s"
+        took = f"{result['steps']:,} steps" + (f" in {result['seconds']:.0f} s" if "seconds" in result else ", by hand")
         if result["text"] == "names":
             print(f"names      {size}: {result['nats']:.4f} nats per character; {took}")
         else:
-            shares = ", ".join(f"{name} {result[name]:.4f}" for name in ("valid", "unique", "novel"))
+            shares = ", ".join(f"{name} {result[name]:.4f}" for name in ("valid", "unique", "expected", "novel") if name in result)
             print(f"molecules  {size}: {shares} of {DRAWN:,}, drawn in {result['drawing']:.0f} s; {took}")
 
 
@@ -76,33 +84,44 @@ def names(data: Path, cell: str) -> dict[str, Any]:
 
 
 def molecules(data: Path, knobs: list[str]) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as directory:
+        path = (data / "smiles_chembl22.txt").resolve()
+        result = train(directory, str(path), MOLECULES_MINUTES, "--val-fraction", "0.02", *knobs)
+        return judged(data, "run", directory) | result | {"knobs": knobs}
+
+
+def judged(data: Path, run: str, directory: str | Path) -> dict[str, Any]:
+    """What a run draws."""
     from rdkit import Chem, RDLogger
 
     RDLogger.DisableLog("rdApp.*")
-    path = (data / "smiles_chembl22.txt").resolve()
-    with tempfile.TemporaryDirectory() as directory:
-        result = train(directory, str(path), MOLECULES_MINUTES, "--val-fraction", "0.02", *knobs)
-        begin = time.perf_counter()
-        drawn = charrnn(directory, "sample", "run", "--num-samples", str(DRAWN), "--temperature", "1", "--seed", "0").splitlines()
-        drawing = time.perf_counter() - begin
+    begin = time.perf_counter()
+    lines = charrnn(directory, "sample", run, "--num-samples", str(DRAWN), "--temperature", "1", "--seed", "0", "--json").splitlines()
+    drawing, drawn = time.perf_counter() - begin, [json.loads(line) for line in lines]
 
-    def canonical(lines: list[str]) -> list[str]:
-        found = [Chem.MolFromSmiles(line) for line in lines if line]
-        return [Chem.MolToSmiles(molecule) for molecule in found if molecule is not None]
+    def canonical(text: str) -> str | None:
+        molecule = Chem.MolFromSmiles(text)
+        return None if molecule is None else Chem.MolToSmiles(molecule)
 
-    valid, corpus = canonical(drawn), set(canonical(read(path).splitlines()))
-    unique = set(valid)
-    shares = {"valid": len(valid) / DRAWN, "unique": len(unique) / len(valid), "novel": len(unique - corpus) / len(unique)}
-    return {"text": "molecules", "knobs": knobs, **shares, "drawing": round(drawing, 1), **result}
+    spelled = [(canonical(each["text"]), math.exp(each["log_probability"])) for each in drawn]
+    valid = [(text, chance) for text, chance in spelled if text is not None]
+    corpus, unique = {canonical(text) for text in read(data / "smiles_chembl22.txt").splitlines()}, {text for text, _ in valid}
+    expected = 1 - statistics.fmean(chance for _, chance in valid) * (DRAWN - 1) / 2
+    shares = {"valid": len(valid) / DRAWN, "unique": len(unique) / len(valid), "expected": expected}
+    return {"text": "molecules", **shares, "novel": len(unique - corpus) / len(unique), "drawing": round(drawing, 1)}
 
 
 def train(directory: str, path: str, minutes: int, *words: str) -> dict[str, Any]:
     begin = time.perf_counter()
     charrnn(directory, "train", path, "--records", "--minutes", str(minutes), "--name", "run", *words)
     seconds = time.perf_counter() - begin
-    about = json.loads(charrnn(directory, "info", "run", "--json"))
+    return about(directory, "run") | {"minutes": minutes, "seconds": round(seconds, 1)}
+
+
+def about(directory: str | Path, run: str) -> dict[str, Any]:
+    found = json.loads(charrnn(directory, "info", run, "--json"))
     kept = ("cell", "num_layers", "hidden_size", "dropout", "step", "steps", "epochs", "parameters", "final_val_loss")
-    return {**{name: about[name] for name in kept}, "minutes": minutes, "seconds": round(seconds, 1), "machine": describe()}
+    return {**{name: found[name] for name in kept}, "machine": describe()}
 
 
 def charrnn(directory: str, *words: str) -> str:
