@@ -5,7 +5,7 @@
 
 Names: makemore's split of names.txt (``torch.randperm``, seed 3407, the last 1,000 for the test) and its loss (mean over the characters
 and the end of each name): `charrnn train FILE --records --minutes 5 --val-fraction 0.05 --cell C`, then `charrnn evaluate`.
-Molecules: `charrnn train smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02 --hidden-size 384 --dropout 0` (--dropout: another;
+Molecules: `charrnn train smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02 --hidden-size 384 --dropout 0.3` (--dropout: another;
 --planned: without the last two; --run: a run that was trained so by hand), then `charrnn sample --num-samples 10000 --temperature 1`
 without any filter. Valid is what RDKit (of the `bench` extra) reads; unique are the valid ones that are different molecules (canonical
 SMILES); novel are those of them that do not stand in the file, spelled in whatever way. How many repeats there are in 10,000 is a matter of
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", choices=["names", "molecules"])
     parser.add_argument("--planned", action="store_true", help="molecules with no knob for the network")
-    parser.add_argument("--dropout", default="0", help="of the network for molecules")
+    parser.add_argument("--dropout", default="0.3", help="of the network for molecules")
     parser.add_argument("--run", type=Path, help="molecules of a run that stands")
     args = parser.parse_args()
     print(describe())

@@ -78,8 +78,8 @@ def from_values(values: Mapping[str, Any], network: Network, random: Mapping[str
     state, places = _state(network, values["h"], values["c"]), list[Place]()
     for characters, symbols, h, c, pending in values["beyond"]:
         read, at = len(ids) - min(count(symbols), len(ids)), _state(network, h, c)
-        logits = network.logits(remembered(at, ids[:read], network))
-        places.append(Place(len(held) - count(characters), at, logits, read, _begun(pending)))
+        predicted = network.logits(remembered(at, ids[:read], network))
+        places.append(Place(len(held) - count(characters), at, predicted, read, _begun(pending)))
     if bool(held) != bool(places) or (places and not places[0].characters <= 0 < places[-1].characters == len(held)):
         raise ValueError("what was drawn and not given is not whole")
     random = {**random, "state": numbers, "has_uint32": told["has_uint32"], "uinteger": told["uinteger"]}
