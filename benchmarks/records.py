@@ -5,11 +5,12 @@
 
 Names: makemore's split of names.txt (``torch.randperm``, seed 3407, the last 1,000 for the test) and its loss (mean over the characters
 and the end of each name): `charrnn train FILE --records --minutes 5 --val-fraction 0.05 --cell C`, then `charrnn evaluate`.
-Molecules: `charrnn train smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02 --hidden-size 384 --dropout 0.3`
-(--dropout: another; --planned: without the last two; --run: a run that was trained so by hand), then `charrnn sample --num-samples
-10000 --temperature 1` without any filter. Valid is what RDKit (of the `bench` extra) reads; unique are the valid ones that are different molecules (canonical
-SMILES); novel are those of them that do not stand in the file, spelled in whatever way. How many repeats there are in 10,000 is a matter of
-chance; expected is the share of unique ones that the mean probability of the valid ones leads to. No other knob is set.
+Molecules: `charrnn train smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02 --hidden-size 384 --dropout 0.3` (--dropout:
+another; --planned: without the last two; --run: a run that was trained so by hand), then `charrnn sample --num-samples 10000
+--temperature 1` without any filter. Valid is what RDKit (of the `bench` extra) reads; unique are the valid ones that are different
+molecules (canonical SMILES); novel are those of them that do not stand in the file, spelled in whatever way. How many repeats there are
+in 10,000 is a matter of chance; expected is the share of unique ones that the mean probability of the valid ones leads to. No other knob
+is set.
 
 Each run is appended to results/records.jsonl, from which the command goes on: what stands there is not run again.
 """
