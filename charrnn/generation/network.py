@@ -196,11 +196,9 @@ class Network:
         """What is predicted after something was read: (V,) or (B, V)."""
         logits: Array = np.dot(state.h, self.head)
         logits += self.head_bias
-        if not self.copy_window:
-            return logits
-        logits, believed = logits[..., : self.vocab_size], logits[..., self.vocab_size :]  # (..., V), (..., K)
-        _raise(logits, state.memories, believed)
-        return logits
+        if self.copy_window:
+            _raise(logits, self.vocab_size, state.memories)
+        return logits[..., : self.vocab_size]
 
     def _lay_out(self, number: int, embedding: Array, weights: Mapping[str, NDArray[Any]]) -> Layer:
         w_ih, w_hh, b_ih, b_hh = (weights[f"layers.{number}.rnn.{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
@@ -221,15 +219,14 @@ class Network:
         return Layer(*weights_, places[number], below, tuple(places[:G]), (..., slice(0, (G - 1) * H)))
 
 
-def _raise(logits: Array, memories: Sequence[Memory], by: Array) -> None:
-    """Add ``by`` (..., K) to the logits of the symbols recalled, in place; to one that stands there twice, both."""
+def _raise(logits: Array, vocab_size: int, memories: Sequence[Memory]) -> None:
+    """To the logits (..., V) of the symbols recalled add, in place, the beliefs (..., K) behind them; to one recalled twice, both."""
     if logits.ndim == 1:
-        for symbol, each in zip(memories[0].followers, by, strict=True):
+        for symbol, each in zip(memories[0].followers, logits[vocab_size:], strict=True):
             if symbol >= 0:
                 logits[symbol] += each
         return
-    B, V = logits.shape
     symbols = np.array([memory.followers for memory in memories])  # (B, K)
     there = symbols >= 0
-    places = (symbols + np.arange(B)[:, None] * V)[there]
-    logits += np.bincount(places, by[there], B * V).reshape(B, V).astype(np.float32)
+    places = symbols + np.arange(len(logits))[:, None] * logits.shape[1]
+    np.add.at(logits.reshape(-1), places[there], logits[:, vocab_size:][there])  # in one dimension, which NumPy is fast at
