@@ -25,6 +25,7 @@ LOOKALIKES = {
 LOOKALIKES |= {"'": "\u2019", '"': "\u201d", "-": "\u2013", " ": "\u00a0", "\n": "\r"}
 
 CHANGED = ("type that, or use --unknown replace", "; --unknown skip leaves it out")  # what may be done with an unknown character
+MOST_BYTES = 4  # of a character in UTF-8
 LONGEST_SEQUENCE = 4  # characters that compose to one: a base and three marks, or the parts of a Hangul syllable
 
 

@@ -10,8 +10,7 @@ from charrnn.generation.decode import REACH
 from charrnn.generation.network import Network, State
 from charrnn.generation.state import packed, unpacked
 from charrnn.recall import Memory
-
-MOST_BYTES = 4  # of a character in UTF-8
+from charrnn.vocab import MOST_BYTES
 
 
 class Place(NamedTuple):
@@ -19,7 +18,6 @@ class Place(NamedTuple):
 
     characters: int  # that had been drawn
     state: State  # without memories, as everywhere here: they are made anew of the ids
-    logits: Any
     read: int  # ids in the history
     pending: bytes  # the beginning of a character
 
@@ -28,7 +26,6 @@ class Moment(NamedTuple):
     """All that a session is, but for its texts and its history, which only grow or are cut."""
 
     state: State
-    logits: Any
     read: int  # ids in the history
     held: str  # drawn and read, and not given yet
     beyond: tuple[int, ...]  # the last of the ids, from the first of ``places`` on; none where nothing is held
@@ -42,16 +39,15 @@ class Moment(NamedTuple):
 def to_values(moment: Moment, ids: Sequence[int], network: Network) -> dict[str, Any]:
     """A moment, and the ids that were read, as values of JSON."""
     random = {name: str(value) for name, value in moment.random["state"].items()}  # too large for JSON elsewhere
-    places = moment.places if moment.held else ()
     return {
         "h": packed(moment.state.h), "c": packed(moment.state.c), "ids": packed(np.array(ids[-reach(network) :], np.int32)),
         "random": moment.random | {"state": random}, "pending": base64.b64encode(moment.pending).decode(), "held": moment.held,
         "ended": moment.ended, "beyond": [
             [
-                places[-1].characters - place.characters, moment.read - place.read, packed(place.state.h), packed(place.state.c),
+                moment.places[-1].characters - place.characters, moment.read - place.read, packed(place.state.h), packed(place.state.c),
                 base64.b64encode(place.pending).decode(),
             ]
-            for place in places
+            for place in moment.places
         ],
     }  # fmt: skip
 
@@ -75,17 +71,15 @@ def from_values(values: Mapping[str, Any], network: Network, random: Mapping[str
     if not isinstance(held, str) or not isinstance(ended, bool):
         raise TypeError("held is no text, or ended is not true or false")
     held.encode()  # refuses half a character
-    state, places = _state(network, values["h"], values["c"]), list[Place]()
-    for characters, symbols, h, c, pending in values["beyond"]:
-        read, at = len(ids) - min(count(symbols), len(ids)), _state(network, h, c)
-        predicted = network.logits(remembered(at, ids[:read], network))
-        places.append(Place(len(held) - count(characters), at, predicted, read, _begun(pending)))
+    places = [
+        Place(len(held) - count(characters), _state(network, h, c), len(ids) - min(count(symbols), len(ids)), _begun(pending))
+        for characters, symbols, h, c, pending in values["beyond"]
+    ]
     if bool(held) != bool(places) or (places and not places[0].characters <= 0 < places[-1].characters == len(held)):
         raise ValueError("what was drawn and not given is not whole")
     random = {**random, "state": numbers, "has_uint32": told["has_uint32"], "uinteger": told["uinteger"]}
-    logits = network.logits(remembered(state, ids, network)) if ids else None
-    beyond = tuple(ids[places[0].read :]) if places else ()
-    return Moment(state, logits, len(ids), held, beyond, tuple(places), random, _begun(values["pending"]), 0, ended), ids
+    beyond, state = tuple(ids[places[0].read :]) if places else (), _state(network, values["h"], values["c"])
+    return Moment(state, len(ids), held, beyond, tuple(places), random, _begun(values["pending"]), 0, ended), ids
 
 
 def bare(state: State) -> State:

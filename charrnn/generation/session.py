@@ -3,7 +3,7 @@
 import math
 import zlib
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -211,7 +211,7 @@ class Session:
 
     def _note(self) -> None:
         writer = self._writer
-        self._places.append(Place(self._drawn, bare(writer.state), writer.logits, writer.history.length, self._decoder.pending))
+        self._places.append(Place(self._drawn, bare(writer.state), writer.history.length, self._decoder.pending))
 
     def _break_off(self) -> None:
         """End the stream that is being written, if there is one."""
@@ -227,16 +227,18 @@ class Session:
 
     def _back_to_given(self) -> None:
         """Forget what was drawn beyond it."""
-        place, writer = self._at_given(), self._writer
-        writer.history.back_to(place.read)
-        writer.state, writer.logits = self._remembered(place.state), place.logits
+        place = self._at_given()
+        self._stand_at(place.state, place.read)
         self._held, self._drawn, self.ended = "", self._given, False
         self._decoder.pending = place.pending
         self._places.clear()
 
-    def _remembered(self, state: State) -> State:
-        history, network = self._writer.history, self._writer.network
-        return remembered(state, history.since(max(0, history.length - reach(network))), network)
+    def _stand_at(self, state: State, read: int, beyond: Sequence[int] = ()) -> None:
+        """Bring the network back to where it was when so many ids had been read, of which these were the last."""
+        writer, network = self._writer, self._writer.network
+        writer.history.back_to(read, beyond)
+        writer.state = remembered(state, writer.history.since(max(0, read - reach(network))), network)
+        writer.logits = network.logits(writer.state) if read else None
 
     def _go_on(self) -> None:
         self._break_off()
@@ -249,21 +251,17 @@ class Session:
         random, pieces = dict(writer.rng.bit_generator.state), len(self._texts)
         if self._stream is not None and self._drawn > self._given:  # what is drawn ahead while it is written is not a part of it
             place = self._at_given()
-            return Moment(place.state, place.logits, place.read, "", (), (), random, place.pending, pieces, False)
+            return Moment(place.state, place.read, "", (), (), random, place.pending, pieces, False)
         beyond = writer.history.since(self._places[0].read) if self._held else ()
         places, pending = tuple(self._places) if self._held else (), self._decoder.pending
-        return Moment(
-            bare(writer.state), writer.logits, writer.history.length, self._held, beyond, places, random, pending, pieces, self.ended
-        )
+        return Moment(bare(writer.state), writer.history.length, self._held, beyond, places, random, pending, pieces, self.ended)
 
     def _set(self, moment: Moment) -> None:
-        writer = self._writer
-        writer.history.back_to(moment.read, moment.beyond)
-        writer.state, writer.logits = self._remembered(moment.state), moment.logits
+        self._stand_at(moment.state, moment.read, moment.beyond)
         self._places = deque(moment.places)
         self._drawn = moment.places[-1].characters if moment.places else 0
         self._given = self._drawn - len(moment.held)
-        writer.rng.bit_generator.state = moment.random
+        self._writer.rng.bit_generator.state = moment.random
         self._decoder.pending = moment.pending
         self._held, self.ended = moment.held, moment.ended
         del self._texts[moment.pieces :]

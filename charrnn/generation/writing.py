@@ -20,10 +20,9 @@ from charrnn.generation.rules import Rules
 from charrnn.generation.sampling import Sampler, draw, probabilities
 from charrnn.generation.settings import settings_of
 from charrnn.suffixes import Suffixes
-from charrnn.vocab import Vocabulary
+from charrnn.vocab import MOST_BYTES, Vocabulary
 
 LISTENED = 256  # symbols drawn to see how frequent each is
-MOST_BYTES = 4  # of a character in UTF-8
 TINY = 1e-30  # a share of the largest probability that is as good as none
 
 Told = Callable[[Symbol], object]
@@ -124,17 +123,16 @@ class Writing:
             ConfigError, VocabularyError, CheckpointError: a setting is not possible.
         """
         (rules, rest), ids = Rules.split(sampling), self.vocabulary.encode(prompt).tolist()
-        sampler = Sampler(**settings_of(self.vocabulary, rest))
+        sampler, most = Sampler(**settings_of(self.vocabulary, rest)), longest * (MOST_BYTES if self.vocabulary.unit == "byte" else 1)
         if not rules:
-            drawn = draw_records(self.network, self.vocabulary, ids, sampler, seed, self._symbols(longest) + 1)
-            return (record._replace(whole=record.whole and len(record.text) <= longest) for record in drawn)
+            return _whole(draw_records(self.network, self.vocabulary, ids, sampler, seed, most + 1), longest)
         form, guard, begun = self._form(rules, longest, (), sampler), self._guard(rules), [self.prime, *ids]
 
         def guided(number: int) -> Guided:
             return self._guided(rules, guard, begun, sampler, np.random.default_rng([seed, number]), form, len(ids), scored=True)
 
         guided(0)  # refuses what is not possible
-        return (self._record(guided(number), ids, number, longest) for number in count())
+        return _whole((self._record(guided(number), ids, number, most) for number in count()), longest)
 
     def _form(self, rules: Rules, length: int, stops: Sequence[str], sampler: Sampler) -> Form | None:
         """The constraint, compiled, or the length alone; a text that ends before one of some strings holds none of them."""
@@ -179,23 +177,18 @@ class Writing:
                 )
         return guard
 
-    def _record(self, guided: Guided, prompt: Sequence[int], number: int, longest: int) -> Record:
+    def _record(self, guided: Guided, prompt: Sequence[int], number: int, most: int) -> Record:
         ids, score, stuck = list(prompt), 0.0, False
         try:
             for symbol in self._counted(guided):
                 ids.append(symbol.idx)
                 score += symbol.log_probability
-                if symbol.idx == self.vocabulary.end or len(ids) > self._symbols(longest):
+                if symbol.idx == self.vocabulary.end or len(ids) > most:
                     break
         except NothingLeftError:
             stuck = True
         whole = ids[-1:] == [self.vocabulary.end]
-        text = self.vocabulary.decode(ids[:-1] if whole else ids)
-        return Record(text, number, score, whole and len(text) <= longest, stuck)
-
-    def _symbols(self, characters: int) -> int:
-        """The most that so many characters have."""
-        return characters if self.vocabulary.unit == "char" else MOST_BYTES * characters
+        return Record(self.vocabulary.decode(ids[:-1] if whole else ids), number, score, whole, stuck)
 
     def _counted(self, guided: Guided, each: Told = lambda _: None) -> Iterator[Symbol]:
         try:
@@ -204,3 +197,8 @@ class Writing:
                 yield symbol
         finally:
             self.taken_back += guided.taken_back
+
+
+def _whole(records: Iterator[Record], longest: int) -> Iterator[Record]:
+    """Records, of which those of more characters count as not ended: of bytes, as many as may be that long were drawn."""
+    return (record if len(record.text) <= longest else record._replace(whole=False) for record in records)
