@@ -2,7 +2,7 @@
 
 import codecs
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,7 +24,6 @@ LOOKALIKES = {
 }  # fmt: skip
 LOOKALIKES |= {"'": "\u2019", '"': "\u201d", "-": "\u2013", " ": "\u00a0", "\n": "\r"}
 
-CHANGED = ("type that, or use --unknown replace", "; --unknown skip leaves it out")  # what may be done with an unknown character
 MOST_BYTES = 4  # of a character in UTF-8
 LONGEST_SEQUENCE = 4  # characters that compose to one: a base and three marks, or the parts of a Hangul syllable
 
@@ -33,6 +32,14 @@ def describe(char: str) -> str:
     """A character as an error names it: ``'\u00e9' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)``."""
     name = unicodedata.name(char, "")
     return f"{char!r} (U+{ord(char):04X}{', ' + name if name else ''})"
+
+
+def composed(text: str, place: int) -> Iterator[tuple[str, str]]:
+    """The characters that several from ``place`` on compose to, and those several; the most first."""
+    for end in range(min(place + LONGEST_SEQUENCE, len(text)), place + 1, -1):
+        whole = unicodedata.normalize("NFC", text[place:end])
+        if len(whole) == 1:
+            yield whole, text[place:end]
 
 
 def smallest_dtype(vocab_size: int) -> type[np.unsignedinteger[Any]]:
@@ -102,7 +109,7 @@ class Vocabulary:
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         ids = self._lookup[np.minimum(points, len(self._lookup) - 1)]
         if ids.size and ids.min() < 0:
-            raise self._unknown(text, int(np.argmax(ids < 0)), "type that", "")
+            raise self._unknown(text, int(np.argmax(ids < 0)))
         return ids.astype(smallest_dtype(len(self)))
 
     def decode(self, ids: Ids | Sequence[int]) -> str:
@@ -131,7 +138,7 @@ class Vocabulary:
         if self.unit == "byte" or set(text) <= self._known:
             return text, []
         if unknown == "error":
-            raise self._unknown(text, next(place for place, char in enumerate(text) if char not in self._known), *CHANGED, before)
+            raise self._unknown(text, next(place for place, char in enumerate(text) if char not in self._known), before, choices=True)
         return self._skip(text) if unknown == "skip" else self._replace(text, before)
 
     @cached_property
@@ -152,7 +159,7 @@ class Vocabulary:
             if not near:
                 near, old = self.nearest(text, place), text[place]
             if not near and not (place and unicodedata.combining(text[place])):
-                raise self._unknown(text, place, *CHANGED, before)
+                raise self._unknown(text, place, before, choices=True)
             if near != old:
                 changes[f"{f'put {near!r} for' if near else 'left out'} {old!r}: the model has not seen {describe(old[-1])}"] = None
             out, place = [*out, near], place + len(old)
@@ -160,11 +167,7 @@ class Vocabulary:
 
     def _composed(self, text: str, place: int) -> tuple[str, str] | None:
         """The known character that a few from ``place`` on compose to, and those few."""
-        for end in range(min(place + LONGEST_SEQUENCE, len(text)), place + 1, -1):
-            whole = unicodedata.normalize("NFC", text[place:end])
-            if len(whole) == 1 and whole in self._known:
-                return whole, text[place:end]
-        return None
+        return next((found for found in composed(text, place) if found[0] in self._known), None)
 
     def nearest(self, text: str, place: int) -> str:
         """The known spelling nearest to the unknown character at ``place``, or ``""``.
@@ -184,11 +187,14 @@ class Vocabulary:
         )  # fmt: skip
         return next((candidate for candidate in candidates if candidate and set(candidate) <= self._known), "")
 
-    def _unknown(self, text: str, place: int, if_near: str, always: str, before: int = 0) -> VocabularyError:
+    def _unknown(self, text: str, place: int, before: int = 0, *, choices: bool = False) -> VocabularyError:
+        """The error, with what --unknown might do about it where there is that choice."""
         near = self.nearest(text, place)
         of = f"of the {len(self) - self.records} that the model knows"
-        hint = f"the nearest {of} is {near!r}: {if_near}" if near else f"none {of} is near"
-        return VocabularyError(f"unknown character {describe(text[place])} at position {before + place + 1} of the text; {hint}{always}")
+        hint = f"the nearest {of} is {near!r}: type that" if near else f"none {of} is near"
+        hint += ", or use --unknown replace" if near and choices else ""
+        hint += "; --unknown skip leaves it out" if choices else ""
+        return VocabularyError(f"unknown character {describe(text[place])} at position {before + place + 1} of the text; {hint}")
 
 
 class Decoder:

@@ -3,14 +3,13 @@
 import math
 import numbers
 import secrets
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from charrnn.config import knobs, whole_number
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
-from charrnn.vocab import LONGEST_SEQUENCE, Vocabulary, describe
+from charrnn.vocab import Vocabulary, composed, describe
 
 NAMES = (*knobs(Sampler), "bias", "ban", "processors")
 
@@ -65,17 +64,14 @@ def not_banned(vocabulary: Vocabulary, ban: str) -> list[str]:
 
 def _known(vocabulary: Vocabulary, chars: str) -> tuple[str, str]:
     """Of some characters those that are symbols, and the others; a letter and its marks are one where not all of them are symbols."""
-    known, unknown, place = "", "", 0
-    while place < len(chars) and vocabulary.unit == "char":
-        char, size = chars[place], 1
-        for end in range(min(place + LONGEST_SEQUENCE, len(chars)), place + 1, -1):
-            whole = unicodedata.normalize("NFC", chars[place:end])
-            if len(whole) == 1 and not set(chars[place:end]) <= set(vocabulary.symbols):
-                char, size = whole, end - place
-                break
-        known, unknown = (known + char, unknown) if char in vocabulary.symbols else (known, unknown + char)
-        place += size
-    return (known, unknown) if vocabulary.unit == "char" else (chars, "")
+    if vocabulary.unit == "byte":
+        return chars, ""
+    symbols, meant, place = frozenset(vocabulary.symbols), list[str](), 0
+    while place < len(chars):
+        char, typed = next((found for found in composed(chars, place) if not symbols.issuperset(found[1])), (chars[place], chars[place]))
+        meant.append(char)
+        place += len(typed)
+    return "".join(char for char in meant if char in symbols), "".join(char for char in meant if char not in symbols)
 
 
 def _one_symbol_each(vocabulary: Vocabulary, chars: str, name: str) -> list[int]:
