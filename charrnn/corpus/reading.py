@@ -19,7 +19,7 @@ from typing import Literal
 
 from charrnn.config import DataConfig
 from charrnn.corpus.encoding import bad_byte, check_encoding, guess_encoding
-from charrnn.corpus.records import as_typed, between, without_line_end
+from charrnn.corpus.records import ended
 from charrnn.errors import CorpusError
 from charrnn.vocab import Vocabulary
 
@@ -168,16 +168,8 @@ def _ended(blocks: Iterable[str | bytes], separator: str) -> Iterator[str | byte
         whole = block if held is None else held + block  # type: ignore[operator]
         yield whole[:-TAIL]
         held = whole[-TAIL:]
-    text = held.decode("latin-1") if isinstance(held, bytes) else held or ""
-    mark = as_typed(separator.encode().decode("latin-1") if isinstance(held, bytes) else separator)
-    last = re.split(between(mark), text)[-1]
-    rest = without_line_end(last, mark)
-    ways = (
-        [rest] if not rest else [rest + mark, *(last + mark[size:] for size in range(len(mark) - 1, 0, -1) if last.endswith(mark[:size]))]
-    )
-    ended = next((way for way in ways if re.split(between(mark), way)[-1] == ""), rest + mark)  # what was begun of it may have to be ended
-    text = text[: len(text) - len(last)] + ended
-    yield text.encode("latin-1") if isinstance(held, bytes) else text
+    if held:
+        yield ended(held, separator)
 
 
 def _text(blocks: Iterable[bytes], path: str, config: DataConfig, notices: list[str], kinds: Counter[str]) -> Iterator[str]:

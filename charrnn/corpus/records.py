@@ -87,31 +87,47 @@ def encode_known(
         VocabularyError: a character is unknown.
         CorpusError: nothing is left of the text.
     """
-    changed, pieces = list[str](), list[Array]()
+    changed, said, pieces = list[str](), list[str](), list[Array]()
     behind = np.array([vocabulary.end] if vocabulary.records else [], smallest_dtype(len(vocabulary)))
     for start, item in _items(text, separator):
-        known = item if isinstance(item, bytes) else vocabulary.repair(item, unknown, start)[0]
-        changed += [] if known == item else [str(item)]
+        known, changes = (item, []) if isinstance(item, bytes) else vocabulary.repair(item, unknown, start)
+        if changes:
+            changed.append(str(item))
+            said = changes
         if known:
             pieces += [vocabulary.encode(known), behind]
     if not pieces:
         raise CorpusError(f"nothing is left of {source}: it is empty, or the model has seen none of its characters; give another one")
-    return np.concatenate(pieces), vocabulary.repair("".join(changed), unknown)[1]
+    return np.concatenate(pieces), said if len(changed) < 2 else vocabulary.repair("".join(changed), unknown)[1]  # counted together
 
 
-def between(separator: str) -> str:
+def ended(text: str | bytes, separator: str) -> str | bytes:
+    """The end of a file with a separator behind its last record, in the place of the file's own line end."""
+    if isinstance(text, bytes):  # each as the character of its number
+        return str(ended(text.decode("latin-1"), separator.encode().decode("latin-1"))).encode("latin-1")
+    mark = _as_typed(separator)
+    last = re.split(_between(mark), text)[-1]
+    before, rest = text[: len(text) - len(last)], _without_line_end(last, mark)
+    if not rest:
+        return before
+    begun = (last + mark[size:] for size in range(len(mark) - 1, 0, -1) if last.endswith(mark[:size]))  # of a separator, at the end
+    ways = (way for way in (rest + mark, *begun) if re.split(_between(mark), way)[-1] == "")
+    return before + next(ways, rest + mark)
+
+
+def _between(separator: str) -> str:
     """The regular expression of what stands between two records: the separator, a line end in it as either system writes it."""
-    return re.escape(as_typed(separator)).replace("\\\n", "\r?\n")
+    return re.escape(_as_typed(separator)).replace("\\\n", "\r?\n")
 
 
-def as_typed(separator: str) -> str:
+def _as_typed(separator: str) -> str:
     """A separator with its line ends made LF."""
     return separator.replace("\r\n", "\n")
 
 
-def without_line_end(text: str, separator: str) -> str:
+def _without_line_end(text: str, separator: str) -> str:
     """What stands behind the last separator of a file, without the line end of the file itself."""
-    return text if as_typed(separator) == "\n" else text.removesuffix("\n").removesuffix("\r")
+    return text if _as_typed(separator) == "\n" else text.removesuffix("\n").removesuffix("\r")
 
 
 def _items(text: str | bytes, separator: str | None) -> Iterator[tuple[int, str | bytes]]:
@@ -124,10 +140,10 @@ def _items(text: str | bytes, separator: str | None) -> Iterator[tuple[int, str 
             yield start, str(item).encode("latin-1")
         return
     start = 0
-    for found in re.finditer(between(separator), text):
+    for found in re.finditer(_between(separator), text):
         yield start, text[start : found.start()]
         start = found.end()
-    yield start, without_line_end(text[start:], separator)
+    yield start, _without_line_end(text[start:], separator)
 
 
 def looks_like_list(vocabulary: Vocabulary, ids: Ids) -> bool:
@@ -161,7 +177,7 @@ def quantiles(lengths: Iterable[int]) -> list[int]:
 
 def _bounds(vocabulary: Vocabulary, ids: Ids, separator: str) -> tuple[Array, Array, int]:
     """Where the records begin and end, and how many empty ones there are."""
-    separator = as_typed(separator)
+    separator = _as_typed(separator)
     cr, newline = (vocabulary.symbols.find(char) if vocabulary.symbols else ord(char) for char in "\r\n")
     there = vocabulary.unit == "byte" or set(separator) <= set(vocabulary.symbols)
     ends, starts = _occurrences(ids, vocabulary.encode(separator), cr, newline) if there else (np.empty(0, np.int64),) * 2
