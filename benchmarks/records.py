@@ -50,9 +50,8 @@ def main() -> None:
             keep(names(args.data, cell))
     knobs = [] if args.planned else ["--hidden-size", "384", "--dropout", args.dropout]
     if args.run is not None:
-        keep(
-            judged(args.data, str(args.run.resolve()), args.run.parent) | about(args.run.parent, str(args.run.resolve())) | {"knobs": None}
-        )
+        run, here = str(args.run.resolve()), args.run.parent
+        keep(judged(args.data, run, here) | about(here, run) | {"knobs": None})
     elif args.only != "names" and LEDGER.find(text="molecules", knobs=knobs) is None:
         keep(molecules(args.data, knobs))
     for result in LEDGER.results():
@@ -125,7 +124,7 @@ def about(directory: str | Path, run: str) -> dict[str, Any]:
     return {**{name: found[name] for name in kept}, "machine": describe()}
 
 
-def charrnn(directory: str, *words: str) -> str:
+def charrnn(directory: str | Path, *words: str) -> str:
     command = [sys.executable, "-m", "charrnn", *words]
     return subprocess.run(command, cwd=directory, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8").stdout
 
