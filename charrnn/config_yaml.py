@@ -24,10 +24,14 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
     """
     import yaml
 
+    class Plain(yaml.BaseLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.peek_event().anchor is not None:  # type: ignore[no-untyped-call]  # an alias has one, too
+                raise ConfigError(f"an alias or anchor stands in {source}; write the value out")
+            return super().compose_node(parent, index)
+
     try:
-        node = yaml.compose(text, Loader=yaml.BaseLoader)
-        if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text)):
-            raise ConfigError(f"an alias or anchor stands in {source}; write the value out")
+        node = yaml.compose(text, Loader=Plain)
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{source} is not YAML: {' '.join(str(error).split())}; mend it there") from None
     if node is None:
