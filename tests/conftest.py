@@ -16,6 +16,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14  # 924 characters
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs bf16, marked so, on a processor that has none."""
+    if item.get_closest_marker("bf16"):
+        from charrnn.training.device import bf16_works
+
+        if not bf16_works("cpu"):
+            pytest.skip("PyTorch trains no layer in bf16 on this processor")
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""

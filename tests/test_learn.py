@@ -136,7 +136,7 @@ def test_an_exception_of_the_callback_passes_and_what_was_set_in_pytorch_comes_b
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (1, False)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
 def test_training_leaves_the_global_generator_and_the_threads_as_they_were(precision: str, corpus: Path) -> None:
     generator = torch.get_rng_state()
     charrnn.train(corpus, **KNOBS | {"precision": precision, "dropout": 0.3, "threads": 2})

@@ -66,6 +66,7 @@ def command(job: dict[str, Any], listening: int) -> None:
 
     train.wishes = told  # type: ignore[assignment]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
     os.chdir(job["cwd"])
     said = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(said, 1)

@@ -39,7 +39,7 @@ def pick_precision(name: str, device: str) -> str:
     if name == "fp32":
         return name
     fast = (device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)) or (device == "cpu" and _has_avx512_bf16())
-    if (fast or name == "bf16") and _bf16_works(device):
+    if (fast or name == "bf16") and bf16_works(device):
         return "bf16"
     if name == "bf16":
         raise ConfigError(f"precision: 'bf16' cannot be had on this {device}; give fp32 or auto")
@@ -53,8 +53,8 @@ def _has_avx512_bf16() -> bool:
         return False
 
 
-def _bf16_works(device: str) -> bool:
-    """Some builds fail only when the kernel is made, so one step of a small layer is tried."""
+def bf16_works(device: str) -> bool:
+    """Whether bf16 can be had at all, fast or not; some builds fail only when the kernel is made, so one step of a small layer is tried."""
     with torch.random.fork_rng(devices=[]):
         layer = nn.LSTM(4, 4).to(device)
     try:

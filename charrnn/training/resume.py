@@ -17,7 +17,7 @@ from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeErr
 from charrnn.files import not_written
 from charrnn.known import write_known
 from charrnn.runs import Run, all_runs
-from charrnn.training.device import available_threads, pick_device
+from charrnn.training.device import available_threads, bf16_works, pick_device
 from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
 from charrnn.training.snapshot import check_room, restore
 from charrnn.training.trainer import Trainer
@@ -66,8 +66,10 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
         write_known(run.known, corpus.records())
         tell(f"{run.known} was missing; it was written anew")
     _same_knobs(run, stored, given, corpus)
+    device = pick_device(config.train.device)
     config = config.replace(
-        device=pick_device(config.train.device),
+        device=device,
+        precision="bf16" if stored.train.precision == "bf16" and bf16_works(device) else "fp32",
         threads=available_threads() if config.train.threads == "auto" else config.train.threads,
     )
     config = resolve_intervals(_with_end(run, stored, config, given.get("steps"), checkpoint, tell))
@@ -190,6 +192,7 @@ def _tell_differences(stored: RunConfig, config: RunConfig, checkpoint: Checkpoi
     for what, then, now in (
         ("PyTorch", checkpoint.trainer["torch"], str(torch.__version__)),
         ("device", old.device, new.device),
+        ("precision", old.precision, new.precision),
         ("threads", old.threads, new.threads),
     ):
         if then != now:

@@ -48,7 +48,7 @@ def drawn(rng: random.Random) -> dict[str, Any]:
         "copy_window": rng.choice([None, 50, 8192]),
         "separator": rng.choice([None, " "]),
         "clip_norm": rng.choice([None, 0.5]),
-        "precision": rng.choice(["fp32", "bf16"]),
+        "precision": rng.choice(["fp32", "auto"]),
         "eval_every": rng.choice([None, 1, 3, 5]),
         "save_every": rng.choice([None, 1, 2, 5]),
         "patience": rng.choice([None, 2]),

@@ -53,7 +53,8 @@ def test_fp32_is_fp32_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("avx512_bf16", "amx", "expected"), [(True, False, "bf16"), (False, True, "bf16"), (True, True, "bf16"), (False, False, "fp32")]
+    ("avx512_bf16", "amx", "expected"),
+    [*(pytest.param(*has, "bf16", marks=pytest.mark.bf16) for has in ((True, False), (False, True), (True, True))), (False, False, "fp32")],
 )
 def test_auto_is_bf16_on_a_processor_that_has_it(avx512_bf16: bool, amx: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     processor(monkeypatch, avx512_bf16=avx512_bf16, amx=amx)
@@ -77,6 +78,7 @@ def test_auto_is_fp32_where_bf16_fails_when_tried_and_asking_for_it_is_refused(m
     assert str(error.value) == "precision: 'bf16' cannot be had on this cpu; give fp32 or auto"
 
 
+@pytest.mark.bf16
 def test_trying_bf16_leaves_the_global_generator_as_it_was() -> None:
     before = torch.get_rng_state()
     pick_precision("bf16", "cpu")

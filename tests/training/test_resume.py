@@ -313,6 +313,16 @@ def test_another_number_of_threads_is_said(half: Path) -> None:
     assert said[0] == "the run was trained with threads 2, and goes on with 1: well, but not to the bit"
 
 
+def test_a_run_in_bf16_goes_on_in_fp32_where_there_is_no_bf16(half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(half, "config", lambda config: config | {"precision": "bf16"}, "trainer")  # as another machine left it
+    monkeypatch.setattr("charrnn.training.resume.bf16_works", lambda device: False)
+    said: list[str] = []
+    trainer = launch({"name": "run"}, resume=True, tell=said.append)
+    assert said[0] == "the run was trained with precision bf16, and goes on with fp32: well, but not to the bit"
+    assert trainer.config.train.precision == "fp32"
+    assert list(trainer.run())[-1].step == N
+
+
 def test_metrics_hold_only_functions_of_the_run(half: Path, here: Path) -> None:
     finish({"name": "run"})
     lines = [json.loads(line) for line in (here / "checkpoints/run/metrics.jsonl").read_text().splitlines()]

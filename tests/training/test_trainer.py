@@ -88,7 +88,7 @@ def steps_kept() -> list[str]:
 
 
 @cells
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
 def test_two_fresh_runs_are_the_same_bytes(cell: str, precision: str) -> None:
     knobs = {"cell": cell, "precision": precision, "dropout": 0.3, "eval_every": 2, "save_every": 3, "keep": 9}
     trained(**knobs)
@@ -118,6 +118,7 @@ def test_a_step_reports_what_it_did() -> None:
 
 
 @cells
+@pytest.mark.bf16
 def test_bf16_stays_close_to_fp32(cell: str) -> None:
     losses = {precision: trained(cell=cell, precision=precision)[1][:6] for precision in ("fp32", "bf16")}
     for one, other in zip(losses["fp32"], losses["bf16"], strict=True):
@@ -278,8 +279,9 @@ def test_train_loss_is_the_mean_of_the_losses_since_the_line_before() -> None:
     assert [line["train_loss"] for line in metrics()[:-1]] == pytest.approx(means, rel=1e-12)
 
 
-def test_the_last_line_is_the_loss_of_the_whole_validation_text_by_the_best_checkpoint() -> None:
-    trainer, reports = trained(WORSENING, eval_every=2, precision="bf16")
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
+def test_the_last_line_is_the_loss_of_the_whole_validation_text_by_the_best_checkpoint(precision: str) -> None:
+    trainer, reports = trained(WORSENING, eval_every=2, precision=precision)
     best = Path("checkpoints/run/step-00000002")
     expected = evaluate(load_model(checkpoints.read(best), "cpu"), trainer.corpus.val, trainer.corpus.prime)
     learned = evaluate(load_model(checkpoints.read(best), "cpu"), trainer.corpus.train, trainer.corpus.prime).nats_per_character
@@ -572,7 +574,7 @@ def test_a_run_that_grows_beyond_all_numbers_ends_as_diverged_and_its_checkpoint
 
 
 @cells
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
 def test_a_corpus_of_one_symbol_is_certain_and_no_number_is_lost(cell: str, precision: str) -> None:
     trainer, reports = trained("a" * 200, cell=cell, eval_every=2, report_every=1, dropout=0.3, precision=precision)
     assert [(report.loss, report.grad_norm) for report in reports] == [(0, 0)] * 7
