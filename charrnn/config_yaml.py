@@ -13,21 +13,26 @@ from charrnn.files import read_regular
 LONGEST = 16 << 20  # bytes of a run's config.yaml, which names every file of its corpus
 
 
-def read_yaml(text: str, source: str) -> dict[str, Any]:
+def read_yaml(text: str, source: str, most: int | None = None) -> dict[str, Any]:
     """The knobs that a YAML file sets.
 
     Every scalar is taken as the text that stands there and read as a flag would be, so that ``1e-3`` is a number, ``no``
     is no surprise and ``12:30`` is refused.
 
     Raises:
-        ConfigError: not a flat mapping, a name twice, an alias, an unknown name, or a value that is not possible.
+        ConfigError: not a flat mapping, a name twice, an alias, an unknown name, an impossible value, or more than ``most`` of them.
     """
     import yaml
 
     class Plain(yaml.BaseLoader):
+        found = 0
+
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.peek_event().anchor is not None:  # type: ignore[no-untyped-call]  # an alias has one, too
                 raise ConfigError(f"an alias or anchor stands in {source}; write the value out")
+            self.found += 1
+            if most is not None and self.found > most:
+                raise ConfigError(f"{source} has more than {most:,} names and values; give fewer")
             return super().compose_node(parent, index)
 
     try:
@@ -49,10 +54,15 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
     return values
 
 
-def read_yaml_beside(path: Path, most: int = LONGEST) -> dict[str, Any]:
-    """The knobs in a run's config.yaml; empty where there is none that can be read, or a longer one (YAML is read slowly)."""
+def read_yaml_beside(path: Path, longest: int = LONGEST, most: int | None = None) -> dict[str, Any]:
+    """The knobs in a run's config.yaml; empty where there is none that can be read, or a longer one (YAML is read slowly).
+
+    Args:
+        longest: in bytes.
+        most: names and values.
+    """
     try:
-        return read_yaml(read_regular(path, most).decode("utf-8"), str(path))
+        return read_yaml(read_regular(path, longest).decode("utf-8"), str(path), most)
     except (OSError, ValueError):
         return {}
 

@@ -23,7 +23,7 @@ WIDE = 0.25  # nats between them that show one that learned its text by heart
 FEW_PASSES = 3.0  # over the training text
 SURE = 1e-3  # nats; a text that counting foretells as well as this is no measure
 MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.6
-MOST_CONFIG = 32 << 10  # bytes of a run's config.yaml that are read for a verdict
+LONGEST_CONFIG, MOST_CONFIG = 32 << 10, 4_000  # bytes, and names and values, of a run's config.yaml that are read for a verdict
 SETTLED = {"minutes", "steps", "patience", "keep", "threads", "device", "precision", "name", "runs_dir"}
 
 
@@ -130,7 +130,7 @@ def _flag(knob: str, value: Any) -> str:
 def _written(run: Run) -> dict[str, Any]:
     """The run's configuration, as it was written beside it; the defaults where that is gone."""
     try:
-        return RunConfig.from_flat(read_yaml_beside(run.config, MOST_CONFIG)).flat()
+        return RunConfig.from_flat(read_yaml_beside(run.config, LONGEST_CONFIG, MOST_CONFIG)).flat()
     except ConfigError:  # each knob is possible, but not all of them together
         return RunConfig().flat()
 

@@ -349,6 +349,12 @@ def test_what_is_no_flat_yaml_is_one_line(text: str) -> None:
     assert "\n" not in message
 
 
+def test_no_more_names_and_values_are_read_than_are_asked_for() -> None:
+    text = "corpus: [a, b, c, d, e]\n"  # a mapping, a name, a list and five values
+    assert read_yaml(text, "run.yaml", 8) == {"corpus": tuple("abcde")}
+    assert refusal(read_yaml, text, "run.yaml", 7) == "run.yaml has more than 7 names and values; give fewer"
+
+
 def test_a_key_that_is_a_list_is_named_as_people_wrote_it() -> None:
     assert "Node" not in refusal(read_yaml, "? [seed, keep]\n: 1", "run.yaml")
 
