@@ -39,6 +39,7 @@ MOST_HEADER = 1 << 20  # bytes of the names and shapes in a file of tensors
 MANIFEST = "manifest.json"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")
 TRAINER_FILES = ("trainer.json", "trainer.safetensors")
+FILES = (*MODEL_FILES, *TRAINER_FILES, MANIFEST)
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -88,7 +89,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         files |= {"trainer.json": strict_json.dumps(checkpoint.trainer), "trainer.safetensors": _save(checkpoint.trainer_tensors)}
     entries = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
     files[MANIFEST] = strict_json.dumps({"files": entries, "sha256": _digest(entries)})
-    commit_directory(path, files)
+    commit_directory(path, files, FILES)
 
 
 def read(path: Path, *, trainer: bool = False) -> Checkpoint:

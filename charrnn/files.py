@@ -7,15 +7,19 @@ import platform
 import shutil
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from charrnn.errors import CheckpointError
 
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # where it helps to know how much room is left
+
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file so that after a kill or a power cut the old one or the new one stands there, whole.
+    """Write a file so that after a kill or a power cut either the old one or the new one exists, whole.
+
+    A file that is replaced keeps its permissions.
 
     Raises:
         CheckpointError: it could not be written; the old one is untouched.
@@ -23,7 +27,9 @@ def write_file(path: Path, data: bytes) -> None:
     staged = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         _make_directory(path.parent)
-        _write_synced(staged, data)
+        with contextlib.suppress(FileNotFoundError):
+            staged.unlink()
+        _write_synced(staged, data, like=path)
         os.replace(staged, path)
         sync_directory(path.parent)
     except OSError as error:
@@ -33,22 +39,32 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Into a file, whole or not at all, a link to it followed; into whatever else stands there (a pipe, a device) as it comes.
+    """Write a file that a user named: whole or not at all, links followed; a pipe or a device is written to directly.
 
     Raises:
-        CheckpointError: it could not be written; a file that stood there stands there.
+        CheckpointError: it could not be written, or its directory does not exist; an old file is untouched.
     """
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(data)
-        else:
-            write_file(path.resolve(), data)
+            return
+        target = path.resolve()
+        if not target.parent.is_dir():
+            raise CheckpointError(f"{path} could not be written: there is no directory {path.parent}; create it, or name another place")
+        write_file(target, data)
     except OSError as error:
         raise not_written(path, error) from None
 
 
-def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
-    """Write a directory of files, the last one last, so that it is there whole or not at all. One that is there is replaced.
+def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[str] = ()) -> None:
+    """Write a directory of files, the last one last, so that it exists whole or not at all.
+
+    One that exists is replaced and keeps its permissions.
+
+    Args:
+        path: the directory.
+        files: what to write, by name.
+        names: of all files that may be replaced, if there are more; any other file in the old directory is moved to the new one.
 
     Raises:
         CheckpointError: it could not be written; nothing half-written is left.
@@ -60,9 +76,10 @@ def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir()
         for name, data in files.items():
-            _write_synced(staged / name, data)
+            _write_synced(staged / name, data, like=path / name)
         sync_directory(staged)
         if path.exists():
+            shutil.copymode(path, staged)
             os.rename(path, old)
         try:
             os.rename(staged, path)
@@ -75,7 +92,31 @@ def commit_directory(path: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(staged, ignore_errors=True)
         raise not_written(path, error) from None
     finally:
-        shutil.rmtree(old, ignore_errors=True)
+        if path.exists() and old.exists():
+            with contextlib.suppress(OSError):  # what is left over, the next trainer removes or keeps
+                for name in remove_directory(old, {*files, *names}):
+                    os.rename(old / name, path / name)
+                old.rmdir()
+
+
+def remove_directory(path: Path, ours: Collection[str]) -> list[str]:
+    """Delete the files of these names in a directory, and the directory itself where nothing else is in it.
+
+    Returns:
+        the names of whatever else is in it, which is left alone.
+
+    Raises:
+        OSError: a file cannot be deleted.
+    """
+    others = []
+    for entry in sorted(path.iterdir()):
+        if entry.name not in ours or (entry.is_dir() and not entry.is_symlink()):
+            others.append(entry.name)
+        else:
+            entry.unlink(missing_ok=True)
+    if not others:
+        path.rmdir()
+    return others
 
 
 def read_regular(path: Path, most: int) -> bytes:
@@ -158,16 +199,6 @@ class Held:
     __del__ = let_go
 
 
-def clean(directory: Path) -> None:
-    """Remove what a killed process left half-written; bring back what it was about to replace."""
-    for old in directory.glob(".*.tmp-*-old"):
-        path = directory / old.name[1:].partition(".tmp-")[0]
-        if not path.exists():
-            old.rename(path)
-    for leftover in directory.glob(".*.tmp-*"):
-        shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
-
-
 def sync_directory(path: Path) -> None:
     """Put a directory's entries on the disk (a system without that needs none)."""
     if os.name == "posix":
@@ -186,15 +217,32 @@ def _make_directory(path: Path) -> None:
         sync_directory(made.parent)
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
+def _write_synced(path: Path, data: bytes, like: Path) -> None:
+    """Write a new file, with the permissions and the owner that the file ``like`` has, where there is one."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    with open(handle, "wb") as file:
+        _copy_permissions(like, handle)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
 
+def _copy_permissions(source: Path, handle: int) -> None:
+    try:
+        info = os.stat(source)
+    except OSError:
+        return
+    if os.name == "posix":
+        with contextlib.suppress(OSError):  # only root may give a file away
+            os.fchown(handle, info.st_uid, info.st_gid)
+        os.fchmod(handle, stat.S_IMODE(info.st_mode))
+
+
 def not_written(path: Path, error: OSError) -> CheckpointError:
-    """The error that says what could not be written, why, and how much room there is."""
+    """The error that says what could not be written, why, and what to do about it."""
+    if error.errno not in DISK_ERRORS:
+        advice = "check the path and its permissions, or name another place"
+        return CheckpointError(f"{path} could not be written: {error.strerror or error}; {advice}")
     parent = next((parent for parent in path.parents if parent.exists()), Path("."))
     free = shutil.disk_usage(parent).free / 2**20
     return CheckpointError(

@@ -4,9 +4,10 @@ checkpoints/<run>/config.yaml  metrics.jsonl  step-00002000/ ...
 """
 
 import errno
+import itertools
 import math
 import re
-import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,17 @@ from typing import Any
 
 from charrnn import checkpoint, strict_json
 from charrnn.errors import CheckpointError, RunExistsError
-from charrnn.files import Held, clean, not_written, read_end
+from charrnn.files import Held, not_written, read_end, remove_directory
 
 RUNS_DIR = "checkpoints"
 MOST_METRICS = 8 << 20  # bytes at the end of metrics.jsonl that are looked at
 MOST_LINES = 20_000  # of them with a validation
 ONE_LINE = 1 << 12  # bytes that a line never has
 VALIDATED = re.compile(rb'^.*"(?:final_)?val_loss": [0-9].*$', re.MULTILINE)
-STEP = r"step-\d{8,12}"  # how the directory of a checkpoint is called
+STEP = r"step-\d{8,12}"  # the name of a checkpoint's directory
+INDEX_FILES = ("text.bin", "order.bin", "about.json")  # of the index of the corpus
+OWN = re.compile(rf"(damaged-)?{STEP}|config\.yaml|metrics\.jsonl|records\.jsonl\.gz|originality")
+LEFTOVER = re.compile(rf"\.({OWN.pattern})\.tmp-(\d+(-old)?|gone)")  # of a process that was killed while it wrote or deleted
 
 
 @dataclass(frozen=True)
@@ -95,19 +99,24 @@ class Run:
     def set_aside(self, path: Path) -> Path:
         """Rename a damaged checkpoint, so that nothing takes it for one."""
         aside = path.with_name(f"damaged-{path.name}")
-        shutil.rmtree(aside, ignore_errors=True)
+        if aside.exists():
+            self._discard(aside)
         return path.rename(aside)
 
-    def prune(self, keep: int) -> None:
-        """Remove the checkpoints that are older than the last ``keep`` whole ones, but for the best, and for what cannot be read now.
+    def prune(self, keep: int) -> list[str]:
+        """Remove the checkpoints older than the last ``keep`` whole ones, but not the best one, nor one that cannot be read now.
+
+        Returns:
+            a sentence for each directory with files in it that charrnn did not write: these are kept.
 
         Raises:
-            CheckpointError: one of them cannot be removed.
+            CheckpointError: a checkpoint cannot be removed.
         """
+        notices = []
         try:
             steps = self.steps()
             if len(steps) <= keep:
-                return
+                return []
             whole = {path: _is_whole(path) for path in steps}
             losses = self._val_losses(strict=False)
             best = next((path for path in sorted(losses, key=losses.__getitem__) if whole[path]), None)
@@ -115,12 +124,29 @@ class Run:
             for path in steps[: steps.index(kept[0])] if len(kept) == keep else []:
                 if path != best and whole[path] is not None:
                     gone = path.with_name(f".{path.name}.tmp-gone")
-                    path.rename(gone)  # gone at once: a kill leaves no half of a checkpoint
-                    shutil.rmtree(gone)
+                    path.rename(gone)  # in one step: a kill leaves no half of a checkpoint
+                    notices += self._discard(gone)
         except OSError as error:
             raise CheckpointError(
                 f"an old checkpoint in {self.path} could not be removed: {error.strerror or error}; see whether it can be by hand"
             ) from None
+        return notices
+
+    def _discard(self, path: Path) -> list[str]:
+        """Delete a directory that charrnn wrote; if others put files into it, they stay, in a directory called kept-...
+
+        Returns:
+            a sentence on what was kept, if anything was.
+        """
+        others = remove_directory(path, (*checkpoint.FILES, *INDEX_FILES))
+        if not others:
+            return []
+        leftover = LEFTOVER.fullmatch(path.name)
+        name = f"kept-{leftover[1] if leftover else path.name}"
+        names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        kept = next(self.path / free for free in names if not (self.path / free).exists())
+        path.rename(kept)
+        return [f"{kept} holds what charrnn did not write ({', '.join(others[:3])}), and was kept"]
 
     def hold(self) -> Held | None:
         """Keep every other trainer out until what is given is let go; None where the file system knows no locks.
@@ -141,33 +167,56 @@ class Run:
             raise not_written(lock, error) from None
 
     def clean(self) -> None:
-        """Remove what a killed process left half-written."""
-        clean(self.path)
+        """Remove what a killed process left half-written; restore what it was about to replace."""
+        leftovers = [path for path in self.path.iterdir() if LEFTOVER.fullmatch(path.name)] if self.path.is_dir() else []
+        for path in leftovers:
+            target = path.with_name(path.name[1:].partition(".tmp-")[0])
+            if path.name.endswith("-old") and not target.exists():
+                path.rename(target)
+            elif path.is_dir() and not path.is_symlink():
+                self._discard(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def check_removable(self) -> None:
-        """See that what stands here is a run and nothing else.
+        """Make sure that the directory holds a run and nothing else.
 
         Raises:
-            RunExistsError: it is a file, or holds what no run wrote.
+            RunExistsError: it is a file, or holds something that charrnn did not write.
         """
         if not self.path.is_dir():
             raise RunExistsError(f"{self.path} is a file, no run, and was not deleted; move it away, or give another --name")
-        strange = [
-            path.name
-            for path in self.path.iterdir()
-            if not re.fullmatch(rf"(damaged-)?{STEP}|config\.yaml|metrics\.jsonl|records\.jsonl\.gz|originality|\..+\.tmp-.+", path.name)
-        ]
+        strange = list(itertools.islice(self._not_ours(), 3))
         if strange:
             raise RunExistsError(
-                f"{self.path} holds what no run wrote ({', '.join(sorted(strange)[:3])}) and was not deleted; "
+                f"{self.path} holds what charrnn did not write ({', '.join(strange)}) and was not deleted; "
                 "move it away, or give another --name"
             )
 
+    def _not_ours(self) -> Iterator[str]:
+        """What in the run's directory charrnn did not write, by path in it."""
+        for path in sorted(self.path.iterdir()):
+            if not (OWN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
+                yield path.name
+            elif path.is_dir() and not path.is_symlink():
+                for entry in sorted(path.iterdir()):
+                    if entry.name not in (*checkpoint.FILES, *INDEX_FILES):
+                        yield f"{path.name}/{entry.name}"
+
     def remove(self) -> None:
-        """Delete the run, and nothing that is not one."""
+        """Delete the run, and nothing that charrnn did not write.
+
+        Raises:
+            RunExistsError: it holds something else, or could not be deleted.
+        """
         self.check_removable()
         try:
-            shutil.rmtree(self.path.resolve())
+            for path in self.path.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    remove_directory(path, (*checkpoint.FILES, *INDEX_FILES))
+                else:
+                    path.unlink()
+            self.path.resolve().rmdir()
             self.path.unlink(missing_ok=True)  # where it was a link to a directory elsewhere
         except OSError as error:
             raise RunExistsError(f"{self.path} could not be deleted: {error.strerror or error}; give another --name") from None

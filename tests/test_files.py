@@ -1,4 +1,4 @@
-"""Files and directories are there whole or not at all, with the permissions that the user's umask gives."""
+"""Files and directories are written whole or not at all, and only what charrnn wrote is deleted."""
 
 import contextlib
 import errno
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from charrnn.errors import CheckpointError
-from charrnn.files import clean, commit_directory, write_file
+from charrnn.files import commit_directory, remove_directory, write_file, write_output
 
 FILES = {"a": b"first", "b": b"", "last": bytes(range(256))}
 
@@ -82,7 +82,7 @@ def test_a_file_whose_directory_could_not_be_synced_stands_there_whole(here: Pat
 
 def test_a_file_cannot_stand_where_a_directory_is(here: Path, disk: SimpleNamespace) -> None:
     (here / "a").mkdir()
-    message = f"{here / 'a'} could not be written: Is a directory (3 MiB free there); make room there, or name another place"
+    message = f"{here / 'a'} could not be written: Is a directory; check the path and its permissions, or name another place"
     assert refusal(write_file, here / "a", b"new") == message
     assert content(here) == {"a": {}}
 
@@ -92,6 +92,7 @@ def test_nothing_can_stand_below_a_file(here: Path, write: Callable[..., object]
     (here / "file").write_bytes(b"old")
     message = refusal(write, here / "file" / "a", b"new" if write is write_file else FILES)
     assert message.startswith(f"{here / 'file' / 'a'} could not be written: ")
+    assert message.endswith("; check the path and its permissions, or name another place")
     assert content(here) == {"file": b"old"}
 
 
@@ -104,7 +105,7 @@ def test_a_directory_is_committed_with_its_parents(here: Path) -> None:
 
 
 def test_a_directory_is_replaced_as_a_whole(here: Path) -> None:
-    commit_directory(here / "step", {"old": b"1", "a": b"2"})
+    commit_directory(here / "step", {"b": b"1", "a": b"2"})
     commit_directory(here / "step", FILES)
     assert content(here) == {"step": FILES}
 
@@ -126,12 +127,13 @@ def test_a_directory_whose_parent_could_not_be_synced_stands_there_whole(here: P
 
 @pytest.mark.parametrize("fails", range(1, 9))
 def test_whatever_fails_the_old_directory_or_the_new_one_stands_there(here: Path, disk: SimpleNamespace, fails: int) -> None:
-    old = {"a": b"old", "z": b"old"}
+    old, others = {"a": b"old", "z": b"mine"}, {"z": b"mine"}
     commit_directory(here / "step", old)
     disk.calls, disk.fails = 0, {fails}
     with contextlib.suppress(CheckpointError):
         commit_directory(here / "step", FILES)
-    assert content(here) in ({"step": old}, {"step": FILES})
+    not_moved = {"step": FILES, f".step.tmp-{os.getpid()}-old": others}  # for the next trainer to find
+    assert content(here) in ({"step": old}, {"step": FILES | others}, not_moved)
 
 
 def test_after_every_write_before_the_last_no_directory_is_there(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,19 +164,54 @@ def test_permissions_follow_the_umask(here: Path, umask: int) -> None:
     assert modes == {"file": file, "run": directory, "run/step": directory} | {f"run/step/{name}": file for name in FILES}
 
 
-# What a killed process left
+@pytest.mark.parametrize("write", [write_file, write_output])
+def test_a_file_that_is_replaced_keeps_its_permissions(here: Path, umask: int, write: Callable[..., object]) -> None:
+    for mode in (0o600, 0o640, 0o444):
+        (here / "private").write_bytes(b"old")
+        (here / "private").chmod(mode)
+        write(here / "private", b"new")
+        assert (content(here / "private"), (here / "private").stat().st_mode & 0o7777) == (b"new", mode)
+        (here / "private").unlink()
 
 
-def test_clean_removes_what_is_half_written_and_nothing_else(here: Path) -> None:
-    (here / ".step-00000002.tmp-123").mkdir()
-    (here / ".step-00000002.tmp-123" / "config.json").touch()
-    (here / ".metrics.jsonl.tmp-123").touch()
-    (here / ".hidden").touch()
-    commit_directory(here / "step-00000001", FILES)
-    clean(here)
-    assert content(here) == {".hidden": b"", "step-00000001": FILES}
+def test_a_directory_that_is_replaced_keeps_its_permissions(here: Path) -> None:
+    commit_directory(here / "step", FILES)
+    (here / "step").chmod(0o700)
+    (here / "step" / "a").chmod(0o600)
+    commit_directory(here / "step", FILES)
+    assert [(here / name).stat().st_mode & 0o777 for name in ("step", "step/a")] == [0o700, 0o600]
 
 
-def test_there_is_nothing_to_clean_where_nothing_is(here: Path) -> None:
-    clean(here / "nowhere")
+def test_an_output_goes_through_a_link_and_is_not_put_into_a_new_directory(here: Path) -> None:
+    (here / "target").write_bytes(b"old")
+    (here / "link").symlink_to("target")
+    write_output(here / "link", b"new")
+    assert (here / "link").is_symlink()
+    assert content(here / "target") == b"new"
+    message = f"{here / 'no' / 'a'} could not be written: there is no directory {here / 'no'}; create it, or name another place"
+    assert refusal(write_output, here / "no" / "a", b"new") == message
+    assert sorted(path.name for path in here.iterdir()) == ["link", "target"]
+
+
+# Files of others
+
+
+def test_a_directory_that_is_replaced_keeps_the_files_of_others(here: Path) -> None:
+    commit_directory(here / "step", FILES)
+    (here / "step" / "notes.txt").write_bytes(b"mine")
+    (here / "step" / "plots").mkdir()
+    commit_directory(here / "step", FILES | {"a": b"second"})
+    assert content(here) == {"step": FILES | {"a": b"second", "notes.txt": b"mine", "plots": {}}}
+
+
+def test_only_files_of_the_given_names_are_deleted(here: Path) -> None:
+    commit_directory(here / "step", FILES)
+    (here / "step" / "notes.txt").write_bytes(b"mine")
+    (here / "step" / "b").unlink()
+    (here / "step" / "b").mkdir()
+    assert remove_directory(here / "step", FILES) == ["b", "notes.txt"]
+    assert content(here) == {"step": {"b": {}, "notes.txt": b"mine"}}
+    (here / "step" / "notes.txt").unlink()
+    (here / "step" / "b").rmdir()
+    assert remove_directory(here / "step", FILES) == []
     assert content(here) == {}

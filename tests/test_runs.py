@@ -14,9 +14,10 @@ import pytest
 from charrnn import checkpoint
 from charrnn.checkpoint import Checkpoint, write
 from charrnn.config import ModelConfig
+from charrnn.corpus.index import Index
 from charrnn.errors import CharRNNError, CheckpointError, DamagedError, RunExistsError
 from charrnn.files import read_regular
-from charrnn.runs import Run, all_runs, find_checkpoint, val_loss
+from charrnn.runs import INDEX_FILES, Run, all_runs, find_checkpoint, val_loss
 from charrnn.shapes import shapes
 from charrnn.vocab import Vocabulary
 
@@ -212,6 +213,67 @@ def test_clean_removes_what_is_half_written() -> None:
     assert sorted(path.name for path in run.path.iterdir()) == ["config.yaml", "step-00000001"]
 
 
+def test_clean_restores_what_was_about_to_be_replaced_and_leaves_other_files() -> None:
+    run = run_of({1: None, 2: None})
+    run.step(1).rename(run.path / ".step-00000001.tmp-77-old")
+    (run.path / ".step-00000002.tmp-77-old").mkdir()
+    (run.path / ".step-00000002.tmp-77-old" / "notes.txt").write_text("mine")
+    for name in (".notes.tmp-77", ".hidden"):
+        (run.path / name).touch()
+    run.clean()
+    names = [".hidden", ".notes.tmp-77", "config.yaml", "kept-step-00000002", "step-00000001", "step-00000002"]
+    assert sorted(path.name for path in run.path.iterdir()) == names
+    assert (run.path / "kept-step-00000002" / "notes.txt").read_text() == "mine"
+
+
+def test_there_is_nothing_to_clean_where_there_is_no_run(here: Path) -> None:
+    Run(here / "nowhere").clean()
+    assert list(here.iterdir()) == []
+
+
+# Files that charrnn did not write
+
+
+def test_pruning_keeps_the_files_of_others_and_says_so() -> None:
+    run = run_of({1: 3.0, 2: 2.0, 3: 1.0})
+    for step in (1, 2):
+        (run.step(step) / "notes.txt").write_text(f"mine {step}")
+    said = run.prune(1)
+    kept = run.path / "kept-step-00000001"
+    assert said[0] == f"{kept} holds what charrnn did not write (notes.txt), and was kept"
+    assert [path.name for path in kept.iterdir()] == ["notes.txt"]
+    assert [(run.path / f"kept-step-0000000{step}" / "notes.txt").read_text() for step in (1, 2)] == ["mine 1", "mine 2"]
+    assert (len(said), numbers(run)) == (2, [3])
+    save(run, 1, None)
+    (run.step(1) / "notes.txt").write_text("more")
+    assert "kept-step-00000001-2" in run.prune(1)[0]
+
+
+def test_setting_aside_twice_keeps_the_files_of_others() -> None:
+    run = run_of({1: None})
+    (run.set_aside(run.step(1)) / "notes.txt").write_text("mine")
+    save(run, 1, 2.5)
+    run.set_aside(run.step(1))
+    assert (run.path / "kept-damaged-step-00000001" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("place", ["step-00000001/notes.txt", "originality/notes.txt", "damaged-step-00000002/plots/a.png"])
+def test_a_run_with_a_file_of_somebody_else_in_it_is_not_deleted(place: str) -> None:
+    run = run_of({1: None})
+    file = run.path / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("mine")
+    first = "/".join(place.split("/")[:2])
+    message = f"checkpoints/poems holds what charrnn did not write ({first}) and was not deleted; move it away, or give another --name"
+    assert refusal(run.remove, kind=RunExistsError) == message
+    assert (file.read_text(), numbers(run)) == ("mine", [1])
+
+
+def test_the_names_of_the_index_are_those_that_it_writes(here: Path) -> None:
+    Index.of(["abcab"], [("a.txt", 0)], "").write(here / "index")
+    assert sorted(path.name for path in (here / "index").iterdir()) == sorted(INDEX_FILES)
+
+
 # Removing
 
 
@@ -230,7 +292,7 @@ def test_remove_deletes_nothing_beside_what_no_run_wrote() -> None:
     run = run_of({1: None})
     for name in ("notes.txt", "thesis", "b", "a"):
         (run.path / name).touch()
-    message = "checkpoints/poems holds what no run wrote (a, b, notes.txt) and was not deleted; move it away, or give another --name"
+    message = "checkpoints/poems holds what charrnn did not write (a, b, notes.txt) and was not deleted; move it away, or give another --name"
     assert refusal(run.remove, kind=RunExistsError) == message
     assert (numbers(run), len(list(run.path.iterdir()))) == ([1], 6)
 
@@ -241,7 +303,7 @@ def test_remove_deletes_nothing_beside_what_no_run_wrote() -> None:
 def test_remove_is_not_deceived_by_a_name_that_begins_like_a_runs(name: str) -> None:
     run = run_of({1: None})
     (run.path / name).touch()
-    message = f"checkpoints/poems holds what no run wrote ({name}) and was not deleted; move it away, or give another --name"
+    message = f"checkpoints/poems holds what charrnn did not write ({name}) and was not deleted; move it away, or give another --name"
     assert refusal(run.remove, kind=RunExistsError) == message
 
 

@@ -210,10 +210,10 @@ class Trainer:
                 raise why from None
             return None, str(why)
         try:
-            self.directory.prune(self.config.train.keep)
+            notices = self.directory.prune(self.config.train.keep)
         except CheckpointError as error:
             return path, str(error)
-        return path, None
+        return path, "; ".join(notices) or None
 
     def _finish(self, metrics: FileIO) -> Iterator[Report]:
         """The loss of what is judged in one stream, read by the best checkpoint, in fp32."""
