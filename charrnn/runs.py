@@ -238,6 +238,18 @@ class Run:
             return b""
 
 
+def is_of_run(path: Path) -> bool:
+    """Whether a path is that of a file which charrnn wrote into a run or a checkpoint."""
+    path = path.resolve()
+    directory = path.parent
+    if (directory / checkpoint.MANIFEST).exists() and path.name in checkpoint.FILES:
+        return True
+    if directory.name == Run(directory.parent).originality.name and path.name in INDEX_FILES:
+        directory = directory.parent
+        return bool(Run(directory).steps())
+    return bool(OWN.fullmatch(path.name)) and bool(Run(directory).steps())
+
+
 def _reports(lines: list[bytes]) -> list[dict[str, Any]]:
     """What a trainer can have written; none where one of the lines is no JSON."""
     try:
@@ -269,9 +281,25 @@ def val_loss(path: Path) -> float | None:
     return None if loss is None else float(loss)
 
 
+def check_runs_dir(runs_dir: str | Path) -> Path:
+    """The directory that holds the runs, which need not exist.
+
+    Raises:
+        CheckpointError: it is a file.
+    """
+    path = Path(runs_dir)
+    if path.exists() and not path.is_dir():
+        raise CheckpointError(f"{path} is a file, not a directory of runs; give another --runs-dir")
+    return path
+
+
 def all_runs(runs_dir: str | Path = RUNS_DIR) -> list[Run]:
-    """The runs with a checkpoint, the one that saved last first."""
-    root = Path(runs_dir)
+    """The runs with a checkpoint, the one that saved last first.
+
+    Raises:
+        CheckpointError: the directory is a file.
+    """
+    root = check_runs_dir(runs_dir)
     runs = [Run(path) for path in (root.iterdir() if root.is_dir() else []) if path.is_dir() and path.name[0] != "."]
     return sorted((run for run in runs if run.steps()), key=_last_saved, reverse=True)
 
@@ -293,15 +321,19 @@ def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_D
                 f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`, or name a run's directory"
             )
         return runs[0].best()
-    for path in (Path(runs_dir) / run, Path(run)):
-        if (path / checkpoint.MANIFEST).exists():
-            return path
-        if path.is_file():
-            raise CheckpointError(f"{path} is a file, no run and no checkpoint; give a run's name or directory")
-        if Run(path).exists():
-            return Run(path).best()
+    try:
+        for path in (Path(runs_dir) / run, Path(run)):
+            if (path / checkpoint.MANIFEST).exists():
+                return path
+            if path.is_file():
+                raise CheckpointError(f"{path} is a file, no run and no checkpoint; give a run's name or directory")
+            if Run(path).exists():
+                return Run(path).best()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # such a name cannot be that of a run
+            raise CheckpointError(f"{path} cannot be read: {error.strerror}; check its permissions") from None
     names = ", ".join(found.path.name for found in all_runs(runs_dir)) or "none"
-    raise CheckpointError(f"there is no run or checkpoint {str(run)!r}; the runs in {runs_dir} are: {names}")
+    raise CheckpointError(f"there is no run or checkpoint {str(run)[:200]!r}; the runs in {runs_dir} are: {names}")
 
 
 def _last_saved(run: Run) -> tuple[int, str]:

@@ -6,7 +6,6 @@ taken alike, on the end of the training text; and on where in the run the best o
 
 import itertools
 import math
-import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from charrnn.config_yaml import read_yaml_beside
 from charrnn.errors import ConfigError
 from charrnn.escapes import escaped
 from charrnn.runs import RUNS_DIR, Run
+from charrnn.shell import command, option
 
 RISEN = 0.01  # nats that the validation loss rose after its best, to count as turned
 CLOSE = 0.06  # nats between training and validation loss that show a network which has not learned all it could
@@ -103,21 +103,22 @@ def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int,
 
 def _command(kind: str, run: Run, about: dict[str, Any], steps: int, written: dict[str, Any], smaller: bool) -> str:
     path = run.path if run.path.name else run.path.resolve()
-    where = [] if str(path.parent) == RUNS_DIR else ["--runs-dir", str(path.parent)]
+    where = [] if str(path.parent) == RUNS_DIR else option("--runs-dir", str(path.parent))
     corpus = about["corpus"] or ["FILE"]
     text = corpus if corpus in (["FILE"], ["-"]) else []  # what was piped in has to be piped in again
     if kind in ("unfinished", "under-trained"):
         later = ["--steps", str(4 * steps), "--patience", "none"] if kind == "under-trained" else []  # the loss rises before it falls
-        return shlex.join(["charrnn", "train", *text, "--resume", "--name", path.name, *later, *where])
+        return command(["train"], text, ["--resume", *option("--name", path.name), *later, *where])
     name = next(name for name in (f"{path.name}-{number}" for number in itertools.count(2)) if not (path.parent / name).exists())
     if kind == "over-fitted":  # the same run but for one knob
         dropout, size = written["dropout"], written["hidden_size"]
         knob = ["--hidden-size", f"{max(1, size // 2)}"] if smaller else ["--dropout", f"{min(MOST_DROPOUT, dropout + MORE_DROPOUT):.2g}"]
         where = where or ["--runs-dir", RUNS_DIR] * (written["runs_dir"] != RUNS_DIR)  # the run may have been moved
-        return shlex.join(["charrnn", "train", *text, "--config", str(path / "config.yaml"), *knob, "--name", name, *where])
+        config = option("--config", str(path / "config.yaml"))
+        return command(["train"], text, [*config, *knob, *option("--name", name), *where])
     own = ("batch_size", "copy_window") if written["separator"] is not None else ()  # of records, the defaults are others
     flags = [_flag(knob, value) for knob, value in written.items() if _chosen(knob, value) or knob in own]
-    return shlex.join(["charrnn", "train", *corpus, *flags, "--steps", str(6 * steps), "--name", name, *where])
+    return command(["train"], corpus, [*flags, "--steps", str(6 * steps), *option("--name", name), *where])
 
 
 def _flag(knob: str, value: Any) -> str:

@@ -292,7 +292,8 @@ def test_remove_deletes_nothing_beside_what_no_run_wrote() -> None:
     run = run_of({1: None})
     for name in ("notes.txt", "thesis", "b", "a"):
         (run.path / name).touch()
-    message = "checkpoints/poems holds what charrnn did not write (a, b, notes.txt) and was not deleted; move it away, or give another --name"
+    what = "what charrnn did not write (a, b, notes.txt)"
+    message = f"checkpoints/poems holds {what} and was not deleted; move it away, or give another --name"
     assert refusal(run.remove, kind=RunExistsError) == message
     assert (numbers(run), len(list(run.path.iterdir()))) == ([1], 6)
 

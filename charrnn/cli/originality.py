@@ -12,13 +12,14 @@ from tqdm import tqdm
 
 from charrnn.checkpoint import read_about
 from charrnn.cli.options import runs_dir_option
+from charrnn.cli.paths import check_outputs
 from charrnn.cli.say import shown, tell
+from charrnn.cli.written import into_file
 from charrnn.config import DataConfig
 from charrnn.corpus.copies import LENGTHS, REPEATED, Copies, Copy, Held, Leaks, Passage, find_copies, find_leaks, pieces
 from charrnn.corpus.index import Place
 from charrnn.corpus.reading import read
 from charrnn.errors import ConfigError
-from charrnn.files import write_output
 from charrnn.indexed import open_index
 from charrnn.runs import find_checkpoint
 
@@ -80,6 +81,7 @@ def originality(
     path = find_checkpoint(run, runs_dir)
     about = read_about(path)["about"]
     data = DataConfig(**about["data"])
+    check_outputs({"--html": html}, {"FILE": file}, (*about["corpus"], *corpus))
     index = open_index(path, tell, corpus)
     tell(f"{path}")
     if file is None:
@@ -94,7 +96,7 @@ def originality(
         found = find_copies(index, reading.text, least, bar.update)
     lines = list(of_text(found, reading.text, least))
     if html is not None:
-        write_output(Path(html), _page(file, lines, pieces(reading.text, found.copies)).encode("utf-8", "replace"))
+        into_file("--html", Path(html), _page(file, lines, pieces(reading.text, found.copies)).encode("utf-8", "replace"))
         tell(f"wrote {html}")
     if marked:
         view = "".join(_marked(text, copied=copy is not None) for text, copy in pieces(reading.text, found.copies))

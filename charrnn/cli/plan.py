@@ -1,7 +1,6 @@
 """charrnn plan: what `charrnn train` would do with these files on this machine, and why."""
 
 import json
-import shlex
 import time
 from typing import Any
 
@@ -11,6 +10,7 @@ from click.core import ParameterSource
 from charrnn.cli.options import given_for_run, knob_options, records_option, spelled
 from charrnn.cli.say import tell
 from charrnn.config import run_knobs
+from charrnn.shell import command, option
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -74,6 +74,7 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], records: bool, config: 
 def _train(ctx: click.Context, corpus: tuple[str, ...], config: str | None) -> str:
     """The command that does what was planned, with the flags that were given."""
     knobs = [knob for name, knob in run_knobs().items() if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE]
-    flags = [word for knob in knobs for word in (knob.flag, ctx.params[knob.name])]
+    flags = [word for knob in knobs for word in option(knob.flag, ctx.params[knob.name])]
     flags += ["--records"] if ctx.params["records"] else []
-    return shlex.join(["charrnn", "train", *corpus, *flags, *(["--config", config] if config else [])])
+    flags += option("--config", config) if config else []
+    return command(["train"], corpus, flags)

@@ -16,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a sec
 
 from charrnn.cli.forms import FORMS, forms_options, rules_of
 from charrnn.cli.options import WholeString, given, knob_options, runs_dir_option, typed
+from charrnn.cli.paths import check_outputs
 from charrnn.cli.records import records_options, write_records
 from charrnn.cli.say import tell
 from charrnn.cli.written import json_line, show
@@ -26,6 +27,7 @@ from charrnn.escapes import unescaped
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH
 from charrnn.generation.settings import not_banned, seed_of
+from charrnn.shell import option
 from charrnn.text_model import TextModel, load
 
 
@@ -132,6 +134,7 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
             raise ConfigError(f"{flag}: {path} is a directory; give the name of a file")
     model = load(run, runs_dir=runs_dir)
     _check_together(asked.given, model)
+    _check_paths(asked, model)
     asked.prompt, changes = model.vocabulary.repair(asked.prompt, asked.unknown)
     if asked.adapt_to is not None:
         model, more = _adapted(model, asked.adapt_to, asked.unknown)
@@ -148,11 +151,24 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
         tell(line)
 
 
+def _check_paths(asked: Any, model: TextModel) -> None:
+    """Refuse to overwrite what is read; a state may take the place of the one it continues."""
+    outputs = {"--output": asked.output, "--save-state": asked.save_state}
+    inputs = {"the file of --prompt-file": asked.prompt_file, "the file of --adapt-to": asked.adapt_to}
+    if asked.load_state != asked.save_state:
+        inputs["the file of --load-state"] = asked.load_state
+    check_outputs(outputs, inputs, (*model.about["corpus"], *asked.corpus))
+
+
 def _afterwards(model: TextModel, asked: Any) -> Iterator[str]:
     """What there is to say of what was written, once it stands where it was wanted."""
     if asked.session is not None and asked.save_state is not None:
         asked.session.save(asked.save_state)
-        yield f"kept in {asked.save_state}; `--load-state {shlex.quote(asked.save_state)}` goes on"
+        if Path(asked.save_state).is_file():
+            flag = shlex.join(option("--load-state", asked.save_state))
+            yield f"saved the state in {asked.save_state}; `{flag}` continues from there"
+        else:
+            yield f"wrote the state to {asked.save_state}, which is not a file and keeps nothing to continue from"
     if model.writing.taken_back:
         yield f"took back {model.writing.taken_back:,} characters behind which all would have been copied"
     if asked.originality:

@@ -1,6 +1,5 @@
 """charrnn train: learn to write from text files."""
 
-import shlex
 import sys
 import time
 from typing import Any
@@ -12,6 +11,7 @@ from charrnn.cli.say import tell
 from charrnn.cli.signals import wishes
 from charrnn.config import run_knobs
 from charrnn.runs import RUNS_DIR, Run
+from charrnn.shell import command, option
 from charrnn.verdict import verdict
 
 
@@ -59,21 +59,21 @@ def train(
         finally:
             progress.close()
         if wished.signum:
-            again = _command("train --resume --name", run)
-            tell(f"stopped; saved {run.steps()[-1]}; `{again}` goes on" if run.steps() else "stopped before the first step")
+            again = command(["train", "--resume"], flags=[*option("--name", run.path.name), *_runs_dir(run)])
+            tell(f"stopped; saved {run.steps()[-1]}; `{again}` continues" if run.steps() else "stopped before the first step")
             sys.exit(128 + wished.signum)
         took = time.monotonic() - begin
         loss = f": {in_words(final.nats_per_character)} on the {final.characters:,} held-out ones" if final else ""
         tell(f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}")
         if found := verdict(run):
             tell(f"{found.text} Next: `{found.command}`")
-        tell(f"write with: {_command('sample', run)}")
+        tell(f"write with: {command(['sample'], [run.path.name], _runs_dir(run))}")
 
 
-def _command(words: str, run: Run) -> str:
-    """A command for a run, fit to be copied into a shell."""
-    runs_dir = f" --runs-dir {shlex.quote(str(run.path.parent))}" if str(run.path.parent) != RUNS_DIR else ""
-    return f"charrnn {words} {shlex.quote(run.path.name)}{runs_dir}"
+def _runs_dir(run: Run) -> list[str]:
+    """The option that says where a run is, if it is not in the default directory."""
+    parent = str(run.path.parent)
+    return [] if parent == RUNS_DIR else option("--runs-dir", parent)
 
 
 def _first_line(trainer: Any) -> str:

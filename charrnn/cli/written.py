@@ -29,9 +29,9 @@ def show(pieces: Iterable[str], output: str | None) -> None:
         kept.extend(pieces)
     except CharRNNError:
         if any(kept) and not Path(str(output)).exists():
-            _into_file(Path(str(output)), "".join(kept).encode())
+            into_file("--output", Path(str(output)), "".join(kept).encode())
         raise
-    _into_file(Path(str(output)), "".join(kept).encode())
+    into_file("--output", Path(str(output)), "".join(kept).encode())
 
 
 def json_line(text: str, which: dict[str, Any], settings: dict[str, Any], log_probability: float, model: TextModel, asked: Any) -> str:
@@ -55,8 +55,13 @@ def _on_stdout(pieces: Iterable[str]) -> None:
         sys.stdout.flush()
 
 
-def _into_file(path: Path, data: bytes) -> None:
+def into_file(flag: str, path: Path, data: bytes) -> None:
+    """Write a file that a flag names.
+
+    Raises:
+        GenerationError: it could not be written.
+    """
     try:
         write_output(path, data)
     except CheckpointError as error:
-        raise GenerationError(f"--output: {error}") from None
+        raise GenerationError(f"{flag}: {error}") from None

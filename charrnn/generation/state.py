@@ -13,6 +13,7 @@ import numpy as np
 from charrnn import strict_json
 from charrnn.errors import CheckpointError, DamagedError
 from charrnn.files import read_regular, write_output
+from charrnn.shell import command, option
 
 FORMAT = 1
 
@@ -41,7 +42,8 @@ def read_state(path: Path) -> dict[str, Any]:
         if values["charrnn"] != "state" or values["format"] != FORMAT:
             raise ValueError(f"it has format {values['format']}, this version reads {FORMAT}")
     except FileNotFoundError:
-        raise CheckpointError(f"there is no file {path}; `charrnn sample --save-state {path}` writes one") from None
+        writes = command(["sample"], flags=option("--save-state", str(path)))
+        raise CheckpointError(f"there is no file {path}; `{writes}` writes one") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}; check the name") from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:

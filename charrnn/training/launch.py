@@ -1,18 +1,18 @@
 """From what a user asked for to a Trainer: a new run, or one gone on with. Knows nothing of printing."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from charrnn.config import RunConfig, is_auto
-from charrnn.corpus.reading import default_name
+from charrnn.corpus.reading import STDIN, default_name
 from charrnn.corpus.store import Corpus
 from charrnn.errors import ConfigError, RunExistsError
 from charrnn.files import write_file
 from charrnn.known import write_known
-from charrnn.runs import Run
+from charrnn.runs import Run, check_runs_dir
 from charrnn.training.plan import Plan, plan
 from charrnn.training.resolve import Tell, read_corpus, resolve, settle, write_config
 from charrnn.training.resume import resume_run
@@ -60,12 +60,13 @@ def launch(
     if resume:
         return resume_run(given, text, tell)
     config = RunConfig.from_flat(given)
-    run = Run(Path(config.runs_dir) / (config.name or default_name(config.corpus)))
+    run = Run(check_runs_dir(config.runs_dir) / (config.name or default_name(config.corpus)))
     config = config.replace(name=run.path.name)
     if run.exists() and not overwrite:
         raise _exists(run)
     if run.path.exists() and overwrite:
         run.check_removable()
+        _check_not_in_run(config.corpus, run)
     config, corpus, _ = prepare(given, text, tell, started)
     config = config.replace(name=run.path.name)
     trainer = Trainer(config, corpus, run)
@@ -95,6 +96,14 @@ def _begin(run: Run, config: RunConfig, corpus: Corpus) -> None:
         with suppress(RunExistsError, OSError):
             run.remove()
         raise
+
+
+def _check_not_in_run(corpus: Sequence[str], run: Run) -> None:
+    """Refuse to delete a run with the corpus of the new one in it."""
+    directory = run.path.resolve()
+    for path in corpus:
+        if path != STDIN and directory in Path(path).resolve().parents:
+            raise ConfigError(f"overwrite: {path} is in the run {run.path}, which would be deleted; move it away, or give another --name")
 
 
 def _exists(run: Run) -> RunExistsError:

@@ -16,7 +16,8 @@ from charrnn.corpus.store import Corpus
 from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeError
 from charrnn.files import not_written
 from charrnn.known import write_known
-from charrnn.runs import Run, all_runs
+from charrnn.runs import RUNS_DIR, Run, all_runs, check_runs_dir
+from charrnn.shell import command, option
 from charrnn.training.device import available_threads, bf16_works, pick_device
 from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
 from charrnn.training.snapshot import check_room, restore
@@ -91,7 +92,7 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
 
 def _find(given: Mapping[str, Any], text: str | bytes | None) -> Run:
     """The run to go on with: by name, by corpus, or the newest."""
-    runs_dir = Path(given.get("runs_dir", RunConfig().runs_dir))
+    runs_dir = check_runs_dir(given.get("runs_dir", RunConfig().runs_dir))
     corpus = tuple(given.get("corpus", ()))
     if given.get("name"):
         run = Run(runs_dir / given["name"])
@@ -173,16 +174,21 @@ def _with_end(run: Run, stored: RunConfig, config: RunConfig, given_steps: int |
     if step < end and final is not None and patience is not None and stale >= patience:
         raise ResumeError(
             f"the run {run.path} stopped at step {step} of {end}: the validation loss had turned, its best is at step {final['step']}; "
-            f"`charrnn train --resume --name {run.path.name} --patience none` goes on all the same"
+            f"`{_resuming(run, '--patience', 'none')}` continues anyway"
         )
     if step == end and (final is not None or config.data.val_fraction == 0):
         raise ResumeError(
-            f"the run {run.path} is at its end, step {step} of {end}; "
-            f"`charrnn train --resume --name {run.path.name} --steps {2 * end}` goes on to a later one"
+            f"the run {run.path} is at its end, step {step} of {end}; `{_resuming(run, '--steps', str(2 * end))}` continues to a later one"
         )
     if end != old:
         tell(f"the end is now step {end:,}, it was {old:,}; the learning rate goes on as in a run of {end:,} steps")
     return config.replace(steps=end)
+
+
+def _resuming(run: Run, *flags: str) -> str:
+    """The command that resumes a run with these flags."""
+    where = [] if str(run.path.parent) == RUNS_DIR else option("--runs-dir", str(run.path.parent))
+    return command(["train", "--resume"], flags=[*option("--name", run.path.name), *flags, *where])
 
 
 def _tell_differences(stored: RunConfig, config: RunConfig, checkpoint: Checkpoint, tell: Tell) -> None:

@@ -618,7 +618,7 @@ def test_a_story_that_was_kept_goes_on_as_if_it_had_not_stopped(model: charrnn.T
     whole = model.generate("the ", length=90, seed=3, temperature=1.1)
     first = call("sample", "-p", "the ", "-n", "30", "-s", "3", "-t", "1.1", "--save-state", state)
     assert first.stdout == f"the {whole[:30]}\n"
-    assert first.stderr == f"{STEP}, seed 3\nkept in {state}; `--load-state '{state}'` goes on\n"
+    assert first.stderr == f"{STEP}, seed 3\nsaved the state in {state}; `--load-state '{state}'` continues from there\n"
     second = call("sample", "-n", "20", "--load-state", state, "--save-state", state)
     assert second.stdout == f"{whole[30:50]}\n"
     assert second.stderr.startswith(f"{STEP}, going on from {state}\n")

@@ -347,9 +347,9 @@ def test_overwrite_does_not_delete_what_no_run_wrote(trained: Path) -> None:
     (trained / "notes.md").write_text("mine")
     before = files(trained)
     result = call("train", "corpus.txt", *SMALL, "--overwrite")
-    assert (result.exit_code, result.stderr) == (
-        1, "Error: checkpoints/corpus holds what no run wrote (notes.md) and was not deleted; move it away, or give another --name\n",
-    )  # fmt: skip
+    what = "holds what charrnn did not write (notes.md)"
+    message = f"Error: checkpoints/corpus {what} and was not deleted; move it away, or give another --name\n"
+    assert (result.exit_code, result.stderr) == (1, message)
     assert files(trained) == before
 
 
@@ -394,7 +394,7 @@ def test_a_run_at_its_end_says_so_however_it_is_found(args: list[str], trained: 
     result = call("train", *args, "--resume")
     assert (result.exit_code, result.stdout, result.stderr) == (
         1, "", "Error: the run checkpoints/corpus is at its end, step 4 of 4; "
-        "`charrnn train --resume --name corpus --steps 8` goes on to a later one\n",
+        "`charrnn train --resume --name corpus --steps 8` continues to a later one\n",
     )  # fmt: skip
     assert files(trained) == before
 

@@ -126,7 +126,7 @@ def test_overwrite_refuses_to_delete_what_no_run_wrote(name: str, run: Path, her
     with pytest.raises(RunExistsError) as error:
         launch(KNOBS, overwrite=True)
     assert str(error.value) == (
-        f"checkpoints/corpus holds what no run wrote ({name}) and was not deleted; move it away, or give another --name"
+        f"checkpoints/corpus holds what charrnn did not write ({name}) and was not deleted; move it away, or give another --name"
     )
     assert files(here) == before
 

@@ -257,7 +257,9 @@ def test_a_run_without_a_checkpoint_is_said(corpus: Path, here: Path) -> None:
 
 def test_a_run_at_its_end_says_so_and_goes_on_to_a_later_one(half: Path, here: Path) -> None:
     finish({"name": "run"})
-    expected = "the run checkpoints/run is at its end, step 12 of 12; `charrnn train --resume --name run --steps 24` goes on to a later one"
+    expected = (
+        "the run checkpoints/run is at its end, step 12 of 12; `charrnn train --resume --name run --steps 24` continues to a later one"
+    )
     assert refusal({"name": "run"}) == expected
     assert refusal({"name": "run", "steps": 5}) == "steps: 5 is given, but the run checkpoints/run is at step 12 already; give more"
     said: list[str] = []
@@ -432,7 +434,7 @@ def test_a_run_that_turned_is_not_gone_on_with_unless_patience_is_another(turned
     for given, end in (({}, 30), ({"patience": 3}, 30), ({"patience": 1}, 30), ({"steps": 60}, 60)):
         assert refusal({"name": "run"} | given) == (
             f"the run checkpoints/run stopped at step 8 of {end}: the validation loss had turned, its best is at step 2; "
-            "`charrnn train --resume --name run --patience none` goes on all the same"
+            "`charrnn train --resume --name run --patience none` continues anyway"
         )
     assert all_files(turned) == before
 
