@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config import knobs, whole_number
+from charrnn.config import file_path, knobs, string, whole_number
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError
 from charrnn.generation.decode import End, History, Piece, Symbol, Writer, pieces, until_boundary
 from charrnn.generation.moment import Moment, Place, bare, count, from_values, reach, remembered, to_values
@@ -45,6 +45,7 @@ class Session:
         self._stream: Generator[Piece, None, str] | None = None  # that is being written
         self._texts: list[str] = []
         self._before: list[Moment] = []
+        self._bare: State | None = None  # the network's state without its memory of what was read, which takes long to restore
 
     @property
     def text(self) -> str:
@@ -58,12 +59,13 @@ class Session:
             VocabularyError: the text holds an unknown character.
             ConfigError: a record has come to its end.
         """
-        known, _ = self.vocabulary.repair(text, unknown)
+        known, _ = self.vocabulary.repair(string("text", text), unknown)
         if known:
             ids = self.vocabulary.encode(known).tolist()
             self._go_on()
             if self._held:
                 self._back_to_given()
+            self._restore_memory()
             self._writer.read([self.prime, *ids] if self._first and self.vocabulary.records else ids)
             self._texts.append(self._decoder.flush() + known)
             self._decoder = self.vocabulary.decoder()
@@ -84,6 +86,7 @@ class Session:
         """
         length, _, until = End.of(self.vocabulary, length, (), until)
         self._go_on()
+        self._restore_memory()
         if self._first:
             self._writer.read([self.prime])
         if not (length or until):
@@ -148,7 +151,7 @@ class Session:
         values["processors"] = len(sampler.processors)
         values["banned"] = [idx for idx, value in sampler.bias if value == -math.inf]
         values["bias"] = [[idx, value] for idx, value in sampler.bias if value != -math.inf]
-        write_state(Path(path), values)
+        write_state(file_path("path", path), values)
 
     @classmethod
     def load(cls, path: Path, network: Network, vocabulary: Vocabulary, prime: int, model: str, settings: Mapping[str, Any]) -> "Session":
@@ -211,7 +214,7 @@ class Session:
 
     def _note(self) -> None:
         writer = self._writer
-        self._places.append(Place(self._drawn, bare(writer.state), writer.history.length, self._decoder.pending))
+        self._places.append(Place(self._drawn, self._state, writer.history.length, self._decoder.pending))
 
     def _break_off(self) -> None:
         """End the stream that is being written, if there is one."""
@@ -235,10 +238,26 @@ class Session:
 
     def _stand_at(self, state: State, read: int, beyond: Sequence[int] = ()) -> None:
         """Bring the network back to where it was when so many ids had been read, of which these were the last."""
+        self._writer.history.back_to(read, beyond)
+        self._bare = state
+
+    @property
+    def _state(self) -> State:
+        """The network's state, without its memory of what was read."""
+        return bare(self._writer.state) if self._bare is None else self._bare
+
+    def _restore_memory(self) -> None:
+        """Let the network remember what was read, before it reads on.
+
+        It takes some 20 ms with the usual copy window, so ``undo`` and ``fork`` leave it to whatever is written next.
+        """
+        if self._bare is None:
+            return
         writer, network = self._writer, self._writer.network
-        writer.history.back_to(read, beyond)
-        writer.state = remembered(state, writer.history.since(max(0, read - reach(network))), network)
+        read = writer.history.length
+        writer.state = remembered(self._bare, writer.history.since(max(0, read - reach(network))), network)
         writer.logits = network.logits(writer.state) if read else None
+        self._bare = None
 
     def _go_on(self) -> None:
         self._break_off()
@@ -254,7 +273,7 @@ class Session:
             return Moment(place.state, place.read, "", (), (), random, place.pending, pieces, False)
         beyond = writer.history.since(self._places[0].read) if self._held else ()
         places, pending = tuple(self._places) if self._held else (), self._decoder.pending
-        return Moment(bare(writer.state), writer.history.length, self._held, beyond, places, random, pending, pieces, self.ended)
+        return Moment(self._state, writer.history.length, self._held, beyond, places, random, pending, pieces, self.ended)
 
     def _set(self, moment: Moment) -> None:
         self._stand_at(moment.state, moment.read, moment.beyond)
