@@ -113,11 +113,14 @@ class Corpus:
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """How often each symbol stands in the whole text: (V,)."""
+        """How often each symbol occurs in the whole text: (V,)."""
+        return self._counts(self.train) + self._counts(self.val)
+
+    def _counts(self, part: Ids) -> NDArray[np.int64]:
+        """How often each symbol occurs in a part: (V,); block by block, since a part may be a file mapped into memory."""
         counts = np.zeros(len(self.vocabulary), np.int64)
-        for part in (self.train, self.val):
-            for start in range(0, len(part), BLOCK):
-                counts += np.bincount(part[start : start + BLOCK], minlength=len(counts))
+        for start in range(0, len(part), BLOCK):
+            counts += np.bincount(part[start : start + BLOCK], minlength=len(counts))
         return counts
 
     def recalled(self, window: int | None) -> Recalled | None:
@@ -133,8 +136,15 @@ class Corpus:
 
     @cached_property
     def prime(self) -> int:
-        """What a network reads before a text without a prompt: a newline, else the most frequent symbol; before a record its end; an id."""
+        """The id that a network reads before a text without a prompt: a newline; before a record, the end of one.
+
+        Where the training part has no newline with something after it, the symbol most frequent there: after a symbol that the
+        network never read, it would write garbage.
+        """
         if self.vocabulary.records:
             return self.vocabulary.end
+        counts = self._counts(self.train[:-1])  # nothing follows the last
         newline = self.vocabulary.newline
-        return newline if newline >= 0 else int(self.counts.argmax())
+        if newline >= 0 and counts[newline]:
+            return newline
+        return int(counts.argmax())

@@ -117,12 +117,21 @@ def test_a_fingerprint_is_a_sha256() -> None:
         ("aaaa\nb", "\n"),  # a newline, however rare
         ("abbbaa bbb", "b"),  # 3 a, 6 b, 1 space
         ("a\rb\rc\rab\r\r", "\r"),  # no LF in it: the most frequent
-        (b"aaaa", "\n"),  # a vocabulary of bytes has a newline, whether the text has one or not
+        (b"aaaa", "a"),  # no newline in it, though the vocabulary of bytes has one
+        (b"aa\na", "\n"),
+        ("abbb\n", "b"),  # the newline is the last character: nothing was learned about what follows it
     ],
 )
 def test_the_prime_is_a_newline_or_the_most_frequent_symbol(text: str | bytes, prime: str) -> None:
     corpus = Corpus.of(text, 0)
     assert corpus.vocabulary.decode([corpus.prime]) == prime
+
+
+@pytest.mark.parametrize("text", ["abbb" * 4 + "\naaaaaaaaaaaaaaa", b"abbb" * 4 + b"\naaaaaaaaaaaaaaa"])
+def test_the_prime_is_a_symbol_of_the_training_part(text: str | bytes) -> None:
+    """A newline, or a flood of another symbol, in the held-out part does not count: the network never read it."""
+    corpus = Corpus.of(text, 0.5)
+    assert corpus.vocabulary.decode([corpus.prime]) == "b"
 
 
 # What is recalled
