@@ -21,7 +21,7 @@ ABOUT: dict[str, tuple[Any, tuple[type, ...]]] = {
     "records": (None, (NoneType, dict)),
     "yardstick": (None, (NoneType, dict)),
 }
-LONGEST = 1 << 30  # characters of a record
+LONGEST = 1 << 16  # characters of a record; longer ones cannot be trained on
 RECORDS = {"train": (None, (int,)), "val": (None, (int,)), "lengths": (None, (list,))}
 YARDSTICK = {"nats_per_character": (None, (int, float)), "train_characters": (None, (int,)), "val_characters": (None, (int,))}
 
@@ -42,11 +42,10 @@ def checked(said: Any) -> dict[str, Any]:
         _check_kinds(about["yardstick"], YARDSTICK)
     if about["records"] is not None:
         _check_kinds(about["records"], RECORDS)
-        if len(about["records"]["lengths"]) != 5 or not all(
-            type(length) is int and 0 <= length <= LONGEST for length in about["records"]["lengths"]
-        ):
-            raise TypeError("lengths are no five numbers")
-    DataConfig(**about["data"])
+        lengths = about["records"]["lengths"]
+        if len(lengths) != 5 or not all(type(length) is int and 0 <= length <= LONGEST for length in lengths):
+            raise TypeError(f"lengths are not five numbers up to {LONGEST:,}")
+    (DataConfig(**about["data"]).separator or "").encode()  # refuses half a surrogate pair
     return about
 
 

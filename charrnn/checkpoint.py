@@ -35,6 +35,7 @@ from charrnn.vocab import Vocabulary
 
 FORMAT = 2
 STILL = 2 * 10**9  # nanoseconds after which a file that changes has another date
+LARGEST_WEIGHT = 1e9  # far beyond any that is learned; with larger ones a step could overflow
 MOST_HEADER = 1 << 20  # bytes of the names and shapes in a file of tensors
 MANIFEST = "manifest.json"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")
@@ -187,6 +188,8 @@ def read_about(path: Path) -> dict[str, Any]:
 
 def _check(path: Path, checkpoint: Checkpoint, vocab_size: int) -> None:
     vocabulary = checkpoint.vocabulary
+    if half := re.search("[\ud800-\udfff]", vocabulary.symbols):
+        raise DamagedError(f"{path}: the vocabulary holds half a surrogate pair, U+{ord(half[0]):04X}; use another checkpoint")
     if len(vocabulary) != vocab_size or not (type(checkpoint.prime) is int and 0 <= checkpoint.prime < vocab_size):
         raise DamagedError(
             f"{path}: the vocabulary has {len(vocabulary)} symbols, the model {vocab_size}; "
@@ -197,13 +200,15 @@ def _check(path: Path, checkpoint: Checkpoint, vocab_size: int) -> None:
     except CheckpointError as error:
         raise DamagedError(f"{path}: {error}") from None
     for name, weight in checkpoint.weights.items():
-        if weight.dtype != np.float32 or not is_finite(weight):
-            raise DamagedError(f"{path}: the weight {name} is {weight.dtype} or holds a value that is not a number; use another checkpoint")
+        if weight.dtype != np.float32:
+            raise DamagedError(f"{path}: the weight {name} is {weight.dtype}, not float32; use another checkpoint")
+        if not is_within(weight, LARGEST_WEIGHT):
+            raise DamagedError(f"{path}: the weight {name} holds NaN or a value beyond {LARGEST_WEIGHT:.0e}; use another checkpoint")
 
 
-def is_finite(array: NDArray[Any]) -> bool:
-    """Whether there is a number everywhere; no second array is made for that."""
-    return not array.size or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
+def is_within(array: NDArray[Any], largest: float) -> bool:
+    """Whether all values are numbers of at most this size; no second array is made for that."""
+    return not array.size or bool(-largest <= array.min() and array.max() <= largest)
 
 
 def _manifest(path: Path) -> dict[str, dict[str, Any]]:

@@ -11,9 +11,11 @@ import dataclasses
 import difflib
 import math
 import numbers
+import os
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from charrnn.errors import ConfigError
@@ -22,6 +24,7 @@ Auto = Literal["auto"]
 GROUPS = ("data", "model", "train")
 LARGEST = 10**9
 MOST_PATHS = 10_000
+LONGEST_SEPARATOR = 1_000  # characters
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,11 @@ class DataConfig(Checked):
         0.1, "share of the text held out for validation: its end, or some of its distinct records; 0 trains on all of it", low=0, high=0.5
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.separator is not None and len(self.separator) > LONGEST_SEPARATOR:
+            raise ConfigError(f"separator: it has {len(self.separator):,} characters, at most {LONGEST_SEPARATOR:,} are possible")
+
 
 @dataclass(frozen=True)
 class ModelConfig(Checked):
@@ -244,10 +252,7 @@ class RunConfig(Checked):
             assert isinstance(kind, type)
             parts[group] = kind(**{name: values[name] for name in knobs(kind) if name in values})
         own = {name: values[name] for name in knobs(cls) if name in values}
-        corpus = values.get("corpus", ())
-        corpus = (corpus,) if isinstance(corpus, str) else tuple(corpus)
-        if not all(isinstance(path, str) for path in corpus):
-            raise ConfigError(f"corpus: {corpus!r} is not possible; give paths, as text")
+        corpus = corpus_paths(values.get("corpus", ()))
         if len(corpus) > MOST_PATHS or sum(map(len, corpus)) > 100 * MOST_PATHS:  # a checkpoint names them all
             raise ConfigError(f"corpus: {len(corpus):,} paths are more than can be kept with a run; give a directory, or join the files")
         return cls(**parts, **own, corpus=corpus)
@@ -264,6 +269,19 @@ class RunConfig(Checked):
         return RunConfig.from_flat(self.flat() | values)
 
 
+def corpus_paths(value: Any) -> tuple[str, ...]:
+    """The paths of a corpus: one, or a list of them.
+
+    Raises:
+        ConfigError: something else was given.
+    """
+    one = isinstance(value, str | bytes | os.PathLike) or not isinstance(value, Iterable)
+    paths = (value,) if one else tuple(value)
+    for path in paths:
+        file_path("corpus", path)
+    return tuple(os.fspath(path) for path in paths)
+
+
 def whole_number(name: str, value: Any, low: int = 0) -> int:
     """A number that somebody gave, NumPy's among them.
 
@@ -273,6 +291,45 @@ def whole_number(name: str, value: Any, low: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
         raise ConfigError(f"{name}: {value!r} is not possible; give a whole number from {low}")
     return int(value)
+
+
+def string(name: str, value: Any) -> str:
+    """A string that somebody gave.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(value, str):
+        raise ConfigError(f"{name}: must be a string, got {_shown(value)}")
+    return value
+
+
+def file_path(name: str, value: Any) -> Path:
+    """A path that somebody gave, as a string or a path.
+
+    Raises:
+        ConfigError: it is something else, or no path that a system could have.
+    """
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        raise ConfigError(f"{name}: must be a path, as a string or a Path, got {_shown(value)}")
+    try:
+        encoded = os.fsencode(value)
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name}: a path cannot hold half a surrogate pair, got {_shown(value)}") from None
+    if b"\0" in encoded:
+        raise ConfigError(f"{name}: a path cannot hold a NUL character, got {_shown(value)}")
+    return Path(value)
+
+
+def function(name: str, value: Any) -> Any:
+    """A function that somebody gave.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not callable(value):
+        raise ConfigError(f"{name}: must be a function, got {_shown(value)}")
+    return value
 
 
 def is_auto(name: str, value: Any) -> bool:

@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import checkpoint as checkpoints
-from charrnn.config import whole_number
+from charrnn.config import corpus_paths, file_path, function, string, whole_number
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.generation.decode import End, Sample, score
 from charrnn.generation.network import Network
-from charrnn.generation.records import Kept
+from charrnn.generation.records import BLOCK, LONGEST_RECORD, MOST_UNENDED, SHORTEST_LIMIT, Kept
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH, Session
 from charrnn.generation.settings import seed_of, settings_of
 from charrnn.generation.writing import Writing
 from charrnn.known import read_known
 from charrnn.runs import RUNS_DIR, Run, find_checkpoint
+from charrnn.suffixes import Suffixes
 from charrnn.vocab import Vocabulary
 
 if TYPE_CHECKING:
@@ -48,12 +49,24 @@ class TextModel:
         path: Path | None = None,
         sha256: str = "",
     ) -> None:
-        self.network, self.vocabulary, self.prime = network, vocabulary, prime
+        self.network = network
+        self.vocabulary = vocabulary
+        self.prime = prime
         self.about = dict(about or {})
         self.is_adapted = False  # whether its weights are no longer those of its checkpoint
-        self.path, self.sha256 = path, sha256
+        self.path = path
+        self.sha256 = sha256
         self._index: Index | None = None
-        self.writing = Writing(network, vocabulary, prime, lambda: (self.index().suffixes, self.index().codes(vocabulary)))
+        self.writing = Writing(network, vocabulary, prime, self._corpus_to_guard)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: without the index of the corpus, which is mapped from files and opened again where it is needed."""
+        return self.__dict__ | {"_index": None}
+
+    def _corpus_to_guard(self) -> tuple[Suffixes, list[bytes]]:
+        """The suffixes of the corpus, and the bytes that each id of the vocabulary has there."""
+        index = self.index()
+        return index.suffixes, index.codes(self.vocabulary)
 
     def generate(
         self,
@@ -151,8 +164,9 @@ class TextModel:
             unique: no two alike.
             new: none that stands in the corpus, training and validation part; needs the file that stands beside the run's checkpoints.
             accept: only those for which it says True.
-            max_tries: how many may be drawn for them; None is 1,000, and 100 for each.
-            length: characters in which a record must end; None is 16, and twice as many as the corpus's longest.
+            max_tries: records that may be drawn for them; None is 1,000, and 100 for each, as long as some of them end.
+            length: characters in which a record must end; None is 16 more than twice the longest of the corpus, at most 16,384,
+                and fewer for a tiny model.
             unknown, **sampling: as for ``generate``.
 
         Raises:
@@ -162,14 +176,21 @@ class TextModel:
         """
         if not self.vocabulary.records:
             raise ConfigError("records: this model writes running text; train one with --records, or a separator")
-        count, length = whole_number("count", count), self.longest if length is None else whole_number("length", length)
+        count = whole_number("count", count)
+        if accept is not None:
+            function("accept", accept)
+        length = self.longest if length is None else whole_number("length", length)
+        most_unended = max(MOST_UNENDED, BLOCK * length) if max_tries is None else None
         max_tries = 1000 + 100 * count if max_tries is None else whole_number("max_tries", max_tries)
         if self.separator in (known := self._known(prompt, unknown)).replace("\r\n", "\n"):
             raise ConfigError(f"prompt: {prompt!r} holds the separator {self.separator!r} and cannot begin a record; leave that out")
         if len(known) > length:
             raise ConfigError(f"prompt and length: {len(known):,} characters, and a record may have {length:,}; give more --length")
         drawn = self.writing.records(known, sampling, seed_of(seed), length)
-        return Kept(drawn, count, self.separator, max_tries, unique=unique, known=self.known if new else (), accept=accept)
+        known_records = self.known if new else frozenset()
+        return Kept(
+            drawn, count, self.separator, max_tries, unique=unique, known=known_records, accept=accept, most_unended=most_unended
+        )  # fmt: skip
 
     @property
     def separator(self) -> str:
@@ -178,8 +199,11 @@ class TextModel:
 
     @property
     def longest(self) -> int:
-        """Characters in which a record must end, where nobody says otherwise."""
-        return 2 * self.about["records"]["lengths"][-1] + 16 if self.about.get("records") else LENGTH
+        """Characters in which a record must end, unless ``length`` says otherwise."""
+        if not self.about.get("records"):
+            return LENGTH
+        longest: int = self.about["records"]["lengths"][-1]  # a claim, so it must not cost more than a model of this size may
+        return min(2 * longest + 16, LONGEST_RECORD, max(SHORTEST_LIMIT, self.network.size))
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -196,7 +220,8 @@ class TextModel:
 
         if self.path is None:
             raise CheckpointError("index: this model was not read from a checkpoint, so that its corpus is not known; open one with load")
-        self._index = self._index or open_index(self.path, on_notice, corpus)
+        if self._index is None:
+            self._index = open_index(self.path, on_notice, corpus_paths(corpus))
         return self._index
 
     def session(self, prompt: str = "", *, seed: int | None = None, unknown: str = "error", **sampling: Any) -> Session:
@@ -215,7 +240,9 @@ class TextModel:
         """
         if self.is_adapted:
             raise ConfigError("load_session: this model was adapted, and a state goes on with the model that it was kept with; open that")
-        return Session.load(Path(path), self.network, self.vocabulary, self.prime, self.sha256, settings_of(self.vocabulary, sampling))
+        return Session.load(
+            file_path("path", path), self.network, self.vocabulary, self.prime, self.sha256, settings_of(self.vocabulary, sampling)
+        )
 
     def score(self, text: str, *, unknown: str = "error") -> NDArray[np.float64]:
         """The natural-log probability of each character, (n,), given all before it; the first is given the prime.
@@ -225,7 +252,7 @@ class TextModel:
         Raises:
             VocabularyError: the text holds an unknown character.
         """
-        text, _ = self.vocabulary.repair(text, unknown)
+        text, _ = self.vocabulary.repair(string("text", text), unknown)
         ids = self.vocabulary.encode(text).tolist() + [self.vocabulary.end] * self.vocabulary.records
         scores = score(self.network, [self.prime, *ids])
         if self.vocabulary.unit == "byte" and scores:  # a character has the bytes from its first to the next one's first
@@ -256,10 +283,12 @@ class TextModel:
             CorpusError: nothing is left of the text.
             ConfigError: the model was not read from a checkpoint.
         """
-        from charrnn.training.adapt import adapted
-
+        if not isinstance(text, str | bytes):
+            raise ConfigError(f"text: must be a string or bytes, got {type(text).__name__}")
         if self.path is None:
             raise ConfigError("adapted: this model was not read from a checkpoint; open one with load")
+        from charrnn.training.adapt import adapted
+
         checkpoint = checkpoints.read(self.path)
         network = Network(checkpoint.model, len(self.vocabulary), adapted(checkpoint, text, unknown, each=each, tell=on_notice))
         leaning = TextModel(network, self.vocabulary, self.prime, about=self.about, path=self.path, sha256=self.sha256)
@@ -271,7 +300,7 @@ class TextModel:
         return Sampler(**settings_of(self.vocabulary, sampling))
 
     def _known(self, prompt: str, unknown: str) -> str:
-        return self.vocabulary.repair(prompt, unknown)[0]
+        return self.vocabulary.repair(string("prompt", prompt), unknown)[0]
 
     def _end(self, length: int | None, stop: str | Sequence[str], until: str | None, sampling: Mapping[str, Any]) -> End:
         if length is None:
@@ -289,7 +318,9 @@ def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> 
     Raises:
         CheckpointError: there is none, or it is damaged.
     """
-    found = find_checkpoint(path, runs_dir)
+    if path is not None:
+        file_path("path", path)
+    found = find_checkpoint(path, file_path("runs_dir", runs_dir))
     checkpoint = checkpoints.read(found)
     network = Network(checkpoint.model, len(checkpoint.vocabulary), checkpoint.weights)
     return TextModel(network, checkpoint.vocabulary, checkpoint.prime, about=checkpoint.about, path=found, sha256=checkpoint.sha256)

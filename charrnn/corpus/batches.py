@@ -57,16 +57,29 @@ def fit_records(lengths: NDArray[np.int64], batch_size: int | None) -> int:
     Raises:
         CorpusError: a record is too long to be read whole.
     """
+    check_lengths(lengths, "training")
     longest = rounded(int(lengths.max()) + 1)
-    if longest > MOST_TOGETHER:
-        raise CorpusError(
-            f"record {int(lengths.argmax()) + 1} of the training part has {int(lengths.max()):,} characters, at most "
-            f"{MOST_TOGETHER - 1:,} can be read whole; give another --separator, or leave it out and train on running text"
-        )
     fitting = batch_size or min(max(FEWEST, int(2.0 ** round(math.log2(PLENTY / (lengths.mean() + 1))))), MOST_RECORDS)
     while fitting > 1 and fitting * longest > MOST_TOGETHER:
         fitting //= 2
     return fitting
+
+
+def check_lengths(lengths: NDArray[np.int64], part: str) -> None:
+    """Refuse records that are too long to be read whole.
+
+    Args:
+        lengths: of the records, in symbols, without the end.
+        part: of the corpus, in words.
+
+    Raises:
+        CorpusError: one is.
+    """
+    if len(lengths) and rounded(int(lengths.max()) + 1) > MOST_TOGETHER:
+        raise CorpusError(
+            f"record {int(lengths.argmax()) + 1} of the {part} part has {int(lengths.max()):,} characters, at most "
+            f"{MOST_TOGETHER - 1:,} can be read whole; give another --separator, or leave it out and train on running text"
+        )
 
 
 def rounded(length: int) -> int:

@@ -6,11 +6,14 @@ import re
 from charrnn.config import DataConfig
 from charrnn.errors import ConfigError, CorpusError
 
+FOR_DOMAIN_NAMES = ("punycode", "idna")  # Python counts them as text encodings; they take hours for a megabyte
+
 
 def check_encoding(config: DataConfig) -> None:
     """Refuse an encoding that Python does not have, and text knobs for raw bytes."""
     try:
-        known = codecs.lookup(config.encoding)._is_text_encoding
+        codec = codecs.lookup(config.encoding)
+        known = codec._is_text_encoding and codec.name not in FOR_DOMAIN_NAMES
     except (LookupError, ValueError):
         known = False
     if not known:

@@ -167,6 +167,11 @@ class Network:
         self.head = np.concatenate([weights[f"{name}.weight"] for name in heads]).T.copy()  # (L·H, V) or (L·H, V + K)
         self.head_bias = np.concatenate([weights[f"{name}.bias"] for name in heads])
 
+    @property
+    def size(self) -> int:
+        """How many numbers are in its recurrent matrices and its head."""
+        return self.head.size + sum(layer.recurrent.size for layer in self.layers)
+
     def zero_state(self, *batch: int) -> State:
         """The state before anything was read, for one stream or, given a batch size, for so many."""
         h = np.zeros((*batch, self.num_layers * self.hidden_size), np.float32)

@@ -17,6 +17,9 @@ from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.vocab import Vocabulary
 
 BLOCK = 32
+LONGEST_RECORD = 1 << 14  # characters of a record, unless a longer one is asked for; a model may claim any length for its corpus
+SHORTEST_LIMIT = 1 << 9  # characters that a record may have, however small the model
+MOST_UNENDED = 1 << 15  # characters of records that did not end, drawn since the last one that was kept; or BLOCK records
 MARKS = 64  # random numbers drawn at once for a record
 
 
@@ -157,8 +160,9 @@ class Kept:
         separator: what stands between two of them, its line ends LF, and in none, however its line ends are written.
         max_tries: how many may be drawn for them.
         unique: drop one that was kept before.
-        known: drop what stands here.
+        known: drop these.
         accept: drop that for which it says False.
+        most_unended: characters of records that did not end that may be drawn before the next record is kept; None for any number.
     """
 
     def __init__(
@@ -171,10 +175,19 @@ class Kept:
         unique: bool = False,
         known: Container[str] = (),
         accept: Callable[[str], bool] | None = None,
+        most_unended: int | None = None,
     ) -> None:
-        self.records, self.count, self.separator, self.max_tries = records, count, separator, max_tries
-        self.unique, self.known, self.accept = unique, known, accept
-        self.tally, self._seen = Tally(), set[str]()
+        self.records = records
+        self.count = count
+        self.separator = separator
+        self.max_tries = max_tries
+        self.unique = unique
+        self.known = known
+        self.accept = accept
+        self.most_unended = most_unended
+        self.tally = Tally()
+        self._seen = set[str]()
+        self._unended = 0  # characters of records that did not end, since the last one that was kept
 
     def __iter__(self) -> "Kept":
         return self
@@ -192,11 +205,19 @@ class Kept:
                     f"{tally.kept:,} of {self.count:,} records were kept: {tally}; "
                     "give more --max-tries, another --temperature, or fewer conditions"
                 )
+            if self.most_unended is not None and self._unended > self.most_unended:
+                raise GenerationError(
+                    f"{tally.kept:,} of {self.count:,} records were kept: the model does not end its records ({tally}); "
+                    "give a smaller --length or a lower --temperature, or --max-tries to draw on"
+                )
             record = next(self.records)
             tally.drawn += 1
             if self._keeps(record):
                 tally.kept += 1
+                self._unended = 0
                 return record
+            if not record.whole:
+                self._unended += len(record.text)
         raise StopIteration
 
     def _keeps(self, record: Record) -> bool:

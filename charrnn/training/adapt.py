@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from charrnn import recall
-from charrnn.checkpoint import Checkpoint
+from charrnn.checkpoint import LARGEST_WEIGHT, Checkpoint, is_within
 from charrnn.corpus.records import encode_known
+from charrnn.errors import CheckpointError
 from charrnn.training.evaluate import Evaluation, load_model
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
@@ -89,10 +90,14 @@ def adapted(
 
     Raises:
         VocabularyError, CorpusError: a character is unknown, or nothing is left of the text.
+        CheckpointError: the weights are no longer numbers.
     """
     ids, changes = encode_known(checkpoint.vocabulary, text, checkpoint.about["data"].get("separator"), unknown)
     for change in changes:
         tell(change)
     model = load_model(checkpoint, "cpu")
     adapt(model, ids, checkpoint.prime, records=checkpoint.vocabulary.records, each=each)
-    return {name: weight.numpy().copy() for name, weight in model.state_dict().items()}
+    weights = {name: weight.numpy().copy() for name, weight in model.state_dict().items()}
+    if not all(is_within(weight, LARGEST_WEIGHT) for weight in weights.values()):
+        raise CheckpointError("the weights of this model are no longer numbers after it learned from the text; use another checkpoint")
+    return weights

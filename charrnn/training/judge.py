@@ -1,5 +1,6 @@
 """The loss of a checkpoint on a text file, static or adaptive. Knows nothing of runs and of printing."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from charrnn import checkpoint as checkpoints
 from charrnn.config import DataConfig
 from charrnn.corpus.reading import read
 from charrnn.corpus.records import encode_known
+from charrnn.errors import CheckpointError
 from charrnn.training.adapt import adapt
 from charrnn.training.evaluate import Evaluation, evaluate, load_model
 
@@ -30,5 +32,9 @@ def evaluate_file(
     checkpoint = checkpoints.read(path)
     reading, vocabulary = read([file], data), checkpoint.vocabulary
     ids, changes = encode_known(vocabulary, reading.text, data.separator, unknown, file)
-    model, score = load_model(checkpoint, "cpu"), adapt if adaptive else evaluate
-    return score(model, ids, checkpoint.prime, records=vocabulary.records, each=each), (*reading.notices, *changes)
+    model = load_model(checkpoint, "cpu")
+    score = adapt if adaptive else evaluate
+    evaluation = score(model, ids, checkpoint.prime, records=vocabulary.records, each=each)
+    if not math.isfinite(evaluation.nats_per_character):
+        raise CheckpointError(f"the loss of {path} on {file} is {evaluation.nats_per_character}, not a number; use another checkpoint")
+    return evaluation, (*reading.notices, *changes)

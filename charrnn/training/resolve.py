@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Set
 
 from charrnn.config import RunConfig
 from charrnn.config_yaml import write_yaml
-from charrnn.corpus.batches import FEWEST, fit, fit_records
+from charrnn.corpus.batches import FEWEST, check_lengths, fit, fit_records
 from charrnn.corpus.reading import stream, take
 from charrnn.corpus.records import looks_like_list
 from charrnn.corpus.store import Corpus
@@ -69,6 +69,7 @@ def _sizes_for_text(config: RunConfig, corpus: Corpus, tell: Tell) -> dict[str, 
 def _sizes_for_records(config: RunConfig, given: Set[str], corpus: Corpus, tell: Tell) -> dict[str, int | None]:
     asked = config.train.batch_size if "batch_size" in given else None
     lengths = corpus.lengths(corpus.train)
+    check_lengths(corpus.lengths(corpus.val), "held-out")
     batch_size = fit_records(lengths, asked)
     if batch_size < (asked or FEWEST):
         tell(

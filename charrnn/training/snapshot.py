@@ -7,17 +7,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from charrnn import __version__
-from charrnn.checkpoint import Checkpoint, is_finite
+from charrnn.checkpoint import LARGEST_WEIGHT, Checkpoint, is_within
 from charrnn.errors import CheckpointError
 from charrnn.training.evaluate import load_weights
 
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
 
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of the optimizer, for each weight
 
 
@@ -87,8 +89,11 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
 
 
 def not_a_number(checkpoint: Checkpoint) -> str | None:
-    """The name of a tensor that holds NaN or infinity; None where all are numbers."""
-    return next((name for name, value in (checkpoint.weights | checkpoint.trainer_tensors).items() if not is_finite(value)), None)
+    """The name of a tensor that holds NaN or infinity, or of a weight too large to be used; None if there is none."""
+    for name, value in checkpoint.weights.items():
+        if not is_within(value, LARGEST_WEIGHT):
+            return name
+    return next((name for name, value in checkpoint.trainer_tensors.items() if not is_within(value, LARGEST_FLOAT)), None)
 
 
 def check_room(trainer: Trainer, path: Path, there: int) -> None:

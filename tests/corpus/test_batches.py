@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from charrnn.corpus.batches import PADDING, ROUND, Batch, Lanes, Records, fit, fit_records
+from charrnn.corpus.batches import PADDING, ROUND, Batch, Lanes, Records, check_lengths, fit, fit_records
 from charrnn.errors import CorpusError
 from charrnn.recall import NOTHING, ORDERS, recall
 from charrnn.vocab import Ids, Vocabulary
@@ -312,10 +312,18 @@ def test_how_many_records_are_read_side_by_side(lengths: list[int], asked: int |
     assert fit_records(np.array(lengths), asked) == expected
 
 
-def test_a_record_that_is_too_long_is_refused() -> None:
+@pytest.mark.parametrize("part", ["training", "held-out"])
+def test_a_record_that_is_too_long_is_refused(part: str) -> None:
     with pytest.raises(CorpusError) as error:
-        fit_records(np.array([5, 65_536, 9]), 1)
+        check_lengths(np.array([5, 65_536, 9]), part)
     assert str(error.value) == (
-        "record 2 of the training part has 65,536 characters, at most 65,535 can be read whole; "
+        f"record 2 of the {part} part has 65,536 characters, at most 65,535 can be read whole; "
         "give another --separator, or leave it out and train on running text"
     )
+
+
+def test_records_of_any_part_that_are_too_long_are_refused() -> None:
+    with pytest.raises(CorpusError, match="training part has 65,536 characters"):
+        fit_records(np.array([5, 65_536, 9]), 1)
+    check_lengths(np.array([65_535]), "held-out")
+    check_lengths(np.array([], np.int64), "held-out")

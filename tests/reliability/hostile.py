@@ -1,4 +1,8 @@
-"""Directories that a stranger might hand over as a model, each bad in one way. ``DIRECTORIES`` maps a name to what makes it."""
+"""What a stranger might hand over as a model.
+
+``DIRECTORIES`` maps a name to what makes a directory that must be refused; ``OPENED`` to a checkpoint that is sound in form, and claims
+or holds something that must do no harm in use.
+"""
 
 import hashlib
 import json
@@ -13,6 +17,10 @@ from safetensors.numpy import load, save
 
 from charrnn import checkpoint as checkpoints
 from charrnn import strict_json
+from charrnn.checkpoint import LARGEST_WEIGHT, Checkpoint
+from charrnn.config import ModelConfig
+from charrnn.shapes import shapes
+from charrnn.vocab import Vocabulary
 from tests.reliability.saving import example
 
 Make = Callable[[Path], None]
@@ -270,3 +278,52 @@ tensors("ten thousand small weights", lambda found: {f"w{number}": np.zeros(1, n
 replaced("the state of training is a pickle", "trainer.safetensors", lambda path: pickle.dumps(Touch(path / "touched")))
 replaced("the header of the state is longer than the file", "trainer.safetensors", header("{}", length=10**15))
 replaced("the header of the state is deep", "trainer.safetensors", header("[" * 100_000))
+
+
+# Sound in form
+
+
+def opened(
+    vocabulary: Vocabulary, about: dict[str, Any], change: Callable[[dict[str, Any]], Any] = lambda weights: None, **sizes: Any
+) -> Checkpoint:
+    """A checkpoint of a random network, after a change of its weights."""
+    config = ModelConfig(**{"hidden_size": 4, "num_layers": 1, "embedding_size": 2, **sizes})
+    rng = np.random.default_rng(0)
+    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
+    change(weights)
+    prime = vocabulary.end if vocabulary.records else 0
+    return Checkpoint(vocabulary, config, weights, prime, {"step": 1, "steps": 1, **about})
+
+
+TEXT, RECORDS = Vocabulary.of("\nab"), Vocabulary("char", "ab", records=True)
+LONG = {"records": {"train": 1, "val": 1, "lengths": [65_536] * 5}}
+BIG = np.float32(LARGEST_WEIGHT)
+OPENED: dict[str, Checkpoint] = {
+    "records that never end": opened(RECORDS, LONG, lambda weights: weights["head.bias"].__setitem__(-1, -BIG)),
+    "records of bytes that never end": opened(
+        Vocabulary("byte", records=True), LONG, lambda weights: weights["head.bias"].__setitem__(-1, -BIG)
+    ),
+    "empty records": opened(RECORDS, LONG, lambda weights: weights["head.bias"].__setitem__(-1, BIG)),
+    "records without a count": opened(RECORDS, {}),
+    "records with a long separator": opened(RECORDS, LONG | {"data": {"separator": "ab" * 500}}),
+    "records with a letter for a separator": opened(RECORDS, LONG | {"data": {"separator": "a"}}),
+    "large weights": opened(TEXT, {}, lambda weights: [weight.fill(BIG) for weight in weights.values()], copy_window=2**20),
+    "large weights of either sign": opened(TEXT, {}, lambda weights: [weight.__imul__(BIG / 8) for weight in weights.values()]),
+    "large weights of a GRU": opened(TEXT, {}, lambda weights: [weight.__imul__(BIG / 8) for weight in weights.values()], cell="gru"),
+    "a large bias": opened(TEXT, {}, lambda weights: weights["head.bias"].__setitem__(slice(None), [BIG, -BIG, BIG])),
+    "claims that are large": opened(TEXT, {
+        "step": -5, "steps": 10**38, "epochs": 1e308, "train_characters": 10**38, "val_characters": -(10**38), "val_loss": 1e308,
+        "parameters": -1, "yardstick": {"nats_per_character": 1e308, "train_characters": 10**38, "val_characters": 0},
+    }),
+    "claims that are zero": opened(TEXT, {
+        "val_loss": 0, "epochs": 0, "yardstick": {"nats_per_character": 0, "train_characters": 0, "val_characters": 0},
+    }),
+    "characters that move a cursor": opened(Vocabulary("char", "\x1b\x07\n"), {}),
+    "paths that no system has": opened(TEXT, {"corpus": ["a\0b", "x" * 5000, "\ud800", "/dev/zero"]}),
+}  # fmt: skip
+edited("half a surrogate pair", "tokenizer.json", lambda value: value.update(symbols="\n\ud800b"))
+edited("a separator of half a surrogate pair", "config.json", lambda value: value["about"].update(data={"separator": "\ud800"}))
+edited("a separator of a megabyte", "config.json", lambda value: value["about"].update(data={"separator": "a" * 10**6}))
+edited("records of a billion characters", "config.json", lambda value: value["about"].update(
+    records={"train": 1, "val": 1, "lengths": [1 << 30] * 5}))  # fmt: skip
+tensors("a weight so large that it would overflow", lambda found: found.update({"head.bias": np.full(3, -1e30, np.float32)}))

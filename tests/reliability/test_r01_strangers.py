@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import resource
 import sys
 import time
@@ -10,16 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import charrnn
 from charrnn import checkpoint as checkpoints
 from charrnn.cli.main import cli
 from charrnn.errors import CharRNNError
+from charrnn.generation.network import Network
 from charrnn.runs import Run
 from charrnn.text_model import load
 from charrnn.verdict import verdict
-from tests.reliability.hostile import DIRECTORIES
+from tests.reliability.hostile import DIRECTORIES, OPENED
 from tests.reliability.saving import ended, example, forked
 
 PACKAGE = Path(charrnn.__file__).parent
@@ -135,6 +138,53 @@ def test_what_stands_beside_a_model_from_a_stranger_does_no_harm(file: str, kind
         assert time.monotonic() - begin < SECONDS
     assert not (here / "touched").exists()
     tally(1, "files of strangers beside a model")
+
+
+USES = (
+    "sample model", "sample model -n 60 --json -t 0 --dry 1 --top-p 0.5", "sample model -n 20 --best-of 2 --output out",
+    "sample model -n 20 --prompt ab --save-state state", "sample model -n 20 --contains b", "sample model -n 20 --adapt-to text.txt",
+    "sample model --num-samples 3 --unique --report", "evaluate model text.txt --json", "evaluate model text.txt --json --adaptive",
+    "info model", "info model --json", "originality model text.txt",
+)  # fmt: skip
+MOST_STEPS = 20_000  # of the network in one use; a default sample takes 500, and records are drawn 32 at a step
+ENDS = re.compile(r"Error: .+")
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_a_model_that_opens_does_no_harm_in_use(name: str, here: Path, monkeypatch: pytest.MonkeyPatch, tally: Any) -> None:
+    """Each use ends after a bounded number of steps: with an answer in numbers, or with one line of error."""
+    from click.testing import CliRunner
+
+    steps, step = 0, Network.step
+
+    def counted(network: Network, idx: Any, state: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        assert steps <= MOST_STEPS
+        return step(network, idx, state)
+
+    monkeypatch.setattr(Network, "step", counted)
+    checkpoints.write(here / "model", OPENED[name])
+    (here / "text.txt").write_text("ab\nab\n" * 30 if "\n" in OPENED[name].vocabulary.symbols else "ab" * 90)
+    for words in USES:
+        steps = 0
+        result = CliRunner().invoke(cli, words.split())
+        assert result.exit_code in (0, 1, 2), (words, result)
+        assert result.exception is None or isinstance(result.exception, SystemExit), (words, result)
+        last = result.stderr.rstrip("\n").rpartition("\n")[2]
+        assert ENDS.fullmatch(last) or not result.exit_code, (words, result)
+        assert "\x1b" not in result.stderr
+        if "--json" in words:
+            json.loads(result.stdout or "{}", parse_constant=pytest.fail)
+        (here / "out").unlink(missing_ok=True)
+    tally(len(USES), "uses of strange models")
+
+
+def test_the_text_of_a_stranger_s_model_can_be_scored(tmp_path: Path) -> None:
+    for name, checkpoint in OPENED.items():
+        if "a" in checkpoint.vocabulary.symbols:
+            checkpoints.write(tmp_path / name, checkpoint)
+            assert np.isfinite(load(tmp_path / name).score("ab")).all(), name
 
 
 def test_there_are_at_least_eighty() -> None:
