@@ -9,6 +9,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from charrnn.config import corpus_paths, file_path, function
+from charrnn.errors import ConfigError
 from charrnn.generation.network import Network
 from charrnn.text_model import TextModel, load
 
@@ -48,11 +50,18 @@ def train(
         CharRNNError: any of its kinds.
         KeyboardInterrupt: Ctrl-C, in the main thread: the step under way is finished and saved first; ``resume=True`` goes on.
     """
-    from charrnn.training.launch import launch
-
     given = dict(knobs)
     if path is not None:
-        given["corpus"] = (str(path),) if isinstance(path, str | Path) else tuple(str(each) for each in path)
+        given["corpus"] = corpus_paths(path)
+    if "runs_dir" in knobs:
+        given["runs_dir"] = str(file_path("runs_dir", knobs["runs_dir"]))
+    if text is not None and not isinstance(text, str | bytes):
+        raise ConfigError(f"text: must be a string or bytes, got {type(text).__name__}")
+    for name, called in (("on_report", on_report), ("on_notice", on_notice)):
+        if called is not None:
+            function(name, called)
+    from charrnn.training.launch import launch
+
     trainer = launch(given, text=text, resume=resume, overwrite=overwrite, tell=on_notice or (lambda _: None))
     with _ctrl_c_stops(trainer), closing(reports(trainer)) as each:
         for report in each:
@@ -90,9 +99,15 @@ def reports(trainer: "Trainer") -> "Generator[Report, None, None]":
     every = trainer.config.train.sample_every
     for report in trainer.run():
         if isinstance(every, int) and report.step % every == 0 and report.final is None:
-            network = Network(trainer.config.model, len(trainer.corpus.vocabulary), trainer.weights())
-            model = TextModel(network, trainer.corpus.vocabulary, trainer.corpus.prime)
-            few = SAMPLE_RECORDS if trainer.corpus.vocabulary.records else 1
-            texts = [model.generate(length=SAMPLE_LENGTH, seed=number * trainer.steps + report.step) for number in range(few)]
-            report = replace(report, sample="\n".join(texts))
+            report = replace(report, sample=_sample(trainer, report.step))
         yield report
+
+
+def _sample(trainer: "Trainer", step: int) -> str:
+    """A short text by the weights of a step, or a few records; its network, of L·V·4H numbers and more, is freed before the next step."""
+    network = Network(trainer.config.model, len(trainer.corpus.vocabulary), trainer.weights())
+    model = TextModel(network, trainer.corpus.vocabulary, trainer.corpus.prime)
+    few = SAMPLE_RECORDS if trainer.corpus.vocabulary.records else 1
+    texts = [model.generate(length=SAMPLE_LENGTH, seed=number * trainer.steps + step) for number in range(few)]
+    del model.writing  # which refers back to the model: else both would wait for the garbage collector
+    return "\n".join(texts)

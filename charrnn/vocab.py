@@ -1,6 +1,7 @@
 """Vocabulary: text to ids and back. Knows nothing of tensors and files."""
 
 import codecs
+import operator
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,9 @@ class Vocabulary:
     records: bool = False
 
     def __post_init__(self) -> None:
-        distinct = isinstance(self.symbols, str) and len(set(self.symbols)) == len(self.symbols)
+        if not isinstance(self.symbols, str):
+            raise VocabularyError(f"symbols: must be a string, got {type(self.symbols).__name__}")
+        distinct = len(set(self.symbols)) == len(self.symbols)
         if not distinct or self.unit != ("char" if self.symbols else "byte"):
             raise VocabularyError(
                 f"a vocabulary of unit {self.unit!r} with {len(self.symbols)} symbols, some twice or none; give each once"
@@ -76,6 +79,7 @@ class Vocabulary:
     @classmethod
     def of(cls, text: str | bytes) -> "Vocabulary":
         """The vocabulary of a text: its distinct code points, sorted; that of raw bytes is all 256."""
+        _check_text(text)
         return cls("byte") if isinstance(text, bytes) else cls("char", "".join(sorted(set(text))))
 
     @property
@@ -100,6 +104,7 @@ class Vocabulary:
         Raises:
             VocabularyError: a character is unknown; the message names it, its place, and the nearest known one.
         """
+        _check_text(text)
         if self.unit == "byte":
             return np.frombuffer(_utf8(text) if isinstance(text, str) else text, dtype=np.uint8).astype(
                 smallest_dtype(len(self)), copy=False
@@ -113,9 +118,20 @@ class Vocabulary:
         return ids.astype(smallest_dtype(len(self)))
 
     def decode(self, ids: Ids | Sequence[int]) -> str:
-        """Ids to text; bytes that are no UTF-8 become U+FFFD."""
+        """Ids to text; bytes that are no UTF-8 become U+FFFD.
+
+        Raises:
+            VocabularyError: an id is none of a symbol.
+        """
+        try:
+            numbers = [operator.index(idx) for idx in ids]
+        except TypeError:
+            raise VocabularyError("ids: must be a sequence of whole numbers") from None
+        if numbers and not 0 <= min(numbers) <= max(numbers) < len(self) - self.records:
+            wrong = min(numbers) if min(numbers) < 0 else max(numbers)
+            raise VocabularyError(f"ids: {wrong} is not the id of a symbol; they are 0 to {len(self) - self.records - 1}")
         decoder = self.decoder()
-        return decoder.decode([int(idx) for idx in ids]) + decoder.flush()
+        return decoder.decode(numbers) + decoder.flush()
 
     def decoder(self) -> "Decoder":
         """A decoder for ids that come one by one."""
@@ -133,6 +149,8 @@ class Vocabulary:
             VocabularyError: a character is unknown, and must not be or cannot be replaced.
             ConfigError: ``unknown`` is none of the three.
         """
+        if not isinstance(text, str):
+            raise VocabularyError(f"text: must be a string, got {type(text).__name__}")
         if unknown not in ("error", "skip", "replace"):
             raise ConfigError(f"unknown: {unknown!r} is not possible; give error, skip or replace")
         if self.unit == "byte" or set(text) <= self._known:
@@ -222,6 +240,11 @@ class Decoder:
     def flush(self) -> str:
         """What is left at the end: U+FFFD where a sequence was never finished."""
         return "" if self._symbols else self._bytes.decode(b"", final=True)
+
+
+def _check_text(text: Any) -> None:
+    if not isinstance(text, str | bytes):
+        raise VocabularyError(f"text: must be a string or bytes, got {type(text).__name__}")
 
 
 def _utf8(text: str) -> bytes:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 
 import charrnn
 from charrnn.config import run_knobs
+from charrnn.errors import CharRNNError, ConfigError, CorpusError
 from charrnn.runs import Run
 from charrnn.training.model import CELLS
 from charrnn.training.trainer import Report
@@ -222,3 +225,70 @@ def test_records_from_a_text_in_hand_or_a_file(here: Path) -> None:
     assert len(samples) == 2
     assert all(sample.count("\n") == 4 for sample in samples)
     assert len(list(model.records(5, unique=True, temperature=2, seed=1))) == 5
+
+
+# Wrong types
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"path": b"p12.txt"}, "corpus: must be a path, as a string or a Path, got b'p12.txt'"),
+        ({"path": 5}, "corpus: must be a path, as a string or a Path, got 5"),
+        ({"path": ["a.txt", 5]}, "corpus: must be a path, as a string or a Path, got 5"),
+        ({"path": "a\0b"}, "corpus: a path cannot hold a NUL character, got 'a\\x00b'"),
+        ({"path": "\ud800"}, "corpus: a path cannot hold half a surrogate pair, got '\\ud800'"),
+        ({"text": 5}, "text: must be a string or bytes, got int"),
+        ({"text": "abc", "on_report": 5}, "on_report: must be a function, got 5"),
+        ({"text": "abc", "on_notice": "tell"}, "on_notice: must be a function, got 'tell'"),
+        ({"text": "abc", "runs_dir": 5}, "runs_dir: must be a path, as a string or a Path, got 5"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused_by_name(given: dict[str, Any], message: str, here: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        charrnn.train(**given)
+    assert str(error.value) == message
+    assert list(here.iterdir()) == []
+
+
+def test_a_path_too_long_for_the_system_is_refused(here: Path) -> None:
+    with pytest.raises(CorpusError, match=r"cannot be read: File name too long; check the name$"):
+        charrnn.train("x" * 5000)
+
+
+def test_the_directory_of_the_runs_may_be_a_path(corpus: Path) -> None:
+    assert charrnn.train(corpus, runs_dir=corpus.parent / "runs", **KNOBS).path == corpus.parent / "runs/corpus/step-00000004"
+
+
+@pytest.mark.parametrize("inside", ["step-00000004/mine.txt", "metrics.jsonl"])
+def test_a_run_is_not_overwritten_while_its_new_corpus_is_in_it(inside: str, corpus: Path) -> None:
+    path = charrnn.train(corpus, **KNOBS).path
+    assert path
+    file = path.parent / inside
+    if not file.exists():
+        file.write_text(TEXT)
+    before = file.read_bytes()
+    (corpus.parent / "link.txt").symlink_to(file.absolute())
+    for name in (file, "link.txt"):
+        with pytest.raises(CharRNNError, match=r"move it away, or give another --name$"):
+            charrnn.train(name, name="corpus", overwrite=True, **KNOBS)
+    assert file.read_bytes() == before
+
+
+def test_training_without_torch_is_refused_in_one_line(corpus: Path) -> None:
+    """Where an import of torch fails, as it does where it is not installed."""
+    code = """
+import sys
+sys.modules["torch"] = None
+import charrnn
+try:
+    charrnn.train("corpus.txt")
+except charrnn.MissingPackageError as error:
+    assert isinstance(error, ImportError)
+    print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == (
+        "training, evaluating and adapting need PyTorch, which is not installed; install it with `pip install torch` "
+        "(writing works without it)\n"
+    )

@@ -1,6 +1,8 @@
 """TextModel from a checkpoint to text: small random models, written here without PyTorch."""
 
 import hashlib
+import multiprocessing
+import pickle
 import subprocess
 import sys
 from itertools import product
@@ -13,6 +15,7 @@ from charrnn import checkpoint as checkpoints
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import ModelConfig
 from charrnn.errors import CheckpointError, ConfigError, GenerationError, VocabularyError
+from charrnn.generation.constraints import Contains, Lines
 from charrnn.generation.network import CELLS
 from charrnn.generation.sampling import log_probabilities
 from charrnn.shapes import shapes
@@ -499,3 +502,66 @@ def test_without_a_length_a_record_has_twice_that_of_the_longest(records_model):
     assert records_model.longest == 26
     assert max(len(record.text) for record in records_model.records(50, seed=1, bias={"a": 3})) <= 26
     del records_model.about["records"]
+
+
+# Wrong types
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model: model.generate(None), "prompt: must be a string, got None"),
+        (lambda model: model.generate(b""), "prompt: must be a string, got b''"),
+        (lambda model: model.stream(5), "prompt: must be a string, got 5"),
+        (lambda model: model.generate(until=5), "until: must be a string, got 5"),
+        (lambda model: model.generate(stop=5), "stop: must be a string, or a list of strings, got 5"),
+        (lambda model: model.generate(stop=[5]), "stop: must be a string, got 5"),
+        (lambda model: model.generate(bias={5: 1}), "bias: must be a string, got 5"),
+        (lambda model: model.score(None), "text: must be a string, got None"),
+        (lambda model: model.adapted(5), "text: must be a string or bytes, got int"),
+        (lambda model: model.session(5), "text: must be a string, got 5"),
+        (lambda model: model.session().save(5), "path: must be a path, as a string or a Path, got 5"),
+        (lambda model: model.load_session(5), "path: must be a path, as a string or a Path, got 5"),
+        (lambda model: model.index(corpus=5), "corpus: must be a path, as a string or a Path, got 5"),
+        (lambda model: Contains("a") & "b", "constraint: must be a Constraint, such as Contains('moon'), got 'b'"),
+        (lambda model: charrnn.load(5), "path: must be a path, as a string or a Path, got 5"),
+        (lambda model: charrnn.load("a\0"), "path: a path cannot hold a NUL character, got 'a\\x00'"),
+        (lambda model: charrnn.load(runs_dir=5), "runs_dir: must be a path, as a string or a Path, got 5"),
+        (lambda model: charrnn.Sampler(bias=5), "bias: must be a tuple of pairs (id, nats), got 5"),
+        (lambda model: charrnn.Sampler(processors=5), "processors: must be a tuple of functions, got 5"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused_by_name(model, call, message):
+    with pytest.raises(ConfigError) as error:
+        call(model)
+    assert str(error.value) == message
+
+
+def test_a_name_too_long_for_the_system_names_no_run(here):
+    with pytest.raises(CheckpointError, match=r"^there is no run or checkpoint 'a{200}'; the runs in checkpoints are: none$"):
+        charrnn.load("a" * 5000)
+
+
+# Pickle
+
+
+def test_a_model_that_was_pickled_writes_the_same(any_model):
+    any_model.generate(seed=1, length=20, constraint=Contains("a"))  # what is compiled for it stays behind
+    other = pickle.loads(pickle.dumps(any_model))
+    for settings in ({}, {"constraint": Contains("a") & Lines(1)}, {"dry": 1.0}):
+        assert other.generate("ab", seed=1, length=20, **settings) == any_model.generate("ab", seed=1, length=20, **settings)
+    assert (other.about, other.path, other.sha256) == (any_model.about, any_model.path, any_model.sha256)
+
+
+def test_spawned_processes_write_with_a_model_that_they_are_given(model):
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        texts = [pool.apply(model.generate, ("ab",), {"length": 30, "seed": seed}) for seed in (1, 2)]
+    assert texts == [model.generate("ab", length=30, seed=seed) for seed in (1, 2)]
+
+
+def test_a_story_that_was_pickled_continues_alike(model):
+    session = model.session("ab", seed=3)
+    session.write(25)
+    other = pickle.loads(pickle.dumps(session))
+    assert other.write(25) == session.write(25)
+    assert other.undo().text == session.undo().text

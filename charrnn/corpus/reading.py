@@ -110,8 +110,12 @@ def default_name(paths: Sequence[str | Path]) -> str:
         return "text"
     if str(paths[0]) == STDIN:
         return "stdin"
-    path = Path(paths[0]).resolve()
-    if path.is_dir():
+    try:
+        path = Path(paths[0]).resolve()
+        is_directory = path.is_dir()
+    except OSError as error:
+        raise CorpusError(f"{paths[0]} cannot be read: {error.strerror or error}; check the name") from None
+    if is_directory:
         return path.name.lstrip(".") or "corpus"
     name = path.name.lstrip(".").removesuffix(".gz")
     return Path(name).stem or name or "text"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.config import whole_number
+from charrnn.config import string, whole_number
 from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler, log_probabilities
@@ -233,6 +233,15 @@ def until_stop(stream: Iterable[Piece], stops: Sequence[str]) -> Iterator[Piece]
         yield Piece(held, waiting)
 
 
+def _strings(name: str, value: Any) -> tuple[str, ...]:
+    """One string, or a list of them, that somebody gave."""
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{name}: must be a string, or a list of strings, got {value!r}")
+    return tuple(string(name, part) for part in value)
+
+
 class End(NamedTuple):
     """Where a text ends."""
 
@@ -248,7 +257,9 @@ class End(NamedTuple):
             ConfigError: a string is empty, or the length no whole number from 0.
             VocabularyError: the boundary could never come.
         """
-        stops = (stop,) if isinstance(stop, str) else tuple(stop)
+        stops = _strings("stop", stop)
+        if until is not None:
+            string("until", until)
         if "" in stops or until == "":
             raise ConfigError(f"{'stop' if '' in stops else 'until'}: '' is not possible; give a string of at least one character")
         vocabulary.encode(until if until and until not in BOUNDARIES else "")

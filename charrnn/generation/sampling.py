@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import Checked, knob
-from charrnn.errors import GenerationError
+from charrnn.errors import ConfigError, GenerationError
 
 Logits = NDArray[Any]
 Ids = NDArray[Any]
@@ -182,6 +182,13 @@ class Sampler(Checked):
 
     bias: tuple[tuple[int, float], ...] = ()
     processors: tuple[Processor, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.bias, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.bias):
+            raise ConfigError(f"bias: must be a tuple of pairs (id, nats), got {self.bias!r}")
+        if not isinstance(self.processors, tuple) or not all(map(callable, self.processors)):
+            raise ConfigError(f"processors: must be a tuple of functions, got {self.processors!r}")
 
     def filtered(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
         """The logits that are drawn from, the largest of which is 0."""

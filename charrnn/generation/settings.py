@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from charrnn.config import knobs, whole_number
+from charrnn.config import knobs, string, whole_number
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
 from charrnn.vocab import Vocabulary, composed, describe
@@ -46,6 +46,7 @@ def bias_of(vocabulary: Vocabulary, bias: Mapping[str, float], ban: str) -> tupl
     """
     values = dict[int, float]()
     for chars, value in bias.items():
+        string("bias", chars)
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
             raise ConfigError(f"bias: {chars}={value!r} is not possible; give a number of nats")
         for idx in _one_symbol_each(vocabulary, chars, "bias"):

@@ -48,6 +48,10 @@ class Writing:
         self._compiled: tuple[Constraint | None, Any, Form] | None = None  # the last
         self._guards: dict[int, Guard] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: without what is compiled or opened, which is done again where it is needed."""
+        return self.__dict__ | {"_compiled": None, "_guards": {}}
+
     @cached_property
     def frequencies(self) -> Any:
         """How frequent each symbol (V,) is in what the model writes, by the probabilities that it gives them on the way."""
