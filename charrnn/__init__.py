@@ -1,4 +1,4 @@
-"""charrnn: learns to write from a text file, one character at a time, and writes new text in the same manner.
+"""charrnn: learns to write from a text file, one character at a time, and writes new text in the same style.
 
 The public names are loaded on first use: importing charrnn imports neither torch nor numpy.
 """
@@ -8,23 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "CharRNNError": "errors",
-    "CheckpointError": "errors",
-    "ConfigError": "errors",
-    "CorpusError": "errors",
-    "DivergedError": "errors",
-    "GenerationError": "errors",
-    "ResumeError": "errors",
-    "RunExistsError": "errors",
-    "VocabularyError": "errors",
-    "Sampler": "generation.sampling",
-    "TextModel": "text_model",
-    "Vocabulary": "vocab",
-    "load": "text_model",
-    "train": "learn",
-}
-__all__ = [*_HOMES, "__version__"]
+__all__ = [
+    "CharRNNError",
+    "CheckpointError",
+    "ConfigError",
+    "CorpusError",
+    "DivergedError",
+    "GenerationError",
+    "MissingPackageError",
+    "ResumeError",
+    "RunExistsError",
+    "Sampler",
+    "TextModel",
+    "Vocabulary",
+    "VocabularyError",
+    "__version__",
+    "load",
+    "train",
+]  # written out, since type checkers read it
+
+_MODULES = {"Sampler": "generation.sampling", "TextModel": "text_model", "Vocabulary": "vocab", "load": "text_model", "train": "learn"}
 
 if TYPE_CHECKING:
     from charrnn.errors import (
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
         CorpusError,
         DivergedError,
         GenerationError,
+        MissingPackageError,
         ResumeError,
         RunExistsError,
         VocabularyError,
@@ -45,9 +49,10 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"charrnn.{_HOMES[name]}"), name)
+    module = importlib.import_module(f"charrnn.{_MODULES.get(name, 'errors')}")
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@
     │   └── ResumeError         a run cannot be gone on with as asked
     ├── RunExistsError          a new run would be mixed with one that is there
     ├── GenerationError         a text cannot be drawn, or cannot be put where it was to go
+    ├── MissingPackageError     a package is needed that is not installed
     └── DivergedError           the loss or the gradient is no longer a number
 
 A message has three parts: what is wrong, which value and where, what to do.
@@ -49,6 +50,10 @@ class RunExistsError(CharRNNError):
 
 class GenerationError(CharRNNError):
     """A text cannot be drawn from what the network gives, or cannot be put where it was to go."""
+
+
+class MissingPackageError(CharRNNError, ImportError):
+    """A package is needed that is not installed; the message names it."""
 
 
 class DivergedError(CharRNNError):

@@ -41,6 +41,11 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            os.getcwd()
+        except OSError:  # PyTorch would end the process
+            tell("Error: the working directory no longer exists; change to one that does, such as with `cd ~`")
+            sys.exit(1)
+        try:
             found = super().invoke(ctx)
             if sys.stdout is not None:
                 sys.stdout.flush()  # here, where an error can still be told

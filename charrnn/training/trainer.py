@@ -81,6 +81,7 @@ class Trainer:
         """
         assert self.directory is not None
         try:
+            _ = self.corpus.yardstick  # counted before gradients and moments need the memory, not with the first checkpoint
             with settled(self.threads, self.device), open(self.directory.metrics, "ab", buffering=0) as metrics:
                 yield from self._steps(metrics)
         except OSError as error:
@@ -110,8 +111,8 @@ class Trainer:
         """Make one step: ``(loss, learning rate, gradient norm)``; nothing is updated where one of them is no number."""
         knobs = self.config.train
         lr = learning_rate(self.step, self.steps, knobs.learning_rate)
+        self.optimizer.zero_grad(set_to_none=True)  # before the forward pass, which so has their room
         loss_, state = self._loss()
-        self.optimizer.zero_grad(set_to_none=True)
         loss_.backward()  # type: ignore[no-untyped-call]
         clip = math.inf if knobs.clip_norm is None else knobs.clip_norm
         grad_norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip).item()

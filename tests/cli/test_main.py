@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -157,3 +158,38 @@ def test_a_reader_that_has_gone_leaves_no_traceback(command: str, here: Path) ->
             cwd=here,
         )
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    "words", [["train", "c.txt"], ["plan", "c.txt"], ["evaluate", "run", "c.txt"], ["sample", "run", "--adapt-to", "c.txt"]]
+)
+def test_without_torch_a_command_that_needs_it_says_what_to_install(words: list[str], here: Path) -> None:
+    golden = Path(ROOT) / "tests/reliability/golden/format-2/checkpoints/run"
+    (here / "c.txt").write_text("abc abc\n" * 20)
+    shutil.copytree(golden, here / "checkpoints/run")
+    code = "import sys; sys.modules['torch'] = None; from charrnn.cli.main import main; main()"
+    done = run("-c", code, *words, cwd=here)
+    message = (
+        "Error: training, evaluating and adapting need PyTorch, which is not installed; install it with `pip install torch` "
+        "(writing works without it)\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
+
+
+@pytest.mark.parametrize("words", [["info"], ["train", "/nowhere.txt"], ["sample"]])
+def test_a_working_directory_that_is_gone_is_an_error(words: list[str], here: Path) -> None:
+    (here / "gone").mkdir()
+    script = 'cd gone && rmdir ../gone && exec "$@"'
+    env = os.environ | {"PYTHONPATH": ROOT}
+    command = ["sh", "-c", script, "sh", sys.executable, "-m", "charrnn", *words]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, env=env, check=False)
+    message = "Error: the working directory no longer exists; change to one that does, such as with `cd ~`\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
+
+
+@pytest.mark.parametrize("words", [["info"], ["sample"], ["train", "c.txt", "--steps", "1"], ["train", "--resume"]])
+def test_a_file_for_the_directory_of_the_runs_is_an_error(words: list[str], here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "c.txt").write_text("abc abc\n" * 20)
+    result = call(*words, "--runs-dir", "c.txt")
+    message = "Error: c.txt is a file, not a directory of runs; give another --runs-dir\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", message)
