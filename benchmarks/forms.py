@@ -84,20 +84,28 @@ $ charrnn sample plays --contains '½'
 
 ## The regular expressions
 
-They are read as Python reads them, as far as they are there:
+They mean what they mean in Python's `re`:
 
 | | |
 |---|---|
-| `a` `\.` `\n` `\t` `\x41` `\u00e9` `\U0001f600` | a character; a backslash takes the meaning from one that has any |
+| `a` `é` `\.` `\\` | a character; a backslash before anything but an ASCII letter or digit makes it a plain character |
+| `\n` `\r` `\t` `\f` `\v` `\a` | newline, carriage return, tab, form feed, vertical tab, bell |
+| `\x41` `\u00e9` `\U0001f600` `\N{EM DASH}` | a character by its hexadecimal code, or by its name in Unicode |
+| `\101` `\0` `\012` | a character by its octal code, which has three digits or begins with 0; `\1` and the like are refused |
 | `.` | any but a newline |
-| `[a-z_]` `[^,;]` | any of these; any but these, newlines too |
+| `[a-z_]` `[^,;]` | any of these; any but these, newlines too; a `]` that comes first is a character, and `\b` is a backspace |
 | `\d` `\w` `\s`, `\D` `\W` `\S` | digits, letters and digits and `_`, white space; any but these; in classes too |
-| `\p{Lu}` `\p{L}`, `\P{Lu}` | a general category of Unicode, or all that begin with L; any but these |
+| `\p{Lu}` `\p{L}`, `\P{Lu}` | a general category of Unicode, or all that begin with L; any but these; Python does not have these |
 | `(...)` `(?:...)` <code>&#124;</code> | a group; either |
 | `*` `+` `?` `{3}` `{3,}` `{3,5}` | any number, at least one, at most one, three, three or more, three to five |
 | `*?` `+?` `??` `{3,5}?` | the same, and the whole text ends as soon as it matches |
 
-There are no back-references, no look-around, no anchors (the whole text is matched anyway) and no flags.
+Not supported are back-references, look-around, anchors and word boundaries (`^` `$` `\A` `\Z` `\b` `\B`; the whole text is matched
+anyway), possessive repetitions (`a*+`), comments, flags, and groups other than these two.
+
+An expression is compiled before the first character is written, within about two seconds and 300 MB. One that would need more, such as
+`(.{1,100}){1,100}`, is an error; smaller counts help. So is one that is longer than 100,000 characters, or has more than 20,000 parts
+when its counts are written out.
 
 ## Ten examples
 

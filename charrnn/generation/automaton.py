@@ -6,6 +6,7 @@ reached and can still accept being kept. What is left of the length is no part o
     V  symbols     C  classes of them     S  states
 """
 
+from array import array
 from collections.abc import Hashable, Sequence, Set
 from functools import reduce
 from typing import Any, NamedTuple
@@ -19,7 +20,8 @@ from charrnn.generation.hope import Hopes
 from charrnn.vocab import Vocabulary, describe
 
 MOST_STATES = 200_000
-MOST_PAIRS = 1 << 26  # of states, of which some are reached
+MOST_TRANSITIONS = 2_000_000  # of a table, states x classes
+MOST_WORK = 5_000_000  # of an expression while it is compiled; some 2 s, in which up to 250 MB of states are made
 TINY = 1e-30  # of a probability
 CACHED = 1 << 14  # places whose hopes are kept
 
@@ -54,35 +56,71 @@ def compile_one(constraint: Constraint, symbols: str, shares: Array, end_share: 
         end_share: and the end of a record; None where a text ends by a symbol that cannot follow.
 
     Raises:
-        ConfigError: it has too many states.
+        ConfigError: it has too many states or transitions, or takes too much work.
     """
+    most_work = constraint.work + MOST_WORK
     numbers: dict[Hashable, int] = {}
-    classes = np.array([numbers.setdefault(constraint.alike(char), len(numbers)) for char in symbols], np.int32)
+    class_of = array("i")
+    for char in symbols:
+        class_of.append(numbers.setdefault(constraint.alike(char), len(numbers)))
+        if constraint.work > most_work:
+            raise _too_large(constraint, "takes too much work to compile")
+    classes = np.array(class_of, np.int32)
     chars = [symbols[place] for place in np.unique(classes, return_index=True)[1]]  # one of each class
-    found, rows, accepts = {constraint.start: 0}, list[list[int]](), list[bool]()
-    waiting: list[Any] = [constraint.start]
-    for state in waiting:  # grows on the way
-        accepts.append(bool(constraint.accepts(state)))
-        after = [constraint.step(state, char) for char in chars]
-        for each in after:
-            if each is not None and each not in found:
-                found[each] = len(found)
-                waiting.append(each)
-        if len(found) > MOST_STATES:
-            raise ConfigError(f"{constraint}: it has more than {MOST_STATES:,} states; give smaller counts, or a simpler one")
-        rows.append([-1 if each is None else found[each] for each in after])
-    table = np.array(rows, np.int32).reshape(len(rows), len(chars))
-    laid_out = np.concatenate([np.where(table < 0, len(rows), table), np.full((1, len(chars)), len(rows), np.int32)])
-    laid_out, alike = np.unique(laid_out, axis=1, return_inverse=True)  # classes that turn out to be the same
-    classes = alike.reshape(-1)[classes].astype(np.int32)
-    whole = _trimmed(Table(laid_out, np.array([*accepts, False]), classes, np.ones(len(laid_out)), np.zeros(laid_out.shape, np.bool_)))
+    table, accepts = _walked(constraint, chars, most_work)
+    table, merged = _distinct_columns(table)  # classes that turn out to be the same
+    classes = merged[classes]
+    whole = _trimmed(Table(table, accepts, classes, np.ones(len(table)), np.zeros(table.shape, np.bool_)))
     if constraint.ends:
         whole = whole._replace(leaves=whole.next == len(whole.next) - 1)
     if not constraint.followed:
         return whole
-    follow = (whole.next < len(whole.next) - 1) @ np.bincount(classes, shares, laid_out.shape[1])
+    follow = (whole.next < len(whole.next) - 1) @ np.bincount(classes, shares, table.shape[1])
     allowed = np.where(whole.accepts, 1.0, follow) if end_share is None else follow + whole.accepts * end_share
     return whole._replace(forced=1 / np.maximum(allowed, TINY))
+
+
+def _walked(constraint: Constraint, chars: Sequence[str], most_work: int) -> tuple[Array, Array]:
+    """(S + 1, C) the state after each of some characters, and (S + 1,) whether a text may end there; the dead state is the last."""
+    states = {constraint.start: 0}
+    waiting: list[Any] = [constraint.start]
+    accepts = list[bool]()
+    transitions = array("i")  # from each state by each class; -1 for none
+    for state in waiting:  # grows on the way
+        accepts.append(bool(constraint.accepts(state)))
+        for char in chars:
+            after = constraint.step(state, char)
+            if constraint.work > most_work:
+                raise _too_large(constraint, "takes too much work to compile")
+            if after is None:
+                transitions.append(-1)
+                continue
+            number = states.setdefault(after, len(states))
+            if number == len(waiting):
+                waiting.append(after)
+            transitions.append(number)
+        if len(states) > MOST_STATES:
+            raise _too_large(constraint, f"has more than {MOST_STATES:,} states")
+        if len(states) * len(chars) > MOST_TRANSITIONS:
+            raise _too_large(constraint, f"has more than {MOST_TRANSITIONS:,} transitions between states")
+    dead = len(waiting)
+    table = np.frombuffer(transitions, np.int32).reshape(dead, len(chars))
+    table = np.concatenate([np.where(table < 0, dead, table), np.full((1, len(chars)), dead, np.int32)])
+    return table, np.array([*accepts, False])
+
+
+def _too_large(constraint: Constraint, how: str) -> ConfigError:
+    return ConfigError(f"{constraint}: it {how}; give smaller counts, or a simpler one")
+
+
+def _distinct_columns(table: Array) -> tuple[Array, Array]:
+    """The columns of a table of states, each once and in order, and the number that each column has now."""
+    columns = [column.tobytes() for column in table.T.astype(">i4", order="C")]  # bytes in the order of the numbers
+    place = {column: idx for idx, column in enumerate(columns)}
+    ordered = sorted(place)
+    number = {column: idx for idx, column in enumerate(ordered)}
+    distinct = table[:, np.array([place[column] for column in ordered], np.intp)]
+    return distinct, np.array([number[column] for column in columns], np.int32)
 
 
 def product(a: Table, b: Table) -> Table:
@@ -91,41 +129,47 @@ def product(a: Table, b: Table) -> Table:
     Raises:
         ConfigError: there are too many of them.
     """
-    pairs, classes = np.unique(np.stack([a.classes, b.classes]), axis=1, return_inverse=True)
-    rows, columns = len(a.next), len(b.next)
     too_many = ConfigError("the constraints together have too many states; give fewer of them, or smaller counts")
-    if rows * columns > MOST_PAIRS:
-        raise too_many
-    number = np.full(rows * columns, -1, np.int32)  # of each pair that was reached
-    number[0], levels, count = 0, [np.zeros(1, np.int64)], 1
-    while len(levels[-1]):
-        after = np.unique(_pair(a, b, levels[-1], pairs))
-        fresh = after[(number[after] < 0) & _alive(a, b, after)]
-        number[fresh] = np.arange(count, count + len(fresh))
-        count += len(fresh)
-        levels.append(fresh)
-        if count > MOST_STATES:
+    pairs, classes = np.unique(np.stack([a.classes, b.classes]), axis=1, return_inverse=True)
+    class_pairs = list(zip(*pairs.tolist(), strict=True))
+    columns = len(b.next)  # a pair of states is row * columns + column
+    dead_row = len(a.next) - 1
+    dead_column = columns - 1
+    next_row = a.next.tolist()
+    next_column = b.next.tolist()
+    number = {0: 0}  # of each pair that can be reached
+    transitions = array("q")  # the pairs after these; -1 where one of the two states is dead
+    level = [0]
+    while level:
+        if len(number) > MOST_STATES or len(number) * len(class_pairs) > MOST_TRANSITIONS:
             raise too_many
-    states = np.concatenate(levels)
-    after = number[_pair(a, b, states, pairs)]
-    table = np.concatenate([np.where(after < 0, count, after), np.full((1, pairs.shape[1]), count)]).astype(np.int32)
+        reached: set[int] = set()
+        for pair in level:
+            rows = next_row[pair // columns]
+            cols = next_column[pair % columns]
+            for class_a, class_b in class_pairs:
+                row = rows[class_a]
+                column = cols[class_b]
+                if row == dead_row or column == dead_column:
+                    transitions.append(-1)
+                else:
+                    transitions.append(row * columns + column)
+                    reached.add(row * columns + column)
+            if len(reached) > MOST_STATES:
+                raise too_many
+        level = sorted(reached.difference(number))
+        for pair in level:
+            number[pair] = len(number)
+    states = np.array(list(number), np.int64)
+    dead = len(states)
+    number[-1] = dead
+    after = np.fromiter((number[pair] for pair in transitions), np.int32, len(transitions))
+    table = np.concatenate([after.reshape(dead, len(class_pairs)), np.full((1, len(class_pairs)), dead, np.int32)])
     accepts = np.append(a.accepts[states // columns] & b.accepts[states % columns], False)
     forced = np.append(a.forced[states // columns] * b.forced[states % columns], 1.0)
     leaves = a.leaves[states // columns][:, pairs[0]] | b.leaves[states % columns][:, pairs[1]]
     leaves = np.concatenate([leaves, np.zeros((1, leaves.shape[1]), np.bool_)])
     return _trimmed(Table(table, accepts, classes.reshape(-1).astype(np.int32), forced, leaves))
-
-
-def _pair(a: Table, b: Table, states: Array, pairs: Array) -> Array:
-    """(n, C) the pairs after each of some pairs."""
-    columns = len(b.next)
-    after: Array = a.next[states // columns][:, pairs[0]].astype(np.int64) * columns + b.next[states % columns][:, pairs[1]]
-    return after
-
-
-def _alive(a: Table, b: Table, states: Array) -> Array:
-    alive: Array = (states // len(b.next) < len(a.next) - 1) & (states % len(b.next) < len(b.next) - 1)
-    return alive
 
 
 def _trimmed(table: Table) -> Table:

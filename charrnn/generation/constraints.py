@@ -11,7 +11,7 @@ from typing import Any
 
 from charrnn.config import whole_number
 from charrnn.errors import ConfigError
-from charrnn.generation.regex import Regex
+from charrnn.generation.regex import SHOWN, Regex
 
 USUAL = 80  # characters of a line
 
@@ -27,6 +27,7 @@ class Constraint:
             expression, which the text follows from its first character on; a string that stands anywhere would be put off to the end.
         room: characters that a text should be given where nobody says how many.
         needs: characters that it names, and the model must know.
+        work: what its steps have cost so far, about 0.2 µs each, if a step can be slow; compiling it is given up beyond a limit.
     """
 
     start: Any = ()
@@ -34,6 +35,7 @@ class Constraint:
     followed = False
     room = 0
     needs = ""
+    work = 0
 
     def step(self, state: Any, char: str) -> Hashable | None:
         """The state after one more character; None where no text that begins so will do."""
@@ -52,6 +54,7 @@ class Constraint:
         return (self,)
 
     def __and__(self, other: "Constraint") -> "All":
+        """Both at once."""
         return All(self, other)
 
     def __str__(self) -> str:
@@ -62,6 +65,9 @@ class All(Constraint):
     """Several at once."""
 
     def __init__(self, *constraints: Constraint) -> None:
+        for constraint in constraints:
+            if not isinstance(constraint, Constraint):
+                raise ConfigError(f"constraint: must be a Constraint, such as Contains('moon'), got {constraint!r}")
         self._parts = tuple(part for constraint in constraints for part in constraint.parts())
         self.start = tuple(part.start for part in self._parts)
         self.ends = any(part.ends for part in self._parts)
@@ -86,7 +92,7 @@ class All(Constraint):
 
 
 class Match(Constraint):
-    """The whole text matches a regular expression; ``generation/regex.py`` says which there are.
+    """The whole text matches a regular expression; ``generation/regex.py`` says what is supported.
 
     It ends where it matches and the model would go on with what cannot follow; with a lazy repetition (``.*?``), as soon as it matches.
     """
@@ -94,9 +100,19 @@ class Match(Constraint):
     ends = followed = True
 
     def __init__(self, pattern: str) -> None:
-        self.pattern, self._regex = pattern, Regex(pattern)
-        self.start, self.needs = self._regex.start, self._regex.literals
+        self.pattern = pattern
+        self._regex = Regex(pattern)
+        self.start = self._regex.start
+        self.needs = self._regex.literals
         self._passed = lru_cache(maxsize=None)(self._regex.passed)
+
+    def __reduce__(self) -> tuple[type["Match"], tuple[str]]:
+        return type(self), (self.pattern,)  # functions that test characters cannot be pickled
+
+    @property
+    def work(self) -> int:  # type: ignore[override]
+        """What the steps so far have cost."""
+        return self._regex.work
 
     def step(self, state: Any, char: str) -> Hashable | None:
         if self._regex.shortest and self.accepts(state):
@@ -110,25 +126,30 @@ class Match(Constraint):
         return self._passed(char)
 
     def __str__(self) -> str:
-        return f"match {self.pattern!r}"
+        return f"match {self.pattern[:SHOWN]!r}"
 
 
 class _OfString(Constraint):
-    """Where in a text a string stands: the state is how much of it the text ends with (Knuth, Morris and Pratt 1977)."""
+    """Finds a string in a text: the state is how much of it the text ends with (Knuth, Morris and Pratt 1977)."""
 
     start = 0
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str) or not text:
             raise ConfigError(f"{type(self).__name__.lower()}: {text!r} is not possible; give a string of at least one character")
-        self.text, self._chars = text, frozenset(text)
-        self._shorter = [0, 0]  # of each beginning, the longest beginning that it ends with, itself apart
+        self.text = text
+        self._chars = frozenset(text)
+        self._fallbacks = [0]  # by state: where to go on with a character that does not continue the string
+        border = 0  # length of the longest beginning of the string that its first ``end`` characters end with, themselves apart
         for end in range(1, len(text)):
-            self._shorter.append(self._after(self._shorter[end], text[end]))
+            same = text[border] == text[end]  # what fails there would fail here
+            self._fallbacks.append(self._fallbacks[border] if same else border)
+            border = self._after(border, text[end])
+        self._fallbacks.append(border)
 
     def _after(self, state: int, char: str) -> int:
         while state and (state == len(self.text) or self.text[state] != char):
-            state = self._shorter[state]
+            state = self._fallbacks[state]
         return state + (self.text[state] == char)
 
     def alike(self, char: str) -> Hashable:

@@ -2,14 +2,18 @@
 
 import math
 import random
+import tracemalloc
+from collections.abc import Callable
 from itertools import product as texts_of
 
 import numpy as np
 import pytest
 
 from charrnn.errors import ConfigError, VocabularyError
+from charrnn.generation import automaton
 from charrnn.generation.automaton import Form, compile_one, product
 from charrnn.generation.constraints import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.regex import MOST_NODES
 from charrnn.vocab import Vocabulary
 from tests.generation.test_constraints import satisfies
 
@@ -231,6 +235,118 @@ def test_too_many_states_are_refused_in_time() -> None:
         many = many & Contains(word + "b" + word)
     with pytest.raises(ConfigError, match="the constraints together have too many states"):
         Form(many, ABN, 10_000)
+
+
+def peak_memory(compiled: Callable[[], object]) -> int:
+    """Bytes allocated at the same time, at most, by something that is refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError):
+            compiled()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def chinese(count: int) -> str:
+    """So many different characters."""
+    return "".join(map(chr, range(0x4E00, 0x4E00 + count)))
+
+
+HARD = {
+    "sets of nodes": "(.{1,100}){1,100}",
+    "forks": "(a|b|){5000}",
+    "optional parts": "((a?){99}){99}",
+    "exponentially many sets": "(a|b)*a(a|b){30}",
+    "many characters in one state": "|".join(chinese(3000)),
+    "many characters in many states": chinese(3000),
+    "classes": "".join(rf"[{char}\w]" for char in chinese(3000)),
+}
+
+
+@pytest.mark.parametrize("pattern", HARD.values(), ids=HARD)
+def test_an_expression_takes_so_much_work_and_memory_and_no_more(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automaton, "MOST_WORK", 200_000)
+    vocabulary = Vocabulary("char", "ab" + chinese(3000))
+    match = Match(pattern)
+    work_before = match.work
+    with pytest.raises(ConfigError) as error:
+        Form(match, vocabulary, 6000)
+    assert str(error.value) == f"{match}: it takes too much work to compile; give smaller counts, or a simpler one"
+    last_call = 3 * MOST_NODES
+    assert match.work - work_before < 200_000 + last_call
+    assert peak_memory(lambda: Form(Match(pattern), vocabulary, 6000)) < 40_000_000
+
+
+def test_work_is_counted_for_each_compilation_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    match = Match("(a|b){1,50}")
+    work_before = match.work
+    compile_one(match, "ab", np.array([0.5, 0.5]))
+    monkeypatch.setattr(automaton, "MOST_WORK", match.work - work_before)
+    for _ in range(5):
+        compile_one(match, "ab", np.array([0.5, 0.5]))
+    for _ in range(10_000):
+        match.step(match.start, "a")
+
+
+def test_patterns_of_every_day_are_far_from_the_limits() -> None:
+    symbols = "".join(map(chr, range(32, 127))) + "\n" + chinese(5904)
+    equal = np.full(len(symbols), 1 / len(symbols))
+    for pattern in (
+        r"([A-Z].*\n){13}[A-Z].*\.",
+        r"K:G(\n([A-Ga-g]{3} [A-Ga-g]{3}\|){4}){2}",
+        r"([^()]|\(([^()]|\([^()]*\))*\))*",
+        r"[A-Z].{11,17}\n.{20,26}\n.{12,17}\.",
+        r"(\w+[ ,.]){3,20}\p{L}+[.!?]",
+        rf"([{chinese(3)[0]}-\u9fff]{{7}}\n){{3}}.{{7}}",
+        "(.{1,100}\n){1,14}",
+    ):
+        match = Match(pattern)
+        work_before = match.work
+        compile_one(match, symbols, equal)
+        assert match.work - work_before < automaton.MOST_WORK / 20, pattern
+
+
+def test_a_table_has_so_many_transitions_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counting(Constraint):
+        """Counts the characters, and does not say which are alike."""
+
+        start = 0
+
+        def step(self, state: int, char: str) -> int:
+            return min(state + 1, 1000)
+
+        def accepts(self, state: int) -> bool:
+            return True
+
+    monkeypatch.setattr(automaton, "MOST_TRANSITIONS", 300_000)
+    vocabulary = Vocabulary("char", chinese(1000))
+    with pytest.raises(ConfigError) as error:
+        Form(Counting(), vocabulary, 9)
+    assert str(error.value) == "Counting: it has more than 300,000 transitions between states; give smaller counts, or a simpler one"
+    assert peak_memory(lambda: Form(Counting(), vocabulary, 9)) < 10_000_000
+    with pytest.raises(ConfigError, match=r"^contains .*: it has more than 300,000 transitions between states"):
+        Form(Contains(chinese(1000)), vocabulary, 9)
+
+
+def test_a_product_takes_memory_for_the_pairs_that_are_reached_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    symbols = "ab"
+    equal = np.full(2, 1 / 2)
+    long, longer = (compile_one(Match(f"[ab]{{{count}}}"), symbols, equal) for count in (5000, 6000))
+    tracemalloc.start()
+    both = product(long, product(long, longer))  # of 30,000,000 pairs 5,000 are reached
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not both.accepts.any()
+    assert peak < 10_000_000
+    monkeypatch.setattr(automaton, "MOST_TRANSITIONS", 30_000)
+    many = chinese(200)
+    equal = np.full(200, 1 / 200)
+    one, other = compile_one(Match(".{1,100}"), many, equal), compile_one(Contains(many[:100]), many, equal)
+    with pytest.raises(ConfigError) as error:
+        product(one, other)
+    assert str(error.value) == "the constraints together have too many states; give fewer of them, or smaller counts"
+    assert peak_memory(lambda: product(one, other)) < 10_000_000
 
 
 def test_one_of_a_user_s_own_is_as_good_as_any() -> None:

@@ -142,3 +142,14 @@ def test_what_is_not_possible_is_refused_by_name(make: Callable[[], object], mes
     with pytest.raises(ConfigError) as error:
         make()
     assert str(error.value) == message
+
+
+def test_a_string_that_repeats_itself_is_looked_for_in_few_hops_a_character() -> None:
+    """With the shortest of the possible fallbacks each of 20,000 states took as many hops as it has characters."""
+    fallbacks = Contains("a" * 20_000 + "b")._fallbacks
+    for state in (1, 100, 19_999, 20_000):
+        hops = 0
+        while state:
+            state = fallbacks[state]
+            hops += 1
+        assert hops <= 2

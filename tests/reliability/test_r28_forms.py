@@ -5,6 +5,9 @@ The checkers here are plain string code and Python's own regular expressions; th
 
 import random
 import re
+import unicodedata
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from charrnn.config import ModelConfig
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.generation.constraints import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
 from charrnn.generation.network import Network
+from charrnn.generation.regex import Regex
 from charrnn.shapes import shapes
 from charrnn.text_model import TextModel
 from charrnn.vocab import Vocabulary
@@ -166,3 +170,133 @@ def test_what_is_refused_is_impossible_and_nothing_else(tally: Any) -> None:
 def zeros(vocab_size: int) -> dict[str, Any]:
     config = ModelConfig(hidden_size=2, num_layers=1, embedding_size=2)
     return {name: np.zeros(shape, np.float32) for name, shape in shapes(config, vocab_size).items()}
+
+
+CHARACTERS = "abAB019 _-^]\\{,\n\0\x07\b.éÿ٣—中😀"
+INSERTED = [
+    *"\\[](){}|*+?.^$-,:01789abdnxuUNswW é\n", r"\1", r"\12", r"\123", r"\400", r"\b", r"\B", r"\A", r"\Z", r"\q", r"\N{",
+    "(?:", "(?i)", "(?=", "[^", "[]", "[^]", "a-", r"-\d", "{2}", "{,}", "{3,1}", "{,99999}", "++", "*?",
+]  # fmt: skip
+COUNTS = {
+    "*": (0, 3), "+": (1, 3), "?": (0, 1), "{2}": (2, 2), "{1,2}": (1, 2), "{,2}": (0, 2), "{1,}": (1, 3), "{0}": (0, 0), "{,}": (0, 3),
+}  # fmt: skip
+CLASSES = {".": "b", r"\d": "1", r"\w": "é", r"\s": " ", r"\D": "a", r"\W": "—", r"\S": "_"}  # and a character in each
+UNSUPPORTED = [  # what docs/constraints.md leaves out: how the refusal begins, and what is in the pattern then
+    (r"has a group of an unknown kind", r"\(\?[^:]"),
+    (r"has a [$^]; the whole text is matched anyway", r"[$^]"),
+    (r"has \\[AbBZ], which is not supported", r"\\[AbBZ]"),
+    (r"has \\[1-9], a reference to a group", r"\\[1-9]"),
+    (r"has a possessive repetition", r"[*+?}]\+"),
+    (r"is too large: more than 20,000 places|counts further than 20,000", r"[0-9]{4}"),
+]
+
+
+def spelled(rng: random.Random, char: str) -> str:
+    """A character in one of the ways in which a pattern can name it."""
+    code = ord(char)
+    ways = [f"\\U{code:08x}"]
+    if code <= 0xFFFF:
+        ways.append(f"\\u{code:04x}")
+    if code <= 0xFF:
+        ways += [f"\\x{code:02x}", f"\\{code:03o}"]
+    if code < 0o100:
+        ways.append(f"\\0{code:o}")
+    if name := unicodedata.name(char, ""):
+        ways.append(f"\\N{{{name}}}")
+    if not (char.isascii() and char.isalnum()):
+        ways.append(f"\\{char}")
+    if rng.random() < 0.5 and char not in "\\[](){}|*+?.^$":
+        return char
+    return rng.choice(ways)
+
+
+def draw_class(rng: random.Random) -> tuple[str, str]:
+    members: list[str] = []
+    inside = ""
+    for _ in range(rng.randrange(1, 4)):
+        kind = rng.randrange(4)
+        if kind == 0:
+            members.append(rng.choice([r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", r"\b", r"\7", "]", "^", "-", "--"]))
+            continue
+        inside = rng.choice(CHARACTERS)
+        members.append(spelled(rng, inside))
+        if kind == 1:
+            members += ["-", spelled(rng, chr(ord(inside) + rng.choice([0, 1, 30, 2000])))]
+    return f"[{rng.choice(['', '', '^'])}{''.join(members)}]", inside
+
+
+def draw_pattern(rng: random.Random, depth: int = 2) -> tuple[str, str]:
+    """A pattern, and a text that was meant to match it."""
+    if depth == 0 or rng.random() < 0.3:
+        kind = rng.randrange(6)
+        if kind == 0:
+            return draw_class(rng)
+        if kind == 1:
+            return rng.choice(list(CLASSES.items()))
+        char = rng.choice(CHARACTERS)
+        return spelled(rng, char), char
+    parts = [draw_pattern(rng, depth - 1) for _ in range(rng.randrange(1, 4))]
+    kind = rng.randrange(3)
+    if kind == 0:
+        return "".join(pattern for pattern, _ in parts), "".join(text for _, text in parts)
+    pattern = rng.choice(["(", "(?:"]) + "|".join([*(pattern for pattern, _ in parts), *rng.choice([[], [""]])]) + ")"
+    text = rng.choice(parts)[1]
+    if kind == 1:
+        return pattern, text
+    count = rng.choice(list(COUNTS))
+    return pattern + count + rng.choice(["", "", "?"]), text * rng.randint(*COUNTS[count])
+
+
+def mutated(rng: random.Random, text: str, inserted: Sequence[str]) -> str:
+    """A text in which something is deleted, inserted or replaced."""
+    place = rng.randrange(len(text) + 1)
+    return text[:place] + rng.choice(["", rng.choice(inserted)]) + text[place + rng.randrange(2) :]
+
+
+def accepts(regex: Regex, text: str) -> bool:
+    state = regex.start
+    for char in text:
+        state = regex.step(state, regex.passed(char))
+    return regex.accepts(state)
+
+
+def compiled_by_python(pattern: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError):
+        return None
+
+
+@pytest.mark.counted(50_000)
+def test_an_expression_means_what_it_means_to_python(tries: int, tally: Any) -> None:
+    rng = random.Random(30)
+    texts = {True: 0, False: 0}
+    malformed = unsupported = 0
+    for _ in range(tries):
+        pattern, meant = draw_pattern(rng)
+        while rng.random() < 0.5:
+            pattern = mutated(rng, pattern, INSERTED)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sets that may mean something else one day
+            python = compiled_by_python(pattern)
+        try:
+            regex = Regex(pattern)
+        except ConfigError as error:
+            if python is None:
+                malformed += 1
+                continue
+            assert any(re.search(how, str(error)) and re.search(what, pattern) for how, what in UNSUPPORTED), error
+            unsupported += 1
+            continue
+        assert python is not None, pattern
+        if re.search(r"\{[0-9]*,?[0-9]{2}", pattern):
+            continue  # with such counts, and with longer texts, Python may take exponential time
+        begun = meant[:8]
+        for text in (begun, mutated(rng, begun, CHARACTERS), mutated(rng, begun, CHARACTERS), rng.choice(CHARACTERS), ""):
+            matches = python.fullmatch(text) is not None
+            assert accepts(regex, text) == matches, (pattern, text)
+            texts[matches] += 1
+    assert min(texts[True], texts[False], malformed * 10, unsupported * 50) > tries
+    tally(sum(texts.values()), "texts that match a random expression where Python says so")
+    tally(malformed, "expressions refused that Python refuses")
+    tally(unsupported, "expressions refused that use what is not supported")
