@@ -203,7 +203,7 @@ def test_replace_puts_a_replacement_character_for_each_bad_byte_and_says_how_man
     assert reading("é\ufffd".encode(), encoding_errors="replace") == Reading("é\ufffd", ())
 
 
-@pytest.mark.parametrize("encoding", ["nope", "rot13", "base64", "hex", "a\0b", "utf 99", "é"])
+@pytest.mark.parametrize("encoding", ["nope", "rot13", "base64", "hex", "punycode", "idna", "a\0b", "utf 99", "é"])
 def test_an_unknown_encoding_is_refused(encoding: str) -> None:
     with pytest.raises(ConfigError) as caught:
         reading(b"abc", encoding=encoding)
