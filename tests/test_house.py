@@ -54,6 +54,7 @@ ARROWS = {
         "known",
         "recall",
         "runs",
+        "shapes",
         "shell",
         "vocab",
     },

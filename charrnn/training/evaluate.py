@@ -17,9 +17,10 @@ from charrnn.errors import CheckpointError
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
-CHUNK = 1024  # characters read at once; the state goes on from chunk to chunk
-TOGETHER = 256  # records read at once, and no more than have MOST symbols
-MOST = 1 << 14
+CHUNK = 1024  # characters of a stream read at once, at most; the state is carried from chunk to chunk
+TOGETHER = 256  # records read side by side, at most
+MOST = 1 << 14  # symbols of records read side by side, at most
+MOST_LOGITS = 1 << 23  # computed at once: 32 MiB in float32; fewer symbols are read at once where V is large
 
 
 @dataclass(frozen=True)
@@ -76,15 +77,15 @@ def evaluate(
     first = torch.cat([torch.tensor([prime], device=device), y[-1, :-1]])[None]  # (1, lanes) what stands before each piece
     x = torch.cat([first, y[:-1]]).clamp(min=0)  # (n / lanes, lanes)
     recalled = None if model.copy_window is None else _recalled(padded, lanes, prime, model.copy_window).to(device)
+    chunk = _chunk(lanes, model.head.out_features)
     training, state, total = model.training, None, 0.0
     model.eval()
     try:
-        for start in range(0, length, CHUNK):
-            logits, state = model(x[start : start + CHUNK], state, None if recalled is None else recalled[start : start + CHUNK])
-            total += functional.cross_entropy(
-                logits.flatten(0, 1), y[start : start + CHUNK].flatten(), ignore_index=-1, reduction="sum"
-            ).item()
-            each(int((y[start : start + CHUNK] >= 0).sum()))
+        for start in range(0, length, chunk):
+            here = slice(start, start + chunk)
+            logits, state = model(x[here], state, None if recalled is None else recalled[here])
+            total += functional.cross_entropy(logits.flatten(0, 1), y[here].flatten(), ignore_index=-1, reduction="sum").item()
+            each(int((y[here] >= 0).sum()))
     finally:
         model.train(training)
     return Evaluation(len(ids), total / len(ids))
@@ -97,17 +98,19 @@ def _evaluate_records(model: CharRNN, ids: Ids, end: int, each: Callable[[int], 
     lengths = layout.ends - layout.starts + 1
     order = np.argsort(lengths, kind="stable")
     device, training, total, place = model.head.weight.device, model.training, 0.0, 0
+    most = min(MOST, MOST_LOGITS // model.head.out_features)
     model.eval()
     try:
         while place < len(order):
             chosen = order[place : place + TOGETHER]
-            fitting = np.arange(1, len(chosen) + 1) * lengths[chosen] <= MOST  # of long ones fewer at once
+            fitting = np.arange(1, len(chosen) + 1) * lengths[chosen] <= most  # of long ones fewer at once
             chosen = chosen[: max(1, int(fitting.sum()))]
             batch, state = layout.lay_out(chosen, len(chosen)), None
             x, y = torch.from_numpy(batch.x).to(device), torch.from_numpy(batch.y).to(device)
             recalled = None if batch.recalled is None else torch.from_numpy(batch.recalled).to(device)
-            for start in range(0, len(x), CHUNK):
-                here = slice(start, start + CHUNK)
+            chunk = _chunk(len(chosen), model.head.out_features)
+            for start in range(0, len(x), chunk):
+                here = slice(start, start + chunk)
                 logits, state = model(x[here], state, None if recalled is None else recalled[here])
                 total += functional.cross_entropy(logits.flatten(0, 1), y[here].flatten(), ignore_index=PADDING, reduction="sum").item()
             place += len(chosen)
@@ -115,6 +118,11 @@ def _evaluate_records(model: CharRNN, ids: Ids, end: int, each: Callable[[int], 
     finally:
         model.train(training)
     return Evaluation(len(ids), total / len(ids), len(order))
+
+
+def _chunk(streams: int, vocab_size: int) -> int:
+    """How many characters of each stream to read at once: CHUNK, or fewer where their logits would be more than MOST_LOGITS."""
+    return max(1, min(CHUNK, MOST_LOGITS // (streams * vocab_size)))
 
 
 def _recalled(padded: NDArray[np.int64], lanes: int, prime: int, window: int) -> Tensor:

@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import ModelConfig, RunConfig, run_knobs
-from charrnn.corpus.encode import IN_MEMORY
 from charrnn.corpus.store import Corpus
-from charrnn.corpus.yardstick import ORDER, SAMPLE
-from charrnn.recall import WHOLE
 from charrnn.training.device import settled
 from charrnn.training.measured import MEASURED, Row
+from charrnn.training.memory import estimate_memory
 from charrnn.training.timing import seconds_per_character
 from charrnn.training.trainer import layout
 
@@ -33,8 +31,6 @@ COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_40
 LINE = 20  # characters, of a line whose repetition says something
 RARE = 10  # times
 SURVEYED = 1 << 24  # characters whose lines are looked at
-STARTING_BYTES = 400e6  # Python and PyTorch, before a model is made
-COUNTING_BYTES = 125  # of the yardstick, for each character that it counts
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class Plan:
         reasons: a line for each piece of advice.
         expected: nats per character on the validation part; None without one, or of records, on which no such runs were measured.
         outlook: the same for other minutes.
-        memory: bytes, roughly.
+        memory: the most resident bytes of the run, roughly.
     """
 
     values: dict[str, Any]
@@ -69,7 +65,7 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
     """
     characters = len(corpus.train)
     if config.train.steps is not None and given >= set(PLANNED):
-        return Plan({}, math.inf, memory=_memory(config, corpus))
+        return Plan({}, math.inf, memory=estimate_memory(config, corpus))
     speed = _speed(config, corpus) / relative_cost(config.model)  # seconds a character at 2 x 256
     if config.train.steps is not None:
         seconds = config.train.steps * layout(config, corpus).symbols_per_step * speed * relative_cost(config.model)
@@ -85,7 +81,7 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
         most_passes(row) / relative_cost(chosen.model),
         _reasons(row, values, passes),
         *((None, {}) if set_ or corpus.vocabulary.records else _expectations(corpus, passes, speed)),
-        memory=_memory(chosen, corpus),
+        memory=estimate_memory(chosen, corpus),
     )
 
 
@@ -213,14 +209,3 @@ def _expectations(corpus: Corpus, passes: float, speed: float) -> tuple[float | 
     several = all(len({row.passes for row in MEASURED if row.characters == size}) > 1 for size in _around(characters))
     outlook = {minutes: counts * expected_ratio(characters, minutes * 60 / speed / characters) for minutes in OUTLOOK if several}
     return counts * expected_ratio(characters, passes), outlook
-
-
-def _memory(config: RunConfig, corpus: Corpus) -> float:
-    """Weights, gradients and two moments; what a step keeps for the way back; the text and what is recalled in it; or the counts."""
-    H, L, E, V = config.model.hidden_size, config.model.num_layers, config.model.embedding_size, len(corpus.vocabulary)
-    weights = V * E + V * L * H + _matrix_weights(config.model) + 8 * H * L
-    kept = layout(config, corpus).most_symbols * (L * 14 * H + 5 * V + 4 * E)
-    text = min(len(corpus) * corpus.train.itemsize, IN_MEMORY) + min(len(corpus.train), WHOLE) * (12 if config.model.copy_window else 0)
-    apart = ORDER * len(corpus.lengths(corpus.train)) if corpus.vocabulary.records else 0  # what stands between records, counted too
-    counts = COUNTING_BYTES * min(len(corpus.train) + apart, SAMPLE + apart) if len(corpus.val) else 0  # given back before training
-    return STARTING_BYTES + max(4 * (4 * weights + kept), counts) + text

@@ -16,7 +16,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.config import ModelConfig
 from charrnn.errors import CheckpointError
 from charrnn.recall import recall
-from charrnn.training.evaluate import CHUNK, Evaluation, evaluate, load_model, load_weights
+from charrnn.training.evaluate import CHUNK, MOST_LOGITS, Evaluation, evaluate, load_model, load_weights
 from charrnn.training.model import CELLS, CharRNN
 from charrnn.vocab import Ids, Vocabulary
 
@@ -162,6 +162,84 @@ def test_each_is_told_of_every_character_once(lanes: int) -> None:
     length, seen = 3 * CHUNK + 7, list[int]()
     evaluate(network(), ids(length), PRIME, lanes=lanes, each=seen.append)
     assert sum(seen) == length
+
+
+# Memory
+
+
+LARGE = 60_000  # symbols: the logits of 140 characters are as many as may be computed at once
+
+
+def watched(model: CharRNN, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many logits each call of the model returns, filled as it is called."""
+    sizes = list[int]()
+    forward = model.forward
+
+    def counting(*inputs: Any) -> tuple[Tensor, Tensor]:
+        logits, state = forward(*inputs)
+        sizes.append(logits.numel())
+        return logits, state
+
+    monkeypatch.setattr(model, "forward", counting)
+    return sizes
+
+
+def some_ids(vocab_size: int, length: int) -> Ids:
+    return np.random.default_rng(length).integers(0, vocab_size, length).astype(np.uint16)
+
+
+def test_the_logits_of_a_large_alphabet_are_computed_a_few_characters_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, all_ids = network(vocab_size=LARGE), some_ids(LARGE, 300)
+    whole = nats(model, [PRIME, *all_ids[:-1].tolist()], all_ids.tolist())
+    sizes, seen = watched(model, monkeypatch), list[int]()
+    found = evaluate(model, all_ids, PRIME, each=seen.append)
+    assert sizes == [139 * LARGE, 139 * LARGE, 22 * LARGE]  # 140 x 60,000 are more than 1 << 23
+    assert seen == [139, 139, 22]
+    assert found.nats_per_character == pytest.approx(whole / 300, abs=1e-6)
+
+
+def test_all_lanes_together_have_no_more_logits_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network(vocab_size=LARGE, copy_window=None)
+    sizes = watched(model, monkeypatch)
+    evaluate(model, some_ids(LARGE, 2 * CHUNK), PRIME, lanes=2)
+    assert sizes == [69 * 2 * LARGE] * 14 + [58 * 2 * LARGE]  # 1,024 = 14 x 69 + 58
+    assert max(sizes) <= MOST_LOGITS
+
+
+@pytest.mark.parametrize("vocab_size", [65, 512])
+def test_a_small_alphabet_is_read_in_whole_chunks(vocab_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network(vocab_size=vocab_size, copy_window=None)
+    sizes = watched(model, monkeypatch)
+    evaluate(model, some_ids(vocab_size, 16 * CHUNK), PRIME, lanes=16)
+    assert sizes == [16 * CHUNK * vocab_size]
+
+
+@cells
+@pytest.mark.parametrize("most", [1, 7 * 3 * 10])  # one character at a time, and ten in each of three lanes
+def test_fewer_characters_at_once_change_nothing(cell: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.training.evaluate.CHUNK", 64)
+    model, all_ids = network(cell, copy_window=100), ids(3 * 64 + 5)
+    expected = evaluate(model, all_ids, PRIME, lanes=3)
+    monkeypatch.setattr("charrnn.training.evaluate.MOST_LOGITS", most)
+    found = evaluate(model, all_ids, PRIME, lanes=3)
+    assert found.characters == expected.characters
+    assert found.nats_per_character == pytest.approx(expected.nats_per_character, abs=1e-6)
+
+
+def test_records_of_a_large_alphabet_have_no_more_logits_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = LARGE - 1
+    lengths = [20] * 30 + [200]  # of which six fit together, and of the last not all
+    all_ids = np.concatenate([np.append(some_ids(end, length), end) for length in lengths]).astype(np.uint16)
+    model = network(vocab_size=LARGE, copy_window=None)
+    sizes, seen = watched(model, monkeypatch), list[int]()
+    found = evaluate(model, all_ids, end, records=True, each=seen.append)
+    assert max(sizes) <= MOST_LOGITS
+    assert (sum(seen), found.records) == (len(all_ids), 31)
+    monkeypatch.setattr("charrnn.training.evaluate.MOST_LOGITS", 1 << 40)
+    sizes.clear()
+    unbounded = evaluate(model, all_ids, end, records=True)
+    assert max(sizes) > MOST_LOGITS
+    assert found.nats_per_character == pytest.approx(unbounded.nats_per_character, abs=1e-6)
 
 
 # No trace

@@ -147,22 +147,6 @@ def test_the_passes_that_harm_count_by_what_the_network_costs(rows: None, speed:
     assert advised({"minutes": 1.0}).most_passes == pytest.approx(50 / cost)
 
 
-def test_memory_grows_with_the_weights_and_the_text(rows: None, speed: None) -> None:
-    small, large = advised({"minutes": 1.0, "hidden_size": 16}).memory, advised({"minutes": 1.0, "hidden_size": 512}).memory
-    assert 400e6 < small < large
-    # four numbers of four bytes for each weight, and at least what the two layers put out at each of 1,024 places
-    assert large - small > 16 * (3 * 4 * 512 * 512) + 4 * 1024 * 2 * 512
-
-
-def test_memory_has_room_for_the_counts_of_a_large_text(rows: None, speed: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    corpus = Corpus.of(TEXT, 0.1)
-    text = len(corpus) * corpus.train.itemsize + 12 * len(corpus.train)
-    monkeypatch.setattr(planning, "COUNTING_BYTES", 1e9)
-    assert plan(RunConfig(), set(), corpus, time.monotonic()).memory == 400e6 + 1e9 * len(corpus.train) + text
-    unjudged = Corpus.of(TEXT, 0)
-    assert plan(RunConfig(), set(), unjudged, time.monotonic()).memory < 1e9  # nothing is counted
-
-
 # What the package carries
 
 
