@@ -156,7 +156,9 @@ class DataConfig(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.separator is not None and len(self.separator) > LONGEST_SEPARATOR:
-            raise ConfigError(f"separator: it has {len(self.separator):,} characters, at most {LONGEST_SEPARATOR:,} are possible")
+            raise ConfigError(
+                f"separator: it has {len(self.separator):,} characters, at most {LONGEST_SEPARATOR:,} are possible; give a shorter one"
+            )
 
 
 @dataclass(frozen=True)

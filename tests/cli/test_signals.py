@@ -39,7 +39,7 @@ EVERY_STEP = ["train", "corpus.txt", *SMALL, f"--steps={N}", "--eval-every=1", "
 SILENT = ["train", "corpus.txt", *SMALL, "--steps=1000000", "--eval-every=none"]
 STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 NAMED = [signum.name for signum, _ in STOPS]
-ARROW = "`charrnn train --resume --name corpus` goes on"
+ARROW = "`charrnn train --resume --name corpus` continues"
 PATIENCE = 60  # seconds, so that a test that waits for what never comes fails; nothing is measured by it
 
 

@@ -73,7 +73,7 @@ def test_a_signal_at_any_moment(name: str, tries: int, whole: Path, longest: flo
             assert processes.run(cwd=str(where), words=WORDS) == {"code": 0}
         elif run.final() is None:
             amid += 1
-            assert f"stopped; saved {run.steps()[-1].relative_to(where)}; `charrnn train --resume --name corpus` goes on" in said
+            assert f"stopped; saved {run.steps()[-1].relative_to(where)}; `charrnn train --resume --name corpus` continues" in said
             assert processes.run(cwd=str(where), words=AGAIN) == {"code": 0}, (where / "said").read_text()
         assert bytes_of(where) == expected
         shutil.rmtree(where)
