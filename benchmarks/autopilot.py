@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import charrnn
-from charrnn.corpus.store import Corpus
-from charrnn.config import ModelConfig
+from charrnn.corpus.corpus import Corpus
+from charrnn.config.run_config import ModelConfig
 from charrnn.training.plan import relative_cost
 from ledger import Ledger
 from machine import describe

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import charrnn
-from charrnn.generation.constraints import Contains, Lines, Match, Without
+from charrnn.generation.constraints.forms import Contains, Lines, Match, Without
 
 ROOT = Path(__file__).resolve().parent.parent
 KNOBS: dict[str, Any] = {"steps": 60, "hidden_size": 32, "embedding_size": 16, "threads": 1, "device": "cpu", "precision": "fp32"}

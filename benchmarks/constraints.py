@@ -35,14 +35,14 @@ import charrnn
 from machine import describe
 from models import shakespeare
 from texts import DATA
-from charrnn.config import ModelConfig
-from charrnn.generation.automaton import Form
-from charrnn.generation.constraints import Acrostic, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.config.run_config import ModelConfig
+from charrnn.generation.constraints.dfa import Form
+from charrnn.generation.constraints.forms import Acrostic, Constraint, Contains, Length, Lines, Match, Without
 from charrnn.generation.decode import decode
-from charrnn.generation.guided import Guided
+from charrnn.generation.constraints.smc import Guided
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler, log_probabilities
-from charrnn.shapes import shapes
+from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 
 ROUNDS, TEXTS, TRIES, SECONDS = 5, 60, 20_000, 60.0

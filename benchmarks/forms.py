@@ -174,7 +174,7 @@ states. It is a class that says where it starts, what a character makes of a sta
 
 ```python
 import charrnn
-from charrnn.generation.constraints import Constraint, Length
+from charrnn.generation.constraints.forms import Constraint, Length
 
 
 class Balanced(Constraint):
@@ -259,7 +259,7 @@ may be deleted; the next use makes it again.
 
 ```python
 import charrnn
-from charrnn.generation.constraints import Acrostic, Contains, Length, Lines, Match, Without
+from charrnn.generation.constraints.forms import Acrostic, Contains, Length, Lines, Match, Without
 
 model = charrnn.load("plays")
 print(model.generate("Once ", length=100, constraint=Contains("moon") & Without("e"), particles=8, max_copy=30, seed=7))

@@ -25,7 +25,7 @@ from typing import Any
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import charrnn
-from charrnn.corpus.index import Index
+from charrnn.originality.corpus_index import Index
 from machine import describe
 from models import shakespeare
 from texts import DATA, TEXTS

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from charrnn.config import ModelConfig, RunConfig
-from charrnn.corpus.store import Corpus
-from charrnn.recall import ORDERS
+from charrnn.config.run_config import ModelConfig, RunConfig
+from charrnn.corpus.corpus import Corpus
+from charrnn.copy_window import ORDERS
 from charrnn.training import trainer as training
 from charrnn.training.device import available_threads, pick_precision, settled
 from charrnn.training.evaluate import evaluate

@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 
 from machine import describe
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
-from charrnn.config import ModelConfig
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.checkpoint import Checkpoint
+from charrnn.config.run_config import ModelConfig
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler
-from charrnn.shapes import shapes
+from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 
 ROUNDS = 5

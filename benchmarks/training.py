@@ -20,8 +20,8 @@ from torch import nn
 from torch.nn import functional
 
 from machine import describe
-from charrnn.config import RunConfig
-from charrnn.corpus.store import Corpus
+from charrnn.config.run_config import RunConfig
+from charrnn.corpus.corpus import Corpus
 from charrnn.training.device import available_threads, pick_precision, settled
 from charrnn.training.trainer import Trainer
 

@@ -27,9 +27,10 @@ __all__ = [
     "train",
 ]  # written out, since type checkers read it
 
-_MODULES = {"Sampler": "generation.sampling", "TextModel": "text_model", "Vocabulary": "vocab", "load": "text_model", "train": "learn"}
+_MODULES = {"Sampler": "generation.sampling", "TextModel": "text_model", "Vocabulary": "vocab", "load": "text_model", "train": "api"}
 
 if TYPE_CHECKING:
+    from charrnn.api import train
     from charrnn.errors import (
         CharRNNError,
         CheckpointError,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
         VocabularyError,
     )
     from charrnn.generation.sampling import Sampler
-    from charrnn.learn import train
     from charrnn.text_model import TextModel, load
     from charrnn.vocab import Vocabulary
 

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn import checkpoint as checkpoints
-from charrnn.config import corpus_paths, file_path, function, string, whole_number
+from charrnn.config.arguments import corpus_paths, file_path, function, string, whole_number
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.generation.decode import End, Sample, score
+from charrnn.generation.generator import Writing
 from charrnn.generation.network import Network
-from charrnn.generation.records import BLOCK, LONGEST_RECORD, MOST_UNENDED, SHORTEST_LIMIT, Kept
+from charrnn.generation.record_sampler import BLOCK, LONGEST_RECORD, MOST_UNENDED, SHORTEST_LIMIT, Kept
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH, Session
 from charrnn.generation.settings import seed_of, settings_of
-from charrnn.generation.writing import Writing
-from charrnn.known import read_known
-from charrnn.runs import RUNS_DIR, Run, find_checkpoint
-from charrnn.suffixes import Suffixes
+from charrnn.originality.suffix_array import Suffixes
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.run import RUNS_DIR, Run, find_checkpoint
+from charrnn.storage.seen_records import read_known
 from charrnn.vocab import Vocabulary
 
 if TYPE_CHECKING:
-    from charrnn.corpus.index import Index
+    from charrnn.originality.corpus_index import Index
 
 
 class TextModel:
@@ -216,7 +216,7 @@ class TextModel:
         Raises:
             CheckpointError: the corpus is not there, or the model was not read from a checkpoint.
         """
-        from charrnn.indexed import open_index
+        from charrnn.originality.open_index import open_index
 
         if self.path is None:
             raise CheckpointError("index: this model was not read from a checkpoint, so that its corpus is not known; open one with load")
@@ -287,7 +287,7 @@ class TextModel:
             raise ConfigError(f"text: must be a string or bytes, got {type(text).__name__}")
         if self.path is None:
             raise ConfigError("adapted: this model was not read from a checkpoint; open one with load")
-        from charrnn.training.adapt import adapted
+        from charrnn.training.dynamic_evaluation import adapted
 
         checkpoint = checkpoints.read(self.path)
         network = Network(checkpoint.model, len(self.vocabulary), adapted(checkpoint, text, unknown, each=each, tell=on_notice))

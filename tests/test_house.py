@@ -17,7 +17,8 @@ import pytest
 import charrnn
 from charrnn.cli.main import COMMANDS, cli
 from charrnn.cli.options import given
-from charrnn.config import knobs, run_knobs
+from charrnn.config.knobs import knobs
+from charrnn.config.run_config import run_knobs
 from charrnn.generation.sampling import Sampler
 
 ROOT = Path(__file__).parent.parent
@@ -29,69 +30,27 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARROWS = {
     "errors": set(),
     "config": {"errors"},
-    "config_yaml": {"config", "errors", "files"},
-    "files": {"errors"},
-    "strict_json": set(),
     "vocab": {"errors"},
-    "recall": set(),
-    "shapes": {"config", "errors", "recall"},
-    "about": {"config"},
-    "checkpoint": {"about", "config", "errors", "files", "shapes", "strict_json", "vocab"},
-    "runs": {"checkpoint", "errors", "files", "strict_json"},
-    "verdict": {"checkpoint", "config", "config_yaml", "errors", "escapes", "runs", "shell"},
-    "shell": set(),
-    "suffixes": set(),
-    "corpus": {"config", "errors", "files", "recall", "strict_json", "suffixes", "vocab"},
-    "indexed": {"checkpoint", "config", "config_yaml", "corpus", "errors", "files", "runs", "strict_json"},
-    "training": {
-        "charrnn",
-        "checkpoint",
-        "config",
-        "config_yaml",
-        "corpus",
-        "errors",
-        "files",
-        "known",
-        "recall",
-        "runs",
-        "shapes",
-        "shell",
-        "vocab",
-    },
-    "known": {"errors", "files"},
-    "escapes": set(),
-    "generation": {"config", "errors", "files", "recall", "shapes", "shell", "strict_json", "suffixes", "vocab"},
-    "text_model": {"checkpoint", "config", "corpus", "errors", "generation", "indexed", "known", "runs", "suffixes", "training", "vocab"},
-    "learn": {"config", "errors", "generation", "text_model", "training"},
-    "cli": {
-        "charrnn",
-        "checkpoint",
-        "config",
-        "config_yaml",
-        "corpus",
-        "errors",
-        "escapes",
-        "files",
-        "generation",
-        "indexed",
-        "learn",
-        "runs",
-        "shell",
-        "text_model",
-        "training",
-        "verdict",
-    },
+    "copy_window": set(),
+    "storage": {"config", "copy_window", "errors", "vocab"},
+    "corpus": {"config", "copy_window", "errors", "vocab"},
+    "originality": {"config", "corpus", "errors", "storage", "vocab"},
+    "generation": {"config", "copy_window", "errors", "originality", "storage", "vocab"},
+    "training": {"charrnn", "config", "copy_window", "corpus", "errors", "storage", "vocab"},
+    "text_model": {"config", "errors", "generation", "originality", "storage", "training", "vocab"},
+    "api": {"config", "errors", "generation", "text_model", "training"},
+    "cli": {"api", "charrnn", "config", "corpus", "errors", "generation", "originality", "storage", "text_model", "training"},
     "__main__": {"cli"},
-    "__init__": {"errors", "generation", "learn", "text_model", "vocab"},
+    "__init__": {"api", "errors", "generation", "text_model", "vocab"},
 }
 # Who may import what from outside.
 OUTSIDE = {
     "torch": {"training"},
     "click": {"cli"},
     "tqdm": {"cli"},
-    "yaml": {"config_yaml"},
-    "safetensors": {"checkpoint"},
-    "numpy": {"checkpoint", "corpus", "generation", "recall", "suffixes", "text_model", "training", "vocab"},
+    "yaml": {"config"},
+    "safetensors": {"storage"},
+    "numpy": {"copy_window", "corpus", "generation", "originality", "storage", "text_model", "training", "vocab"},
 }
 PUBLIC = [
     "CharRNNError", "CheckpointError", "ConfigError", "CorpusError", "DivergedError", "GenerationError", "MissingPackageError",
@@ -259,10 +218,16 @@ def test_the_first_blocks_of_the_readme_run_one_after_the_other(tmp_path: Path) 
     assert ran.stderr == ""
 
 
-def test_every_module_stands_in_the_readme_s_layout() -> None:
-    layout = README[README.index("## How the code is laid out") :]
-    for path in MODULES:
-        assert path.name in layout or path.name == "__init__.py", path
+def test_the_layout_in_the_docs_names_every_module_and_no_other() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    layout = page[page.index("## Layout") : page.index("    corpora/ ")]
+    named = set(re.findall(r"\b\w+\.py\b", layout))
+    assert named == {path.name for path in MODULES}
+
+
+def test_no_two_modules_share_a_name() -> None:
+    names = [path.name for path in MODULES if room(path) != "cli" and path.name != "__init__.py"]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_every_flag_is_documented() -> None:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
-from charrnn.config import ModelConfig
+from charrnn.config.run_config import ModelConfig
 from charrnn.errors import CheckpointError, ConfigError, GenerationError, VocabularyError
-from charrnn.generation.constraints import Contains, Lines
+from charrnn.generation.constraints.forms import Contains, Lines
 from charrnn.generation.network import CELLS
 from charrnn.generation.sampling import log_probabilities
-from charrnn.shapes import shapes
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.checkpoint import Checkpoint
+from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 
 CHARS = Vocabulary.of("\n abceé")

@@ -22,12 +22,12 @@ from typing import Any
 
 import torch
 
+from charrnn.api import reports
 from charrnn.cli import train
 from charrnn.cli.main import cli
 from charrnn.cli.signals import Wishes
-from charrnn.learn import reports
-from charrnn.runs import Run
-from charrnn.training.launch import launch
+from charrnn.storage.run import Run
+from charrnn.training.start import launch
 
 
 def work(job: dict[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from charrnn.checkpoint import read_about
+from charrnn.cli.console import tell
 from charrnn.cli.options import given, knob_options, runs_dir_option
-from charrnn.cli.say import tell
-from charrnn.config import DataConfig, knobs
-from charrnn.runs import find_checkpoint
+from charrnn.config.knobs import knobs
+from charrnn.config.run_config import DataConfig
+from charrnn.storage.checkpoint import read_about
+from charrnn.storage.run import find_checkpoint
 
 SHOWN = 8  # notices; a text in another script would have one for each of its characters
 READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in ("unit", "separator", "val_fraction")}
@@ -51,7 +52,7 @@ def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, adaptive:
     """
     values = given(ctx, READING)
     from charrnn.cli.progress import in_words
-    from charrnn.training.judge import evaluate_file
+    from charrnn.training.evaluate_file import evaluate_file
 
     path = find_checkpoint(run, runs_dir)
     data = replace(DataConfig(**read_about(path)["about"]["data"]), **values)

@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from charrnn.cli.options import Decorator, WholeString, typed
+from charrnn.config.escapes import unescaped
 from charrnn.errors import ConfigError
-from charrnn.escapes import unescaped
-from charrnn.generation.constraints import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
-from charrnn.generation.rules import MOST_PARTICLES
+from charrnn.generation.constraints.forms import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.form_options import MOST_PARTICLES
 
 CHARACTERS = click.IntRange(0, 10**9)
 FORMS = {"match", "contains", "without", "exact_length", "length_between", "acrostic", "lines", "line_length"}

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from charrnn import checkpoint as checkpoints
+from charrnn.cli.console import shown, tell
 from charrnn.cli.options import runs_dir_option
-from charrnn.cli.say import shown, tell
 from charrnn.errors import CheckpointError
-from charrnn.runs import Run, all_runs, find_checkpoint
-from charrnn.verdict import verdict
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.run import Run, all_runs, find_checkpoint
+from charrnn.storage.verdict import verdict
 
 
 @click.command(context_settings={"max_content_width": 110})

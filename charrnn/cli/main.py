@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from charrnn import __version__
-from charrnn.cli.say import tell
+from charrnn.cli.console import tell
 from charrnn.cli.signals import Interrupted
 from charrnn.errors import CharRNNError, ConfigError
 

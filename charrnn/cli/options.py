@@ -8,11 +8,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from charrnn.config import Knob, run_knobs
-from charrnn.config_yaml import read_yaml
+from charrnn.config.escapes import unescaped
+from charrnn.config.knobs import Knob
+from charrnn.config.run_config import run_knobs
+from charrnn.config.yaml import read_yaml
 from charrnn.errors import ConfigError
-from charrnn.escapes import unescaped
-from charrnn.runs import RUNS_DIR
+from charrnn.storage.run import RUNS_DIR
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

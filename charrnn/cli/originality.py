@@ -10,18 +10,18 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from charrnn.checkpoint import read_about
+from charrnn.cli.console import shown, tell
 from charrnn.cli.options import runs_dir_option
+from charrnn.cli.output import into_file
 from charrnn.cli.paths import check_outputs
-from charrnn.cli.say import shown, tell
-from charrnn.cli.written import into_file
-from charrnn.config import DataConfig
-from charrnn.corpus.copies import LENGTHS, REPEATED, Copies, Copy, Held, Leaks, Passage, find_copies, find_leaks, pieces
-from charrnn.corpus.index import Place
+from charrnn.config.run_config import DataConfig
 from charrnn.corpus.reading import read
 from charrnn.errors import ConfigError
-from charrnn.indexed import open_index
-from charrnn.runs import find_checkpoint
+from charrnn.originality.corpus_index import Place
+from charrnn.originality.open_index import open_index
+from charrnn.originality.report import LENGTHS, REPEATED, Copies, Copy, Held, Leaks, Passage, find_copies, find_leaks, pieces
+from charrnn.storage.checkpoint import read_about
+from charrnn.storage.run import find_checkpoint
 
 LISTED = 10  # of the longest stretches, in the report for people
 EXCERPT = 60  # characters of each that are shown

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from charrnn.corpus.reading import STDIN
 from charrnn.errors import ConfigError
-from charrnn.runs import is_of_run
+from charrnn.storage.run import is_of_run
 
 Paths = Mapping[str, str | None]
 

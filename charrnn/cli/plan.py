@@ -7,10 +7,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from charrnn.cli.console import tell
 from charrnn.cli.options import given_for_run, knob_options, records_option, spelled
-from charrnn.cli.say import tell
-from charrnn.config import run_knobs
-from charrnn.shell import command, option
+from charrnn.config.run_config import run_knobs
+from charrnn.config.shell import command, option
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -31,8 +31,8 @@ def plan(ctx: click.Context, /, corpus: tuple[str, ...], records: bool, config: 
     """
     values = given_for_run(ctx, corpus, records, config)
     from charrnn.cli.progress import in_words
-    from charrnn.training.launch import prepare
     from charrnn.training.plan import survey
+    from charrnn.training.start import prepare
     from charrnn.training.trainer import layout
 
     resolved, found, advice = prepare(values, None, tell, time.monotonic())

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from tqdm import tqdm
 
-from charrnn.cli.say import shown, tell
-from charrnn.training.report import Report
+from charrnn.cli.console import shown, tell
+from charrnn.training.step_report import Report
 from charrnn.training.trainer import Trainer
 
 EVERY_SECONDS = 20.0  # between plain lines

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from charrnn.cli.console import tell
 from charrnn.cli.options import Decorator
-from charrnn.cli.say import tell
-from charrnn.cli.written import json_line
+from charrnn.cli.output import json_line
 from charrnn.corpus.records import quantiles
 from charrnn.errors import CheckpointError, GenerationError
 from charrnn.text_model import TextModel

@@ -14,20 +14,21 @@ from click.core import ParameterSource
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: waking a second thread for each character costs more than it gives
 
+from charrnn.cli.console import tell
 from charrnn.cli.forms import FORMS, forms_options, rules_of
 from charrnn.cli.options import WholeString, given, knob_options, runs_dir_option, typed
+from charrnn.cli.output import json_line, show
 from charrnn.cli.paths import check_outputs
 from charrnn.cli.records import records_options, write_records
-from charrnn.cli.say import tell
-from charrnn.cli.written import json_line, show
-from charrnn.config import DataConfig, knobs
+from charrnn.config.escapes import unescaped
+from charrnn.config.knobs import knobs
+from charrnn.config.run_config import DataConfig
+from charrnn.config.shell import option
 from charrnn.corpus.reading import STDIN, read, read_stdin
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.escapes import unescaped
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH
 from charrnn.generation.settings import not_banned, seed_of
-from charrnn.shell import option
 from charrnn.text_model import TextModel, load
 
 
@@ -173,7 +174,7 @@ def _afterwards(model: TextModel, asked: Any) -> Iterator[str]:
         yield f"took back {model.writing.taken_back:,} characters behind which all would have been copied"
     if asked.originality:
         from charrnn.cli.originality import of_text
-        from charrnn.corpus.copies import LENGTHS, find_copies
+        from charrnn.originality.report import LENGTHS, find_copies
 
         index = model.index()
         apart = next(char for char in map(chr, range(0xFDD0, 0xFDF0)) if char not in index.vocabulary.symbols)  # no stretch goes over it

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
+from charrnn.cli.console import tell
 from charrnn.cli.options import given_for_run, knob_options, records_option
-from charrnn.cli.say import tell
 from charrnn.cli.signals import wishes
-from charrnn.config import run_knobs
-from charrnn.runs import RUNS_DIR, Run
-from charrnn.shell import command, option
-from charrnn.verdict import verdict
+from charrnn.config.run_config import run_knobs
+from charrnn.config.shell import command, option
+from charrnn.storage.run import RUNS_DIR, Run
+from charrnn.storage.verdict import verdict
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -41,9 +41,9 @@ def train(
     values = given_for_run(ctx, corpus, records, config)
     with wishes() as wished:
         begin = time.monotonic()
+        from charrnn.api import reports
         from charrnn.cli.progress import Progress, in_words
-        from charrnn.learn import reports
-        from charrnn.training.launch import launch
+        from charrnn.training.start import launch
 
         wished.imported()
         trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell, made=wished.watch)

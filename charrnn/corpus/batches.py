@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.copy_window import NOTHING, ORDERS, Recalled
 from charrnn.errors import CorpusError
-from charrnn.recall import NOTHING, ORDERS, Recalled
 from charrnn.vocab import Ids
 
 PADDING = -1

@@ -3,7 +3,7 @@
 import codecs
 import re
 
-from charrnn.config import DataConfig
+from charrnn.config.run_config import DataConfig
 from charrnn.errors import ConfigError, CorpusError
 
 FOR_DOMAIN_NAMES = ("punycode", "idna")  # Python counts them as text encodings; they take hours for a megabyte

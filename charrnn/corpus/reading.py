@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from charrnn.config import DataConfig
+from charrnn.config.run_config import DataConfig
 from charrnn.corpus.encoding import bad_byte, check_encoding, guess_encoding
 from charrnn.corpus.records import ended
 from charrnn.errors import CorpusError

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.config import string, whole_number
+from charrnn.config.arguments import string, whole_number
 from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler, log_probabilities

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import ModelConfig
-from charrnn.recall import Memory
-from charrnn.shapes import GATES, check_shapes
+from charrnn.config.run_config import ModelConfig
+from charrnn.copy_window import Memory
+from charrnn.storage.weight_shapes import GATES, check_shapes
 
 Array = NDArray[np.float32]
 Index = tuple[Any, ...]

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import Checked, knob
+from charrnn.config.knobs import Checked, knob
 from charrnn.errors import ConfigError, GenerationError
 
 Logits = NDArray[Any]

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config import file_path, knobs, string, whole_number
+from charrnn.config.arguments import file_path, string, whole_number
+from charrnn.config.knobs import knobs
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError
 from charrnn.generation.decode import End, History, Piece, Symbol, Writer, pieces, until_boundary
-from charrnn.generation.moment import Moment, Place, bare, count, from_values, reach, remembered, to_values
 from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler
-from charrnn.generation.state import damaged, read_state, write_state
+from charrnn.generation.session_file import damaged, read_state, write_state
+from charrnn.generation.session_state import Moment, Place, bare, count, from_values, reach, remembered, to_values
 from charrnn.vocab import Vocabulary
 
 LENGTH = 500  # characters

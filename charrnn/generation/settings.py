@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from charrnn.config import knobs, string, whole_number
+from charrnn.config.arguments import string, whole_number
+from charrnn.config.knobs import knobs
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
 from charrnn.vocab import Vocabulary, composed, describe

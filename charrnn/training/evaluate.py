@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from charrnn import recall
-from charrnn.checkpoint import Checkpoint
+from charrnn import copy_window as recall
 from charrnn.corpus.batches import PADDING, Records
 from charrnn.errors import CheckpointError
+from charrnn.storage.checkpoint import Checkpoint
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 

@@ -7,12 +7,12 @@ import math
 
 import numpy as np
 
-from charrnn.config import ModelConfig, RunConfig
-from charrnn.corpus.encode import IN_MEMORY
-from charrnn.corpus.store import Corpus
-from charrnn.corpus.yardstick import ORDER, SAMPLE
-from charrnn.recall import BLOCK, ORDERS, WHOLE
-from charrnn.shapes import GATES, shapes
+from charrnn.config.run_config import ModelConfig, RunConfig
+from charrnn.copy_window import BLOCK, ORDERS, WHOLE
+from charrnn.corpus.corpus import Corpus
+from charrnn.corpus.kneser_ney import ORDER, SAMPLE
+from charrnn.corpus.text_to_ids import IN_MEMORY
+from charrnn.storage.weight_shapes import GATES, shapes
 from charrnn.training.evaluate import CHUNK, MOST_LOGITS, TOGETHER
 from charrnn.training.trainer import EVAL_CHARACTERS, EVAL_LANES, layout
 from charrnn.vocab import Ids

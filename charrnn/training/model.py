@@ -5,7 +5,7 @@ Knows nothing of losses, texts or sampling. The NumPy twin of every cell stands 
     T  sequence_length     B  batch_size        V  vocab_size
     E  embedding_size      H  hidden_size       L  num_layers
     P  parts of a layer's state: 2 for lstm (h, c), 1 for gru and rnn (h)
-    K  symbols recalled at each place (recall.ORDERS)
+    K  symbols recalled at each place (copy_window.ORDERS)
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from charrnn.config import ModelConfig
-from charrnn.recall import ORDERS
+from charrnn.config.run_config import ModelConfig
+from charrnn.copy_window import ORDERS
 from charrnn.training import kernels
 
 Kernel = Callable[[Tensor, Tensor, Sequence[Tensor], torch.dtype], tuple[Tensor, Tensor]]

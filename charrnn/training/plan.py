@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config import ModelConfig, RunConfig, run_knobs
-from charrnn.corpus.store import Corpus
+from charrnn.config.run_config import ModelConfig, RunConfig, run_knobs
+from charrnn.corpus.corpus import Corpus
 from charrnn.training.device import settled
 from charrnn.training.measured import MEASURED, Row
 from charrnn.training.memory import estimate_memory

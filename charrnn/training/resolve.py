@@ -4,15 +4,15 @@ import math
 import time
 from collections.abc import Callable, Iterable, Set
 
-from charrnn.config import RunConfig
-from charrnn.config_yaml import write_yaml
+from charrnn.config.run_config import RunConfig
+from charrnn.config.yaml import write_yaml
 from charrnn.corpus.batches import FEWEST, check_lengths, fit, fit_records
+from charrnn.corpus.corpus import Corpus
 from charrnn.corpus.reading import stream, take
 from charrnn.corpus.records import looks_like_list
-from charrnn.corpus.store import Corpus
 from charrnn.errors import ConfigError
-from charrnn.files import write_file
-from charrnn.runs import Run
+from charrnn.storage.atomic import write_file
+from charrnn.storage.run import Run
 from charrnn.training.device import available_threads, pick_device, pick_precision
 from charrnn.training.plan import DEFAULT_MINUTES
 from charrnn.training.timing import LONGEST_INTERVAL, steps_for

@@ -6,18 +6,17 @@ from typing import Any
 
 import torch
 
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
-from charrnn.config import RunConfig
-from charrnn.config_yaml import read_yaml_beside
+from charrnn.config.run_config import RunConfig
+from charrnn.config.shell import command, option
 from charrnn.corpus.batches import fit, fit_records
+from charrnn.corpus.corpus import Corpus
 from charrnn.corpus.reading import STDIN, default_name
-from charrnn.corpus.store import Corpus
 from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeError
-from charrnn.files import not_written
-from charrnn.known import write_known
-from charrnn.runs import RUNS_DIR, Run, all_runs, check_runs_dir
-from charrnn.shell import command, option
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.atomic import not_written
+from charrnn.storage.checkpoint import Checkpoint
+from charrnn.storage.run import RUNS_DIR, Run, all_runs, check_runs_dir, read_yaml_beside
+from charrnn.storage.seen_records import write_known
 from charrnn.training.device import available_threads, bf16_works, pick_device
 from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
 from charrnn.training.snapshot import check_room, restore

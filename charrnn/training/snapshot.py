@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from charrnn import __version__
-from charrnn.checkpoint import LARGEST_WEIGHT, Checkpoint, is_within
 from charrnn.errors import CheckpointError
+from charrnn.storage.checkpoint import LARGEST_WEIGHT, Checkpoint, is_within
 from charrnn.training.evaluate import load_weights
 
 if TYPE_CHECKING:

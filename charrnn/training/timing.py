@@ -4,8 +4,8 @@ import itertools
 import statistics
 import time
 
-from charrnn.config import RunConfig
-from charrnn.corpus.store import Corpus
+from charrnn.config.run_config import RunConfig
+from charrnn.corpus.corpus import Corpus
 from charrnn.errors import ConfigError
 from charrnn.training.device import settled
 from charrnn.training.evaluate import evaluate

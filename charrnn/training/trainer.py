@@ -19,19 +19,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from charrnn import checkpoint as checkpoints
-from charrnn.config import RunConfig
+from charrnn.config.run_config import RunConfig
 from charrnn.corpus.batches import PADDING, Lanes, Layout, Records
-from charrnn.corpus.store import Corpus
+from charrnn.corpus.corpus import Corpus
 from charrnn.errors import CheckpointError, DivergedError, RunExistsError
-from charrnn.files import Held, not_written
-from charrnn.runs import Run
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.atomic import Held, not_written
+from charrnn.storage.run import Run
 from charrnn.training.device import autocast, settled
 from charrnn.training.evaluate import Cancelled, Evaluation, evaluate, load_model
+from charrnn.training.lr_schedule import learning_rate
 from charrnn.training.model import CharRNN
-from charrnn.training.report import Report
-from charrnn.training.schedule import learning_rate
 from charrnn.training.snapshot import not_a_number, snapshot, to_array
+from charrnn.training.step_report import Report
 from charrnn.vocab import Ids
 
 BETAS = (0.9, 0.99)  # the second is shorter than Adam's 0.999: runs of minutes have few steps

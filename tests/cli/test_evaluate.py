@@ -13,8 +13,8 @@ import torch
 from click.testing import CliRunner, Result
 
 import charrnn
-from charrnn import checkpoint as checkpoints
 from charrnn.cli.main import cli
+from charrnn.storage import checkpoint as checkpoints
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 STEP = "checkpoints/corpus/step-00000004"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from charrnn.cli.main import cli
-from charrnn.generation.constraints import Acrostic, Lines
+from charrnn.generation.constraints.forms import Acrostic, Lines
 from charrnn.text_model import load
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14

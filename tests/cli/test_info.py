@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import charrnn
-from charrnn import checkpoint as checkpoints
 from charrnn.cli.main import cli
-from charrnn.corpus.store import Corpus
-from charrnn.runs import Run
-from charrnn.verdict import verdict
+from charrnn.corpus.corpus import Corpus
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.run import Run
+from charrnn.storage.verdict import verdict
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 STEP = "checkpoints/corpus/step-00000004"

@@ -12,7 +12,8 @@ from charrnn.cli.main import cli
 from charrnn.cli.options import given, knob_options, metavar, spelled
 from charrnn.cli.sample import sample
 from charrnn.cli.train import train
-from charrnn.config import Knob, knobs, run_knobs
+from charrnn.config.knobs import Knob, knobs
+from charrnn.config.run_config import run_knobs
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
 from charrnn.cli.main import cli
-from charrnn.config import ModelConfig
-from charrnn.shapes import shapes
+from charrnn.config.run_config import ModelConfig
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.checkpoint import Checkpoint
+from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 
 CORPUS = "abc abc\n" * 20

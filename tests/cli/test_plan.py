@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from charrnn.cli.main import cli
-from charrnn.config_yaml import read_yaml
+from charrnn.config.yaml import read_yaml
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 import charrnn
 from charrnn.cli.main import cli
-from charrnn.corpus.store import Corpus
-from charrnn.known import read_known
+from charrnn.corpus.corpus import Corpus
+from charrnn.storage.seen_records import read_known
 
 NAMES = ["ana", "ann", "anna", "bea", "ben", "bo", "cato", "dan", "dana", "eda", "ed", "ina", "nina", "noa", "otto", "tina"]
 SMALL = [

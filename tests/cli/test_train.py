@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 
 import charrnn
 from charrnn.cli.main import cli
-from charrnn.runs import Run
+from charrnn.storage.run import Run
+from charrnn.storage.verdict import verdict
 from charrnn.training.device import available_threads
-from charrnn.verdict import verdict
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14  # 924 characters, 831 to learn from
 SMALL = [

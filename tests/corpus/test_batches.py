@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from charrnn.copy_window import NOTHING, ORDERS, recall
 from charrnn.corpus.batches import PADDING, ROUND, Batch, Lanes, Records, check_lengths, fit, fit_records
 from charrnn.errors import CorpusError
-from charrnn.recall import NOTHING, ORDERS, recall
 from charrnn.vocab import Ids, Vocabulary
 
 # n, B, T, seed: whole and broken numbers of lanes and of steps, one lane, one step, the shortest texts

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import charrnn
-from charrnn.config import DataConfig
+from charrnn.config.run_config import DataConfig
 from charrnn.corpus import reading as reader
+from charrnn.corpus.corpus import Corpus
 from charrnn.corpus.encoding import guess_encoding
 from charrnn.corpus.reading import Reading, default_name, read, stream
-from charrnn.corpus.store import Corpus
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
 
 NO_ENCODING = "is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.corpus import records
-from charrnn.corpus.encode import encode
 from charrnn.corpus.records import Split, encode_known, looks_like_list, some_records, split
+from charrnn.corpus.text_to_ids import encode
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.vocab import Ids, Vocabulary
 

@@ -5,12 +5,12 @@ from itertools import islice, product
 import numpy as np
 import pytest
 
-from charrnn.config import ModelConfig
+from charrnn.config.run_config import ModelConfig
 from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.decode import BOUNDARIES, MOST_BEYOND, End, History, Piece, Symbol, decode, pieces, until_boundary, until_stop
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import Sampler, log_probabilities
-from charrnn.shapes import shapes
+from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 
 V = 5

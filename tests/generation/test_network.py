@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.config import ModelConfig
+from charrnn.config.run_config import ModelConfig
+from charrnn.copy_window import NOTHING, ORDERS, recall
 from charrnn.errors import CheckpointError
 from charrnn.generation import network
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import log_probabilities
-from charrnn.recall import NOTHING, ORDERS, recall
-from charrnn.shapes import GATES, shapes
+from charrnn.storage.weight_shapes import GATES, shapes
 from charrnn.training import model as training
 from charrnn.training.model import CharRNN
 

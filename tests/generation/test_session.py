@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
-from charrnn.config import ModelConfig
+from charrnn.config.run_config import ModelConfig
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError, GenerationError, VocabularyError
 from charrnn.generation import session as sessions
-from charrnn.generation.moment import remembered
 from charrnn.generation.network import CELLS
-from charrnn.shapes import shapes
+from charrnn.generation.session_state import remembered
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.checkpoint import Checkpoint
+from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 
 CHARS = Vocabulary.of("\n abce. é")
@@ -352,7 +352,7 @@ def test_any_bit_flipped_or_byte_cut_off_is_an_error(saved):
 
 def resigned(file, **changes):
     """A state with some values changed, and a right checksum."""
-    from charrnn.generation.state import _digest
+    from charrnn.generation.session_file import _digest
 
     values = json.loads(file.read_bytes())
     values.pop("sha256")

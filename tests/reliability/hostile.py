@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load, save
 
-from charrnn import checkpoint as checkpoints
-from charrnn import strict_json
-from charrnn.checkpoint import LARGEST_WEIGHT, Checkpoint
-from charrnn.config import ModelConfig
-from charrnn.shapes import shapes
+from charrnn.config.run_config import ModelConfig
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage import strict_json
+from charrnn.storage.checkpoint import LARGEST_WEIGHT, Checkpoint
+from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 from tests.reliability.saving import example
 

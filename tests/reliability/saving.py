@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
-from charrnn.config import ModelConfig
-from charrnn.runs import Run
-from charrnn.shapes import shapes
+from charrnn.config.run_config import ModelConfig
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.checkpoint import Checkpoint
+from charrnn.storage.run import Run
+from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 
 MODEL = ModelConfig(hidden_size=4, num_layers=1, embedding_size=2)

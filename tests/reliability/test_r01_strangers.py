@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import checkpoint as checkpoints
 from charrnn.cli.main import cli
 from charrnn.errors import CharRNNError
 from charrnn.generation.network import Network
-from charrnn.runs import Run
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.run import Run
+from charrnn.storage.verdict import verdict
 from charrnn.text_model import load
-from charrnn.verdict import verdict
 from tests.reliability.hostile import DIRECTORIES, OPENED
 from tests.reliability.saving import ended, example, forked
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from charrnn.checkpoint import read, write
 from charrnn.errors import CheckpointError
+from charrnn.storage.checkpoint import read, write
 from tests.reliability.saving import example
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.runs import Run
+from charrnn.storage.run import Run
 from tests.reliability.saving import ended, forked, is_of, save
 
 POINTS = ("open", "write", "fsync", "mkdir", "rename", "replace", "rmdir", "unlink", "close")

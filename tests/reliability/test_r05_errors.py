@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from charrnn.errors import CheckpointError
-from charrnn.runs import Run
+from charrnn.storage.run import Run
 from tests.reliability.saving import ended, forked, is_of, save
 
 CALLS = "open,openat,mkdir,mkdirat,write,fsync,close,rename,renameat,renameat2,unlink,unlinkat,rmdir,newfstatat,lstat,stat,getdents64"

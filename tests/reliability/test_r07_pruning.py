@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from charrnn import checkpoint as checkpoints
 from charrnn.errors import CheckpointError
-from charrnn.runs import Run
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.run import Run
 from tests.reliability.saving import ended, example, forked, is_of
 
 LOSSES = st.one_of(st.none(), st.integers(1, 9).map(float))

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from charrnn import checkpoint as checkpoints
-from charrnn.runs import Run
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.run import Run
 
 N = 60
 FEW = 20  # tries of which chance may bring none into the training itself

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn import checkpoint as checkpoints
 from charrnn.errors import DivergedError
-from charrnn.training.launch import launch
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.training.start import launch
 from charrnn.training.trainer import Trainer
 
 KNOBS = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from charrnn.errors import CharRNNError
-from charrnn.runs import Run
-from charrnn.training.launch import launch
+from charrnn.storage.run import Run
+from charrnn.training.start import launch
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 KNOBS = {

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charrnn.config import DataConfig
+from charrnn.config.run_config import DataConfig
 from charrnn.corpus import reading as reader
+from charrnn.corpus.corpus import Corpus
 from charrnn.corpus.reading import read, take
-from charrnn.corpus.store import Corpus
 from charrnn.errors import CharRNNError, CorpusError
 from charrnn.vocab import Vocabulary
 

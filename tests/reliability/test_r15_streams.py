@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.config import ModelConfig
+from charrnn.config.run_config import ModelConfig
 from charrnn.generation.decode import decode
 from charrnn.generation.network import Network
-from charrnn.shapes import shapes
+from charrnn.storage.weight_shapes import shapes
 from charrnn.text_model import TextModel
 from charrnn.vocab import Vocabulary
 

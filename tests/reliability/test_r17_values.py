@@ -13,13 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 import charrnn
-from charrnn import checkpoint as checkpoints
 from charrnn.cli.main import cli
 from charrnn.cli.options import given
-from charrnn.config import Knob, RunConfig, knobs, run_knobs
-from charrnn.config_yaml import read_yaml
+from charrnn.config.knobs import Knob, knobs
+from charrnn.config.run_config import RunConfig, run_knobs
+from charrnn.config.yaml import read_yaml
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
+from charrnn.storage import checkpoint as checkpoints
 from tests.reliability.saving import example
 
 PARENT = click.Context(cli, **cli.context_settings)  # as a command is called: its variables and its -h come from there

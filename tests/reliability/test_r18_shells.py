@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
-from charrnn.config import ModelConfig
-from charrnn.shapes import shapes
+from charrnn.config.run_config import ModelConfig
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.checkpoint import Checkpoint
+from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 
 CHARRNN = f"{sys.executable} -m charrnn"

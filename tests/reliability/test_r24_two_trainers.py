@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from charrnn.errors import RunExistsError
-from charrnn.runs import Run
+from charrnn.storage.run import Run
 from tests.reliability.saving import ended, forked, is_of, save
 
 REFUSED, TRAINED = 3, 0

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn.training.launch import launch
+from charrnn.training.start import launch
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("format-*"))
 
@@ -39,4 +39,4 @@ def test_a_run_of_an_old_format_is_gone_on_with(path: Path, here: Path) -> None:
 
 
 def test_there_is_one_of_the_present_format() -> None:
-    assert f"format-{charrnn.checkpoint.FORMAT}" in [path.name for path in GOLDEN]
+    assert f"format-{charrnn.storage.checkpoint.FORMAT}" in [path.name for path in GOLDEN]

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.config import ModelConfig
+from charrnn.config.run_config import ModelConfig
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.generation.constraints import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.constraints.forms import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.constraints.regex import Regex
 from charrnn.generation.network import Network
-from charrnn.generation.regex import Regex
-from charrnn.shapes import shapes
+from charrnn.storage.weight_shapes import shapes
 from charrnn.text_model import TextModel
 from charrnn.vocab import Vocabulary
 

@@ -53,7 +53,7 @@ def test_a_parrot_that_may_not_copy_does_not_and_still_writes_text(parrot: TextM
 @pytest.mark.counted(200)
 def test_whatever_is_asked_for_beside_it(parrot: TextModel, tries: int, tally: Any) -> None:
     from charrnn.errors import GenerationError
-    from charrnn.generation.constraints import Contains, Lines, Without
+    from charrnn.generation.constraints.forms import Contains, Lines, Without
 
     forms = [None, Contains("the bell"), Without("e"), Lines(3, 5, 40), Contains("rope") & Lines(2)]
     refused = 0

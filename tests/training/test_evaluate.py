@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional
 
 import charrnn
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
-from charrnn.config import ModelConfig
+from charrnn.config.run_config import ModelConfig
+from charrnn.copy_window import recall
 from charrnn.errors import CheckpointError
-from charrnn.recall import recall
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.checkpoint import Checkpoint
 from charrnn.training.evaluate import CHUNK, MOST_LOGITS, Evaluation, evaluate, load_model, load_weights
 from charrnn.training.model import CELLS, CharRNN
 from charrnn.vocab import Ids, Vocabulary

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.config import ModelConfig, RunConfig
-from charrnn.corpus.store import Corpus
+from charrnn.config.run_config import ModelConfig, RunConfig
+from charrnn.corpus.corpus import Corpus
 from charrnn.training import memory as estimates
 from charrnn.training.memory import estimate_memory
 

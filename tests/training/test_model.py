@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from charrnn.config import ModelConfig
-from charrnn.recall import NOTHING, ORDERS
+from charrnn.config.run_config import ModelConfig
+from charrnn.copy_window import NOTHING, ORDERS
 from charrnn.training.model import CELLS, CharRNN, LockedDropout
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.config import ModelConfig, RunConfig
-from charrnn.corpus.store import Corpus
+from charrnn.config.run_config import ModelConfig, RunConfig
+from charrnn.corpus.corpus import Corpus
 from charrnn.training import plan as planning
 from charrnn.training.measured import MEASURED, Row
 from charrnn.training.plan import best_row, expected_ratio, most_passes, plan, relative_cost, survey

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 import torch
 
-from charrnn.config import RunConfig, run_knobs
-from charrnn.config_yaml import read_yaml
-from charrnn.corpus.store import Corpus
+from charrnn.api import reports
+from charrnn.config.run_config import RunConfig, run_knobs
+from charrnn.config.yaml import read_yaml
+from charrnn.corpus.corpus import Corpus
 from charrnn.errors import CharRNNError, ConfigError
-from charrnn.learn import reports
-from charrnn.runs import Run
+from charrnn.storage.run import Run
 from charrnn.training import resolve as resolving
 from charrnn.training import timing
 from charrnn.training.device import available_threads, pick_device, pick_precision
-from charrnn.training.launch import launch
 from charrnn.training.model import CELLS
 from charrnn.training.resolve import read_corpus, resolve, settle
+from charrnn.training.start import launch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

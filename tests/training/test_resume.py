@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import checkpoint as checkpoints
-from charrnn.checkpoint import Checkpoint
-from charrnn.learn import reports
-from charrnn.runs import Run
-from charrnn.training.launch import launch
+from charrnn.api import reports
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.checkpoint import Checkpoint
+from charrnn.storage.run import Run
 from charrnn.training.model import CELLS
+from charrnn.training.start import launch
 from charrnn.training.trainer import Trainer
 
 N = 12

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as checkpoints
 from charrnn.errors import CheckpointError
-from charrnn.runs import Run
-from charrnn.training.launch import launch
-from charrnn.training.report import Report
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.run import Run
 from charrnn.training.snapshot import not_a_number, restore, snapshot
+from charrnn.training.start import launch
+from charrnn.training.step_report import Report
 from charrnn.training.trainer import Trainer
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14

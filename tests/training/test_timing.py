@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from charrnn.config import RunConfig
-from charrnn.corpus.store import Corpus
+from charrnn.config.run_config import RunConfig
+from charrnn.corpus.corpus import Corpus
 from charrnn.errors import ConfigError
 from charrnn.training import timing
 from charrnn.training.model import CELLS

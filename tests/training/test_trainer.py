@@ -14,17 +14,17 @@ from torch.nn import functional
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 import charrnn
-from charrnn import checkpoint as checkpoints
-from charrnn.config import RunConfig
+from charrnn.config.run_config import RunConfig
 from charrnn.corpus.batches import PADDING
-from charrnn.corpus.store import Corpus
+from charrnn.corpus.corpus import Corpus
 from charrnn.errors import DivergedError
-from charrnn.runs import Run
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.run import Run
 from charrnn.training.evaluate import evaluate, load_model
-from charrnn.training.launch import launch
+from charrnn.training.lr_schedule import learning_rate
 from charrnn.training.model import CELLS
-from charrnn.training.schedule import learning_rate
 from charrnn.training.snapshot import snapshot
+from charrnn.training.start import launch
 from charrnn.training.trainer import Report, Trainer
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14

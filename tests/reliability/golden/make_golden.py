@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import charrnn
-from charrnn.checkpoint import FORMAT
+from charrnn.storage.checkpoint import FORMAT
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 10
 PROMPT = "Now is the "

@@ -1,0 +1,1 @@
+"""What is on the disk: atomic files, checkpoints, runs. Needs neither torch nor a corpus."""

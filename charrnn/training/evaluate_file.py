@@ -1,0 +1,40 @@
+"""The loss of a checkpoint on a text file, static or adaptive. Knows nothing of runs and of printing."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from charrnn.config.run_config import DataConfig
+from charrnn.corpus.reading import read
+from charrnn.corpus.records import encode_known
+from charrnn.errors import CheckpointError
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.training.dynamic_evaluation import adapt
+from charrnn.training.evaluate import Evaluation, evaluate, load_model
+
+
+def evaluate_file(
+    path: Path, file: str, data: DataConfig, unknown: str, *, adaptive: bool = False, each: Callable[[int], object] = lambda _: None
+) -> tuple[Evaluation, tuple[str, ...]]:
+    """The loss of a checkpoint on a text file, in one stream, or record by record; and what there is to say of the file.
+
+    Args:
+        path: the checkpoint's directory.
+        file: as ``charrnn train`` takes them.
+        data: how it is read.
+        unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
+        adaptive: learn from each piece after it is scored; else the weights stay as they are.
+        each: called with the number of characters after each chunk.
+
+    Raises:
+        CharRNNError: the file or the checkpoint cannot be read, or a character is unknown.
+    """
+    checkpoint = checkpoints.read(path)
+    reading, vocabulary = read([file], data), checkpoint.vocabulary
+    ids, changes = encode_known(vocabulary, reading.text, data.separator, unknown, file)
+    model = load_model(checkpoint, "cpu")
+    score = adapt if adaptive else evaluate
+    evaluation = score(model, ids, checkpoint.prime, records=vocabulary.records, each=each)
+    if not math.isfinite(evaluation.nats_per_character):
+        raise CheckpointError(f"the loss of {path} on {file} is {evaluation.nats_per_character}, not a number; use another checkpoint")
+    return evaluation, (*reading.notices, *changes)

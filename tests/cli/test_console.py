@@ -1,0 +1,41 @@
+"""What is said is shown, whatever stands in it."""
+
+import sys
+
+import pytest
+
+from charrnn.cli.console import shown, tell
+
+
+@pytest.mark.parametrize(
+    ("text", "as_shown"),
+    [
+        ("plain, é漢😀", "plain, é漢😀"),
+        ("", ""),
+        ("a\nb\rc", r"a\nb\rc"),
+        ("a\tb\u00a0c\u3000d", "a\tb\u00a0c\u3000d"),  # spaces of any script
+        ("می\u200cخواهم 👩\u200d👧", "می\u200cخواهم 👩\u200d👧"),  # what joins letters and emoji, or keeps them apart
+        ("\x1b[2J\x1b]0;title\x07", r"\x1b[2J\x1b]0;title\x07"),
+        ("\x9b2J", r"\x9b2J"),  # what begins a command in eight bits
+        ("\u202eabc\u2066", r"\u202eabc\u2066"),  # what turns the direction of writing
+        ("\udcff.txt", r"\udcff.txt"),
+        ("\U000e0001", r"\U000e0001"),
+    ],
+)
+def test_nothing_moves_the_cursor(text: str, as_shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(text) == as_shown
+    assert not set(as_shown) & {"\x1b", "\n", "\r", "\x9b", "\u202e"}
+    tell(text)
+    assert capsys.readouterr() == ("", as_shown + "\n")
+
+
+def test_a_reader_who_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    tell("hello")

@@ -1,0 +1,21 @@
+"""What is written in a flag stands for the same text again."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.config.escapes import escaped, unescaped
+
+
+def test_newline_return_tab_and_backslash_are_spelled_so() -> None:
+    assert escaped("a\n\r\t\\b") == "a\\n\\r\\t\\\\b"
+    assert unescaped("a\\n\\r\\t\\\\b") == "a\n\r\t\\b"
+
+
+def test_any_other_backslash_stays() -> None:
+    assert unescaped("\\x \\") == "\\x \\"
+
+
+@given(st.text("ab\n\r\t\\nrt"))
+def test_a_text_comes_back(text: str) -> None:
+    assert unescaped(escaped(text)) == text
+    assert not set(escaped(text)) & set("\n\r\t")

@@ -1,0 +1,401 @@
+"""Every knob is checked wherever its value comes from, and a run's YAML reads back to the same values."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from charrnn.config.knobs import Knob
+from charrnn.config.run_config import DataConfig, ModelConfig, RunConfig, TrainConfig, is_auto, run_knobs
+from charrnn.config.yaml import read_yaml, write_yaml
+from charrnn.errors import ConfigError
+
+KNOBS = run_knobs()
+NUMBERS = [knob for knob in KNOBS.values() if knob.kind is not str]
+TEXTS = [knob for knob in KNOBS.values() if knob.kind is str]
+LISTED = ", ".join(["corpus", *KNOBS])
+
+# The ends of every range, written by hand: what is just out below, the least, the most, what is just out above.
+RANGES: dict[str, tuple[float, float, float, float]] = {
+    "val_fraction": (-0.001, 0, 0.5, 0.501),
+    "hidden_size": (0, 1, 65536, 65537),
+    "num_layers": (0, 1, 64, 65),
+    "embedding_size": (0, 1, 65536, 65537),
+    "copy_window": (1, 2, 2**20, 2**20 + 1),
+    "dropout": (-0.01, 0, 0.95, 0.96),
+    "minutes": (0.0, 1e-9, 525600, 525600.1),
+    "steps": (0, 1, 10**9, 10**9 + 1),
+    "batch_size": (0, 1, 65536, 65537),
+    "sequence_length": (0, 1, 65536, 65537),
+    "learning_rate": (0.0, 1e-9, 100, 100.1),
+    "weight_decay": (-1e-9, 0, 100, 100.1),
+    "clip_norm": (0.0, 1e-9, 1e9, 1.1e9),
+    "seed": (-1, 0, 2**32 - 1, 2**32),
+    "report_every": (0, 1, 10**9, 10**9 + 1),
+    "eval_every": (0, 1, 10**9, 10**9 + 1),
+    "patience": (0, 1, 10**9, 10**9 + 1),
+    "save_every": (0, 1, 10**9, 10**9 + 1),
+    "sample_every": (0, 1, 10**9, 10**9 + 1),
+    "keep": (0, 1, 10**9, 10**9 + 1),
+    "threads": (0, 1, 1024, 1025),
+}
+
+# Another value than the default for every knob but steps, which cannot stand beside minutes.
+OTHER: dict[str, Any] = {
+    "unit": "byte",
+    "encoding": "cp1252",
+    "encoding_errors": "replace",
+    "newlines": "lf",
+    "normalize": "nfkc",
+    "separator": ";\\ ",
+    "val_fraction": 0.25,
+    "cell": "gru",
+    "hidden_size": 3,
+    "num_layers": 4,
+    "embedding_size": 5,
+    "copy_window": 11,
+    "dropout": 0.5,
+    "minutes": 1e-05,
+    "batch_size": 6,
+    "sequence_length": 7,
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "clip_norm": None,
+    "seed": 2**32 - 1,
+    "report_every": 8,
+    "eval_every": None,
+    "patience": 12,
+    "save_every": None,
+    "sample_every": None,
+    "keep": 9,
+    "on_save_error": "continue",
+    "threads": 10,
+    "device": "cpu",
+    "precision": "fp32",
+    "name": "poems",
+    "runs_dir": "elsewhere/runs",
+}
+
+
+def by_name(knob: Knob) -> str:
+    return knob.name
+
+
+def refusal(call: Callable[..., object], *args: Any, **kwargs: Any) -> str:
+    """What a call is refused with."""
+    with pytest.raises(ConfigError) as caught:
+        call(*args, **kwargs)
+    return str(caught.value)
+
+
+# Values
+
+
+@pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
+def test_no_number_is_nan_or_infinite(knob: Knob) -> None:
+    for value in (math.nan, math.inf, -math.inf):
+        assert refusal(knob.check, value) == f"{knob.name}: {value!r} is not possible; give {knob.expected()}"
+
+
+@pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
+def test_no_text_is_read_as_nan_or_infinity(knob: Knob) -> None:
+    for word in ("nan", "NaN", "inf", "-inf", "Infinity", "1e999"):
+        shown = word if knob.kind is int else float(word)
+        assert refusal(knob.parse, word, "run.yaml") == f"{knob.name}: {shown!r} is not possible (from run.yaml); give {knob.expected()}"
+
+
+@pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
+def test_a_number_is_no_other_type(knob: Knob) -> None:
+    for value in (True, False, "3", "", b"3", [3], (3,), {3: 3}, 3j):
+        assert refusal(knob.check, value) == f"{knob.name}: {value!r} is not possible; give {knob.expected()}"
+
+
+@pytest.mark.parametrize("knob", [knob for knob in NUMBERS if knob.kind is int], ids=by_name)
+def test_a_whole_number_is_no_float(knob: Knob) -> None:
+    assert refusal(knob.check, 2.0) == f"{knob.name}: 2.0 is not possible; give {knob.expected()}"
+    assert refusal(knob.parse, "2.0") == f"{knob.name}: '2.0' is not possible; give {knob.expected()}"
+
+
+@pytest.mark.parametrize("knob", TEXTS, ids=by_name)
+def test_a_text_is_no_other_type_and_not_empty(knob: Knob) -> None:
+    for value in ("", 3, 0.5, True, b"lstm", ["lstm"]):
+        assert refusal(knob.check, value) == f"{knob.name}: {value!r} is not possible; give {knob.expected()}"
+
+
+@pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
+def test_a_text_that_spells_no_number_is_refused(knob: Knob) -> None:
+    for word in ("", "three", "1,5", "0x10", "12:30", "1 2", "--1", ".nan", "yes"):
+        assert refusal(knob.parse, word) == f"{knob.name}: {word!r} is not possible; give {knob.expected()}"
+
+
+def test_the_ranges_are_those_of_all_numbers() -> None:
+    assert RANGES.keys() == {knob.name for knob in NUMBERS}
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_a_range_holds_its_ends_and_nothing_beyond(name: str) -> None:
+    knob = KNOBS[name]
+    below, least, most, above = RANGES[name]
+    assert [knob.check(least), knob.check(most)] == [least, most]
+    assert [knob.parse(str(least)), knob.parse(str(most))] == [least, most]
+    for value in (below, above):
+        message = f"{name}: {value!r} is not possible; give {knob.expected()}"
+        assert refusal(knob.check, value) == message
+        assert refusal(knob.parse, str(value)) == message
+
+
+@pytest.mark.parametrize("knob", [knob for knob in TEXTS if knob.choices], ids=by_name)
+def test_a_choice_is_one_of_its_list(knob: Knob) -> None:
+    assert [knob.check(choice) for choice in knob.choices] == list(knob.choices)
+    assert [knob.parse(f" {choice.upper()} ") for choice in knob.choices] == list(knob.choices)
+    assert refusal(knob.check, "other") == f"{knob.name}: 'other' is not possible; give {knob.expected()}"
+    assert (
+        refusal(knob.check, knob.choices[0].upper()) == f"{knob.name}: {knob.choices[0].upper()!r} is not possible; give {knob.expected()}"
+    )
+
+
+@pytest.mark.parametrize("knob", KNOBS.values(), ids=by_name)
+def test_none_is_off_where_a_knob_can_be_off(knob: Knob) -> None:
+    can = knob.name in (
+        "normalize", "separator", "copy_window", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every", "sample_every",
+        "name",
+    )  # fmt: skip
+    assert can == knob.none
+    if can:
+        assert [knob.check(None), knob.parse("none"), knob.parse(" None ")] == [None, None, None]
+    else:
+        assert refusal(knob.check, None) == f"{knob.name}: None is not possible; give {knob.expected()}"
+
+
+@pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
+def test_auto_decides_where_a_number_can_be_left_open(knob: Knob) -> None:
+    can = knob.name in ("report_every", "eval_every", "save_every", "sample_every", "threads")
+    assert can == knob.auto
+    if can:
+        assert [knob.check("auto"), knob.parse("auto"), knob.parse(" AUTO ")] == ["auto", "auto", "auto"]
+        assert refusal(knob.check, "AUTO") == f"{knob.name}: 'AUTO' is not possible; give {knob.expected()}"
+    else:
+        assert refusal(knob.check, "auto") == f"{knob.name}: 'auto' is not possible; give {knob.expected()}"
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "value"),
+    [
+        ("learning_rate", "1e-3", 0.001),
+        ("learning_rate", " .5 ", 0.5),
+        ("dropout", "0", 0.0),
+        ("seed", "010", 10),
+        ("hidden_size", " 64\n", 64),
+        ("cell", "GRU", "gru"),
+        ("device", "auto", "auto"),
+        ("encoding", "Latin-1", "Latin-1"),
+        ("name", "My Poems", "My Poems"),
+    ],
+)
+def test_a_text_is_read_as_the_value_it_spells(name: str, word: str, value: object) -> None:
+    found = KNOBS[name].parse(word)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_a_whole_number_becomes_a_float_where_that_is_the_kind() -> None:
+    assert repr(ModelConfig(dropout=0).dropout) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cell", "one of lstm, gru, rnn"),
+        ("normalize", "one of nfc, nfkc or none"),
+        ("encoding", "a text"),
+        ("name", "a text or none"),
+        ("hidden_size", "a whole number from 1 to 65536 or auto"),
+        ("threads", "a whole number from 1 to 1024 or auto"),
+        ("val_fraction", "a number from 0 to 0.5"),
+        ("minutes", "a number above 0 to 525600 or none"),
+    ],
+)
+def test_a_refusal_says_what_may_be_given(name: str, words: str) -> None:
+    assert refusal(KNOBS[name].check, 1j) == f"{name}: 1j is not possible; give {words}"
+
+
+def test_a_refusal_of_too_much_names_the_most() -> None:
+    assert refusal(TrainConfig, seed=2**32) == "seed: 4294967296 is not possible; give a whole number from 0 to 4294967295"
+    assert "1000000000" in refusal(TrainConfig, steps=10**9 + 1).partition("give ")[2].replace(",", "")
+
+
+def test_a_flag_is_the_name_with_hyphens() -> None:
+    assert KNOBS["learning_rate"].flag == "--learning-rate"
+
+
+# Configurations
+
+
+@pytest.mark.parametrize(("config", "knob"), [(DataConfig, "val_fraction"), (ModelConfig, "dropout"), (TrainConfig, "weight_decay")])
+def test_a_configuration_is_checked_when_it_is_made(config: type, knob: str) -> None:
+    assert refusal(config, **{knob: math.nan}) == f"{knob}: nan is not possible; give {KNOBS[knob].expected()}"
+
+
+def test_a_configuration_does_not_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ModelConfig().hidden_size = 1  # type: ignore[misc]
+
+
+def test_minutes_and_steps_are_not_given_together() -> None:
+    message = "minutes and steps: 5 and 100 are both given; give one of them"
+    assert refusal(RunConfig.from_flat, {"minutes": 5, "steps": 100}) == message
+    assert refusal(RunConfig.from_flat({"steps": 100}).replace, minutes=5) == message
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b", "/", "a\\b", "a\0b", "step-00000001"])
+def test_a_name_is_that_of_a_directory(name: str) -> None:
+    message = f"name: {name!r} is not possible; give a directory's name: no slash, not beginning with step- or a dot"
+    assert refusal(RunConfig, name=name) == message
+
+
+def test_flat_and_from_flat_are_inverses() -> None:
+    config = RunConfig.from_flat(OTHER | {"corpus": ("a.txt", "b.txt")})
+    assert config.flat() == {"corpus": ["a.txt", "b.txt"], "steps": None} | OTHER
+    assert RunConfig.from_flat(config.flat()) == config
+
+
+def test_replace_changes_what_it_is_given_and_nothing_else() -> None:
+    config = RunConfig.from_flat(OTHER)
+    assert config.replace(seed=1).flat() == config.flat() | {"seed": 1}
+    assert config.train.seed == 2**32 - 1
+
+
+def test_one_corpus_file_is_not_taken_letter_by_letter() -> None:
+    assert RunConfig.from_flat({"corpus": "my.txt"}).corpus == ("my.txt",)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("hiden_size", "did you mean hidden_size?"),
+        ("batch-size", "did you mean batch_size?"),
+        ("Seed", "did you mean seed?"),
+        ("zzzzz", f"the knobs are: {LISTED}"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(name: str, advice: str) -> None:
+    assert refusal(RunConfig.from_flat, {name: 3}) == f"{name!r} is not a knob; {advice}"
+    assert refusal(read_yaml, f"{name}: 3", "run.yaml") == f"{name!r} is not a knob (in run.yaml); {advice}"
+
+
+# YAML
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("", {}),
+        ("# nothing\n", {}),
+        ("learning_rate: 1e-3", {"learning_rate": 0.001}),  # YAML 1.1 makes a text of it
+        ("seed: 010", {"seed": 10}),  # YAML 1.1 makes 8 of it
+        ("name: no", {"name": "no"}),  # YAML 1.1 makes False of it
+        ("name: 12:30", {"name": "12:30"}),  # YAML 1.1 makes 750 of it
+        ("name: 2026-11-20", {"name": "2026-11-20"}),  # YAML 1.1 makes a date of it
+        ("name: ~", {"name": "~"}),
+        ("minutes: none\nsteps: 10", {"minutes": None, "steps": 10}),
+        ("dropout: !!str 0.5", {"dropout": 0.5}),
+        ("eval_every: AUTO", {"eval_every": "auto"}),
+        ("corpus: a.txt", {"corpus": ("a.txt",)}),
+        ("corpus: [no, 1e-3, 'a b']", {"corpus": ("no", "1e-3", "a b")}),
+        ("corpus:\n- a.txt\n- b.txt", {"corpus": ("a.txt", "b.txt")}),
+        ("{seed: 1, keep: 2}", {"seed": 1, "keep": 2}),
+    ],
+)
+def test_yaml_is_read_as_a_flag_would_be(text: str, values: dict[str, object]) -> None:
+    assert read_yaml(text, "run.yaml") == values
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dropout: no", "dropout: 'no' is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
+        ("hidden_size: 12:30", "hidden_size: '12:30' is not possible (from run.yaml); give a whole number from 1 to 65536 or auto"),
+        ("hidden_size: 1e2", "hidden_size: '1e2' is not possible (from run.yaml); give a whole number from 1 to 65536 or auto"),
+        ("dropout: .nan", "dropout: '.nan' is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
+        ("dropout: nan", "dropout: nan is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
+        ("dropout:", "dropout: '' is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
+        ("dropout: 'none'", "dropout: None is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
+        ("device: no", "device: 'no' is not possible (from run.yaml); give one of auto, cpu, cuda, mps"),
+        ("seed: 1\nkeep: 2\nseed: 1", "seed stands twice in run.yaml, again on line 3; leave one"),
+        ("seed: &one 1\nkeep: *one", "an alias or anchor stands in run.yaml; write the value out"),
+        ("seed: &one 1", "an alias or anchor stands in run.yaml; write the value out"),
+        ("seed: [1]", "seed in run.yaml, line 1, is no single value; write `seed: value`"),
+        ("keep: 2\nseed:\n  of: 1", "seed in run.yaml, line 3, is no single value; write `seed: value`"),
+        ("corpus: [[a.txt]]", "corpus in run.yaml, line 1, is no single value; write `corpus: value`"),
+        ("corpus: {a: b}", "corpus in run.yaml, line 1, is no single value; write `corpus: value`"),
+        ("model:\n  cell: gru", f"'model' is not a knob (in run.yaml); the knobs are: {LISTED}"),
+        ("<<: {seed: 1}", f"'<<' is not a knob (in run.yaml); the knobs are: {LISTED}"),
+        ("- seed", "run.yaml is not a mapping; write one `knob: value` on a line"),
+        ("seed", "run.yaml is not a mapping; write one `knob: value` on a line"),
+    ],
+)
+def test_a_trap_of_yaml_is_refused_in_one_line(text: str, message: str) -> None:
+    assert refusal(read_yaml, text, "run.yaml") == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: b: c", "'", "\0", "\t", "seed: *one", "seed: 1\n---\nseed: 2", "seed: !", "seed: 1\n  keep: 2", "[" * 2000],
+    ids=["two colons", "open quote", "NUL", "tab", "no anchor", "two documents", "bare tag", "indented", "deep"],
+)
+def test_what_is_no_flat_yaml_is_one_line(text: str) -> None:
+    message = refusal(read_yaml, text, "run.yaml")
+    assert "run.yaml" in message
+    assert "\n" not in message
+
+
+def test_no_more_names_and_values_are_read_than_are_asked_for() -> None:
+    text = "corpus: [a, b, c, d, e]\n"  # a mapping, a name, a list and five values
+    assert read_yaml(text, "run.yaml", 8) == {"corpus": tuple("abcde")}
+    assert refusal(read_yaml, text, "run.yaml", 7) == "run.yaml has more than 7 names and values; give fewer"
+
+
+def test_a_key_that_is_a_list_is_named_as_people_wrote_it() -> None:
+    assert "Node" not in refusal(read_yaml, "? [seed, keep]\n: 1", "run.yaml")
+
+
+def test_the_other_values_are_those_of_all_knobs() -> None:
+    assert OTHER.keys() | {"steps"} == KNOBS.keys()
+    assert all(knob.default != OTHER[name] for name, knob in KNOBS.items() if name != "steps")
+
+
+@pytest.mark.parametrize("values", [{}, OTHER, {"steps": 10**9}], ids=["defaults", "others", "steps"])
+def test_written_yaml_reads_back_to_the_same_values(values: dict[str, Any]) -> None:
+    config = RunConfig.from_flat(values)
+    assert RunConfig.from_flat(read_yaml(write_yaml(config), "config.yaml")) == config
+
+
+@pytest.mark.parametrize(
+    "path", ["no", "1e-3", "010", "12:30", "~", "null", "- a", "a: b", "# a", "'", '"', " a ", "a\nb", "é", "😀", "x" * 300, "a\udcff"]
+)
+def test_any_path_survives_yaml(path: str) -> None:
+    config = RunConfig(corpus=(path, path), runs_dir=path)
+    assert RunConfig.from_flat(read_yaml(write_yaml(config), "config.yaml")) == config
+
+
+@pytest.mark.parametrize("values", [{"name": "Auto"}, {"runs_dir": "Auto"}, {"runs_dir": "None"}], ids=str)
+def test_a_name_like_a_word_survives_yaml(values: dict[str, str]) -> None:
+    config = RunConfig.from_flat(values)
+    assert RunConfig.from_flat(read_yaml(write_yaml(config), "config.yaml")) == config
+
+
+def test_yaml_is_one_knob_on_a_line() -> None:
+    lines = write_yaml(RunConfig.from_flat(OTHER | {"corpus": ("é.txt", "b.txt")})).splitlines()
+    assert [line.partition(":")[0] for line in lines] == list(RunConfig().flat())
+    assert lines[0] == "corpus: [é.txt, b.txt]"
+    assert {"normalize: nfkc", "clip_norm: none", "learning_rate: 0.001", "minutes: 1.0e-05"} <= set(lines)
+
+
+@pytest.mark.parametrize("name", ["hidden_size", "num_layers", "dropout"])
+def test_auto_leaves_a_planned_knob_to_the_autopilot_from_every_source(name: str) -> None:
+    knob = run_knobs()[name]
+    assert knob.parse("auto") == knob.parse(" AUTO ") == "auto"
+    assert read_yaml(f"{name}: auto", "run.yaml") == {name: "auto"}
+    assert RunConfig.from_flat({name: "auto"}) == RunConfig()
+    assert is_auto(name, "auto") and not is_auto(name, 1) and not is_auto("threads", "auto")

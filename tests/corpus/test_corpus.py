@@ -1,0 +1,156 @@
+"""A text as ids, its end held out, under a fingerprint of all that training depends on."""
+
+import numpy as np
+import pytest
+
+from charrnn.copy_window import recall
+from charrnn.corpus.corpus import Corpus
+from charrnn.errors import CorpusError
+from charrnn.vocab import Vocabulary
+
+
+def text_of(length: int) -> str:
+    """So many characters, no two neighbours alike."""
+    return ("abcdefghij" * (length // 10 + 1))[:length]
+
+
+@pytest.mark.parametrize(
+    ("length", "val_fraction", "num_train", "num_val"),
+    [
+        (100, 0.1, 90, 10),
+        (1000, 0.1, 900, 100),
+        (29, 0.1, 26, 3),  # 26.1 rounded down
+        (10, 0.1, 8, 2),  # a validation text has at least two characters
+        (4, 0.1, 2, 2),
+        (4, 0.5, 2, 2),
+        (5, 0.5, 2, 3),
+        (100, 0.5, 50, 50),
+        (100, 0.25, 75, 25),
+        (90, 0.3, 63, 27),  # 0.7 * 90 is a little less than 63 in floating point
+        (100, 0.34, 66, 34),
+        (100, 0, 100, 0),
+        (4, 0, 4, 0),
+    ],
+)
+def test_the_end_of_the_text_is_held_out(length: int, val_fraction: float, num_train: int, num_val: int) -> None:
+    text = text_of(length)
+    corpus = Corpus.of(text, val_fraction)
+    assert (len(corpus.train), len(corpus.val), len(corpus)) == (num_train, num_val, length)
+    assert corpus.vocabulary.decode(corpus.train) == text[:num_train]
+    assert corpus.vocabulary.decode(corpus.val) == text[num_train:]
+
+
+def test_nine_tenths_are_exact_for_every_length() -> None:
+    ids = np.zeros(3000, np.uint8).tobytes()
+    for length in range(20, 3000):
+        assert len(Corpus.of(ids[:length], 0.1).train) == length * 9 // 10
+
+
+@pytest.mark.parametrize("text", ["", "a", "abc", b"abc"])
+def test_a_text_of_fewer_than_four_characters_is_refused_with_the_numbers(text: str | bytes) -> None:
+    with pytest.raises(CorpusError) as caught:
+        Corpus.of(text, 0.1)
+    assert str(caught.value) == f"the corpus is too small: {len(text)} characters, at least 4 are needed; give more text"
+
+
+def test_half_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(CorpusError):
+        Corpus.of("abcd\ud800efgh", 0.1)
+
+
+def test_one_symbol_is_a_corpus() -> None:
+    corpus = Corpus.of("a" * 20, 0.1)
+    assert (corpus.vocabulary, corpus.prime) == (Vocabulary("char", "a"), 0)
+    assert (corpus.train.tolist(), corpus.val.tolist()) == ([0] * 18, [0] * 2)
+
+
+def test_symbols_of_the_held_out_end_are_known_too() -> None:
+    assert Corpus.of("a" * 18 + "xy", 0.1).vocabulary.symbols == "axy"
+
+
+@pytest.mark.parametrize(("symbols", "dtype"), [(256, np.uint8), (257, np.uint16)])
+def test_ids_are_held_in_the_smallest_type(symbols: int, dtype: type) -> None:
+    corpus = Corpus.of("".join(map(chr, range(symbols))), 0.1)
+    assert (corpus.train.dtype, corpus.val.dtype) == (dtype, dtype)
+
+
+def test_bytes_are_their_own_ids() -> None:
+    corpus = Corpus.of(bytes([255, 0, 255, 7]), 0.5)
+    assert corpus.vocabulary == Vocabulary("byte")
+    assert (corpus.train.tolist(), corpus.val.tolist()) == ([255, 0], [255, 7])
+
+
+# Fingerprint
+
+
+def test_the_same_text_has_the_same_fingerprint() -> None:
+    assert Corpus.of("abcd" * 10, 0.1).fingerprint == Corpus.of("abcd" * 10, 0.1).fingerprint
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Corpus.of("abcd" * 9 + "abcc", 0.1),  # one character of the held-out end
+        Corpus.of("bacd" + "abcd" * 9, 0.1),  # two characters changed places
+        Corpus.of("abce" * 10, 0.1),  # the same ids, another symbol
+        Corpus.of("abcd" * 11, 0.1),
+        Corpus.of("abcd" * 10, 0.2),
+        Corpus.of("abcd" * 10, 0),
+        Corpus.of(b"abcd" * 10, 0.1),
+    ],
+    ids=["end", "order", "symbol", "length", "split", "no split", "unit"],
+)
+def test_whatever_is_another_changes_the_fingerprint(other: Corpus) -> None:
+    assert other.fingerprint != Corpus.of("abcd" * 10, 0.1).fingerprint
+
+
+def test_a_fingerprint_is_a_sha256() -> None:
+    assert len(bytes.fromhex(Corpus.of("abcd", 0).fingerprint)) == 32
+
+
+# Prime
+
+
+@pytest.mark.parametrize(
+    ("text", "prime"),
+    [
+        ("aaaa\nb", "\n"),  # a newline, however rare
+        ("abbbaa bbb", "b"),  # 3 a, 6 b, 1 space
+        ("a\rb\rc\rab\r\r", "\r"),  # no LF in it: the most frequent
+        (b"aaaa", "a"),  # no newline in it, though the vocabulary of bytes has one
+        (b"aa\na", "\n"),
+        ("abbb\n", "b"),  # the newline is the last character: nothing was learned about what follows it
+    ],
+)
+def test_the_prime_is_a_newline_or_the_most_frequent_symbol(text: str | bytes, prime: str) -> None:
+    corpus = Corpus.of(text, 0)
+    assert corpus.vocabulary.decode([corpus.prime]) == prime
+
+
+@pytest.mark.parametrize("text", ["abbb" * 4 + "\naaaaaaaaaaaaaaa", b"abbb" * 4 + b"\naaaaaaaaaaaaaaa"])
+def test_the_prime_is_a_symbol_of_the_training_part(text: str | bytes) -> None:
+    """A newline, or a flood of another symbol, in the held-out part does not count: the network never read it."""
+    corpus = Corpus.of(text, 0.5)
+    assert corpus.vocabulary.decode([corpus.prime]) == "b"
+
+
+# What is recalled
+
+
+@pytest.mark.parametrize("window", [2, 5, 8192])
+def test_what_the_training_part_recalls_is_found_once_for_each_window_and_not_in_the_held_out_text(window: int) -> None:
+    corpus = Corpus.of("aaaaa abababab abcabcabc; the cat, the dog, the cat; " * 4, 0.25)
+    found = corpus.recalled(window)
+    assert found is not None
+    np.testing.assert_array_equal(found[np.arange(len(corpus.train))], recall(corpus.train, window))
+    assert len(found.ids) == len(corpus.train) < len(corpus)
+    assert corpus.recalled(None) is None
+    assert not np.array_equal(corpus.recalled(3), found)
+    assert corpus.recalled(window) is found
+
+
+def test_what_was_recalled_changes_no_fingerprint() -> None:
+    corpus = Corpus.of("abcd" * 10, 0.1)
+    before = corpus.fingerprint
+    corpus.recalled(9)
+    assert corpus.fingerprint == Corpus.of("abcd" * 10, 0.1).fingerprint == before

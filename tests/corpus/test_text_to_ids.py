@@ -1,0 +1,71 @@
+"""A text encoded block by block is what the vocabulary encodes at once, in memory and in a file."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.corpus import text_to_ids as encoding
+from charrnn.corpus.text_to_ids import encode
+from charrnn.errors import CorpusError
+from charrnn.vocab import Vocabulary
+
+TEXTS = {
+    "few": "the cat, the\n" * 5,
+    "more than a byte holds, late": "ab" * 100 + "".join(map(chr, range(0x4E00, 0x4F30))) + "ba",
+    "more than two bytes hold": "".join(chr(0x10000 + number) for number in range(66_000, 0, -1)) + "z\0",
+    "one": "a",
+    "half a pair": "a\ud800b",
+}
+
+
+def blocks(text: str | bytes, size: int) -> Iterator[str | bytes]:
+    return (text[start : start + size] for start in range(0, len(text), size))
+
+
+@pytest.mark.parametrize("most", [0, 1000, 1 << 30])
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_blocks_give_what_the_vocabulary_gives(text: str, size: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = max(size, len(text) // 1000)
+    monkeypatch.setattr(encoding, "IN_MEMORY", most)
+    vocabulary, ids = encode(blocks(text, size))
+    expected = Vocabulary.of(text)
+    assert vocabulary == expected
+    assert ids.dtype == expected.encode(text).dtype
+    np.testing.assert_array_equal(ids, expected.encode(text))
+    assert type(ids) is np.ndarray  # and no memmap, which is slow to index
+    assert (ids.base is None) == (ids.nbytes <= most)  # beyond that it is mapped from a file
+
+
+@pytest.mark.parametrize("most", [0, 1 << 30])
+def test_bytes_are_their_own_ids(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "IN_MEMORY", most)
+    vocabulary, ids = encode(blocks(bytes(range(256)) * 3, 100))
+    assert vocabulary == Vocabulary("byte")
+    assert ids.tobytes() == bytes(range(256)) * 3
+
+
+def test_nothing_is_no_symbols() -> None:
+    assert len(encode([])[1]) == 0
+
+
+def test_a_mapped_text_outlives_its_file_s_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(encoding, "IN_MEMORY", 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    _, ids = encode(["abc" * 1000])
+    assert list(tmp_path.iterdir()) == []
+    assert ids.tolist() == [0, 1, 2] * 1000
+
+
+def test_no_room_for_a_large_text_is_an_error_that_says_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(encoding, "IN_MEMORY", 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(CorpusError) as error:
+        encode(["abc"])
+    where = tmp_path / "gone"
+    assert str(error.value) == (
+        f"the encoded text could not be put into {where}: No such file or directory; make room there, or set TMPDIR"
+    )

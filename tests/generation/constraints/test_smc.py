@@ -1,0 +1,453 @@
+"""Texts with a form, or without copies: by enumeration of all that a tiny model can write, and by checkers of their own."""
+
+import itertools
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.config.run_config import ModelConfig
+from charrnn.errors import ConfigError, GenerationError
+from charrnn.generation.constraints.dfa import Form
+from charrnn.generation.constraints.forms import Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.constraints.particles import Cloud
+from charrnn.generation.constraints.smc import BACK, LAG, MOST_BACK, Guided, NothingLeftError
+from charrnn.generation.network import CELLS, Network
+from charrnn.generation.sampling import Sampler, log_probabilities
+from charrnn.originality.copy_guard import Guard
+from charrnn.originality.suffix_array import Suffixes
+from charrnn.storage.weight_shapes import shapes
+from charrnn.vocab import Vocabulary
+
+ABC, NLAB = Vocabulary("char", "abc"), Vocabulary("char", "\nab")
+RECORDS = Vocabulary("char", "abc", records=True)
+FREE = Sampler(temperature=1)
+
+
+def make_network(vocab_size: int, cell: str = "lstm", copy_window: int | None = 16, scale: float = 1.0, seed: int = 0) -> Network:
+    config = ModelConfig(cell=cell, hidden_size=6, num_layers=1, embedding_size=3, copy_window=copy_window)
+    rng = np.random.default_rng(seed)
+    weights = {name: rng.normal(0, scale, shape).astype(np.float32) for name, shape in shapes(config, vocab_size).items()}
+    return Network(config, vocab_size, weights)
+
+
+def write(
+    network: Network, vocabulary: Vocabulary, seed: Any = 0, sampler: Sampler = FREE, prompt: Sequence[int] = (0,), **rules: Any
+) -> str:
+    rng = np.random.default_rng(seed)
+    return vocabulary.decode([symbol.idx for symbol in Guided(network, prompt, sampler, rng, **rules) if symbol.idx != vocabulary.end])
+
+
+def guard(corpus: str, longest: int, vocabulary: Vocabulary) -> Guard:
+    symbols = sorted(set(corpus))
+    codes = [bytes([symbols.index(char)]) if char in symbols else b"" for char in vocabulary.symbols] + [b""] * vocabulary.records
+    return Guard(Suffixes.of(np.array([symbols.index(char) for char in corpus], np.uint8), 1), codes, longest)
+
+
+def copies(text: str, corpus: str, longest: int) -> list[str]:
+    return [text[at : at + longest + 1] for at in range(len(text) - longest) if text[at : at + longest + 1] in corpus]
+
+
+def enumerated(
+    network: Network, vocabulary: Vocabulary, fits: Callable[[str], bool], low: int, high: int, temperature: float = 1.0
+) -> dict[str, float]:
+    """Of every text that fits its probability, given that it does, by the model's own steps; a record ends with its end."""
+    every = ["".join(chars) for size in range(high + 3) for chars in itertools.product(vocabulary.symbols, repeat=size)]
+    fitting = {text for text in every if low <= len(text) <= high and fits(text)}
+    beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
+    possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}  # were there room for it
+    found: dict[str, float] = {}
+
+    def go_on(text: str, logits: Any, state: Any, score: float) -> None:
+        scores = log_probabilities(logits.astype(np.float64) / temperature)
+        follow = [char for char in vocabulary.symbols if text + char in beginnings]
+        if text in fitting:
+            other = [scores[idx] for idx, char in enumerate(vocabulary.symbols) if text + char not in possible]
+            ends = [scores[vocabulary.end]] if vocabulary.records else other if follow else [0.0]
+            found[text] = score + float(np.logaddexp.reduce([-np.inf, *ends]))
+        for char in follow:
+            idx = vocabulary.symbols.index(char)
+            go_on(text + char, *network.step(idx, state), score + scores[idx])
+
+    prime = vocabulary.end if vocabulary.records else 0
+    go_on("", *network.step(prime, network.zero_state()), 0.0)
+    total = np.logaddexp.reduce(list(found.values()))
+    return {text: math.exp(score - total) for text, score in found.items()}
+
+
+def distance(found: Counter[str], expected: dict[str, float]) -> float:
+    """Total variation."""
+    return sum(abs(found[text] / found.total() - expected.get(text, 0.0)) for text in {*found, *expected}) / 2
+
+
+TARGETS: list[tuple[Constraint, int, int, Callable[[str], bool]]] = [
+    (Contains("cab"), 5, 5, lambda text: "cab" in text),
+    (Match("(ab|c)*a?b"), 0, 5, lambda text: re.fullmatch("(ab|c)*a?b", text) is not None),
+    (Without("a") & Length(4), 4, 4, lambda text: "a" not in text),
+]
+
+
+@pytest.mark.parametrize("vocabulary", [ABC, RECORDS], ids=["text", "records"])
+@pytest.mark.parametrize(("constraint", "low", "high", "fits"), TARGETS, ids=str)
+def test_with_many_particles_a_text_is_the_model_s_own_given_the_constraint(
+    vocabulary: Vocabulary, constraint: Constraint, low: int, high: int, fits: Callable[[str], bool]
+) -> None:
+    low = low if not vocabulary.records or low == 4 else 0
+    network, draws, prime = make_network(len(vocabulary), seed=1), 400, max(0, vocabulary.end)
+    expected, form = enumerated(network, vocabulary, fits, low, high), Form(constraint, vocabulary, high)
+    found = Counter(
+        write(network, vocabulary, [7, seed], form=form, particles=32, prompt=[prime], end=vocabulary.end) for seed in range(draws)
+    )
+    assert set(found) <= set(expected)
+    rng, shares = np.random.default_rng(0), np.array(list(expected.values()))
+    by_chance = [np.abs(rng.multinomial(draws, shares / shares.sum()) / draws - shares).sum() / 2 for _ in range(200)]
+    assert distance(found, expected) < np.max(by_chance) + 0.02
+
+
+def test_the_distance_falls_with_the_particles_where_masks_alone_are_far_off() -> None:
+    network, form = make_network(3, seed=1, scale=1.4), Form(Contains("cab"), ABC, 6)
+    without_hope(form)
+    expected = enumerated(network, ABC, lambda text: "cab" in text, 6, 6)
+    far = [
+        distance(Counter(write(network, ABC, [3, seed], form=form, particles=particles) for seed in range(300)), expected)
+        for particles in (1, 4, 32)
+    ]
+    assert far[0] > far[1] + 0.05
+    assert far[1] > far[2] + 0.02
+
+
+def without_hope(form: Form) -> None:
+    """Masks alone are left."""
+    hopes = form.hopes
+    form._ahead.clear()
+    form.hope, form.scale = lambda state, written: 0.0, lambda written: 0.0  # type: ignore[method-assign, assignment]
+    form.hopes = lambda state, written: np.where(hopes(state, written) > -np.inf, 0.0, -np.inf)  # type: ignore[method-assign]
+
+
+def test_one_particle_with_hope_is_nearer_than_with_masks_alone() -> None:
+    network, form = make_network(3, seed=1, scale=1.4), Form(Contains("cab"), ABC, 6)
+    expected = enumerated(network, ABC, lambda text: "cab" in text, 6, 6)
+    hoping = distance(Counter(write(network, ABC, [3, seed], form=form) for seed in range(400)), expected)
+    without_hope(form)
+    masked = distance(Counter(write(network, ABC, [3, seed], form=form) for seed in range(400)), expected)
+    assert hoping < masked - 0.1
+
+
+def test_of_several_ways_through_an_expression_the_shorter_is_not_favoured() -> None:
+    network, form = make_network(3, scale=0.3), Form(Match("aaaaaaaaab|ba"), ABC, 20)
+    expected = {}
+    for text in ("aaaaaaaaab", "ba"):
+        scores, (logits, state) = 0.0, network.step(0, network.zero_state())
+        for idx in ABC.encode(text).tolist():
+            scores += float(log_probabilities(logits.astype(np.float64))[idx])
+            logits, state = network.step(idx, state)
+        expected[text] = scores
+    odds = math.exp(expected["aaaaaaaaab"] - expected["ba"])
+    found = Counter(write(network, ABC, [1, seed], form=form, particles=64) for seed in range(400))
+    assert found["aaaaaaaaab"] / 400 == pytest.approx(odds / (1 + odds), abs=0.03)
+    alone = Counter(write(network, ABC, [1, seed], form=form) for seed in range(400))
+    assert alone["aaaaaaaaab"] > 100  # one stream goes where the model would, and not where the fewest characters are
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("particles", [1, 3, 8])
+def test_every_text_fits_whatever_the_sampler_does(cell: str, particles: int) -> None:
+    network = make_network(3, cell, scale=3.0)
+    samplers = [
+        *(Sampler(temperature=each) for each in (0, 1e-9, 1e-21, 1e-300, 50)), Sampler(top_k=1),
+        Sampler(temperature=1, top_p=0.01), Sampler(temperature=1, min_p=1.0), Sampler(dry=5.0, dry_length=1), Sampler(bias=((0, 40.0),)),
+    ]  # fmt: skip
+    form = Form(Contains("bca") & Without("aa"), ABC, 9)
+    for sampler in samplers:
+        for seed in range(5):
+            text = write(network, ABC, seed, sampler, form=form, particles=particles)
+            assert len(text) == 9
+            assert "bca" in text
+            assert "aa" not in text
+
+
+def test_cold_text_is_the_likeliest_symbol_that_fits_by_its_hope() -> None:
+    network, form = make_network(3), Form(Match("[ab]{4}"), ABC, 9)
+    logits, state = network.step(0, network.zero_state())
+    at, expected = 0, ""
+    for written in range(4):
+        idx = int((logits + form.hopes(at, written)).argmax())
+        at, expected = form.after(at, idx), expected + ABC.symbols[idx]
+        logits, state = network.step(idx, state)
+    assert write(network, ABC, sampler=Sampler(temperature=0), form=form, particles=5) == expected
+
+
+def test_a_tiny_temperature_is_as_good_as_none() -> None:
+    network, form = make_network(3), Form(Without("a"), ABC, 30)
+    texts = {
+        write(network, ABC, seed, Sampler(temperature=each), form=form) for seed, each in enumerate([0, 1e-300, 1e-30, 1e-21, 1e-19, 1e-9])
+    }
+    assert len(texts) == 1
+
+
+def test_a_text_is_had_again_by_its_seed_and_another_seed_writes_another() -> None:
+    network, form = make_network(3), Form(Contains("abc"), ABC, 40)
+    for particles in (1, 5):
+        texts = [write(network, ABC, seed, form=form, particles=particles) for seed in (1, 1, 2)]
+        assert texts[0] == texts[1] != texts[2]
+
+
+@pytest.mark.parametrize(("particles", "most"), [(1, 21), (4, LAG + 1)])
+def test_what_is_streamed_is_given_as_soon_as_all_streams_share_it(particles: int, most: int) -> None:
+    network, form = make_network(3), Form(Without("abc"), ABC, 2 * LAG)
+    steps, symbols = count_steps(network), iter(Guided(network, [0], FREE, np.random.default_rng(0), form=form, particles=particles))
+    given = [next(symbols).idx for _ in range(20)]
+    assert 20 <= steps() <= most
+    given += [symbol.idx for symbol in symbols]
+    assert ABC.decode(given) == write(make_network(3), ABC, form=form, particles=particles)
+    assert len(given) == 2 * LAG
+
+
+def count_steps(network: Network) -> Callable[[], int]:
+    calls, step = [0], network.step
+
+    def counted(idx: Any, state: Any) -> Any:
+        calls[0] += 1
+        return step(idx, state)
+
+    network.step = counted  # type: ignore[method-assign]
+    return lambda: calls[0]
+
+
+def test_scores_are_the_log_probabilities_under_the_model_itself() -> None:
+    network, form = make_network(3), Form(Contains("abc"), ABC, 30)
+    for particles in (1, 4):
+        drawn = list(Guided(network, [0], Sampler(temperature=2), np.random.default_rng(0), form=form, particles=particles, scored=True))
+        logits, state = network.step(0, network.zero_state())
+        for symbol in drawn:
+            assert symbol.log_probability == pytest.approx(float(log_probabilities(logits.astype(np.float64))[symbol.idx]), abs=1e-5)
+            logits, state = network.step(symbol.idx, state)
+    assert all(symbol.log_probability == 0 for symbol in Guided(network, [0], FREE, np.random.default_rng(0), form=form))
+
+
+def test_a_prompt_that_is_a_part_of_the_text_is_walked_first() -> None:
+    network, form = make_network(4), Form(Match("ab[bc]{2}"), RECORDS, 9)
+    for seed in range(10):
+        text = write(network, RECORDS, seed, prompt=[3, 0, 1], form=form, begun=2, end=3)
+        assert re.fullmatch("[bc]{2}", text)
+    with pytest.raises(ConfigError) as error:
+        Guided(network, [3, 1], FREE, np.random.default_rng(0), form=form, begun=1, end=3)
+    assert str(error.value) == "prompt: no text that begins with it has the form that is asked for; give another"
+
+
+# Stop strings
+
+
+@pytest.mark.parametrize("particles", [1, 4])
+def test_a_stop_string_ends_a_text_only_where_it_has_its_form(particles: int) -> None:
+    network, ended = make_network(3, scale=0.5), 0
+    for stop in ("a", "bb", "abc"):
+        form = Form(Contains("cc") & Without(stop) & Length(0, 30), ABC, 30)
+        ids = ABC.encode(stop).tolist()
+        for seed in range(60):
+            text = write(network, ABC, seed, form=form, particles=particles, stops=[ids])
+            assert "cc" in text
+            assert stop not in text
+            assert len(text) <= 30
+            ended += len(text) < 30
+    assert ended > 50
+
+
+def test_nothing_of_a_stop_string_is_given_before_it_is_known_to_be_none() -> None:
+    class Script(Network):
+        def step(self, idx: Any, state: Any) -> Any:
+            _, state = super().step(idx, state)
+            return np.where(np.arange(3) == (idx + 1) % 3, 50.0, 0.0).astype(np.float32), state  # abcabc
+
+    network = Script(ModelConfig(hidden_size=2, num_layers=1, embedding_size=2, copy_window=None), 3, weights_of(3))
+    form = Form(Contains("ab") & Without("cab") & Length(0, 30), ABC, 30)
+    assert write(network, ABC, prompt=[2], form=form, stops=[[2, 0, 1]]) == "ab"
+
+
+def weights_of(vocab_size: int) -> dict[str, Any]:
+    config = ModelConfig(hidden_size=2, num_layers=1, embedding_size=2, copy_window=None)
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes(config, vocab_size).items()}
+
+
+# Copies
+
+
+@pytest.mark.parametrize("particles", [1, 3])
+def test_no_longer_stretch_is_copied_than_may_be(particles: int) -> None:
+    rng = np.random.default_rng(0)
+    backed = 0
+    for case in range(60):
+        corpus = "".join(rng.choice(list("abc"), 60))
+        longest = int(rng.integers(3, 6))
+        network = make_network(3, scale=2.0, seed=case)
+        guided = Guided(
+            network,
+            [0],
+            FREE,
+            np.random.default_rng(case),
+            form=Form(Length(150), ABC, 150),
+            guard=guard(corpus, longest, ABC),
+            particles=particles,
+        )
+        text = ABC.decode([symbol.idx for symbol in guided])
+        assert len(text) == 150
+        assert copies(text, corpus, longest) == []
+        backed += guided.taken_back > 0
+    assert backed > 0 or particles > 1
+
+
+def test_where_all_that_follows_would_be_copied_it_goes_back_and_takes_another_way() -> None:
+    corpus = "aba-abb-abc"  # after "ab" each symbol stood
+    network, taken_back = make_network(3, scale=0.3), 0
+    for seed in range(40):
+        guided = Guided(network, [0], FREE, np.random.default_rng(seed), form=Form(Length(60), ABC, 60), guard=guard(corpus, 2, ABC))
+        text = ABC.decode([symbol.idx for symbol in guided])
+        assert "ab" not in text[:-1]
+        taken_back += guided.taken_back
+    assert taken_back > 40
+
+
+def test_what_was_taken_back_counts_once_in_the_weights() -> None:
+    """Of two ways that both copy in the end, going back leaves the weights as they were before."""
+    network, seen = make_network(3, scale=0.5), dict[tuple[int, ...], list[float]]()
+
+    class Watched(Guided):
+        def _draw(self, cloud: Any, gains: Any) -> Any:
+            if not any((each == -np.inf).any() for each in gains.values()):
+                written = tuple(cloud.ids[:, : cloud.here].ravel().tolist())
+                assert seen.setdefault(written, cloud.weights) == cloud.weights
+            return super()._draw(cloud, gains)
+
+    taken_back = 0
+    for seed in range(30):
+        guided = Watched(
+            network, [0], FREE, np.random.default_rng(seed), form=Form(Length(40), ABC, 40), guard=guard("aba-abb-abc-bca-bcb-bcc", 2, ABC),
+            particles=2,
+        )  # fmt: skip
+        seen.clear()
+        list(guided)
+        taken_back += guided.taken_back
+    assert taken_back > 0
+
+
+def test_a_long_text_may_take_back_more_than_a_short_one() -> None:
+    guided = Guided(
+        make_network(3, scale=0.3), [0], FREE, np.random.default_rng(0), form=Form(Length(20_000), ABC, 20_000),
+        guard=guard("aba-abb-abc", 2, ABC),
+    )  # fmt: skip
+    assert len(list(guided)) == 20_000
+    assert guided.taken_back > MOST_BACK
+
+
+def test_streams_are_gathered_once_in_so_many_symbols_with_a_guard_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    gathered, rows = list[int](), Cloud.rows
+
+    def counted(cloud: Cloud, which: Sequence[int], given: int) -> Cloud:
+        gathered.extend([cloud.written] if len(set(which)) == 1 else [])
+        return rows(cloud, which, given)
+
+    monkeypatch.setattr(Cloud, "rows", counted)
+    for keeper in (None, guard("zz", 1, ABC)):
+        gathered.clear()
+        form = Form(Without("abc") & Length(3 * LAG), ABC, 3 * LAG)
+        text = write(make_network(3), ABC, form=form, guard=keeper, particles=4)
+        assert len(text) == 3 * LAG
+        assert 1 <= len(gathered) <= 4
+
+
+def test_what_looks_back_sees_all_that_was_read_however_long_ago_it_was_given() -> None:
+    seen = list[Any]()
+
+    def watch(ids: Any, logits: Any) -> Any:
+        seen.append(ids)
+        return logits
+
+    form, sampler = Form(Without("cc") & Length(600), ABC, 600), Sampler(temperature=1, processors=(watch,))
+    text = write(make_network(3), ABC, sampler=sampler, form=form, particles=3, prompt=[0, 1])
+    assert [len(ids) for ids in seen[::3]] == list(range(2, 602))
+    assert any(ABC.decode(ids[2:].tolist()) == text[:599] for ids in seen[-3:])
+
+
+def test_in_the_last_resort_it_stops_and_says_why() -> None:
+    every = "".join("".join(chars) for chars in itertools.product("abc", repeat=3))  # whatever two characters stand there, all follow
+    guided = Guided(make_network(3), [0], FREE, np.random.default_rng(0), form=Form(Length(60), ABC, 60), guard=guard(every, 2, ABC))
+    with pytest.raises(
+        NothingLeftError,
+        match=r"^max_copy: whatever follows the first \d characters copies more than 2 of the corpus; \d+ were taken back",
+    ):
+        list(guided)
+    assert isinstance(NothingLeftError("x"), GenerationError)
+    assert guided.taken_back > 0
+
+
+@pytest.mark.parametrize("particles", [1, 4])
+def test_a_form_and_a_guard_are_both_kept_or_it_is_an_error(particles: int) -> None:
+    rng, kept, refused = np.random.default_rng(1), 0, 0
+    for case in range(40):
+        corpus, longest = "".join(rng.choice(list("abc"), 40)), int(rng.integers(2, 5))
+        wanted = corpus[3 : 3 + int(rng.integers(2, longest + 2))]  # which may be one character too long to be allowed
+        form = Form(Contains(wanted) & Without("ca"), ABC, 20) if "ca" not in wanted else Form(Contains(wanted), ABC, 20)
+        try:
+            text = write(make_network(3, seed=case), ABC, case, form=form, guard=guard(corpus, longest, ABC), particles=particles)
+        except NothingLeftError:
+            refused += 1
+            continue
+        kept += 1
+        assert copies(text, corpus, longest) == []
+        assert wanted in text
+        assert len(text) == 20
+    assert kept > 10
+    assert refused > 3
+
+
+def test_with_a_guard_text_is_given_once_it_cannot_be_taken_back() -> None:
+    network = make_network(3)
+    steps = count_steps(network)
+    symbols = iter(Guided(network, [0], FREE, np.random.default_rng(0), guard=guard("zz", 1, ABC)))
+    next(symbols)
+    assert BACK <= steps() <= BACK + 3
+
+
+def test_a_record_s_end_is_no_part_of_what_is_copied() -> None:
+    network = make_network(4, scale=0.3)
+    for seed in range(30):
+        text = write(network, RECORDS, seed, prompt=[3], form=Form(Length(0, 12), RECORDS, 12), guard=guard("aa", 1, RECORDS), end=3)
+        assert "aa" not in text
+
+
+# Processors
+
+
+def test_processors_see_what_each_stream_has_read_and_may_leave_nothing_that_fits() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def never_c(ids: Any, logits: Any) -> Any:
+        seen.append(tuple(ids.tolist()))
+        logits[2] = -np.inf
+        return logits
+
+    sampler = Sampler(temperature=1, processors=(never_c,))
+    assert set(write(make_network(3), ABC, sampler=sampler, form=Form(Length(5), ABC, 5), particles=2)) <= {"a", "b"}
+    assert seen[:2] == [(0,), (0,)]
+    assert {len(ids) for ids in seen} == {1, 2, 3, 4, 5}
+    with pytest.raises(GenerationError, match=r"^no symbol is left behind the first 1 characters: the sampler's processors"):
+        write(make_network(3), ABC, sampler=sampler, form=Form(Match("ac+"), ABC, 5))
+
+
+def test_a_logit_that_is_no_number_is_an_error() -> None:
+    network = make_network(3)
+    network.head_bias[0] = np.nan
+    for form in (Form(Length(5), ABC, 5), Form(Contains("ab"), ABC, 5)):
+        with pytest.raises(GenerationError, match="not a number"):
+            write(network, ABC, form=form)
+
+
+def test_lines_end_where_the_model_would_end_them() -> None:
+    network, form = make_network(3, scale=1.5), Form(Lines(2), NLAB, 200)
+    lengths = {len(write(network, NLAB, seed, form=form, prompt=[0])) for seed in range(40)}
+    assert len(lengths) > 5
+    assert max(lengths) < 200

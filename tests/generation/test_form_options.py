@@ -1,0 +1,46 @@
+"""What may be asked for, and what is refused by name."""
+
+import pytest
+
+from charrnn.errors import ConfigError
+from charrnn.generation.constraints.forms import Contains
+from charrnn.generation.form_options import PARTICLES, Rules
+
+
+def test_rules_are_taken_out_of_the_settings() -> None:
+    moon = Contains("moon")
+    rules, rest = Rules.split({"temperature": 1, "constraint": moon, "particles": 3, "max_copy": 20, "ban": "e"})
+    assert rules == Rules(moon, 3, 20)
+    assert rest == {"temperature": 1, "ban": "e"}
+
+
+def test_without_any_there_are_none() -> None:
+    rules, rest = Rules.split({"temperature": 1, "constraint": None, "max_copy": None})
+    assert not rules
+    assert rest == {"temperature": 1}
+    assert Rules(max_copy=1)
+    assert Rules(Contains("a"))
+
+
+def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
+    assert Rules(Contains("a")).streams == PARTICLES
+    assert Rules(Contains("a"), 3).streams == 3
+    assert Rules(max_copy=9).streams == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"constraint": "moon"}, "constraint: 'moon' is not possible; give a Constraint, such as Contains('moon')"),
+        ({"constraint": Contains("a"), "particles": 0}, "particles: 0 is not possible; give a whole number from 1"),
+        ({"constraint": Contains("a"), "particles": 10**5}, "particles: 100000 is not possible; give a whole number up to 1000"),
+        ({"constraint": Contains("a"), "particles": 2.0}, "particles: 2.0 is not possible; give a whole number from 1"),
+        ({"particles": 4}, "particles: they do nothing without a constraint or max_copy; give one, or leave them out"),
+        ({"max_copy": 0}, "max_copy: 0 is not possible; give a whole number from 1"),
+        ({"max_copy": True}, "max_copy: True is not possible; give a whole number from 1"),
+    ],
+)
+def test_what_is_not_possible_is_refused_by_name(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Rules.split(settings)
+    assert str(error.value) == message

@@ -1,0 +1,175 @@
+"""Records are drawn as the network foretells them, each the same however many are asked for; and what is kept passes."""
+
+import itertools
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from charrnn.config.run_config import ModelConfig
+from charrnn.errors import GenerationError
+from charrnn.generation.network import CELLS, Network
+from charrnn.generation.record_sampler import BLOCK, Kept, Record, Tally, draw_records
+from charrnn.generation.sampling import Sampler, log_probabilities
+from charrnn.storage.weight_shapes import shapes
+from charrnn.vocab import Vocabulary
+
+AB = Vocabulary("char", "ab", records=True)
+over_cells = pytest.mark.parametrize("cell", CELLS)
+over_windows = pytest.mark.parametrize("window", [None, 9])
+
+
+def make_network(cell="lstm", vocabulary=AB, window=None, scale=1.0):
+    config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=3, copy_window=window)
+    rng, V = np.random.default_rng(0), len(vocabulary)
+    return Network(config, V, {name: (scale * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes(config, V).items()})
+
+
+def draw(network, number, *, vocabulary=AB, prompt=(), seed=1, longest=30, **sampling):
+    return list(islice(draw_records(network, vocabulary, prompt, Sampler(**({"temperature": 1} | sampling)), seed, longest), number))
+
+
+def by_hand(network, vocabulary, text):
+    """The log-probability of each symbol of a record, and of its end."""
+    logits, state = network.step(vocabulary.end, network.zero_state())
+    scores = []
+    for idx in [*vocabulary.encode(text).tolist(), vocabulary.end]:
+        scores.append(log_probabilities(logits.astype(np.float64))[idx])
+        logits, state = network.step(idx, state)
+    return scores
+
+
+@over_windows
+@over_cells
+def test_a_record_is_the_same_however_many_are_asked_for(cell, window):
+    network = make_network(cell, window=window)
+    all_of_them = draw(network, 300)
+    assert [record.number for record in all_of_them] == list(range(300))
+    for number in (1, 2, BLOCK - 1, BLOCK + 1, 100):
+        assert draw(network, number) == all_of_them[:number]
+    assert draw(network, 300, seed=2) != all_of_them
+    assert len({record.text for record in all_of_them}) > 4
+
+
+@over_windows
+@over_cells
+def test_the_log_probability_of_a_record_is_that_of_reading_it(cell, window):
+    network = make_network(cell, window=window)
+    for record in draw(network, 100, top_k=2):
+        if record.whole:
+            assert record.log_probability == pytest.approx(sum(by_hand(network, AB, record.text)), abs=1e-3)
+    for record in draw(network, 50, prompt=[0, 1]):
+        assert record.text.startswith("ab")
+        if record.whole:
+            assert record.log_probability == pytest.approx(sum(by_hand(network, AB, record.text)[2:]), abs=1e-3)
+
+
+@over_cells
+def test_records_have_the_probabilities_that_the_network_gives_them(cell):
+    network, number = make_network(cell, scale=0.7), 20_000
+    found = Counter(record.text for record in draw(network, number))
+    texts = ["".join(letters) for size in range(4) for letters in itertools.product("ab", repeat=size)]
+    checked = 0
+    for text in texts:
+        p = float(np.exp(sum(by_hand(network, AB, text))))
+        checked += p > 0.001
+        assert abs(found[text] - number * p) < 5 * (number * p * (1 - p)) ** 0.5 + 1, text
+    assert checked >= 5
+
+
+def test_records_of_one_seed_are_independent_of_one_another():
+    records = draw(make_network(scale=0.7), 20_000)
+    firsts = np.array([record.text[:1] == "a" for record in records])
+    for apart in (1, 2, BLOCK):
+        assert abs(np.corrcoef(firsts[:-apart], firsts[apart:])[0, 1]) < 0.03
+
+
+def test_a_record_that_does_not_end_in_time_is_given_up_and_says_so():
+    network = make_network()
+    for longest in (3, 8):
+        records = draw(network, 2000, longest=longest)
+        assert {record.whole for record in records} == {True, False}
+        assert max(len(record.text) for record in records if record.whole) == longest - 1  # the end counts
+        assert {len(record.text) for record in records if not record.whole} == {longest}
+
+
+def test_a_longer_limit_changes_no_record_that_ended_before_in_the_first_block():
+    network = make_network()
+    short, long = draw(network, BLOCK, longest=6), draw(network, BLOCK, longest=60)
+    assert [(a.text, a.whole) for a, b in zip(short, long, strict=True) if a.whole] == [
+        (b.text, b.whole) for a, b in zip(short, long, strict=True) if a.whole
+    ]
+
+
+def test_records_of_bytes_are_text_and_an_empty_one_is_a_record():
+    vocabulary = Vocabulary("byte", records=True)
+    network = make_network(vocabulary=vocabulary)
+    records = draw(network, 100, vocabulary=vocabulary)
+    assert all(isinstance(record.text, str) for record in records)
+    biased = draw(network, 3, vocabulary=vocabulary, bias=((256, 1e6),))
+    assert [record.text for record in biased] == [""] * 3
+
+
+def test_filters_that_look_back_are_shown_the_record_alone():
+    seen = []
+
+    def watch(ids, logits):
+        seen.append(ids.tolist())
+        return logits
+
+    records = draw(make_network(), 40, processors=(watch,))
+    assert all(ids[0] == AB.end and AB.end not in ids[1:] for ids in seen)
+    prefixes = {(AB.end, *AB.encode(record.text).tolist()) for record in records if record.whole}
+    assert len(prefixes) > 4
+    assert prefixes <= {tuple(ids) for ids in seen}
+    assert records == draw(make_network(), 40)
+
+
+# Which are kept
+
+
+def stream(*texts, whole=True):
+    return (Record(text, number, -1.0, whole) for number, text in enumerate(texts))
+
+
+def test_without_a_condition_the_first_are_kept():
+    kept = Kept(stream("a", "a", "b"), 2, "\n", 10)
+    assert [record.text for record in kept] == ["a", "a"]
+    assert kept.tally == Tally(drawn=2, kept=2)
+    assert str(kept.tally) == "drew 2 records, kept 2"
+
+
+def test_each_condition_drops_and_counts():
+    records = itertools.chain(stream("x", whole=False), stream("a", "", "a", "old", "a", "x\ny", "bad", "b", "c"))
+    kept = Kept(records, 2, "\n", 10, unique=True, known={"old"}, accept=lambda text: text != "bad")
+    assert [(record.text, record.number) for record in kept] == [("a", 0), ("b", 7)]
+    assert kept.tally == Tally(drawn=9, kept=2, too_long=1, not_one=2, not_unique=2, not_new=1, not_accepted=1)
+    assert str(kept.tally) == (
+        "drew 9 records, kept 2; dropped: 1 that did not end in time, 2 empty or with a separator in it, 2 repeated, 1 of the corpus, "
+        "1 not accepted"
+    )
+
+
+def test_what_was_dropped_for_another_reason_is_not_repeated():
+    answers = iter([False, True])
+    kept = Kept(stream("a", "a", "b"), 1, "\n", 10, unique=True, accept=lambda _: next(answers))
+    assert [record.number for record in kept] == [1]
+    assert kept.tally == Tally(drawn=2, kept=1, not_accepted=1)
+
+
+def test_fewer_than_asked_is_an_error_that_says_why():
+    kept = Kept(stream("a", "a", "a", "b"), 2, "\n", 3, unique=True)
+    assert next(kept).text == "a"
+    with pytest.raises(GenerationError) as error:
+        next(kept)
+    assert str(error.value) == (
+        "1 of 2 records were kept: drew 3 records, kept 1; dropped: 2 repeated; "
+        "give more --max-tries, another --temperature, or fewer conditions"
+    )
+
+
+def test_none_is_asked_for_and_none_drawn():
+    kept = Kept(stream("a"), 0, "\n", 0)
+    assert list(kept) == []
+    assert kept.tally == Tally()

@@ -1,0 +1,120 @@
+"""The guard forbids what would be copied too far, and nothing else."""
+
+import random
+
+import numpy as np
+import pytest
+
+from charrnn.errors import ConfigError
+from charrnn.originality.copy_guard import Copied, Guard
+from charrnn.originality.suffix_array import Suffixes
+
+
+def guard(corpus: list[int], longest: int, symbols: int, width: int = 1) -> Guard:
+    """Of ids that are the corpus's own numbers; the one before the last is a symbol that the corpus lacks, the last the end of a record."""
+    codes = [idx.to_bytes(width, "big") for idx in range(symbols)]
+    return Guard(Suffixes.of(np.array(corpus, np.int64), width), [*codes, b"", b""], longest)
+
+
+def stands(part: list[int], corpus: list[int]) -> bool:
+    return any(corpus[place : place + len(part)] == part for place in range(len(corpus) - len(part) + 1))
+
+
+def corpora(count: int, seed: int) -> list[tuple[list[int], int, int, int]]:
+    """A small corpus, how much may be copied, how many symbols there are, and a width."""
+    rng = random.Random(seed)
+    found = []
+    for _ in range(count):
+        symbols = rng.randint(1, 4)
+        corpus = rng.choices(range(symbols), k=rng.randint(0, 40)) * rng.choice((1, 1, 3))
+        found.append((corpus, rng.randint(1, 6), symbols, rng.choice((1, 2))))
+    return found
+
+
+def forbidden(written: list[int], corpus: list[int], longest: int, symbols: int) -> list[int]:
+    """By looking everywhere: what was written since the last boundary, with each symbol behind it."""
+    last = max((place for place, idx in enumerate(written) if idx >= symbols), default=-1)
+    end = written[last + 1 :][-longest:]
+    return [idx for idx in range(symbols) if len(end) == longest and stands([*end, idx], corpus)]
+
+
+def test_forbidden_is_what_makes_a_stretch_too_long_and_nothing_else_whatever_is_taken() -> None:
+    rng = random.Random(1)
+    for corpus, longest, symbols, width in corpora(2000, seed=1):
+        here = guard(corpus, longest, symbols, width)
+        state, written = here.start, list[int]()
+        for _ in range(25):
+            assert sorted(here.forbidden(state)) == forbidden(written, corpus, longest, symbols)
+            idx = rng.choice([*range(symbols), *range(symbols + (2 if rng.random() < 0.3 else 0))])
+            state = here.after(state, idx)
+            written.append(idx)
+
+
+def test_whoever_takes_nothing_forbidden_copies_no_longer_stretch() -> None:
+    rng = random.Random(2)
+    for corpus, longest, symbols, width in corpora(1000, seed=2):
+        here = guard(corpus, longest, symbols, width)
+        state, written = here.start, list[int]()
+        for _ in range(60):
+            free = [idx for idx in range(symbols + 1) if idx not in here.forbidden(state)]
+            written.append(rng.choice(free[:-1] or free))
+            state = here.after(state, written[-1])
+        assert not any(
+            stands(part, corpus) for start in range(len(written) - longest) if max(part := written[start : start + longest + 1]) < symbols
+        )
+
+
+def test_a_state_goes_on_in_every_way_as_if_it_had_gone_on_in_that_alone() -> None:
+    for corpus, longest, symbols, width in corpora(60, seed=3):
+        here = guard(corpus, longest, symbols, width)
+        states = {(): here.start}
+        for _ in range(5):
+            states |= {(*ids, idx): here.after(state, idx) for ids, state in states.items() for idx in range(symbols) if len(states) < 500}
+        for ids, state in states.items():
+            assert sorted(here.forbidden(state)) == forbidden(list(ids), corpus, longest, symbols)
+
+
+def test_nothing_is_forbidden_at_the_start_and_behind_a_boundary() -> None:
+    here = guard([0, 1, 0, 1, 0, 1], 2, 2)
+    state = here.after(here.after(here.start, 0), 1)
+    assert (here.forbidden(here.start), here.forbidden(state)) == ([], [0])
+    for boundary in (2, 3):  # a symbol that the corpus lacks, and the end of a record
+        assert here.after(state, boundary) == here.start == Copied()
+
+
+def test_symbols_that_the_model_lacks_are_left_out() -> None:
+    here = Guard(Suffixes.of(np.array([0, 1, 0, 2, 0, 3]), 1), [b"\0", b"\2"], 1)
+    assert here.forbidden(here.after(here.start, 0)) == [1]
+
+
+@pytest.mark.parametrize("longest", [0, -1, 1.5, True, None])
+def test_a_length_that_cannot_be_is_an_error(longest: object) -> None:
+    with pytest.raises(ConfigError, match=r"^longest: .* is not possible; give a whole number from 1$"):
+        Guard(Suffixes.of(np.array([0]), 1), [b"\0"], longest)  # type: ignore[arg-type]
+
+
+class Counting(Suffixes):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def stands(self, pattern: bytes, times: int = 1) -> bool:
+        self.asked += 1
+        return super().stands(pattern, times)
+
+
+def test_the_corpus_is_not_looked_at_while_a_stretch_is_too_short() -> None:
+    suffixes = Counting.of(np.zeros(50, np.int64), 1)
+    assert isinstance(suffixes, Counting)
+    here = Guard(suffixes, [b"\0", b"\1"], 20)
+    state = here.start
+    for _ in range(19):
+        state = here.after(state, 0)
+    assert suffixes.asked == 0
+    here.after(state, 0)
+    assert suffixes.asked == 1
+    state = here.after(state, 1)  # which the corpus lacks: it is found that nothing of the end stands there
+    before = suffixes.asked
+    for _ in range(19):
+        state = here.after(state, 0)
+    assert suffixes.asked == before

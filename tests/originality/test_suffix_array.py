@@ -1,0 +1,164 @@
+"""Suffixes agree with plain search in the text, on thousands of small texts and for everything that they are asked."""
+
+import random
+import tracemalloc
+from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.originality.suffix_array import Span, Suffixes, most, packed, suffix_array
+
+
+def texts(count: int, seed: int = 0) -> Iterator[tuple[list[int], list[int], int]]:
+    """A small corpus, another text with perhaps a symbol more, and a width."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        symbols = [rng.randrange(5) * 63 for _ in range(rng.randint(1, 4))]
+        corpus = rng.choices(symbols, k=rng.randint(0, 40)) * rng.choice((1, 1, 1, 2, 3))
+        other = rng.choices([*symbols, rng.choice((0, 255))], k=rng.randint(0, 40))
+        yield corpus, other[:20] + corpus[3:15] + other[20:] if rng.random() < 0.3 else other, rng.choice((1, 2, 4))
+
+
+def of(corpus: list[int], width: int) -> Suffixes:
+    return Suffixes.of(np.array(corpus, np.int64), width)
+
+
+def code(symbols: list[int], width: int) -> bytes:
+    return packed(np.array(symbols, np.int64), width)
+
+
+def places(corpus: list[int], pattern: list[int]) -> list[int]:
+    """Where a pattern stands, by looking everywhere."""
+    return [
+        place for place in range(len(corpus)) if corpus[place : place + len(pattern)] == pattern and place + len(pattern) <= len(corpus)
+    ]
+
+
+def longest(corpus: list[int], text: list[int], times: int = 1) -> int:
+    """Of the beginnings of a text that stand there so many times, the length of the longest."""
+    return max((length for length in range(1, len(text) + 1) if len(places(corpus, text[:length])) >= times), default=0)
+
+
+def naive_spans(corpus: list[int], text: list[int], times: int = 1) -> list[Span]:
+    lengths = [longest(corpus, text[start:], times) for start in range(len(text))]
+    return [
+        Span(start, length, places(corpus, text[start : start + length])[0])
+        for start, length in enumerate(lengths)
+        if length and (start == 0 or lengths[start - 1] <= length)
+    ]
+
+
+def test_the_order_is_that_of_the_sorted_suffixes() -> None:
+    for corpus, _, width in texts(3000):
+        assert of(corpus, width).order.tolist() == sorted(range(len(corpus)), key=lambda place, corpus=corpus: corpus[place:])
+
+
+def test_every_interval_holds_the_places_of_its_pattern_and_no_others() -> None:
+    for corpus, other, width in texts(400, seed=1):
+        suffixes = of(corpus, width)
+        for pattern in [[], *(other[start : start + length] for start in range(len(other)) for length in (1, 2, 5))]:
+            lo, hi = suffixes.find(code(pattern, width))
+            assert sorted(suffixes.order[lo:hi].tolist()) == places(corpus, pattern)
+            for times in (1, 2, 3):
+                assert suffixes.stands(code(pattern, width), times) == (len(places(corpus, pattern)) >= times)
+
+
+def test_the_continuations_are_the_symbols_behind_a_pattern_each_once_in_order() -> None:
+    for corpus, other, width in texts(400, seed=2):
+        suffixes = of(corpus, width)
+        for pattern in [[], *(other[start : start + length] for start in range(len(other)) for length in (1, 2, 4))]:
+            behind = {corpus[place + len(pattern)] for place in places(corpus, pattern) if place + len(pattern) < len(corpus)}
+            assert suffixes.continuations(code(pattern, width)) == sorted(behind)
+
+
+def test_the_longest_stretch_from_a_place_on_and_where_it_stands_first() -> None:
+    for corpus, other, width in texts(300, seed=3):
+        suffixes, data = of(corpus, width), code(other, width)
+        for place in range(len(other) + 1):
+            length = longest(corpus, other[place:])
+            first = places(corpus, other[place : place + length])[0] if length else 0
+            assert suffixes.longest_at(data, place) == (length, first)
+
+
+def test_the_longest_end_that_stands_there() -> None:
+    for corpus, other, width in texts(1000, seed=4):
+        lengths = [length for length in range(1, len(other) + 1) if places(corpus, other[len(other) - length :])]
+        assert of(corpus, width).longest_end(code(other, width)) == max(lengths, default=0)
+
+
+def test_spans_are_all_the_stretches_that_no_other_holds() -> None:
+    for corpus, other, width in texts(1000, seed=5):
+        suffixes, expected = of(corpus, width), naive_spans(corpus, other)
+        for least in (1, 2, 3, 6):
+            assert list(suffixes.spans(code(other, width), least)) == [span for span in expected if span.length >= least]
+
+
+def test_spans_of_the_text_itself_that_stand_twice_are_what_it_repeats() -> None:
+    for corpus, _, width in texts(100, seed=6):
+        suffixes, expected = of(corpus, width), naive_spans(corpus, corpus, times=2)
+        for least in (1, 2, 5):
+            assert list(suffixes.spans(code(corpus, width), least, times=2)) == [span for span in expected if span.length >= least]
+
+
+def test_each_symbol_of_the_other_text_is_told_once() -> None:
+    for corpus, other, width in texts(200, seed=7):
+        told: list[int] = []
+        list(of(corpus, width).spans(code(other, width), 3, each=told.append))
+        assert sum(told) == len(other)
+
+
+def test_symbols_are_found_whole_and_not_across_the_bytes_of_two() -> None:
+    suffixes = of([0x0102, 0x0304], 2)
+    assert suffixes.find(b"\x02\x03") == (1, 1)
+    assert not suffixes.stands(b"\x02\x03")
+    assert suffixes.continuations(b"\x01\x02") == [0x0304]
+
+
+def test_no_text_holds_nothing_but_nothing() -> None:
+    suffixes = of([], 1)
+    assert (len(suffixes), suffixes.find(b""), suffixes.find(b"a")) == (0, (0, 0), (0, 0))
+    assert not suffixes.stands(b"a")
+    assert list(suffixes.spans(b"abc")) == []
+
+
+def test_a_text_on_the_disk_answers_as_one_in_memory(tmp_path: Path) -> None:
+    corpus, text = of([1, 2, 1, 2, 3], 1), tmp_path / "text"
+    text.write_bytes(corpus.text[:])
+    with open(text, "rb") as file:
+        mapped = Suffixes(mmap(file.fileno(), 0, access=ACCESS_READ), 1, corpus.order)
+    assert list(mapped.spans(b"\1\2\3\2")) == list(corpus.spans(b"\1\2\3\2")) == [Span(0, 3, 2), Span(3, 1, 1)]
+
+
+@pytest.mark.parametrize("line", [b"\0", b"\0\1", b"\1\0\2\0\1"])
+def test_one_line_repeated_is_sorted_too(line: bytes) -> None:
+    ids = np.frombuffer(line * 3001, np.uint8)
+    text = ids.tobytes()
+    assert suffix_array(ids).tolist() == sorted(range(len(ids)), key=lambda place: text[place:])
+
+
+def test_as_many_symbols_as_there_are_code_points_are_told_apart() -> None:
+    ids = np.random.default_rng(0).permutation(0x110000).astype(np.uint32)
+    assert (suffix_array(ids) == np.argsort(ids)).all()
+    assert (suffix_array(np.tile(ids[:100_000], 2))[::2] == np.argsort(ids[:100_000]) + 100_000).all()
+
+
+def test_sorting_takes_no_more_than_sixty_bytes_a_symbol() -> None:
+    ids = np.tile(np.random.default_rng(0).integers(0, 60, 100_000, dtype=np.uint8), 5)
+    tracemalloc.start()
+    suffix_array(ids)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 60 * len(ids)
+
+
+def test_the_highest_number_that_holds() -> None:
+    for limit in range(70):
+        for highest in range(80):
+            asked: list[int] = []
+            assert most(lambda number, highest=highest, asked=asked: asked.append(number) or number <= highest, limit) == min(
+                limit, highest
+            )
+            assert all(1 <= number <= limit for number in asked)

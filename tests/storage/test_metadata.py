@@ -1,0 +1,29 @@
+"""What a model says of itself: each thing of its kind, or it is refused."""
+
+from typing import Any
+
+import pytest
+
+from charrnn.storage.metadata import ABOUT, checked
+
+
+def test_what_is_not_said_has_its_default() -> None:
+    assert checked({}) == {name: default for name, (default, _) in ABOUT.items()}
+    assert checked({"val_loss": 1.5, "corpus": ["a.txt"]}) == checked({}) | {"val_loss": 1.5, "corpus": ["a.txt"]}
+
+
+def test_what_nobody_knows_is_left_out() -> None:
+    assert checked({"heads": 8}) == checked({})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None, [], {"step": "7"}, {"step": 7.0}, {"step": True}, {"corpus": "a.txt"}, {"corpus": [1]}, {"data": {"codec": "utf-8"}},
+        {"data": {"unit": "word"}}, {"yardstick": {}}, {"yardstick": {"nats_per_character": 1.0}}, {"val_loss": "low"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_of_another_kind_is_refused(said: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        checked(said)

@@ -1,0 +1,625 @@
+"""The verdict names what a run is, its numbers are those of the run, and what it advises to do next can be done."""
+
+import json
+import math
+import random
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from charrnn.cli.main import cli
+from charrnn.cli.options import given
+from charrnn.config.run_config import RunConfig, run_knobs
+from charrnn.config.yaml import read_yaml, write_yaml
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.checkpoint import Checkpoint
+from charrnn.storage.run import Run
+from charrnn.storage.verdict import Verdict, verdict
+from charrnn.storage.weight_shapes import shapes
+from charrnn.training.start import launch
+from charrnn.vocab import Vocabulary
+
+LOG2 = math.log(2)
+COUNTED = {"nats_per_character": 2 * LOG2, "train_characters": 1234567, "val_characters": 1000}  # 2 bits
+ABOUT = {
+    "charrnn": "0", "step": 20, "steps": 40, "val_loss": 1.5, "parameters": 1, "corpus": ["my.txt"], "data": asdict(RunConfig().data),
+    "train_characters": 900, "val_characters": 100, "epochs": 4.0, "yardstick": COUNTED,
+}  # fmt: skip
+
+
+def call(*args: str, **settings: Any) -> Result:
+    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
+
+
+def line(step: int, train_loss: float, val_loss: float | None) -> dict[str, Any]:
+    return {"step": step, "learning_rate": 0.01, "train_loss": train_loss, "grad_norm": 1.0, "val_loss": val_loss}
+
+
+def save(run: Run, about: dict[str, Any], knobs: dict[str, Any] | None = None) -> None:
+    """A checkpoint of a small network, and the configuration beside it."""
+    own = {"corpus": about["corpus"], "name": run.path.name, "runs_dir": str(run.path.parent), "steps": about["steps"]}
+    config = RunConfig.from_flat(own | {"hidden_size": 2, "num_layers": 1, "embedding_size": 2, **(knobs or {})})
+    vocabulary = Vocabulary.of("ab\n")
+    weights = {name: np.zeros(shape, np.float32) for name, shape in shapes(config.model, len(vocabulary)).items()}
+    checkpoints.write(run.step(about["step"]), Checkpoint(vocabulary, config.model, weights, 0, about | {"data": asdict(config.data)}))
+    run.config.write_text(write_yaml(config), encoding="utf-8")
+
+
+def log(run: Run, *lines: dict[str, Any]) -> None:
+    run.metrics.write_text("".join(json.dumps(each) + "\n" for each in lines))
+
+
+def final(val_loss: float, train_loss: float | None = None, step: int = 20) -> dict[str, Any]:
+    """The line that a whole run ends with; one of an older version has no training loss."""
+    learned = {} if train_loss is None else {"final_train_loss": train_loss}
+    return {"step": step, "final_val_loss": val_loss, "characters": 100} | learned
+
+
+def written(
+    where: Path,
+    *,
+    train_loss: float = 1.4,
+    val_loss: float = 1.5,
+    last: float | None = None,
+    ended: bool = True,
+    knobs: dict[str, Any] | None = None,
+    **about: Any,
+) -> Run:
+    """A run by hand: its best checkpoint at step 20 of 40, a line there, and one at step 40, with the same loss or ``last``.
+
+    Where it has not ``ended``, the line at step 20 is the last one.
+    """
+    where.mkdir(parents=True, exist_ok=True)
+    run = Run(where)
+    save(run, ABOUT | {"val_loss": val_loss} | about, knobs)
+    end = [line(40, 0.2, val_loss if last is None else last)] * ended
+    log(run, line(10, 3.0, 3.0), line(15, 0.1, None), line(20, train_loss, val_loss), *end)
+    return run
+
+
+def found(run: Run) -> Verdict:
+    what = verdict(run)
+    assert what
+    return what
+
+
+def words(command: str) -> list[str]:
+    """A command's words after ``charrnn``."""
+    first, *rest = shlex.split(command)
+    assert first == "charrnn"
+    return rest
+
+
+def parsed(command: str) -> dict[str, Any]:
+    """What a command sets, by name, as ``charrnn train`` reads it."""
+    name, *rest = words(command)
+    assert name == "train"
+    found = cli.get_command(click.Context(cli), name)
+    assert found
+    context = found.make_context(name, rest)
+    values = given(context, run_knobs(), context.params["config"])
+    return values | {name: context.params[name] for name in ("corpus", "resume", "overwrite") if context.params[name]}
+
+
+# Which of the four
+
+
+@pytest.mark.parametrize(
+    ("losses", "epochs", "kind"),
+    [
+        # train, validation, validation at the end; the loss rose by 0.01 at most, exactly, and by more
+        ((0.0, 0.0, 0.01), 9.0, "under-trained"),
+        ((0.0, 0.0, 0.0101), 9.0, "over-fitted"),
+        # one pass at least, exactly, and less
+        ((0.0, 0.0, 0.0101), 1.0, "over-fitted"),
+        ((0.0, 0.0, 0.0101), 0.99, "under-trained"),
+        ((1.0, 1.2501, 1.2501), 1.0, "over-fitted"),
+        ((1.0, 1.2501, 1.2501), 0.99, "under-trained"),
+        # 0.25 apart at most, exactly, and more
+        ((1.0, 1.25, 1.25), 9.0, "at its best"),
+        ((1.0, 1.2501, 1.2501), 9.0, "over-fitted"),
+        # 0.06 apart at least, exactly, and less
+        ((0.0, 0.06, 0.06), 9.0, "at its best"),
+        ((0.0, 0.0599, 0.0599), 9.0, "under-trained"),
+        ((1.1, 1.0, 1.0), 9.0, "under-trained"),  # dropout makes the training loss the higher one
+        # three passes at least, exactly, and fewer
+        ((1.0, 1.1, 1.1), 3.0, "at its best"),
+        ((1.0, 1.1, 1.1), 2.99, "under-trained"),
+    ],
+)
+def test_the_kind_is_that_of_the_thresholds(losses: tuple[float, float, float], epochs: float, kind: str, tmp_path: Path) -> None:
+    train_loss, val_loss, last = losses
+    run = written(tmp_path / "run", train_loss=train_loss, val_loss=val_loss, last=last, epochs=epochs)
+    assert found(run).kind == kind
+
+
+def test_a_text_that_was_not_read_once_is_not_learned_by_heart(tmp_path: Path) -> None:
+    """The held-out text begins with nothing to copy from, and alone by that may be harder."""
+    run = written(tmp_path / "run", train_loss=1.0, val_loss=1.5, epochs=0.4)
+    assert found(run).kind == "under-trained"
+
+
+def test_losses_are_compared_at_the_best_step_not_at_the_last(tmp_path: Path) -> None:
+    run = written(tmp_path / "run", train_loss=1.4, val_loss=1.5, last=1.505)
+    assert found(run).kind == "at its best"  # 0.1 apart at step 20; 1.305 at step 40
+
+
+@pytest.mark.parametrize(
+    ("train_loss", "learned", "kind"),
+    [(2.0, 1.4, "at its best"), (2.0, 1.0, "over-fitted"), (1.0, 1.49, "under-trained"), (1.4, 1.6, "under-trained")],
+)
+def test_the_loss_without_dropout_decides_whatever_dropout_did(train_loss: float, learned: float, kind: str, tmp_path: Path) -> None:
+    run = written(tmp_path / "run", train_loss=train_loss)
+    log(run, line(20, train_loss, 1.5), line(40, train_loss, 1.5), final(1.5, learned))
+    assert found(run).kind == kind
+
+
+def test_both_losses_are_of_the_final_line_or_neither_is(tmp_path: Path) -> None:
+    run = written(tmp_path / "run")
+    lines = [line(20, 1.4, 1.5), line(40, 1.4, 1.5)]
+    log(run, *lines, final(1.9, 1.8))
+    assert found(run).kind == "at its best"
+    log(run, *lines, final(1.9))  # of an older version
+    assert "0.10 nats apart" in found(run).text
+    log(run, *lines, final(1.9, 1.0, step=40))  # of another checkpoint
+    assert "0.10 nats apart" in found(run).text
+
+
+ANY_LOSSES = [{"train_loss": 1.49}, {"train_loss": 0.1}, {"epochs": 0.1}, {}]
+
+
+@pytest.mark.parametrize("settings", ANY_LOSSES)
+def test_a_run_that_was_stopped_is_unfinished_whatever_its_losses(settings: dict[str, Any], tmp_path: Path) -> None:
+    assert found(written(tmp_path / "run", ended=False, **settings)).kind == "unfinished"
+
+
+@pytest.mark.parametrize("settings", ANY_LOSSES)
+def test_a_run_at_its_last_step_or_with_a_final_line_is_not_unfinished(settings: dict[str, Any], tmp_path: Path) -> None:
+    assert found(written(tmp_path / "end", **settings)).kind != "unfinished"
+    run = written(tmp_path / "early", ended=False, **settings)
+    log(run, *run.validations(), final(1.5, 1.4))
+    assert found(run).kind != "unfinished"
+
+
+def test_a_run_whose_loss_had_risen_when_it_was_stopped_is_unfinished(tmp_path: Path) -> None:
+    run = written(tmp_path / "run", ended=False)
+    log(run, line(20, 1.4, 1.5), line(30, 1.4, 2.0))
+    assert found(run).kind == "unfinished"
+
+
+def test_a_run_that_goes_on_to_a_later_end_is_unfinished(tmp_path: Path) -> None:
+    run = written(tmp_path / "run")
+    save(run, ABOUT | {"step": 50, "steps": 160, "val_loss": None})
+    assert found(run).text.endswith("Not finished: step 40 of 160.")
+
+
+# What it says
+
+
+YARDSTICK = "counting which characters follow which, which reaches 2.000 (learned from 1,234,567 characters)."
+WORSE = f"2.164 bits per character: 8% worse than {YARDSTICK}"
+
+
+def test_the_words_of_an_over_fitted_run_whose_loss_rose(tmp_path: Path) -> None:
+    run = written(tmp_path / "run", train_loss=1.4, val_loss=1.5, last=1.627, step=1200, steps=4000)
+    log(run, line(1200, 1.4, 1.5), line(4000, 0.2, 1.627))
+    assert found(run).text == (
+        f"{WORSE} Over-fitted: the validation loss was best at step 1,200 and 0.13 higher at step 4,000; the best checkpoint is kept. "
+        "More text would help most; else more dropout."
+    )
+
+
+@pytest.mark.parametrize(("dropout", "advice"), [(0.59, "more dropout"), (0.6, "a smaller network")])
+def test_the_words_of_an_over_fitted_run_advise_what_the_command_does(dropout: float, advice: str, tmp_path: Path) -> None:
+    verdict = found(written(tmp_path / "run", train_loss=1.0, knobs={"dropout": dropout}))
+    assert verdict.text.endswith(f"More text would help most; else {advice}.")
+    assert ("--dropout" in words(verdict.command), "--hidden-size" in words(verdict.command)) == (dropout < 0.6, dropout == 0.6)
+
+
+def test_the_words_of_an_over_fitted_run_whose_loss_did_not_rise(tmp_path: Path) -> None:
+    assert found(written(tmp_path / "run", train_loss=1.0)).text == (
+        f"{WORSE} Over-fitted: it does 0.50 nats better on the text it learned from than on held-out text; the best checkpoint is kept. "
+        "More text would help most; else more dropout."
+    )
+
+
+def test_the_words_of_an_under_trained_run(tmp_path: Path) -> None:
+    assert found(written(tmp_path / "run", train_loss=1.49, epochs=1.26)).text == (
+        f"{WORSE} Under-trained: after 1.3 passes over the text it does nearly as well on new text as on its own (0.01 nats apart); "
+        "go on for longer."
+    )
+
+
+def test_the_words_of_an_under_trained_run_that_does_better_on_new_text(tmp_path: Path) -> None:
+    assert found(written(tmp_path / "run", train_loss=1.6, epochs=1.26)).text == (
+        f"{WORSE} Under-trained: after 1.3 passes over the text it does nearly as well on new text as on its own (no worse on the new); "
+        "go on for longer."
+    )
+
+
+def test_the_words_of_an_unfinished_run(tmp_path: Path) -> None:
+    run = written(tmp_path / "run", step=1200, steps=4000)
+    log(run, line(1200, 1.4, 1.5), line(2300, 0.2, 1.627))
+    assert found(run).text == f"{WORSE} Not finished: step 2,300 of 4,000."
+
+
+def test_the_words_of_a_run_at_its_best(tmp_path: Path) -> None:
+    assert found(written(tmp_path / "run", epochs=12.34)).text == (
+        f"{WORSE} At its best for this length: 12.3 passes over the text, new text and its own are 0.10 nats apart; "
+        "a much longer run gains a little."
+    )
+
+
+@pytest.mark.parametrize(
+    ("bits", "against"),
+    [
+        (1.0, "1.000 bits per character: 50% better than "),
+        (1.6, "1.600 bits per character: 20% better than "),
+        (1.988, "1.988 bits per character: 1% better than "),
+        (1.992, "1.992 bits per character: about as good as "),
+        (2.0, "2.000 bits per character: about as good as "),
+        (2.008, "2.008 bits per character: about as good as "),
+        (2.012, "2.012 bits per character: 1% worse than "),
+        (2.5, "2.500 bits per character: 25% worse than "),
+        (5.0, "5.000 bits per character: 150% worse than "),
+    ],
+)
+def test_percent_are_of_the_yardstick_s_bits(bits: float, against: str, tmp_path: Path) -> None:
+    assert found(written(tmp_path / "run", val_loss=bits * LOG2)).text.startswith(f"{against}{YARDSTICK} ")
+
+
+@pytest.mark.parametrize("yardstick", [{"yardstick": None}, {"yardstick": COUNTED | {"nats_per_character": 0.0}}])
+def test_without_a_yardstick_or_one_of_no_bits_the_loss_stands_alone(yardstick: dict[str, Any], tmp_path: Path) -> None:
+    assert found(written(tmp_path / "run", **yardstick)).text.startswith("2.164 bits per character. At its best")
+
+
+def test_a_checkpoint_that_knows_of_no_yardstick_has_a_verdict_too(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    save(run, {name: value for name, value in ABOUT.items() if name != "yardstick"})
+    log(run, line(20, 1.4, 1.5), line(40, 1.4, 1.5))
+    assert found(run).text.startswith("2.164 bits per character. At its best")
+
+
+def test_the_loss_is_that_of_the_whole_held_out_text_where_the_best_checkpoint_has_read_it(tmp_path: Path) -> None:
+    run = written(tmp_path / "run")
+    lines = [line(20, 1.4, 1.5), line(40, 1.4, 1.505)]
+    log(run, *lines, final(LOG2, LOG2 - 0.1))
+    assert found(run).text.startswith("1.000 bits per character: 50% better ")
+    log(run, *lines, final(LOG2, LOG2 - 0.1, step=40))
+    assert found(run).text.startswith("2.164 bits per character: 8% worse ")
+
+
+def test_there_is_no_verdict_where_nothing_was_validated(tmp_path: Path) -> None:
+    run = written(tmp_path / "run")
+    log(run, line(20, 1.4, None))
+    assert verdict(run) is None
+    log(run, line(10, 1.4, 1.5), line(40, 1.4, 1.5))  # not at the step of the checkpoint
+    assert verdict(run) is None
+    run.metrics.unlink()
+    assert verdict(run) is None
+
+
+# What to do next
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "over-fitted": {"last": 2.0}, "under-trained": {"epochs": 1.0}, "at its best": {}, "unfinished": {"ended": False},
+}  # fmt: skip
+GO_ON = ("under-trained", "unfinished")
+
+
+def test_an_unfinished_run_goes_on_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    what = found(written(Path("checkpoints/run"), ended=False))
+    assert what == Verdict("unfinished", f"{WORSE} Not finished: step 20 of 40.", "charrnn train --resume --name run")
+    assert parsed(what.command) == {"resume": True, "name": "run"}
+
+
+def test_an_over_fitted_run_is_trained_again_with_more_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And with nothing else that differs."""
+    monkeypatch.chdir(tmp_path)
+    knobs = {"learning_rate": 0.01, "seed": 7, "cell": "gru", "device": "cpu", "threads": 3, "patience": None, "eval_every": 5}
+    run = written(Path("checkpoints/run"), last=2.0, corpus=["a.txt", "b.txt"], knobs=knobs)
+    command = found(run).command
+    assert words(command) == ["train", "--config", "checkpoints/run/config.yaml", "--dropout", "0.3", "--name", "run-2"]
+    before = RunConfig.from_flat(read_yaml(run.config.read_text(), "config.yaml"))
+    assert before.train.steps == 40
+    assert RunConfig.from_flat(parsed(command)) == before.replace(dropout=0.3, name="run-2")
+
+
+@pytest.mark.parametrize(("dropout", "more"), [(0.0, 0.2), (0.125, 0.33), (0.3, 0.5), (0.5, 0.6), (0.59, 0.6)])
+def test_dropout_is_raised_by_a_fifth_of_the_units_to_three_fifths_at_most(dropout: float, more: float, tmp_path: Path) -> None:
+    values = parsed(found(written(tmp_path / "run", last=2.0, knobs={"dropout": dropout})).command)
+    assert values["dropout"] == pytest.approx(more, abs=0.01)
+    assert values["dropout"] <= 0.6
+    assert values["hidden_size"] == 2
+
+
+@pytest.mark.parametrize("dropout", [0.6, 0.8])
+@pytest.mark.parametrize(("size", "half"), [(256, 128), (7, 3), (1, 1)])
+def test_where_dropout_is_three_fifths_the_size_is_halved_and_dropout_never_lowered(
+    dropout: float, size: int, half: int, tmp_path: Path
+) -> None:
+    values = parsed(found(written(tmp_path / "run", last=2.0, knobs={"dropout": dropout, "hidden_size": size})).command)
+    assert (values["dropout"], values["hidden_size"], values["name"]) == (dropout, half, "run-2")
+
+
+def test_an_under_trained_run_goes_on_to_four_times_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = found(written(Path("checkpoints/run"), epochs=1.0)).command
+    assert words(command) == ["train", "--resume", "--name", "run", "--steps", "160", "--patience", "none"]
+    assert parsed(command) == {"resume": True, "name": "run", "steps": 160, "patience": None}
+
+
+def test_a_run_at_its_best_is_trained_again_for_six_times_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = parsed(found(written(Path("checkpoints/run"))).command)
+    assert values == {"corpus": ("my.txt",), "steps": 240, "name": "run-2", "embedding_size": 2}
+
+
+def test_a_longer_run_has_the_knobs_that_were_chosen_and_is_planned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    chosen = {"embedding_size": 3, "cell": "gru", "copy_window": None, "learning_rate": 0.01, "seed": 7, "encoding": "cp1252"}
+    planned = {"hidden_size": 5, "num_layers": 3, "dropout": 0.4}
+    settled = {"threads": 3, "device": "cpu", "precision": "fp32", "patience": 9, "keep": 5} | dict.fromkeys(
+        ("report_every", "eval_every", "save_every", "sample_every"), 2
+    )
+    values = parsed(found(written(Path("checkpoints/run"), knobs=chosen | planned | settled)).command)
+    assert values == {"corpus": ("my.txt",), "steps": 240, "name": "run-2"} | chosen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_name_is_the_first_that_is_free(kind: str, tmp_path: Path) -> None:
+    run = written(tmp_path / "run", **KINDS[kind])
+    names = []
+    for taken in ("run-2", "run-3", "run-5"):
+        (tmp_path / taken).mkdir()
+        names.append(parsed(found(run).command)["name"])
+    assert names == (["run"] * 3 if kind in GO_ON else ["run-3", "run-4", "run-4"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_and_paths_that_a_shell_would_split_are_quoted(kind: str, tmp_path: Path) -> None:
+    what = found(written(tmp_path / "my runs" / "it's one", corpus=["my 'own' text.txt", "b.txt"], **KINDS[kind]))
+    assert what.kind == kind
+    values = parsed(what.command)
+    assert values["name"] == ("it's one" if kind in GO_ON else "it's one-2")
+    assert values["runs_dir"] == str(tmp_path / "my runs")
+    assert values.get("corpus", ()) == (() if kind in GO_ON else ("my 'own' text.txt", "b.txt"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_directory_of_the_runs_is_named_where_it_is_not_checkpoints(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "--runs-dir" not in words(found(written(Path("checkpoints/run"), **KINDS[kind])).command)
+    command = found(written(Path("elsewhere/run"), **KINDS[kind])).command
+    assert words(command)[-2:] == ["--runs-dir", "elsewhere"]
+    assert parsed(command)["runs_dir"] == "elsewhere"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("old", "new"), [("elsewhere", "checkpoints"), ("checkpoints", "elsewhere")])
+def test_a_run_that_was_moved_has_the_next_one_beside_it(
+    old: str, new: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(Path(old) / "run", **KINDS[kind])
+    Path(old).rename(new)
+    assert parsed(found(Run(Path(new) / "run")).command).get("runs_dir", "checkpoints") == new
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_is_named_from_within_its_directory_too(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path / "runs" / "run", **KINDS[kind])
+    monkeypatch.chdir(tmp_path / "runs" / "run")
+    values = parsed(found(Run(Path())).command)
+    assert values["name"].startswith("run")
+    assert Path(values["runs_dir"]).resolve() == tmp_path / "runs"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("corpus", "path"), [([], "FILE"), (["-"], "-")])
+def test_a_text_that_was_no_file_or_was_piped_in_has_its_place(corpus: list[str], path: str, kind: str, tmp_path: Path) -> None:
+    command = found(written(tmp_path / "run", corpus=corpus, **KINDS[kind])).command
+    assert words(command)[:2] == ["train", path]
+    assert parsed(command)["corpus"] == (path,)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("content", [None, "", "- no\n- mapping\n", "dropout: auto\nhidden_size: auto\n", "steps: 1\nminutes: 1\n"])
+def test_a_config_that_is_gone_or_was_edited_hinders_no_verdict(content: str | None, kind: str, tmp_path: Path) -> None:
+    run = written(tmp_path / "run", **KINDS[kind])
+    run.config.unlink()
+    if content is not None:
+        run.config.write_text(content)
+    assert found(run).kind == kind
+
+
+# Runs that were trained
+
+
+KNOBS = {
+    "batch_size": 4, "sequence_length": 20, "hidden_size": 16, "num_layers": 1, "embedding_size": 8, "copy_window": None, "dropout": 0.0,
+    "learning_rate": 0.02, "sample_every": None, "threads": 1, "device": "cpu", "precision": "fp32", "patience": None,
+}  # fmt: skip
+WORDS = ["the", "clock", "bell", "time", "said", "now", "is", "to", "and", "sea"]
+
+
+def babble(length: int) -> str:
+    """Words one after another by chance: regular within them, random between them."""
+    return " ".join(random.Random(0).choices(WORDS, k=length))[:length]
+
+
+class Trained(NamedTuple):
+    """What was trained on, and how."""
+
+    text: str
+    knobs: dict[str, Any]
+
+
+TRAINED = {
+    "over-fitted": Trained("".join(random.Random(0).choices("abcdefgh", k=400)), {"steps": 80, "eval_every": 20}),  # noise
+    "under-trained": Trained(babble(20_000), {"steps": 10, "eval_every": 5, "batch_size": 16}),
+    "at its best": Trained(babble(1000), {"steps": 80, "eval_every": 40, "hidden_size": 24}),
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The working directory, with a run of each kind, named like its text."""
+    where, threads = tmp_path_factory.mktemp("verdict"), torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        for kind, (text, knobs) in TRAINED.items():
+            Path(f"{kind}.txt").write_text(text)
+            for _ in launch(KNOBS | knobs | {"corpus": [f"{kind}.txt"]}).run():
+                pass
+        yield where
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_runs_that_were_trained_are_told_apart(kind: str, trained: Path) -> None:
+    run = Run(Path("checkpoints") / kind)
+    end, what = run.final(), found(run)
+    assert what.kind == kind
+    assert end
+    assert what.text.startswith(f"{end['final_val_loss'] / LOG2:.3f} bits per character: ")
+    gap = end["final_val_loss"] - end["final_train_loss"]
+    assert kind == "over-fitted" or gap < 0 or f"{gap:.2f} nats apart" in what.text
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_info_shows_the_verdict_and_the_command(kind: str, trained: Path) -> None:
+    what = found(Run(Path("checkpoints") / kind))
+    shown = call("info", kind).stdout.splitlines()
+    assert shown[7] == f"verdict:    {what.text} Next: `{what.command}`"
+    assert json.loads(call("info", kind, "--json").stdout)["verdict"] == asdict(what)
+
+
+def test_info_of_a_checkpoint_that_is_not_the_best_has_no_verdict(trained: Path) -> None:
+    worse = Run(Path("checkpoints/over-fitted")).steps()[-1]
+    assert "verdict:" not in call("info", str(worse)).stdout
+    assert json.loads(call("info", str(worse), "--json").stdout)["verdict"] is None
+
+
+def test_info_of_a_model_that_was_copied_out_of_its_run_has_no_verdict(trained: Path, tmp_path: Path) -> None:
+    best = Run(Path("checkpoints/under-trained")).best()
+    shutil.copytree(best, tmp_path / "shared")
+    result = call("info", str(tmp_path / "shared"), "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["verdict"] is None
+
+
+SMALL = [
+    "--steps=4", "--hidden-size=8", "--num-layers=1", "--embedding-size=4", "--dropout=0", "--batch-size=4", "--sequence-length=20",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
+]  # fmt: skip
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_train_ends_with_the_verdict_whose_command_works_as_it_stands(here: Path) -> None:
+    Path("my own.txt").write_text(TEXT)
+    result = call("train", "my own.txt", *SMALL)
+    what = found(Run(Path("checkpoints/my own")))
+    assert what.kind == "under-trained"
+    assert result.stderr.splitlines()[-2:] == [f"{what.text} Next: `{what.command}`", "write with: charrnn sample 'my own'"]
+    again = call(*words(what.command))
+    assert again.exit_code == 0, again.stderr
+    assert Run(Path("checkpoints/my own")).steps()[-1].name == "step-00000016"
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_train_ends_without_a_verdict_where_nothing_is_held_out(corpus: Path) -> None:
+    result = call("train", "corpus.txt", *SMALL, "--val-fraction=0")
+    assert (result.exit_code, "Next:" in result.stderr) == (0, False)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_text_of_one_symbol_has_a_verdict_and_no_percent(here: Path) -> None:
+    Path("same.txt").write_text("a" * 200)
+    result = call("train", "same.txt", *SMALL)
+    assert result.exit_code == 0, result.exception
+    assert result.stderr.splitlines()[-2].startswith("0.000 bits per character. ")
+    assert call("info", "same").exit_code == 0
+
+
+def validated(losses: list[float], given: dict[str, Any], **how: Any) -> Run:
+    """A run with these validation losses, whatever it learned."""
+    trainer, following = launch(given, **how), iter(losses)
+    trainer.validate = lambda: next(following)  # type: ignore[method-assign]
+    for _ in trainer.run():
+        pass
+    assert trainer.directory
+    return trainer.directory
+
+
+SLOW = KNOBS | {"corpus": ["corpus.txt"], "name": "run", "hidden_size": 8, "eval_every": 1}
+
+
+@pytest.mark.usefixtures("corpus", "one_thread")
+def test_the_command_of_a_run_that_ended_early_without_a_rise_works() -> None:
+    run = validated([0.5, 0.506, 0.506], SLOW | {"steps": 9, "patience": 2, "batch_size": 8, "sequence_length": 100})  # a step reads it all
+    assert run.steps()[-1].name == "step-00000003"
+    result = call(*words(found(run).command))
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.usefixtures("corpus", "one_thread")
+def test_the_command_of_a_run_that_went_on_to_a_later_end_works() -> None:
+    validated([2.6, 2.5], SLOW | {"steps": 2})
+    run = validated([2.505] * 6, {"name": "run", "steps": 8}, resume=True)
+    result = call(*words(found(run).command))
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.usefixtures("corpus", "one_thread")
+def test_the_command_of_a_run_that_was_stopped_works() -> None:
+    trainer = launch(SLOW | {"steps": 6})
+    for report in trainer.run():
+        trainer.stop_requested = report.step == 3
+    assert trainer.directory
+    what = found(trainer.directory)
+    assert (what.kind, what.text.endswith("Not finished: step 3 of 6.")) == ("unfinished", True)
+    result = call(*words(what.command))
+    assert result.exit_code == 0, result.stderr
+    assert trainer.directory.steps()[-1].name == "step-00000006"
+    assert found(trainer.directory).kind != "unfinished"
+
+
+@pytest.mark.usefixtures("corpus", "one_thread")
+def test_the_command_of_an_over_fitted_run_works() -> None:
+    run = validated([2.5, 2.6], SLOW | {"steps": 24, "eval_every": 12})
+    what = found(run)
+    assert what.kind == "over-fitted"
+    result = call(*words(what.command))
+    assert result.exit_code == 0, result.stderr
+    following = Run(Path("checkpoints/run-2"))
+    assert following.steps()[-1].name == "step-00000024"
+    assert checkpoints.read(following.best()).model == replace(checkpoints.read(run.best()).model, dropout=0.2)
+
+
+@pytest.mark.parametrize(("losses", "kind"), [([2.5, 2.6], "over-fitted"), ([2.6, 2.5], "at its best")])
+@pytest.mark.usefixtures("one_thread")
+def test_the_next_run_reads_the_text_as_this_one_did_and_has_its_cell(losses: list[float], kind: str, here: Path) -> None:
+    Path("corpus.txt").write_bytes(("Café. " * 200).encode("cp1252"))
+    own = {"encoding": "cp1252", "newlines": "lf", "val_fraction": 0.2, "cell": "gru"}
+    run = validated(losses, SLOW | own | {"steps": 40, "eval_every": 20})
+    lines, best = run.validations()[:-1], checkpoints.read_about(run.best())["about"]
+    log(run, *lines, final(2.5, 2.4, step=best["step"]))
+    what = found(run)
+    assert what.kind == kind
+    following = RunConfig.from_flat(parsed(what.command))
+    assert asdict(following.data) == best["data"]
+    assert following.model.cell == "gru"

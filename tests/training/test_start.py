@@ -1,0 +1,225 @@
+"""A new run begins in a place of its own; what is refused is refused before anything was written or deleted."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import charrnn
+from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, RunExistsError
+from charrnn.training.start import launch
+from charrnn.training.trainer import Trainer
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+KNOBS = {
+    "corpus": ("corpus.txt",), "steps": 2, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 1,
+    "embedding_size": 4, "threads": 1, "device": "cpu", "precision": "fp32",
+}  # fmt: skip
+
+
+def files(where: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(where)): path.read_bytes() for path in sorted(where.rglob("*")) if path.is_file()}
+
+
+def finish(trainer: Trainer) -> None:
+    for _ in trainer.run():
+        pass
+
+
+@pytest.fixture
+def run(corpus: Path, here: Path) -> Path:
+    """A finished run of corpus.txt."""
+    finish(launch(KNOBS))
+    return here / "checkpoints/corpus"
+
+
+# A new run
+
+
+def test_a_new_run_is_a_configuration_and_empty_metrics(corpus: Path, here: Path) -> None:
+    trainer = launch(KNOBS)
+    lock, run = "checkpoints/.corpus.lock", "checkpoints/corpus"
+    assert sorted(files(here)) == [lock, f"{run}/config.yaml", f"{run}/metrics.jsonl", "corpus.txt"]
+    assert (here / "checkpoints/corpus/metrics.jsonl").read_bytes() == b""
+    assert (trainer.step, trainer.steps) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({}, "checkpoints/corpus"),
+        ({"name": "mine"}, "checkpoints/mine"),
+        ({"runs_dir": "runs/of/mine"}, "runs/of/mine/corpus"),
+        ({"runs_dir": "runs", "name": "mine"}, "runs/mine"),
+    ],
+)
+def test_a_run_stands_under_runs_dir_by_its_name_or_that_of_the_corpus(given: dict[str, Any], place: str, corpus: Path, here: Path) -> None:
+    trainer = launch(KNOBS | given)
+    assert trainer.directory is not None
+    assert trainer.directory.path == Path(place)
+    assert (here / place / "config.yaml").exists()
+    assert trainer.config.name == Path(place).name
+
+
+def test_a_text_is_a_run_called_text(here: Path) -> None:
+    trainer = launch(KNOBS | {"corpus": ()}, text="now is the time\n" * 20)
+    assert trainer.directory is not None
+    assert trainer.directory.path == Path("checkpoints/text")
+
+
+# A run that is there
+
+
+def test_a_run_that_exists_is_refused_and_untouched(corpus: Path, here: Path) -> None:
+    finish(launch(KNOBS))
+    before = files(here)
+    with pytest.raises(RunExistsError) as error:
+        launch(KNOBS | {"seed": 1})
+    assert str(error.value) == (
+        "the run checkpoints/corpus exists; --resume goes on with it, --name NAME starts another beside it, --overwrite deletes it"
+    )
+    assert files(here) == before
+
+
+def test_a_run_that_ends_without_a_checkpoint_leaves_nothing_in_the_way(corpus: Path, here: Path) -> None:
+    trainer = launch(KNOBS)
+    trainer.stop_requested = True
+    assert list(trainer.run()) == []
+    assert not Path("checkpoints/corpus").exists()
+    finish(launch(KNOBS))
+
+
+def test_another_name_starts_another_run_beside_it(run: Path, here: Path) -> None:
+    before = files(run)
+    finish(launch(KNOBS | {"name": "other", "seed": 1}))
+    assert files(run) == before
+    assert len(files(here / "checkpoints/other")) == len(before)
+
+
+def test_overwrite_leaves_nothing_of_the_run_before(run: Path) -> None:
+    finish(launch(KNOBS | {"steps": 3, "save_every": 1, "keep": 9}, overwrite=True))
+    assert (run / "step-00000001").exists()
+    launch(KNOBS, overwrite=True)
+    assert sorted(files(run)) == ["config.yaml", "metrics.jsonl"]
+    assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "metrics.jsonl"]
+
+
+def test_overwrite_also_removes_what_a_kill_and_a_damage_left(run: Path) -> None:
+    for name in (".step-00000002.tmp-123", ".step-00000001.tmp-gone", "damaged-step-00000002"):
+        (run / name).mkdir()
+        (run / name / "config.json").write_text("{}")
+    (run / ".config.yaml.tmp-123").write_text("")
+    launch(KNOBS, overwrite=True)
+    assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "metrics.jsonl"]
+
+
+def test_overwrite_beside_nothing_is_a_new_run(corpus: Path, here: Path) -> None:
+    assert launch(KNOBS, overwrite=True).step == 0
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "metrics.png", "step-by-step.md", "config.yaml.orig", ".git"])
+def test_overwrite_refuses_to_delete_what_no_run_wrote(name: str, run: Path, here: Path) -> None:
+    (run / name).write_text("mine")
+    before = files(here)
+    with pytest.raises(RunExistsError) as error:
+        launch(KNOBS, overwrite=True)
+    assert str(error.value) == (
+        f"checkpoints/corpus holds what charrnn did not write ({name}) and was not deleted; move it away, or give another --name"
+    )
+    assert files(here) == before
+
+
+def test_overwrite_refuses_a_directory_that_is_no_run(corpus: Path, here: Path) -> None:
+    (here / "checkpoints/corpus").mkdir(parents=True)
+    (here / "checkpoints/corpus/thesis.tex").write_text("mine")
+    with pytest.raises(RunExistsError):
+        launch(KNOBS, overwrite=True)
+    assert (here / "checkpoints/corpus/thesis.tex").read_text() == "mine"
+
+
+# What is refused before anything was written or deleted
+
+
+def unchanged(here: Path, given: dict[str, Any], kind: type[CharRNNError], **how: Any) -> str:
+    """The message of a refusal that leaves every file as it was."""
+    before = files(here), sorted(here.rglob("*"))
+    with pytest.raises(kind) as error:
+        launch(given, **how)
+    assert (files(here), sorted(here.rglob("*"))) == before
+    return str(error.value)
+
+
+BAD = [
+    ({"corpus": ("none.txt",)}, CorpusError, "there is no file none.txt (in {here}); check the name"),
+    ({"corpus": ("empty.txt",)}, CorpusError, "the corpus is empty: 0 characters in empty.txt; give a file with text in it"),
+    (
+        {"corpus": ("tiny.txt",)},
+        CorpusError,
+        "the corpus is too small: 3 characters, at least 4 are needed; give more text",
+    ),
+    (
+        {"corpus": ("bad.txt",)},
+        CorpusError,
+        "bad.txt is not utf-8: 0xe9 at byte 3 (line 1); "
+        "try --encoding cp1252, which fits the whole file, or --encoding-errors replace to put U+FFFD there",
+    ),
+    ({"corpus": ()}, CorpusError, "no corpus was given; name a text file, a directory of *.txt files, or - for standard input"),
+    (
+        {"encoding": "klingon"},
+        ConfigError,
+        "encoding: 'klingon' is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030",
+    ),
+    ({"steps": 0}, ConfigError, "steps: 0 is not possible; give a whole number from 1 to 1000000000 or none"),
+    ({"minutes": 1.0}, ConfigError, "minutes and steps: 1 and 2 are both given; give one of them"),
+    ({"hiden_size": 8}, ConfigError, "'hiden_size' is not a knob; did you mean hidden_size?"),
+    ({"name": "a/b"}, ConfigError, "name: 'a/b' is not possible; give a directory's name: no slash, not beginning with step- or a dot"),
+    (
+        {"device": "cuda"},
+        ConfigError,
+        "device: 'cuda' is not there, as this PyTorch sees the machine; give one of cpu or auto",
+    ),
+]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(("given", "kind", "message"), BAD, ids=lambda value: str(value) if isinstance(value, dict) else "")
+def test_a_refusal_leaves_everything_as_it_was(
+    given: dict[str, Any], kind: type[CharRNNError], message: str, overwrite: bool, run: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    for name, content in (("empty.txt", b""), ("tiny.txt", b"abc"), ("bad.txt", b"caf\xe9 au lait\n" * 20)):
+        (here / name).write_bytes(content)
+    said = unchanged(here, KNOBS | {"name": "corpus" if overwrite else "new"} | given, kind, overwrite=overwrite)
+    assert said == message.format(here=here)
+
+
+def test_resume_and_overwrite_together_are_refused(run: Path, here: Path) -> None:
+    said = unchanged(here, KNOBS, ConfigError, resume=True, overwrite=True)
+    assert said == "resume and overwrite: both are given; leave one of them out"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "given",
+    [{"runs_dir": "corpus.txt"}, {"runs_dir": ".", "name": "corpus.txt"}, {"runs_dir": ".", "name": "n" * 300}],
+    ids=["runs_dir is a file", "run is a file", "name too long"],
+)
+def test_a_place_where_no_run_can_be_written_is_an_error_of_ours(given: dict[str, Any], overwrite: bool, corpus: Path, here: Path) -> None:
+    unchanged(here, KNOBS | given, CharRNNError, overwrite=overwrite)
+
+
+# Resuming, which test_resume.py is about
+
+
+def test_resume_goes_on_with_the_run_of_the_corpus(run: Path, here: Path) -> None:
+    assert launch({"corpus": ("corpus.txt",), "steps": 4}, resume=True).step == 2
+    with pytest.raises(CheckpointError):
+        launch({"name": "none"}, resume=True)
+
+
+def test_errors_of_launching_are_all_of_the_one_root(here: Path) -> None:
+    with pytest.raises(charrnn.CharRNNError):
+        launch(KNOBS)
