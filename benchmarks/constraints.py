@@ -39,7 +39,7 @@ from charrnn.config.run_config import ModelConfig
 from charrnn.generation.constraints.dfa import Form
 from charrnn.generation.constraints.forms import Acrostic, Constraint, Contains, Length, Lines, Match, Without
 from charrnn.generation.decode import decode
-from charrnn.generation.constraints.smc import Guided
+from charrnn.generation.constraints.smc import ConstrainedDecoder
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.storage.weight_shapes import shapes
@@ -94,7 +94,7 @@ def costs(model: charrnn.TextModel) -> None:
         print(f"\n{len(vocabulary):,} symbols, {network.num_layers} x {network.hidden_size}: free text {free:.0f} microseconds a character")
         print(f"{'constraint':40}{'compiled in':>12}{'states':>9}{'one stream':>12}{'8 particles':>13}")
         for name, constraint, length in CONSTRAINTS:
-            shares = model.writing.frequencies if vocabulary is model.vocabulary else None
+            shares = model.generator.frequencies if vocabulary is model.vocabulary else None
             times = []
             for _ in range(3):
                 begin = time.perf_counter()
@@ -102,7 +102,9 @@ def costs(model: charrnn.TextModel) -> None:
                 times.append(time.perf_counter() - begin)
             found = [
                 statistics.median(
-                    microseconds(Guided(each, [0], sampler, np.random.default_rng(seed), form=form, particles=particles), math.inf)
+                    microseconds(
+                        ConstrainedDecoder(each, [0], sampler, np.random.default_rng(seed), form=form, particles=particles), math.inf
+                    )
                     for seed in range(ROUNDS)
                 )
                 for particles in (1, 8)
@@ -123,7 +125,7 @@ def likelihoods(model: charrnn.TextModel) -> None:
     print(f"\nnats a character under the model, temperature 1, mean of {TEXTS} texts (standard error)")
     print(f"{'constraint':40}" + "".join(f"{f'K = {particles}':>18}" for particles in PARTICLES) + f"{'rejection':>28}")
     for name, constraint, length in CONSTRAINTS:
-        form = Form(constraint, model.vocabulary, length, frequencies=model.writing.frequencies)
+        form = Form(constraint, model.vocabulary, length, frequencies=model.generator.frequencies)
         cells = [in_words([nats(model, form, particles, seed) for seed in range(TEXTS)]) for particles in PARTICLES]
         accepted, tried = rejected(model, form)
         cells.append(f"{in_words(accepted)}, {len(accepted)} of {tried:,}" if accepted else f"none of {tried:,}")
@@ -139,7 +141,7 @@ def nats(model: charrnn.TextModel, form: Form, particles: int, seed: int) -> flo
     rng = np.random.default_rng([seed, particles])
     drawn = [
         s.log_probability
-        for s in Guided(model.network, [model.prime], Sampler(temperature=1), rng, form=form, particles=particles, scored=True)
+        for s in ConstrainedDecoder(model.network, [model.prime], Sampler(temperature=1), rng, form=form, particles=particles, scored=True)
     ]
     return -sum(drawn) / max(1, len(drawn))
 
@@ -181,7 +183,7 @@ def exact() -> None:
                     vocabulary.decode(
                         [
                             s.idx
-                            for s in Guided(
+                            for s in ConstrainedDecoder(
                                 network, [0], Sampler(temperature=1), np.random.default_rng(seed), form=form, particles=particles
                             )
                         ]

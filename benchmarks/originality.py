@@ -59,7 +59,7 @@ def guarded(model: charrnn.TextModel) -> None:
     network = model.network
     print(f"writing with a guard, {network.num_layers} x {network.hidden_size}, beside writing freely:")
     for longest in GUARDS:
-        ratios, free, taken_back = list[float](), list[float](), model.writing.taken_back
+        ratios, free, taken_back = list[float](), list[float](), model.generator.taken_back
         for seed in range(ROUNDS):
             seconds = [
                 timed(lambda most=most, seed=seed: model.generate(length=LENGTH, seed=seed, max_copy=most))[0] for most in (None, longest)
@@ -68,7 +68,7 @@ def guarded(model: charrnn.TextModel) -> None:
             free.append(LENGTH / seconds[0])
         print(
             f"--max-copy {longest}: {statistics.median(ratios):.2f} of the speed ({min(ratios):.2f} to {max(ratios):.2f}), freely "
-            f"{statistics.median(free):,.0f} characters a second; {model.writing.taken_back - taken_back} taken back",
+            f"{statistics.median(free):,.0f} characters a second; {model.generator.taken_back - taken_back} taken back",
             flush=True,
         )
 

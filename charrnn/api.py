@@ -109,5 +109,5 @@ def _sample(trainer: "Trainer", step: int) -> str:
     model = TextModel(network, trainer.corpus.vocabulary, trainer.corpus.prime)
     few = SAMPLE_RECORDS if trainer.corpus.vocabulary.records else 1
     texts = [model.generate(length=SAMPLE_LENGTH, seed=number * trainer.steps + step) for number in range(few)]
-    del model.writing  # which refers back to the model: else both would wait for the garbage collector
+    del model.generator  # which refers back to the model: else both would wait for the garbage collector
     return "\n".join(texts)

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from charrnn.config.arguments import corpus_paths, file_path, function, string, whole_number
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.generation.decode import End, Sample, score
-from charrnn.generation.generator import Writing
+from charrnn.generation.generator import TextGenerator
 from charrnn.generation.network import Network
-from charrnn.generation.record_sampler import BLOCK, LONGEST_RECORD, MOST_UNENDED, SHORTEST_LIMIT, Kept
+from charrnn.generation.record_sampler import BLOCK, LONGEST_RECORD, MOST_UNENDED, SHORTEST_LIMIT, AcceptedRecords
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH, Session
 from charrnn.generation.settings import seed_of, settings_of
 from charrnn.originality.suffix_array import Suffixes
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.run import RUNS_DIR, Run, find_checkpoint
-from charrnn.storage.seen_records import read_known
+from charrnn.storage.seen_records import read_seen_records
 from charrnn.vocab import Vocabulary
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class TextModel:
         self.path = path
         self.sha256 = sha256
         self._index: Index | None = None
-        self.writing = Writing(network, vocabulary, prime, self._corpus_to_guard)
+        self.generator = TextGenerator(network, vocabulary, prime, self._corpus_to_guard)
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: without the index of the corpus, which is mapped from files and opened again where it is needed."""
@@ -120,7 +120,7 @@ class TextModel:
     ) -> Iterator[str]:
         """As ``generate``, piece by piece as it is written; the pieces joined are the text."""
         end, rng = self._end(length, stop, until, sampling), np.random.default_rng(seed_of(seed))
-        stream = self.writing.pieces(self._known(prompt, unknown), end, rng, sampling, scored=False)
+        stream = self.generator.pieces(self._known(prompt, unknown), end, rng, sampling, scored=False)
         return (piece.text for piece in stream if piece.text)
 
     def sample(
@@ -137,7 +137,7 @@ class TextModel:
     ) -> Sample:
         """As ``generate``, with the seed and the log-probability."""
         end, seed, count = self._end(length, stop, until, sampling), seed_of(seed), whole_number("best_of", best_of, 1)
-        return self.writing.best(self._known(prompt, unknown), end, seed, count, sampling)
+        return self.generator.best(self._known(prompt, unknown), end, seed, count, sampling)
 
     def records(
         self,
@@ -152,7 +152,7 @@ class TextModel:
         length: int | None = None,
         unknown: str = "error",
         **sampling: Any,
-    ) -> Kept:
+    ) -> AcceptedRecords:
         """Whole records, one after another; an iterator, whose ``tally`` says how many were drawn, and why some were dropped.
 
         Record i of a seed is the same however many are asked for, and whichever are dropped.
@@ -186,9 +186,9 @@ class TextModel:
             raise ConfigError(f"prompt: {prompt!r} holds the separator {self.separator!r} and cannot begin a record; leave that out")
         if len(known) > length:
             raise ConfigError(f"prompt and length: {len(known):,} characters, and a record may have {length:,}; give more --length")
-        drawn = self.writing.records(known, sampling, seed_of(seed), length)
-        known_records = self.known if new else frozenset()
-        return Kept(
+        drawn = self.generator.records(known, sampling, seed_of(seed), length)
+        known_records = self.seen_records if new else frozenset()
+        return AcceptedRecords(
             drawn, count, self.separator, max_tries, unique=unique, known=known_records, accept=accept, most_unended=most_unended
         )  # fmt: skip
 
@@ -206,9 +206,9 @@ class TextModel:
         return min(2 * longest + 16, LONGEST_RECORD, max(SHORTEST_LIMIT, self.network.size))
 
     @cached_property
-    def known(self) -> frozenset[str]:
+    def seen_records(self) -> frozenset[str]:
         """The records that stand in the corpus, training and validation part; CheckpointError where their file cannot be read."""
-        return read_known(Run((self.path or Path("none")).absolute().parent).known)
+        return read_seen_records(Run((self.path or Path("none")).absolute().parent).seen_records)
 
     def index(self, *, corpus: Sequence[str] = (), on_notice: Callable[[str], object] = lambda _: None) -> "Index":
         """The index of the corpus, beside the run; made where it is first needed, of files at ``corpus`` if they have moved.

@@ -219,7 +219,7 @@ def test_records_from_a_text_in_hand_or_a_file(here: Path) -> None:
     assert weights(model) == weights(again)
     assert model.vocabulary == charrnn.Vocabulary("char", "abcdenot", records=True)
     assert model.prime == model.vocabulary.end
-    assert model.known == again.known == frozenset(names)
+    assert model.seen_records == again.seen_records == frozenset(names)
     assert model.about["records"] == {"train": 7, "val": 1, "lengths": [2, 3, 3, 3, 4]}
     samples = [report.sample for report in said if report.sample is not None]
     assert len(samples) == 2

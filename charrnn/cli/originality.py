@@ -19,7 +19,7 @@ from charrnn.corpus.reading import read
 from charrnn.errors import ConfigError
 from charrnn.originality.corpus_index import Place
 from charrnn.originality.open_index import open_index
-from charrnn.originality.report import LENGTHS, REPEATED, Copies, Copy, Held, Leaks, Passage, find_copies, find_leaks, pieces
+from charrnn.originality.report import LENGTHS, REPEATED, Copies, Copy, HeldOut, Leaks, Passage, find_copies, find_leaks, pieces
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import find_checkpoint
 
@@ -110,7 +110,7 @@ def _bar(total: int) -> Any:
 
 def _plain(value: Any) -> Any:
     """As JSON has it: every noun an object."""
-    if isinstance(value, Copies | Leaks | Held):
+    if isinstance(value, Copies | Leaks | HeldOut):
         return {name: _plain(part) for name, part in vars(value).items()}
     if isinstance(value, Copy | Passage | Place):
         return {name: _plain(part) for name, part in value._asdict().items()}

@@ -9,7 +9,7 @@ from typing import Any
 from charrnn.cli.forms import FORMS
 from charrnn.config.knobs import knobs
 from charrnn.errors import CharRNNError, CheckpointError, GenerationError
-from charrnn.generation.form_options import Rules
+from charrnn.generation.form_options import FormOptions
 from charrnn.generation.sampling import Sampler
 from charrnn.storage.atomic import write_output
 from charrnn.text_model import TextModel
@@ -36,7 +36,7 @@ def show(pieces: Iterable[str], output: str | None) -> None:
 
 def json_line(text: str, which: dict[str, Any], settings: dict[str, Any], log_probability: float, model: TextModel, asked: Any) -> str:
     """One JSON object, of one text."""
-    rules, rest = Rules.split(asked.settings)
+    rules, rest = FormOptions.split(asked.settings)
     sampler = model.sampler(**rest)
     settings |= {name: getattr(sampler, name) for name in knobs(Sampler)}
     if rules:

@@ -97,7 +97,7 @@ def report(texts: list[str], model: TextModel) -> Iterator[str]:
     distinct = set(texts)
     yield f"unique: {len(distinct):,} of {len(texts):,} ({len(distinct) / len(texts):.4f})"
     try:
-        new = len(distinct - model.known)
+        new = len(distinct - model.seen_records)
         yield f"new: {new:,} of these {len(distinct):,} ({new / len(distinct):.4f}); the others stand in the corpus"
     except CheckpointError as error:
         yield f"new: not known: {error}"

@@ -170,8 +170,8 @@ def _afterwards(model: TextModel, asked: Any) -> Iterator[str]:
             yield f"saved the state in {asked.save_state}; `{flag}` continues from there"
         else:
             yield f"wrote the state to {asked.save_state}, which is not a file and keeps nothing to continue from"
-    if model.writing.taken_back:
-        yield f"took back {model.writing.taken_back:,} characters behind which all would have been copied"
+    if model.generator.taken_back:
+        yield f"took back {model.generator.taken_back:,} characters behind which all would have been copied"
     if asked.originality:
         from charrnn.cli.originality import of_text
         from charrnn.originality.report import LENGTHS, find_copies

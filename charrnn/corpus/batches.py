@@ -18,8 +18,8 @@ from charrnn.vocab import Ids
 PADDING = -1
 BUCKET = 50  # batches whose records are sorted by length together
 ROUND = 8  # T is a multiple of it, so that there are few sizes of product
-PLENTY = 1024  # symbols of records in a batch, about, where its size is not given
-FEWEST, MOST_RECORDS = 16, 256  # records in it then
+TARGET_SYMBOLS = 1024  # symbols of records in a batch, about, where its size is not given
+MIN_RECORDS, MOST_RECORDS = 16, 256  # records in it then
 MOST_TOGETHER = 1 << 16  # symbols in a batch, padding counted: what a step keeps for the way back grows with them
 
 
@@ -48,7 +48,7 @@ def fit(length: int, batch_size: int, sequence_length: int) -> tuple[int, int]:
 
 
 def fit_records(lengths: NDArray[np.int64], batch_size: int | None) -> int:
-    """How many records are read side by side: as many as were asked for, or as hold about PLENTY symbols, or fewer of long ones.
+    """How many records are read side by side: as many as were asked for, or as hold about TARGET_SYMBOLS symbols, or fewer of long ones.
 
     Args:
         lengths: in symbols, without the end.
@@ -59,7 +59,7 @@ def fit_records(lengths: NDArray[np.int64], batch_size: int | None) -> int:
     """
     check_lengths(lengths, "training")
     longest = rounded(int(lengths.max()) + 1)
-    fitting = batch_size or min(max(FEWEST, int(2.0 ** round(math.log2(PLENTY / (lengths.mean() + 1))))), MOST_RECORDS)
+    fitting = batch_size or min(max(MIN_RECORDS, int(2.0 ** round(math.log2(TARGET_SYMBOLS / (lengths.mean() + 1))))), MOST_RECORDS)
     while fitting > 1 and fitting * longest > MOST_TOGETHER:
         fitting //= 2
     return fitting

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from charrnn.errors import CorpusError
 from charrnn.vocab import Ids, Vocabulary, smallest_dtype
 
-TOGETHER = 1 << 16  # records that are copied at once
+RECORDS_PER_BLOCK = 1 << 16  # records that are copied at once
 FEWEST_LINES = 100  # of what looks like a list
 LOOKED_AT = 1 << 22  # characters
 LONGEST_LINE = 200  # of the lines but for a hundredth
@@ -233,8 +233,8 @@ def _vocabulary_of(vocabulary: Vocabulary, ids: Ids, starts: Array, ends: Array)
     if vocabulary.unit == "byte":
         return Vocabulary("byte", records=True), np.arange(256)
     counts = np.zeros(len(vocabulary), np.int64)
-    for start in range(0, len(starts), TOGETHER):
-        places, last = _places(starts[start : start + TOGETHER], ends[start : start + TOGETHER])
+    for start in range(0, len(starts), RECORDS_PER_BLOCK):
+        places, last = _places(starts[start : start + RECORDS_PER_BLOCK], ends[start : start + RECORDS_PER_BLOCK])
         counts += np.bincount(ids[np.delete(places, last)], minlength=len(counts))
     used = counts > 0
     symbols = "".join(char for char, there in zip(vocabulary.symbols, used, strict=True) if there)
@@ -252,8 +252,8 @@ def _gathered(ids: Ids, starts: Array, ends: Array, table: Array, vocabulary: Vo
     """Some records, each with the end symbol behind it."""
     kind = smallest_dtype(len(vocabulary))
     pieces = [np.empty(0, kind)]
-    for start in range(0, len(starts), TOGETHER):
-        places, last = _places(starts[start : start + TOGETHER], ends[start : start + TOGETHER])
+    for start in range(0, len(starts), RECORDS_PER_BLOCK):
+        places, last = _places(starts[start : start + RECORDS_PER_BLOCK], ends[start : start + RECORDS_PER_BLOCK])
         piece = table[ids[np.minimum(places, len(ids) - 1)]]
         piece[last] = vocabulary.end
         pieces.append(piece.astype(kind))

@@ -1,4 +1,4 @@
-"""Rules: what a text must be beside likely. Knows nothing of networks."""
+"""FormOptions: what a text must be beside likely. Knows nothing of networks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MOST_PARTICLES = 1_000
 
 
 @dataclass(frozen=True)
-class Rules:
+class FormOptions:
     """What somebody asked for.
 
     Args:
@@ -41,7 +41,7 @@ class Rules:
         return self.constraint is not None or self.max_copy is not None
 
     @classmethod
-    def split(cls, settings: Mapping[str, Any]) -> tuple["Rules", dict[str, Any]]:
+    def split(cls, settings: Mapping[str, Any]) -> tuple["FormOptions", dict[str, Any]]:
         """The rules among some settings, and the others.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Writing: what a model does with its network: texts and records, free or by rules. Knows nothing of files, checkpoints and runs."""
+"""TextGenerator: what a model does with its network: texts and records, free or by rules. Knows nothing of files, checkpoints and runs."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,9 +11,9 @@ import numpy as np
 from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.constraints.dfa import Form
 from charrnn.generation.constraints.forms import All, Constraint, Contains, Length, Without
-from charrnn.generation.constraints.smc import Guided, NothingLeftError
+from charrnn.generation.constraints.smc import ConstrainedDecoder, NothingLeftError
 from charrnn.generation.decode import End, Piece, Sample, Symbol, decode
-from charrnn.generation.form_options import Rules
+from charrnn.generation.form_options import FormOptions
 from charrnn.generation.network import Network
 from charrnn.generation.record_sampler import Record, draw_records
 from charrnn.generation.sampling import Sampler, draw, probabilities
@@ -22,7 +22,7 @@ from charrnn.originality.copy_guard import Guard
 from charrnn.originality.suffix_array import Suffixes
 from charrnn.vocab import MOST_BYTES, Vocabulary
 
-LISTENED = 256  # symbols drawn to see how frequent each is
+FREQUENCY_STEPS = 256  # symbols drawn to see how frequent each is
 TINY = 1e-30  # a share of the largest probability that is as good as none
 
 Told = Callable[[Symbol], object]
@@ -32,7 +32,7 @@ class Stop(Without):
     """A string that ends a text, and so stands nowhere in it."""
 
 
-class Writing:
+class TextGenerator:
     """A network that writes; a constraint is compiled once.
 
     Args:
@@ -57,7 +57,7 @@ class Writing:
         """How frequent each symbol (V,) is in what the model writes, by the probabilities that it gives them on the way."""
         rng, found = np.random.default_rng(0), np.zeros(len(self.vocabulary))
         logits, state = self.network.step(self.prime, self.network.zero_state())
-        for _ in range(LISTENED):
+        for _ in range(FREQUENCY_STEPS):
             shares = probabilities(logits.astype(np.float64))
             found += shares
             logits, state = self.network.step(draw(np.log(np.maximum(shares / shares.max(), TINY)), rng), state)
@@ -79,7 +79,7 @@ class Writing:
         Raises:
             ConfigError, VocabularyError, CheckpointError: a setting is not possible.
         """
-        (rules, rest), ids, records = Rules.split(sampling), self.vocabulary.encode(prompt).tolist(), self.vocabulary.records
+        (rules, rest), ids, records = FormOptions.split(sampling), self.vocabulary.encode(prompt).tolist(), self.vocabulary.records
         sampler, begun = Sampler(**settings_of(self.vocabulary, rest)), [self.prime, *ids] if records or not ids else ids
         if not rules:
             symbols = decode(self.network, begun, sampler, rng, scored=scored)
@@ -126,19 +126,19 @@ class Writing:
         Raises:
             ConfigError, VocabularyError, CheckpointError: a setting is not possible.
         """
-        (rules, rest), ids = Rules.split(sampling), self.vocabulary.encode(prompt).tolist()
+        (rules, rest), ids = FormOptions.split(sampling), self.vocabulary.encode(prompt).tolist()
         sampler, most = Sampler(**settings_of(self.vocabulary, rest)), longest * (MOST_BYTES if self.vocabulary.unit == "byte" else 1)
         if not rules:
             return _whole(draw_records(self.network, self.vocabulary, ids, sampler, seed, most + 1), longest)
         form, guard, begun = self._form(rules, longest, (), sampler), self._guard(rules), [self.prime, *ids]
 
-        def guided(number: int) -> Guided:
+        def guided(number: int) -> ConstrainedDecoder:
             return self._guided(rules, guard, begun, sampler, np.random.default_rng([seed, number]), form, len(ids), scored=True)
 
         guided(0)  # refuses what is not possible
         return _whole((self._record(guided(number), ids, number, most) for number in count()), longest)
 
-    def _form(self, rules: Rules, length: int, stops: Sequence[str], sampler: Sampler) -> Form | None:
+    def _form(self, rules: FormOptions, length: int, stops: Sequence[str], sampler: Sampler) -> Form | None:
         """The constraint, compiled, or the length alone; a text that ends before one of some strings holds none of them."""
         if rules.constraint is None and self.vocabulary.unit == "byte":  # whose length is in characters, which have several
             return None
@@ -152,7 +152,7 @@ class Writing:
 
     def _guided(
         self,
-        rules: Rules,
+        rules: FormOptions,
         guard: Guard | None,
         read: Sequence[int],
         sampler: Sampler,
@@ -162,13 +162,13 @@ class Writing:
         *,
         stops: Sequence[Sequence[int]] = (),
         scored: bool,
-    ) -> Guided:
-        return Guided(
+    ) -> ConstrainedDecoder:
+        return ConstrainedDecoder(
             self.network, read, sampler, rng, form=form, begun=begun, guard=guard, particles=rules.streams, stops=stops,
             end=self.vocabulary.end, scored=scored,
         )  # fmt: skip
 
-    def _guard(self, rules: Rules) -> Guard | None:
+    def _guard(self, rules: FormOptions) -> Guard | None:
         """What must not be copied, where that does not exclude what must stand in the text."""
         if rules.max_copy is None:
             return None
@@ -181,7 +181,7 @@ class Writing:
                 )
         return guard
 
-    def _record(self, guided: Guided, prompt: Sequence[int], number: int, most: int) -> Record:
+    def _record(self, guided: ConstrainedDecoder, prompt: Sequence[int], number: int, most: int) -> Record:
         ids, score, stuck = list(prompt), 0.0, False
         try:
             for symbol in self._counted(guided):
@@ -194,7 +194,7 @@ class Writing:
         whole = ids[-1:] == [self.vocabulary.end]
         return Record(self.vocabulary.decode(ids[:-1] if whole else ids), number, score, whole, stuck)
 
-    def _counted(self, guided: Guided, each: Told = lambda _: None) -> Iterator[Symbol]:
+    def _counted(self, guided: ConstrainedDecoder, each: Told = lambda _: None) -> Iterator[Symbol]:
         try:
             for symbol in guided:
                 each(symbol)

@@ -151,7 +151,7 @@ class Tally:
         return f"drew {self.drawn:,} records, kept {self.kept:,}" + (f"; dropped: {dropped}" if dropped else "")
 
 
-class Kept:
+class AcceptedRecords:
     """The first ``count`` records that are whole and pass; an iterator, whose ``tally`` says what became of the others.
 
     Args:
@@ -189,7 +189,7 @@ class Kept:
         self._seen = set[str]()
         self._unended = 0  # characters of records that did not end, since the last one that was kept
 
-    def __iter__(self) -> "Kept":
+    def __iter__(self) -> "AcceptedRecords":
         return self
 
     def __next__(self) -> Record:

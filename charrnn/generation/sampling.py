@@ -24,7 +24,7 @@ NO_IDS = np.empty(0, np.int32)
 DRY_BASE, DRY_LENGTH = 1.2, 16
 LONGEST_SPAN = 256  # symbols; a repetition is not followed further back
 MOST_PENALTY = 1e4  # nats
-MILD = 1e-3  # a temperature that takes nothing to minus infinity
+LOWEST_SAFE_TEMPERATURE = 1e-3  # a temperature that takes nothing to minus infinity
 ROUNDING = 1e-12  # so that a symbol exactly at a bound falls on the side that arithmetic by hand puts it
 
 
@@ -95,7 +95,7 @@ def apply_processors(logits: Logits, ids: Ids, processors: Sequence[Processor]) 
 
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
     """Divide by the temperature (Ackley et al. 1985), the largest being made 0; 0 keeps the first of the likeliest alone."""
-    if logits.ndim == 1 and temperature > MILD and math.isfinite(top := np.maximum.reduce(logits)):
+    if logits.ndim == 1 and temperature > LOWEST_SAFE_TEMPERATURE and math.isfinite(top := np.maximum.reduce(logits)):
         mild: Logits = (logits - top) / temperature  # the same as below, with less ado
         return mild
     with np.errstate(over="ignore", invalid="ignore"):  # a tiny temperature takes the unlikely ones to minus infinity

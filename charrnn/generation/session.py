@@ -18,7 +18,7 @@ from charrnn.generation.decode import End, History, Piece, Symbol, Writer, piece
 from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session_file import damaged, read_state, write_state
-from charrnn.generation.session_state import Moment, Place, bare, count, from_values, reach, remembered, to_values
+from charrnn.generation.session_state import Place, SessionState, bare, count, from_values, reach, remembered, to_values
 from charrnn.vocab import Vocabulary
 
 LENGTH = 500  # characters
@@ -45,7 +45,7 @@ class Session:
         self._places = deque[Place]()  # from the last character given on
         self._stream: Generator[Piece, None, str] | None = None  # that is being written
         self._texts: list[str] = []
-        self._before: list[Moment] = []
+        self._before: list[SessionState] = []
         self._bare: State | None = None  # the network's state without its memory of what was read, which takes long to restore
 
     @property
@@ -266,17 +266,17 @@ class Session:
             raise ConfigError("session: the record has come to its end; begin another session, or undo")
         self._before.append(self._moment())
 
-    def _moment(self) -> Moment:
+    def _moment(self) -> SessionState:
         writer = self._writer
         random, pieces = dict(writer.rng.bit_generator.state), len(self._texts)
         if self._stream is not None and self._drawn > self._given:  # what is drawn ahead while it is written is not a part of it
             place = self._at_given()
-            return Moment(place.state, place.read, "", (), (), random, place.pending, pieces, False)
+            return SessionState(place.state, place.read, "", (), (), random, place.pending, pieces, False)
         beyond = writer.history.since(self._places[0].read) if self._held else ()
         places, pending = tuple(self._places) if self._held else (), self._decoder.pending
-        return Moment(self._state, writer.history.length, self._held, beyond, places, random, pending, pieces, self.ended)
+        return SessionState(self._state, writer.history.length, self._held, beyond, places, random, pending, pieces, self.ended)
 
-    def _set(self, moment: Moment) -> None:
+    def _set(self, moment: SessionState) -> None:
         self._stand_at(moment.state, moment.read, moment.beyond)
         self._places = deque(moment.places)
         self._drawn = moment.places[-1].characters if moment.places else 0

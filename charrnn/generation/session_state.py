@@ -1,4 +1,4 @@
-"""Moment: all that a session is at some moment, and how a file keeps it. Knows nothing of texts and of how they are written."""
+"""SessionState: all that a session is at some moment, and how a file keeps it. Knows nothing of texts and of how they are written."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class Place(NamedTuple):
     pending: bytes  # the beginning of a character
 
 
-class Moment(NamedTuple):
+class SessionState(NamedTuple):
     """All that a session is, but for its texts and its history, which only grow or are cut."""
 
     state: State
@@ -36,7 +36,7 @@ class Moment(NamedTuple):
     ended: bool
 
 
-def to_values(moment: Moment, ids: Sequence[int], network: Network) -> dict[str, Any]:
+def to_values(moment: SessionState, ids: Sequence[int], network: Network) -> dict[str, Any]:
     """A moment, and the ids that were read, as values of JSON."""
     random = {name: str(value) for name, value in moment.random["state"].items()}  # too large for JSON elsewhere
     return {
@@ -52,7 +52,7 @@ def to_values(moment: Moment, ids: Sequence[int], network: Network) -> dict[str,
     }  # fmt: skip
 
 
-def from_values(values: Mapping[str, Any], network: Network, random: Mapping[str, Any]) -> tuple[Moment, list[int]]:
+def from_values(values: Mapping[str, Any], network: Network, random: Mapping[str, Any]) -> tuple[SessionState, list[int]]:
     """The moment and the ids in such values.
 
     Args:
@@ -79,7 +79,7 @@ def from_values(values: Mapping[str, Any], network: Network, random: Mapping[str
         raise ValueError("what was drawn and not given is not whole")
     random = {**random, "state": numbers, "has_uint32": told["has_uint32"], "uinteger": told["uinteger"]}
     beyond, state = tuple(ids[places[0].read :]) if places else (), _state(network, values["h"], values["c"])
-    return Moment(state, len(ids), held, beyond, tuple(places), random, _begun(values["pending"]), 0, ended), ids
+    return SessionState(state, len(ids), held, beyond, tuple(places), random, _begun(values["pending"]), 0, ended), ids
 
 
 def bare(state: State) -> State:

@@ -58,7 +58,7 @@ class Passage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOut:
     """What of the validation part stands in the training part.
 
     Args:
@@ -88,7 +88,7 @@ class Leaks:
     characters: int
     repeated: float
     passages: tuple[Passage, ...]
-    held: Held | None
+    held: HeldOut | None
 
 
 def find_copies(index: Index, text: str | bytes, least: int = LENGTHS[0], each: Each = lambda _: None) -> Copies:
@@ -190,7 +190,7 @@ def _inside(data: bytes, other: bytes, width: int) -> bool:
     return place >= 0
 
 
-def _held(index: Index, corpus: Corpus, each: Each) -> Held:
+def _held(index: Index, corpus: Corpus, each: Each) -> HeldOut:
     end, spare = corpus.vocabulary.end, len(corpus.vocabulary)
     width = next(width for width in WIDTHS if spare < 256**width)
     suffixes = Suffixes.of(corpus.train, width)
@@ -200,8 +200,8 @@ def _held(index: Index, corpus: Corpus, each: Each) -> Held:
     spans = list(suffixes.spans(data, LENGTHS[0], each=each))
     longest, characters = _longest(suffixes, data, spans, LENGTHS[0]), int((ids != spare).sum())
     if longest is None:
-        return Held(characters, _shares(spans, characters), None, "")
+        return HeldOut(characters, _shares(spans, characters), None, "")
     part = corpus.val[longest.start : longest.start + longest.length]
     text = part.astype(np.uint8).tobytes() if corpus.vocabulary.unit == "byte" else corpus.vocabulary.decode(part)
     _, position = index.suffixes.longest_at(index.encode(text), 0)
-    return Held(characters, _shares(spans, characters), Copy(longest.start, longest.length, index.place(position)), _decoded(text))
+    return HeldOut(characters, _shares(spans, characters), Copy(longest.start, longest.length, index.place(position)), _decoded(text))

@@ -153,8 +153,8 @@ def _opened(path: Path) -> BinaryIO:
     return open(os.open(path, os.O_RDONLY | flags), "rb")
 
 
-class Held:
-    """A lock file that no other process can hold meanwhile; ``let_go``, or the end of the process however it comes, gives it back.
+class FileLock:
+    """A lock file that no other process can hold meanwhile; ``release``, or the end of the process however it comes, gives it back.
 
     The file stays where it is, so that there is always one to hold.
 
@@ -188,7 +188,7 @@ class Held:
                 raise BlockingIOError(error.errno, told.decode("utf-8", "replace") or "another process") from None
             raise
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Let others hold it; may be called again."""
         handle, self.handle = self.handle, -1
         if handle >= 0:
@@ -196,7 +196,7 @@ class Held:
                 os.truncate(handle, 0)
             os.close(handle)
 
-    __del__ = let_go
+    __del__ = release
 
 
 def sync_directory(path: Path) -> None:

@@ -34,7 +34,7 @@ from charrnn.storage.weight_shapes import check_shapes, shapes
 from charrnn.vocab import Vocabulary
 
 FORMAT = 2
-STILL = 2 * 10**9  # nanoseconds after which a file that changes has another date
+UNCHANGED_AFTER = 2 * 10**9  # nanoseconds after which a file that changes has another date
 LARGEST_WEIGHT = 1e9  # far beyond any that is learned; with larger ones a step could overflow
 MOST_HEADER = 1 << 20  # bytes of the names and shapes in a file of tensors
 MANIFEST = "manifest.json"
@@ -163,7 +163,7 @@ def is_whole(path: Path) -> bool:
     except OSError:
         dated = []  # reading it will tell
     now = time.time_ns()
-    still = dated and now - max(date for *_, date in dated) > STILL
+    still = dated and now - max(date for *_, date in dated) > UNCHANGED_AFTER
     return _is_whole(path, tuple(dated) if still else now)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from charrnn.config.yaml import read_yaml
 from charrnn.errors import CheckpointError, RunExistsError
 from charrnn.storage import checkpoint, strict_json
-from charrnn.storage.atomic import Held, not_written, read_end, read_regular, remove_directory
+from charrnn.storage.atomic import FileLock, not_written, read_end, read_regular, remove_directory
 
 RUNS_DIR = "checkpoints"
 MOST_METRICS = 8 << 20  # bytes at the end of metrics.jsonl that are looked at
@@ -45,7 +45,7 @@ class Run:
         return self.path / "metrics.jsonl"
 
     @property
-    def known(self) -> Path:
+    def seen_records(self) -> Path:
         return self.path / "records.jsonl.gz"
 
     @property
@@ -150,7 +150,7 @@ class Run:
         path.rename(kept)
         return [f"{kept} holds what charrnn did not write ({', '.join(others[:3])}), and was kept"]
 
-    def hold(self) -> Held | None:
+    def lock(self) -> FileLock | None:
         """Keep every other trainer out until what is given is let go; None where the file system knows no locks.
 
         Raises:
@@ -158,7 +158,7 @@ class Run:
         """
         lock = self.path.resolve().with_name(f".{self.path.resolve().name}.lock")
         try:
-            return Held(lock)
+            return FileLock(lock)
         except BlockingIOError as error:
             raise RunExistsError(
                 f"the run {self.path} is being trained by {error.strerror}; wait for its end, stop it, or give another --name"

@@ -16,7 +16,7 @@ from charrnn.storage.atomic import read_regular, write_file
 MOST = 1 << 30  # bytes, unpacked
 
 
-def write_known(path: Path, records: Iterable[str]) -> None:
+def write_seen_records(path: Path, records: Iterable[str]) -> None:
     """Put the distinct records into a file, whole or not at all.
 
     Raises:
@@ -26,7 +26,7 @@ def write_known(path: Path, records: Iterable[str]) -> None:
     write_file(path, gzip.compress(lines.encode("utf-8", "surrogatepass"), mtime=0))
 
 
-def read_known(path: Path) -> frozenset[str]:
+def read_seen_records(path: Path) -> frozenset[str]:
     """The records in a file.
 
     Raises:

@@ -16,11 +16,11 @@ from charrnn.errors import ConfigError
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import RUNS_DIR, Run, read_yaml_beside
 
-RISEN = 0.01  # nats that the validation loss rose after its best, to count as turned
-CLOSE = 0.06  # nats between training and validation loss that show a network which has not learned all it could
-WIDE = 0.25  # nats between them that show one that learned its text by heart
+RISE_OF_OVERFITTING = 0.01  # nats that the validation loss rose after its best, to count as turned
+SMALL_GAP = 0.06  # nats between training and validation loss that show a network which has not learned all it could
+LARGE_GAP = 0.25  # nats between them that show one that learned its text by heart
 FEW_PASSES = 3.0  # over the training text
-SURE = 1e-3  # nats; a text that counting foretells as well as this is no measure
+NEGLIGIBLE_LOSS = 1e-3  # nats; a text that counting foretells as well as this is no measure
 MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.6
 LONGEST_CONFIG, MOST_CONFIG = 32 << 10, 4_000  # bytes, and names and values, of a run's config.yaml that are read for a verdict
 SETTLED = {"minutes", "steps", "patience", "keep", "threads", "device", "precision", "name", "runs_dir"}
@@ -63,16 +63,16 @@ def verdict(run: Run) -> Verdict | None:
 
 
 def _kind(gap: float, rise: float, epochs: float) -> str:
-    if epochs >= 1 and (rise > RISEN or gap > WIDE):  # what was not read once is not learned by heart
+    if epochs >= 1 and (rise > RISE_OF_OVERFITTING or gap > LARGE_GAP):  # what was not read once is not learned by heart
         return "over-fitted"
-    if gap < CLOSE or epochs < FEW_PASSES:
+    if gap < SMALL_GAP or epochs < FEW_PASSES:
         return "under-trained"
     return "at its best"
 
 
 def _against(loss: float, yardstick: dict[str, Any] | None) -> str:
     bits = f"{loss / math.log(2):.3f} bits per character"
-    if yardstick is None or yardstick["nats_per_character"] < SURE:
+    if yardstick is None or yardstick["nats_per_character"] < NEGLIGIBLE_LOSS:
         return f"{bits}."
     counts, share = yardstick["nats_per_character"], loss / yardstick["nats_per_character"] - 1
     how = "about as good as" if abs(share) < 0.005 else f"{abs(share):.0%} {'worse' if share > 0 else 'better'} than"
@@ -90,7 +90,7 @@ def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int,
     if kind == "over-fitted":
         why = (
             f"the validation loss was best at step {about['step']:,} and {rise:.2f} higher at step {last:,}"
-            if rise > RISEN
+            if rise > RISE_OF_OVERFITTING
             else f"it does {gap:.2f} nats better on the text it learned from than on held-out text"
         )
         what = "a smaller network" if smaller else "more dropout"

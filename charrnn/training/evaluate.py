@@ -18,7 +18,7 @@ from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
 CHUNK = 1024  # characters of a stream read at once, at most; the state is carried from chunk to chunk
-TOGETHER = 256  # records read side by side, at most
+MAX_RECORDS_TOGETHER = 256  # records read side by side, at most
 MOST = 1 << 14  # symbols of records read side by side, at most
 MOST_LOGITS = 1 << 23  # computed at once: 32 MiB in float32; fewer symbols are read at once where V is large
 
@@ -94,7 +94,7 @@ def evaluate(
 def _evaluate_records(model: CharRNN, ids: Ids, end: int, each: Callable[[int], object]) -> Evaluation:
     """Records of like length side by side."""
     found = None if model.copy_window is None else recall.recall(ids, model.copy_window, end)
-    layout = Records(ids, end, TOGETHER, 0, found)
+    layout = Records(ids, end, MAX_RECORDS_TOGETHER, 0, found)
     lengths = layout.ends - layout.starts + 1
     order = np.argsort(lengths, kind="stable")
     device, training, total, place = model.head.weight.device, model.training, 0.0, 0
@@ -102,7 +102,7 @@ def _evaluate_records(model: CharRNN, ids: Ids, end: int, each: Callable[[int], 
     model.eval()
     try:
         while place < len(order):
-            chosen = order[place : place + TOGETHER]
+            chosen = order[place : place + MAX_RECORDS_TOGETHER]
             fitting = np.arange(1, len(chosen) + 1) * lengths[chosen] <= most  # of long ones fewer at once
             chosen = chosen[: max(1, int(fitting.sum()))]
             batch, state = layout.lay_out(chosen, len(chosen)), None

@@ -13,7 +13,7 @@ from charrnn.corpus.corpus import Corpus
 from charrnn.corpus.kneser_ney import ORDER, SAMPLE
 from charrnn.corpus.text_to_ids import IN_MEMORY
 from charrnn.storage.weight_shapes import GATES, shapes
-from charrnn.training.evaluate import CHUNK, MOST_LOGITS, TOGETHER
+from charrnn.training.evaluate import CHUNK, MAX_RECORDS_TOGETHER, MOST_LOGITS
 from charrnn.training.trainer import EVAL_CHARACTERS, EVAL_LANES, layout
 from charrnn.vocab import Ids
 
@@ -96,7 +96,7 @@ def _validation_bytes(model: ModelConfig, corpus: Corpus) -> int:
     H, L, E, V = model.hidden_size, model.num_layers, model.embedding_size, len(corpus.vocabulary)
     symbols = min(len(corpus.val), EVAL_CHARACTERS, EVAL_LANES * CHUNK, MOST_LOGITS // V)
     if corpus.vocabulary.records:
-        symbols = min(symbols, TOGETHER * (int(corpus.lengths(corpus.val).max()) + 1))
+        symbols = min(symbols, MAX_RECORDS_TOGETHER * (int(corpus.lengths(corpus.val).max()) + 1))
     in_layer = E + (E + H) + L * H + GATES[model.cell] * H  # embedded; with the layer below; put out by all layers; gates
     at_logits = E + 2 * L * H + (LOGITS_COPIES + 1) * V  # embedded; put out, and joined; the chunk before still has its logits
     return FLOAT * symbols * max(in_layer, at_logits)

@@ -24,8 +24,10 @@ from charrnn.training.trainer import layout
 PLANNED = tuple(name for name, knob in run_knobs().items() if knob.planned)
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
-FAR = 3.0  # where there is time for more passes than this times those measured on a text, runs on a smaller text are looked at
-SPARE = 1.25  # a run is advised even where there is so much less time than it was measured with, and for so much more
+MAX_EXTRAPOLATION = (
+    3.0  # where there is time for more passes than this times those measured on a text, runs on a smaller text are looked at
+)
+TOLERANCE = 1.25  # a run is advised even where there is so much less time than it was measured with, and for so much more
 # Weights of the layers, with an embedding of 64, and time a character beside 2 x 256: 1 x 128, 2 x 128, 2 x 256, 2 x 384, 2 x 512.
 COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_407_872, 3.2))
 LINE = 20  # characters, of a line whose repetition says something
@@ -137,7 +139,7 @@ def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = N
         off = [abs(math.log((getattr(row, name) + 0.1) / (value + 0.1))) for row in rows]
         rows = [row for row, distance in zip(rows, off, strict=True) if distance == min(off)]
     fewest = min(row.passes for row in rows)
-    return min((row for row in rows if row.passes <= max(fewest, SPARE * passes)), key=lambda row: row.ratio)
+    return min((row for row in rows if row.passes <= max(fewest, TOLERANCE * passes)), key=lambda row: row.ratio)
 
 
 def most_passes(best: Row) -> float:
@@ -147,7 +149,7 @@ def most_passes(best: Row) -> float:
     """
     more = [row.ratio for row in MEASURED if row.characters == best.characters and row.passes > best.passes]
     smallest = best.characters == min(row.characters for row in MEASURED)
-    return SPARE * best.passes if (min(more) > best.ratio if more else smallest) else math.inf
+    return TOLERANCE * best.passes if (min(more) > best.ratio if more else smallest) else math.inf
 
 
 def expected_ratio(characters: int, passes: float) -> float:
@@ -169,7 +171,7 @@ def _nearest(characters: int, passes: float) -> list[Row]:
     """The rows of the nearest size, by the logarithm, or of a smaller one that was measured with anything like so many passes."""
     sizes = sorted({row.characters for row in MEASURED}, key=lambda size: abs(math.log(characters / size)))
     groups = [[row for row in MEASURED if row.characters == size] for size in sizes if size <= sizes[0]]
-    return next((rows for rows in groups if FAR * max(row.passes for row in rows) >= passes), groups[0])
+    return next((rows for rows in groups if MAX_EXTRAPOLATION * max(row.passes for row in rows) >= passes), groups[0])
 
 
 def _on_curve(size: int, passes: float) -> float:

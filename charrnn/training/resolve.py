@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Set
 
 from charrnn.config.run_config import RunConfig
 from charrnn.config.yaml import write_yaml
-from charrnn.corpus.batches import FEWEST, check_lengths, fit, fit_records
+from charrnn.corpus.batches import MIN_RECORDS, check_lengths, fit, fit_records
 from charrnn.corpus.corpus import Corpus
 from charrnn.corpus.reading import stream, take
 from charrnn.corpus.records import looks_like_list
@@ -71,9 +71,9 @@ def _sizes_for_records(config: RunConfig, given: Set[str], corpus: Corpus, tell:
     lengths = corpus.lengths(corpus.train)
     check_lengths(corpus.lengths(corpus.val), "held-out")
     batch_size = fit_records(lengths, asked)
-    if batch_size < (asked or FEWEST):
+    if batch_size < (asked or MIN_RECORDS):
         tell(
-            f"batches of {asked or FEWEST:,} records of which one has {lengths.max():,} characters take too much memory; "
+            f"batches of {asked or MIN_RECORDS:,} records of which one has {lengths.max():,} characters take too much memory; "
             f"took --batch-size {batch_size}; without the longest records there could be more"
         )
     return {"batch_size": batch_size} | ({} if "copy_window" in given else {"copy_window": None})

@@ -16,7 +16,7 @@ from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.atomic import not_written
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.run import RUNS_DIR, Run, all_runs, check_runs_dir, read_yaml_beside
-from charrnn.storage.seen_records import write_known
+from charrnn.storage.seen_records import write_seen_records
 from charrnn.training.device import available_threads, bf16_works, pick_device
 from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
 from charrnn.training.snapshot import check_room, restore
@@ -33,16 +33,16 @@ def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -
     """A Trainer that goes on where the run's last whole checkpoint stands; arguments and errors as for ``launch``."""
     RunConfig.from_flat(given)  # whatever is given must be possible
     run = _find(given, text)
-    held = run.hold()
+    lock = run.lock()
     try:
         trainer = _resumed(run, given, text, tell)
     except BaseException as error:
-        if held is not None:
-            held.let_go()
+        if lock is not None:
+            lock.release()
         if isinstance(error, OSError):  # of what is cleaned away, set aside or cut off
             raise not_written(Path(error.filename or run.path), error) from None
         raise
-    trainer.held = held
+    trainer.lock = lock
     return trainer
 
 
@@ -62,9 +62,9 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
             raise
         raise ResumeError(f"the text of the run {run.path} cannot be read: {error}; or give its new place as the PATH") from None
     _same_corpus(run, checkpoint, corpus)
-    if corpus.vocabulary.records and not run.known.exists():  # of a run at its end too
-        write_known(run.known, corpus.records())
-        tell(f"{run.known} was missing; it was written anew")
+    if corpus.vocabulary.records and not run.seen_records.exists():  # of a run at its end too
+        write_seen_records(run.seen_records, corpus.records())
+        tell(f"{run.seen_records} was missing; it was written anew")
     _same_knobs(run, stored, given, corpus)
     device = pick_device(config.train.device)
     config = config.replace(

@@ -12,7 +12,7 @@ from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import ConfigError, RunExistsError
 from charrnn.storage.atomic import write_file
 from charrnn.storage.run import Run, check_runs_dir
-from charrnn.storage.seen_records import write_known
+from charrnn.storage.seen_records import write_seen_records
 from charrnn.training.plan import Plan, plan
 from charrnn.training.resolve import Tell, read_corpus, resolve, settle, write_config
 from charrnn.training.resume import resume_run
@@ -70,7 +70,7 @@ def launch(
     config, corpus, _ = prepare(given, text, tell, started)
     config = config.replace(name=run.path.name)
     trainer = Trainer(config, corpus, run)
-    trainer.held = run.hold()
+    trainer.lock = run.lock()
     try:
         if run.exists() and not overwrite:
             raise _exists(run)  # another began it meanwhile
@@ -80,7 +80,7 @@ def launch(
         made(trainer)
         _begin(run, config, corpus)
     except BaseException:
-        trainer.let_go()
+        trainer.release()
         raise
     return trainer
 
@@ -90,7 +90,7 @@ def _begin(run: Run, config: RunConfig, corpus: Corpus) -> None:
     try:
         write_config(run, config)
         if corpus.vocabulary.records:
-            write_known(run.known, corpus.records())
+            write_seen_records(run.seen_records, corpus.records())
         write_file(run.metrics, b"")
     except BaseException:
         with suppress(RunExistsError, OSError):

@@ -24,7 +24,7 @@ from charrnn.corpus.batches import PADDING, Lanes, Layout, Records
 from charrnn.corpus.corpus import Corpus
 from charrnn.errors import CheckpointError, DivergedError, RunExistsError
 from charrnn.storage import checkpoint as checkpoints
-from charrnn.storage.atomic import Held, not_written
+from charrnn.storage.atomic import FileLock, not_written
 from charrnn.storage.run import Run
 from charrnn.training.device import autocast, settled
 from charrnn.training.evaluate import Cancelled, Evaluation, evaluate, load_model
@@ -63,7 +63,7 @@ class Trainer:
         self.loss_sum, self.loss_count = 0.0, 0  # since the last line of metrics.jsonl
         self.stale = 0  # validations worse than the best, since it was found and the text has been read
         self.metrics_bytes, self.unwritten = 0, b""  # of metrics.jsonl: what stands there, and what the disk did not take yet
-        self.held: Held | None = None  # the run's lock
+        self.lock: FileLock | None = None  # the run's lock
         self.last = Report(0, self.steps, math.nan, 0.0, math.nan)
 
     @property
@@ -90,7 +90,7 @@ class Trainer:
             if not self.directory.steps():
                 with suppress(RunExistsError, OSError):
                     self.directory.remove()  # nothing was saved: nothing shall stand in the way of another try
-            self.let_go()
+            self.release()
 
     def _steps(self, metrics: FileIO) -> Iterator[Report]:
         assert self.directory is not None
@@ -102,10 +102,10 @@ class Trainer:
         if ended and len(self.corpus.val) and self.directory.final() is None:
             yield from self._finish(metrics)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Give back the run's lock: another trainer may go on with it."""
-        if self.held is not None:
-            self.held.let_go()
+        if self.lock is not None:
+            self.lock.release()
 
     def train_step(self) -> tuple[float, float, float]:
         """Make one step: ``(loss, learning rate, gradient norm)``; nothing is updated where one of them is no number."""

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 import charrnn
 from charrnn.cli.main import cli
 from charrnn.corpus.corpus import Corpus
-from charrnn.storage.seen_records import read_known
+from charrnn.storage.seen_records import read_seen_records
 
 NAMES = ["ana", "ann", "anna", "bea", "ben", "bo", "cato", "dan", "dana", "eda", "ed", "ina", "nina", "noa", "otto", "tina"]
 SMALL = [
@@ -85,7 +85,7 @@ def test_unique_records_are_all_different_and_new_ones_stand_nowhere_in_the_corp
 
 
 def test_the_set_that_is_kept_is_that_of_both_parts(home: Path) -> None:
-    assert read_known(home / "checkpoints/names/records.jsonl.gz") == frozenset(NAMES)
+    assert read_seen_records(home / "checkpoints/names/records.jsonl.gz") == frozenset(NAMES)
 
 
 def test_accept_keeps_those_on_which_a_command_exits_with_0() -> None:

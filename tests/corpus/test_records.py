@@ -156,7 +156,7 @@ def test_nothing_that_is_put_for_another_makes_a_separator() -> None:
 
 def test_records_copied_in_several_goes_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = of("\n".join(NAMES * 3))
-    monkeypatch.setattr(records, "TOGETHER", 3)
+    monkeypatch.setattr(records, "RECORDS_PER_BLOCK", 3)
     again = of("\n".join(NAMES * 3))
     assert (again.train.tolist(), again.val.tolist(), again.vocabulary) == (whole.train.tolist(), whole.val.tolist(), whole.vocabulary)
 

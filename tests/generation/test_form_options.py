@@ -4,28 +4,28 @@ import pytest
 
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints.forms import Contains
-from charrnn.generation.form_options import PARTICLES, Rules
+from charrnn.generation.form_options import PARTICLES, FormOptions
 
 
 def test_rules_are_taken_out_of_the_settings() -> None:
     moon = Contains("moon")
-    rules, rest = Rules.split({"temperature": 1, "constraint": moon, "particles": 3, "max_copy": 20, "ban": "e"})
-    assert rules == Rules(moon, 3, 20)
+    rules, rest = FormOptions.split({"temperature": 1, "constraint": moon, "particles": 3, "max_copy": 20, "ban": "e"})
+    assert rules == FormOptions(moon, 3, 20)
     assert rest == {"temperature": 1, "ban": "e"}
 
 
 def test_without_any_there_are_none() -> None:
-    rules, rest = Rules.split({"temperature": 1, "constraint": None, "max_copy": None})
+    rules, rest = FormOptions.split({"temperature": 1, "constraint": None, "max_copy": None})
     assert not rules
     assert rest == {"temperature": 1}
-    assert Rules(max_copy=1)
-    assert Rules(Contains("a"))
+    assert FormOptions(max_copy=1)
+    assert FormOptions(Contains("a"))
 
 
 def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
-    assert Rules(Contains("a")).streams == PARTICLES
-    assert Rules(Contains("a"), 3).streams == 3
-    assert Rules(max_copy=9).streams == 1
+    assert FormOptions(Contains("a")).streams == PARTICLES
+    assert FormOptions(Contains("a"), 3).streams == 3
+    assert FormOptions(max_copy=9).streams == 1
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,5 @@ def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
 )
 def test_what_is_not_possible_is_refused_by_name(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        Rules.split(settings)
+        FormOptions.split(settings)
     assert str(error.value) == message

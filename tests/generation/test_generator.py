@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.generation.test_guided import copies, count_steps, make_network
 
 from charrnn.errors import CheckpointError, ConfigError, GenerationError, VocabularyError
 from charrnn.generation.constraints.forms import Constraint, Contains, Length, Lines, Match, Without
-from charrnn.generation.generator import LISTENED, Writing
+from charrnn.generation.generator import FREQUENCY_STEPS, TextGenerator
 from charrnn.originality.suffix_array import Suffixes
 from charrnn.text_model import TextModel
 from charrnn.vocab import Vocabulary
+from tests.generation.constraints.test_smc import copies, count_steps, make_network
 
 ABC, RECORDS, BYTES = Vocabulary("char", "\nabc"), Vocabulary("char", "abc", records=True), Vocabulary("byte")
 CORPUS = "abcabbacabaacbbcab" * 3
@@ -26,7 +26,7 @@ def make_model(vocabulary: Vocabulary = ABC, corpus: str = CORPUS, **sizes: Any)
     symbols = sorted(set(corpus))
     codes = [bytes([symbols.index(char)]) if char in symbols else b"" for char in vocabulary.symbols] + [b""] * vocabulary.records
     suffixes = Suffixes.of(np.array([symbols.index(char) for char in corpus], np.uint8), 1)
-    model.writing.corpus = lambda: (suffixes, codes)
+    model.generator.corpus = lambda: (suffixes, codes)
     return model
 
 
@@ -95,7 +95,7 @@ def test_a_guard_alone_keeps_to_the_length_and_writes_no_more_than_that() -> Non
         text = model.generate(max_copy=3, length=length, seed=length)
         assert len(text) == length
         assert copies(text, CORPUS, 3) == []
-    assert steps() < LISTENED + 2 * (1 + 5 + 100 + 4)
+    assert steps() < FREQUENCY_STEPS + 2 * (1 + 5 + 100 + 4)
 
 
 def test_the_prompt_is_exempt_from_the_guard() -> None:
@@ -111,13 +111,13 @@ def test_what_had_to_be_taken_back_is_counted_over_all_texts() -> None:
     model = make_model(corpus="aba-abb-abc-ab\n", scale=0.3)
     for seed in range(20):
         assert "ab" not in model.generate(max_copy=2, length=60, seed=seed)[:-1]
-    assert model.writing.taken_back > 20
+    assert model.generator.taken_back > 20
 
 
 def test_a_model_of_bytes_writes_whole_characters_beside_a_guard_and_ascii_in_a_form() -> None:
     model = TextModel(make_network(256, scale=0.2), BYTES, 10)
     corpus = b"\xc3\xa9t\xc3\xa9 abc"
-    model.writing.corpus = lambda: (Suffixes.of(np.frombuffer(corpus, np.uint8), 1), [bytes([byte]) for byte in range(256)])
+    model.generator.corpus = lambda: (Suffixes.of(np.frombuffer(corpus, np.uint8), 1), [bytes([byte]) for byte in range(256)])
     assert len(model.generate(max_copy=1, length=40, seed=0)) == 40
     text = model.generate(constraint=Contains("xyz") & Length(30), seed=0)
     assert len(text) == 30
@@ -158,7 +158,7 @@ def test_a_record_that_could_only_have_been_copied_is_dropped_and_counted() -> N
     kept = model.records(2, max_copy=1, constraint=Length(3), seed=0, max_tries=5)
     with pytest.raises(GenerationError, match=r"^0 of 2 records were kept: drew 5 records, kept 0; dropped: 5 that could only have copied"):
         next(kept)
-    assert model.writing.taken_back > 0
+    assert model.generator.taken_back > 0
 
 
 def test_a_record_has_no_lines() -> None:
@@ -171,7 +171,7 @@ def test_a_record_has_no_lines() -> None:
 
 def test_the_frequencies_are_those_of_what_the_model_writes() -> None:
     model = make_model(scale=0.5)
-    shares = model.writing.frequencies
+    shares = model.generator.frequencies
     assert shares.sum() == pytest.approx(1)
     text = model.generate(length=20_000, temperature=1, seed=0)
     for idx, char in enumerate(ABC.symbols):
@@ -199,8 +199,8 @@ def test_a_constraint_of_one_s_own_need_not_be_hashable() -> None:
 
 def test_a_constraint_is_compiled_once_for_many_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
-    form = Writing._form.__globals__["Form"]
-    monkeypatch.setitem(Writing._form.__globals__, "Form", lambda *args: made.append(args) or form(*args))
+    form = TextGenerator._form.__globals__["Form"]
+    monkeypatch.setitem(TextGenerator._form.__globals__, "Form", lambda *args: made.append(args) or form(*args))
     model, constraint = make_model(), Contains("cab")
     for seed in range(5):
         model.generate(constraint=constraint, length=20, seed=seed)

@@ -10,7 +10,7 @@ import pytest
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import GenerationError
 from charrnn.generation.network import CELLS, Network
-from charrnn.generation.record_sampler import BLOCK, Kept, Record, Tally, draw_records
+from charrnn.generation.record_sampler import BLOCK, AcceptedRecords, Record, Tally, draw_records
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
@@ -134,7 +134,7 @@ def stream(*texts, whole=True):
 
 
 def test_without_a_condition_the_first_are_kept():
-    kept = Kept(stream("a", "a", "b"), 2, "\n", 10)
+    kept = AcceptedRecords(stream("a", "a", "b"), 2, "\n", 10)
     assert [record.text for record in kept] == ["a", "a"]
     assert kept.tally == Tally(drawn=2, kept=2)
     assert str(kept.tally) == "drew 2 records, kept 2"
@@ -142,7 +142,7 @@ def test_without_a_condition_the_first_are_kept():
 
 def test_each_condition_drops_and_counts():
     records = itertools.chain(stream("x", whole=False), stream("a", "", "a", "old", "a", "x\ny", "bad", "b", "c"))
-    kept = Kept(records, 2, "\n", 10, unique=True, known={"old"}, accept=lambda text: text != "bad")
+    kept = AcceptedRecords(records, 2, "\n", 10, unique=True, known={"old"}, accept=lambda text: text != "bad")
     assert [(record.text, record.number) for record in kept] == [("a", 0), ("b", 7)]
     assert kept.tally == Tally(drawn=9, kept=2, too_long=1, not_one=2, not_unique=2, not_new=1, not_accepted=1)
     assert str(kept.tally) == (
@@ -153,13 +153,13 @@ def test_each_condition_drops_and_counts():
 
 def test_what_was_dropped_for_another_reason_is_not_repeated():
     answers = iter([False, True])
-    kept = Kept(stream("a", "a", "b"), 1, "\n", 10, unique=True, accept=lambda _: next(answers))
+    kept = AcceptedRecords(stream("a", "a", "b"), 1, "\n", 10, unique=True, accept=lambda _: next(answers))
     assert [record.number for record in kept] == [1]
     assert kept.tally == Tally(drawn=2, kept=1, not_accepted=1)
 
 
 def test_fewer_than_asked_is_an_error_that_says_why():
-    kept = Kept(stream("a", "a", "a", "b"), 2, "\n", 3, unique=True)
+    kept = AcceptedRecords(stream("a", "a", "a", "b"), 2, "\n", 3, unique=True)
     assert next(kept).text == "a"
     with pytest.raises(GenerationError) as error:
         next(kept)
@@ -170,6 +170,6 @@ def test_fewer_than_asked_is_an_error_that_says_why():
 
 
 def test_none_is_asked_for_and_none_drawn():
-    kept = Kept(stream("a"), 0, "\n", 0)
+    kept = AcceptedRecords(stream("a"), 0, "\n", 0)
     assert list(kept) == []
     assert kept.tally == Tally()

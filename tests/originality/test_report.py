@@ -7,7 +7,7 @@ import pytest
 
 from charrnn.config.run_config import DataConfig
 from charrnn.originality.corpus_index import Index, Place
-from charrnn.originality.report import Copies, Copy, Held, Passage, _inside, find_copies, find_leaks, pieces
+from charrnn.originality.report import Copies, Copy, HeldOut, Passage, _inside, find_copies, find_leaks, pieces
 
 LINE = "It was the best of times, it was the worst of times, it was the age of wisdom, it was.\n"
 
@@ -128,7 +128,7 @@ def test_a_passage_is_not_inside_of_another_by_the_bytes_of_two_symbols() -> Non
 
 def test_held_out_text_of_which_nothing_was_learned_is_told() -> None:
     held = find_leaks(of("a" * 80 + "b" * 20), DataConfig(val_fraction=0.2)).held
-    assert held == Held(20, {20: 0.0, 40: 0.0, 80: 0.0}, None, "")
+    assert held == HeldOut(20, {20: 0.0, 40: 0.0, 80: 0.0}, None, "")
 
 
 def test_held_out_text_that_was_learned_is_told() -> None:

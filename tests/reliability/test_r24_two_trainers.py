@@ -25,7 +25,7 @@ def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tall
             os.close(ends)
             os.read(start, 1)
             try:
-                held = run.hold()
+                held = run.lock()
             except RunExistsError as error:
                 os._exit(REFUSED if str(error).startswith(f"the run {run.path} is being trained by process ") else 1)
             assert held
@@ -42,9 +42,9 @@ def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tall
         (other,) = set(children) - {first}
         assert ended(other) == TRAINED
         assert [is_of(path, step) for path, step in zip(run.steps(), (2, 3), strict=True)] == [True, True]
-        held = run.hold()  # free again
+        held = run.lock()  # free again
         assert held
-        held.let_go()
+        held.release()
         for handle in (start, started, end):
             os.close(handle)
     tally(tries, "races of two trainers for a run")
@@ -72,7 +72,7 @@ def test_a_killed_trainer_holds_nothing(tmp_path: Path, tally: Any) -> None:
     said, says = os.pipe()
 
     def holds() -> None:
-        held = run.hold()
+        held = run.lock()
         os.write(says, b"held")
         os.read(os.pipe()[0], 1)
         assert held
@@ -80,8 +80,8 @@ def test_a_killed_trainer_holds_nothing(tmp_path: Path, tally: Any) -> None:
     child = forked(holds)
     os.read(said, 4)
     with pytest.raises(RunExistsError, match=f"process {child} on "):
-        run.hold()
+        run.lock()
     os.kill(child, 9)
     ended(child)
-    assert run.hold()
+    assert run.lock()
     tally(1, "lock of a killed trainer that is free at once")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.errors import CheckpointError, DamagedError
-from charrnn.storage.seen_records import read_known, write_known
+from charrnn.storage.seen_records import read_seen_records, write_seen_records
 
 STRANGE = ["", "a", "a\nb", "\u2028", "\x85", "\\n", '"', "\ud83d", "\U0001f600", " a ", "a\r", "\0"]
 
@@ -16,31 +16,31 @@ STRANGE = ["", "a", "a\nb", "\u2028", "\x85", "\\n", '"', "\ud83d", "\U0001f600"
 def test_what_was_written_is_read_and_nothing_else(tmp_path: Path) -> None:
     rng = random.Random(0)
     records = [*STRANGE, *("".join(rng.choices('ab\n"\u2029é', k=rng.randrange(9))) for _ in range(500))]
-    write_known(tmp_path / "known.gz", records * 2)
-    assert read_known(tmp_path / "known.gz") == frozenset(records)
+    write_seen_records(tmp_path / "known.gz", records * 2)
+    assert read_seen_records(tmp_path / "known.gz") == frozenset(records)
 
 
 def test_the_same_records_in_any_order_are_the_same_bytes_one_a_line(tmp_path: Path) -> None:
-    write_known(tmp_path / "one.gz", ["b", "a", "c"])
-    write_known(tmp_path / "two.gz", ["c", "b", "a", "b"])
+    write_seen_records(tmp_path / "one.gz", ["b", "a", "c"])
+    write_seen_records(tmp_path / "two.gz", ["c", "b", "a", "b"])
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
     assert gzip.decompress((tmp_path / "one.gz").read_bytes()) == b'"a"\n"b"\n"c"\n'
 
 
 def test_no_records_are_a_set(tmp_path: Path) -> None:
-    write_known(tmp_path / "known.gz", [])
-    assert read_known(tmp_path / "known.gz") == frozenset()
+    write_seen_records(tmp_path / "known.gz", [])
+    assert read_seen_records(tmp_path / "known.gz") == frozenset()
 
 
 def test_every_bit_that_is_flipped_is_an_error_or_changes_nothing(tmp_path: Path) -> None:
-    write_known(tmp_path / "known.gz", ["ana", "bo", "ben"])
+    write_seen_records(tmp_path / "known.gz", ["ana", "bo", "ben"])
     data = (tmp_path / "known.gz").read_bytes()
     refused = 0
     for place in range(len(data)):
         for bit in range(8):
             (tmp_path / "known.gz").write_bytes(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
             try:
-                assert read_known(tmp_path / "known.gz") == {"ana", "bo", "ben"}
+                assert read_seen_records(tmp_path / "known.gz") == {"ana", "bo", "ben"}
             except DamagedError:
                 refused += 1
     assert refused > 4 * len(data)
@@ -52,29 +52,29 @@ def test_every_bit_that_is_flipped_is_an_error_or_changes_nothing(tmp_path: Path
 def test_what_is_no_set_is_an_error_that_says_what_to_do(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "known.gz").write_bytes(data)
     with pytest.raises(DamagedError, match=r"known.gz is damaged: .*; delete it, `charrnn train --resume` of its run writes it anew"):
-        read_known(tmp_path / "known.gz")
+        read_seen_records(tmp_path / "known.gz")
 
 
 def test_a_missing_or_closed_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"^there is no .*none.gz, which says what stands in the corpus; "):
-        read_known(tmp_path / "none.gz")
+        read_seen_records(tmp_path / "none.gz")
     with pytest.raises(CheckpointError, match="cannot be read"):
-        read_known(tmp_path)
+        read_seen_records(tmp_path)
 
 
 def test_a_file_that_unpacks_to_more_than_can_be_kept_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("charrnn.storage.seen_records.MOST", 1000)
-    write_known(tmp_path / "known.gz", ["a" * 900])
-    assert len(read_known(tmp_path / "known.gz")) == 1
-    write_known(tmp_path / "known.gz", ["a" * 1100])
+    write_seen_records(tmp_path / "known.gz", ["a" * 900])
+    assert len(read_seen_records(tmp_path / "known.gz")) == 1
+    write_seen_records(tmp_path / "known.gz", ["a" * 1100])
     with pytest.raises(DamagedError, match="it breaks off, or is longer than can be kept"):
-        read_known(tmp_path / "known.gz")
+        read_seen_records(tmp_path / "known.gz")
 
 
 def test_a_link_is_not_followed_and_a_pipe_not_waited_for(tmp_path: Path) -> None:
-    write_known(tmp_path / "known.gz", ["a"])
+    write_seen_records(tmp_path / "known.gz", ["a"])
     (tmp_path / "link.gz").symlink_to("known.gz")
     os.mkfifo(tmp_path / "pipe.gz")
     for name in ("link.gz", "pipe.gz"):
         with pytest.raises(CheckpointError):
-            read_known(tmp_path / name)
+            read_seen_records(tmp_path / name)

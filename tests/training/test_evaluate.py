@@ -352,7 +352,7 @@ def test_the_order_of_the_records_and_how_many_are_read_at_once_change_nothing(m
     model, records = network("lstm", END + 1), some_records(50, 30)
     losses = set()
     for together, most, chunk in ((256, 1 << 16, 1024), (7, 1 << 16, 1024), (256, 64, 1024), (256, 64, 5)):
-        monkeypatch.setattr("charrnn.training.evaluate.TOGETHER", together)
+        monkeypatch.setattr("charrnn.training.evaluate.MAX_RECORDS_TOGETHER", together)
         monkeypatch.setattr("charrnn.training.evaluate.MOST", most)
         monkeypatch.setattr("charrnn.training.evaluate.CHUNK", chunk)
         for order in (records, records[::-1]):

@@ -44,7 +44,7 @@ def test_a_restored_run_is_the_same_to_the_last_tensor() -> None:
     found = snapshot(trainer, 1.5)
     assert found.about["val_loss"] == 1.5
     assert not_a_number(found) is None
-    trainer.let_go()
+    trainer.release()
     other = launch(KNOBS, text=TEXT, overwrite=True)
     restore(other, found)
     again = snapshot(other, 1.5)
@@ -78,15 +78,15 @@ def test_as_much_room_as_is_asked_for_is_enough(monkeypatch: pytest.MonkeyPatch)
     for _ in range(2):
         trainer.train_step()
     found = snapshot(trainer)
-    trainer.let_go()
+    trainer.release()
     one = sum(value.nbytes for name, value in (found.weights | found.trainer_tensors).items() if "optimizer.step" not in name)
     free(monkeypatch, 4 * one)
-    launch(KNOBS, text=TEXT, overwrite=True).let_go()
+    launch(KNOBS, text=TEXT, overwrite=True).release()
     shutil.rmtree("checkpoints/run")
     free(monkeypatch, 4 * one - 1)
     with pytest.raises(CheckpointError, match="make room"):
         launch(KNOBS, text=TEXT)
-    launch(KNOBS | {"on_save_error": "continue"}, text=TEXT).let_go()
+    launch(KNOBS | {"on_save_error": "continue"}, text=TEXT).release()
 
 
 def test_what_the_run_has_already_counts_as_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,8 +94,8 @@ def test_what_the_run_has_already_counts_as_room(monkeypatch: pytest.MonkeyPatch
     list(trainer.run())
     assert trainer.directory
     free(monkeypatch, 0)
-    launch({"name": "run", "steps": 8, "keep": 1}, text=TEXT, resume=True).let_go()
-    launch(KNOBS, text=TEXT, overwrite=True).let_go()
+    launch({"name": "run", "steps": 8, "keep": 1}, text=TEXT, resume=True).release()
+    launch(KNOBS, text=TEXT, overwrite=True).release()
 
 
 # Errors of the disk
@@ -216,7 +216,7 @@ def test_lines_that_were_not_written_are_not_lost_by_a_resume(tmp_path: Path) ->
             break
     assert ["No space left on device" in str(report.trouble) for report in found] == [False, True, True]
     assert len(trainer.directory.metrics.read_text().splitlines()) == 1
-    trainer.let_go()
+    trainer.release()
     list(launch({"name": "run"}, text=TEXT, resume=True).run())
     assert trainer.directory.metrics.read_bytes() == Path("checkpoints/whole/metrics.jsonl").read_bytes()
 
@@ -264,4 +264,4 @@ def test_memory_that_does_not_suffice_costs_no_checkpoint(monkeypatch: pytest.Mo
         with pytest.raises(CheckpointError, match="no checkpoint of checkpoints/run is whole"):
             launch({"name": "run", "steps": 8}, text=TEXT, resume=True)
     assert steps(Run(Path("checkpoints/run"))) == [5, 6]
-    launch({"name": "run", "steps": 8}, text=TEXT, resume=True).let_go()
+    launch({"name": "run", "steps": 8}, text=TEXT, resume=True).release()

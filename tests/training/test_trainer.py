@@ -45,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("here", "one_thread")
 
 def new(text: str = TEXT, **knobs: Any) -> Trainer:
     trainer = launch(KNOBS | knobs, text=text, overwrite=True)
-    trainer.let_go()  # several are compared with each other here
+    trainer.release()  # several are compared with each other here
     return trainer
 
 

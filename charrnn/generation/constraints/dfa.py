@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.generation.constraints.forms import Constraint, Length, bounds
-from charrnn.generation.constraints.lookahead import Hopes
+from charrnn.generation.constraints.lookahead import Lookahead
 from charrnn.vocab import Vocabulary, describe
 
 MOST_STATES = 200_000
@@ -316,9 +316,9 @@ class Form:
             found = self._ahead[place] = Ahead(gains if gains.any() else None, None if follow.all() else follow, over)
         return found
 
-    def _hopes_in(self, table: Table, shares: Array) -> Hopes:
+    def _hopes_in(self, table: Table, shares: Array) -> Lookahead:
         weights = np.bincount(table.classes, shares, table.next.shape[1])
-        return Hopes(table.next, table.accepts, table.forced, table.leaves, weights, self._end_share, self.low, self.high)
+        return Lookahead(table.next, table.accepts, table.forced, table.leaves, weights, self._end_share, self.low, self.high)
 
     def _why_not(self, parts: Sequence[Constraint], tables: Sequence[Table], shares: Array) -> str:
         """Which of the constraints leave no text: the fewest of them."""

@@ -1,4 +1,4 @@
-"""Hopes: from which states of an automaton a text can still be finished in time, and how likely that is.
+"""Lookahead: from which states of an automaton a text can still be finished in time, and how likely that is.
 
 Going back from the end, it is worked out once for each number of symbols that are left: the probability that symbols drawn by their
 frequencies alone finish the text. Where that no longer changes it is taken to stay. Knows nothing of constraints, symbols and networks.
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from charrnn.errors import ConfigError
 
 MOST_WORK = 1 << 28  # transitions looked at
-ASIDE = 1 << 14  # for each number of symbols, what is done beside that
+LAYER_OVERHEAD = 1 << 14  # for each number of symbols, what is done beside that
 MOST_KEPT = 1 << 26  # numbers
 FLOOR = 1e-300  # of a probability that is not 0
-ALIKE = 1e-3  # nats by which hopes may differ that are taken for the same
+TOLERANCE = 1e-3  # nats by which hopes may differ that are taken for the same
 
 Array = NDArray[Any]
 
 
-class Hopes:
+class Lookahead:
     """Logarithms of probabilities; minus infinity only where no text can be finished.
 
     Args:
@@ -95,7 +95,7 @@ class Hopes:
         with np.errstate(divide="ignore"):
             layers.append(np.log(layer).round(4).astype(np.float32))
         size = len(layers) * len(layer)
-        if size * self.after.shape[1] + len(layers) * ASIDE > MOST_WORK or size > MOST_KEPT:
+        if size * self.after.shape[1] + len(layers) * LAYER_OVERHEAD > MOST_WORK or size > MOST_KEPT:
             raise ConfigError(
                 f"length: {self.high:,} characters are too many for a constraint of {len(layer) - 1:,} states; "
                 "give a smaller --length, or a simpler constraint"
@@ -104,4 +104,4 @@ class Hopes:
             return True
         new, old = layers[-1], layers[-2]
         possible = np.isfinite(new)
-        return bool((possible != np.isfinite(old)).any() or (np.abs(new[possible] - old[possible]) > ALIKE).any())
+        return bool((possible != np.isfinite(old)).any() or (np.abs(new[possible] - old[possible]) > TOLERANCE).any())

@@ -1,4 +1,4 @@
-"""Cloud: texts that are written side by side, at some moment. Knows nothing of what may be written, and of how it is drawn.
+"""Particles: texts that are written side by side, at some moment. Knows nothing of what may be written, and of how it is drawn.
 
 K  texts     V  symbols     t  symbols written
 """
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from charrnn.generation.network import State, taken
 
-ROOM = 256  # symbols that there is room for at first
+INITIAL_COLUMNS = 256  # symbols that there is room for at first
 
 Array = NDArray[Any]
 
 
-class Cloud(NamedTuple):
+class Particles(NamedTuple):
     """K texts at some moment; one that goes on shares what was written with one before it.
 
     Args:
@@ -45,11 +45,15 @@ class Cloud(NamedTuple):
     lengths: list[int]
 
     @classmethod
-    def begin(cls, state: State, logits: Array, form: int, guard: Any, count: int) -> "Cloud":
+    def begin(cls, state: State, logits: Array, form: int, guard: Any, count: int) -> "Particles":
         """So many texts behind the same beginning, a state and logits (V,) of one stream."""
         if count > 1:
             state = taken(State(state.h[None], state.c[None], state.memories), [0] * count)
-        ids, scores, forms = np.zeros((count, ROOM), np.int32), np.zeros((count, ROOM)), np.full((count, ROOM + 1), form, np.int32)
+        ids, scores, forms = (
+            np.zeros((count, INITIAL_COLUMNS), np.int32),
+            np.zeros((count, INITIAL_COLUMNS)),
+            np.full((count, INITIAL_COLUMNS + 1), form, np.int32),
+        )
         rows = np.repeat(logits[None].astype(np.float64), count, axis=0)
         return cls(state, rows, 0, 0, ids, scores, forms, [guard] * count, [0.0] * count, [-1] * count)
 
@@ -82,18 +86,18 @@ class Cloud(NamedTuple):
         differ = (ids != ids[0]).any(axis=0)
         return rows[0], given + int(differ.argmax()) if differ.any() else most
 
-    def rows(self, which: Sequence[int], given: int) -> "Cloud":
+    def rows(self, which: Sequence[int], given: int) -> "Particles":
         """Some of the texts, one or the other more than once; all count the same then. What was given is no longer kept."""
         which, start, end = list(which), given - self.base, self.here
         ids, scores, forms = (
-            np.concatenate([each[which, start:stop], np.zeros((len(which), ROOM), each.dtype)], axis=1)
+            np.concatenate([each[which, start:stop], np.zeros((len(which), INITIAL_COLUMNS), each.dtype)], axis=1)
             for each, stop in ((self.ids, end), (self.scores, end), (self.forms, end + 1))
         )
         guards, lengths = [self.guards[row] for row in which], [self.lengths[row] for row in which]
         state, logits = taken(self.state, which), self.logits[which]
-        return Cloud(state, logits, self.written, given, ids, scores, forms, guards, [0.0] * len(which), lengths)
+        return Particles(state, logits, self.written, given, ids, scores, forms, guards, [0.0] * len(which), lengths)
 
-    def with_room(self) -> "Cloud":
+    def with_room(self) -> "Particles":
         """With arrays that hold a symbol more."""
         if self.here < self.ids.shape[1]:
             return self

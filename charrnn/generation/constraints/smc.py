@@ -21,20 +21,20 @@ from numpy.typing import NDArray
 
 from charrnn.errors import GenerationError
 from charrnn.generation.constraints.dfa import Ahead, Form
-from charrnn.generation.constraints.particles import Cloud
+from charrnn.generation.constraints.particles import Particles
 from charrnn.generation.decode import REACH, Symbol
 from charrnn.generation.network import Network
-from charrnn.generation.sampling import MILD, Sampler, apply_top_k, draw, log_probabilities
+from charrnn.generation.sampling import LOWEST_SAFE_TEMPERATURE, Sampler, apply_top_k, draw, log_probabilities
 from charrnn.originality.copy_guard import Guard
 from charrnn.vocab import Ids
 
-BACK = 64  # symbols that may be taken back, by one stream; of several by each its part, and
-FEWEST_BACK = 8
-MOST_BACK = 2_000  # of them without getting further
-COLD = 1e-20  # a temperature below is as good as 0
-LAG = 512  # symbols in which streams may have nothing in common; then all go on from one of them
-FEW = 0.5  # of the streams: where their weights are worth fewer, they are drawn anew
-LEAST = -1e30  # what a tiny temperature makes of a logit at the least
+MAX_BACKTRACK = 64  # symbols that may be taken back, by one stream; of several by each its part, and
+MIN_BACKTRACK = 8
+MAX_STEPS_BACK = 2_000  # of them without getting further
+NEAR_ZERO = 1e-20  # a temperature below is as good as 0
+MAX_DIVERGENCE = 512  # symbols in which streams may have nothing in common; then all go on from one of them
+RESAMPLE_BELOW = 0.5  # of the streams: where their weights are worth fewer, they are drawn anew
+LOWEST_LOGIT = -1e30  # what a tiny temperature makes of a logit at the least
 
 Array = NDArray[Any]
 ANYTHING, NONE = Ahead(None, None, over=False), np.empty(0)
@@ -47,12 +47,12 @@ class NothingLeftError(GenerationError):
 class Past(NamedTuple):
     """A step that may be taken back: what stood before it, what each stream must not draw there, and what it drew."""
 
-    cloud: Cloud
+    cloud: Particles
     tried: list[set[int]]
     idx: list[int]
 
 
-class Guided:
+class ConstrainedDecoder:
     """Writes one text; iterated, it gives each symbol once none of the streams can do without it.
 
     Args:
@@ -89,7 +89,7 @@ class Guided:
     ) -> None:
         self.network, self.prompt, self.sampler, self.rng = network, [int(idx) for idx in prompt], sampler, rng
         self.form, self.begun, self.guard = form, begun, guard
-        self.temperature = sampler.temperature if sampler.temperature >= COLD else 0.0
+        self.temperature = sampler.temperature if sampler.temperature >= NEAR_ZERO else 0.0
         self.particles = particles if self.temperature else 1  # cold ones would all be the same
         self.end, self.scored, self.stops = end, scored, [tuple(int(idx) for idx in stop) for stop in stops]
         self._at = form.begin(self.prompt[len(self.prompt) - begun :]) if form else 0
@@ -104,7 +104,7 @@ class Guided:
         """
         cloud, tried, given = self._begin(), self._nothing_tried, 0
         self._given = list(self.prompt)  # and what was given, where the sampler looks back at it
-        past = deque[Past](maxlen=max(FEWEST_BACK, BACK // self.particles))
+        past = deque[Past](maxlen=max(MIN_BACKTRACK, MAX_BACKTRACK // self.particles))
         hold = max((len(stop) - 1 for stop in self.stops), default=0)  # may be the beginning of a stop string
         gathered = furthest = spent = 0
         while True:
@@ -121,7 +121,7 @@ class Guided:
             cloud, tried = self._after(cloud, ahead, idx, given), self._nothing_tried
             if cloud.written > furthest:
                 furthest, spent = cloud.written, 0
-            if cloud.written - max(given, gathered) >= LAG and self.particles > 1 and max(cloud.lengths) < 0:
+            if cloud.written - max(given, gathered) >= MAX_DIVERGENCE and self.particles > 1 and max(cloud.lengths) < 0:
                 gathered = cloud.written
                 cloud = cloud.rows(self._systematic(cloud.shares, 1) * self.particles, given)
             safe = past[0].cloud if past else cloud
@@ -135,14 +135,14 @@ class Guided:
     def _nothing_tried(self) -> list[set[int]]:
         return [set() for _ in range(self.particles)]
 
-    def _begin(self) -> Cloud:
+    def _begin(self) -> Particles:
         """All streams behind the prompt."""
         state = self.network.zero_state()
         for idx in self.prompt:
             logits, state = self.network.step(idx, state)
-        return Cloud.begin(state, logits, self._at, self.guard.start if self.guard else None, self.particles)
+        return Particles.begin(state, logits, self._at, self.guard.start if self.guard else None, self.particles)
 
-    def _look(self, cloud: Cloud) -> tuple[Cloud, dict[int, Ahead]]:
+    def _look(self, cloud: Particles) -> tuple[Particles, dict[int, Ahead]]:
         """What may come next in each of the streams that go on, and the streams with those marked that have to end here."""
         ahead, lengths = dict[int, Ahead](), list(cloud.lengths)
         for row in cloud.going:
@@ -153,7 +153,7 @@ class Guided:
                 lengths[row] = cloud.written
         return cloud._replace(lengths=lengths), ahead
 
-    def _gains(self, cloud: Cloud, ahead: dict[int, Ahead], tried: list[set[int]]) -> dict[int, Array]:
+    def _gains(self, cloud: Particles, ahead: dict[int, Ahead], tried: list[set[int]]) -> dict[int, Array]:
         """What is added to the logits of a stream, (V,), where that is anything."""
         found = dict[int, Array]()
         for row in cloud.going:
@@ -168,7 +168,7 @@ class Guided:
                 found[row] = gains
         return found
 
-    def _ends_before(self, stop: tuple[int, ...], cloud: Cloud, row: int) -> int | None:
+    def _ends_before(self, stop: tuple[int, ...], cloud: Particles, row: int) -> int | None:
         """The symbols before a stop string whose last symbol may come next; None where that is not so."""
         first = cloud.here - len(stop) + 1
         if self.form is None or first < 0 or tuple(cloud.ids[row, first : cloud.here].tolist()) != stop[:-1]:
@@ -176,7 +176,7 @@ class Guided:
         before = cloud.base + first
         return before if self.form.may_stop(int(cloud.forms[row, first]), self.begun + before) else None
 
-    def _draw(self, cloud: Cloud, gains: dict[int, Array]) -> tuple[list[int], Cloud]:
+    def _draw(self, cloud: Particles, gains: dict[int, Array]) -> tuple[list[int], Particles]:
         """A symbol for each stream, of which those of streams that do not go on mean nothing; and the streams with their weights."""
         if not cloud.going:
             return [], cloud
@@ -200,14 +200,14 @@ class Guided:
         idx = [draw(drawn_from[0], self.rng)] if self.particles == 1 else draw(drawn_from, self.rng).tolist()
         return idx, cloud._replace(weights=weights)
 
-    def _read(self, cloud: Cloud) -> list[Array]:
+    def _read(self, cloud: Particles) -> list[Array]:
         """What each stream has read, where the sampler looks back at it."""
         if not self._looks_back:
             return []
         before = np.array(self._given[: len(self.prompt) + cloud.base][-REACH:], np.int32)
         return [np.concatenate([before, row[: cloud.here]])[-REACH:] for row in cloud.ids]
 
-    def _give(self, cloud: Cloud, row: int, start: int, end: int) -> Iterator[Symbol]:
+    def _give(self, cloud: Particles, row: int, start: int, end: int) -> Iterator[Symbol]:
         """What was written from one place to another."""
         for place in range(start - cloud.base, end - cloud.base):
             symbol = Symbol(int(cloud.ids[row, place]), float(cloud.scores[row, place]))
@@ -215,7 +215,7 @@ class Guided:
                 self._given.append(symbol.idx)
             yield symbol
 
-    def _after(self, cloud: Cloud, ahead: dict[int, Ahead], idx: list[int], given: int) -> Cloud:
+    def _after(self, cloud: Particles, ahead: dict[int, Ahead], idx: list[int], given: int) -> Particles:
         """The streams with what was drawn, and those with little weight replaced."""
         here, lengths, guards, cloud = cloud.here, list(cloud.lengths), list(cloud.guards), cloud.with_room()
         cloud.ids[:, here] = idx
@@ -233,11 +233,11 @@ class Guided:
         logits, state = self.network.step(idx[0] if self.particles == 1 else np.array(idx), cloud.state)
         logits = logits.reshape(self.particles, -1).astype(np.float64)
         cloud = cloud._replace(state=state, logits=logits, written=cloud.written + 1, lengths=lengths, guards=guards)
-        if self.particles == 1 or (shares := cloud.shares).sum() ** 2 >= FEW * self.particles * (shares**2).sum():
+        if self.particles == 1 or (shares := cloud.shares).sum() ** 2 >= RESAMPLE_BELOW * self.particles * (shares**2).sum():
             return cloud
         return cloud.rows(self._systematic(shares, self.particles), given)
 
-    def _end(self, cloud: Cloud, row: int, symbol: int) -> int:
+    def _end(self, cloud: Particles, row: int, symbol: int) -> int:
         """How long a text is that a symbol ends: the end of a record is a part of it, a stop string is none."""
         if symbol == self.end:
             return cloud.written + 1
@@ -251,13 +251,13 @@ class Guided:
         rows: list[int] = np.minimum(np.searchsorted(ends, marks, side="right"), len(shares) - 1).tolist()
         return rows
 
-    def _back(self, past: deque[Past], written: int, spent: int) -> tuple[Cloud, list[set[int]]]:
+    def _back(self, past: deque[Past], written: int, spent: int) -> tuple[Particles, list[set[int]]]:
         """A step back; what was drawn there is not drawn again."""
         formed = self.form is not None and self.form.constrained
         removed = "the sampler's processors removed all that fit; let them leave some"
         if self.guard is None:
             raise GenerationError(f"no symbol is left behind the first {written:,} characters: {removed}")
-        if not past or spent == MOST_BACK:
+        if not past or spent == MAX_STEPS_BACK:
             others = ", or does not fit the constraint" * formed + ", or is removed by a processor" * bool(self.sampler.processors)
             tried = f"{spent:,} were taken back without getting further" if spent else "no other way is left"
             raise NothingLeftError(
@@ -273,12 +273,12 @@ class Guided:
 def _tempered(logits: Array, temperature: float) -> Array:
     """(K, V) divided by the temperature, the largest being 0; what may be drawn stays so, however unlikely, and 0 waits for the gains."""
     found: Array = logits - logits.max(axis=1, keepdims=True)
-    if temperature > MILD:
+    if temperature > LOWEST_SAFE_TEMPERATURE:
         found /= temperature
         return found
     with np.errstate(over="ignore", invalid="ignore"):
         found /= temperature or 1.0
-    return np.where(logits > -np.inf, np.maximum(found, LEAST), logits)
+    return np.where(logits > -np.inf, np.maximum(found, LOWEST_LOGIT), logits)
 
 
 def _log_sum(logits: Array) -> float:

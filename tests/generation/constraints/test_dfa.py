@@ -8,14 +8,14 @@ from itertools import product as texts_of
 
 import numpy as np
 import pytest
-from tests.generation.test_constraints import satisfies
 
 from charrnn.errors import ConfigError, VocabularyError
+from charrnn.generation.constraints import dfa
 from charrnn.generation.constraints.dfa import Form, compile_one, product
 from charrnn.generation.constraints.forms import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
-from charrnn.generation.constraints.forms import dfa as automaton
 from charrnn.generation.constraints.regex import MOST_NODES
 from charrnn.vocab import Vocabulary
+from tests.generation.constraints.test_forms import satisfies
 
 ABN = Vocabulary("char", "\nab")
 RECORDS = Vocabulary("char", "ab", records=True)
@@ -266,7 +266,7 @@ HARD = {
 
 @pytest.mark.parametrize("pattern", HARD.values(), ids=HARD)
 def test_an_expression_takes_so_much_work_and_memory_and_no_more(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(automaton, "MOST_WORK", 200_000)
+    monkeypatch.setattr(dfa, "MOST_WORK", 200_000)
     vocabulary = Vocabulary("char", "ab" + chinese(3000))
     match = Match(pattern)
     work_before = match.work
@@ -282,7 +282,7 @@ def test_work_is_counted_for_each_compilation_alone(monkeypatch: pytest.MonkeyPa
     match = Match("(a|b){1,50}")
     work_before = match.work
     compile_one(match, "ab", np.array([0.5, 0.5]))
-    monkeypatch.setattr(automaton, "MOST_WORK", match.work - work_before)
+    monkeypatch.setattr(dfa, "MOST_WORK", match.work - work_before)
     for _ in range(5):
         compile_one(match, "ab", np.array([0.5, 0.5]))
     for _ in range(10_000):
@@ -304,7 +304,7 @@ def test_patterns_of_every_day_are_far_from_the_limits() -> None:
         match = Match(pattern)
         work_before = match.work
         compile_one(match, symbols, equal)
-        assert match.work - work_before < automaton.MOST_WORK / 20, pattern
+        assert match.work - work_before < dfa.MOST_WORK / 20, pattern
 
 
 def test_a_table_has_so_many_transitions_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,7 +319,7 @@ def test_a_table_has_so_many_transitions_and_no_more(monkeypatch: pytest.MonkeyP
         def accepts(self, state: int) -> bool:
             return True
 
-    monkeypatch.setattr(automaton, "MOST_TRANSITIONS", 300_000)
+    monkeypatch.setattr(dfa, "MOST_TRANSITIONS", 300_000)
     vocabulary = Vocabulary("char", chinese(1000))
     with pytest.raises(ConfigError) as error:
         Form(Counting(), vocabulary, 9)
@@ -339,7 +339,7 @@ def test_a_product_takes_memory_for_the_pairs_that_are_reached_and_no_more(monke
     tracemalloc.stop()
     assert not both.accepts.any()
     assert peak < 10_000_000
-    monkeypatch.setattr(automaton, "MOST_TRANSITIONS", 30_000)
+    monkeypatch.setattr(dfa, "MOST_TRANSITIONS", 30_000)
     many = chinese(200)
     equal = np.full(200, 1 / 200)
     one, other = compile_one(Match(".{1,100}"), many, equal), compile_one(Contains(many[:100]), many, equal)

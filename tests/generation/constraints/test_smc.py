@@ -14,8 +14,8 @@ from charrnn.config.run_config import ModelConfig
 from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.constraints.dfa import Form
 from charrnn.generation.constraints.forms import Constraint, Contains, Length, Lines, Match, Without
-from charrnn.generation.constraints.particles import Cloud
-from charrnn.generation.constraints.smc import BACK, LAG, MOST_BACK, Guided, NothingLeftError
+from charrnn.generation.constraints.particles import Particles
+from charrnn.generation.constraints.smc import MAX_BACKTRACK, MAX_DIVERGENCE, MAX_STEPS_BACK, ConstrainedDecoder, NothingLeftError
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.originality.copy_guard import Guard
@@ -39,7 +39,9 @@ def write(
     network: Network, vocabulary: Vocabulary, seed: Any = 0, sampler: Sampler = FREE, prompt: Sequence[int] = (0,), **rules: Any
 ) -> str:
     rng = np.random.default_rng(seed)
-    return vocabulary.decode([symbol.idx for symbol in Guided(network, prompt, sampler, rng, **rules) if symbol.idx != vocabulary.end])
+    return vocabulary.decode(
+        [symbol.idx for symbol in ConstrainedDecoder(network, prompt, sampler, rng, **rules) if symbol.idx != vocabulary.end]
+    )
 
 
 def guard(corpus: str, longest: int, vocabulary: Vocabulary) -> Guard:
@@ -196,15 +198,18 @@ def test_a_text_is_had_again_by_its_seed_and_another_seed_writes_another() -> No
         assert texts[0] == texts[1] != texts[2]
 
 
-@pytest.mark.parametrize(("particles", "most"), [(1, 21), (4, LAG + 1)])
+@pytest.mark.parametrize(("particles", "most"), [(1, 21), (4, MAX_DIVERGENCE + 1)])
 def test_what_is_streamed_is_given_as_soon_as_all_streams_share_it(particles: int, most: int) -> None:
-    network, form = make_network(3), Form(Without("abc"), ABC, 2 * LAG)
-    steps, symbols = count_steps(network), iter(Guided(network, [0], FREE, np.random.default_rng(0), form=form, particles=particles))
+    network, form = make_network(3), Form(Without("abc"), ABC, 2 * MAX_DIVERGENCE)
+    steps, symbols = (
+        count_steps(network),
+        iter(ConstrainedDecoder(network, [0], FREE, np.random.default_rng(0), form=form, particles=particles)),
+    )
     given = [next(symbols).idx for _ in range(20)]
     assert 20 <= steps() <= most
     given += [symbol.idx for symbol in symbols]
     assert ABC.decode(given) == write(make_network(3), ABC, form=form, particles=particles)
-    assert len(given) == 2 * LAG
+    assert len(given) == 2 * MAX_DIVERGENCE
 
 
 def count_steps(network: Network) -> Callable[[], int]:
@@ -221,12 +226,14 @@ def count_steps(network: Network) -> Callable[[], int]:
 def test_scores_are_the_log_probabilities_under_the_model_itself() -> None:
     network, form = make_network(3), Form(Contains("abc"), ABC, 30)
     for particles in (1, 4):
-        drawn = list(Guided(network, [0], Sampler(temperature=2), np.random.default_rng(0), form=form, particles=particles, scored=True))
+        drawn = list(
+            ConstrainedDecoder(network, [0], Sampler(temperature=2), np.random.default_rng(0), form=form, particles=particles, scored=True)
+        )
         logits, state = network.step(0, network.zero_state())
         for symbol in drawn:
             assert symbol.log_probability == pytest.approx(float(log_probabilities(logits.astype(np.float64))[symbol.idx]), abs=1e-5)
             logits, state = network.step(symbol.idx, state)
-    assert all(symbol.log_probability == 0 for symbol in Guided(network, [0], FREE, np.random.default_rng(0), form=form))
+    assert all(symbol.log_probability == 0 for symbol in ConstrainedDecoder(network, [0], FREE, np.random.default_rng(0), form=form))
 
 
 def test_a_prompt_that_is_a_part_of_the_text_is_walked_first() -> None:
@@ -235,7 +242,7 @@ def test_a_prompt_that_is_a_part_of_the_text_is_walked_first() -> None:
         text = write(network, RECORDS, seed, prompt=[3, 0, 1], form=form, begun=2, end=3)
         assert re.fullmatch("[bc]{2}", text)
     with pytest.raises(ConfigError) as error:
-        Guided(network, [3, 1], FREE, np.random.default_rng(0), form=form, begun=1, end=3)
+        ConstrainedDecoder(network, [3, 1], FREE, np.random.default_rng(0), form=form, begun=1, end=3)
     assert str(error.value) == "prompt: no text that begins with it has the form that is asked for; give another"
 
 
@@ -284,7 +291,7 @@ def test_no_longer_stretch_is_copied_than_may_be(particles: int) -> None:
         corpus = "".join(rng.choice(list("abc"), 60))
         longest = int(rng.integers(3, 6))
         network = make_network(3, scale=2.0, seed=case)
-        guided = Guided(
+        guided = ConstrainedDecoder(
             network,
             [0],
             FREE,
@@ -304,7 +311,9 @@ def test_where_all_that_follows_would_be_copied_it_goes_back_and_takes_another_w
     corpus = "aba-abb-abc"  # after "ab" each symbol stood
     network, taken_back = make_network(3, scale=0.3), 0
     for seed in range(40):
-        guided = Guided(network, [0], FREE, np.random.default_rng(seed), form=Form(Length(60), ABC, 60), guard=guard(corpus, 2, ABC))
+        guided = ConstrainedDecoder(
+            network, [0], FREE, np.random.default_rng(seed), form=Form(Length(60), ABC, 60), guard=guard(corpus, 2, ABC)
+        )
         text = ABC.decode([symbol.idx for symbol in guided])
         assert "ab" not in text[:-1]
         taken_back += guided.taken_back
@@ -315,7 +324,7 @@ def test_what_was_taken_back_counts_once_in_the_weights() -> None:
     """Of two ways that both copy in the end, going back leaves the weights as they were before."""
     network, seen = make_network(3, scale=0.5), dict[tuple[int, ...], list[float]]()
 
-    class Watched(Guided):
+    class Watched(ConstrainedDecoder):
         def _draw(self, cloud: Any, gains: Any) -> Any:
             if not any((each == -np.inf).any() for each in gains.values()):
                 written = tuple(cloud.ids[:, : cloud.here].ravel().tolist())
@@ -335,27 +344,27 @@ def test_what_was_taken_back_counts_once_in_the_weights() -> None:
 
 
 def test_a_long_text_may_take_back_more_than_a_short_one() -> None:
-    guided = Guided(
+    guided = ConstrainedDecoder(
         make_network(3, scale=0.3), [0], FREE, np.random.default_rng(0), form=Form(Length(20_000), ABC, 20_000),
         guard=guard("aba-abb-abc", 2, ABC),
     )  # fmt: skip
     assert len(list(guided)) == 20_000
-    assert guided.taken_back > MOST_BACK
+    assert guided.taken_back > MAX_STEPS_BACK
 
 
 def test_streams_are_gathered_once_in_so_many_symbols_with_a_guard_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    gathered, rows = list[int](), Cloud.rows
+    gathered, rows = list[int](), Particles.rows
 
-    def counted(cloud: Cloud, which: Sequence[int], given: int) -> Cloud:
+    def counted(cloud: Particles, which: Sequence[int], given: int) -> Particles:
         gathered.extend([cloud.written] if len(set(which)) == 1 else [])
         return rows(cloud, which, given)
 
-    monkeypatch.setattr(Cloud, "rows", counted)
+    monkeypatch.setattr(Particles, "rows", counted)
     for keeper in (None, guard("zz", 1, ABC)):
         gathered.clear()
-        form = Form(Without("abc") & Length(3 * LAG), ABC, 3 * LAG)
+        form = Form(Without("abc") & Length(3 * MAX_DIVERGENCE), ABC, 3 * MAX_DIVERGENCE)
         text = write(make_network(3), ABC, form=form, guard=keeper, particles=4)
-        assert len(text) == 3 * LAG
+        assert len(text) == 3 * MAX_DIVERGENCE
         assert 1 <= len(gathered) <= 4
 
 
@@ -374,7 +383,9 @@ def test_what_looks_back_sees_all_that_was_read_however_long_ago_it_was_given() 
 
 def test_in_the_last_resort_it_stops_and_says_why() -> None:
     every = "".join("".join(chars) for chars in itertools.product("abc", repeat=3))  # whatever two characters stand there, all follow
-    guided = Guided(make_network(3), [0], FREE, np.random.default_rng(0), form=Form(Length(60), ABC, 60), guard=guard(every, 2, ABC))
+    guided = ConstrainedDecoder(
+        make_network(3), [0], FREE, np.random.default_rng(0), form=Form(Length(60), ABC, 60), guard=guard(every, 2, ABC)
+    )
     with pytest.raises(
         NothingLeftError,
         match=r"^max_copy: whatever follows the first \d characters copies more than 2 of the corpus; \d+ were taken back",
@@ -407,9 +418,9 @@ def test_a_form_and_a_guard_are_both_kept_or_it_is_an_error(particles: int) -> N
 def test_with_a_guard_text_is_given_once_it_cannot_be_taken_back() -> None:
     network = make_network(3)
     steps = count_steps(network)
-    symbols = iter(Guided(network, [0], FREE, np.random.default_rng(0), guard=guard("zz", 1, ABC)))
+    symbols = iter(ConstrainedDecoder(network, [0], FREE, np.random.default_rng(0), guard=guard("zz", 1, ABC)))
     next(symbols)
-    assert BACK <= steps() <= BACK + 3
+    assert MAX_BACKTRACK <= steps() <= MAX_BACKTRACK + 3
 
 
 def test_a_record_s_end_is_no_part_of_what_is_copied() -> None:
