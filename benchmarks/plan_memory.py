@@ -9,7 +9,8 @@ every few milliseconds: without what is mapped from files, such as PyTorch's cod
 the plan's figure over each.
 
 The run is stopped, as by Ctrl-C, when its last checkpoint is written: the final evaluation takes minutes with 60,000 symbols, and less
-memory than what came before. All of it takes ten minutes on two cores, most of them with 60,000 symbols; `--symbols 5000` one.
+memory than what came before. On two cores all of it takes about 20 minutes, most
+of them with 60,000 symbols; `--symbols 65` and `--symbols 5000` take two minutes each.
 """
 
 import argparse

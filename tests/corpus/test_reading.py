@@ -225,7 +225,7 @@ def test_the_locale_does_not_matter() -> None:
         "PYTHONPATH": str(Path(charrnn.__file__).parents[1]),
     }
     program = (
-        "import locale; from charrnn.config import DataConfig; from charrnn.corpus.reading import read;"
+        "import locale; from charrnn.config.run_config import DataConfig; from charrnn.corpus.reading import read;"
         "assert locale.getencoding().lower() != 'utf-8'; print(ascii([read([path], DataConfig()).text for path in ('.', '-')]))"
     )
     done = subprocess.run([sys.executable, "-c", program], input="é\n".encode(), env=environment, capture_output=True)
