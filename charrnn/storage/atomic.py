@@ -92,11 +92,17 @@ def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[s
         shutil.rmtree(staged, ignore_errors=True)
         raise not_written(path, error) from None
     finally:
-        if path.exists() and old.exists():
-            with contextlib.suppress(OSError):  # what is left over, the next trainer removes or keeps
-                for name in remove_directory(old, {*files, *names}):
-                    os.rename(old / name, path / name)
-                old.rmdir()
+        with contextlib.suppress(OSError):  # what is left over, the next trainer removes or keeps
+            if path.exists() and old.exists():
+                _remove_replaced(old, path, {*files, *names})
+
+
+def _remove_replaced(old: Path, new: Path, ours: Collection[str]) -> None:
+    """Delete an old directory; files in it that are not ours are moved to the new one."""
+    for name in remove_directory(old, ours):
+        os.rename(old / name, new / name)
+    if old.exists():
+        old.rmdir()
 
 
 def remove_directory(path: Path, ours: Collection[str]) -> list[str]:
