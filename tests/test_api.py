@@ -1,9 +1,11 @@
 """charrnn.train: from a text to a model in one call, in silence."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import pytest
 import torch
 
 import charrnn
+from charrnn import api
 from charrnn.config.run_config import run_knobs
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
+from charrnn.generation.network import Network
 from charrnn.storage.run import Run
 from charrnn.training.model import CELLS
 from charrnn.training.trainer import Report
@@ -292,3 +296,23 @@ except charrnn.MissingPackageError as error:
         "training, evaluating and adapting need PyTorch, which is not installed; install it with `pip install torch` "
         "(writing works without it)\n"
     )
+
+
+def test_the_network_of_a_sample_is_freed_before_the_next_step(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a large alphabet its tables take more memory than the training itself."""
+    networks: list[weakref.ref[Any]] = []
+
+    def made(*args: Any) -> Network:
+        network = Network(*args)
+        networks.append(weakref.ref(network))
+        return network
+
+    monkeypatch.setattr(api, "Network", made)
+    alive: list[int] = []
+    gc.disable()
+    try:
+        charrnn.train(corpus, on_report=lambda report: alive.append(sum(ref() is not None for ref in networks)), sample_every=1, **KNOBS)
+    finally:
+        gc.enable()
+    assert len(networks) == KNOBS["steps"]
+    assert set(alive) == {0}
