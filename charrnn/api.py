@@ -9,8 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from charrnn.config.arguments import corpus_paths, file_path, function
-from charrnn.errors import ConfigError
+from charrnn.config.arguments import corpus_paths, file_path, function, string_or_bytes
 from charrnn.generation.network import Network
 from charrnn.text_model import TextModel, load
 
@@ -55,8 +54,8 @@ def train(
         given["corpus"] = corpus_paths(path)
     if "runs_dir" in knobs:
         given["runs_dir"] = str(file_path("runs_dir", knobs["runs_dir"]))
-    if text is not None and not isinstance(text, str | bytes):
-        raise ConfigError(f"text: must be a string or bytes, got {type(text).__name__}")
+    if text is not None:
+        string_or_bytes("text", text)
     for name, called in (("on_report", on_report), ("on_notice", on_notice)):
         if called is not None:
             function(name, called)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config.arguments import corpus_paths, file_path, function, string, whole_number
+from charrnn.config.arguments import corpus_paths, file_path, function, string, string_or_bytes, whole_number
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.generation.decode import End, Sample, score
 from charrnn.generation.generator import TextGenerator
@@ -283,8 +283,7 @@ class TextModel:
             CorpusError: nothing is left of the text.
             ConfigError: the model was not read from a checkpoint.
         """
-        if not isinstance(text, str | bytes):
-            raise ConfigError(f"text: must be a string or bytes, got {type(text).__name__}")
+        string_or_bytes("text", text)
         if self.path is None:
             raise ConfigError("adapted: this model was not read from a checkpoint; open one with load")
         from charrnn.training.dynamic_evaluation import adapted

@@ -38,7 +38,7 @@ ARROWS = {
     "generation": {"config", "copy_window", "errors", "originality", "storage", "vocab"},
     "training": {"charrnn", "config", "copy_window", "corpus", "errors", "storage", "vocab"},
     "text_model": {"config", "errors", "generation", "originality", "storage", "training", "vocab"},
-    "api": {"config", "errors", "generation", "text_model", "training"},
+    "api": {"config", "generation", "text_model", "training"},
     "cli": {"api", "charrnn", "config", "corpus", "errors", "generation", "originality", "storage", "text_model", "training"},
     "__main__": {"cli"},
     "__init__": {"api", "errors", "generation", "text_model", "vocab"},

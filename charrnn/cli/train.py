@@ -11,7 +11,6 @@ from charrnn.cli.options import given_for_run, knob_options, records_option
 from charrnn.cli.signals import wishes
 from charrnn.config.run_config import run_knobs
 from charrnn.config.shell import command, option
-from charrnn.storage.run import RUNS_DIR, Run
 from charrnn.storage.verdict import verdict
 
 
@@ -59,7 +58,7 @@ def train(
         finally:
             progress.close()
         if wished.signum:
-            again = command(["train", "--resume"], flags=[*option("--name", run.path.name), *_runs_dir(run)])
+            again = command(["train", "--resume"], flags=[*option("--name", run.path.name), *run.runs_dir_option])
             tell(f"stopped; saved {run.steps()[-1]}; `{again}` continues" if run.steps() else "stopped before the first step")
             sys.exit(128 + wished.signum)
         took = time.monotonic() - begin
@@ -67,13 +66,7 @@ def train(
         tell(f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}")
         if found := verdict(run):
             tell(f"{found.text} Next: `{found.command}`")
-        tell(f"write with: {command(['sample'], [run.path.name], _runs_dir(run))}")
-
-
-def _runs_dir(run: Run) -> list[str]:
-    """The option that says where a run is, if it is not in the default directory."""
-    parent = str(run.path.parent)
-    return [] if parent == RUNS_DIR else option("--runs-dir", parent)
+        tell(f"write with: {command(['sample'], [run.path.name], run.runs_dir_option)}")
 
 
 def _first_line(trainer: Any) -> str:

@@ -53,6 +53,17 @@ def string(name: str, value: Any) -> str:
     return value
 
 
+def string_or_bytes(name: str, value: Any) -> str | bytes:
+    """A text that somebody gave, decoded or not.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(value, str | bytes):
+        raise ConfigError(f"{name}: must be a string or bytes, got {type(value).__name__}")
+    return value
+
+
 def file_path(name: str, value: Any) -> Path:
     """A path that somebody gave, as a string or a path.
 

@@ -143,8 +143,9 @@ class Corpus:
         """
         if self.vocabulary.records:
             return self.vocabulary.end
-        counts = self._counts(self.train[:-1])  # nothing follows the last
+        followed = self.train[:-1]
         newline = self.vocabulary.newline
-        if newline >= 0 and counts[newline]:
+        blocks = (followed[start : start + BLOCK] for start in range(0, len(followed), BLOCK))
+        if newline >= 0 and any((block == newline).any() for block in blocks):
             return newline
-        return int(counts.argmax())
+        return int(self._counts(followed).argmax())

@@ -6,7 +6,7 @@ import re
 from charrnn.config.run_config import DataConfig
 from charrnn.errors import ConfigError, CorpusError
 
-FOR_DOMAIN_NAMES = ("punycode", "idna")  # Python counts them as text encodings; they take hours for a megabyte
+FOR_DOMAIN_NAMES = ("punycode", "idna")  # Python counts them as text encodings; punycode takes quadratic time
 
 
 def check_encoding(config: DataConfig) -> None:

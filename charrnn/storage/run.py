@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from charrnn.config.shell import option
 from charrnn.config.yaml import read_yaml
 from charrnn.errors import CheckpointError, RunExistsError
 from charrnn.storage import checkpoint, strict_json
@@ -51,6 +52,12 @@ class Run:
     @property
     def originality(self) -> Path:
         return self.path / "originality"
+
+    @property
+    def runs_dir_option(self) -> list[str]:
+        """The option that says where the run is, if it is not in the default directory."""
+        parent = str(self.path.parent)
+        return [] if parent == RUNS_DIR else option("--runs-dir", parent)
 
     def size(self) -> int:
         """What its files take on the disk."""

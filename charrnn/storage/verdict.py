@@ -102,7 +102,7 @@ def _words(kind: str, gap: float, rise: float, about: dict[str, Any], last: int,
 
 def _command(kind: str, run: Run, about: dict[str, Any], steps: int, written: dict[str, Any], smaller: bool) -> str:
     path = run.path if run.path.name else run.path.resolve()
-    where = [] if str(path.parent) == RUNS_DIR else option("--runs-dir", str(path.parent))
+    where = Run(path).runs_dir_option
     corpus = about["corpus"] or ["FILE"]
     text = corpus if corpus in (["FILE"], ["-"]) else []  # what was piped in has to be piped in again
     if kind in ("unfinished", "under-trained"):

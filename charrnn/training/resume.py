@@ -15,7 +15,7 @@ from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeErr
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.atomic import not_written
 from charrnn.storage.checkpoint import Checkpoint
-from charrnn.storage.run import RUNS_DIR, Run, all_runs, check_runs_dir, read_yaml_beside
+from charrnn.storage.run import Run, all_runs, check_runs_dir, read_yaml_beside
 from charrnn.storage.seen_records import write_seen_records
 from charrnn.training.device import available_threads, bf16_works, pick_device
 from charrnn.training.resolve import Tell, read_corpus, resolve_intervals, write_config
@@ -186,8 +186,7 @@ def _with_end(run: Run, stored: RunConfig, config: RunConfig, given_steps: int |
 
 def _resuming(run: Run, *flags: str) -> str:
     """The command that resumes a run with these flags."""
-    where = [] if str(run.path.parent) == RUNS_DIR else option("--runs-dir", str(run.path.parent))
-    return command(["train", "--resume"], flags=[*option("--name", run.path.name), *flags, *where])
+    return command(["train", "--resume"], flags=[*option("--name", run.path.name), *flags, *run.runs_dir_option])
 
 
 def _tell_differences(stored: RunConfig, config: RunConfig, checkpoint: Checkpoint, tell: Tell) -> None:
