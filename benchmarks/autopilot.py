@@ -1,11 +1,14 @@
-"""What size, dropout and number of passes suit a text of so many characters: the table behind `charrnn plan`.
+"""What size, dropout and number of passes suit a text of so many characters: the table behind
+`charrnn plan`.
 
     python benchmarks/autopilot.py --data DIRECTORY
 
-Trains on the first N characters of a text, of the part that no figure is reported on (the last 10 % are left out), and takes the loss
-on the 50,000 characters (or N, if that is less) after them. The work of a run is given in millions of characters at 2 x 256; a
-larger network gets as many fewer as it takes longer for each, so that runs of one N and one work take the same time.
-Each run is appended to results/autopilot.jsonl, from which the command goes on; at the end the table is printed.
+Trains on the first N characters of a text, of the part that no figure is reported on (the last 10 %
+are left out), and takes the loss on the 50,000 characters (or N, if that is less) after them. The
+work of a run is given in millions of characters at 2 x 256; a larger network gets as many fewer as
+it takes longer for each, so that runs of one N and one work take the same time. Each run is
+appended to results/autopilot.jsonl, from which the command goes on; at the end the table is
+printed.
 """
 
 import argparse
@@ -34,8 +37,17 @@ STEP = 16 * 64  # characters
 def cases() -> Iterator[dict[str, Any]]:
     """The runs, the most telling first."""
 
-    def case(text: str, size: int, work: float, sizes: tuple[int, int], dropout: float) -> dict[str, Any]:
-        return {"text": text, "characters": size, "work": work, "num_layers": sizes[0], "hidden_size": sizes[1], "dropout": dropout}
+    def case(
+        text: str, size: int, work: float, sizes: tuple[int, int], dropout: float
+    ) -> dict[str, Any]:
+        return {
+            "text": text,
+            "characters": size,
+            "work": work,
+            "num_layers": sizes[0],
+            "hidden_size": sizes[1],
+            "dropout": dropout,
+        }
 
     small, middle, large, wide = (2, 128), (2, 256), (2, 384), (2, 512)
     for text in ("shakespeare", "python"):
@@ -48,7 +60,13 @@ def cases() -> Iterator[dict[str, Any]]:
             yield case("shakespeare", 100_000, work, sizes, dropout)
     for sizes, dropout in ((middle, 0.1), (middle, 0.3), (wide, 0.3), (wide, 0.5)):
         yield case("shakespeare", 500_000, 4.0, sizes, dropout)
-    for work, sizes, dropout in ((26.0, wide, 0.5), (26.0, middle, 0.5), (13.0, middle, 0.3), (13.0, wide, 0.3), (26.0, middle, 0.3)):
+    for work, sizes, dropout in (
+        (26.0, wide, 0.5),
+        (26.0, middle, 0.5),
+        (13.0, middle, 0.3),
+        (13.0, wide, 0.3),
+        (26.0, middle, 0.3),
+    ):
         yield case("shakespeare", 500_000, work, sizes, dropout)
     for sizes, dropout in ((small, 0.3), (middle, 0.3), (middle, 0.5)):
         yield case("python", 100_000, 3.0, sizes, dropout)
@@ -59,13 +77,18 @@ def cases() -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", default="", help="cases whose description holds these words")
     args = parser.parse_args()
     print(describe())
     for case in cases():
-        if all(word in json.dumps(case) for word in args.only.split()) and LEDGER.find(**case) is None:
+        if (
+            all(word in json.dumps(case) for word in args.only.split())
+            and LEDGER.find(**case) is None
+        ):
             result = case | run(args.data, case)
             LEDGER.append(result)
             print(row(result), flush=True)
@@ -80,7 +103,12 @@ def run(data: Path, case: dict[str, Any]) -> dict[str, Any]:
     text = whole[: int(len(whole) * 0.9)][: size + held_out]
     assert len(text) == size + held_out, f"{case['text']} has only {len(whole):,} characters"
     knobs = {name: case[name] for name in ("num_layers", "hidden_size", "dropout")}
-    steps = round(case["work"] * 1e6 / relative_cost(ModelConfig(num_layers=case["num_layers"], hidden_size=case["hidden_size"])) / STEP)
+    steps = round(
+        case["work"]
+        * 1e6
+        / relative_cost(ModelConfig(num_layers=case["num_layers"], hidden_size=case["hidden_size"]))
+        / STEP
+    )
     losses: list[tuple[float, int]] = []
 
     def note(report: Any) -> None:
@@ -117,12 +145,15 @@ def write() -> None:
     for result in LEDGER.results():
         passes = round(result["work"] * 1e6 / result["characters"], 2)
         key = passes, result["num_layers"], result["hidden_size"], result["dropout"]
-        runs.setdefault(result["characters"], {}).setdefault(result["text"], {})[key] = result["best"] / result["yardstick"]
+        runs.setdefault(result["characters"], {}).setdefault(result["text"], {})[key] = (
+            result["best"] / result["yardstick"]
+        )
     ratios: dict[tuple[Any, ...], list[float]] = {}
     for size, texts in runs.items():
         most = max(map(len, texts.values()))
         for found in texts.values():
-            for key, ratio in found.items() if len(found) == most else ():  # a text with fewer runs would bend the means
+            # a text with fewer runs would bend the means
+            for key, ratio in found.items() if len(found) == most else ():
                 ratios.setdefault((size, *key), []).append(ratio)
     rows = (
         f"    Row({size:_}, {rest}, {statistics.mean(ratios[size, *key]):.3f}),\n"

@@ -1,11 +1,14 @@
-"""Hashes of what charrnn trains and writes, to show that a change of the code left its behaviour alone.
+"""Hashes of what charrnn trains and writes, to show that a change of the code left its behaviour
+alone.
 
     python benchmarks/behaviour.py > before.txt        # at the old commit
     python benchmarks/behaviour.py | diff before.txt - # after the change, on the same machine
 
-Each line is a name and a SHA-256: of the weights and the trainer's state after 60 steps, for every cell, one and three layers, with
-dropout and with records; of 2,000 sampled characters, free, constrained, guarded and as records; and of the flags of every command.
-Floating-point results differ between machines, versions of PyTorch and thread counts, so lines are only compared on one machine.
+Each line is a name and a SHA-256: of the weights and the trainer's state after 60 steps, for every
+cell, one and three layers, with dropout and with records; of 2,000 sampled characters, free,
+constrained, guarded and as records; and of the flags of every command. Floating-point results
+differ between machines, versions of PyTorch and thread counts, so lines are only compared on one
+machine.
 """
 
 import contextlib
@@ -19,7 +22,14 @@ import charrnn
 from charrnn.generation.constraints.forms import Contains, Lines, Match, Without
 
 ROOT = Path(__file__).resolve().parent.parent
-KNOBS: dict[str, Any] = {"steps": 60, "hidden_size": 32, "embedding_size": 16, "threads": 1, "device": "cpu", "precision": "fp32"}
+KNOBS: dict[str, Any] = {
+    "steps": 60,
+    "hidden_size": 32,
+    "embedding_size": 16,
+    "threads": 1,
+    "device": "cpu",
+    "precision": "fp32",
+}
 RUNS: dict[str, dict[str, Any]] = {
     "lstm": {"cell": "lstm"},
     "gru": {"cell": "gru"},
@@ -62,15 +72,26 @@ def trained(name: str, text: str, knobs: dict[str, Any]) -> charrnn.TextModel:
 def sampled(name: str, model: charrnn.TextModel) -> None:
     """Show what a model of running text writes."""
     show(f"{name} free", model.generate(length=2000, seed=1))
-    show(f"{name} cold", model.generate("The ", length=2000, seed=1, temperature=0.5, top_k=20, top_p=0.9, min_p=0.01, dry=0.5))
+    show(
+        f"{name} cold",
+        model.generate(
+            "The ", length=2000, seed=1, temperature=0.5, top_k=20, top_p=0.9, min_p=0.01, dry=0.5
+        ),
+    )
     show(f"{name} score", model.score("The ferry is late again.").tobytes())
     session = model.session("The ", seed=3)
     story = session.write(500) + session.write(500, until="line")
     show(f"{name} session", story + session.undo().write(300))
     if model.vocabulary.unit == "char":
         constraint = Lines(40, 10, 60) & Contains("the") & Without("q")
-        show(f"{name} constrained", model.generate(length=2400, seed=1, constraint=constraint, particles=4))
-        show(f"{name} matched", model.generate(length=200, seed=1, constraint=Match(r"[A-Z][a-z ,]+[.!?]")))
+        show(
+            f"{name} constrained",
+            model.generate(length=2400, seed=1, constraint=constraint, particles=4),
+        )
+        show(
+            f"{name} matched",
+            model.generate(length=200, seed=1, constraint=Match(r"[A-Z][a-z ,]+[.!?]")),
+        )
 
 
 def guarded(text: str) -> None:
@@ -82,8 +103,14 @@ def guarded(text: str) -> None:
 
 def of_records(name: str, model: charrnn.TextModel) -> None:
     """Show what a model of records writes."""
-    show(f"{name} records", "\n".join(record.text for record in model.records(150, seed=1, unique=True, new=True)))
-    show(f"{name} constrained", "\n".join(record.text for record in model.records(5, seed=1, constraint=Contains("e"))))
+    show(
+        f"{name} records",
+        "\n".join(record.text for record in model.records(150, seed=1, unique=True, new=True)),
+    )
+    show(
+        f"{name} constrained",
+        "\n".join(record.text for record in model.records(5, seed=1, constraint=Contains("e"))),
+    )
 
 
 def main() -> None:

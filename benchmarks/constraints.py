@@ -1,16 +1,21 @@
-"""What a form costs, how likely the text is that is written in it, and how near its distribution is to the right one.
+"""What a form costs, how likely the text is that is written in it, and how near its distribution is
+to the right one.
 
     python benchmarks/constraints.py --data DIRECTORY
     python benchmarks/constraints.py --run checkpoints/shakespeare
 
-A model of tiny Shakespeare, trained for three minutes, or the one that is named. Ten constraints that people would want:
+A model of tiny Shakespeare, trained for three minutes, or the one that is named. Ten constraints
+that people would want:
 
-- the time to compile each, and microseconds a character of one stream, over the 65 symbols of that model and over 5,000 (a network of
+- the time to compile each, and microseconds a character of one stream, over the 65 symbols of that
+model and over 5,000 (a network of
   the same size with random weights), beside the same network's free text;
-- nats a character under the model itself, at temperature 1, of what is written with 1, 8 and 32 particles, and by rejection: the
-  model writes freely, and what does not have the form is thrown away, up to TRIES times. Rejection gives the right distribution, so
-  the nearer to its figure the better; lower is not better;
-- for three tiny models and constraints, the total variation between what is written and the exact distribution, by enumeration.
+- nats a character under the model itself, at temperature 1, of what is written with 1, 8 and 32
+particles, and by rejection: the
+  model writes freely, and what does not have the form is thrown away, up to TRIES times. Rejection
+  gives the right distribution, so the nearer to its figure the better; lower is not better;
+- for three tiny models and constraints, the total variation between what is written and the exact
+distribution, by enumeration.
 """
 
 import os
@@ -37,7 +42,15 @@ from models import shakespeare
 from texts import DATA
 from charrnn.config.run_config import ModelConfig
 from charrnn.generation.constraints.dfa import Form
-from charrnn.generation.constraints.forms import Acrostic, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.constraints.forms import (
+    Acrostic,
+    Constraint,
+    Contains,
+    Length,
+    Lines,
+    Match,
+    Without,
+)
 from charrnn.generation.decode import decode
 from charrnn.generation.constraints.smc import ConstrainedDecoder
 from charrnn.generation.network import Network
@@ -55,20 +68,38 @@ CONSTRAINTS: list[tuple[str, Constraint, int]] = [
     ("acrostic of ROMEO, lines of 20 to 50", Acrostic("ROMEO") & Lines(5, 20, 50), 260),
     ("haiku by the length of its lines", Match(r"[^\n]{14,20}\n[^\n]{20,28}\n[^\n]{14,20}"), 80),
     ("a sentence of six words or more", Match(r"[A-Z][a-z']*( [a-z']+,?){5,12}[.!?]"), 120),
-    ("one of six speakers", Match(r"(ROMEO|GLOUCESTER|MENENIUS|LEONTES|First Citizen|KING RICHARD III):"), 40),
+    (
+        "one of six speakers",
+        Match(r"(ROMEO|GLOUCESTER|MENENIUS|LEONTES|First Citizen|KING RICHARD III):"),
+        40,
+    ),
     ("a speech of one to three lines", Match(r"[A-Z]{3,12}:\n([A-Z][^\n:]{20,50}\n){1,3}"), 200),
     ("a line of exactly 40 without a comma", Length(40) & Lines(1) & Without(","), 40),
 ]
 TINY: list[tuple[str, Constraint, int, int, Callable[[str], bool]]] = [
     ("contains cab, 6 characters", Contains("cab"), 6, 6, lambda text: "cab" in text),
-    ("match (ab|c)*a?b", Match("(ab|c)*a?b"), 0, 6, lambda text: re.fullmatch("(ab|c)*a?b", text) is not None),
-    ("two lines", Lines(2, 1, 3), 0, 7, lambda text: [1 <= len(line) <= 3 for line in text.split("\n")] == [True, True]),
+    (
+        "match (ab|c)*a?b",
+        Match("(ab|c)*a?b"),
+        0,
+        6,
+        lambda text: re.fullmatch("(ab|c)*a?b", text) is not None,
+    ),
+    (
+        "two lines",
+        Lines(2, 1, 3),
+        0,
+        7,
+        lambda text: [1 <= len(line) <= 3 for line in text.split("\n")] == [True, True],
+    ),
 ]
 DRAWS = 2000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--run", help="a model that is there already")
     args = parser.parse_args()
@@ -76,7 +107,10 @@ def main() -> None:
     exact()
     with tempfile.TemporaryDirectory() as directory:
         model = charrnn.load(args.run) if args.run else shakespeare(directory, args.data)
-        print(f"{model.about['corpus']}, {model.about['val_loss']:.4f} nats per character on held-out text", flush=True)
+        print(
+            f"{model.about['corpus']}, {model.about['val_loss']:.4f} nats per character on held-out text",
+            flush=True,
+        )
         costs(model)
         likelihoods(model)
 
@@ -84,15 +118,34 @@ def main() -> None:
 def costs(model: charrnn.TextModel) -> None:
     network, sampler = model.network, Sampler(temperature=1)
     large = Vocabulary(
-        "char", "".join(sorted(model.vocabulary.symbols + "".join(map(chr, range(0x4E00, 0x4E00 + 5000 - len(model.vocabulary))))))
+        "char",
+        "".join(
+            sorted(
+                model.vocabulary.symbols
+                + "".join(map(chr, range(0x4E00, 0x4E00 + 5000 - len(model.vocabulary))))
+            )
+        ),
     )
     config = ModelConfig(hidden_size=network.hidden_size, num_layers=network.num_layers)
     rng = np.random.default_rng(0)
-    weights = {name: rng.normal(0, 0.05, shape).astype(np.float32) for name, shape in shapes(config, len(large)).items()}
-    for vocabulary, each in ((model.vocabulary, network), (large, Network(config, len(large), weights))):
-        free = statistics.median(microseconds(decode(each, [0], sampler, np.random.default_rng(seed)), 300) for seed in range(ROUNDS))
-        print(f"\n{len(vocabulary):,} symbols, {network.num_layers} x {network.hidden_size}: free text {free:.0f} microseconds a character")
-        print(f"{'constraint':40}{'compiled in':>12}{'states':>9}{'one stream':>12}{'8 particles':>13}")
+    weights = {
+        name: rng.normal(0, 0.05, shape).astype(np.float32)
+        for name, shape in shapes(config, len(large)).items()
+    }
+    for vocabulary, each in (
+        (model.vocabulary, network),
+        (large, Network(config, len(large), weights)),
+    ):
+        free = statistics.median(
+            microseconds(decode(each, [0], sampler, np.random.default_rng(seed)), 300)
+            for seed in range(ROUNDS)
+        )
+        print(
+            f"\n{len(vocabulary):,} symbols, {network.num_layers} x {network.hidden_size}: free text {free:.0f} microseconds a character"
+        )
+        print(
+            f"{'constraint':40}{'compiled in':>12}{'states':>9}{'one stream':>12}{'8 particles':>13}"
+        )
         for name, constraint, length in CONSTRAINTS:
             shares = model.generator.frequencies if vocabulary is model.vocabulary else None
             times = []
@@ -103,7 +156,15 @@ def costs(model: charrnn.TextModel) -> None:
             found = [
                 statistics.median(
                     microseconds(
-                        ConstrainedDecoder(each, [0], sampler, np.random.default_rng(seed), form=form, particles=particles), math.inf
+                        ConstrainedDecoder(
+                            each,
+                            [0],
+                            sampler,
+                            np.random.default_rng(seed),
+                            form=form,
+                            particles=particles,
+                        ),
+                        math.inf,
                     )
                     for seed in range(ROUNDS)
                 )
@@ -122,14 +183,30 @@ def microseconds(symbols: Any, most: float) -> float:
 
 
 def likelihoods(model: charrnn.TextModel) -> None:
-    print(f"\nnats a character under the model, temperature 1, mean of {TEXTS} texts (standard error)")
-    print(f"{'constraint':40}" + "".join(f"{f'K = {particles}':>18}" for particles in PARTICLES) + f"{'rejection':>28}")
+    print(
+        f"\nnats a character under the model, temperature 1, mean of {TEXTS} texts (standard error)"
+    )
+    print(
+        f"{'constraint':40}"
+        + "".join(f"{f'K = {particles}':>18}" for particles in PARTICLES)
+        + f"{'rejection':>28}"
+    )
     for name, constraint, length in CONSTRAINTS:
         form = Form(constraint, model.vocabulary, length, frequencies=model.generator.frequencies)
-        cells = [in_words([nats(model, form, particles, seed) for seed in range(TEXTS)]) for particles in PARTICLES]
+        cells = [
+            in_words([nats(model, form, particles, seed) for seed in range(TEXTS)])
+            for particles in PARTICLES
+        ]
         accepted, tried = rejected(model, form)
-        cells.append(f"{in_words(accepted)}, {len(accepted)} of {tried:,}" if accepted else f"none of {tried:,}")
-        print(f"{name:40}" + "".join(f"{cell:>18}" for cell in cells[:-1]) + f"{cells[-1]:>28}", flush=True)
+        cells.append(
+            f"{in_words(accepted)}, {len(accepted)} of {tried:,}"
+            if accepted
+            else f"none of {tried:,}"
+        )
+        print(
+            f"{name:40}" + "".join(f"{cell:>18}" for cell in cells[:-1]) + f"{cells[-1]:>28}",
+            flush=True,
+        )
 
 
 def in_words(found: list[float]) -> str:
@@ -141,13 +218,22 @@ def nats(model: charrnn.TextModel, form: Form, particles: int, seed: int) -> flo
     rng = np.random.default_rng([seed, particles])
     drawn = [
         s.log_probability
-        for s in ConstrainedDecoder(model.network, [model.prime], Sampler(temperature=1), rng, form=form, particles=particles, scored=True)
+        for s in ConstrainedDecoder(
+            model.network,
+            [model.prime],
+            Sampler(temperature=1),
+            rng,
+            form=form,
+            particles=particles,
+            scored=True,
+        )
     ]
     return -sum(drawn) / max(1, len(drawn))
 
 
 def rejected(model: charrnn.TextModel, form: Form) -> tuple[list[float], int]:
-    """Free text that happens to have the form, up to TEXTS of them, and how many were begun for it."""
+    """Free text that happens to have the form, up to TEXTS of them, and how many were begun for
+    it."""
     found, begin, tried, rng = list[float](), time.perf_counter(), 0, np.random.default_rng(0)
     begun, start = model.network.step(model.prime, model.network.zero_state())
     while len(found) < TEXTS and tried < TRIES and time.perf_counter() - begin < SECONDS:
@@ -158,7 +244,9 @@ def rejected(model: charrnn.TextModel, form: Form) -> tuple[list[float], int]:
             idx = min(int(np.cumsum(np.exp(scores)).searchsorted(rng.random())), len(scores) - 1)
             ahead = form.ahead(at, written)
             if ahead.over or (ahead.follow is not None and not ahead.follow[idx]):
-                if written and (ahead.over or (ahead.gains is not None and ahead.gains[idx] > -np.inf)):
+                if written and (
+                    ahead.over or (ahead.gains is not None and ahead.gains[idx] > -np.inf)
+                ):
                     found.append(-score / written)
                 break
             score, written, at = score + float(scores[idx]), written + 1, form.after(at, idx)
@@ -168,7 +256,9 @@ def rejected(model: charrnn.TextModel, form: Form) -> tuple[list[float], int]:
 
 def exact() -> None:
     vocabulary = Vocabulary("char", "\nabc")
-    print(f"\ntotal variation from the exact distribution, {DRAWS} draws; masks alone, and with hope; the last: of exact draws")
+    print(
+        f"\ntotal variation from the exact distribution, {DRAWS} draws; masks alone, and with hope; the last: of exact draws"
+    )
     for name, constraint, low, high, fits in TINY:
         network = tiny(len(vocabulary))
         expected, row = enumerated(network, vocabulary, fits, low, high), []
@@ -177,45 +267,80 @@ def exact() -> None:
             if not hope:
                 hopes = form.hopes
                 form.hope, form.scale = lambda state, written: 0.0, lambda written: 0.0  # type: ignore[method-assign, assignment]
-                form.hopes = lambda state, written, hopes=hopes: np.where(hopes(state, written) > -np.inf, 0.0, -np.inf)  # type: ignore[method-assign, misc]
+                form.hopes = lambda state, written, hopes=hopes: np.where(
+                    hopes(state, written) > -np.inf, 0.0, -np.inf
+                )  # type: ignore[method-assign, misc]
             for particles in PARTICLES:
                 drawn = Counter(
                     vocabulary.decode(
                         [
                             s.idx
                             for s in ConstrainedDecoder(
-                                network, [0], Sampler(temperature=1), np.random.default_rng(seed), form=form, particles=particles
+                                network,
+                                [0],
+                                Sampler(temperature=1),
+                                np.random.default_rng(seed),
+                                form=form,
+                                particles=particles,
                             )
                         ]
                     )
                     for seed in range(DRAWS)
                 )
-                row.append(f"{'hope' if hope else 'masks'} {particles}: {distance(drawn, expected):.3f}")
+                row.append(
+                    f"{'hope' if hope else 'masks'} {particles}: {distance(drawn, expected):.3f}"
+                )
         shares = np.array(list(expected.values()))
-        by_chance = np.abs(np.random.default_rng(0).multinomial(DRAWS, shares / shares.sum()) / DRAWS - shares).sum() / 2
+        by_chance = (
+            np.abs(
+                np.random.default_rng(0).multinomial(DRAWS, shares / shares.sum()) / DRAWS - shares
+            ).sum()
+            / 2
+        )
         print(f"{name}: " + ", ".join(row) + f"; exact {by_chance:.3f}", flush=True)
 
 
 def tiny(vocab_size: int) -> Network:
-    config, rng = ModelConfig(hidden_size=6, num_layers=1, embedding_size=3, copy_window=None), np.random.default_rng(1)
+    config, rng = (
+        ModelConfig(hidden_size=6, num_layers=1, embedding_size=3, copy_window=None),
+        np.random.default_rng(1),
+    )
     return Network(
-        config, vocab_size, {name: rng.normal(0, 1.3, shape).astype(np.float32) for name, shape in shapes(config, vocab_size).items()}
+        config,
+        vocab_size,
+        {
+            name: rng.normal(0, 1.3, shape).astype(np.float32)
+            for name, shape in shapes(config, vocab_size).items()
+        },
     )
 
 
-def enumerated(network: Network, vocabulary: Vocabulary, fits: Callable[[str], bool], low: int, high: int) -> dict[str, float]:
-    every = ["".join(chars) for size in range(high + 2) for chars in itertools.product(vocabulary.symbols, repeat=size)]
+def enumerated(
+    network: Network, vocabulary: Vocabulary, fits: Callable[[str], bool], low: int, high: int
+) -> dict[str, float]:
+    every = [
+        "".join(chars)
+        for size in range(high + 2)
+        for chars in itertools.product(vocabulary.symbols, repeat=size)
+    ]
     fitting = {text for text in every if low <= len(text) <= high and fits(text)}
     beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
-    possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}  # were there room for it
+    # were there room for it
+    possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}
     found: dict[str, float] = {}
 
     def go_on(text: str, logits: Any, state: Any, score: float) -> None:
         scores = log_probabilities(logits.astype(np.float64))
         follow = [idx for idx, char in enumerate(vocabulary.symbols) if text + char in beginnings]
         if text in fitting:
-            other = [scores[idx] for idx, char in enumerate(vocabulary.symbols) if text + char not in possible]
-            found[text] = score + float(np.logaddexp.reduce([-np.inf, *(other if follow else [0.0])]))
+            other = [
+                scores[idx]
+                for idx, char in enumerate(vocabulary.symbols)
+                if text + char not in possible
+            ]
+            found[text] = score + float(
+                np.logaddexp.reduce([-np.inf, *(other if follow else [0.0])])
+            )
         for idx in follow:
             go_on(text + vocabulary.symbols[idx], *network.step(idx, state), score + scores[idx])
 
@@ -225,7 +350,13 @@ def enumerated(network: Network, vocabulary: Vocabulary, fits: Callable[[str], b
 
 
 def distance(found: Counter[str], expected: dict[str, float]) -> float:
-    return sum(abs(found[text] / found.total() - expected.get(text, 0.0)) for text in {*found, *expected}) / 2
+    return (
+        sum(
+            abs(found[text] / found.total() - expected.get(text, 0.0))
+            for text in {*found, *expected}
+        )
+        / 2
+    )
 
 
 if __name__ == "__main__":

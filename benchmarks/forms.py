@@ -1,9 +1,10 @@
-"""Remakes docs/constraints.md: what a text can be made to look like, and what it must not copy, with real output.
+"""Remakes docs/constraints.md: what a text can be made to look like, and what it must not copy,
+with real output.
 
     python benchmarks/forms.py
 
-PAGE is the page. Its commands and its Python are run, in one directory, and what they print is put below them. Six models are trained
-for it, on corpora/ and on four lists that are made up here.
+PAGE is the page. Its commands and its Python are run, in one directory, and what they print is put
+below them. Six models are trained for it, on corpora/ and on four lists that are made up here.
 """
 
 import os
@@ -284,7 +285,8 @@ def day(rng: random.Random) -> str:
 
 
 def molecule(rng: random.Random, order: int = 0, depth: int = 0) -> str:
-    """What hangs on a bond of this order: an atom, and on what bonds it has left others; all but the last in brackets."""
+    """What hangs on a bond of this order: an atom, and on what bonds it has left others; all but
+    the last in brackets."""
     if order == 1 and rng.random() < 0.15:
         return "c1ccccc1"
     atoms = [atom for atom, valence in VALENCES.items() if valence >= order]
@@ -301,7 +303,10 @@ def tune(rng: random.Random) -> str:
     """Eight bars of six notes, each a step or two from the one before."""
     place, bars = rng.randrange(4, 10), list[str]()
     for _ in range(8):
-        places = [place := min(len(NOTES) - 1, max(0, place + rng.choice([-2, -1, -1, 1, 1, 2]))) for _ in range(6)]
+        places = [
+            place := min(len(NOTES) - 1, max(0, place + rng.choice([-2, -1, -1, 1, 1, 2])))
+            for _ in range(6)
+        ]
         notes = "".join(NOTES[each] for each in places)
         bars.append(f"{notes[:3]} {notes[3:]}|")
     return f"K:{rng.choice('CDGA')}\n{''.join(bars[:4])}\n{''.join(bars[4:])}"
@@ -323,14 +328,25 @@ def write_lists(cwd: Path) -> None:
         ("molecules", molecule, 2000, "\n"),
         ("tunes", tune, 1000, "\n\n"),
     ):
-        (cwd / f"{name}.txt").write_text(separator.join(distinct(make, count, 100 if make is tune else 40)) + "\n", encoding="utf-8")
+        (cwd / f"{name}.txt").write_text(
+            separator.join(distinct(make, count, 100 if make is tune else 40)) + "\n",
+            encoding="utf-8",
+        )
 
 
 def printed(words: list[str], cwd: Path, *, may_fail: bool = False) -> str:
-    """What a command prints, on standard output and standard error, in the order in which it comes."""
+    """What a command prints, on standard output and standard error, in the order in which it
+    comes."""
     environment = os.environ | {"PYTHONUTF8": "1", "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(
-        words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", env=environment, check=False
+        words,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        env=environment,
+        check=False,
     )
     if ran.returncode and not may_fail:
         raise SystemExit(f"{words[-1]}: exit code {ran.returncode}\n{ran.stdout}")
@@ -338,7 +354,8 @@ def printed(words: list[str], cwd: Path, *, may_fail: bool = False) -> str:
 
 
 def filled(block: re.Match[str], cwd: Path) -> str:
-    """A block of the page with what it prints: commands, Python, or commands to train, of which nothing is shown."""
+    """A block of the page with what it prints: commands, Python, or commands to train, of which
+    nothing is shown."""
     kind, inside = block[1], block[2].rstrip()
     if kind == "python":
         return f"```python\n{inside}\n```\n\n```text\n{printed([sys.executable, '-c', inside], cwd)}\n```"
@@ -347,12 +364,20 @@ def filled(block: re.Match[str], cwd: Path) -> str:
         for line in inside.splitlines():
             printed([*shell[:2], shell[2] + line], cwd)
         return block[0]
-    parts = [f"{line}\n{printed([*shell[:2], shell[2] + line[2:]], cwd, may_fail=kind.endswith('fails'))}" for line in inside.splitlines()]
+    parts = [
+        f"{line}\n{printed([*shell[:2], shell[2] + line[2:]], cwd, may_fail=kind.endswith('fails'))}"
+        for line in inside.splitlines()
+    ]
     return "```console\n" + "\n\n".join(parts) + "\n```"
 
 
 def page(cwd: Path) -> str:
-    return re.sub(r"```(console fails|console|python|sh)\n(.*?)```", lambda block: filled(block, cwd), PAGE, flags=re.DOTALL)
+    return re.sub(
+        r"```(console fails|console|python|sh)\n(.*?)```",
+        lambda block: filled(block, cwd),
+        PAGE,
+        flags=re.DOTALL,
+    )
 
 
 def main() -> None:
@@ -360,7 +385,9 @@ def main() -> None:
         cwd = Path(directory)
         shutil.copytree(ROOT / "corpora", cwd / "corpora")
         write_lists(cwd)
-        (ROOT / "docs/constraints.md").write_text(f"{page(cwd)}\nMade on {describe()}.\n", encoding="utf-8")
+        (ROOT / "docs/constraints.md").write_text(
+            f"{page(cwd)}\nMade on {describe()}.\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,11 @@ class Ledger:
         self.path = Path(__file__).parent / "results" / f"{name}.jsonl"
 
     def results(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
+        return (
+            [json.loads(line) for line in self.path.read_text().splitlines()]
+            if self.path.exists()
+            else []
+        )
 
     def find(self, **wanted: Any) -> dict[str, Any] | None:
         """The first result that has all these values."""

@@ -1,10 +1,12 @@
-"""How much memory a large text takes: the growth of a training run's own memory over the same run on a small text.
+"""How much memory a large text takes: the growth of a training run's own memory over the same run
+on a small text.
 
     python benchmarks/memory.py --data DIRECTORY
 
-Trains for a few steps on a megabyte of text and on a gigabyte of it (the same text, over and over, with the number of each copy before
-it), each by `charrnn train` in a process of its own, and prints the most anonymous memory that each had (RssAnon of /proc: what is
-mapped from a file may be given back at any time, and is not counted).
+Trains for a few steps on a megabyte of text and on a gigabyte of it (the same text, over and over,
+with the number of each copy before it), each by `charrnn train` in a process of its own, and prints
+the most anonymous memory that each had (RssAnon of /proc: what is mapped from a file may be given
+back at any time, and is not counted).
 """
 
 import argparse
@@ -27,12 +29,16 @@ def anonymous(process: int) -> int:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
         return 0
-    line = next((line for line in status.splitlines() if line.startswith("RssAnon")), "RssAnon: 0 kB")
+    line = next(
+        (line for line in status.splitlines() if line.startswith("RssAnon")), "RssAnon: 0 kB"
+    )
     return int(line.split()[1]) * 1024
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=DATA)
     args = parser.parse_args()
     print(describe())
@@ -52,7 +58,10 @@ def main() -> None:
                     time.sleep(0.02)
             assert started.returncode == 0
             most.append(seen)
-            print(f"{path.stat().st_size:13,} bytes: {seen / 1e6:6,.0f} MB at most, {time.perf_counter() - begin:4.0f} s", flush=True)
+            print(
+                f"{path.stat().st_size:13,} bytes: {seen / 1e6:6,.0f} MB at most, {time.perf_counter() - begin:4.0f} s",
+                flush=True,
+            )
     print(f"growth: {(most[1] - most[0]) / 1e6:,.0f} MB")
 
 

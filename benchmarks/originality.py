@@ -1,13 +1,16 @@
-"""How long it takes to make a corpus findable, what that takes on the disk, and how fast another text is held against it.
+"""How long it takes to make a corpus findable, what that takes on the disk, and how fast another
+text is held against it.
 
     python benchmarks/originality.py --data DIRECTORY
     python benchmarks/originality.py --run checkpoints/shakespeare --only guard
 
-Of each text its first MOST characters at most are indexed as `charrnn originality` does, and read again from the disk; but for the one
-that repeats itself, the last tenth is left out, and HELD characters of it are held against the rest: stretches of any length, and of 20
-and more, as in a report. Each measurement is made in a process of its own, on one thread; memory is what the process had at most over
-what it had before. At last a model of tiny Shakespeare, trained for three minutes, or the one that is named, writes LENGTH characters
-at temperature 0.8 freely and with `--max-copy`, in turns, ROUNDS times: medians of the ratio.
+Of each text its first MOST characters at most are indexed as `charrnn originality` does, and read
+again from the disk; but for the one that repeats itself, the last tenth is left out, and HELD
+characters of it are held against the rest: stretches of any length, and of 20 and more, as in a
+report. Each measurement is made in a process of its own, on one thread; memory is what the process
+had at most over what it had before. At last a model of tiny Shakespeare, trained for three minutes,
+or the one that is named, writes LENGTH characters at temperature 0.8 freely and with `--max-copy`,
+in turns, ROUNDS times: medians of the ratio.
 """
 
 import argparse
@@ -39,7 +42,9 @@ LENGTH, ROUNDS = 2000, 7
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", choices=[*NAMES, "guard"])
     parser.add_argument("--run", help="a model that is there already")
@@ -49,7 +54,9 @@ def main() -> None:
         return
     print(describe(), flush=True)
     for name in NAMES if args.only is None else ():
-        subprocess.run([sys.executable, __file__, "--data", str(args.data), "--only", name], check=True)
+        subprocess.run(
+            [sys.executable, __file__, "--data", str(args.data), "--only", name], check=True
+        )
     with tempfile.TemporaryDirectory() as directory:
         guarded(charrnn.load(args.run) if args.run else shakespeare(directory, args.data))
 
@@ -57,12 +64,19 @@ def main() -> None:
 def guarded(model: charrnn.TextModel) -> None:
     model.index(on_notice=print)
     network = model.network
-    print(f"writing with a guard, {network.num_layers} x {network.hidden_size}, beside writing freely:")
+    print(
+        f"writing with a guard, {network.num_layers} x {network.hidden_size}, beside writing freely:"
+    )
     for longest in GUARDS:
         ratios, free, taken_back = list[float](), list[float](), model.generator.taken_back
         for seed in range(ROUNDS):
             seconds = [
-                timed(lambda most=most, seed=seed: model.generate(length=LENGTH, seed=seed, max_copy=most))[0] for most in (None, longest)
+                timed(
+                    lambda most=most, seed=seed: model.generate(
+                        length=LENGTH, seed=seed, max_copy=most
+                    )
+                )[0]
+                for most in (None, longest)
             ]
             ratios.append(seconds[0] / seconds[1])
             free.append(LENGTH / seconds[0])
@@ -93,9 +107,17 @@ def measure(name: str, data: Path) -> None:
         encoded = index.encode(other)
         for least in (1, 20) if other else ():
             took, spans = timed(lambda least=least: list(index.suffixes.spans(encoded, least)))
-            print(f"{'':<12}stretches of {least} or more: {1e6 * took / len(other):.2f} us a character, {len(spans):,} of them", flush=True)
-        took, spans = timed(lambda: list(index.suffixes.spans(bytes(index.suffixes.text[:]), 80, times=2)))
-        print(f"{'':<12}its own repeats of 80 or more: {took:.2f} s, {len(spans):,} of them", flush=True)
+            print(
+                f"{'':<12}stretches of {least} or more: {1e6 * took / len(other):.2f} us a character, {len(spans):,} of them",
+                flush=True,
+            )
+        took, spans = timed(
+            lambda: list(index.suffixes.spans(bytes(index.suffixes.text[:]), 80, times=2))
+        )
+        print(
+            f"{'':<12}its own repeats of 80 or more: {took:.2f} s, {len(spans):,} of them",
+            flush=True,
+        )
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

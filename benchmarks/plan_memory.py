@@ -1,16 +1,19 @@
-"""How well `charrnn plan` predicts the memory of a run: planned and measured, for alphabets of 65, 5,000 and 60,000 symbols.
+"""How well `charrnn plan` predicts the memory of a run: planned and measured, for alphabets of 65,
+5,000 and 60,000 symbols.
 
     python benchmarks/plan_memory.py
 
-Writes texts of random symbols, each as frequent as its rank says (Zipf), as running text and as records. On each it runs `charrnn train`
-in a process of its own for a few steps with two validations, two checkpoints and two samples, and then `charrnn plan` with the same flags.
-It prints the most memory that the training process had: resident (VmHWM of /proc, as `time -v` reports it) and anonymous (RssAnon, sampled
-every few milliseconds: without what is mapped from files, such as PyTorch's code, and may be given back at any time). The two ratios are
-the plan's figure over each.
+Writes texts of random symbols, each as frequent as its rank says (Zipf), as running text and as
+records. On each it runs `charrnn train` in a process of its own for a few steps with two
+validations, two checkpoints and two samples, and then `charrnn plan` with the same flags. It prints
+the most memory that the training process had: resident (VmHWM of /proc, as `time -v` reports it)
+and anonymous (RssAnon, sampled every few milliseconds: without what is mapped from files, such as
+PyTorch's code, and may be given back at any time). The two ratios are the plan's figure over each.
 
-The run is stopped, as by Ctrl-C, when its last checkpoint is written: the final evaluation takes minutes with 60,000 symbols, and less
-memory than what came before. On two cores all of it takes about 20 minutes, most
-of them with 60,000 symbols; `--symbols 65` and `--symbols 5000` take two minutes each.
+The run is stopped, as by Ctrl-C, when its last checkpoint is written: the final evaluation takes
+minutes with 60,000 symbols, and less memory than what came before. On two cores all of it takes
+about 20 minutes, most of them with 60,000 symbols; `--symbols 65` and `--symbols 5000` take two
+minutes each.
 """
 
 import argparse
@@ -27,10 +30,12 @@ import numpy as np
 
 from machine import describe
 
-HELD_OUT = {65: 20_000, 5_000: 20_000, 60_000: 4_000}  # symbols and characters to validate on; with 60,000 a second reads few
+# symbols and characters to validate on; with 60,000 a second reads few
+HELD_OUT = {65: 20_000, 5_000: 20_000, 60_000: 4_000}
 STEPS = 4
 LINE = 30  # characters of a line, or of a record
-LETTERS = range(0x21, 0x20000)  # code points; those that are no printable character are left out, and a newline comes on top
+# code points; those that are no printable character are left out, and a newline comes on top
+LETTERS = range(0x21, 0x20000)
 
 
 class Case(NamedTuple):
@@ -43,7 +48,12 @@ class Case(NamedTuple):
 CASES = [
     Case(symbols, *others)
     for symbols in HELD_OUT
-    for others in ((200_000, "text", 256), (200_000, "records", 256), (2_000_000, "text", 256), (200_000, "text", 512))
+    for others in (
+        (200_000, "text", 256),
+        (200_000, "records", 256),
+        (2_000_000, "text", 256),
+        (200_000, "text", 512),
+    )
 ]
 
 
@@ -55,7 +65,11 @@ class Peak(NamedTuple):
 def write_text(path: Path, symbols: int, characters: int) -> None:
     """Write a text in which each symbol occurs at least once."""
     rng = np.random.default_rng(0)
-    letters = np.array([point for point in LETTERS if chr(point).isprintable() and not chr(point).isspace()][: symbols - 1])
+    letters = np.array(
+        [point for point in LETTERS if chr(point).isprintable() and not chr(point).isspace()][
+            : symbols - 1
+        ]
+    )
     shares = 1 / np.arange(1, len(letters) + 1)
     drawn = rng.choice(len(letters), characters - len(letters), p=shares / shares.sum())
     places = rng.permutation(np.concatenate([np.arange(len(letters)), drawn]))
@@ -75,7 +89,11 @@ def memory(process: int) -> Peak | None:
     """What /proc says of a process; None when it has ended."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
-        sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith(" kB")}
+        sizes = {
+            line.split(":")[0]: int(line.split()[1]) * 1024
+            for line in lines
+            if line.endswith(" kB")
+        }
         return Peak(sizes["VmHWM"], sizes["RssAnon"])
     except (OSError, KeyError):
         return None
@@ -106,17 +124,26 @@ def measure(directory: Path, case: Case) -> Peak:
 def planned(directory: Path, case: Case) -> float:
     """The plan's figure, in bytes."""
     words = [sys.executable, "-m", "charrnn", "plan", "text.txt", *flags(case), "--json"]
-    output = subprocess.run(words, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+    output = subprocess.run(
+        words, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+    ).stdout
     figure: float = json.loads(output)["advice"]["memory"]
     return figure
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--symbols", type=int, choices=HELD_OUT, help="only the cases with this many")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--symbols", type=int, choices=HELD_OUT, help="only the cases with this many"
+    )
     args = parser.parse_args()
     print(describe())
-    print("symbols  characters  kind     network  planned MB  resident MB  ratio  anonymous MB  ratio", flush=True)
+    print(
+        "symbols  characters  kind     network  planned MB  resident MB  ratio  anonymous MB  ratio",
+        flush=True,
+    )
     for case in CASES:
         if args.symbols not in (None, case.symbols):
             continue

@@ -1,4 +1,5 @@
-"""Does bf16 cost anything? Trains the same steps in fp32 and in bf16 with several seeds, and prints both loss curves.
+"""Does bf16 cost anything? Trains the same steps in fp32 and in bf16 with several seeds, and prints
+both loss curves.
 
     python benchmarks/precision.py my.txt --steps 1000 --seeds 3
 
@@ -25,7 +26,9 @@ def curve(text: str, steps: int, seed: int, precision: str) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3)
@@ -36,9 +39,17 @@ def main() -> None:
     for seed in range(args.seeds):
         for precision in curves:
             curves[precision].append(curve(text, args.steps, seed, precision))
-            print(f"seed {seed} {precision}: " + " ".join(f"{loss:.4f}" for loss in curves[precision][-1]), flush=True)
+            print(
+                f"seed {seed} {precision}: "
+                + " ".join(f"{loss:.4f}" for loss in curves[precision][-1]),
+                flush=True,
+            )
     differences = [b[-1] - a[-1] for a, b in zip(curves["fp32"], curves["bf16"], strict=True)]
-    spread = statistics.stdev(losses[-1] for losses in curves["fp32"]) if args.seeds > 1 else float("nan")
+    spread = (
+        statistics.stdev(losses[-1] for losses in curves["fp32"])
+        if args.seeds > 1
+        else float("nan")
+    )
     print(f"at the end, bf16 - fp32: {statistics.mean(differences):+.4f} nats on the mean")
     print(f"fp32 between seeds: {spread:.4f} nats (standard deviation)")
 

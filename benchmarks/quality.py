@@ -1,14 +1,18 @@
-"""The quality that minutes buy: losses on text that was neither trained on nor chosen by, beside PPMd.
+"""The quality that minutes buy: losses on text that was neither trained on nor chosen by, beside
+PPMd.
 
     python benchmarks/quality.py --data DIRECTORY
     python benchmarks/quality.py --data DIRECTORY --only "shakespeare 3"
 
-For each case the first 90 % of a text are given to `charrnn train FILE --minutes M --val-fraction 0.05 --seed S`, with no other knob
-set, so that its last 5 % choose the checkpoint; then `charrnn evaluate`, static and `--adaptive`, reads the last 10 % (of Penn Treebank:
-its test file) in one stream. PPMd (order 6, of the `bench` extra) has read the same 90 % first; it learns while it reads, so it stands
-beside the adaptive loss reading straight through, and beside the static one starting anew for each 8 KB.
+For each case the first 90 % of a text are given to `charrnn train FILE --minutes M --val-fraction
+0.05 --seed S`, with no other knob set, so that its last 5 % choose the checkpoint; then `charrnn
+evaluate`, static and `--adaptive`, reads the last 10 % (of Penn Treebank: its test file) in one
+stream. PPMd (order 6, of the `bench` extra) has read the same 90 % first; it learns while it reads,
+so it stands beside the adaptive loss reading straight through, and beside the static one starting
+anew for each 8 KB.
 
-Each run is appended to results/quality.jsonl, from which the command goes on: what stands there is not run again.
+Each run is appended to results/quality.jsonl, from which the command goes on: what stands there is
+not run again.
 """
 
 import argparse
@@ -39,14 +43,21 @@ PIECE = 8192  # bytes
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--only", default="", help="a text's name, and minutes, of the cases to run")
+    parser.add_argument(
+        "--only", default="", help="a text's name, and minutes, of the cases to run"
+    )
     args = parser.parse_args()
     print(describe())
     wanted = args.only.split()
     for text, minutes, seed in CASES:
-        if all(word in (text, f"{minutes:g}") for word in wanted) and LEDGER.find(text=text, minutes=minutes, seed=seed) is None:
+        if (
+            all(word in (text, f"{minutes:g}") for word in wanted)
+            and LEDGER.find(text=text, minutes=minutes, seed=seed) is None
+        ):
             keep(run(*parts(args.data, text), text, minutes, seed))
     for text in dict.fromkeys(text for text, _, _ in CASES):
         if LEDGER.find(text=text, model="PPMd") is None:
@@ -73,15 +84,43 @@ def run(learned: str, reported: str, text: str, minutes: float, seed: int) -> di
             (Path(directory) / name).write_text(part, encoding="utf-8", newline="")
 
         def charrnn(*words: str, **how: Any) -> Any:
-            return subprocess.run([sys.executable, "-m", "charrnn", *words], cwd=directory, check=True, stdout=subprocess.PIPE, **how)
+            return subprocess.run(
+                [sys.executable, "-m", "charrnn", *words],
+                cwd=directory,
+                check=True,
+                stdout=subprocess.PIPE,
+                **how,
+            )
 
         begin = time.perf_counter()
-        charrnn("train", "learned.txt", "--minutes", f"{minutes:g}", "--val-fraction", "0.05", "--seed", str(seed), "--name", "run")
+        charrnn(
+            "train",
+            "learned.txt",
+            "--minutes",
+            f"{minutes:g}",
+            "--val-fraction",
+            "0.05",
+            "--seed",
+            str(seed),
+            "--name",
+            "run",
+        )
         seconds = time.perf_counter() - begin
         static = json.loads(charrnn("evaluate", "run", "reported.txt", "--json").stdout)
-        adaptive = json.loads(charrnn("evaluate", "run", "reported.txt", "--adaptive", "--json").stdout)
+        adaptive = json.loads(
+            charrnn("evaluate", "run", "reported.txt", "--adaptive", "--json").stdout
+        )
         about = json.loads(charrnn("info", "run", "--json").stdout)
-    names = ("cell", "num_layers", "hidden_size", "dropout", "step", "steps", "epochs", "parameters")
+    names = (
+        "cell",
+        "num_layers",
+        "hidden_size",
+        "dropout",
+        "step",
+        "steps",
+        "epochs",
+        "parameters",
+    )
     return {
         "text": text, "minutes": minutes, "seed": seed, "model": "charrnn", "static": static["nats_per_character"],
         "adaptive": adaptive["nats_per_character"], "characters": static["characters"], "seconds": round(seconds, 1),
@@ -99,17 +138,33 @@ def ppmd(learned: str, reported: str, text: str) -> dict[str, Any]:
     before, after = learned.encode(), reported.encode()
     start = size(before)
     nats = 8 * math.log(2) / len(reported)
-    pieces = sum(size(before + after[place : place + PIECE]) - start for place in range(0, len(after), PIECE))
-    return {"text": text, "model": "PPMd", "static": nats * pieces, "adaptive": nats * (size(before + after) - start)}
+    pieces = sum(
+        size(before + after[place : place + PIECE]) - start for place in range(0, len(after), PIECE)
+    )
+    return {
+        "text": text,
+        "model": "PPMd",
+        "static": nats * pieces,
+        "adaptive": nats * (size(before + after) - start),
+    }
 
 
 def table() -> None:
-    print(f"\n{'text':12} {'minutes':>7} {'seeds':>5}  {'static':>15} {'adaptive':>15}  PPMd: each 8 KB, straight   seconds")
+    print(
+        f"\n{'text':12} {'minutes':>7} {'seeds':>5}  {'static':>15} {'adaptive':>15}  PPMd: each 8 KB, straight   seconds"
+    )
     for text, minutes in dict.fromkeys((text, minutes) for text, minutes, _ in CASES):
-        found = [result for result in LEDGER.results() if (result["text"], result.get("minutes")) == (text, minutes)]
+        found = [
+            result
+            for result in LEDGER.results()
+            if (result["text"], result.get("minutes")) == (text, minutes)
+        ]
         other = LEDGER.find(text=text, model="PPMd")
         if found and other:
-            static, adaptive, seconds = (statistics.median(result[name] for result in found) for name in ("static", "adaptive", "seconds"))
+            static, adaptive, seconds = (
+                statistics.median(result[name] for result in found)
+                for name in ("static", "adaptive", "seconds")
+            )
             low, high = (f"{pick(result['static'] for result in found):.4f}" for pick in (min, max))
             print(
                 f"{text:12} {minutes:7g} {len(found):5}  {both(static)} {both(adaptive)}  {both(other['static'])} {both(other['adaptive'])}"

@@ -1,4 +1,5 @@
-"""Remakes the output that the README's first screen shows: runs its two commands, and puts what they print in its place.
+"""Remakes the output that the README's first screen shows: runs its two commands, and puts what
+they print in its place.
 
 python benchmarks/readme.py
 """
@@ -19,7 +20,13 @@ MARKS = re.compile(r"(<!-- made by benchmarks/readme.py -->\n).*?(<!-- end -->)"
 
 
 def run(words: list[str], cwd: str) -> tuple[str, str]:
-    ran = subprocess.run([sys.executable, "-m", "charrnn", *words], cwd=cwd, capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-m", "charrnn", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return ran.stdout, ran.stderr
 
 
@@ -28,7 +35,9 @@ def main() -> None:
     text = page.read_text(encoding="utf-8")
     block = re.search(r"```sh\n(.*?)```", text, re.DOTALL)
     assert block
-    train, sample = (shlex.split(part)[1:] for part in block[1].replace("\\\n", " ").split("&&")[2:])
+    train, sample = (
+        shlex.split(part)[1:] for part in block[1].replace("\\\n", " ").split("&&")[2:]
+    )
     with tempfile.TemporaryDirectory() as cwd:
         shutil.copytree(ROOT / "corpora", Path(cwd) / "corpora")
         begin = time.perf_counter()
@@ -39,8 +48,15 @@ def main() -> None:
     lines = [line for line in trained.splitlines() if not line.startswith("  |")]
     first = next(number for number, line in enumerate(lines) if line.startswith("checkpoints/"))
     shown = "\n".join([*lines[: first + 1], "...", *lines[-4:], said.strip(), written])
-    took = f"{middle - begin:.0f} seconds to train and {end - middle:.2f} to write, on {describe()}."
-    page.write_text(MARKS.sub(lambda found: f"{found[1]}```text\n{shown.rstrip()}\n```\n\n{took}\n{found[2]}", text), encoding="utf-8")
+    took = (
+        f"{middle - begin:.0f} seconds to train and {end - middle:.2f} to write, on {describe()}."
+    )
+    page.write_text(
+        MARKS.sub(
+            lambda found: f"{found[1]}```text\n{shown.rstrip()}\n```\n\n{took}\n{found[2]}", text
+        ),
+        encoding="utf-8",
+    )
 
 
 if __name__ == "__main__":

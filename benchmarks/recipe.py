@@ -1,11 +1,13 @@
-"""What each technique of training gives: equal steps, several texts, the difference from the recipe that charrnn trains by.
+"""What each technique of training gives: equal steps, several texts, the difference from the recipe
+that charrnn trains by.
 
     python benchmarks/recipe.py --data DIRECTORY
     python benchmarks/recipe.py --data DIRECTORY --only "penn weight averaging"
 
-Each variant is trained for STEPS steps at 2 x 256 on the first CHARACTERS of a text, whose last tenth is held out; the last 10 % of
-the whole text, on which figures are reported, are not touched. Techniques that charrnn has are knobs; the others are written here, as
-small as they can be. Each run is appended to results/recipe.jsonl, from which the command goes on; it ends with the table of
+Each variant is trained for STEPS steps at 2 x 256 on the first CHARACTERS of a text, whose last
+tenth is held out; the last 10 % of the whole text, on which figures are reported, are not touched.
+Techniques that charrnn has are knobs; the others are written here, as small as they can be. Each
+run is appended to results/recipe.jsonl, from which the command goes on; it ends with the table of
 docs/recipe.md.
 """
 
@@ -43,7 +45,8 @@ SEEDS = {"as it is": 3}  # the spread between seeds, beside which a difference h
 
 
 class Averaged(Trainer):
-    """Exponential mean of the weights (Polyak and Juditsky 1992), over about the last tenth of the run."""
+    """Exponential mean of the weights (Polyak and Juditsky 1992), over about the last tenth of the
+    run."""
 
     def train_step(self) -> tuple[float, float, float]:
         found = super().train_step()
@@ -59,13 +62,17 @@ class Averaged(Trainer):
 
 
 class WeightDropped(Trainer):
-    """DropConnect on the recurrent weights (Wan et al. 2013, Merity et al. 2018), a quarter of them."""
+    """DropConnect on the recurrent weights (Wan et al. 2013, Merity et al. 2018), a quarter of
+    them."""
 
     def _loss(self) -> Any:
         weights = [layer.rnn.weight_hh_l0 for layer in self.model.layers]
         generator = torch.Generator().manual_seed(self.step)
         for weight in weights:
-            kept, whole = (torch.rand(weight.shape, generator=generator) >= 0.25).float() / 0.75, weight.detach().clone()
+            kept, whole = (
+                (torch.rand(weight.shape, generator=generator) >= 0.25).float() / 0.75,
+                weight.detach().clone(),
+            )
             weight.data.mul_(kept)
             hook = weight.register_hook(lambda gradient, kept=kept: gradient * kept)
             self.undo = [*getattr(self, "undo", []), (weight, whole, hook)]
@@ -104,7 +111,9 @@ class Stacked(CharRNN):
         nn.init.zeros_(self.copy.weight)
         nn.init.zeros_(self.copy.bias)
 
-    def forward(self, idx: Tensor, state: Tensor | None = None, recalled: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, idx: Tensor, state: Tensor | None = None, recalled: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         x, states = self.dropout(self.embedding(idx)), []
         for number, layer in enumerate(self.layers):
             y, last = layer(x, None if state is None else state[number])
@@ -112,7 +121,9 @@ class Stacked(CharRNN):
             states.append(last)
         assert recalled is not None
         logits = self.head(x).float()
-        return logits + _raised(recalled, self.copy(x).float(), logits.shape[-1]), torch.stack(states)
+        return logits + _raised(recalled, self.copy(x).float(), logits.shape[-1]), torch.stack(
+            states
+        )
 
 
 class Reset(Trainer):
@@ -120,13 +131,16 @@ class Reset(Trainer):
 
     def _loss(self) -> Any:
         if self.state is not None:
-            kept = np.random.default_rng([7, self.step]).random(self.config.train.batch_size) >= 0.01
+            kept = (
+                np.random.default_rng([7, self.step]).random(self.config.train.batch_size) >= 0.01
+            )
             self.state = self.state * torch.from_numpy(kept.astype(np.float32))[:, None]
         return super()._loss()
 
 
 Make = Callable[..., Trainer]
-VARIANTS: dict[str, tuple[dict[str, Any], Make, dict[str, Any]]] = {  # knobs, who trains, and other names for those of trainer.py
+# knobs, who trains, and other names for those of trainer.py
+VARIANTS: dict[str, tuple[dict[str, Any], Make, dict[str, Any]]] = {
     "as it is": ({}, Trainer, {}),
     "no copy window": ({"copy_window": None}, Trainer, {}),
     "no skip connections": ({}, Trainer, {"CharRNN": Stacked}),
@@ -148,7 +162,9 @@ VARIANTS: dict[str, tuple[dict[str, Any], Make, dict[str, Any]]] = {  # knobs, w
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", default="", help="a text's name and a variant's")
     args = parser.parse_args()
@@ -175,13 +191,20 @@ def run(data: Path, text: str, variant: str, seed: int) -> dict[str, Any]:
     per_step = config.train.batch_size * config.train.sequence_length
     config = config.replace(steps=STEPS * 16 * 64 // per_step)
     begin = time.perf_counter()
-    with settled(available_threads(), "cpu"), mock.patch.multiple(training, **patches) if patches else nullcontext():
+    with (
+        settled(available_threads(), "cpu"),
+        mock.patch.multiple(training, **patches) if patches else nullcontext(),
+    ):
         trainer = make(config, corpus, None)
         losses = [trainer.train_step()[0] for _ in range(trainer.steps)]
         seconds = time.perf_counter() - begin
         loss = evaluate(trainer.model, corpus.val, corpus.prime).nats_per_character
     last = losses[-len(losses) // 10 :]
-    return {"validation": round(loss, 4), "training": round(sum(last) / len(last), 4), "seconds": round(seconds, 1)}
+    return {
+        "validation": round(loss, 4),
+        "training": round(sum(last) / len(last), 4),
+        "seconds": round(seconds, 1),
+    }
 
 
 def table() -> None:
@@ -195,7 +218,11 @@ def table() -> None:
         for text in COMPARED:
             base, here = found.get(("as it is", text)), found.get((variant, text))
             if variant == "as it is" and base:
-                cells.append(f"{np.mean(base):.4f} ± {np.std(base, ddof=1):.4f}" if len(base) > 1 else f"{base[0]:.4f}")
+                cells.append(
+                    f"{np.mean(base):.4f} ± {np.std(base, ddof=1):.4f}"
+                    if len(base) > 1
+                    else f"{base[0]:.4f}"
+                )
             else:
                 cells.append(f"{np.mean(here) - np.mean(base):+.4f}" if base and here else "")
         print(f"| {variant} | " + " | ".join(cells) + " |")

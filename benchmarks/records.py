@@ -1,18 +1,23 @@
-"""Records: the loss on names, beside makemore's; and how many of the molecules that are drawn are real, beside MOSES.
+"""Records: the loss on names, beside makemore's; and how many of the molecules that are drawn are
+real, beside MOSES.
 
     python benchmarks/records.py --data DIRECTORY
     python benchmarks/records.py --data DIRECTORY --only names
 
-Names: makemore's split of names.txt (``torch.randperm``, seed 3407, the last 1,000 for the test) and its loss (mean over the characters
-and the end of each name): `charrnn train FILE --records --minutes 5 --val-fraction 0.05 --cell C`, then `charrnn evaluate`.
-Molecules: `charrnn train smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02 --hidden-size 384 --dropout 0.3` (--dropout:
-another; --planned: without the last two; --run: a run that was trained so by hand), then `charrnn sample --num-samples 10000
---temperature 1` without any filter. Valid is what RDKit (of the `bench` extra) reads; unique are the valid ones that are different
-molecules (canonical SMILES); novel are those of them that do not stand in the file, spelled in whatever way. How many repeats there are
-in 10,000 is a matter of chance: they are drawn with three seeds, of which the medians are given; expected is the share of unique ones that
-the mean probability of the valid ones leads to. No other knob is set.
+Names: makemore's split of names.txt (``torch.randperm``, seed 3407, the last 1,000 for the test)
+and its loss (mean over the characters and the end of each name): `charrnn train FILE --records
+--minutes 5 --val-fraction 0.05 --cell C`, then `charrnn evaluate`. Molecules: `charrnn train
+smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02 --hidden-size 384 --dropout 0.3`
+(--dropout: another; --planned: without the last two; --run: a run that was trained so by hand),
+then `charrnn sample --num-samples 10000 --temperature 1` without any filter. Valid is what RDKit
+(of the `bench` extra) reads; unique are the valid ones that are different molecules (canonical
+SMILES); novel are those of them that do not stand in the file, spelled in whatever way. How many
+repeats there are in 10,000 is a matter of chance: they are drawn with three seeds, of which the
+medians are given; expected is the share of unique ones that the mean probability of the valid ones
+leads to. No other knob is set.
 
-Each run is appended to results/records.jsonl, from which the command goes on: what stands there is not run again.
+Each run is appended to results/records.jsonl, from which the command goes on: what stands there is
+not run again.
 """
 
 import argparse
@@ -37,10 +42,14 @@ DRAWN, DRAWS = 10_000, 3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", choices=["names", "molecules"])
-    parser.add_argument("--planned", action="store_true", help="molecules with no knob for the network")
+    parser.add_argument(
+        "--planned", action="store_true", help="molecules with no knob for the network"
+    )
     parser.add_argument("--dropout", default="0.3", help="of the network for molecules")
     parser.add_argument("--run", type=Path, help="molecules of a run that stands")
     args = parser.parse_args()
@@ -56,12 +65,20 @@ def main() -> None:
         keep(molecules(args.data, knobs))
     for result in LEDGER.results():
         size = f"{result['cell']} {result['num_layers']} x {result['hidden_size']}, dropout {result['dropout']:g}"
-        took = f"{result['steps']:,} steps" + (f" in {result['seconds']:.0f} s" if "seconds" in result else ", by hand")
+        took = f"{result['steps']:,} steps" + (
+            f" in {result['seconds']:.0f} s" if "seconds" in result else ", by hand"
+        )
         if result["text"] == "names":
             print(f"names      {size}: {result['nats']:.4f} nats per character; {took}")
         else:
-            shares = ", ".join(f"{name} {result[name]:.4f}" for name in ("valid", "unique", "expected", "novel") if name in result)
-            print(f"molecules  {size}: {shares} of {DRAWN:,}, drawn in {result['drawing']:.0f} s; {took}")
+            shares = ", ".join(
+                f"{name} {result[name]:.4f}"
+                for name in ("valid", "unique", "expected", "novel")
+                if name in result
+            )
+            print(
+                f"molecules  {size}: {shares} of {DRAWN:,}, drawn in {result['drawing']:.0f} s; {took}"
+            )
 
 
 def keep(result: dict[str, Any]) -> None:
@@ -77,8 +94,12 @@ def names(data: Path, cell: str) -> dict[str, Any]:
     order = torch.randperm(len(words)).tolist()
     with tempfile.TemporaryDirectory() as directory:
         for name, part in (("learned", order[:-1000]), ("test", order[-1000:])):
-            (Path(directory) / f"{name}.txt").write_text("\n".join(words[place] for place in part) + "\n")
-        result = train(directory, "learned.txt", NAMES_MINUTES, "--val-fraction", "0.05", "--cell", cell)
+            (Path(directory) / f"{name}.txt").write_text(
+                "\n".join(words[place] for place in part) + "\n"
+            )
+        result = train(
+            directory, "learned.txt", NAMES_MINUTES, "--val-fraction", "0.05", "--cell", cell
+        )
         found = json.loads(charrnn(directory, "evaluate", "run", "test.txt", "--json"))
     return {"text": "names", "nats": found["nats_per_character"], **result}
 
@@ -103,14 +124,21 @@ def judged(data: Path, run: str, directory: str | Path) -> dict[str, Any]:
     corpus = {canonical(text) for text in read(data / "smiles_chembl22.txt").splitlines()}
     found: list[dict[str, float]] = []
     for seed in range(DRAWS):
-        begin, ask = time.perf_counter(), ("--num-samples", str(DRAWN), "--temperature", "1", "--seed", str(seed), "--json")
+        begin, ask = (
+            time.perf_counter(),
+            ("--num-samples", str(DRAWN), "--temperature", "1", "--seed", str(seed), "--json"),
+        )
         drawn = [json.loads(line) for line in charrnn(directory, "sample", run, *ask).splitlines()]
         drawing = round(time.perf_counter() - begin, 1)
         spelled = [(canonical(each["text"]), math.exp(each["log_probability"])) for each in drawn]
         valid = [(text, chance) for text, chance in spelled if text is not None]
         unique = {text for text, _ in valid}
         expected = 1 - statistics.fmean(chance for _, chance in valid) * (DRAWN - 1) / 2
-        shares = {"valid": len(valid) / DRAWN, "unique": len(unique) / len(valid), "expected": expected}
+        shares = {
+            "valid": len(valid) / DRAWN,
+            "unique": len(unique) / len(valid),
+            "expected": expected,
+        }
         found.append({**shares, "novel": len(unique - corpus) / len(unique), "drawing": drawing})
         print(json.dumps(found[-1] | {"seed": seed}), flush=True)
     medians = {name: statistics.median(each[name] for each in found) for name in found[0]}
@@ -119,20 +147,34 @@ def judged(data: Path, run: str, directory: str | Path) -> dict[str, Any]:
 
 def train(directory: str, path: str, minutes: int, *words: str) -> dict[str, Any]:
     begin = time.perf_counter()
-    charrnn(directory, "train", path, "--records", "--minutes", str(minutes), "--name", "run", *words)
+    charrnn(
+        directory, "train", path, "--records", "--minutes", str(minutes), "--name", "run", *words
+    )
     seconds = time.perf_counter() - begin
     return about(directory, "run") | {"minutes": minutes, "seconds": round(seconds, 1)}
 
 
 def about(directory: str | Path, run: str) -> dict[str, Any]:
     found = json.loads(charrnn(directory, "info", run, "--json"))
-    kept = ("cell", "num_layers", "hidden_size", "dropout", "step", "steps", "epochs", "parameters", "final_val_loss")
+    kept = (
+        "cell",
+        "num_layers",
+        "hidden_size",
+        "dropout",
+        "step",
+        "steps",
+        "epochs",
+        "parameters",
+        "final_val_loss",
+    )
     return {**{name: found[name] for name in kept}, "machine": describe()}
 
 
 def charrnn(directory: str | Path, *words: str) -> str:
     command = [sys.executable, "-m", "charrnn", *words]
-    return subprocess.run(command, cwd=directory, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8").stdout
+    return subprocess.run(
+        command, cwd=directory, check=True, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ).stdout
 
 
 if __name__ == "__main__":

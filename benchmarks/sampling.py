@@ -1,10 +1,12 @@
-"""How fast text is written, in one run: cold start, one stream and many, what they are held against, and what each filter costs.
+"""How fast text is written, in one run: cold start, one stream and many, what they are held
+against, and what each filter costs.
 
     python benchmarks/sampling.py
 
-The models are LSTMs over 65 symbols with a copy window, and with random weights: speed does not depend on what they are. One stream is
-held against a NumPy matrix-vector product over as many bytes of weights, on one thread; many against the rate of NumPy's products of
-large fp32 matrices, on all cores. Each measurement is made in a process of its own, all of them in turn, ROUNDS times; medians.
+The models are LSTMs over 65 symbols with a copy window, and with random weights: speed does not
+depend on what they are. One stream is held against a NumPy matrix-vector product over as many bytes
+of weights, on one thread; many against the rate of NumPy's products of large fp32 matrices, on all
+cores. Each measurement is made in a process of its own, all of them in turn, ROUNDS times; medians.
 """
 
 import os
@@ -48,9 +50,18 @@ FILTERS: dict[str, dict[str, Any]] = {
 
 
 def network(num_layers: int, hidden_size: int, copy_window: int | None = 8192) -> Network:
-    config = ModelConfig(hidden_size=hidden_size, num_layers=num_layers, embedding_size=64, copy_window=copy_window)
+    config = ModelConfig(
+        hidden_size=hidden_size, num_layers=num_layers, embedding_size=64, copy_window=copy_window
+    )
     rng = np.random.default_rng(0)
-    return Network(config, V, {name: rng.normal(0, 0.06, shape).astype(np.float32) for name, shape in shapes(config, V).items()})
+    return Network(
+        config,
+        V,
+        {
+            name: rng.normal(0, 0.06, shape).astype(np.float32)
+            for name, shape in shapes(config, V).items()
+        },
+    )
 
 
 def rate(step: Callable[[], object]) -> float:
@@ -65,8 +76,14 @@ def rate(step: Callable[[], object]) -> float:
     return count / (time.perf_counter() - begin)
 
 
-def charrnn_streams(num_layers: int, hidden_size: int, streams: int, window: int | None = 8192) -> float:
-    net, sampler, rng = network(num_layers, hidden_size, window), Sampler(), np.random.default_rng(1)
+def charrnn_streams(
+    num_layers: int, hidden_size: int, streams: int, window: int | None = 8192
+) -> float:
+    net, sampler, rng = (
+        network(num_layers, hidden_size, window),
+        Sampler(),
+        np.random.default_rng(1),
+    )
     batch = () if streams == 1 else (streams,)
     logits, state = net.step(np.zeros(batch, int) if batch else 0, net.zero_state(*batch))
 
@@ -83,7 +100,11 @@ def torch_lstm(num_layers: int, hidden_size: int, streams: int) -> float:
     from torch import nn
 
     torch.set_num_threads(THREADS)
-    embedding, lstm, head = nn.Embedding(V, 64), nn.LSTM(64, hidden_size, num_layers=num_layers), nn.Linear(hidden_size, V)
+    embedding, lstm, head = (
+        nn.Embedding(V, 64),
+        nn.LSTM(64, hidden_size, num_layers=num_layers),
+        nn.Linear(hidden_size, V),
+    )
     idx, state = torch.zeros(1, streams, dtype=torch.long), None
 
     def step() -> None:
@@ -126,7 +147,10 @@ def matrix_vector(num_layers: int, hidden_size: int, kind: str) -> float:
     """Products a second of a matrix, of as many weights as a character takes, with a vector."""
     width = weights_of(num_layers, hidden_size) // 512
     if kind in ("fp32", "fp16"):
-        matrix, vector = (np.ones(shape, {"fp32": np.float32, "fp16": np.float16}[kind]) for shape in ((512, width), 512))
+        matrix, vector = (
+            np.ones(shape, {"fp32": np.float32, "fp16": np.float16}[kind])
+            for shape in ((512, width), 512)
+        )
         return rate(lambda: vector @ matrix)
     import torch
 
@@ -139,7 +163,9 @@ def matrix_vector(num_layers: int, hidden_size: int, kind: str) -> float:
         import warnings
 
         warnings.simplefilter("ignore")
-        linear = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(linear), {torch.nn.Linear}, dtype=torch.qint8)
+        linear = torch.ao.quantization.quantize_dynamic(
+            torch.nn.Sequential(linear), {torch.nn.Linear}, dtype=torch.qint8
+        )
     with torch.no_grad():
         return rate(lambda: linear(x))
 
@@ -163,13 +189,25 @@ WORKS: dict[str, tuple[Callable[[], float], int]] = {"gemm": (gemm, CORES)}  # a
 for size in SIZES:
     shown = "{} x {}".format(*size)
     for streams in STREAMS:
-        WORKS[f"charrnn {shown}, {streams}"] = (partial(charrnn_streams, *size, streams), 1 if streams == 1 else CORES)
+        WORKS[f"charrnn {shown}, {streams}"] = (
+            partial(charrnn_streams, *size, streams),
+            1 if streams == 1 else CORES,
+        )
     for streams in (1, 64):
-        WORKS[f"nn.LSTM {shown}, {streams}"] = (partial(torch_lstm, *size, streams), 1 if streams == 1 else CORES)
-        WORKS[f"nn.LSTMCell {shown}, {streams}"] = (partial(torch_cells, *size, streams), 1 if streams == 1 else CORES)
+        WORKS[f"nn.LSTM {shown}, {streams}"] = (
+            partial(torch_lstm, *size, streams),
+            1 if streams == 1 else CORES,
+        )
+        WORKS[f"nn.LSTMCell {shown}, {streams}"] = (
+            partial(torch_cells, *size, streams),
+            1 if streams == 1 else CORES,
+        )
     WORKS[f"matrix-vector fp32 {shown}"] = (partial(matrix_vector, *size, "fp32"), 1)
 for streams in (1, 64):
-    WORKS[f"charrnn 2 x 256, {streams}, no copy window"] = (partial(charrnn_streams, 2, 256, streams, None), 1 if streams == 1 else CORES)
+    WORKS[f"charrnn 2 x 256, {streams}, no copy window"] = (
+        partial(charrnn_streams, 2, 256, streams, None),
+        1 if streams == 1 else CORES,
+    )
 for kind in ("fp16", "torch fp32", "torch bf16", "torch int8"):
     WORKS[f"matrix-vector {kind} 2 x 256"] = (partial(matrix_vector, 2, 256, kind), 1)
 for name in FILTERS:
@@ -179,10 +217,18 @@ for name in FILTERS:
 
 def make_model(path: Path) -> None:
     """A checkpoint for the cold start."""
-    config, rng = ModelConfig(hidden_size=256, num_layers=2, embedding_size=64), np.random.default_rng(0)
-    weights = {name: rng.normal(0, 0.06, shape).astype(np.float32) for name, shape in shapes(config, V).items()}
+    config, rng = (
+        ModelConfig(hidden_size=256, num_layers=2, embedding_size=64),
+        np.random.default_rng(0),
+    )
+    weights = {
+        name: rng.normal(0, 0.06, shape).astype(np.float32)
+        for name, shape in shapes(config, V).items()
+    }
     about = {"step": 1, "steps": 1, "val_loss": None, "data": {}}
-    checkpoints.write(path, Checkpoint(Vocabulary("char", SYMBOLS), config, weights, prime=0, about=about))
+    checkpoints.write(
+        path, Checkpoint(Vocabulary("char", SYMBOLS), config, weights, prime=0, about=about)
+    )
 
 
 def cold_starts() -> None:
@@ -197,11 +243,21 @@ def cold_starts() -> None:
         make_model(Path(runs) / "checkpoints/model/step-00000001")
         for _, name in itertools.product(range(ROUNDS), commands):
             begin = time.perf_counter()
-            subprocess.run(commands[name], cwd=runs, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run(
+                commands[name],
+                cwd=runs,
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             took[name].append(time.perf_counter() - begin)
     for name, values in took.items():
-        share = statistics.median(value / other for value, other in zip(values, took["import torch"], strict=True))
-        print(f"{name:24} {1000 * statistics.median(values):7.0f} ms   {share:5.2f} of import torch")
+        share = statistics.median(
+            value / other for value, other in zip(values, took["import torch"], strict=True)
+        )
+        print(
+            f"{name:24} {1000 * statistics.median(values):7.0f} ms   {share:5.2f} of import torch"
+        )
 
 
 def main() -> None:
@@ -214,12 +270,25 @@ def main() -> None:
         cold_starts()
     rates: dict[str, list[float]] = {name: [] for name in wanted}
     for _, name in itertools.product(range(ROUNDS), wanted):
-        ran = subprocess.run([sys.executable, __file__, name, str(WORKS[name][1])], capture_output=True, text=True, check=True)
+        ran = subprocess.run(
+            [sys.executable, __file__, name, str(WORKS[name][1])],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         rates[name].append(float(ran.stdout))
     for name, values in rates.items():
-        unit = "GFLOP/s" if name == "gemm" else "us a draw" if name.startswith("filter") else "a second"
+        unit = (
+            "GFLOP/s"
+            if name == "gemm"
+            else "us a draw"
+            if name.startswith("filter")
+            else "a second"
+        )
         value = statistics.median(values)
-        shown = value / 1e9 if name == "gemm" else 1e6 / value if name.startswith("filter") else value
+        shown = (
+            value / 1e9 if name == "gemm" else 1e6 / value if name.startswith("filter") else value
+        )
         print(f"{name:42} {shown:12,.1f} {unit}{share_of_limit(name, rates)}")
 
 
@@ -229,7 +298,10 @@ def share_of_limit(name: str, rates: dict[str, list[float]]) -> str:
     if family not in ("charrnn", "nn.LSTM", "nn.LSTMCell"):
         return ""
     size, streams = rest.split(", ")[:2]
-    limit, flops = rates.get(f"matrix-vector fp32 {size}"), 2 * weights_of(*(int(number) for number in size.split(" x ")))
+    limit, flops = (
+        rates.get(f"matrix-vector fp32 {size}"),
+        2 * weights_of(*(int(number) for number in size.split(" x "))),
+    )
     if streams != "1":
         limit = [operations / flops for operations in rates["gemm"]] if "gemm" in rates else None
     if limit is None:

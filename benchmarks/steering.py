@@ -1,8 +1,10 @@
-"""Remakes docs/sampling.md: what each way of steering the sampler does to the same seed, with real output.
+"""Remakes docs/sampling.md: what each way of steering the sampler does to the same seed, with real
+output.
 
     python benchmarks/steering.py
 
-A model of plays and one of place names (corpora/), each trained for two minutes, write everything that the page shows.
+A model of plays and one of place names (corpora/), each trained for two minutes, write everything
+that the page shows.
 """
 
 import shlex
@@ -123,12 +125,19 @@ costs.
 
 
 def charrnn(words: str, cwd: str) -> str:
-    ran = subprocess.run([sys.executable, "-m", "charrnn", *shlex.split(words)], cwd=cwd, capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-m", "charrnn", *shlex.split(words)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return ran.stdout + ran.stderr
 
 
 def block(command: str, cwd: str) -> str:
-    """A command as it is shown, and what it prints; the settings that the page names are added for text."""
+    """A command as it is shown, and what it prints; the settings that the page names are added for
+    text."""
     words = command
     if command.startswith("sample plays"):
         words += " --prompt-file prompt.txt" if "--load-state" not in command else ""

@@ -1,12 +1,15 @@
-"""How fast training is: characters a second, the share of the machine's matrix-product rate, and the usual loop beside it.
+"""How fast training is: characters a second, the share of the machine's matrix-product rate, and
+the usual loop beside it.
 
     python benchmarks/training.py
     python benchmarks/training.py --device cuda --batch-size 64
 
-For each cell and size: whole steps of charrnn's Trainer (batch, copy window, dropout, clipping and optimizer counted), and whole
-steps of the usual loop, `nn.LSTM`, `nn.GRU` or `nn.RNN` of as many layers with an embedding, a head, Adam and clipping, in fp32. The
-share is 6 x matrix weights x characters a second (a multiplication and an addition for each weight, forward once and backward
-twice) over the rate of a large product in the precision that the run takes. All take turns for several rounds; medians are printed.
+For each cell and size: whole steps of charrnn's Trainer (batch, copy window, dropout, clipping and
+optimizer counted), and whole steps of the usual loop, `nn.LSTM`, `nn.GRU` or `nn.RNN` of as many
+layers with an embedding, a head, Adam and clipping, in fp32. The share is 6 x matrix weights x
+characters a second (a multiplication and an addition for each weight, forward once and backward
+twice) over the rate of a large product in the precision that the run takes. All take turns for
+several rounds; medians are printed.
 """
 
 import argparse
@@ -51,7 +54,9 @@ class Usual(nn.Module):
         nn.utils.clip_grad_norm_(self.parameters(), 1.0)
         self.optimizer.step()
         loss.item()
-        self.state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+        self.state = (
+            tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+        )
 
 
 def each(work: Callable[[], object], device: str) -> float:
@@ -71,13 +76,20 @@ def gemm(dtype: torch.dtype, device: str) -> Callable[[], float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int, default=RunConfig().train.batch_size)
     args = parser.parse_args()
     print(describe())
-    corpus = Corpus.of("".join(chr(33 + symbol) for symbol in np.random.default_rng(0).integers(0, 65, 200_000)), 0.1)
-    works: dict[str, Callable[[], float]] = {name: gemm(getattr(torch, kind), args.device) for name, kind in GEMMS.items()}
+    corpus = Corpus.of(
+        "".join(chr(33 + symbol) for symbol in np.random.default_rng(0).integers(0, 65, 200_000)),
+        0.1,
+    )
+    works: dict[str, Callable[[], float]] = {
+        name: gemm(getattr(torch, kind), args.device) for name, kind in GEMMS.items()
+    }
     weights, precisions, characters = {}, {}, args.batch_size * RunConfig().train.sequence_length
     for cell in CELLS:
         for num_layers, hidden_size in SIZES:
@@ -87,26 +99,47 @@ def main() -> None:
                 cell=cell, hidden_size=hidden_size, num_layers=num_layers, batch_size=args.batch_size, steps=10**9,
                 precision=precisions[name], threads=available_threads(), device=args.device,
             )  # fmt: skip
-            trainer, usual = Trainer(config, corpus, run=None), Usual(cell, num_layers, hidden_size, 65).to(args.device)
-            weights[name] = sum(w.numel() for n, w in trainer.model.named_parameters() if w.ndim > 1 and n != "embedding.weight")
+            trainer, usual = (
+                Trainer(config, corpus, run=None),
+                Usual(cell, num_layers, hidden_size, 65).to(args.device),
+            )
+            weights[name] = sum(
+                w.numel()
+                for n, w in trainer.model.named_parameters()
+                if w.ndim > 1 and n != "embedding.weight"
+            )
             batch = trainer.layout.batch(0)
-            x, y = torch.from_numpy(batch.x).to(args.device), torch.from_numpy(batch.y).to(args.device).clamp(min=0)
+            x, y = (
+                torch.from_numpy(batch.x).to(args.device),
+                torch.from_numpy(batch.y).to(args.device).clamp(min=0),
+            )
             works[name] = lambda trainer=trainer: characters / each(trainer.train_step, args.device)
-            works[f"usual {name}"] = lambda usual=usual, x=x, y=y: characters / each(lambda: usual.train_step(x, y), args.device)
+            works[f"usual {name}"] = lambda usual=usual, x=x, y=y: (
+                characters / each(lambda: usual.train_step(x, y), args.device)
+            )
     rates: dict[str, list[float]] = {name: [] for name in works}
     with settled(available_threads(), args.device):
         for _ in range(ROUNDS):
             for name, work in works.items():
                 rates[name].append(work())
-    print(f"medians of {ROUNDS} rounds, {available_threads()} threads, batch {args.batch_size}, T = {RunConfig().train.sequence_length}")
+    print(
+        f"medians of {ROUNDS} rounds, {available_threads()} threads, batch {args.batch_size}, T = {RunConfig().train.sequence_length}"
+    )
     for name in GEMMS:
         print(f"{name}: {statistics.median(rates[name]) / 1e9:,.0f} GFLOP/s")
     for name, count in weights.items():
         speed = statistics.median(rates[name])
-        share = statistics.median(6 * count * s / g for s, g in zip(rates[name], rates[f"{precisions[name]} GEMM"], strict=True))
-        times = statistics.median(s / u for s, u in zip(rates[name], rates[f"usual {name}"], strict=True))
+        share = statistics.median(
+            6 * count * s / g
+            for s, g in zip(rates[name], rates[f"{precisions[name]} GEMM"], strict=True)
+        )
+        times = statistics.median(
+            s / u for s, u in zip(rates[name], rates[f"usual {name}"], strict=True)
+        )
         kind = precisions[name]
-        print(f"{name:13} {speed:9,.0f} characters/s  {share:.2f} of the {kind} GEMM rate  {times:4.1f} x the usual loop")
+        print(
+            f"{name:13} {speed:9,.0f} characters/s  {share:.2f} of the {kind} GEMM rate  {times:4.1f} x the usual loop"
+        )
 
 
 GEMMS = {"fp32 GEMM": "float32", "bf16 GEMM": "bfloat16"}

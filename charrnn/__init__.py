@@ -1,4 +1,5 @@
-"""charrnn: learns to write from a text file, one character at a time, and writes new text in the same style.
+"""charrnn: learns to write from a text file, one character at a time, and writes new text in the
+same style.
 
 The public names are loaded on first use: importing charrnn imports neither torch nor numpy.
 """
@@ -27,7 +28,13 @@ __all__ = [
     "train",
 ]  # written out, since type checkers read it
 
-_MODULES = {"Sampler": "generation.sampling", "TextModel": "text_model", "Vocabulary": "vocab", "load": "text_model", "train": "api"}
+_MODULES = {
+    "Sampler": "generation.sampling",
+    "TextModel": "text_model",
+    "Vocabulary": "vocab",
+    "load": "text_model",
+    "train": "api",
+}
 
 if TYPE_CHECKING:
     from charrnn.api import train

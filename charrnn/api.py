@@ -1,4 +1,5 @@
-"""Training from a script: train, as ``charrnn train`` does it; and reports, with a short sample now and then."""
+"""Training from a script: train, as ``charrnn train`` does it; and reports, with a short sample now
+and then."""
 
 import signal
 import threading
@@ -38,7 +39,8 @@ def train(
         text: the corpus itself, instead of a path.
         resume: go on with the run of that name or corpus.
         overwrite: delete a run of that name first.
-        on_report: called with a Report after each step; where it gives False, the run is saved and stops.
+        on_report: called with a Report after each step; where it gives False, the run is saved and
+            stops.
         on_notice: called with a sentence on whatever a user should know.
         **knobs: those of ``charrnn train``, with underscores: ``minutes=5``, ``hidden_size=256``.
 
@@ -47,7 +49,8 @@ def train(
 
     Raises:
         CharRNNError: any of its kinds.
-        KeyboardInterrupt: Ctrl-C, in the main thread: the step under way is finished and saved first; ``resume=True`` goes on.
+        KeyboardInterrupt: Ctrl-C, in the main thread: the step under way is finished and saved
+            first; ``resume=True`` goes on.
     """
     given = dict(knobs)
     if path is not None:
@@ -61,7 +64,9 @@ def train(
             function(name, called)
     from charrnn.training.start import launch
 
-    trainer = launch(given, text=text, resume=resume, overwrite=overwrite, tell=on_notice or (lambda _: None))
+    trainer = launch(
+        given, text=text, resume=resume, overwrite=overwrite, tell=on_notice or (lambda _: None)
+    )
     with _ctrl_c_stops(trainer), closing(reports(trainer)) as each:
         for report in each:
             if on_report and on_report(report) is False:
@@ -72,7 +77,8 @@ def train(
 
 @contextmanager
 def _ctrl_c_stops(trainer: "Trainer") -> Iterator[None]:
-    """Let the first Ctrl-C be a wish, so that nothing is lost by it; only the main thread can hear it."""
+    """Let the first Ctrl-C be a wish, so that nothing is lost by it; only the main thread can hear
+    it."""
     interrupted = False
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -81,7 +87,10 @@ def _ctrl_c_stops(trainer: "Trainer") -> Iterator[None]:
             raise KeyboardInterrupt
         trainer.stop_requested = interrupted = True
 
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) != signal.default_int_handler:
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) != signal.default_int_handler
+    ):
         yield
         return
     signal.signal(signal.SIGINT, stop)
@@ -94,7 +103,8 @@ def _ctrl_c_stops(trainer: "Trainer") -> Iterator[None]:
 
 
 def reports(trainer: "Trainer") -> "Generator[Report, None, None]":
-    """Run a trainer, and put a short sample into a report every ``sample_every`` steps; the training does not feel it."""
+    """Run a trainer, and put a short sample into a report every ``sample_every`` steps; the
+    training does not feel it."""
     every = trainer.config.train.sample_every
     for report in trainer.run():
         if isinstance(every, int) and report.step % every == 0 and report.final is None:
@@ -103,10 +113,16 @@ def reports(trainer: "Trainer") -> "Generator[Report, None, None]":
 
 
 def _sample(trainer: "Trainer", step: int) -> str:
-    """A short text by the weights of a step, or a few records; its network, of L·V·4H numbers and more, is freed before the next step."""
+    """A short text by the weights of a step, or a few records; its network, of L·V·4H numbers and
+    more, is freed before the next step."""
     network = Network(trainer.config.model, len(trainer.corpus.vocabulary), trainer.weights())
     model = TextModel(network, trainer.corpus.vocabulary, trainer.corpus.prime)
     few = SAMPLE_RECORDS if trainer.corpus.vocabulary.records else 1
-    texts = [model.generate(length=SAMPLE_LENGTH, seed=number * trainer.steps + step) for number in range(few)]
-    del model.generator  # which refers back to the model: else both would wait for the garbage collector
+    texts = [
+        model.generate(length=SAMPLE_LENGTH, seed=number * trainer.steps + step)
+        for number in range(few)
+    ]
+    del (
+        model.generator
+    )  # which refers back to the model: else both would wait for the garbage collector
     return "\n".join(texts)

@@ -1,14 +1,14 @@
 """Recall: what followed the last time that the same few symbols were read, in the text just read.
 
-A name that the corpus never held is spelled again as soon as it has been read once: beside its state, the network is shown,
-for each of ORDERS, the symbol that followed the last occurrence of its last k symbols within a window, and learns how far to
-believe it (a match model, Mahoney 2005, in the place of a pointer network's attention, Vinyals et al. 2015). With a window of
-12 and k = 3:
+A name that the corpus never held is spelled again as soon as it has been read once: beside its
+state, the network is shown, for each of ORDERS, the symbol that followed the last occurrence of its
+last k symbols within a window, and learns how far to believe it (a match model, Mahoney 2005, in
+the place of a pointer network's attention, Vinyals et al. 2015). With a window of 12 and k = 3:
 
     t h e _ c a t , _ t h e | _        after "the" there stood "_" the last time
 
-Two ways to the same symbols: ``recall`` takes a whole text at once, for training; ``Memory`` takes one symbol at a time, for
-writing. Knows nothing of networks.
+Two ways to the same symbols: ``recall`` takes a whole text at once, for training; ``Memory`` takes
+one symbol at a time, for writing. Knows nothing of networks.
 
     n  symbols of a text      W  window      K  how many ORDERS there are
 """
@@ -23,8 +23,12 @@ ORDERS = (3, 4, 5, 6, 8, 11)  # k, how many symbols must be the same
 NOTHING = -1
 WHOLE = 1 << 23  # symbols of a text whose finds are all kept
 PIECE = 1 << 15  # symbols of a longer one that are looked at together, or as many as the window has
-BLOCK = 1 << 20  # symbols taken at once, and a window before them, so that memory does not grow with the text
-BEFORE = chr(0x10FFFF)  # stands before the first symbol; no vocabulary is so large that a symbol has this number
+BLOCK = (
+    1 << 20
+)  # symbols taken at once, and a window before them, so that memory does not grow with the text
+BEFORE = chr(
+    0x10FFFF
+)  # stands before the first symbol; no vocabulary is so large that a symbol has this number
 NEWEST = tuple(slice(-order, None) for order in ORDERS)  # the last so many symbols
 SHORT = 4096  # symbols of a trail beyond those that count, before it is made anew without them
 
@@ -42,20 +46,29 @@ def recall(ids: Array, window: int, end: int = NOTHING) -> Array:
     Returns:
         (n, K) ids; NOTHING where there was no such time.
     """
-    found = np.full((len(ids), len(ORDERS)), NOTHING, np.int16 if len(ids) == 0 or ids.max() < 2**15 else np.int32)
+    found = np.full(
+        (len(ids), len(ORDERS)),
+        NOTHING,
+        np.int16 if len(ids) == 0 or ids.max() < 2**15 else np.int32,
+    )
     for start in range(0, len(ids), BLOCK):
         before = max(0, start - window - ORDERS[-1])
-        piece = _recall_block(ids[before : start + BLOCK].astype(np.int64), window, found.dtype, end)
+        piece = _recall_block(
+            ids[before : start + BLOCK].astype(np.int64), window, found.dtype, end
+        )
         found[start : start + BLOCK] = piece[start - before :]
     return found
 
 
 def _recall_block(ids: Array, window: int, kind: Any, end: int) -> Array:
-    """As ``recall``, all at once: the places of equal grams are neighbours once grams are sorted with their places."""
+    """As ``recall``, all at once: the places of equal grams are neighbours once grams are sorted
+    with their places."""
     n = len(ids)
     found = np.full((n, len(ORDERS)), NOTHING, kind)
     symbols = int(ids.max()) + 1 if n else 1
-    bits = n.bit_length()  # of a place: 22 at most; with 22 for a gram's number and 18 for a symbol, 62 in all
+    bits = (
+        n.bit_length()
+    )  # of a place: 22 at most; with 22 for a gram's number and 18 for a symbol, 62 in all
     record = np.cumsum(ids == end) if end >= 0 else None  # the number of each symbol's record
     number = np.zeros(n, np.int64)  # of the gram of length k - 1 that begins here
     for k in range(1, min(ORDERS[-1], n) + 1):
@@ -76,7 +89,8 @@ def _recall_block(ids: Array, window: int, kind: Any, end: int) -> Array:
 class Recalled:
     """What ``recall`` finds in a text, to be taken at any places: ``recalled[places] -> (..., K)``.
 
-    Of a text up to WHOLE symbols it is worked out at once; of a longer one in pieces where they are asked for, and kept for a while.
+    Of a text up to WHOLE symbols it is worked out at once; of a longer one in pieces where they are
+    asked for, and kept for a while.
 
     Args:
         ids: (n,) the text.
@@ -101,7 +115,9 @@ class Recalled:
         found = np.empty((len(flat), len(ORDERS)), self.kind)
         for number, here in zip(wanted.tolist(), np.split(order, starts[1:]), strict=True):
             found[here] = self._piece(number)[flat[here] - number * self.size]
-        while len(self.pieces) > max(WHOLE // self.size, len(wanted) + 1):  # places that go on find theirs again
+        while len(self.pieces) > max(
+            WHOLE // self.size, len(wanted) + 1
+        ):  # places that go on find theirs again
             self.pieces.pop(next(iter(self.pieces)))
         return found.reshape(*places.shape, len(ORDERS))
 
@@ -110,13 +126,16 @@ class Recalled:
         if piece is None:
             start = number * self.size
             before = max(0, start - self.window - ORDERS[-1])
-            piece = recall(self.ids[before : start + self.size], self.window, self.end)[start - before :].astype(self.kind)
+            piece = recall(self.ids[before : start + self.size], self.window, self.end)[
+                start - before :
+            ].astype(self.kind)
         self.pieces[number] = piece
         return piece
 
 
 class Trail:
-    """Symbols in the order in which they were read, and where each of their runs stood last; only ever longer.
+    """Symbols in the order in which they were read, and where each of their runs stood last; only
+    ever longer.
 
     Args:
         window: W.
@@ -124,10 +143,17 @@ class Trail:
     """
 
     def __init__(self, window: int, ids: Sequence[int] = ()) -> None:
-        self.window, self.longest = window, 2 * (window + ORDERS[-1]) + SHORT  # symbols, after which it is made anew
+        self.window, self.longest = (
+            window,
+            2 * (window + ORDERS[-1]) + SHORT,
+        )  # symbols, after which it is made anew
         self.ids: list[int] = []
-        self.newest = BEFORE * ORDERS[-1]  # the last ORDERS[-1] symbols, each as the character of that number
-        self.places: dict[str, int] = {}  # of each run of so many as an order says: where what followed it stands
+        self.newest = (
+            BEFORE * ORDERS[-1]
+        )  # the last ORDERS[-1] symbols, each as the character of that number
+        self.places: dict[
+            str, int
+        ] = {}  # of each run of so many as an order says: where what followed it stands
         for idx in ids[-(window + ORDERS[-1]) :]:
             self.append(idx)
 
@@ -138,7 +164,8 @@ class Trail:
         return other
 
     def append(self, idx: int) -> tuple[int, ...]:
-        """Read one symbol more: what followed the last time, for each of ORDERS; NOTHING where there was none within the window."""
+        """Read one symbol more: what followed the last time, for each of ORDERS; NOTHING where
+        there was none within the window."""
         ids, places = self.ids, self.places
         ids.append(idx)
         n = len(ids)
@@ -154,9 +181,11 @@ class Trail:
 
 
 class Memory(NamedTuple):
-    """What one stream has read, as it was at some moment: a trail, and how much of it had been read then.
+    """What one stream has read, as it was at some moment: a trail, and how much of it had been read
+    then.
 
-    Memories that come from one another share their trail; where one that is not the newest is gone on from, it takes a copy.
+    Memories that come from one another share their trail; where one that is not the newest is gone
+    on from, it takes a copy.
 
     Args:
         trail: the symbols.
@@ -184,7 +213,9 @@ class Memory(NamedTuple):
 
     def fork(self) -> "Memory":
         """The same, to be gone on with beside this one."""
-        return self._replace(trail=self.trail.copy()) if len(self.trail.ids) == self.length else self
+        return (
+            self._replace(trail=self.trail.copy()) if len(self.trail.ids) == self.length else self
+        )
 
     @property
     def ids(self) -> list[int]:

@@ -26,7 +26,9 @@ LOOKALIKES = {
 LOOKALIKES |= {"'": "\u2019", '"': "\u201d", "-": "\u2013", " ": "\u00a0", "\n": "\r"}
 
 MOST_BYTES = 4  # of a character in UTF-8
-LONGEST_SEQUENCE = 4  # characters that compose to one: a base and three marks, or the parts of a Hangul syllable
+LONGEST_SEQUENCE = (
+    4  # characters that compose to one: a base and three marks, or the parts of a Hangul syllable
+)
 
 
 def describe(char: str) -> str:
@@ -36,7 +38,8 @@ def describe(char: str) -> str:
 
 
 def composed(text: str, place: int) -> Iterator[tuple[str, str]]:
-    """The characters that several from ``place`` on compose to, and those several; the most first."""
+    """The characters that several from ``place`` on compose to, and those several; the most
+    first."""
     for end in range(min(place + LONGEST_SEQUENCE, len(text)), place + 1, -1):
         whole = unicodedata.normalize("NFC", text[place:end])
         if len(whole) == 1:
@@ -50,12 +53,15 @@ def smallest_dtype(vocab_size: int) -> type[np.unsignedinteger[Any]]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An immutable sequence of distinct symbols: the code points of a text, sorted, or the 256 bytes; and, of records, their end.
+    """An immutable sequence of distinct symbols: the code points of a text, sorted, or the 256
+    bytes; and, of records, their end.
 
     Args:
         unit: ``"char"`` or ``"byte"``.
-        symbols: the characters, in the order of their ids; empty for bytes, whose id is their value.
-        records: whether there is one more symbol, the last, which is no character: the end of a record.
+        symbols: the characters, in the order of their ids; empty for bytes, whose id is their
+            value.
+        records: whether there is one more symbol, the last, which is no character: the end of a
+            record.
     """
 
     unit: str
@@ -78,7 +84,8 @@ class Vocabulary:
 
     @classmethod
     def of(cls, text: str | bytes) -> "Vocabulary":
-        """The vocabulary of a text: its distinct code points, sorted; that of raw bytes is all 256."""
+        """The vocabulary of a text: its distinct code points, sorted; that of raw bytes is all
+        256."""
         _check_text(text)
         return cls("byte") if isinstance(text, bytes) else cls("char", "".join(sorted(set(text))))
 
@@ -94,23 +101,29 @@ class Vocabulary:
     def _lookup(self) -> NDArray[np.int64]:
         """Code point to id, -1 where there is none; as long as the highest code point asks for."""
         points = np.array([ord(char) for char in self.symbols], dtype=np.int64)
-        table = np.full(points.max() + 2, -1, dtype=np.int64)  # the last entry stands for all beyond
+        table = np.full(
+            points.max() + 2, -1, dtype=np.int64
+        )  # the last entry stands for all beyond
         table[points] = np.arange(len(points))
         return table
 
     def encode(self, text: str | bytes) -> Ids:
-        """Text to ids, one-dimensional, of the smallest integer type; bytes only where the unit is the byte.
+        """Text to ids, one-dimensional, of the smallest integer type; bytes only where the unit is
+        the byte.
 
         Raises:
-            VocabularyError: a character is unknown; the message names it, its place, and the nearest known one.
+            VocabularyError: a character is unknown; the message names it, its place, and the
+                nearest known one.
         """
         _check_text(text)
         if self.unit == "byte":
-            return np.frombuffer(_utf8(text) if isinstance(text, str) else text, dtype=np.uint8).astype(
-                smallest_dtype(len(self)), copy=False
-            )
+            return np.frombuffer(
+                _utf8(text) if isinstance(text, str) else text, dtype=np.uint8
+            ).astype(smallest_dtype(len(self)), copy=False)
         if isinstance(text, bytes):
-            raise VocabularyError(f"{len(text)} bytes were given to a vocabulary of characters; decode them first")
+            raise VocabularyError(
+                f"{len(text)} bytes were given to a vocabulary of characters; decode them first"
+            )
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         ids = self._lookup[np.minimum(points, len(self._lookup) - 1)]
         if ids.size and ids.min() < 0:
@@ -129,7 +142,9 @@ class Vocabulary:
             raise VocabularyError("ids: must be a sequence of whole numbers") from None
         if numbers and not 0 <= min(numbers) <= max(numbers) < len(self) - self.records:
             wrong = min(numbers) if min(numbers) < 0 else max(numbers)
-            raise VocabularyError(f"ids: {wrong} is not the id of a symbol; they are 0 to {len(self) - self.records - 1}")
+            raise VocabularyError(
+                f"ids: {wrong} is not the id of a symbol; they are 0 to {len(self) - self.records - 1}"
+            )
         decoder = self.decoder()
         return decoder.decode(numbers) + decoder.flush()
 
@@ -142,8 +157,10 @@ class Vocabulary:
 
         Args:
             text: what somebody typed.
-            unknown: ``"error"``, ``"skip"`` (leave unknown characters out) or ``"replace"`` (by the nearest known one).
-            before: characters that stand before it in a longer text, for the place that an error names.
+            unknown: ``"error"``, ``"skip"`` (leave unknown characters out) or ``"replace"`` (by the
+                nearest known one).
+            before: characters that stand before it in a longer text, for the place that an error
+                names.
 
         Raises:
             VocabularyError: a character is unknown, and must not be or cannot be replaced.
@@ -156,7 +173,12 @@ class Vocabulary:
         if self.unit == "byte" or set(text) <= self._known:
             return text, []
         if unknown == "error":
-            raise self._unknown(text, next(place for place, char in enumerate(text) if char not in self._known), before, choices=True)
+            raise self._unknown(
+                text,
+                next(place for place, char in enumerate(text) if char not in self._known),
+                before,
+                choices=True,
+            )
         return self._skip(text) if unknown == "skip" else self._replace(text, before)
 
     @cached_property
@@ -166,7 +188,10 @@ class Vocabulary:
     def _skip(self, text: str) -> tuple[str, list[str]]:
         left_out = sorted(set(text) - self._known)
         kept = "".join(char for char in text if char in self._known)
-        return kept, [f"left out {describe(char)}, {text.count(char)} times: the model has not seen it" for char in left_out]
+        return kept, [
+            f"left out {describe(char)}, {text.count(char)} times: the model has not seen it"
+            for char in left_out
+        ]
 
     def _replace(self, text: str, before: int) -> tuple[str, list[str]]:
         out, changes, place = list[str](), dict[str, None](), 0
@@ -179,7 +204,9 @@ class Vocabulary:
             if not near and not (place and unicodedata.combining(text[place])):
                 raise self._unknown(text, place, before, choices=True)
             if near != old:
-                changes[f"{f'put {near!r} for' if near else 'left out'} {old!r}: the model has not seen {describe(old[-1])}"] = None
+                changes[
+                    f"{f'put {near!r} for' if near else 'left out'} {old!r}: the model has not seen {describe(old[-1])}"
+                ] = None
             out, place = [*out, near], place + len(old)
         return "".join(out), list(changes)
 
@@ -190,33 +217,43 @@ class Vocabulary:
     def nearest(self, text: str, place: int) -> str:
         """The known spelling nearest to the unknown character at ``place``, or ``""``.
 
-        Tried in this order: composed with its neighbours, decomposed, look-alike, compatibility form, other case, without its
-        accent.
+        Tried in this order: composed with its neighbours, decomposed, look-alike, compatibility
+        form, other case, without its accent.
         """
         char = text[place]
         for start in range(max(0, place - LONGEST_SEQUENCE + 1), place + 1):
             found = self._composed(text, start)
             if found and start + len(found[1]) > place:
                 return found[0]
-        plain = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
+        plain = "".join(
+            c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c)
+        )
         candidates = (
             unicodedata.normalize("NFC", char), unicodedata.normalize("NFD", char), LOOKALIKES.get(char, ""),
             unicodedata.normalize("NFKC", char), char.swapcase(), plain, plain.swapcase(), LOOKALIKES.get(plain, ""),
         )  # fmt: skip
-        return next((candidate for candidate in candidates if candidate and set(candidate) <= self._known), "")
+        return next(
+            (candidate for candidate in candidates if candidate and set(candidate) <= self._known),
+            "",
+        )
 
-    def _unknown(self, text: str, place: int, before: int = 0, *, choices: bool = False) -> VocabularyError:
+    def _unknown(
+        self, text: str, place: int, before: int = 0, *, choices: bool = False
+    ) -> VocabularyError:
         """The error, with what --unknown might do about it where there is that choice."""
         near = self.nearest(text, place)
         of = f"of the {len(self) - self.records} that the model knows"
         hint = f"the nearest {of} is {near!r}: type that" if near else f"none {of} is near"
         hint += ", or use --unknown replace" if near and choices else ""
         hint += "; --unknown skip leaves it out" if choices else ""
-        return VocabularyError(f"unknown character {describe(text[place])} at position {before + place + 1} of the text; {hint}")
+        return VocabularyError(
+            f"unknown character {describe(text[place])} at position {before + place + 1} of the text; {hint}"
+        )
 
 
 class Decoder:
-    """Ids to text piece by piece; the end of an unfinished UTF-8 sequence is held back until it is whole."""
+    """Ids to text piece by piece; the end of an unfinished UTF-8 sequence is held back until it is
+    whole."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._symbols = vocabulary.symbols

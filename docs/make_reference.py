@@ -41,7 +41,13 @@ def section(name: str) -> str:
 def row(name: str, option: click.Option) -> str:
     """One flag's row."""
     flags = ", ".join(f"`{flag}`" for flag in option.opts)
-    values = "" if option.is_flag else "`" + (option.metavar or option.make_metavar(click.Context(cli))).replace("|", "\\|") + "`"
+    values = (
+        ""
+        if option.is_flag
+        else "`"
+        + (option.metavar or option.make_metavar(click.Context(cli))).replace("|", "\\|")
+        + "`"
+    )
     default = f"  [default: {option.default}]" if option.show_default else ""
     return f"| {flags} | {values} | {option.help}{default} | `{option.envvar or f'CHARRNN_{name.upper()}_{str(option.name).upper()}'}` |\n"
 

@@ -1,6 +1,8 @@
-"""What many tests need: small corpora, a directory of one's own, and training runs in processes of their own."""
+"""What many tests need: small corpora, a directory of one's own, and training runs in processes of
+their own."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# The tests run side by side, one process for each core, and their models are tiny: more threads
+# would only wait for each other. Set before NumPy and PyTorch are imported; processes that tests
+# start inherit it.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
 
 # A runner in the background may have Ctrl-C ignored, and what it starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -60,11 +68,14 @@ def processes() -> Iterator["Processes"]:
 
 
 class Processes:
-    """A process that has imported PyTorch and forks for each job, so that a job need not pay for the import."""
+    """A process that has imported PyTorch and forks for each job, so that a job need not pay for
+    the import."""
 
     def __init__(self) -> None:
         worker = Path(__file__).with_name("worker.py")
-        self.server = subprocess.Popen([sys.executable, worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.server = subprocess.Popen(
+            [sys.executable, worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def run(self, **job: Any) -> dict[str, Any]:
         """Run a job in a new process, to its end, and give what it answers."""

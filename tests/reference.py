@@ -1,8 +1,9 @@
-"""One recurrent layer in plain NumPy, forward and backward through time: the formulas that every layer must agree with.
+"""One recurrent layer in plain NumPy, forward and backward through time: the formulas that every
+layer must agree with.
 
-    T  time steps      B  lanes, read side by side      W  width of x      H  hidden_size
-    P  parts of the state: 2 for lstm (h, c), 1 for gru and rnn (h)
-    G  gates: how many blocks of H rows are stacked in each weight, in PyTorch's order (lstm i, f, g, o; gru r, z, n)
+    T  time steps      B  lanes, read side by side      W  width of x      H  hidden_size P  parts
+    of the state: 2 for lstm (h, c), 1 for gru and rnn (h) G  gates: how many blocks of H rows are
+    stacked in each weight, in PyTorch's order (lstm i, f, g, o; gru r, z, n)
 
 Step t reads x[t] and h[t], the state before it, and makes h[t + 1], which is also its output y[t]:
 
@@ -12,8 +13,9 @@ Step t reads x[t] and h[t], the state before it, and makes h[t + 1], which is al
                ^                   ^                     b = h[t] @ w_hh.T + b_hh  # (B, G·H)
               x[0]                x[1]
 
-A d before a name is the gradient of the loss with respect to it. Backward the arrows are turned round: h[t + 1] was read
-twice, as y[t] and by step t + 1, so its two gradients add up; and from da and db follow all others, alike in every cell.
+A d before a name is the gradient of the loss with respect to it. Backward the arrows are turned
+round: h[t + 1] was read twice, as y[t] and by step t + 1, so its two gradients add up; and from da
+and db follow all others, alike in every cell.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +55,8 @@ def sigmoid(a: Array) -> Array:
 
 
 def gradients(saved: Saved, da: list[Array], db: list[Array], dstate: Array) -> Gradients:
-    """All gradients, from those of the two products; da and db list the last step first, as backward comes by them."""
+    """All gradients, from those of the two products; da and db list the last step first, as
+    backward comes by them."""
     a, b = np.stack(da[::-1]), np.stack(db[::-1])  # (T, B, G·H)
     h = np.stack(saved.h[:-1])  # (T, B, H), before each step
     return Gradients(
@@ -66,7 +69,9 @@ def gradients(saved: Saved, da: list[Array], db: list[Array], dstate: Array) -> 
     )
 
 
-def lstm_forward(x: Array, state: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array) -> tuple[Array, Array, Saved]:
+def lstm_forward(
+    x: Array, state: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array
+) -> tuple[Array, Array, Saved]:
     """Hochreiter and Schmidhuber 1997, with a forget gate (Gers et al. 2000)."""
     h, c, gates = [state[0]], [state[1]], []
     for t in range(len(x)):
@@ -77,11 +82,13 @@ def lstm_forward(x: Array, state: Array, w_ih: Array, w_hh: Array, b_ih: Array, 
         c.append(f * c[t] + i * g)
         h.append(o * np.tanh(c[t + 1]))
         gates.append((i, f, g, o))
-    return np.stack(h[1:]), np.stack([h[-1], c[-1]]), Saved(x, w_ih, w_hh, h, c, gates)  # (T, B, H), (2, B, H)
+    # (T, B, H), (2, B, H)
+    return np.stack(h[1:]), np.stack([h[-1], c[-1]]), Saved(x, w_ih, w_hh, h, c, gates)
 
 
 def lstm_backward(dy: Array, dstate: Array, saved: Saved) -> Gradients:
-    """Two ways back from step to step: through h, and through c, which only the forget gate narrows."""
+    """Two ways back from step to step: through h, and through c, which only the forget gate
+    narrows."""
     dh, dc = dstate  # (B, H) each
     das = []
     for t in reversed(range(len(dy))):
@@ -92,13 +99,17 @@ def lstm_backward(dy: Array, dstate: Array, saved: Saved) -> Gradients:
         df = dc * saved.c[t] * f * (1 - f)
         dg = dc * i * (1 - g**2)
         do = dh * tanh_c * o * (1 - o)
-        das.append(np.concatenate([di, df, dg, do], axis=1))  # (B, 4H); db is the same, for a and b are only added
+        # (B, 4H); db is the same, for a and b are only added
+        das.append(np.concatenate([di, df, dg, do], axis=1))
         dh, dc = das[-1] @ saved.w_hh, dc * f
     return gradients(saved, das, das, np.stack([dh, dc]))
 
 
-def gru_forward(x: Array, state: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array) -> tuple[Array, Array, Saved]:
-    """Cho et al. 2014, with the reset gate after the product: r times all of b_n, its bias included."""
+def gru_forward(
+    x: Array, state: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array
+) -> tuple[Array, Array, Saved]:
+    """Cho et al. 2014, with the reset gate after the product: r times all of b_n, its bias
+    included."""
     h, gates = [state[0]], []
     for t in range(len(x)):
         a_r, a_z, a_n = np.split(x[t] @ w_ih.T + b_ih, 3, axis=1)  # (B, H) each
@@ -126,7 +137,9 @@ def gru_backward(dy: Array, dstate: Array, saved: Saved) -> Gradients:
     return gradients(saved, das, dbs, dh[None])
 
 
-def rnn_forward(x: Array, state: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array) -> tuple[Array, Array, Saved]:
+def rnn_forward(
+    x: Array, state: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array
+) -> tuple[Array, Array, Saved]:
     """Elman 1990, with tanh."""
     h = [state[0]]
     for t in range(len(x)):
@@ -148,7 +161,8 @@ def rnn_backward(dy: Array, dstate: Array, saved: Saved) -> Gradients:
 
 
 class Reference(NamedTuple):
-    """A cell: ``forward(x, state, w_ih, w_hh, b_ih, b_hh) -> (y, state, saved)``, ``backward(dy, dstate, saved)``."""
+    """A cell: ``forward(x, state, w_ih, w_hh, b_ih, b_hh) -> (y, state, saved)``, ``backward(dy,
+    dstate, saved)``."""
 
     forward: Callable[[Array, Array, Array, Array, Array, Array], tuple[Array, Array, Saved]]
     backward: Callable[[Array, Array, Saved], Gradients]

@@ -46,7 +46,8 @@ def test_a_path_becomes_a_model_that_writes(cell: str, corpus: Path) -> None:
 
 def test_a_path_a_path_object_and_a_list_of_one_are_the_same(corpus: Path) -> None:
     models = [
-        charrnn.train(path, name=str(number), **KNOBS) for number, path in enumerate(("corpus.txt", corpus, [corpus], ("corpus.txt",)))
+        charrnn.train(path, name=str(number), **KNOBS)
+        for number, path in enumerate(("corpus.txt", corpus, [corpus], ("corpus.txt",)))
     ]
     assert len({weights(model) for model in models}) == 1
 
@@ -65,7 +66,10 @@ def test_a_text_is_the_same_as_a_file_of_it(corpus: Path) -> None:
 
 
 def test_bytes_of_a_text_are_the_same_as_the_text_read_as_bytes(here: Path) -> None:
-    one, other = charrnn.train(text=TEXT.encode(), unit="byte", **KNOBS), charrnn.train(text=TEXT, unit="byte", name="other", **KNOBS)
+    one, other = (
+        charrnn.train(text=TEXT.encode(), unit="byte", **KNOBS),
+        charrnn.train(text=TEXT, unit="byte", name="other", **KNOBS),
+    )
     assert one.vocabulary == charrnn.Vocabulary("byte")
     assert weights(one) == weights(other)
 
@@ -77,17 +81,27 @@ def test_the_callback_gets_one_report_a_step_and_the_final_loss(corpus: Path) ->
     assert [report.final is not None for report in seen] == [False, False, False, False, True]
     assert seen[-1].final is not None
     assert seen[-1].final.characters == 93  # the last tenth of 924
-    assert seen[-1].final.nats_per_character == pytest.approx(-model.score(TEXT[-93:]).mean(), abs=1e-5)
+    assert seen[-1].final.nats_per_character == pytest.approx(
+        -model.score(TEXT[-93:]).mean(), abs=1e-5
+    )
 
 
-def test_a_report_has_a_sample_now_and_then_and_it_is_what_the_model_writes_then(corpus: Path) -> None:
+def test_a_report_has_a_sample_now_and_then_and_it_is_what_the_model_writes_then(
+    corpus: Path,
+) -> None:
     seen: list[Report] = []
-    charrnn.train(corpus, on_report=seen.append, **KNOBS | {"sample_every": 2, "save_every": 2, "steps": 5, "keep": 9})
+    charrnn.train(
+        corpus,
+        on_report=seen.append,
+        **KNOBS | {"sample_every": 2, "save_every": 2, "steps": 5, "keep": 9},
+    )
     assert [report.step for report in seen if report.sample is not None] == [2, 4]
     for report in seen:
         if report.sample is not None:
             assert report.saved is not None
-            assert report.sample == charrnn.load(report.saved).generate(length=200, seed=report.step)
+            assert report.sample == charrnn.load(report.saved).generate(
+                length=200, seed=report.step
+            )
 
 
 def test_without_samples_there_is_none(corpus: Path) -> None:
@@ -100,7 +114,11 @@ def test_notices_are_told(here: Path) -> None:
     # 100 characters, 90 to learn from: five lanes would have 18, two have 45
     (here / "corpus.txt").write_bytes(b"\xef\xbb\xbf" + TEXT[:100].encode())
     said: list[str] = []
-    charrnn.train("corpus.txt", on_notice=said.append, **KNOBS | {"batch_size": 5, "dropout": 0.1, "num_layers": 2})
+    charrnn.train(
+        "corpus.txt",
+        on_notice=said.append,
+        **KNOBS | {"batch_size": 5, "dropout": 0.1, "num_layers": 2},
+    )
     assert said == [
         "corpus.txt begins with a byte order mark; it was left out",
         "90 characters to train on are too few for batches of 5 x 20; took --batch-size 2 --sequence-length 20",
@@ -114,8 +132,17 @@ def test_nothing_is_printed(corpus: Path, capfd: pytest.CaptureFixture[str]) -> 
 
 def test_the_model_is_the_best_checkpoint_and_not_the_last(here: Path) -> None:
     # every step makes the symbols of the validation text, which are never seen, less likely
-    model = charrnn.train(text="ab" * 90 + "cd" * 10, eval_every=1, patience=None, copy_window=None, dropout=0.1, **KNOBS)
-    assert [path.name for path in Run(Path("checkpoints/text")).steps()] == [f"step-0000000{step}" for step in (1, 2, 3, 4)]
+    model = charrnn.train(
+        text="ab" * 90 + "cd" * 10,
+        eval_every=1,
+        patience=None,
+        copy_window=None,
+        dropout=0.1,
+        **KNOBS,
+    )
+    assert [path.name for path in Run(Path("checkpoints/text")).steps()] == [
+        f"step-0000000{step}" for step in (1, 2, 3, 4)
+    ]
     assert model.path == Path("checkpoints/text/step-00000001")
     assert model.about["step"] == 1
 
@@ -134,7 +161,9 @@ def test_a_run_that_exists_is_refused_overwritten_or_gone_on_with(corpus: Path) 
     assert model.path == Path("checkpoints/corpus/step-00000006")
 
 
-def test_an_exception_of_the_callback_passes_and_what_was_set_in_pytorch_comes_back(corpus: Path) -> None:
+def test_an_exception_of_the_callback_passes_and_what_was_set_in_pytorch_comes_back(
+    corpus: Path,
+) -> None:
     def stop(report: Report) -> None:
         raise ZeroDivisionError
 
@@ -144,7 +173,9 @@ def test_an_exception_of_the_callback_passes_and_what_was_set_in_pytorch_comes_b
 
 
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
-def test_training_leaves_the_global_generator_and_the_threads_as_they_were(precision: str, corpus: Path) -> None:
+def test_training_leaves_the_global_generator_and_the_threads_as_they_were(
+    precision: str, corpus: Path
+) -> None:
     generator = torch.get_rng_state()
     charrnn.train(corpus, **KNOBS | {"precision": precision, "dropout": 0.3, "threads": 2})
     assert torch.get_num_threads() == 1
@@ -160,15 +191,26 @@ def test_training_leaves_the_global_generator_and_the_threads_as_they_were(preci
         ({"hiden_size": 8}, "'hiden_size' is not a knob; did you mean hidden_size?"),
         ({"lr": 0.1}, "'lr' is not a knob; the knobs are: corpus, " + ", ".join(run_knobs())),
         ({"learning_rate": 0}, "learning_rate: 0 is not possible; give a number above 0 to 100"),
-        ({"learning_rate": float("nan")}, "learning_rate: nan is not possible; give a number above 0 to 100"),
-        ({"steps": "4"}, "steps: '4' is not possible; give a whole number from 1 to 1000000000 or none"),
-        ({"steps": True}, "steps: True is not possible; give a whole number from 1 to 1000000000 or none"),
+        (
+            {"learning_rate": float("nan")},
+            "learning_rate: nan is not possible; give a number above 0 to 100",
+        ),
+        (
+            {"steps": "4"},
+            "steps: '4' is not possible; give a whole number from 1 to 1000000000 or none",
+        ),
+        (
+            {"steps": True},
+            "steps: True is not possible; give a whole number from 1 to 1000000000 or none",
+        ),
         ({"cell": "lstn"}, "cell: 'lstn' is not possible; give one of lstm, gru, rnn"),
         ({"minutes": 1}, "minutes and steps: 1 and 4 are both given; give one of them"),
         ({"text": TEXT}, "corpus: both a path and text= are given; leave one of them out"),
     ],
 )
-def test_an_impossible_knob_is_refused_by_name(knobs: dict[str, Any], message: str, corpus: Path) -> None:
+def test_an_impossible_knob_is_refused_by_name(
+    knobs: dict[str, Any], message: str, corpus: Path
+) -> None:
     with pytest.raises(charrnn.ConfigError) as error:
         charrnn.train(corpus, **KNOBS | knobs)
     assert str(error.value) == message
@@ -179,14 +221,20 @@ def test_an_impossible_knob_is_refused_by_name(knobs: dict[str, Any], message: s
 def test_no_corpus_is_an_error(given: dict[str, Any], here: Path) -> None:
     with pytest.raises(charrnn.CorpusError) as error:
         charrnn.train(**given, **KNOBS)
-    assert str(error.value) == "no corpus was given; name a text file, a directory of *.txt files, or - for standard input"
+    assert (
+        str(error.value)
+        == "no corpus was given; name a text file, a directory of *.txt files, or - for standard input"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "abc", b"", b"abc"])
 def test_a_text_too_small_is_an_error_with_the_numbers(text: str | bytes, here: Path) -> None:
     with pytest.raises(charrnn.CorpusError) as error:
         charrnn.train(text=text, **KNOBS)
-    assert str(error.value) == f"the corpus is too small: {len(text)} characters, at least 4 are needed; give more text"
+    assert (
+        str(error.value)
+        == f"the corpus is too small: {len(text)} characters, at least 4 are needed; give more text"
+    )
 
 
 def test_only_the_path_is_given_without_its_name(corpus: Path) -> None:
@@ -199,7 +247,14 @@ def test_ctrl_c_in_python_saves_the_step_and_goes_on_with_resume(corpus: Path) -
         if report.step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    knobs: dict[str, Any] = {"steps": 6, "hidden_size": 8, "embedding_size": 4, "save_every": None, "eval_every": None, "threads": 1}
+    knobs: dict[str, Any] = {
+        "steps": 6,
+        "hidden_size": 8,
+        "embedding_size": 4,
+        "save_every": None,
+        "eval_every": None,
+        "threads": 1,
+    }
     with pytest.raises(KeyboardInterrupt):
         charrnn.train(corpus, on_report=interrupt, **knobs)
     assert [path.name for path in Path("checkpoints/corpus").glob("step-*")] == ["step-00000003"]
@@ -208,7 +263,14 @@ def test_ctrl_c_in_python_saves_the_step_and_goes_on_with_resume(corpus: Path) -
 
 
 def test_a_callback_that_gives_false_saves_and_stops(corpus: Path) -> None:
-    knobs: dict[str, Any] = {"steps": 6, "hidden_size": 8, "embedding_size": 4, "save_every": None, "eval_every": None, "threads": 1}
+    knobs: dict[str, Any] = {
+        "steps": 6,
+        "hidden_size": 8,
+        "embedding_size": 4,
+        "save_every": None,
+        "eval_every": None,
+        "threads": 1,
+    }
     model = charrnn.train(corpus, on_report=lambda report: report.step < 2, **knobs)
     assert model.about["step"] == 2
 
@@ -248,7 +310,9 @@ def test_records_from_a_text_in_hand_or_a_file(here: Path) -> None:
         ({"text": "abc", "runs_dir": 5}, "runs_dir: must be a path, as a string or a Path, got 5"),
     ],
 )
-def test_an_argument_of_the_wrong_type_is_refused_by_name(given: dict[str, Any], message: str, here: Path) -> None:
+def test_an_argument_of_the_wrong_type_is_refused_by_name(
+    given: dict[str, Any], message: str, here: Path
+) -> None:
     with pytest.raises(ConfigError) as error:
         charrnn.train(**given)
     assert str(error.value) == message
@@ -261,7 +325,10 @@ def test_a_path_too_long_for_the_system_is_refused(here: Path) -> None:
 
 
 def test_the_directory_of_the_runs_may_be_a_path(corpus: Path) -> None:
-    assert charrnn.train(corpus, runs_dir=corpus.parent / "runs", **KNOBS).path == corpus.parent / "runs/corpus/step-00000004"
+    assert (
+        charrnn.train(corpus, runs_dir=corpus.parent / "runs", **KNOBS).path
+        == corpus.parent / "runs/corpus/step-00000004"
+    )
 
 
 @pytest.mark.parametrize("inside", ["step-00000004/mine.txt", "metrics.jsonl"])
@@ -298,7 +365,9 @@ except charrnn.MissingPackageError as error:
     )
 
 
-def test_the_network_of_a_sample_is_freed_before_the_next_step(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_network_of_a_sample_is_freed_before_the_next_step(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a large alphabet its tables take more memory than the training itself."""
     networks: list[weakref.ref[Any]] = []
 
@@ -311,7 +380,12 @@ def test_the_network_of_a_sample_is_freed_before_the_next_step(corpus: Path, mon
     alive: list[int] = []
     gc.disable()
     try:
-        charrnn.train(corpus, on_report=lambda report: alive.append(sum(ref() is not None for ref in networks)), sample_every=1, **KNOBS)
+        charrnn.train(
+            corpus,
+            on_report=lambda report: alive.append(sum(ref() is not None for ref in networks)),
+            sample_every=1,
+            **KNOBS,
+        )
     finally:
         gc.enable()
     assert len(networks) == KNOBS["steps"]

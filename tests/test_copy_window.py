@@ -1,4 +1,5 @@
-"""What is recalled is what followed the last time, by two ways that a slow and plain third one is held against."""
+"""What is recalled is what followed the last time, by two ways that a slow and plain third one is
+held against."""
 
 import itertools
 from collections.abc import Iterator
@@ -17,14 +18,17 @@ Array = NDArray[np.int64]
 
 
 def oracle(ids: list[int], window: int) -> list[list[int]]:
-    """For each place and order, the newest earlier end of the same symbols, less than a window back, by looking at each."""
+    """For each place and order, the newest earlier end of the same symbols, less than a window
+    back, by looking at each."""
     found = []
     for place in range(len(ids)):
         row = []
         for k in ORDERS:
             gram = ids[place - k + 1 : place + 1] if place + 1 >= k else None
             ends = range(place - 1, max(place - window, k - 2), -1)
-            row.append(next((ids[end + 1] for end in ends if ids[end - k + 1 : end + 1] == gram), NOTHING))
+            row.append(
+                next((ids[end + 1] for end in ends if ids[end - k + 1 : end + 1] == gram), NOTHING)
+            )
         found.append(row)
     return found
 
@@ -39,7 +43,8 @@ def by_steps(ids: Array, window: int) -> Array:
 
 
 def texts(seed: int, number: int, longest: int = 60) -> Iterator[Array]:
-    """Random texts of few symbols, so that much comes back; of one repeated piece; and of symbols with large ids."""
+    """Random texts of few symbols, so that much comes back; of one repeated piece; and of symbols
+    with large ids."""
     rng = np.random.default_rng(seed)
     for _ in range(number):
         n, symbols = int(rng.integers(0, longest + 1)), int(rng.choice([1, 2, 3, 5]))
@@ -56,7 +61,10 @@ def windows(n: int) -> list[int]:
 def spelled(text: str, window: int) -> list[dict[int, str]]:
     """What is recalled after each character, by order."""
     found = recall(np.array([ord(char) for char in text]), window)
-    return [{k: chr(idx) for k, idx in zip(ORDERS, row, strict=True) if idx != NOTHING} for row in found.tolist()]
+    return [
+        {k: chr(idx) for k, idx in zip(ORDERS, row, strict=True) if idx != NOTHING}
+        for row in found.tolist()
+    ]
 
 
 # By hand
@@ -68,12 +76,14 @@ def test_the_example_of_the_docstring() -> None:
 
 
 def test_a_longer_match_and_a_newer_shorter_one_are_both_recalled() -> None:
-    # "abcd" came last at the beginning, before "1"; "bcd" alone came later, before "2"; "cd" alone is too short
+    # "abcd" came last at the beginning, before "1"; "bcd" alone came later, before "2"; "cd" alone
+    # is too short
     assert spelled("abcd1xbcd2ycd3abcd", 99)[-1] == {3: "2", 4: "1"}
 
 
 def test_each_order_is_recalled_from_its_own_number_of_symbols_on() -> None:
-    # the second time that "abcdefghijkl" is read, the place of its letter number m knows of the orders up to m
+    # the second time that "abcdefghijkl" is read, the place of its letter number m knows of the
+    # orders up to m
     rows = spelled("abcdefghijklabcdefghijkl", 99)
     assert rows[:14] == [{}] * 14
     for m in range(3, 12):
@@ -91,13 +101,16 @@ def test_times_may_overlap() -> None:
 
 
 @pytest.mark.parametrize(("window", "found"), [(2, {}), (4, {}), (5, {3: "1"}), (99, {3: "1"})])
-def test_the_window_is_how_far_back_the_last_time_may_end(window: int, found: dict[int, str]) -> None:
+def test_the_window_is_how_far_back_the_last_time_may_end(
+    window: int, found: dict[int, str]
+) -> None:
     # the two c's stand 4 apart, less than 5
     assert spelled("abc1abc", window)[-1] == found
 
 
 def test_a_match_may_begin_before_the_window_in_which_it_ends() -> None:
-    assert spelled("abababababab", 3)[-1] == {3: "a", 4: "a", 5: "a", 6: "a", 8: "a"}  # the ends stand 2 apart, the 8 symbols reach 9 back
+    # the ends stand 2 apart, the 8 symbols reach 9 back
+    assert spelled("abababababab", 3)[-1] == {3: "a", 4: "a", 5: "a", 6: "a", 8: "a"}
 
 
 def test_a_window_of_two_sees_a_run_of_one_symbol_alone() -> None:
@@ -127,7 +140,11 @@ def test_what_is_recalled_is_what_a_slow_search_finds(seed: int) -> None:
 
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 16, 40, 59, 60, 61])
 def test_where_a_block_ends_changes_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = [(ids, window, recall(ids, window)) for ids in texts(block, 8) for window in windows(len(ids))]
+    expected = [
+        (ids, window, recall(ids, window))
+        for ids in texts(block, 8)
+        for window in windows(len(ids))
+    ]
     monkeypatch.setattr(recalling, "BLOCK", block)
     for ids, window, found in expected:
         np.testing.assert_array_equal(recall(ids, window), found)
@@ -141,7 +158,8 @@ def test_a_long_text_in_blocks_is_what_a_slow_search_finds(monkeypatch: pytest.M
 
 
 def test_a_place_a_gram_and_a_symbol_of_any_text_fit_into_one_number() -> None:
-    length = recalling.BLOCK + int(knobs(ModelConfig)["copy_window"].high) + ORDERS[-1]  # of what is sorted at once, at most
+    # of what is sorted at once, at most
+    length = recalling.BLOCK + int(knobs(ModelConfig)["copy_window"].high) + ORDERS[-1]
     characters = 160_000  # a little more than Unicode 16 has
     assert length * characters << length.bit_length() < 2**63
 
@@ -156,7 +174,9 @@ def test_one_symbol_at_a_time_recalls_the_same_at_every_place(seed: int) -> None
             np.testing.assert_array_equal(by_steps(ids, window), recall(ids, window))
 
 
-def test_a_trail_that_has_grown_long_is_made_anew_and_recalls_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trail_that_has_grown_long_is_made_anew_and_recalls_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(recalling, "SHORT", 5)
     rng = np.random.default_rng(0)
     for symbols, window in itertools.product((1, 2, 3, 5), (2, 5, 17, 80)):
@@ -207,10 +227,13 @@ def test_of_records_each_recalls_what_it_holds_itself(seed: int) -> None:
         records = [rng.integers(0, symbols, int(rng.integers(1, 40))) for _ in range(12)]
         end = symbols
         ids = np.concatenate([np.append(record, end) for record in records])
-        expected = np.concatenate([recall(np.append([end], record), window) for record in records])  # read from the end before it
+        # read from the end before it
+        expected = np.concatenate([recall(np.append([end], record), window) for record in records])
         found = np.concatenate([[[NOTHING] * K], recall(ids, window, end)[:-1]])
         np.testing.assert_array_equal(found, expected)
-        np.testing.assert_array_equal(Recalled(ids, window, symbols + 1, end)[np.arange(len(ids))], recall(ids, window, end))
+        np.testing.assert_array_equal(
+            Recalled(ids, window, symbols + 1, end)[np.arange(len(ids))], recall(ids, window, end)
+        )
 
 
 def test_a_run_longer_than_a_byte_counts_is_no_end_of_the_match() -> None:
@@ -232,7 +255,10 @@ def test_the_kind_of_the_ids_changes_nothing(kind: type) -> None:
     np.testing.assert_array_equal(recall(ids.astype(kind), 20), recall(ids, 20))
 
 
-@pytest.mark.parametrize(("highest", "kind"), [(2**15 - 1, np.int16), (2**15, np.int32), (2**16 - 1, np.int32), (2**16, np.int32)])
+@pytest.mark.parametrize(
+    ("highest", "kind"),
+    [(2**15 - 1, np.int16), (2**15, np.int32), (2**16 - 1, np.int32), (2**16, np.int32)],
+)
 def test_what_is_recalled_has_room_for_the_highest_id(highest: int, kind: type) -> None:
     found = recall(np.array([highest] * 4, np.uint32), 9)
     assert found.dtype == kind
@@ -249,7 +275,9 @@ def test_nothing_is_no_id() -> None:
 
 @pytest.mark.parametrize("window", [2, 9, 50, 1000])
 @pytest.mark.parametrize("symbols", [2, 5, 40_000])
-def test_what_is_recalled_at_any_places_does_not_hang_on_the_pieces(window: int, symbols: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_recalled_at_any_places_does_not_hang_on_the_pieces(
+    window: int, symbols: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(symbols)
     ids = np.tile(rng.integers(symbols - 2, symbols, 60), 5).astype(np.uint16)
     ids[:9] = symbols - 1  # so that a window of 2 finds something too
@@ -258,7 +286,8 @@ def test_what_is_recalled_at_any_places_does_not_hang_on_the_pieces(window: int,
     assert (recall(ids, window) >= 0).any()
     assert Recalled(ids, window, symbols)[places].tolist() == expected.tolist()
     monkeypatch.setattr(recalling, "PIECE", 32)
-    for whole, kept in ((299, 9), (64, 2), (1, 2)):  # pieces of 32 symbols, and always two for each place that is asked for at once
+    # pieces of 32 symbols, and always two for each place that is asked for at once
+    for whole, kept in ((299, 9), (64, 2), (1, 2)):
         monkeypatch.setattr(recalling, "WHOLE", whole)
         recalled = Recalled(ids, window, symbols)
         for place, row in zip(places.flatten(), expected.reshape(-1, K), strict=True):

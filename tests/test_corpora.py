@@ -1,4 +1,5 @@
-"""The bundled texts are what corpora/README.md says: written for this project, composed, nothing twice."""
+"""The bundled texts are what corpora/README.md says: written for this project, composed, nothing
+twice."""
 
 import re
 from collections import Counter
@@ -31,7 +32,11 @@ def test_the_plays_are_long_enough() -> None:
 
 
 def test_no_sentence_of_the_plays_stands_twice() -> None:
-    sentences = [" ".join(words(sentence)) for speech in speeches() for sentence in re.split(r"(?<=[.!?])[\"')\]]*\s+", speech)]
+    sentences = [
+        " ".join(words(sentence))
+        for speech in speeches()
+        for sentence in re.split(r"(?<=[.!?])[\"')\]]*\s+", speech)
+    ]
     assert len(sentences) > 1000
     assert twice([sentence for sentence in sentences if sentence]) == []
 
@@ -63,4 +68,7 @@ def test_the_texts_are_plain(text: str) -> None:
 def test_the_readme_s_counts_are_right() -> None:
     readme = (CORPORA / "README.md").read_text(encoding="utf-8")
     for name, text in (("plays", PLAYS), ("places", PLACES)):
-        assert f"| [{name}.txt]({name}.txt) | {len(text):,} | {len(text.splitlines()):,} | {len(set(text))} |" in readme
+        assert (
+            f"| [{name}.txt]({name}.txt) | {len(text):,} | {len(text.splitlines()):,} | {len(set(text))} |"
+            in readme
+        )

@@ -1,4 +1,5 @@
-"""The house stands as it is drawn: imports go one way, only the command line prints, the docs say what is there."""
+"""The house stands as it is drawn: imports go one way, only the command line prints, the docs say
+what is there."""
 
 import ast
 import re
@@ -26,7 +27,8 @@ PACKAGE = ROOT / "charrnn"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-# Who may import whom, inside the package: rooms and single modules. charrnn itself gives __version__ alone.
+# Who may import whom, inside the package: rooms and single modules. charrnn itself gives
+# __version__ alone.
 ARROWS = {
     "errors": set(),
     "config": {"errors"},
@@ -39,7 +41,18 @@ ARROWS = {
     "training": {"charrnn", "config", "copy_window", "corpus", "errors", "storage", "vocab"},
     "text_model": {"config", "errors", "generation", "originality", "storage", "training", "vocab"},
     "api": {"config", "generation", "text_model", "training"},
-    "cli": {"api", "charrnn", "config", "corpus", "errors", "generation", "originality", "storage", "text_model", "training"},
+    "cli": {
+        "api",
+        "charrnn",
+        "config",
+        "corpus",
+        "errors",
+        "generation",
+        "originality",
+        "storage",
+        "text_model",
+        "training",
+    },
     "__main__": {"cli"},
     "__init__": {"api", "errors", "generation", "text_model", "vocab"},
 }
@@ -50,7 +63,16 @@ OUTSIDE = {
     "tqdm": {"cli"},
     "yaml": {"config"},
     "safetensors": {"storage"},
-    "numpy": {"copy_window", "corpus", "generation", "originality", "storage", "text_model", "training", "vocab"},
+    "numpy": {
+        "copy_window",
+        "corpus",
+        "generation",
+        "originality",
+        "storage",
+        "text_model",
+        "training",
+        "vocab",
+    },
 }
 PUBLIC = [
     "CharRNNError", "CheckpointError", "ConfigError", "CorpusError", "DivergedError", "GenerationError", "MissingPackageError",
@@ -76,7 +98,8 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def inner(name: str) -> str:
-    """The room that an imported name of the package stands in; ``charrnn`` for what the package itself holds."""
+    """The room that an imported name of the package stands in; ``charrnn`` for what the package
+    itself holds."""
     part = name.split(".")[1] if "." in name else "charrnn"
     return part if (PACKAGE / part).is_dir() or (PACKAGE / f"{part}.py").exists() else "charrnn"
 
@@ -98,7 +121,13 @@ def test_packages_from_outside_are_used_in_their_rooms_only(path: Path) -> None:
 
 def test_every_arrow_is_used() -> None:
     for here, allowed in ARROWS.items():
-        used = {inner(name) for path in MODULES if room(path) == here for name in imports(path) if name.split(".")[0] == "charrnn"}
+        used = {
+            inner(name)
+            for path in MODULES
+            if room(path) == here
+            for name in imports(path)
+            if name.split(".")[0] == "charrnn"
+        }
         assert allowed <= used, f"{here} does not import {allowed - used}"
 
 
@@ -108,10 +137,18 @@ def test_the_facade_imports_training_only_inside_functions_or_for_types() -> Non
     assert not [node for node in top if str(node.module).startswith("charrnn.training")]
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if room(path) != "cli"], ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if room(path) != "cli"],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
 def test_only_the_command_line_prints(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        assert not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print")
+        assert not (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "print"
+        )
         assert not (isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr"))
 
 
@@ -141,14 +178,22 @@ def test_every_error_is_a_charrnnerror() -> None:
 
 def test_importing_charrnn_imports_neither_torch_nor_numpy() -> None:
     code = "import sys, charrnn; print({'torch', 'numpy', 'click', 'yaml'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "set()\n"
+    )
 
 
 def test_tests_mirror_the_package() -> None:
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         about = path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
-        others = {"house.py", "corpora.py", "reference.py"}  # the house, the texts beside it, formulas
-        assert (PACKAGE / about).exists() or str(about) in others or about.parts[0] == "reliability", about
+        # the house, the texts beside it, formulas
+        others = {"house.py", "corpora.py", "reference.py"}
+        assert (
+            (PACKAGE / about).exists() or str(about) in others or about.parts[0] == "reliability"
+        ), about
 
 
 def test_no_function_has_outgrown_the_house() -> None:
@@ -167,7 +212,9 @@ def readme_commands() -> list[list[str]]:
     found = []
     for block in re.findall(r"```(?:sh|console|bash)\n(.*?)```", README, re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
-            for command in re.split(r"&&", line) if re.match(r"\S*charrnn |python3 -m venv", line) else []:
+            for command in (
+                re.split(r"&&", line) if re.match(r"\S*charrnn |python3 -m venv", line) else []
+            ):
                 words = shlex.split(command, comments=True)
                 if words and (words[0] == "charrnn" or words[0].endswith("/charrnn")):
                     found.append(words[1:])
@@ -182,12 +229,15 @@ def test_every_command_of_the_readme_parses() -> None:
         command = cli.get_command(parent, words[0])
         assert command, words
         context = command.make_context(words[0], words[1:], parent=parent)
-        given(context, {"train": run_knobs(), "sample": knobs(Sampler)}.get(words[0], {}))  # the values too
+        # the values too
+        given(context, {"train": run_knobs(), "sample": knobs(Sampler)}.get(words[0], {}))
 
 
 def test_the_readme_is_filled() -> None:
     assert "FIGURES" not in README
-    assert re.search(r"<!-- made by benchmarks/readme.py -->\n```text\n.{400,}?```", README, re.DOTALL)
+    assert re.search(
+        r"<!-- made by benchmarks/readme.py -->\n```text\n.{400,}?```", README, re.DOTALL
+    )
 
 
 def test_the_first_blocks_of_the_readme_run_one_after_the_other(tmp_path: Path) -> None:
@@ -204,7 +254,13 @@ def test_the_first_blocks_of_the_readme_run_one_after_the_other(tmp_path: Path) 
     for command in commands[2:]:
         words = shlex.split(command.replace("--minutes 1", "--steps 5 --hidden-size 16"))
         assert words[0] == ".venv/bin/charrnn"
-        ran = subprocess.run([sys.executable, "-m", "charrnn", *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+        ran = subprocess.run(
+            [sys.executable, "-m", "charrnn", *words[1:]],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert ran.returncode == 0, ran.stderr
         outputs.append(ran.stdout)
     assert len(outputs) == 2
@@ -212,7 +268,9 @@ def test_the_first_blocks_of_the_readme_run_one_after_the_other(tmp_path: Path) 
     assert len(outputs[1]) > 100
     block = re.search(r"```python\n(.*?)```", README, re.DOTALL)  # what comes next
     assert block
-    ran = subprocess.run([sys.executable, "-c", block[1]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", block[1]], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     assert len(ran.stdout) > 500
     assert ran.stderr == ""
@@ -232,7 +290,9 @@ def test_no_two_modules_share_a_name() -> None:
 
 def test_every_flag_is_documented() -> None:
     reference = runpy.run_path(str(ROOT / "docs/make_reference.py"))["reference"]()
-    assert (ROOT / "docs/reference.md").read_text(encoding="utf-8") == reference, "run python docs/make_reference.py"
+    assert (ROOT / "docs/reference.md").read_text(encoding="utf-8") == reference, (
+        "run python docs/make_reference.py"
+    )
     for name in COMMANDS:
         command = cli.get_command(click.Context(cli), name)
         assert command
@@ -244,7 +304,12 @@ def test_every_flag_is_documented() -> None:
 
 
 def test_links_of_the_docs_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "corpora").glob("*.md")]:
+    for page in [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "corpora").glob("*.md"),
+    ]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
@@ -255,14 +320,27 @@ def test_ci_runs_the_line_of_the_readme() -> None:
 
 
 def test_the_source_distribution_has_every_file(tmp_path: Path) -> None:
-    """So that whoever packages charrnn can run the tests; built as pip does it, but without downloading setuptools."""
+    """So that whoever packages charrnn can run the tests; built as pip does it, but without
+    downloading setuptools."""
     copy = tmp_path / "copy"
-    leave_out = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", ".*", "checkpoints", "build", "dist")
+    leave_out = shutil.ignore_patterns(
+        "__pycache__", "*.pyc", "*.egg-info", ".*", "checkpoints", "build", "dist"
+    )
     shutil.copytree(ROOT, copy, ignore=leave_out)
     files = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
-    assert {"constraints.txt", "tests/conftest.py", "tests/cli/test_train.py", "corpora/plays.txt"} <= files
+    assert {
+        "constraints.txt",
+        "tests/conftest.py",
+        "tests/cli/test_train.py",
+        "corpora/plays.txt",
+    } <= files
     build = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
-    subprocess.run([sys.executable, "-W", "ignore", "-c", build, str(tmp_path)], cwd=copy, capture_output=True, check=True)
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", build, str(tmp_path)],
+        cwd=copy,
+        capture_output=True,
+        check=True,
+    )
     with tarfile.open(next(tmp_path.glob("charrnn-*.tar.gz"))) as archive:
         inside = {name.partition("/")[2] for name in archive.getnames()}
     assert files <= inside
@@ -282,13 +360,25 @@ def test_mypy_accepts_the_script_of_a_user(tmp_path: Path) -> None:
         'text: str = load("poems").generate("Once ", length=300)\n'
         "reveal_type(charrnn.__version__)\n"
     )
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(ROOT / ".mypy_cache"), str(script)]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--cache-dir",
+        str(ROOT / ".mypy_cache"),
+        str(script),
+    ]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert 'Revealed type is "str"' in ran.stdout
 
 
-@pytest.mark.parametrize("command", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]], ids=" ".join
+)
 def test_the_checkers_find_nothing(command: list[str]) -> None:
-    ran = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -1,4 +1,5 @@
-"""Every layer, forward and backward, against the formulas of reference.py; and those against numerical gradients."""
+"""Every layer, forward and backward, against the formulas of reference.py; and those against
+numerical gradients."""
 
 import itertools
 from collections.abc import Iterable
@@ -19,25 +20,45 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 W, H = 4, 5
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 PARTS = {"lstm": 2, "gru": 1, "rnn": 1}
-WEIGHTS = {"w_ih": "weight_ih_l0", "w_hh": "weight_hh_l0", "b_ih": "bias_ih_l0", "b_hh": "bias_hh_l0"}
-TOLERANCE = {torch.float64: 1e-13, torch.float32: 2e-6, torch.bfloat16: 5e-2}  # each ten roundings or more
+WEIGHTS = {
+    "w_ih": "weight_ih_l0",
+    "w_hh": "weight_hh_l0",
+    "b_ih": "bias_ih_l0",
+    "b_hh": "bias_hh_l0",
+}
+# each ten roundings or more
+TOLERANCE = {torch.float64: 1e-13, torch.float32: 2e-6, torch.bfloat16: 5e-2}
 
 Array = NDArray[np.float64]
 cells = pytest.mark.parametrize("cell", CELLS)
-shapes = pytest.mark.parametrize("shape", list(itertools.product([1, 2, 7], [1, 3])), ids=lambda shape: "T={}, B={}".format(*shape))
+shapes = pytest.mark.parametrize(
+    "shape",
+    list(itertools.product([1, 2, 7], [1, 3])),
+    ids=lambda shape: "T={}, B={}".format(*shape),
+)
 states = pytest.mark.parametrize("given", [True, False], ids=["state", "no state"])
 
 
 def draw(sizes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
     """Random numbers that float32 holds exactly, so that every precision begins with the same."""
     rng = np.random.default_rng(seed)
-    return {name: rng.normal(0, 0.5, size).astype(np.float32).astype(np.float64) for name, size in sizes.items()}
+    return {
+        name: rng.normal(0, 0.5, size).astype(np.float32).astype(np.float64)
+        for name, size in sizes.items()
+    }
 
 
 def inputs(cell: str, shape: tuple[int, int], given: bool = True) -> dict[str, Array]:
     """What forward takes, in its order; a state that is not given is one of zeros."""
     (T, B), G, P = shape, GATES[cell], PARTS[cell]
-    sizes = {"x": (T, B, W), "state": (P, B, H), "w_ih": (G * H, W), "w_hh": (G * H, H), "b_ih": (G * H,), "b_hh": (G * H,)}
+    sizes = {
+        "x": (T, B, W),
+        "state": (P, B, H),
+        "w_ih": (G * H, W),
+        "w_hh": (G * H, H),
+        "b_ih": (G * H,),
+        "b_hh": (G * H,),
+    }
     drawn = draw(sizes, seed=0)
     return drawn if given else {**drawn, "state": np.zeros((P, B, H))}
 
@@ -51,7 +72,11 @@ def signals(cell: str, shape: tuple[int, int]) -> dict[str, Array]:
 def by_formulas(cell: str, values: dict[str, Array], signal: dict[str, Array]) -> dict[str, Array]:
     """y, the last state, and under their names the gradients of what forward takes."""
     y, last, saved = REFERENCE[cell].forward(*values.values())
-    return {"y": y, "last": last, **REFERENCE[cell].backward(signal["y"], signal["last"], saved)._asdict()}
+    return {
+        "y": y,
+        "last": last,
+        **REFERENCE[cell].backward(signal["y"], signal["last"], saved)._asdict(),
+    }
 
 
 class Pass:
@@ -76,7 +101,11 @@ class Pass:
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.copy_(torch.from_numpy(values[name]))
-        read = {name: torch.tensor(values[name], dtype=dtype) for name in ("x", "state") if given or name == "x"}
+        read = {
+            name: torch.tensor(values[name], dtype=dtype)
+            for name in ("x", "state")
+            if given or name == "x"
+        }
         self.inputs: dict[str, Tensor] = read | weights
         for name, value in self.inputs.items():
             value.requires_grad_(not wanted or name in wanted)
@@ -97,7 +126,9 @@ def assert_close(found: dict[str, Tensor], expected: dict[str, Array], tolerance
     """The tolerance is a part of the largest number of an array, or of 1."""
     for name, value in found.items():
         atol = tolerance * max(1, np.abs(expected[name]).max())
-        np.testing.assert_allclose(value.detach().double().numpy(), expected[name], atol=atol, rtol=0, err_msg=name)
+        np.testing.assert_allclose(
+            value.detach().double().numpy(), expected[name], atol=atol, rtol=0, err_msg=name
+        )
 
 
 # The formulas
@@ -132,7 +163,9 @@ def test_backward_of_the_formulas_is_the_slope_of_forward(cell: str) -> None:
 @shapes
 @states
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-def test_a_layer_computes_the_formulas_forward_and_backward(cell: str, shape: tuple[int, int], given: bool, dtype: torch.dtype) -> None:
+def test_a_layer_computes_the_formulas_forward_and_backward(
+    cell: str, shape: tuple[int, int], given: bool, dtype: torch.dtype
+) -> None:
     values, signal = inputs(cell, shape, given), signals(cell, shape)
     expected = by_formulas(cell, values, signal)
     try:
@@ -144,26 +177,35 @@ def test_a_layer_computes_the_formulas_forward_and_backward(cell: str, shape: tu
     found = layer.gradients(signal)
     assert found.keys() == values.keys() - (set() if given else {"state"})
     assert_close({"y": layer.outputs["y"], **found}, expected, TOLERANCE[dtype])
-    assert_close({"last": layer.outputs["last"]}, expected, TOLERANCE[torch.float32])  # which all hand on in float32
+    # which all hand on in float32
+    assert_close({"last": layer.outputs["last"]}, expected, TOLERANCE[torch.float32])
 
 
 @cells
 @shapes
 @states
-def test_a_layer_trained_in_bf16_keeps_to_the_formulas(cell: str, shape: tuple[int, int], given: bool) -> None:
+def test_a_layer_trained_in_bf16_keeps_to_the_formulas(
+    cell: str, shape: tuple[int, int], given: bool
+) -> None:
     if pick_precision("auto", "cpu") != "bf16":
         pytest.skip(f"a {cell} is not trained in bf16 here")
     values, signal = inputs(cell, shape, given), signals(cell, shape)
     layer = Pass(cell, values, given=given, precision="bf16")
     assert layer.outputs["last"].dtype == torch.float32
-    assert_close(layer.outputs | layer.gradients(signal), by_formulas(cell, values, signal), TOLERANCE[torch.bfloat16])
+    assert_close(
+        layer.outputs | layer.gradients(signal),
+        by_formulas(cell, values, signal),
+        TOLERANCE[torch.bfloat16],
+    )
 
 
 @cells
 @pytest.mark.parametrize("output", ["y", "last"])
 def test_a_gradient_that_reaches_one_output_alone_is_enough(cell: str, output: str) -> None:
     values, signal = inputs(cell, (7, 3)), signals(cell, (7, 3))
-    alone = {name: value if name == output else np.zeros_like(value) for name, value in signal.items()}
+    alone = {
+        name: value if name == output else np.zeros_like(value) for name, value in signal.items()
+    }
     found = Pass(cell, values).gradients({output: signal[output]})
     assert_close(found, by_formulas(cell, values, alone), TOLERANCE[torch.float32])
 
@@ -181,10 +223,15 @@ def test_an_input_that_alone_wants_a_gradient_gets_it(cell: str, name: str) -> N
 def test_a_layer_writes_over_nothing_that_it_was_given_or_gave(cell: str) -> None:
     values, signal = inputs(cell, (7, 3)), signals(cell, (7, 3))
     layer = Pass(cell, values)
-    before = {name: value.detach().clone() for name, value in (layer.inputs | layer.outputs).items()}
-    arriving = {name: value.astype(np.float32) for name, value in signal.items()}  # which the layer shares, it is not converted
+    before = {
+        name: value.detach().clone() for name, value in (layer.inputs | layer.outputs).items()
+    }
+    # which the layer shares, it is not converted
+    arriving = {name: value.astype(np.float32) for name, value in signal.items()}
     first, second = layer.gradients(arriving), layer.gradients(arriving)
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert all(torch.equal(value, before[name]) for name, value in (layer.inputs | layer.outputs).items())
+    assert all(
+        torch.equal(value, before[name]) for name, value in (layer.inputs | layer.outputs).items()
+    )
     for name, value in signal.items():
         np.testing.assert_array_equal(arriving[name], value)

@@ -30,7 +30,10 @@ WRITERS = ("generate", "stream", "sample")
 def write_model(path, vocabulary=CHARS, cell="lstm", *, prime=NEWLINE, change=lambda weights: None):
     config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4)
     rng = np.random.default_rng(0)
-    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in shapes(config, len(vocabulary)).items()
+    }
     change(weights)
     checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {"val_loss": 1.5}))
     return path
@@ -54,10 +57,16 @@ def model(request, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=CELLS)
 def byte_model(request, tmp_path_factory):
-    return charrnn.load(write_model(tmp_path_factory.mktemp("byte") / "model", BYTES, request.param, prime=10))
+    return charrnn.load(
+        write_model(tmp_path_factory.mktemp("byte") / "model", BYTES, request.param, prime=10)
+    )
 
 
-@pytest.fixture(scope="module", params=product(CELLS, (CHARS, BYTES)), ids=lambda pair: f"{pair[0]}-{pair[1].unit}")
+@pytest.fixture(
+    scope="module",
+    params=product(CELLS, (CHARS, BYTES)),
+    ids=lambda pair: f"{pair[0]}-{pair[1].unit}",
+)
 def any_model(request, tmp_path_factory):
     cell, vocabulary = request.param
     return charrnn.load(write_model(tmp_path_factory.mktemp("any") / "model", vocabulary, cell))
@@ -70,7 +79,9 @@ def ascii_model(tmp_path_factory):
     def only_ascii(weights):
         weights["head.bias"][128:] = -1e4
 
-    return charrnn.load(write_model(tmp_path_factory.mktemp("ascii") / "model", BYTES, prime=10, change=only_ascii))
+    return charrnn.load(
+        write_model(tmp_path_factory.mktemp("ascii") / "model", BYTES, prime=10, change=only_ascii)
+    )
 
 
 # Load
@@ -106,7 +117,9 @@ def test_a_checkpoint_with_a_weight_of_another_shape_is_refused(tmp_path, name):
 
 def test_a_checkpoint_with_a_weight_too_few_or_too_many_is_refused(tmp_path):
     few = write_model(tmp_path / "few", change=lambda weights: weights.pop("head.bias"))
-    many = write_model(tmp_path / "many", change=lambda weights: weights.update(extra=np.zeros(3, np.float32)))
+    many = write_model(
+        tmp_path / "many", change=lambda weights: weights.update(extra=np.zeros(3, np.float32))
+    )
     for path, name in ((few, "head.bias"), (many, "extra")):
         with pytest.raises(CheckpointError, match=f"the weight {name} "):
             charrnn.load(path)
@@ -121,7 +134,11 @@ def test_loading_and_writing_never_import_torch(tmp_path):
         "assert model.score(text).shape == (20,)\n"
         "print(sorted(name for name in sys.modules if name.partition('.')[0] == 'torch' or name.startswith('charrnn.training')))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(write_model(tmp_path / "model"))], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(write_model(tmp_path / "model"))],
+        capture_output=True,
+        text=True,
+    )
     assert (done.stdout, done.stderr, done.returncode) == ("[]\n", "", 0)
 
 
@@ -153,7 +170,9 @@ def test_a_sample_keeps_the_seed_it_is_given(model):
 # Text
 
 
-@pytest.mark.parametrize("settings", [{}, {"temperature": 0}, {"top_k": 2}, {"stop": "a"}, {"stop": ["ab", "b b", "\n"]}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"temperature": 0}, {"top_k": 2}, {"stop": "a"}, {"stop": ["ab", "b b", "\n"]}]
+)
 @pytest.mark.parametrize("prompt", ["", "abc"])
 def test_generate_stream_and_sample_write_the_same(model, prompt, settings):
     text = model.generate(prompt, length=60, seed=3, **settings)
@@ -207,7 +226,9 @@ def test_top_k_one_and_temperature_zero_are_greedy_whatever_the_seed(model):
     assert model.generate("ab", length=50, top_k=1, seed=3) == text
 
 
-@pytest.mark.parametrize("settings", [{"temperature": 1.5}, {"top_k": 2}, {"top_p": 0.5}, {"min_p": 0.5}])
+@pytest.mark.parametrize(
+    "settings", [{"temperature": 1.5}, {"top_k": 2}, {"top_p": 0.5}, {"min_p": 0.5}]
+)
 def test_every_setting_changes_the_text(model, settings):
     assert model.generate(length=200, seed=1, **settings) != model.generate(length=200, seed=1)
 
@@ -216,7 +237,10 @@ def test_every_setting_changes_the_text(model, settings):
 
 
 def test_the_first_character_of_a_prompt_is_felt_after_the_last(model):
-    texts = {first: [model.generate(first + "b", length=100, seed=seed) for seed in range(5)] for first in "ac"}
+    texts = {
+        first: [model.generate(first + "b", length=100, seed=seed) for seed in range(5)]
+        for first in "ac"
+    }
     assert texts["a"] != texts["c"]
 
 
@@ -227,14 +251,21 @@ def test_a_greedy_text_goes_on_as_if_its_beginning_had_been_the_prompt(model):
 
 def test_a_prompt_is_read_by_the_network_alone_without_the_prime(model):
     assert model.sample("ab", length=20, seed=1).log_probability == pytest.approx(
-        sum(by_hand(model, CHARS.encode("ab"), CHARS.encode(model.generate("ab", length=20, seed=1)))), rel=1e-12
+        sum(
+            by_hand(
+                model, CHARS.encode("ab"), CHARS.encode(model.generate("ab", length=20, seed=1))
+            )
+        ),
+        rel=1e-12,
     )
 
 
 @pytest.mark.parametrize("prime", range(len(CHARS)))
 def test_an_empty_prompt_is_the_prime(tmp_path, prime):
     model = charrnn.load(write_model(tmp_path / "model", prime=prime))
-    assert model.generate(length=60, seed=1) == model.generate(CHARS.symbols[prime], length=60, seed=1)
+    assert model.generate(length=60, seed=1) == model.generate(
+        CHARS.symbols[prime], length=60, seed=1
+    )
 
 
 @pytest.mark.parametrize("writer", WRITERS)
@@ -248,15 +279,21 @@ def test_an_unknown_character_of_the_prompt_is_an_error_that_names_it(model, wri
 
 
 def test_unknown_skip_leaves_the_character_out(model):
-    assert model.generate("aXbX", length=60, seed=1, unknown="skip") == model.generate("ab", length=60, seed=1)
+    assert model.generate("aXbX", length=60, seed=1, unknown="skip") == model.generate(
+        "ab", length=60, seed=1
+    )
 
 
 def test_a_prompt_of_which_nothing_is_left_is_the_prime(model):
-    assert model.generate("XX", length=60, seed=1, unknown="skip") == model.generate(length=60, seed=1)
+    assert model.generate("XX", length=60, seed=1, unknown="skip") == model.generate(
+        length=60, seed=1
+    )
 
 
 def test_unknown_replace_reads_the_nearest_character(model):
-    assert model.generate("aBe\u0301", length=60, seed=1, unknown="replace") == model.generate("abé", length=60, seed=1)
+    assert model.generate("aBe\u0301", length=60, seed=1, unknown="replace") == model.generate(
+        "abé", length=60, seed=1
+    )
 
 
 def test_unknown_replace_is_an_error_where_none_is_near(model):
@@ -272,19 +309,26 @@ def test_a_byte_model_reads_any_prompt(byte_model):
 
 
 def test_the_score_of_each_character_is_the_networks_after_the_prime_and_all_before(model):
-    np.testing.assert_allclose(model.score("abé \n"), by_hand(model, [NEWLINE], CHARS.encode("abé \n")), rtol=1e-12)
+    np.testing.assert_allclose(
+        model.score("abé \n"), by_hand(model, [NEWLINE], CHARS.encode("abé \n")), rtol=1e-12
+    )
 
 
 def test_the_scores_add_up_to_the_logarithm_of_the_product_of_the_probabilities(model):
     text = "abcab"
-    following = [{char: np.exp(model.score(text[:place] + char)[-1]) for char in CHARS.symbols} for place in range(len(text))]
+    following = [
+        {char: np.exp(model.score(text[:place] + char)[-1]) for char in CHARS.symbols}
+        for place in range(len(text))
+    ]
     product = np.prod([following[place][char] for place, char in enumerate(text)])
     assert model.score(text).sum() == pytest.approx(np.log(product), rel=1e-12)
 
 
 @pytest.mark.parametrize("before", ["", "a", "bcé"])
 def test_the_probabilities_of_all_next_characters_add_up_to_one(model, before):
-    assert sum(np.exp(model.score(before + char)[-1]) for char in CHARS.symbols) == pytest.approx(1, abs=1e-12)
+    assert sum(np.exp(model.score(before + char)[-1]) for char in CHARS.symbols) == pytest.approx(
+        1, abs=1e-12
+    )
 
 
 def test_a_samples_log_probability_is_the_score_of_its_text(model):
@@ -310,7 +354,9 @@ def test_a_samples_log_probability_is_the_score_of_its_text_for_bytes_too(ascii_
 def test_a_byte_model_scores_each_character_by_all_its_bytes(byte_model):
     # a: 1 byte, é: 2, €: 3, 😀: 4, b: 1
     scores = by_hand(byte_model, [10], "aé€😀b".encode())
-    expected = [sum(scores[start:end]) for start, end in ((0, 1), (1, 3), (3, 6), (6, 10), (10, 11))]
+    expected = [
+        sum(scores[start:end]) for start, end in ((0, 1), (1, 3), (3, 6), (6, 10), (10, 11))
+    ]
     np.testing.assert_allclose(byte_model.score("aé€😀b"), expected, rtol=1e-12)
 
 
@@ -339,8 +385,14 @@ def test_the_score_of_an_unknown_character_is_an_error_or_another_text(model):
             "dry_base, dry_length, temperature, top_k, top_p, min_p, bias, ban, processors",
         ),
         ({"temperature": -1}, "temperature: -1 is not possible; give a number from 0 to 1000000"),
-        ({"temperature": float("nan")}, "temperature: nan is not possible; give a number from 0 to 1000000"),
-        ({"top_k": 0}, "top_k: 0 is not possible; give a whole number from 1 to 1000000000 or none"),
+        (
+            {"temperature": float("nan")},
+            "temperature: nan is not possible; give a number from 0 to 1000000",
+        ),
+        (
+            {"top_k": 0},
+            "top_k: 0 is not possible; give a whole number from 1 to 1000000000 or none",
+        ),
         ({"top_p": 0}, "top_p: 0 is not possible; give a number above 0 to 1 or none"),
         ({"min_p": 2}, "min_p: 2 is not possible; give a number from 0 to 1 or none"),
         ({"length": -1}, "length: -1 is not possible; give a whole number from 0"),
@@ -381,9 +433,13 @@ def test_until_and_best_of_are_those_of_the_decoding(model):
     found = model.generate(length=20, seed=3, temperature=1.5, until="line")
     assert found == plain[: plain.index("\n", 20)]
     assert "".join(model.stream(length=20, seed=3, temperature=1.5, until="line")) == found
-    texts = [model.sample(length=30, seed=3, temperature=2, best_of=number) for number in range(1, 30)]
+    texts = [
+        model.sample(length=30, seed=3, temperature=2, best_of=number) for number in range(1, 30)
+    ]
     assert texts[0] == model.sample(length=30, seed=3, temperature=2)
-    assert [each.log_probability for each in texts] == sorted(each.log_probability for each in texts)
+    assert [each.log_probability for each in texts] == sorted(
+        each.log_probability for each in texts
+    )
     assert len({each.text for each in texts}) > 1
     assert {each.seed for each in texts} == {3}
 
@@ -414,7 +470,9 @@ def test_what_is_banned_is_never_written_and_what_is_favoured_is_written_more(an
     plain = any_model.generate(length=300, seed=1, temperature=1.5)
     banned = max("abc", key=plain.count)
     assert banned not in any_model.generate(length=300, seed=1, temperature=1.5, ban=banned)
-    assert any_model.generate(length=300, seed=1, temperature=1.5, bias={"b": 9}).count("b") > plain.count("b")
+    assert any_model.generate(length=300, seed=1, temperature=1.5, bias={"b": 9}).count(
+        "b"
+    ) > plain.count("b")
 
 
 def test_processors_see_the_prompt_and_what_was_written_and_have_the_last_word(model):
@@ -426,18 +484,24 @@ def test_processors_see_the_prompt_and_what_was_written_and_have_the_last_word(m
         return np.where(np.arange(len(logits)) == wanted, 0.0, -np.inf)
 
     assert model.generate("ab", length=6, processors=[alternate]) == "ababab"
-    assert seen == [model.vocabulary.encode("ab" + "ababab"[:number]).tolist() for number in range(6)]
+    assert seen == [
+        model.vocabulary.encode("ab" + "ababab"[:number]).tolist() for number in range(6)
+    ]
 
 
 def test_dry_ends_a_loop(model):
     def longest_loop(text):
-        return max(length for length in range(len(text) // 2) if length == 0 or text[-length:] == text[-2 * length : -length])
+        return max(
+            length
+            for length in range(len(text) // 2)
+            if length == 0 or text[-length:] == text[-2 * length : -length]
+        )
 
     settings = {"length": 400, "temperature": 0}
     assert longest_loop(model.generate(**settings)) > 0
-    assert longest_loop(model.generate(**settings, dry=2.0, dry_length=8)) == 0 or model.generate(**settings) != model.generate(
-        **settings, dry=2.0, dry_length=8
-    )
+    assert longest_loop(model.generate(**settings, dry=2.0, dry_length=8)) == 0 or model.generate(
+        **settings
+    ) != model.generate(**settings, dry=2.0, dry_length=8)
 
 
 # Records
@@ -451,7 +515,9 @@ def records_model(request, tmp_path_factory):
         weights["head.bias"][vocabulary.end] += 2
 
     path = tmp_path_factory.mktemp("records") / "model"
-    return charrnn.load(write_model(path, vocabulary, request.param, prime=vocabulary.end, change=likelier))
+    return charrnn.load(
+        write_model(path, vocabulary, request.param, prime=vocabulary.end, change=likelier)
+    )
 
 
 def test_a_model_of_records_writes_one_up_to_its_end_and_is_always_primed(records_model):
@@ -468,7 +534,9 @@ def test_a_model_of_records_writes_one_up_to_its_end_and_is_always_primed(record
 def test_the_score_of_a_record_counts_its_end(records_model):
     end = records_model.vocabulary.end
     ids = records_model.vocabulary.encode("caé").tolist()
-    assert records_model.score("caé").tolist() == pytest.approx(by_hand(records_model, [end], [*ids, end]), rel=1e-9)
+    assert records_model.score("caé").tolist() == pytest.approx(
+        by_hand(records_model, [end], [*ids, end]), rel=1e-9
+    )
     assert len(records_model.score("")) == 1
 
 
@@ -483,24 +551,36 @@ def test_the_scores_of_a_record_of_bytes_are_those_of_its_characters_and_of_its_
 def test_records_of_python_are_checked(records_model, model):
     with pytest.raises(ConfigError) as error:
         model.records(5)
-    assert str(error.value) == "records: this model writes running text; train one with --records, or a separator"
-    for wrong in ({"count": -1}, {"count": 5, "length": -1}, {"count": 5, "max_tries": "many"}, {"count": 5, "temperatur": 1}):
+    assert (
+        str(error.value)
+        == "records: this model writes running text; train one with --records, or a separator"
+    )
+    for wrong in (
+        {"count": -1},
+        {"count": 5, "length": -1},
+        {"count": 5, "max_tries": "many"},
+        {"count": 5, "temperatur": 1},
+    ):
         with pytest.raises(ConfigError):
             records_model.records(**wrong)
-    with pytest.raises(CheckpointError, match=r"records.jsonl.gz, which says what stands in the corpus"):
+    with pytest.raises(
+        CheckpointError, match=r"records.jsonl.gz, which says what stands in the corpus"
+    ):
         records_model.records(5, new=True)
     with pytest.raises(VocabularyError):
         records_model.records(5, prompt="x")
-    assert [record.text for record in records_model.records(3, seed=1, accept=lambda text: "a" in text)] == [
-        record.text for record in records_model.records(400, seed=1) if "a" in record.text
-    ][:3]
+    assert [
+        record.text for record in records_model.records(3, seed=1, accept=lambda text: "a" in text)
+    ] == [record.text for record in records_model.records(400, seed=1) if "a" in record.text][:3]
 
 
 def test_without_a_length_a_record_has_twice_that_of_the_longest(records_model):
     assert records_model.longest == 500  # nobody knows how long they were
     records_model.about["records"] = {"train": 5, "val": 1, "lengths": [1, 2, 3, 4, 5]}
     assert records_model.longest == 26
-    assert max(len(record.text) for record in records_model.records(50, seed=1, bias={"a": 3})) <= 26
+    assert (
+        max(len(record.text) for record in records_model.records(50, seed=1, bias={"a": 3})) <= 26
+    )
     del records_model.about["records"]
 
 
@@ -514,21 +594,42 @@ def test_without_a_length_a_record_has_twice_that_of_the_longest(records_model):
         (lambda model: model.generate(b""), "prompt: must be a string, got b''"),
         (lambda model: model.stream(5), "prompt: must be a string, got 5"),
         (lambda model: model.generate(until=5), "until: must be a string, got 5"),
-        (lambda model: model.generate(stop=5), "stop: must be a string, or a list of strings, got 5"),
+        (
+            lambda model: model.generate(stop=5),
+            "stop: must be a string, or a list of strings, got 5",
+        ),
         (lambda model: model.generate(stop=[5]), "stop: must be a string, got 5"),
         (lambda model: model.generate(bias={5: 1}), "bias: must be a string, got 5"),
         (lambda model: model.score(None), "text: must be a string, got None"),
         (lambda model: model.adapted(5), "text: must be a string or bytes, got int"),
         (lambda model: model.session(5), "text: must be a string, got 5"),
-        (lambda model: model.session().save(5), "path: must be a path, as a string or a Path, got 5"),
+        (
+            lambda model: model.session().save(5),
+            "path: must be a path, as a string or a Path, got 5",
+        ),
         (lambda model: model.load_session(5), "path: must be a path, as a string or a Path, got 5"),
-        (lambda model: model.index(corpus=5), "corpus: must be a path, as a string or a Path, got 5"),
-        (lambda model: Contains("a") & "b", "constraint: must be a Constraint, such as Contains('moon'), got 'b'"),
+        (
+            lambda model: model.index(corpus=5),
+            "corpus: must be a path, as a string or a Path, got 5",
+        ),
+        (
+            lambda model: Contains("a") & "b",
+            "constraint: must be a Constraint, such as Contains('moon'), got 'b'",
+        ),
         (lambda model: charrnn.load(5), "path: must be a path, as a string or a Path, got 5"),
-        (lambda model: charrnn.load("a\0"), "path: a path cannot hold a NUL character, got 'a\\x00'"),
-        (lambda model: charrnn.load(runs_dir=5), "runs_dir: must be a path, as a string or a Path, got 5"),
+        (
+            lambda model: charrnn.load("a\0"),
+            "path: a path cannot hold a NUL character, got 'a\\x00'",
+        ),
+        (
+            lambda model: charrnn.load(runs_dir=5),
+            "runs_dir: must be a path, as a string or a Path, got 5",
+        ),
         (lambda model: charrnn.Sampler(bias=5), "bias: must be a tuple of pairs (id, nats), got 5"),
-        (lambda model: charrnn.Sampler(processors=5), "processors: must be a tuple of functions, got 5"),
+        (
+            lambda model: charrnn.Sampler(processors=5),
+            "processors: must be a tuple of functions, got 5",
+        ),
     ],
 )
 def test_an_argument_of_the_wrong_type_is_refused_by_name(model, call, message):
@@ -538,7 +639,10 @@ def test_an_argument_of_the_wrong_type_is_refused_by_name(model, call, message):
 
 
 def test_a_name_too_long_for_the_system_names_no_run(here):
-    with pytest.raises(CheckpointError, match=r"^there is no run or checkpoint 'a{200}'; the runs in checkpoints are: none$"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"^there is no run or checkpoint 'a{200}'; the runs in checkpoints are: none$",
+    ):
         charrnn.load("a" * 5000)
 
 
@@ -546,16 +650,25 @@ def test_a_name_too_long_for_the_system_names_no_run(here):
 
 
 def test_a_model_that_was_pickled_writes_the_same(any_model):
-    any_model.generate(seed=1, length=20, constraint=Contains("a"))  # what is compiled for it stays behind
+    # what is compiled for it stays behind
+    any_model.generate(seed=1, length=20, constraint=Contains("a"))
     other = pickle.loads(pickle.dumps(any_model))
     for settings in ({}, {"constraint": Contains("a") & Lines(1)}, {"dry": 1.0}):
-        assert other.generate("ab", seed=1, length=20, **settings) == any_model.generate("ab", seed=1, length=20, **settings)
-    assert (other.about, other.path, other.sha256) == (any_model.about, any_model.path, any_model.sha256)
+        assert other.generate("ab", seed=1, length=20, **settings) == any_model.generate(
+            "ab", seed=1, length=20, **settings
+        )
+    assert (other.about, other.path, other.sha256) == (
+        any_model.about,
+        any_model.path,
+        any_model.sha256,
+    )
 
 
 def test_spawned_processes_write_with_a_model_that_they_are_given(model):
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        texts = [pool.apply(model.generate, ("ab",), {"length": 30, "seed": seed}) for seed in (1, 2)]
+        texts = [
+            pool.apply(model.generate, ("ab",), {"length": 30, "seed": seed}) for seed in (1, 2)
+        ]
     assert texts == [model.generate("ab", length=30, seed=seed) for seed in (1, 2)]
 
 

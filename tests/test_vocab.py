@@ -1,4 +1,5 @@
-"""Text becomes ids and comes back the same; a character that is not known is named, never changed in silence."""
+"""Text becomes ids and comes back the same; a character that is not known is named, never changed
+in silence."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +36,18 @@ def test_a_text_becomes_ids_and_comes_back() -> None:
     assert vocabulary.decode(ids) == "banana"
 
 
-@pytest.mark.parametrize("text", ["\0\n\r\t \x7f", "e\u0301é", "👩‍👩‍👧", "漢字かな", "עברית", "\U0010ffff\ue000", "\ud800\udc00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\0\n\r\t \x7f",
+        "e\u0301é",
+        "👩‍👩‍👧",
+        "漢字かな",
+        "עברית",
+        "\U0010ffff\ue000",
+        "\ud800\udc00",
+    ],
+)
 def test_any_text_comes_back_code_point_by_code_point(text: str) -> None:
     vocabulary = Vocabulary.of(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
@@ -48,7 +60,10 @@ def test_no_text_is_no_ids(vocabulary: Vocabulary) -> None:
     assert vocabulary.decode([]) == ""
 
 
-@pytest.mark.parametrize(("size", "dtype"), [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)])
+@pytest.mark.parametrize(
+    ("size", "dtype"),
+    [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)],
+)
 def test_ids_are_of_the_smallest_type_that_holds_them(size: int, dtype: type) -> None:
     assert smallest_dtype(size) is dtype
     vocabulary = Vocabulary("char", "".join(map(chr, range(size))))
@@ -56,14 +71,19 @@ def test_ids_are_of_the_smallest_type_that_holds_them(size: int, dtype: type) ->
     assert (ids.tolist(), ids.dtype) == ([0, size - 1], dtype)
 
 
-@pytest.mark.parametrize(("unit", "symbols"), [("char", "aba"), ("char", ""), ("byte", "ab"), ("word", "ab")])
+@pytest.mark.parametrize(
+    ("unit", "symbols"), [("char", "aba"), ("char", ""), ("byte", "ab"), ("word", "ab")]
+)
 def test_a_vocabulary_has_a_known_unit_and_each_symbol_once(unit: str, symbols: str) -> None:
     with pytest.raises(VocabularyError):
         Vocabulary(unit, symbols)
 
 
 def test_bytes_are_no_characters() -> None:
-    assert refusal(Vocabulary.of("abc").encode, b"abc") == "3 bytes were given to a vocabulary of characters; decode them first"
+    assert (
+        refusal(Vocabulary.of("abc").encode, b"abc")
+        == "3 bytes were given to a vocabulary of characters; decode them first"
+    )
 
 
 # Characters that are not known
@@ -118,20 +138,27 @@ def test_a_character_is_named_with_its_code_point(char: str, words: str) -> None
         ),
     ],
 )
-def test_an_unknown_character_is_named_with_its_place_and_the_nearest(known: str, text: str, message: str) -> None:
+def test_an_unknown_character_is_named_with_its_place_and_the_nearest(
+    known: str, text: str, message: str
+) -> None:
     vocabulary = Vocabulary.of(known)
     assert refusal(vocabulary.repair, text) == message
-    assert refusal(vocabulary.encode, text) == without_choices(message)  # where --unknown does nothing
+    # where --unknown does nothing
+    assert refusal(vocabulary.encode, text) == without_choices(message)
 
 
 def without_choices(message: str) -> str:
-    return message.removesuffix("; --unknown skip leaves it out").removesuffix(", or use --unknown replace")
+    return message.removesuffix("; --unknown skip leaves it out").removesuffix(
+        ", or use --unknown replace"
+    )
 
 
 @pytest.mark.parametrize("char", ["a", "c", "z", "\uffff", "\U0010ffff"])
 def test_a_code_point_before_between_or_beyond_the_known_is_unknown(char: str) -> None:
     vocabulary = Vocabulary.of("bd")
-    assert refusal(vocabulary.encode, "b" + char) == without_choices(refusal(vocabulary.repair, "b" + char))
+    assert refusal(vocabulary.encode, "b" + char) == without_choices(
+        refusal(vocabulary.repair, "b" + char)
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +195,8 @@ def test_replace_puts_the_nearest_known_spelling(known: str, text: str, repaired
         ("Eé", "e\u0301", "é"),  # nor put as another
         ("eệ", "e\u0323\u0302", "ệ"),  # two marks on one letter
         ("한국", "\u1112\u1161\u11ab", "한"),  # Hangul, whose parts are no combining marks
-        ("man", "n\u0303", "n"),  # the accent of a decomposed letter is dropped as that of a composed one
+        # the accent of a decomposed letter is dropped as that of a composed one
+        ("man", "n\u0303", "n"),
     ],
 )
 def test_replace_composes_whatever_can_be_composed(known: str, text: str, repaired: str) -> None:
@@ -178,7 +206,9 @@ def test_replace_composes_whatever_can_be_composed(known: str, text: str, repair
 def test_replace_says_each_kind_of_change_once() -> None:
     assert Vocabulary.of("it's").repair("it\u2019s it\u2019s".replace(" ", ""), "replace") == (
         "it'sit's",
-        ["put \"'\" for '\u2019': the model has not seen '\u2019' (U+2019, RIGHT SINGLE QUOTATION MARK)"],
+        [
+            "put \"'\" for '\u2019': the model has not seen '\u2019' (U+2019, RIGHT SINGLE QUOTATION MARK)"
+        ],
     )
     assert Vocabulary.of("eéA").repair("ae\u0301a", "replace") == (
         "AéA",
@@ -207,7 +237,10 @@ def test_skip_leaves_out_and_says_what() -> None:
 
 
 @pytest.mark.parametrize("unknown", ["error", "skip", "replace"])
-@pytest.mark.parametrize(("vocabulary", "text"), [(Vocabulary.of("abc"), "cab"), (Vocabulary.of("abc"), ""), (BYTES, "any \u2603 at all")])
+@pytest.mark.parametrize(
+    ("vocabulary", "text"),
+    [(Vocabulary.of("abc"), "cab"), (Vocabulary.of("abc"), ""), (BYTES, "any \u2603 at all")],
+)
 def test_a_known_text_is_left_as_it_is(vocabulary: Vocabulary, text: str, unknown: str) -> None:
     assert vocabulary.repair(text, unknown) == (text, [])
 
@@ -267,5 +300,6 @@ def test_pieces_joined_are_the_text_at_once() -> None:
 @pytest.mark.parametrize("text", ["ab\ud800", "ab\udcffc"])
 def test_half_a_character_is_no_utf8(text: str) -> None:
     assert (
-        refusal(BYTES.encode, text) == f"{describe(text[2])} at position 3 is half a character and cannot be written as UTF-8; leave it out"
+        refusal(BYTES.encode, text)
+        == f"{describe(text[2])} at position 3 is half a character and cannot be written as UTF-8; leave it out"
     )

@@ -1,12 +1,14 @@
-"""Trains runs, each in a forked process: a job a line on stdin, an answer a line on stdout. Used by conftest.Processes.
+"""Trains runs, each in a forked process: a job a line on stdin, an answer a line on stdout. Used by
+conftest.Processes.
 
-A job: ``cwd``; the ``knobs`` of the run; ``resume``; ``stop_at``, a step after which the run is asked to stop, or
-``kill_at``, one after which the process kills itself. The answer: the ``steps`` made by this process, or ``killed``.
+A job: ``cwd``; the ``knobs`` of the run; ``resume``; ``stop_at``, a step after which the run is
+asked to stop, or ``kill_at``, one after which the process kills itself. The answer: the ``steps``
+made by this process, or ``killed``.
 
-Or: ``cwd``; the ``words`` of a command; ``signum``, a signal that it gets so many seconds (``after``) after it began to listen.
-The answer: its exit ``code``, or minus the signal that ended it, and, of a ``run``, whether it had ``ended`` when the signal was sent;
-what it said is in the file ``said``. With ``alone``, whatever
-touches a socket or starts a process ends it with TOUCHED.
+Or: ``cwd``; the ``words`` of a command; ``signum``, a signal that it gets so many seconds
+(``after``) after it began to listen. The answer: its exit ``code``, or minus the signal that ended
+it, and, of a ``run``, whether it had ``ended`` when the signal was sent; what it said is in the
+file ``said``. With ``alone``, whatever touches a socket or starts a process ends it with TOUCHED.
 """
 
 import json
@@ -86,8 +88,8 @@ def command(job: dict[str, Any], listening: int) -> None:
 
 
 def warm() -> None:
-    """Import what a first step imports (PyTorch's compiler among it), so that the jobs need not; without a backward pass, since
-    PyTorch refuses one after a fork where the parent has made one.
+    """Import what a first step imports (PyTorch's compiler among it), so that the jobs need not;
+    without a backward pass, since PyTorch refuses one after a fork where the parent has made one.
     """
     weight = torch.nn.Parameter(torch.zeros(2, 2))
     weight.grad = torch.zeros(2, 2)

@@ -13,10 +13,16 @@ def tell(line: str) -> None:
 
 
 def shown(text: str) -> str:
-    """A text in which nothing can move a terminal's cursor: what a file or a stranger's model says is shown, not obeyed."""
-    return text if text.isprintable() else "".join(char if _harmless(char) else ascii(char)[1:-1] for char in text)
+    """A text in which nothing can move a terminal's cursor: what a file or a stranger's model says
+    is shown, not obeyed."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(char if _harmless(char) else ascii(char)[1:-1] for char in text)
+    )
 
 
 def _harmless(char: str) -> bool:
-    """Spaces of any script, tabs, and what joins letters and emoji are no letters, and move nothing."""
+    """Spaces of any script, tabs, and what joins letters and emoji are no letters, and move
+    nothing."""
     return char.isprintable() or char in "\t\u200c\u200d" or unicodedata.category(char) == "Zs"

@@ -16,7 +16,11 @@ from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import find_checkpoint
 
 SHOWN = 8  # notices; a text in another script would have one for each of its characters
-READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in ("unit", "separator", "val_fraction")}
+READING = {
+    name: knob
+    for name, knob in knobs(DataConfig).items()
+    if name not in ("unit", "separator", "val_fraction")
+}
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -30,7 +34,11 @@ READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in
     show_default=True,
     help="a character of the file that the model has not seen",
 )
-@click.option("--adaptive", is_flag=True, help="learn from each piece of the file after it is scored (dynamic evaluation); slower")
+@click.option(
+    "--adaptive",
+    is_flag=True,
+    help="learn from each piece of the file after it is scored (dynamic evaluation); slower",
+)
 @click.option(
     "--json",
     "as_json",
@@ -40,11 +48,23 @@ READING = {name: knob for name, knob in knobs(DataConfig).items() if name not in
 )
 @runs_dir_option
 @click.pass_context
-def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, adaptive: bool, as_json: bool, runs_dir: str, **_: Any) -> None:
-    """The loss of RUN on FILE, read in one stream with carried state; of records, each by itself, its end counted as a character.
+def evaluate(
+    ctx: click.Context,
+    /,
+    run: str,
+    file: str,
+    unknown: str,
+    adaptive: bool,
+    as_json: bool,
+    runs_dir: str,
+    **_: Any,
+) -> None:
+    """The loss of RUN on FILE, read in one stream with carried state; of records, each by itself,
+    its end counted as a character.
 
-    Static, the weights stay as they are; adaptive, they learn from each few characters once those are scored. The two are not to
-    be compared with each other. The file is read as the run's corpus was, unless a flag says otherwise. The run is not changed.
+    Static, the weights stay as they are; adaptive, they learn from each few characters once those
+    are scored. The two are not to be compared with each other. The file is read as the run's corpus
+    was, unless a flag says otherwise. The run is not changed.
 
     \b
       charrnn evaluate shakespeare sonnets.txt
@@ -58,7 +78,9 @@ def evaluate(ctx: click.Context, /, run: str, file: str, unknown: str, adaptive:
     data = replace(DataConfig(**read_about(path)["about"]["data"]), **values)
     bar = tqdm(unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr)
     with bar:
-        found, notices = evaluate_file(path, file, data, unknown, adaptive=adaptive, each=bar.update)
+        found, notices = evaluate_file(
+            path, file, data, unknown, adaptive=adaptive, each=bar.update
+        )
     for notice in notices[:SHOWN]:
         tell(notice)
     if len(notices) > SHOWN:

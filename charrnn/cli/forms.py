@@ -8,22 +8,74 @@ import click
 from charrnn.cli.options import Decorator, WholeString, typed
 from charrnn.config.escapes import unescaped
 from charrnn.errors import ConfigError
-from charrnn.generation.constraints.forms import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.constraints.forms import (
+    Acrostic,
+    All,
+    Constraint,
+    Contains,
+    Length,
+    Lines,
+    Match,
+    Without,
+)
 from charrnn.generation.form_options import MOST_PARTICLES
 
 CHARACTERS = click.IntRange(0, 10**9)
-FORMS = {"match", "contains", "without", "exact_length", "length_between", "acrostic", "lines", "line_length"}
+FORMS = {
+    "match",
+    "contains",
+    "without",
+    "exact_length",
+    "length_between",
+    "acrostic",
+    "lines",
+    "line_length",
+}
 OPTIONS = (
-    click.option("--match", metavar="REGEX", help="the whole new text matches; --length is the most characters it may have"),
     click.option(
-        "--contains", multiple=True, type=WholeString(), metavar="TEXT", help="this stands in it, be it a part of a word; several times"
+        "--match",
+        metavar="REGEX",
+        help="the whole new text matches; --length is the most characters it may have",
     ),
-    click.option("--without", multiple=True, type=WholeString(), metavar="TEXT", help="this character or string does not; several times"),
+    click.option(
+        "--contains",
+        multiple=True,
+        type=WholeString(),
+        metavar="TEXT",
+        help="this stands in it, be it a part of a word; several times",
+    ),
+    click.option(
+        "--without",
+        multiple=True,
+        type=WholeString(),
+        metavar="TEXT",
+        help="this character or string does not; several times",
+    ),
     click.option("--exact-length", type=CHARACTERS, help="it has so many characters"),
-    click.option("--length-between", type=CHARACTERS, nargs=2, metavar="A B", help="it has so many; as many as it can, if nothing ends it"),
-    click.option("--acrostic", metavar="WORD", help="its lines begin with the letters of this; as many lines, unless --lines says more"),
-    click.option("--lines", type=click.IntRange(1, 10**6), help="it has so many lines, none of them empty unless --line-length lets it"),
-    click.option("--line-length", type=CHARACTERS, nargs=2, metavar="A B", help="each of its lines has so many characters"),
+    click.option(
+        "--length-between",
+        type=CHARACTERS,
+        nargs=2,
+        metavar="A B",
+        help="it has so many; as many as it can, if nothing ends it",
+    ),
+    click.option(
+        "--acrostic",
+        metavar="WORD",
+        help="its lines begin with the letters of this; as many lines, unless --lines says more",
+    ),
+    click.option(
+        "--lines",
+        type=click.IntRange(1, 10**6),
+        help="it has so many lines, none of them empty unless --line-length lets it",
+    ),
+    click.option(
+        "--line-length",
+        type=CHARACTERS,
+        nargs=2,
+        metavar="A B",
+        help="each of its lines has so many characters",
+    ),
     click.option(
         "--particles",
         type=click.IntRange(1, MOST_PARTICLES),
@@ -34,9 +86,16 @@ OPTIONS = (
         type=click.IntRange(1, 10**9),
         help="no more than so many characters of the corpus stand in the new text one behind another; the prompt is your own and may",
     ),
-    click.option("--originality", is_flag=True, help="say at the end what of the new text stands word for word in the corpus"),
     click.option(
-        "--corpus", metavar="PATH", multiple=True, help="where the corpus stands now, for these two; if not where the run read it"
+        "--originality",
+        is_flag=True,
+        help="say at the end what of the new text stands word for word in the corpus",
+    ),
+    click.option(
+        "--corpus",
+        metavar="PATH",
+        multiple=True,
+        help="where the corpus stands now, for these two; if not where the run read it",
     ),
 )
 
@@ -57,10 +116,18 @@ def rules_of(options: dict[str, Any]) -> dict[str, Any]:
     """
     parts = list(_parts(options))
     if options["particles"] and not parts and options["max_copy"] is None:
-        raise ConfigError("particles: they do nothing without --max-copy or a constraint, such as --contains; give one, or leave them out")
+        raise ConfigError(
+            "particles: they do nothing without --max-copy or a constraint, such as --contains; give one, or leave them out"
+        )
     if options["corpus"] and options["max_copy"] is None and not options["originality"]:
-        raise ConfigError("corpus: it does nothing without --max-copy or --originality; give one of them, or leave it out")
-    rules = {"constraint": All(*parts) if parts else None, "particles": options["particles"], "max_copy": options["max_copy"]}
+        raise ConfigError(
+            "corpus: it does nothing without --max-copy or --originality; give one of them, or leave it out"
+        )
+    rules = {
+        "constraint": All(*parts) if parts else None,
+        "particles": options["particles"],
+        "max_copy": options["max_copy"],
+    }
     return {name: value for name, value in rules.items() if value is not None}
 
 

@@ -1,4 +1,5 @@
-"""charrnn info: what a model is and how well it does; without a name, the runs. Needs no PyTorch."""
+"""charrnn info: what a model is and how well it does; without a name, the runs. Needs no
+PyTorch."""
 
 import json
 import math
@@ -18,7 +19,13 @@ from charrnn.storage.verdict import verdict
 
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("run", required=False)
-@click.option("--json", "as_json", envvar="CHARRNN_INFO_JSON", is_flag=True, help="one JSON object, or, without RUN, a list of them")
+@click.option(
+    "--json",
+    "as_json",
+    envvar="CHARRNN_INFO_JSON",
+    is_flag=True,
+    help="one JSON object, or, without RUN, a list of them",
+)
 @runs_dir_option
 def info(run: str | None, as_json: bool, runs_dir: str) -> None:
     """What RUN is, what it was trained on, and how well it does; without RUN, the list of runs.
@@ -32,7 +39,9 @@ def info(run: str | None, as_json: bool, runs_dir: str) -> None:
         if as_json:
             click.echo(json.dumps(found))
         elif not found:
-            tell(f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`")
+            tell(
+                f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`"
+            )
         else:
             click.echo("\n".join(shown(_in_a_line(each)) for each in found))
         return
@@ -63,7 +72,10 @@ def _about(path: Path) -> dict[str, Any]:
         "final_val_loss": final.get("final_val_loss"),
         **checkpoint.about,
         "verdict": asdict(found) if found else None,
-        "trained_steps": max((int(step.name.removeprefix("step-")) for step in Run(path.parent).steps()), default=checkpoint.about["step"]),
+        "trained_steps": max(
+            (int(step.name.removeprefix("step-")) for step in Run(path.parent).steps()),
+            default=checkpoint.about["step"],
+        ),
     }
 
 
@@ -91,7 +103,9 @@ def _in_a_line(about: dict[str, Any]) -> str:
 
 def _steps(about: dict[str, Any]) -> str:
     """How far the run has come, and where it did best."""
-    return f"trained {about['trained_steps']:,} of {about['steps']:,} steps, best at {about['step']:,}"
+    return (
+        f"trained {about['trained_steps']:,} of {about['steps']:,} steps, best at {about['step']:,}"
+    )
 
 
 def _size(about: dict[str, Any]) -> str:
@@ -104,7 +118,13 @@ def _loss(about: dict[str, Any]) -> str:
     if loss is None:
         return "no validation loss"
     one = about["records"] is not None
-    what = "held-out records" if one else "held-out text in one stream" if whole else "held-out text, over parallel lanes"
+    what = (
+        "held-out records"
+        if one
+        else "held-out text in one stream"
+        if whole
+        else "held-out text, over parallel lanes"
+    )
     return f"{loss:.4f} nats ({loss / math.log(2):.3f} bits) per character, static, {what}"
 
 
@@ -113,7 +133,9 @@ def _in_full(about: dict[str, Any]) -> str:
     end = " and the end of a record" if records else ""
     characters = f"{len(about['symbols'])} characters{end}: {json.dumps(about['symbols'], ensure_ascii=False)}"
     symbols = f"256 bytes{end}" if about["unit"] == "byte" else characters
-    learned, held_out = (f" in {records[part]:,} records" if records else "" for part in ("train", "val"))
+    learned, held_out = (
+        f" in {records[part]:,} records" if records else "" for part in ("train", "val")
+    )
     source = ", ".join(about["corpus"]) or "a text"
     lines = {
         "checkpoint": about["checkpoint"],

@@ -1,4 +1,5 @@
-"""The command ``charrnn``: its subcommands, loaded when they are used; and errors as one line on stderr."""
+"""The command ``charrnn``: its subcommands, loaded when they are used; and errors as one line on
+stderr."""
 
 import importlib
 import os
@@ -24,7 +25,8 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used, so that --help needs neither torch nor numpy."""
+    """A group whose commands are imported when they are used, so that --help needs neither torch
+    nor numpy."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -32,7 +34,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"charrnn.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(
+            importlib.import_module(f"charrnn.cli.{cmd_name}"), cmd_name
+        )
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -43,7 +47,9 @@ class LazyGroup(click.Group):
         try:
             os.getcwd()
         except OSError:  # PyTorch would end the process
-            tell("Error: the working directory no longer exists; change to one that does, such as with `cd ~`")
+            tell(
+                "Error: the working directory no longer exists; change to one that does, such as with `cd ~`"
+            )
             sys.exit(1)
         try:
             found = super().invoke(ctx)
@@ -64,7 +70,9 @@ class LazyGroup(click.Group):
         except OSError as error:
             _drop_stdout()
             what = error.filename or "standard output or a file"
-            tell(f"Error: {what}: {error.strerror or error}; see what is there, and whether there is room")
+            tell(
+                f"Error: {what}: {error.strerror or error}; see what is there, and whether there is room"
+            )
             sys.exit(1)
 
 
@@ -85,17 +93,24 @@ EXAMPLES = """
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "CHARRNN", "max_content_width": 110},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "CHARRNN",
+        "max_content_width": 110,
+    },
     epilog=EXAMPLES,
 )
 @click.version_option(__version__, message="charrnn %(version)s")
 def cli() -> None:
-    """Learn to write from a text file, one character at a time, and write new text in the same manner."""
+    """Learn to write from a text file, one character at a time, and write new text in the same
+    manner."""
 
 
 def main() -> NoReturn:
     """The console script."""
-    for handle in range(3):  # of a stream that was closed; the next file that is opened would stand in its place
+    for handle in range(
+        3
+    ):  # of a stream that was closed; the next file that is opened would stand in its place
         try:
             os.fstat(handle)
         except OSError:

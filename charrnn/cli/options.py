@@ -1,4 +1,5 @@
-"""Knobs as options: one flag each, made from what the knob knows; and the values given, from wherever they come."""
+"""Knobs as options: one flag each, made from what the knob knows; and the values given, from
+wherever they come."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -34,8 +35,14 @@ def typed(text: str) -> str:
 
 LINE = "\n"  # the separator that --records stands for
 
-records_option = click.option("--records", is_flag=True, help="each line is a record, learned by itself: the same as --separator '\\n'")
-runs_dir_option = click.option("--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs")
+records_option = click.option(
+    "--records",
+    is_flag=True,
+    help="each line is a record, learned by itself: the same as --separator '\\n'",
+)
+runs_dir_option = click.option(
+    "--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs"
+)
 
 
 def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:
@@ -63,7 +70,9 @@ def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:
 
 def metavar(knob: Knob) -> str:
     """What may stand after the flag, in short."""
-    words = "|".join(knob.choices) if knob.choices else {int: "N", float: "X", str: "TEXT"}[knob.kind]
+    words = (
+        "|".join(knob.choices) if knob.choices else {int: "N", float: "X", str: "TEXT"}[knob.kind]
+    )
     return words + ("|auto" if knob.auto or knob.planned else "") + ("|none" if knob.none else "")
 
 
@@ -72,7 +81,9 @@ def spelled(value: object) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def given(ctx: click.Context, knobs: Mapping[str, Knob], config: str | None = None) -> dict[str, Any]:
+def given(
+    ctx: click.Context, knobs: Mapping[str, Knob], config: str | None = None
+) -> dict[str, Any]:
     """The values that somebody set: by flag, else by environment, else in the YAML file ``config``.
 
     Raises:
@@ -81,29 +92,48 @@ def given(ctx: click.Context, knobs: Mapping[str, Knob], config: str | None = No
     values: dict[str, Any] = {}
     levels = [_from_yaml(config)] if config else []
     for source in (ParameterSource.ENVIRONMENT, ParameterSource.COMMANDLINE):
-        here = {name: knob for name, knob in knobs.items() if ctx.get_parameter_source(name) == source}
-        levels.append({name: knob.parse(_typed(knob, ctx.params[name]), _place(ctx, knob, source)) for name, knob in here.items()})
+        here = {
+            name: knob for name, knob in knobs.items() if ctx.get_parameter_source(name) == source
+        }
+        levels.append(
+            {
+                name: knob.parse(_typed(knob, ctx.params[name]), _place(ctx, knob, source))
+                for name, knob in here.items()
+            }
+        )
     for level in levels:
         if level.get("minutes") and level.get("steps"):
-            raise ConfigError(f"minutes and steps: {level['minutes']:g} and {level['steps']} are both given; give one of them")
-        for one, other in (("minutes", "steps"), ("steps", "minutes")):  # what is set here replaces both of below
+            raise ConfigError(
+                f"minutes and steps: {level['minutes']:g} and {level['steps']} are both given; give one of them"
+            )
+        for one, other in (
+            ("minutes", "steps"),
+            ("steps", "minutes"),
+        ):  # what is set here replaces both of below
             if level.get(one):
                 values.pop(other, None)
         values |= level
     return values
 
 
-def given_for_run(ctx: click.Context, corpus: tuple[str, ...], records: bool, config: str | None) -> dict[str, Any]:
+def given_for_run(
+    ctx: click.Context, corpus: tuple[str, ...], records: bool, config: str | None
+) -> dict[str, Any]:
     """The knobs of a run that somebody set, ``--records`` as the separator that it stands for.
 
     Raises:
-        ConfigError: a value is not possible, or another separator is given beside ``--records``, in the same place.
+        ConfigError: a value is not possible, or another separator is given beside ``--records``, in
+            the same place.
     """
     values = given(ctx, run_knobs(), config)
     flag, separator = (ctx.get_parameter_source(name) for name in ("records", "separator"))
     if records and flag == separator and values["separator"] != LINE:
-        raise ConfigError(f"records and separator: --records takes a line for a record, and {values['separator']!r} is given too; give one")
-    if records and separator != ParameterSource.COMMANDLINE:  # a flag goes before the environment, and both before YAML
+        raise ConfigError(
+            f"records and separator: --records takes a line for a record, and {values['separator']!r} is given too; give one"
+        )
+    if (
+        records and separator != ParameterSource.COMMANDLINE
+    ):  # a flag goes before the environment, and both before YAML
         values["separator"] = LINE
     return values | ({"corpus": corpus} if corpus else {})
 
@@ -113,12 +143,18 @@ def _typed(knob: Knob, text: str) -> str:
 
 
 def _place(ctx: click.Context, knob: Knob, source: ParameterSource) -> str:
-    return knob.flag if source == ParameterSource.COMMANDLINE else f"{ctx.auto_envvar_prefix}_{knob.name.upper()}"
+    return (
+        knob.flag
+        if source == ParameterSource.COMMANDLINE
+        else f"{ctx.auto_envvar_prefix}_{knob.name.upper()}"
+    )
 
 
 def _from_yaml(path: str) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"config: {path} cannot be read: {getattr(error, 'strerror', None) or error}; give a YAML file") from None
+        raise ConfigError(
+            f"config: {path} cannot be read: {getattr(error, 'strerror', None) or error}; give a YAML file"
+        ) from None
     return read_yaml(text, path)

@@ -1,4 +1,5 @@
-"""charrnn originality: what a text has copied from a run's corpus, or the corpus from itself. Needs no PyTorch."""
+"""charrnn originality: what a text has copied from a run's corpus, or the corpus from itself. Needs
+no PyTorch."""
 
 import html as markup
 import json
@@ -19,7 +20,18 @@ from charrnn.corpus.reading import read
 from charrnn.errors import ConfigError
 from charrnn.originality.corpus_index import Place
 from charrnn.originality.open_index import open_index
-from charrnn.originality.report import LENGTHS, REPEATED, Copies, Copy, HeldOut, Leaks, Passage, find_copies, find_leaks, pieces
+from charrnn.originality.report import (
+    LENGTHS,
+    REPEATED,
+    Copies,
+    Copy,
+    HeldOut,
+    Leaks,
+    Passage,
+    find_copies,
+    find_leaks,
+    pieces,
+)
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import find_checkpoint
 
@@ -48,8 +60,16 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
     type=click.IntRange(1, 10**9),
     help="the shortest stretch that is listed and marked, in characters  [default: 20]",
 )
-@click.option("--marked", is_flag=True, help="show FILE with what is copied marked: in colour on a terminal, else in \u27e6 \u27e7")
-@click.option("--html", metavar="PATH", help="write FILE as a page with what is copied marked, and where each stretch stands")
+@click.option(
+    "--marked",
+    is_flag=True,
+    help="show FILE with what is copied marked: in colour on a terminal, else in \u27e6 \u27e7",
+)
+@click.option(
+    "--html",
+    metavar="PATH",
+    help="write FILE as a page with what is copied marked, and where each stretch stands",
+)
 @click.option(
     "--json",
     "as_json",
@@ -57,15 +77,29 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
     is_flag=True,
     help="one JSON object: characters, shares, longest, copies; without FILE characters, repeated, passages, held",
 )
-@click.option("--corpus", metavar="PATH", multiple=True, help="where the corpus stands now, if not where the run read it; may be repeated")
+@click.option(
+    "--corpus",
+    metavar="PATH",
+    multiple=True,
+    help="where the corpus stands now, if not where the run read it; may be repeated",
+)
 @runs_dir_option
 def originality(
-    run: str, file: str | None, least: int | None, marked: bool, html: str | None, as_json: bool, corpus: tuple[str, ...], runs_dir: str
+    run: str,
+    file: str | None,
+    least: int | None,
+    marked: bool,
+    html: str | None,
+    as_json: bool,
+    corpus: tuple[str, ...],
+    runs_dir: str,
 ) -> None:
-    """What of FILE stands word for word in the corpus of RUN; without FILE, what the corpus repeats of itself.
+    """What of FILE stands word for word in the corpus of RUN; without FILE, what the corpus repeats
+    of itself.
 
-    FILE is a text, or - for standard input; it is read as the corpus was. The first use makes an index of the corpus, which is kept with
-    the run. The corpus is all that the run read, the training and the validation part.
+    FILE is a text, or - for standard input; it is read as the corpus was. The first use makes an
+    index of the corpus, which is kept with the run. The corpus is all that the run read, the
+    training and the validation part.
 
     \b
       charrnn originality shakespeare written.txt
@@ -73,7 +107,9 @@ def originality(
       charrnn originality shakespeare
     """
     if marked and as_json:
-        raise ConfigError("marked and json: both would write to standard output; give one of them, or --html PATH")
+        raise ConfigError(
+            "marked and json: both would write to standard output; give one of them, or --html PATH"
+        )
     if file is None and (marked or html or least is not None):
         what = "marked" if marked else "html" if html else "least"
         raise ConfigError(f"{what}: no FILE is given whose text could be shown; name one")
@@ -96,16 +132,31 @@ def originality(
         found = find_copies(index, reading.text, least, bar.update)
     lines = list(of_text(found, reading.text, least))
     if html is not None:
-        into_file("--html", Path(html), _page(file, lines, pieces(reading.text, found.copies)).encode("utf-8", "replace"))
+        into_file(
+            "--html",
+            Path(html),
+            _page(file, lines, pieces(reading.text, found.copies)).encode("utf-8", "replace"),
+        )
         tell(f"wrote {html}")
     if marked:
-        view = "".join(_marked(text, copied=copy is not None) for text, copy in pieces(reading.text, found.copies))
+        view = "".join(
+            _marked(text, copied=copy is not None)
+            for text, copy in pieces(reading.text, found.copies)
+        )
         click.echo(view.removesuffix("\n") + "\n")
     click.echo(json.dumps(_plain(found)) if as_json else "\n".join(lines))
 
 
 def _bar(total: int) -> Any:
-    return tqdm(total=total, unit=" characters", unit_scale=True, disable=None, leave=False, delay=1, file=sys.stderr)
+    return tqdm(
+        total=total,
+        unit=" characters",
+        unit_scale=True,
+        disable=None,
+        leave=False,
+        delay=1,
+        file=sys.stderr,
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -150,11 +201,15 @@ def of_corpus(leaks: Leaks) -> Iterator[str]:
 def _longest(copy: Copy | None) -> str:
     if copy is None:
         return "longest: none, not one of its characters stands in the corpus"
-    return f"longest: {copy.length:,} characters at {copy.start + 1:,}, from {shown(str(copy.place))}"
+    return (
+        f"longest: {copy.length:,} characters at {copy.start + 1:,}, from {shown(str(copy.place))}"
+    )
 
 
 def _shares(shares: dict[int, float]) -> str:
-    return ", ".join(f"{100 * share:.1f} % in stretches of {length} or more" for length, share in shares.items())
+    return ", ".join(
+        f"{100 * share:.1f} % in stretches of {length} or more" for length, share in shares.items()
+    )
 
 
 def _excerpt(part: str | bytes, length: int) -> str:
@@ -167,17 +222,27 @@ def _marked(text: str, *, copied: bool) -> str:
     plain = "\n".join(map(shown, text.split("\n")))
     if not copied:
         return plain
-    return click.style(plain, fg="black", bg="yellow") if sys.stdout.isatty() else f"{BRACKETS[0]}{plain}{BRACKETS[1]}"
+    return (
+        click.style(plain, fg="black", bg="yellow")
+        if sys.stdout.isatty()
+        else f"{BRACKETS[0]}{plain}{BRACKETS[1]}"
+    )
 
 
 def _page(title: str, lines: list[str], parts: Iterator[tuple[str, Copy | None]]) -> str:
     marks = (
-        f'<mark title="{markup.escape(f"{copy.length:,} characters, {copy.place}")}">{_escaped(text)}</mark>' if copy else _escaped(text)
+        f'<mark title="{markup.escape(f"{copy.length:,} characters, {copy.place}")}">{_escaped(text)}</mark>'
+        if copy
+        else _escaped(text)
         for text, copy in parts
     )
-    return PAGE.format(title=_escaped(title), report="<br>\n".join(map(_escaped, lines)), text="".join(marks))
+    return PAGE.format(
+        title=_escaped(title), report="<br>\n".join(map(_escaped, lines)), text="".join(marks)
+    )
 
 
 def _escaped(text: str) -> str:
     """What a page may hold: no control characters, which HTML does not know."""
-    return markup.escape("".join(char if char >= " " or char in "\t\n\r" else "\ufffd" for char in text))
+    return markup.escape(
+        "".join(char if char >= " " or char in "\t\n\r" else "\ufffd" for char in text)
+    )

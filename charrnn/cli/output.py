@@ -1,4 +1,5 @@
-"""What was written, on its way out: to standard output as it comes, or into a file once all of it is there; as text or as JSON."""
+"""What was written, on its way out: to standard output as it comes, or into a file once all of it
+is there; as text or as JSON."""
 
 import json
 import sys
@@ -16,7 +17,8 @@ from charrnn.text_model import TextModel
 
 
 def show(pieces: Iterable[str], output: str | None) -> None:
-    """Each piece as it comes on standard output; or all of them into a file; what came before an error, where no file is there yet.
+    """Each piece as it comes on standard output; or all of them into a file; what came before an
+    error, where no file is there yet.
 
     Raises:
         GenerationError: standard output is closed, or the file cannot be written.
@@ -34,7 +36,14 @@ def show(pieces: Iterable[str], output: str | None) -> None:
     into_file("--output", Path(str(output)), "".join(kept).encode())
 
 
-def json_line(text: str, which: dict[str, Any], settings: dict[str, Any], log_probability: float, model: TextModel, asked: Any) -> str:
+def json_line(
+    text: str,
+    which: dict[str, Any],
+    settings: dict[str, Any],
+    log_probability: float,
+    model: TextModel,
+    asked: Any,
+) -> str:
     """One JSON object, of one text."""
     rules, rest = FormOptions.split(asked.settings)
     sampler = model.sampler(**rest)
@@ -43,7 +52,14 @@ def json_line(text: str, which: dict[str, Any], settings: dict[str, Any], log_pr
         settings |= {name: getattr(asked, name) for name in sorted(FORMS & asked.given)}
         settings |= {"particles": rules.streams, "max_copy": rules.max_copy}
     settings |= {name: asked.settings[name] for name in ("bias", "ban") if name in asked.settings}
-    values = {"text": text, "prompt": asked.prompt, **which, "settings": settings, "adapt_to": asked.adapt_to, "model": model.sha256}
+    values = {
+        "text": text,
+        "prompt": asked.prompt,
+        **which,
+        "settings": settings,
+        "adapt_to": asked.adapt_to,
+        "model": model.sha256,
+    }
     return json.dumps(values | {"log_probability": log_probability}, ensure_ascii=False) + "\n"
 
 

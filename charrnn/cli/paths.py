@@ -1,4 +1,5 @@
-"""The paths of a command compared with each other, so that an output never overwrites what was read."""
+"""The paths of a command compared with each other, so that an output never overwrites what was
+read."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,8 @@ Paths = Mapping[str, str | None]
 
 
 def check_outputs(outputs: Paths, inputs: Paths, corpus: Iterable[str] = ()) -> None:
-    """Refuse an output that would overwrite an input, another output, the corpus of the run, or a file of any run.
+    """Refuse an output that would overwrite an input, another output, the corpus of the run, or a
+    file of any run.
 
     Pipes and devices are left alone: nothing in them is overwritten.
 
@@ -24,7 +26,9 @@ def check_outputs(outputs: Paths, inputs: Paths, corpus: Iterable[str] = ()) -> 
     Raises:
         ConfigError: names the flag, the path and what it would overwrite.
     """
-    read = [(what, Path(path)) for what, path in inputs.items() if path is not None and path != STDIN]
+    read = [
+        (what, Path(path)) for what, path in inputs.items() if path is not None and path != STDIN
+    ]
     read += [("the corpus of the run", Path(path)) for path in corpus if path != STDIN]
     written: list[tuple[str, Path]] = []
     for flag, name in outputs.items():
@@ -35,9 +39,13 @@ def check_outputs(outputs: Paths, inputs: Paths, corpus: Iterable[str] = ()) -> 
             continue
         for what, other in (*written, *(read if path.exists() else ())):
             if _is_same(path, other) or _is_in_corpus(path, other):
-                raise ConfigError(f"{flag}: {name} is {what} too, and would be overwritten; give another file")
+                raise ConfigError(
+                    f"{flag}: {name} is {what} too, and would be overwritten; give another file"
+                )
         if is_of_run(path):
-            raise ConfigError(f"{flag}: {name} belongs to a run, and would be overwritten; give another file")
+            raise ConfigError(
+                f"{flag}: {name} belongs to a run, and would be overwritten; give another file"
+            )
         written.append((f"the file of {flag}", path))
 
 

@@ -1,4 +1,5 @@
-"""How a run is shown: a bar on a terminal, a plain line now and then elsewhere. Everything goes to stderr."""
+"""How a run is shown: a bar on a terminal, a plain line now and then elsewhere. Everything goes to
+stderr."""
 
 import math
 import sys
@@ -47,8 +48,14 @@ class Progress:
                 self._show(report)
 
     def _show(self, report: Report) -> None:
-        self.loss = report.loss if math.isnan(self.loss) else (1 - SMOOTHING) * self.loss + SMOOTHING * report.loss
-        self.bar.set_postfix_str(f"loss {self.loss:.3f} nats, {self.loss / math.log(2):.3f} bits", refresh=False)
+        self.loss = (
+            report.loss
+            if math.isnan(self.loss)
+            else (1 - SMOOTHING) * self.loss + SMOOTHING * report.loss
+        )
+        self.bar.set_postfix_str(
+            f"loss {self.loss:.3f} nats, {self.loss / math.log(2):.3f} bits", refresh=False
+        )
         self.bar.update(report.step * self.per_step - self.bar.n)
         due = not self.terminal and time.monotonic() - self.said > EVERY_SECONDS
         if report.val_loss is not None or due:
@@ -59,7 +66,9 @@ class Progress:
             for line in report.sample.strip().split("\n"):
                 self.say(f"  | {line}")
         if report.turned and report.step < report.steps:
-            self.say("the validation loss has turned: more steps would only learn the text by heart, so the run ends here")
+            self.say(
+                "the validation loss has turned: more steps would only learn the text by heart, so the run ends here"
+            )
         if (report.turned or report.step == report.steps) and self.held_out:
             self.say(f"reading the {self.held_out:,} held-out characters {self.how}")
 
@@ -87,4 +96,8 @@ class Progress:
 
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
+    return (
+        f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+        if minutes >= 60
+        else f"{minutes}:{rest:02d}"
+    )

@@ -16,16 +16,26 @@ from charrnn.text_model import TextModel
 NOT_RUN = (126, 127)  # what a shell says of a command that it cannot run
 OPTIONS = (
     click.option("--unique", is_flag=True, help="of records: no two alike"),
-    click.option("--new", is_flag=True, help="of records: none that stands in the corpus, training or validation part"),
+    click.option(
+        "--new",
+        is_flag=True,
+        help="of records: none that stands in the corpus, training or validation part",
+    ),
     click.option(
         "--accept",
         metavar="COMMAND",
         help="of records: only those on which this shell command, given the record and a newline, exits with 0",
     ),
     click.option(
-        "--max-tries", type=click.IntRange(1, 10**9), help="of records: draw so many at most  [default: 1,000, and 100 for each asked for]"
+        "--max-tries",
+        type=click.IntRange(1, 10**9),
+        help="of records: draw so many at most  [default: 1,000, and 100 for each asked for]",
     ),
-    click.option("--report", is_flag=True, help="of records: say at the end how many are unique and new, and how long they are"),
+    click.option(
+        "--report",
+        is_flag=True,
+        help="of records: say at the end how many are unique and new, and how long they are",
+    ),
 )
 
 
@@ -38,7 +48,8 @@ def records_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def write_records(model: TextModel, asked: Any) -> tuple[str, Iterator[str]]:
-    """Whole records, each followed by the separator of the corpus, or a JSON object a line; then what became of the others."""
+    """Whole records, each followed by the separator of the corpus, or a JSON object a line; then
+    what became of the others."""
     kept = model.records(
         asked.num_samples,
         prompt=asked.prompt,
@@ -58,14 +69,24 @@ def _written(model: TextModel, kept: Any, asked: Any) -> Iterator[str]:
 
     separator, texts = model.about["data"].get("separator") or "\n", list[str]()
     shown = asked.output not in (None, "-")  # on standard output they can be seen coming
-    with tqdm(total=asked.num_samples, unit=" records", disable=None if shown else True, leave=False, file=sys.stderr) as bar:
+    with tqdm(
+        total=asked.num_samples,
+        unit=" records",
+        disable=None if shown else True,
+        leave=False,
+        file=sys.stderr,
+    ) as bar:
         for record in kept:
             texts += [record.text] if asked.report else []
             asked.texts += [record.text[len(asked.prompt) :]] if asked.originality else []
             text = record.text[len(asked.prompt) :] if asked.hide_prompt else record.text
             which = {"seed": asked.seed, "number": record.number}
             settings = {"length": asked.length} if "length" in asked.given else {}
-            yield json_line(text, which, settings, record.log_probability, model, asked) if asked.as_json else text + separator
+            yield (
+                json_line(text, which, settings, record.log_probability, model, asked)
+                if asked.as_json
+                else text + separator
+            )
             bar.update()
     tell(str(kept.tally))
     if asked.report:
@@ -84,9 +105,13 @@ def accepts(command: str) -> Callable[[str], bool]:
 
     def accept(text: str) -> bool:
         data = f"{text}\n".encode("utf-8", "surrogateescape")
-        code = subprocess.run(command, shell=True, input=data, stdout=subprocess.DEVNULL, check=False).returncode
+        code = subprocess.run(
+            command, shell=True, input=data, stdout=subprocess.DEVNULL, check=False
+        ).returncode
         if code in NOT_RUN:
-            raise GenerationError(f"--accept: the shell cannot run {command!r} (exit code {code}); check its name and its permissions")
+            raise GenerationError(
+                f"--accept: the shell cannot run {command!r} (exit code {code}); check its name and its permissions"
+            )
         return code == 0
 
     return accept
@@ -105,5 +130,8 @@ def report(texts: list[str], model: TextModel) -> Iterator[str]:
     of_corpus = (model.about.get("records") or {}).get("lengths", [])
     for whose, numbers in (("these", lengths), ("the corpus", of_corpus)):
         yield f"characters of {whose}: " + ", ".join(
-            f"{name} {number}" for name, number in zip(("shortest", "quarter", "half", "three quarters", "longest"), numbers, strict=False)
+            f"{name} {number}"
+            for name, number in zip(
+                ("shortest", "quarter", "half", "three quarters", "longest"), numbers, strict=False
+            )
         )

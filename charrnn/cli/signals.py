@@ -7,7 +7,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
-STOP = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+STOP = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+]
 SAVE = getattr(signal, "SIGUSR1", None)
 
 
@@ -63,7 +67,9 @@ def wishes() -> Iterator[Wishes]:
     """Catch the signals while a run is made and trained."""
     wished = Wishes()
     signals = [*STOP, SAVE] if SAVE else STOP
-    heard = [signum for signum in signals if signal.getsignal(signum) != signal.SIG_IGN]  # nohup stays nohup
+    heard = [
+        signum for signum in signals if signal.getsignal(signum) != signal.SIG_IGN
+    ]  # nohup stays nohup
     before = {signum: signal.signal(signum, wished.handle) for signum in heard}
     try:
         yield wished

@@ -19,15 +19,30 @@ from charrnn.storage.verdict import verdict
 @knob_options(run_knobs())
 @records_option
 @click.option(
-    "-c", "--config", metavar="FILE", help="a YAML file of knobs, such as a run's config.yaml; flags and environment go before it"
+    "-c",
+    "--config",
+    metavar="FILE",
+    help="a YAML file of knobs, such as a run's config.yaml; flags and environment go before it",
 )
-@click.option("--resume", is_flag=True, help="go on with the run of that --name or of that corpus, or else the newest, to the bit")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="go on with the run of that --name or of that corpus, or else the newest, to the bit",
+)
 @click.option("--overwrite", is_flag=True, help="delete a run of that name first")
 @click.pass_context
 def train(
-    ctx: click.Context, /, corpus: tuple[str, ...], records: bool, config: str | None, resume: bool, overwrite: bool, **_: Any
+    ctx: click.Context,
+    /,
+    corpus: tuple[str, ...],
+    records: bool,
+    config: str | None,
+    resume: bool,
+    overwrite: bool,
+    **_: Any,
 ) -> None:
-    """Learn to write from text files: PATH is a text file, a directory (its *.txt), a .gz file, or - for standard input.
+    """Learn to write from text files: PATH is a text file, a directory (its *.txt), a .gz file, or
+    - for standard input.
 
     \b
       charrnn train my.txt
@@ -58,11 +73,22 @@ def train(
         finally:
             progress.close()
         if wished.signum:
-            again = command(["train", "--resume"], flags=[*option("--name", run.path.name), *run.runs_dir_option])
-            tell(f"stopped; saved {run.steps()[-1]}; `{again}` continues" if run.steps() else "stopped before the first step")
+            again = command(
+                ["train", "--resume"],
+                flags=[*option("--name", run.path.name), *run.runs_dir_option],
+            )
+            tell(
+                f"stopped; saved {run.steps()[-1]}; `{again}` continues"
+                if run.steps()
+                else "stopped before the first step"
+            )
             sys.exit(128 + wished.signum)
         took = time.monotonic() - begin
-        loss = f": {in_words(final.nats_per_character)} on the {final.characters:,} held-out ones" if final else ""
+        loss = (
+            f": {in_words(final.nats_per_character)} on the {final.characters:,} held-out ones"
+            if final
+            else ""
+        )
         tell(f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}")
         if found := verdict(run):
             tell(f"{found.text} Next: `{found.command}`")
@@ -71,7 +97,10 @@ def train(
 
 def _first_line(trainer: Any) -> str:
     model, knobs, corpus = trainer.config.model, trainer.config.train, trainer.corpus
-    in_records = (f" in {len(corpus.lengths(part)):,} records" if corpus.vocabulary.records else "" for part in (corpus.train, corpus.val))
+    in_records = (
+        f" in {len(corpus.lengths(part)):,} records" if corpus.vocabulary.records else ""
+        for part in (corpus.train, corpus.val)
+    )
     size = sum(weight.numel() for weight in trainer.model.parameters())
     return (
         f"{trainer.directory.path}: {len(corpus.train):,} characters{next(in_records)} to learn from, "

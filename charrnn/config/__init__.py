@@ -1,1 +1,2 @@
-"""Knobs, and a run's configuration: from flags, the environment, YAML and Python. Imports errors alone."""
+"""Knobs, and a run's configuration: from flags, the environment, YAML and Python. Imports errors
+alone."""

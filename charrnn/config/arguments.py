@@ -71,11 +71,15 @@ def file_path(name: str, value: Any) -> Path:
         ConfigError: it is something else, or no path that a system could have.
     """
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
-        raise ConfigError(f"{name}: must be a path, as a string or a Path, got {shown_value(value)}")
+        raise ConfigError(
+            f"{name}: must be a path, as a string or a Path, got {shown_value(value)}"
+        )
     try:
         encoded = os.fsencode(value)
     except UnicodeEncodeError:
-        raise ConfigError(f"{name}: a path cannot hold half a surrogate pair, got {shown_value(value)}") from None
+        raise ConfigError(
+            f"{name}: a path cannot hold half a surrogate pair, got {shown_value(value)}"
+        ) from None
     if b"\0" in encoded:
         raise ConfigError(f"{name}: a path cannot hold a NUL character, got {shown_value(value)}")
     return Path(value)

@@ -1,8 +1,14 @@
-"""Escapes: how a newline, return, tab and backslash are written in a flag, and back. Knows nothing of flags."""
+"""Escapes: how a newline, return, tab and backslash are written in a flag, and back. Knows nothing
+of flags."""
 
 import re
 
-ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\\": "\\"}  # how a character is written in a flag, behind a backslash
+ESCAPES = {
+    "\n": "n",
+    "\r": "r",
+    "\t": "t",
+    "\\": "\\",
+}  # how a character is written in a flag, behind a backslash
 
 
 def escaped(text: str) -> str:

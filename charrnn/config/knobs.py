@@ -1,7 +1,8 @@
-"""Knobs: a dataclass field that knows its type, default, help and limits, and from which a flag is made.
+"""Knobs: a dataclass field that knows its type, default, help and limits, and from which a flag is
+made.
 
-``none`` means "off" and ``auto`` "decide for me", alike in a flag, the environment and YAML; in Python they are ``None``
-and ``"auto"``.
+``none`` means "off" and ``auto`` "decide for me", alike in a flag, the environment and YAML; in
+Python they are ``None`` and ``"auto"``.
 """
 
 import dataclasses
@@ -19,7 +20,8 @@ LARGEST = 10**9
 
 @dataclass(frozen=True)
 class Knob:
-    """What a dataclass field knows about itself; ``parse`` reads it from a text, ``check`` takes it from Python."""
+    """What a dataclass field knows about itself; ``parse`` reads it from a text, ``check`` takes it
+    from Python."""
 
     name: str
     kind: type
@@ -32,8 +34,11 @@ class Knob:
     auto: bool = False
     none: bool = False
     short: str = ""
-    escaped: bool = False  # whether \n, \r, \t and \\ stand for a newline, return, tab and backslash in a flag
-    planned: bool = False  # where it is not given, or auto, the autopilot sets it; the default is a size to begin with
+    escaped: bool = (
+        False  # whether \n, \r, \t and \\ stand for a newline, return, tab and backslash in a flag
+    )
+    # where it is not given, or auto, the autopilot sets it; the default is a size to begin with
+    planned: bool = False
 
     @property
     def flag(self) -> str:
@@ -50,11 +55,17 @@ class Knob:
             words += f" above {self.above:g}" if self.above > -math.inf else ""
             words += f" from {self.low:g}" if self.low > -math.inf else ""
             words += f" to {self.high:.15g}"
-        return words + (" or auto" if self.auto or self.planned else "") + (" or none" if self.none else "")
+        return (
+            words
+            + (" or auto" if self.auto or self.planned else "")
+            + (" or none" if self.none else "")
+        )
 
     def refuse(self, value: object, source: str = "") -> ConfigError:
         place = f" (from {source})" if source else ""
-        return ConfigError(f"{self.name}: {shown_value(value)} is not possible{place}; give {self.expected()}")
+        return ConfigError(
+            f"{self.name}: {shown_value(value)} is not possible{place}; give {self.expected()}"
+        )
 
     def parse(self, text: str, source: str = "") -> Any:
         """The value that a flag, an environment variable or a YAML scalar spells."""
@@ -74,14 +85,21 @@ class Knob:
             raise error if isinstance(error, ConfigError) else self.refuse(text, source) from None
 
     def check(self, value: Any, source: str = "") -> Any:
-        """The value itself, an int made a float where that is the kind; refuses the wrong type, NaN and infinity."""
+        """The value itself, an int made a float where that is the kind; refuses the wrong type, NaN
+        and infinity."""
         if value is None or (isinstance(value, str) and value == "auto" and self.kind is not str):
             allowed = self.none if value is None else self.auto
         elif self.kind is str:
-            allowed = isinstance(value, str) and (value in self.choices if self.choices else bool(value))
+            allowed = isinstance(value, str) and (
+                value in self.choices if self.choices else bool(value)
+            )
         else:
-            number = numbers.Integral if self.kind is int else numbers.Real  # NumPy's are among them
-            allowed = isinstance(value, number) and not isinstance(value, bool) and self._within(value)
+            number = (
+                numbers.Integral if self.kind is int else numbers.Real
+            )  # NumPy's are among them
+            allowed = (
+                isinstance(value, number) and not isinstance(value, bool) and self._within(value)
+            )
             value = self.kind(value) if allowed else value
         if not allowed:
             raise self.refuse(value, source)

@@ -1,7 +1,8 @@
 """Every knob of a run, written once.
 
-From a knob come the flag, the YAML key, the environment variable, the entry in a run's ``config.yaml`` and the row in
-docs/reference.md. Knows nothing of torch, files of text or the command line.
+From a knob come the flag, the YAML key, the environment variable, the entry in a run's
+``config.yaml`` and the row in docs/reference.md. Knows nothing of torch, files of text or the
+command line.
 """
 
 import dataclasses
@@ -24,11 +25,19 @@ LONGEST_SEPARATOR = 1_000  # characters
 class DataConfig(Checked):
     """How a corpus is read and split."""
 
-    unit: str = knob("char", "what one symbol is: a Unicode code point, or a raw byte", choices=("char", "byte"))
+    unit: str = knob(
+        "char", "what one symbol is: a Unicode code point, or a raw byte", choices=("char", "byte")
+    )
     encoding: str = knob("utf-8", "the encoding of the text files")
-    encoding_errors: str = knob("strict", "a byte that cannot be decoded: stop, or put U+FFFD", choices=("strict", "replace"))
+    encoding_errors: str = knob(
+        "strict",
+        "a byte that cannot be decoded: stop, or put U+FFFD",
+        choices=("strict", "replace"),
+    )
     newlines: str = knob("keep", "line ends: as they are, or all made LF", choices=("keep", "lf"))
-    normalize: str | None = knob(None, "Unicode normalisation of the text", choices=("nfc", "nfkc"), none=True)
+    normalize: str | None = knob(
+        None, "Unicode normalisation of the text", choices=("nfc", "nfkc"), none=True
+    )
     separator: str | None = knob(
         None,
         "what stands between two records, such as \\n; each is learned by itself, and ends; none: a running text",
@@ -36,7 +45,10 @@ class DataConfig(Checked):
         escaped=True,
     )
     val_fraction: float = knob(
-        0.1, "share of the text held out for validation: its end, or some of its distinct records; 0 trains on all of it", low=0, high=0.5
+        0.1,
+        "share of the text held out for validation: its end, or some of its distinct records; 0 trains on all of it",
+        low=0,
+        high=0.5,
     )
 
     def __post_init__(self) -> None:
@@ -63,7 +75,11 @@ class ModelConfig(Checked):
         none=True,
     )
     dropout: float = knob(
-        0.1, "share of the units left out in training, one choice for all time steps of a chunk", low=0, high=0.95, planned=True
+        0.1,
+        "share of the units left out in training, one choice for all time steps of a chunk",
+        low=0,
+        high=0.95,
+        planned=True,
     )
 
 
@@ -72,22 +88,50 @@ class TrainConfig(Checked):
     """How the network is trained. Whatever counts time is in steps."""
 
     minutes: float | None = knob(
-        None, "train for so long: turned into steps by timing a few; 5 where --steps is not given", above=0, high=525600, none=True
+        None,
+        "train for so long: turned into steps by timing a few; 5 where --steps is not given",
+        above=0,
+        high=525600,
+        none=True,
     )
     steps: int | None = knob(None, "train for so many steps", low=1, none=True)
-    batch_size: int = knob(16, "lanes of text read side by side; of short records more, where it is not given", low=1, high=65536)
+    batch_size: int = knob(
+        16,
+        "lanes of text read side by side; of short records more, where it is not given",
+        low=1,
+        high=65536,
+    )
     sequence_length: int = knob(
-        64, "characters that a lane reads in a step; gradients reach back so far; a record is read whole", low=1, high=65536
+        64,
+        "characters that a lane reads in a step; gradients reach back so far; a record is read whole",
+        low=1,
+        high=65536,
     )
     learning_rate: float = knob(
-        4e-3, "the highest learning rate: 3 % of the steps lead up to it, a cosine down to 1 % of it", above=0, high=100
+        4e-3,
+        "the highest learning rate: 3 % of the steps lead up to it, a cosine down to 1 % of it",
+        above=0,
+        high=100,
     )
     weight_decay: float = knob(0.01, "decoupled weight decay of the matrices", low=0, high=100)
-    clip_norm: float | None = knob(1.0, "the longest that the gradient may be; longer ones are scaled down", above=0, none=True)
-    seed: int = knob(0, "of the initial weights, the order of the text and the dropout", low=0, high=2**32 - 1)
-    report_every: int | Auto = knob("auto", "steps between lines of metrics.jsonl; auto: a hundred lines or more", low=1, auto=True)
+    clip_norm: float | None = knob(
+        1.0, "the longest that the gradient may be; longer ones are scaled down", above=0, none=True
+    )
+    seed: int = knob(
+        0, "of the initial weights, the order of the text and the dropout", low=0, high=2**32 - 1
+    )
+    report_every: int | Auto = knob(
+        "auto",
+        "steps between lines of metrics.jsonl; auto: a hundred lines or more",
+        low=1,
+        auto=True,
+    )
     eval_every: int | Auto | None = knob(
-        "auto", "steps between validation losses; auto: twenty in all, or each 5,000th", low=1, auto=True, none=True
+        "auto",
+        "steps between validation losses; auto: twenty in all, or each 5,000th",
+        low=1,
+        auto=True,
+        none=True,
     )
     patience: int | None = knob(
         4,
@@ -95,15 +139,31 @@ class TrainConfig(Checked):
         low=1,
         none=True,
     )
-    save_every: int | Auto | None = knob("auto", "steps between checkpoints; auto: with each validation", low=1, auto=True, none=True)
-    sample_every: int | Auto | None = knob("auto", "steps between short samples; auto: five in all", low=1, auto=True, none=True)
+    save_every: int | Auto | None = knob(
+        "auto", "steps between checkpoints; auto: with each validation", low=1, auto=True, none=True
+    )
+    sample_every: int | Auto | None = knob(
+        "auto", "steps between short samples; auto: five in all", low=1, auto=True, none=True
+    )
     keep: int = knob(3, "the last checkpoints to keep, beside the best", low=1)
     on_save_error: str = knob(
-        "stop", "a checkpoint that cannot be written: stop the run, or say so and train on to the next", choices=("stop", "continue")
+        "stop",
+        "a checkpoint that cannot be written: stop the run, or say so and train on to the next",
+        choices=("stop", "continue"),
     )
-    threads: int | Auto = knob("auto", "threads of the processor; auto: one for each core", low=1, high=1024, auto=True)
-    device: str = knob("auto", "where to train; auto: cuda, then mps, then cpu", choices=("auto", "cpu", "cuda", "mps"))
-    precision: str = knob("auto", "of the matrix products; auto: bf16 where it is fast, else fp32", choices=("auto", "fp32", "bf16"))
+    threads: int | Auto = knob(
+        "auto", "threads of the processor; auto: one for each core", low=1, high=1024, auto=True
+    )
+    device: str = knob(
+        "auto",
+        "where to train; auto: cuda, then mps, then cpu",
+        choices=("auto", "cpu", "cuda", "mps"),
+    )
+    precision: str = knob(
+        "auto",
+        "of the matrix products; auto: bf16 where it is fast, else fp32",
+        choices=("auto", "fp32", "bf16"),
+    )
 
 
 @dataclass(frozen=True)
@@ -121,9 +181,13 @@ class RunConfig(Checked):
         super().__post_init__()
         name = self.name or "none"
         if set(name) & set("/\\\0") or name.startswith(("step-", ".")) or len(name) > 200:
-            raise ConfigError(f"name: {name!r} is not possible; give a directory's name: no slash, not beginning with step- or a dot")
+            raise ConfigError(
+                f"name: {name!r} is not possible; give a directory's name: no slash, not beginning with step- or a dot"
+            )
         if self.train.minutes is not None and self.train.steps is not None:
-            raise ConfigError(f"minutes and steps: {self.train.minutes:g} and {self.train.steps} are both given; give one of them")
+            raise ConfigError(
+                f"minutes and steps: {self.train.minutes:g} and {self.train.steps} are both given; give one of them"
+            )
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> "RunConfig":
@@ -134,15 +198,21 @@ class RunConfig(Checked):
         """
         check_names(values)
         values = {name: value for name, value in values.items() if not is_auto(name, value)}
-        groups = {field.name: field.type for field in dataclasses.fields(cls) if field.name in GROUPS}
+        groups = {
+            field.name: field.type for field in dataclasses.fields(cls) if field.name in GROUPS
+        }
         parts: dict[str, Any] = {}
         for group, kind in groups.items():
             assert isinstance(kind, type)
             parts[group] = kind(**{name: values[name] for name in knobs(kind) if name in values})
         own = {name: values[name] for name in knobs(cls) if name in values}
         corpus = corpus_paths(values.get("corpus", ()))
-        if len(corpus) > MOST_PATHS or sum(map(len, corpus)) > 100 * MOST_PATHS:  # a checkpoint names them all
-            raise ConfigError(f"corpus: {len(corpus):,} paths are more than can be kept with a run; give a directory, or join the files")
+        if (
+            len(corpus) > MOST_PATHS or sum(map(len, corpus)) > 100 * MOST_PATHS
+        ):  # a checkpoint names them all
+            raise ConfigError(
+                f"corpus: {len(corpus):,} paths are more than can be kept with a run; give a directory, or join the files"
+            )
         return cls(**parts, **own, corpus=corpus)
 
     def flat(self) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from charrnn.errors import ConfigError
 def read_yaml(text: str, source: str, most: int | None = None) -> dict[str, Any]:
     """The knobs that a YAML file sets.
 
-    Every scalar is taken as the text that stands there and read as a flag would be, so that ``1e-3`` is a number, ``no``
-    is no surprise and ``12:30`` is refused.
+    Every scalar is taken as the text that stands there and read as a flag would be, so that
+    ``1e-3`` is a number, ``no`` is no surprise and ``12:30`` is refused.
 
     Raises:
-        ConfigError: not a flat mapping, a name twice, an alias, an unknown name, an impossible value, or more than ``most`` of them.
+        ConfigError: not a flat mapping, a name twice, an alias, an unknown name, an impossible
+            value, or more than ``most`` of them.
     """
     import yaml
 
@@ -34,7 +35,9 @@ def read_yaml(text: str, source: str, most: int | None = None) -> dict[str, Any]
     try:
         node = yaml.compose(text, Loader=Plain)
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"{source} is not YAML: {' '.join(str(error).split())}; mend it there") from None
+        raise ConfigError(
+            f"{source} is not YAML: {' '.join(str(error).split())}; mend it there"
+        ) from None
     if node is None:
         return {}
     if not isinstance(node, yaml.MappingNode):
@@ -42,10 +45,14 @@ def read_yaml(text: str, source: str, most: int | None = None) -> dict[str, Any]
     values: dict[str, Any] = {}
     for key, value in node.value:
         if not isinstance(key.value, str):
-            raise ConfigError(f"{source}, line {key.start_mark.line + 1}: a list or mapping is no knob; write one `knob: value` on a line")
+            raise ConfigError(
+                f"{source}, line {key.start_mark.line + 1}: a list or mapping is no knob; write one `knob: value` on a line"
+            )
         check_names([key.value], source)
         if key.value in values:
-            raise ConfigError(f"{key.value} stands twice in {source}, again on line {key.start_mark.line + 1}; leave one")
+            raise ConfigError(
+                f"{key.value} stands twice in {source}, again on line {key.start_mark.line + 1}; leave one"
+            )
         values[key.value] = _yaml_value(key.value, value, source)
     return values
 
@@ -57,7 +64,9 @@ def _yaml_value(name: str, node: Any, source: str) -> Any:
             return tuple(item.value for item in nodes)
     elif isinstance(node.value, str):
         return run_knobs()[name].parse(node.value, source)
-    raise ConfigError(f"{name} in {source}, line {node.start_mark.line + 1}, is no single value; write `{name}: value`")
+    raise ConfigError(
+        f"{name} in {source}, line {node.start_mark.line + 1}, is no single value; write `{name}: value`"
+    )
 
 
 def write_yaml(config: RunConfig) -> str:
@@ -65,5 +74,11 @@ def write_yaml(config: RunConfig) -> str:
     import yaml
 
     values = {name: "none" if value is None else value for name, value in config.flat().items()}
-    plain = all(str(value).isprintable() for value in values.values())  # escapes are needed for the rest
-    return str(yaml.safe_dump(values, default_flow_style=None, sort_keys=False, allow_unicode=plain, width=10**6))
+    plain = all(
+        str(value).isprintable() for value in values.values()
+    )  # escapes are needed for the rest
+    return str(
+        yaml.safe_dump(
+            values, default_flow_style=None, sort_keys=False, allow_unicode=plain, width=10**6
+        )
+    )

@@ -27,7 +27,8 @@ Tell = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Corpus:
-    """A vocabulary and two id arrays, one-dimensional: train, and validation: the end of the text, or some of its records.
+    """A vocabulary and two id arrays, one-dimensional: train, and validation: the end of the text,
+    or some of its records.
 
     Of records, each has the vocabulary's end behind it, and stands by itself.
     """
@@ -39,9 +40,14 @@ class Corpus:
 
     @classmethod
     def of(
-        cls, text: str | bytes | Iterable[str | bytes], val_fraction: float, separator: str | None = None, tell: Tell = lambda _: None
+        cls,
+        text: str | bytes | Iterable[str | bytes],
+        val_fraction: float,
+        separator: str | None = None,
+        tell: Tell = lambda _: None,
     ) -> "Corpus":
-        """Encode a text, or the blocks of one, and hold out its end, or a random share of its records.
+        """Encode a text, or the blocks of one, and hold out its end, or a random share of its
+        records.
 
         Args:
             text: str, bytes, or blocks of one of them.
@@ -54,7 +60,9 @@ class Corpus:
         """
         vocabulary, ids = encode([text] if isinstance(text, str | bytes) else text)
         if len(ids) < SMALLEST:
-            raise CorpusError(f"the corpus is too small: {len(ids)} characters, at least {SMALLEST} are needed; give more text")
+            raise CorpusError(
+                f"the corpus is too small: {len(ids)} characters, at least {SMALLEST} are needed; give more text"
+            )
         if half := re.search("[\ud800-\udfff]", vocabulary.symbols):
             place = f"U+{ord(half[0]):04X}, at character {int(np.argmax(ids == half.start())) + 1}"
             raise CorpusError(f"the corpus holds half a surrogate pair, {place}; leave it out")
@@ -63,7 +71,11 @@ class Corpus:
             for notice in notices:
                 tell(notice)
             return cls(vocabulary, train, val)
-        num_train = min(int(len(ids) * (1 - val_fraction) + 1e-6), len(ids) - 2) if val_fraction else len(ids)
+        num_train = (
+            min(int(len(ids) * (1 - val_fraction) + 1e-6), len(ids) - 2)
+            if val_fraction
+            else len(ids)
+        )
         return cls(vocabulary, ids[:num_train], ids[num_train:])
 
     def __len__(self) -> int:
@@ -72,23 +84,36 @@ class Corpus:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of what is trained on: symbols, ids, and where they are split."""
-        digest = hashlib.sha256(f"{self.vocabulary.unit} {len(self.train)} {len(self.val)} {self.vocabulary.symbols}".encode())
+        digest = hashlib.sha256(
+            f"{self.vocabulary.unit} {len(self.train)} {len(self.val)} {self.vocabulary.symbols}".encode()
+        )
         digest.update(np.ascontiguousarray(self.train).data)
         digest.update(np.ascontiguousarray(self.val).data)
         return digest.hexdigest()
 
     @property
     def judged(self) -> Ids:
-        """What a finished model is judged on: the validation part, of a very long one its beginning, or some of its records."""
+        """What a finished model is judged on: the validation part, of a very long one its
+        beginning, or some of its records."""
         return self.beginning(MOST_JUDGED)
 
     def beginning(self, most: int) -> Ids:
-        """The first symbols of the validation part, about so many at most; of records some of them all, evenly spread."""
-        return some_records(self.val, self.vocabulary.end, most) if self.vocabulary.records else self.val[:most]
+        """The first symbols of the validation part, about so many at most; of records some of them
+        all, evenly spread."""
+        return (
+            some_records(self.val, self.vocabulary.end, most)
+            if self.vocabulary.records
+            else self.val[:most]
+        )
 
     def learned(self, most: int) -> Ids:
-        """The last symbols of the training part, about so many at most; of records some of them all, evenly spread."""
-        return some_records(self.train, self.vocabulary.end, most) if self.vocabulary.records else self.train[-most:]
+        """The last symbols of the training part, about so many at most; of records some of them
+        all, evenly spread."""
+        return (
+            some_records(self.train, self.vocabulary.end, most)
+            if self.vocabulary.records
+            else self.train[-most:]
+        )
 
     def lengths(self, ids: Ids) -> NDArray[np.int64]:
         """Of records in a part, how many symbols each has, its end not counted."""
@@ -100,10 +125,16 @@ class Corpus:
         if not self.vocabulary.records:
             return None
         parts = [self.train, self.val]
-        if self.vocabulary.unit == "byte":  # in UTF-8 the first byte of a character is none from 0x80 to 0xBF
+        if (
+            self.vocabulary.unit == "byte"
+        ):  # in UTF-8 the first byte of a character is none from 0x80 to 0xBF
             parts = [part[(part < 0x80) | (part > 0xBF)] for part in parts]
         train, val = (self.lengths(part) for part in parts)
-        return {"train": len(train), "val": len(val), "lengths": quantiles([*train.tolist(), *val.tolist()])}
+        return {
+            "train": len(train),
+            "val": len(val),
+            "lengths": quantiles([*train.tolist(), *val.tolist()]),
+        }
 
     def records(self) -> Iterator[str]:
         """The texts of all records, of both parts."""
@@ -117,7 +148,8 @@ class Corpus:
         return self._counts(self.train) + self._counts(self.val)
 
     def _counts(self, part: Ids) -> NDArray[np.int64]:
-        """How often each symbol occurs in a part: (V,); block by block, since a part may be a file mapped into memory."""
+        """How often each symbol occurs in a part: (V,); block by block, since a part may be a file
+        mapped into memory."""
         counts = np.zeros(len(self.vocabulary), np.int64)
         for start in range(0, len(part), BLOCK):
             counts += np.bincount(part[start : start + BLOCK], minlength=len(counts))
@@ -126,20 +158,28 @@ class Corpus:
     def recalled(self, window: int | None) -> Recalled | None:
         """What ``recall`` finds in the training part, worked out once; None for no window."""
         if window is not None and window not in self._recalled:
-            self._recalled[window] = recall.Recalled(self.train, window, len(self.vocabulary), self.vocabulary.end)
+            self._recalled[window] = recall.Recalled(
+                self.train, window, len(self.vocabulary), self.vocabulary.end
+            )
         return None if window is None else self._recalled[window]
 
     @cached_property
     def yardstick(self) -> Measure | None:
-        """The loss of a count-based model of the training part on the validation part; None without one."""
-        return measure(self.train, self.judged, len(self.vocabulary), self.vocabulary.end) if len(self.val) else None
+        """The loss of a count-based model of the training part on the validation part; None without
+        one."""
+        return (
+            measure(self.train, self.judged, len(self.vocabulary), self.vocabulary.end)
+            if len(self.val)
+            else None
+        )
 
     @cached_property
     def prime(self) -> int:
-        """The id that a network reads before a text without a prompt: a newline; before a record, the end of one.
+        """The id that a network reads before a text without a prompt: a newline; before a record,
+        the end of one.
 
-        Where the training part has no newline with something after it, the symbol most frequent there: after a symbol that the
-        network never read, it would write garbage.
+        Where the training part has no newline with something after it, the symbol most frequent
+        there: after a symbol that the network never read, it would write garbage.
         """
         if self.vocabulary.records:
             return self.vocabulary.end

@@ -1,4 +1,5 @@
-"""Encodings: which there are, what is wrong with a byte, and which encoding a text may be in. Knows nothing of files."""
+"""Encodings: which there are, what is wrong with a byte, and which encoding a text may be in. Knows
+nothing of files."""
 
 import codecs
 import re
@@ -6,7 +7,10 @@ import re
 from charrnn.config.run_config import DataConfig
 from charrnn.errors import ConfigError, CorpusError
 
-FOR_DOMAIN_NAMES = ("punycode", "idna")  # Python counts them as text encodings; punycode takes quadratic time
+FOR_DOMAIN_NAMES = (
+    "punycode",
+    "idna",
+)  # Python counts them as text encodings; punycode takes quadratic time
 
 
 def check_encoding(config: DataConfig) -> None:
@@ -29,13 +33,21 @@ def check_encoding(config: DataConfig) -> None:
 
 
 def bad_byte(data: bytes, path: str, config: DataConfig, error: UnicodeError) -> CorpusError:
-    """The error that names the first byte that cannot be read, its place, and the encoding that fits."""
+    """The error that names the first byte that cannot be read, its place, and the encoding that
+    fits."""
     place = error.start if isinstance(error, UnicodeDecodeError) else 0
     end = error.end if isinstance(error, UnicodeDecodeError) else 1
     line = data.count(b"\n", 0, place) + 1
-    found = " ".join(f"0x{byte:02x}" for byte in data[place : max(end, place + 1)][:8]) or "the end of the file"
+    found = (
+        " ".join(f"0x{byte:02x}" for byte in data[place : max(end, place + 1)][:8])
+        or "the end of the file"
+    )
     guess = guess_encoding(data)
-    try_this = f"--encoding {guess}, which fits the whole file, or " if guess and guess != config.encoding else ""
+    try_this = (
+        f"--encoding {guess}, which fits the whole file, or "
+        if guess and guess != config.encoding
+        else ""
+    )
     return CorpusError(
         f"{path} is not {config.encoding}: {found} at byte {place} (line {line}); "
         f"try {try_this}--encoding-errors replace to put U+FFFD there"
@@ -54,9 +66,16 @@ _ENCODINGS = {
     "euc-kr": "[가-힣]",
     "latin-1": "[a-zß-ÿ\u00a3\u00a9\u00b0\u00ab\u00bb ]",
 }
-_SHARE = {"cp1252": 0.3, "latin-1": 0.3}  # the largest share of foreign characters that a text in Latin letters has
+_SHARE = {
+    "cp1252": 0.3,
+    "latin-1": 0.3,
+}  # the largest share of foreign characters that a text in Latin letters has
 # Letters that no text in another encoding would show so many of.
-_TELLING = {"shift_jis": ("[ぁ-ん]", 0.25), "euc-jp": ("[ぁ-ん]", 0.25), "euc-kr": ("[가-힣]", 0.95)}
+_TELLING = {
+    "shift_jis": ("[ぁ-ん]", 0.25),
+    "euc-jp": ("[ぁ-ん]", 0.25),
+    "euc-kr": ("[가-힣]", 0.95),
+}
 
 
 def _fits(data: bytes, encoding: str) -> bool:

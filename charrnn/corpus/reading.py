@@ -1,4 +1,5 @@
-"""Bytes to text: encoding, byte order mark, newlines, normalisation; precise errors. Knows nothing of ids.
+"""Bytes to text: encoding, byte order mark, newlines, normalisation; precise errors. Knows nothing
+of ids.
 
 The locale's encoding is never used, and nothing is changed without being asked for or said.
 """
@@ -43,16 +44,21 @@ class Reading:
 
 
 def stream(
-    paths: Sequence[str | Path], config: DataConfig, notices: list[str], begins: Callable[[str], object] = lambda _: None
+    paths: Sequence[str | Path],
+    config: DataConfig,
+    notices: list[str],
+    begins: Callable[[str], object] = lambda _: None,
 ) -> Iterator[str | bytes]:
-    """Read text files, a directory's ``*.txt``, ``.gz`` files or ``-`` (standard input), joined in that order, block by block.
+    """Read text files, a directory's ``*.txt``, ``.gz`` files or ``-`` (standard input), joined in
+    that order, block by block.
 
     Where a file ends, a line ends, and a record, with what stands between two of them.
 
     Args:
         paths: of the files.
         config: how they are read.
-        notices: plain sentences for the user are put there; all of them have come when the last block has.
+        notices: plain sentences for the user are put there; all of them have come when the last
+            block has.
         begins: called with each file's name before its first block.
 
     Raises:
@@ -62,25 +68,43 @@ def stream(
     check_encoding(config)
     files = [file for path in paths for file in _expand(str(path))]
     if not files:
-        raise CorpusError("no corpus was given; name a text file, a directory of *.txt files, or - for standard input")
+        raise CorpusError(
+            "no corpus was given; name a text file, a directory of *.txt files, or - for standard input"
+        )
     empty, kinds = True, Counter[str]()
     for number, file in enumerate(files):
         last = ""
         begins(file)
-        blocks = _load(file) if config.unit == "byte" else _text(_load(file), file, config, notices, kinds)
+        blocks = (
+            _load(file)
+            if config.unit == "byte"
+            else _text(_load(file), file, config, notices, kinds)
+        )
         more = number < len(files) - 1
-        for block in blocks if config.separator is None or not more else _ended(blocks, config.separator):
+        for block in (
+            blocks if config.separator is None or not more else _ended(blocks, config.separator)
+        ):
             if block:
                 empty, last = False, str(block[-1:])
                 yield block
-        if config.unit == "char" and config.separator is None and more and last and last not in "\r\n":
+        if (
+            config.unit == "char"
+            and config.separator is None
+            and more
+            and last
+            and last not in "\r\n"
+        ):
             notices.append(f"{file} does not end with a newline; one was put before the next file")
             kinds["LF"] += 1
             yield "\n"
     if not any("mixes line ends" in notice for notice in notices):
-        _tell_newlines(kinds, "the corpus", config, notices)  # each file alike in itself, but not one like another
+        _tell_newlines(
+            kinds, "the corpus", config, notices
+        )  # each file alike in itself, but not one like another
     if empty:
-        raise CorpusError(f"the corpus is empty: 0 characters in {', '.join(files)}; give a file with text in it")
+        raise CorpusError(
+            f"the corpus is empty: 0 characters in {', '.join(files)}; give a file with text in it"
+        )
 
 
 def read(paths: Sequence[str | Path], config: DataConfig) -> Reading:
@@ -91,7 +115,8 @@ def read(paths: Sequence[str | Path], config: DataConfig) -> Reading:
 
 
 def take(text: str | bytes, config: DataConfig) -> Reading:
-    """A text that somebody has in hand, read as it would be from a file; what is str already needs no encoding.
+    """A text that somebody has in hand, read as it would be from a file; what is str already needs
+    no encoding.
 
     Raises:
         CorpusError, ConfigError: as ``stream``.
@@ -101,7 +126,9 @@ def take(text: str | bytes, config: DataConfig) -> Reading:
     if config.unit == "byte":
         return Reading(Vocabulary("byte").encode(text).tobytes())
     texts = _decoded([text], IN_HAND, config, notices) if isinstance(text, bytes) else [text]
-    return Reading(_joined(list(_clean(texts, IN_HAND, config, notices, Counter()))), tuple(notices))
+    return Reading(
+        _joined(list(_clean(texts, IN_HAND, config, notices, Counter()))), tuple(notices)
+    )
 
 
 def default_name(paths: Sequence[str | Path]) -> str:
@@ -114,7 +141,9 @@ def default_name(paths: Sequence[str | Path]) -> str:
         path = Path(paths[0]).resolve()
         is_directory = path.is_dir()
     except OSError as error:
-        raise CorpusError(f"{paths[0]} cannot be read: {error.strerror or error}; check the name") from None
+        raise CorpusError(
+            f"{paths[0]} cannot be read: {error.strerror or error}; check the name"
+        ) from None
     if is_directory:
         return path.name.lstrip(".") or "corpus"
     name = path.name.lstrip(".").removesuffix(".gz")
@@ -123,10 +152,18 @@ def default_name(paths: Sequence[str | Path]) -> str:
 
 def _expand(path: str) -> list[str]:
     if not path:
-        raise CorpusError("'' names no file; name a text file, a directory of *.txt files, or - for standard input")
-    if path == STDIN or not os.path.isdir(path):  # unlike Path.is_dir, it answers for a name that is too long
+        raise CorpusError(
+            "'' names no file; name a text file, a directory of *.txt files, or - for standard input"
+        )
+    if path == STDIN or not os.path.isdir(
+        path
+    ):  # unlike Path.is_dir, it answers for a name that is too long
         return [path]
-    found = sorted(str(file) for file in Path(path).glob("*.txt") if file.is_file() and not file.name.startswith("."))
+    found = sorted(
+        str(file)
+        for file in Path(path).glob("*.txt")
+        if file.is_file() and not file.name.startswith(".")
+    )
     if not found:
         raise CorpusError(f"the directory {path} holds no *.txt file; name the files themselves")
     return found
@@ -144,7 +181,8 @@ def read_stdin() -> bytes:
 
 
 def _load(path: str) -> Iterator[bytes]:
-    """The bytes of a file, block by block; of standard input and of a pipe, which cannot be read twice, all at once."""
+    """The bytes of a file, block by block; of standard input and of a pipe, which cannot be read
+    twice, all at once."""
     try:
         if path == STDIN:
             yield read_stdin()
@@ -166,7 +204,8 @@ def _load(path: str) -> Iterator[bytes]:
 
 
 def _ended(blocks: Iterable[str | bytes], separator: str) -> Iterator[str | bytes]:
-    """A file's blocks with a separator behind its last record, in the place of the file's own line end."""
+    """A file's blocks with a separator behind its last record, in the place of the file's own line
+    end."""
     held: str | bytes | None = None
     for block in blocks:
         whole = block if held is None else held + block  # type: ignore[operator]
@@ -176,15 +215,21 @@ def _ended(blocks: Iterable[str | bytes], separator: str) -> Iterator[str | byte
         yield ended(held, separator)
 
 
-def _text(blocks: Iterable[bytes], path: str, config: DataConfig, notices: list[str], kinds: Counter[str]) -> Iterator[str]:
+def _text(
+    blocks: Iterable[bytes], path: str, config: DataConfig, notices: list[str], kinds: Counter[str]
+) -> Iterator[str]:
     return _clean(_decoded(blocks, path, config, notices), path, config, notices, kinds)
 
 
-def _decoded(blocks: Iterable[bytes], path: str, config: DataConfig, notices: list[str]) -> Iterator[str]:
-    """Bytes to text, without the mark at its beginning; U+FFFD put for what cannot be decoded is counted."""
+def _decoded(
+    blocks: Iterable[bytes], path: str, config: DataConfig, notices: list[str]
+) -> Iterator[str]:
+    """Bytes to text, without the mark at its beginning; U+FFFD put for what cannot be decoded is
+    counted."""
     decoder = codecs.getincrementaldecoder(config.encoding)(config.encoding_errors)
     done, replaced, begun = 0, 0, False
-    tail = b""  # the last two bytes before a block: U+FFFD in the file itself may stand across its beginning
+    # the last two bytes before a block: U+FFFD in the file itself may stand across its beginning
+    tail = b""
     last = b""
     for data in itertools.chain(blocks, [None]):
         last = data or last
@@ -206,12 +251,17 @@ def _decoded(blocks: Iterable[bytes], path: str, config: DataConfig, notices: li
         done, begun = done + len(text), begun or bool(text)
         yield text
     if replaced > 0:
-        notices.append(f"{replaced} places of {path} are not {config.encoding}; U+FFFD stands there now")
+        notices.append(
+            f"{replaced} places of {path} are not {config.encoding}; U+FFFD stands there now"
+        )
 
 
 def _undecoded(block: bytes, path: str, config: DataConfig, error: UnicodeError) -> CorpusError:
-    """The error of a text that cannot be decoded: a file is read once more, whole, to say where and why; all else was one block."""
-    if codecs.lookup(config.encoding).name in ("utf-16", "utf-32") and not isinstance(error, UnicodeDecodeError):
+    """The error of a text that cannot be decoded: a file is read once more, whole, to say where and
+    why; all else was one block."""
+    if codecs.lookup(config.encoding).name in ("utf-16", "utf-32") and not isinstance(
+        error, UnicodeDecodeError
+    ):
         return CorpusError(
             f"{path} does not begin with a byte order mark, which {config.encoding} needs; "
             f"try --encoding {guess_encoding(block) or config.encoding + '-le'}"
@@ -224,10 +274,16 @@ def _undecoded(block: bytes, path: str, config: DataConfig, error: UnicodeError)
     return CorpusError(f"{path} has changed while it was read; try again")
 
 
-def _clean(texts: Iterable[str], path: str, config: DataConfig, notices: list[str], kinds: Counter[str]) -> Iterator[str]:
+def _clean(
+    texts: Iterable[str], path: str, config: DataConfig, notices: list[str], kinds: Counter[str]
+) -> Iterator[str]:
     here = Counter[str]()
     texts = _line_ends(texts, here, lf=config.newlines == "lf")
-    yield from texts if config.normalize is None else _normalized(texts, "NFC" if config.normalize == "nfc" else "NFKC")
+    yield from (
+        texts
+        if config.normalize is None
+        else _normalized(texts, "NFC" if config.normalize == "nfc" else "NFKC")
+    )
     _tell_newlines(here, path, config, notices)
     kinds.update(here)
 
@@ -240,31 +296,49 @@ def _line_ends(texts: Iterable[str], kinds: Counter[str], *, lf: bool) -> Iterat
         held = "\r" if block is not None and text.endswith("\r") else ""
         text = text.removesuffix("\r") if held else text
         both = text.count("\r\n")
-        for kind, count in (("CRLF", both), ("LF", text.count("\n") - both), ("CR", text.count("\r") - both)):
+        for kind, count in (
+            ("CRLF", both),
+            ("LF", text.count("\n") - both),
+            ("CR", text.count("\r") - both),
+        ):
             kinds[kind] += count
         yield re.sub("\r\n?", "\n", text) if lf else text
 
 
 def _normalized(texts: Iterable[str], form: Literal["NFC", "NFKC"]) -> Iterator[str]:
-    """Unicode normalisation; what stands after the last place where nothing can compose waits for the next block."""
+    """Unicode normalisation; what stands after the last place where nothing can compose waits for
+    the next block."""
     held = ""
     for block in itertools.chain(texts, [None]):
         text = held + (block or "")
-        cut = len(text) if block is None else next((place for place in range(len(text) - 1, 0, -1) if _ALONE.match(text, place)), 0)
+        cut = (
+            len(text)
+            if block is None
+            else next(
+                (place for place in range(len(text) - 1, 0, -1) if _ALONE.match(text, place)), 0
+            )
+        )
         held = text[cut:]
         yield unicodedata.normalize(form, text[:cut])
 
 
-# Characters that never compose with what stands before them: below the combining marks, CJK punctuation and ideographs.
+# Characters that never compose with what stands before them: below the combining marks, CJK
+# punctuation and ideographs.
 _ALONE = re.compile("[\0-\u02ff\u3000-\u3029\u4e00-\u9fff]")
 
 
 def _tell_newlines(kinds: Counter[str], path: str, config: DataConfig, notices: list[str]) -> None:
     if sum(count > 0 for count in kinds.values()) > 1 and config.newlines != "lf":
         counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("CRLF", "LF", "CR") if kinds[kind])
-        notices.append(f"{path} mixes line ends ({counts}); they were kept; --newlines lf makes them all LF")
+        notices.append(
+            f"{path} mixes line ends ({counts}); they were kept; --newlines lf makes them all LF"
+        )
 
 
 def _joined(blocks: Sequence[str | bytes]) -> str | bytes:
     texts = [block for block in blocks if isinstance(block, str)]
-    return "".join(texts) if texts or not blocks else b"".join(block for block in blocks if isinstance(block, bytes))
+    return (
+        "".join(texts)
+        if texts or not blocks
+        else b"".join(block for block in blocks if isinstance(block, bytes))
+    )

@@ -1,7 +1,8 @@
-"""The decoding loop of one stream: ids in, ids out; and from there to pieces of text, and where it ends. Knows nothing of files.
+"""The decoding loop of one stream: ids in, ids out; and from there to pieces of text, and where it
+ends. Knows nothing of files.
 
-Three layers, each on the one before: ``decode`` gives ids, ``pieces`` gives text that is whole, ``until_boundary`` and
-``until_stop`` cut it.
+Three layers, each on the one before: ``decode`` gives ids, ``pieces`` gives text that is whole,
+``until_boundary`` and ``until_stop`` cut it.
 """
 
 import itertools
@@ -21,17 +22,26 @@ from charrnn.vocab import Decoder, Ids, Vocabulary
 REACH = 8192  # symbols that a sampler is shown of what was read
 MOST_BEYOND = 10_000  # characters behind the length that a boundary may take
 TAIL = 200  # characters in which a boundary is looked for
-STOPS = ".!?\u2026\u0589\u061f\u06d4\u0964\u0965"  # with those of Armenian, Arabic, Urdu and Devanagari
-CLOSING, FULL_STOPS, CLOSING_WIDE = "\"'\u201d\u2019\u00bb)\\]", "\u3002\uff01\uff1f", "\u300d\u300f\u201d\u2019\uff09"
+STOPS = (
+    ".!?\u2026\u0589\u061f\u06d4\u0964\u0965"  # with those of Armenian, Arabic, Urdu and Devanagari
+)
+CLOSING, FULL_STOPS, CLOSING_WIDE = (
+    "\"'\u201d\u2019\u00bb)\\]",
+    "\u3002\uff01\uff1f",
+    "\u300d\u300f\u201d\u2019\uff09",
+)
 BOUNDARIES = {
-    "sentence": re.compile(rf"[{STOPS}]+[{CLOSING}]*(?=\s)|[{FULL_STOPS}]+[{CLOSING_WIDE}]*(?=[^{FULL_STOPS}{CLOSING_WIDE}])"),
+    "sentence": re.compile(
+        rf"[{STOPS}]+[{CLOSING}]*(?=\s)|[{FULL_STOPS}]+[{CLOSING_WIDE}]*(?=[^{FULL_STOPS}{CLOSING_WIDE}])"
+    ),
     "line": re.compile(r"(?=\n)"),
     "paragraph": re.compile(r"(?=\n[ \t\r]*\n)"),
 }
 
 
 class Symbol(NamedTuple):
-    """One drawn symbol: its id, and its log-probability in nats under the model itself, whatever the sampler does."""
+    """One drawn symbol: its id, and its log-probability in nats under the model itself, whatever
+    the sampler does."""
 
     idx: int
     log_probability: float
@@ -90,7 +100,9 @@ class Writer:
         forgets: as for ``History``.
     """
 
-    def __init__(self, network: Network, sampler: Sampler, rng: np.random.Generator, *, forgets: bool = False) -> None:
+    def __init__(
+        self, network: Network, sampler: Sampler, rng: np.random.Generator, *, forgets: bool = False
+    ) -> None:
         self.network, self.sampler, self.rng = network, sampler, rng
         self.state, self.history = network.zero_state(), History(forgets=forgets)
         self.logits: Any = None  # (V,), once something was read
@@ -104,11 +116,18 @@ class Writer:
     def draw(self, *, scored: bool = False) -> Symbol:
         """What comes next; it is not read yet. Without ``scored`` its log-probability is 0."""
         idx = int(self.sampler(self.logits, self.rng, self.history.last))
-        return Symbol(idx, float(log_probabilities(self.logits.astype(np.float64))[idx]) if scored else 0.0)
+        return Symbol(
+            idx, float(log_probabilities(self.logits.astype(np.float64))[idx]) if scored else 0.0
+        )
 
 
 def decode(
-    network: Network, prompt: Ids | Sequence[int], sampler: Sampler, rng: np.random.Generator, *, scored: bool = False
+    network: Network,
+    prompt: Ids | Sequence[int],
+    sampler: Sampler,
+    rng: np.random.Generator,
+    *,
+    scored: bool = False,
 ) -> Iterator[Symbol]:
     """Draw symbols without end.
 
@@ -130,7 +149,8 @@ def decode(
 class Sample(NamedTuple):
     """A text that was written, the seed that writes it again, and its log-probability in nats.
 
-    The log-probability is that of all symbols drawn (a stop string's too), under the model itself, whatever the sampler did.
+    The log-probability is that of all symbols drawn (a stop string's too), under the model itself,
+    whatever the sampler did.
     """
 
     text: str
@@ -148,14 +168,18 @@ def score(network: Network, ids: Sequence[int]) -> list[float]:
 
 
 class Piece(NamedTuple):
-    """Some text, and the log-probability of the symbols that it took; empty only where a stop string took them all."""
+    """Some text, and the log-probability of the symbols that it took; empty only where a stop
+    string took them all."""
 
     text: str
     log_probability: float
 
 
-def pieces(decoder: Decoder, symbols: Iterator[Symbol], length: float, end: int = -1) -> Generator[Piece, None, str]:
-    """The text of the symbols, ``length`` characters in all, or up to the end of a record or of the symbols.
+def pieces(
+    decoder: Decoder, symbols: Iterator[Symbol], length: float, end: int = -1
+) -> Generator[Piece, None, str]:
+    """The text of the symbols, ``length`` characters in all, or up to the end of a record or of the
+    symbols.
 
     A character of several bytes comes when it is whole.
 
@@ -170,19 +194,23 @@ def pieces(decoder: Decoder, symbols: Iterator[Symbol], length: float, end: int 
             yield Piece(decoder.flush(), waiting)
             break
         if text := decoder.decode((symbol.idx,)):
-            text, rest = (text, "") if len(text) <= length else (text[: int(length)], text[int(length) :])
+            text, rest = (
+                (text, "") if len(text) <= length else (text[: int(length)], text[int(length) :])
+            )
             yield Piece(text, waiting)
             length, waiting = length - len(text), 0.0
     return rest
 
 
 def until_boundary(stream: Iterable[Piece], length: int, until: str) -> Generator[Piece, None, str]:
-    """An endless stream up to the first boundary at or behind ``length`` characters; space that may stand behind it is held back.
+    """An endless stream up to the first boundary at or behind ``length`` characters; space that may
+    stand behind it is held back.
 
     Args:
         stream: of text.
         length: in characters.
-        until: ``"sentence"``, ``"line"`` or ``"paragraph"``, whose last newline is left out; or any string, which is not.
+        until: ``"sentence"``, ``"line"`` or ``"paragraph"``, whose last newline is left out; or any
+            string, which is not.
 
     Returns:
         what was read beyond the boundary.
@@ -191,7 +219,12 @@ def until_boundary(stream: Iterable[Piece], length: int, until: str) -> Generato
         GenerationError: there was none within MOST_BEYOND characters; they have been given.
     """
     boundary = BOUNDARIES.get(until) or re.compile(re.escape(until))
-    tail, start, given, waiting = "", 0, 0, 0.0  # the text from ``start`` on, of which what stands before ``given`` was given
+    tail, start, given, waiting = (
+        "",
+        0,
+        0,
+        0.0,
+    )  # the text from ``start`` on, of which what stands before ``given`` was given
     for piece in stream:
         tail, waiting = tail + piece.text, waiting + piece.log_probability
         here = start + len(tail)
@@ -217,7 +250,8 @@ def until_boundary(stream: Iterable[Piece], length: int, until: str) -> Generato
 
 
 def until_stop(stream: Iterable[Piece], stops: Sequence[str]) -> Iterator[Piece]:
-    """The stream up to the first stop string, which is left out; what may be the beginning of one is held back."""
+    """The stream up to the first stop string, which is left out; what may be the beginning of one
+    is held back."""
     held, waiting = "", 0.0
     for piece in stream:
         held, waiting = held + piece.text, waiting + piece.log_probability
@@ -225,7 +259,15 @@ def until_stop(stream: Iterable[Piece], stops: Sequence[str]) -> Iterator[Piece]
         if ends:
             yield Piece(held[: min(ends)[1]], waiting)
             return
-        keep = max((size for stop in stops for size in range(min(len(stop), len(held) + 1)) if held.endswith(stop[:size])), default=0)
+        keep = max(
+            (
+                size
+                for stop in stops
+                for size in range(min(len(stop), len(held) + 1))
+                if held.endswith(stop[:size])
+            ),
+            default=0,
+        )
         if len(held) > keep:
             yield Piece(held[: len(held) - keep], waiting)
             held, waiting = held[len(held) - keep :], 0.0
@@ -250,7 +292,9 @@ class End(NamedTuple):
     until: str | None
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary, length: int, stop: str | Sequence[str], until: str | None) -> "End":
+    def of(
+        cls, vocabulary: Vocabulary, length: int, stop: str | Sequence[str], until: str | None
+    ) -> "End":
         """Checked.
 
         Raises:
@@ -261,12 +305,16 @@ class End(NamedTuple):
         if until is not None:
             string("until", until)
         if "" in stops or until == "":
-            raise ConfigError(f"{'stop' if '' in stops else 'until'}: '' is not possible; give a string of at least one character")
+            raise ConfigError(
+                f"{'stop' if '' in stops else 'until'}: '' is not possible; give a string of at least one character"
+            )
         vocabulary.encode(until if until and until not in BOUNDARIES else "")
         return cls(whole_number("length", length), stops, until)
 
     def of_text(self, vocabulary: Vocabulary, symbols: Iterator[Symbol]) -> Iterator[Piece]:
         """The text of some symbols up to here."""
-        stream: Iterator[Piece] = pieces(vocabulary.decoder(), symbols, math.inf if self.until else self.length, vocabulary.end)
+        stream: Iterator[Piece] = pieces(
+            vocabulary.decoder(), symbols, math.inf if self.until else self.length, vocabulary.end
+        )
         stream = until_boundary(stream, self.length, self.until) if self.until else stream
         return until_stop(stream, self.stops) if self.stops else stream

@@ -29,13 +29,22 @@ class FormOptions:
 
     def __post_init__(self) -> None:
         if self.constraint is not None and not isinstance(self.constraint, Constraint):
-            raise ConfigError(f"constraint: {self.constraint!r} is not possible; give a Constraint, such as Contains('moon')")
-        if self.particles is not None and whole_number("particles", self.particles, 1) > MOST_PARTICLES:
-            raise ConfigError(f"particles: {self.particles} is not possible; give a whole number up to {MOST_PARTICLES}")
+            raise ConfigError(
+                f"constraint: {self.constraint!r} is not possible; give a Constraint, such as Contains('moon')"
+            )
+        if (
+            self.particles is not None
+            and whole_number("particles", self.particles, 1) > MOST_PARTICLES
+        ):
+            raise ConfigError(
+                f"particles: {self.particles} is not possible; give a whole number up to {MOST_PARTICLES}"
+            )
         if self.max_copy is not None:
             whole_number("max_copy", self.max_copy, 1)
         if self.particles is not None and not self:
-            raise ConfigError("particles: they do nothing without a constraint or max_copy; give one, or leave them out")
+            raise ConfigError(
+                "particles: they do nothing without a constraint or max_copy; give one, or leave them out"
+            )
 
     def __bool__(self) -> bool:
         return self.constraint is not None or self.max_copy is not None

@@ -1,8 +1,9 @@
-"""Records drawn side by side, each with its own random stream, and which of them are kept. Knows nothing of files.
+"""Records drawn side by side, each with its own random stream, and which of them are kept. Knows
+nothing of files.
 
-They are always computed in blocks of BLOCK rows, since a product of one row and of many differ in their last bits. Where a record
-ends the next one begins in its row, so that which record stands in which row hangs on the seed alone: record i is the same however
-many are asked for.
+They are always computed in blocks of BLOCK rows, since a product of one row and of many differ in
+their last bits. Where a record ends the next one begins in its row, so that which record stands in
+which row hangs on the seed alone: record i is the same however many are asked for.
 """
 
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -17,9 +18,17 @@ from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.vocab import Vocabulary
 
 BLOCK = 32
-LONGEST_RECORD = 1 << 14  # characters of a record, unless a longer one is asked for; a model may claim any length for its corpus
+LONGEST_RECORD = (
+    1 << 14
+    # characters of a record, unless a longer one is asked for; a model may claim any length for its
+    # corpus
+)
 SHORTEST_LIMIT = 1 << 9  # characters that a record may have, however small the model
-MOST_UNENDED = 1 << 15  # characters of records that did not end, drawn since the last one that was kept; or BLOCK records
+MOST_UNENDED = (
+    1 << 15
+    # characters of records that did not end, drawn since the last one that was kept; or BLOCK
+    # records
+)
 MARKS = 64  # random numbers drawn at once for a record
 
 
@@ -29,7 +38,8 @@ class Record(NamedTuple):
     Args:
         text: all of it, the prompt too.
         number: which one, from 0; with the seed and the settings it makes the record again.
-        log_probability: in nats, of what was drawn behind the prompt and of its end, under the model itself.
+        log_probability: in nats, of what was drawn behind the prompt and of its end, under the
+            model itself.
         whole: whether it came to its end before it was too long.
         stuck: whether it did not since all that could follow copied too much.
     """
@@ -63,7 +73,12 @@ class Streams:
 
 
 def draw_records(
-    network: Network, vocabulary: Vocabulary, prompt: Sequence[int], sampler: Sampler, seed: int, longest: int
+    network: Network,
+    vocabulary: Vocabulary,
+    prompt: Sequence[int],
+    sampler: Sampler,
+    seed: int,
+    longest: int,
 ) -> Iterator[Record]:
     """Draw records without end, in the order of their numbers.
 
@@ -85,7 +100,13 @@ def draw_records(
         streams.begin(row, row)
     logits, start, given, waiting = begin, state, 0, dict[int, Record]()
     while True:
-        idx = sampler(logits, streams, [each[:length] for each, length in zip(ids, lengths, strict=True)] if _looks_back(sampler) else ())
+        idx = sampler(
+            logits,
+            streams,
+            [each[:length] for each, length in zip(ids, lengths, strict=True)]
+            if _looks_back(sampler)
+            else (),
+        )
         scores += log_probabilities(logits.astype(np.float64))[rows, idx]
         if lengths.max() == ids.shape[1]:
             ids = np.concatenate([ids, np.zeros_like(ids)], axis=1)
@@ -95,7 +116,9 @@ def draw_records(
         for row in np.flatnonzero(ended).tolist():
             whole = idx[row] == end
             text = vocabulary.decode(ids[row, 1 : lengths[row] - whole].tolist())
-            waiting[int(numbers[row])] = Record(text, int(numbers[row]), float(scores[row]), bool(whole))
+            waiting[int(numbers[row])] = Record(
+                text, int(numbers[row]), float(scores[row]), bool(whole)
+            )
         while given in waiting:
             yield waiting.pop(given)
             given += 1
@@ -114,10 +137,17 @@ def _read_in_a_block(network: Network, ids: Sequence[int]) -> tuple[Any, State]:
     return logits, state
 
 
-def _begun_again(ended: Any, logits: Any, state: State, begin: Any, start: State) -> tuple[Any, State]:
+def _begun_again(
+    ended: Any, logits: Any, state: State, begin: Any, start: State
+) -> tuple[Any, State]:
     """What stands behind the prompt in the rows that ended, and what stood there in the others."""
-    h, c = (np.where(ended[:, None], old, new) for old, new in ((start.h, state.h), (start.c, state.c)))
-    memories = tuple(old if over else new for over, old, new in zip(ended, start.memories, state.memories, strict=False))
+    h, c = (
+        np.where(ended[:, None], old, new) for old, new in ((start.h, state.h), (start.c, state.c))
+    )
+    memories = tuple(
+        old if over else new
+        for over, old, new in zip(ended, start.memories, state.memories, strict=False)
+    )
     return np.where(ended[:, None], begin, logits), State(h, c, memories)
 
 
@@ -127,7 +157,8 @@ def _looks_back(sampler: Sampler) -> bool:
 
 @dataclass
 class Tally:
-    """How many records were drawn and kept, and how many dropped for which reason, the first of these that held."""
+    """How many records were drawn and kept, and how many dropped for which reason, the first of
+    these that held."""
 
     drawn: int = 0
     kept: int = 0
@@ -148,21 +179,26 @@ class Tally:
             "not accepted": self.not_accepted,
         }
         dropped = ", ".join(f"{count:,} {why}" for why, count in reasons.items() if count)
-        return f"drew {self.drawn:,} records, kept {self.kept:,}" + (f"; dropped: {dropped}" if dropped else "")
+        return f"drew {self.drawn:,} records, kept {self.kept:,}" + (
+            f"; dropped: {dropped}" if dropped else ""
+        )
 
 
 class AcceptedRecords:
-    """The first ``count`` records that are whole and pass; an iterator, whose ``tally`` says what became of the others.
+    """The first ``count`` records that are whole and pass; an iterator, whose ``tally`` says what
+    became of the others.
 
     Args:
         records: what is drawn.
         count: how many are wanted.
-        separator: what stands between two of them, its line ends LF, and in none, however its line ends are written.
+        separator: what stands between two of them, its line ends LF, and in none, however its line
+            ends are written.
         max_tries: how many may be drawn for them.
         unique: drop one that was kept before.
         known: drop these.
         accept: drop that for which it says False.
-        most_unended: characters of records that did not end that may be drawn before the next record is kept; None for any number.
+        most_unended: characters of records that did not end that may be drawn before the next
+            record is kept; None for any number.
     """
 
     def __init__(
@@ -187,7 +223,9 @@ class AcceptedRecords:
         self.most_unended = most_unended
         self.tally = Tally()
         self._seen = set[str]()
-        self._unended = 0  # characters of records that did not end, since the last one that was kept
+        self._unended = (
+            0  # characters of records that did not end, since the last one that was kept
+        )
 
     def __iter__(self) -> "AcceptedRecords":
         return self

@@ -1,9 +1,11 @@
 """The filters, and Sampler: from logits to the next symbol. Knows nothing of models and of text.
 
-A filter is a pure function ``(logits (..., V), value) -> logits (..., V)``: minus infinity for what is removed, and at least
-one symbol is left. To add one: a function, a field of Sampler, a line in ``Sampler.adjusted`` or ``Sampler.cut``.
+A filter is a pure function ``(logits (..., V), value) -> logits (..., V)``: minus infinity for what
+is removed, and at least one symbol is left. To add one: a function, a field of Sampler, a line in
+``Sampler.adjusted`` or ``Sampler.cut``.
 
-A processor is a filter of a user's own: ``(ids, logits (V,)) -> logits (V,)``, with the ids that were read so far.
+A processor is a filter of a user's own: ``(ids, logits (V,)) -> logits (V,)``, with the ids that
+were read so far.
 """
 
 import math
@@ -25,7 +27,9 @@ DRY_BASE, DRY_LENGTH = 1.2, 16
 LONGEST_SPAN = 256  # symbols; a repetition is not followed further back
 MOST_PENALTY = 1e4  # nats
 LOWEST_SAFE_TEMPERATURE = 1e-3  # a temperature that takes nothing to minus infinity
-ROUNDING = 1e-12  # so that a symbol exactly at a bound falls on the side that arithmetic by hand puts it
+ROUNDING = (
+    1e-12  # so that a symbol exactly at a bound falls on the side that arithmetic by hand puts it
+)
 
 
 class Generator(Protocol):
@@ -43,11 +47,15 @@ def apply_bias(logits: Logits, bias: Sequence[tuple[int, float]]) -> Logits:
     return changed
 
 
-def apply_dry(logits: Logits, ids: Ids, dry: float, base: float = DRY_BASE, length: int = DRY_LENGTH) -> Logits:
-    """Make it harder to go on with what stood there before ("don't repeat yourself", p-e-w 2024, in llama.cpp).
+def apply_dry(
+    logits: Logits, ids: Ids, dry: float, base: float = DRY_BASE, length: int = DRY_LENGTH
+) -> Logits:
+    """Make it harder to go on with what stood there before ("don't repeat yourself", p-e-w 2024, in
+    llama.cpp).
 
-    Where the last n symbols, ``length`` or more, stood earlier in ``ids``, what followed there loses ``dry * base ** (n - length)``
-    nats; of several such places the longest counts. Single symbols, which any text repeats, are left alone.
+    Where the last n symbols, ``length`` or more, stood earlier in ``ids``, what followed there
+    loses ``dry * base ** (n - length)`` nats; of several such places the longest counts. Single
+    symbols, which any text repeats, are left alone.
 
     Args:
         logits: (V,).
@@ -78,7 +86,8 @@ def apply_processors(logits: Logits, ids: Ids, processors: Sequence[Processor]) 
     """What a user's own filters make of the logits (V,), one after another.
 
     Raises:
-        GenerationError: one gives no logits of the same shape, NaN or plus infinity, or removes every symbol.
+        GenerationError: one gives no logits of the same shape, NaN or plus infinity, or removes
+            every symbol.
     """
     for processor in processors:
         name = getattr(processor, "__name__", type(processor).__name__)
@@ -88,17 +97,26 @@ def apply_processors(logits: Logits, ids: Ids, processors: Sequence[Processor]) 
                 f"the processor {name} gave {given.dtype} {given.shape}; it must give logits {logits.shape}, as it gets them"
             )
         if not np.isfinite(given.max()):
-            raise GenerationError(f"the processor {name} left no symbol, or gave what is no number; it must leave one")
+            raise GenerationError(
+                f"the processor {name} left no symbol, or gave what is no number; it must leave one"
+            )
         logits = given.astype(np.float64)
     return logits
 
 
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
-    """Divide by the temperature (Ackley et al. 1985), the largest being made 0; 0 keeps the first of the likeliest alone."""
-    if logits.ndim == 1 and temperature > LOWEST_SAFE_TEMPERATURE and math.isfinite(top := np.maximum.reduce(logits)):
+    """Divide by the temperature (Ackley et al. 1985), the largest being made 0; 0 keeps the first
+    of the likeliest alone."""
+    if (
+        logits.ndim == 1
+        and temperature > LOWEST_SAFE_TEMPERATURE
+        and math.isfinite(top := np.maximum.reduce(logits))
+    ):
         mild: Logits = (logits - top) / temperature  # the same as below, with less ado
         return mild
-    with np.errstate(over="ignore", invalid="ignore"):  # a tiny temperature takes the unlikely ones to minus infinity
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # a tiny temperature takes the unlikely ones to minus infinity
         shifted: Logits = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
         if temperature:
             shifted /= temperature
@@ -106,7 +124,8 @@ def apply_temperature(logits: Logits, temperature: float) -> Logits:
 
 
 def apply_top_k(logits: Logits, top_k: int) -> Logits:
-    """Keep exactly the k likeliest symbols (Fan et al. 2018); of equal ones, those with the smaller ids."""
+    """Keep exactly the k likeliest symbols (Fan et al. 2018); of equal ones, those with the smaller
+    ids."""
     if top_k >= logits.shape[-1]:
         return logits
     order = np.argsort(-logits, axis=-1, kind="stable")
@@ -114,7 +133,8 @@ def apply_top_k(logits: Logits, top_k: int) -> Logits:
 
 
 def apply_top_p(logits: Logits, top_p: float) -> Logits:
-    """Keep the fewest likeliest symbols that have the probability p together (Holtzman et al. 2020)."""
+    """Keep the fewest likeliest symbols that have the probability p together (Holtzman et al.
+    2020)."""
     if top_p == 1:
         return logits
     order = np.argsort(-logits, axis=-1, kind="stable")
@@ -129,7 +149,8 @@ def apply_top_p(logits: Logits, top_p: float) -> Logits:
 
 
 def apply_min_p(logits: Logits, min_p: float) -> Logits:
-    """Keep the symbols that are at least p times as likely as the likeliest (Nguyen et al. 2024)."""
+    """Keep the symbols that are at least p times as likely as the likeliest (Nguyen et al.
+    2024)."""
     with np.errstate(divide="ignore"):
         least = logits.max(axis=-1, keepdims=True) + np.log(min_p) - ROUNDING
     return np.where(logits >= least, logits, -np.inf)
@@ -150,42 +171,78 @@ def log_probabilities(logits: Logits) -> Logits:
 
 
 def draw(logits: Logits, rng: Generator) -> Any:
-    """One symbol from each distribution: an id for logits (V,), ids (B,) for (B, V). The largest of each must be 0."""
+    """One symbol from each distribution: an id for logits (V,), ids (B,) for (B, V). The largest of
+    each must be 0."""
     ends = np.add.accumulate(np.exp(logits), axis=-1)
-    if not (ends[-1] >= 1 if ends.ndim == 1 else (ends[..., -1] >= 1).all()):  # the largest weight is exp(0)
-        raise GenerationError("the network gave a logit that is not a number; the checkpoint is not fit to sample from, use another one")
+    if not (
+        ends[-1] >= 1 if ends.ndim == 1 else (ends[..., -1] >= 1).all()
+    ):  # the largest weight is exp(0)
+        raise GenerationError(
+            "the network gave a logit that is not a number; the checkpoint is not fit to sample from, use another one"
+        )
     if ends.ndim == 1:
-        return int(ends.searchsorted(rng.random() * ends[-1], side="right"))  # the product is below its last factor
+        return int(
+            ends.searchsorted(rng.random() * ends[-1], side="right")
+        )  # the product is below its last factor
     marks = rng.random(ends.shape[:-1])[..., None] * ends[..., -1:]
     return (ends <= marks).sum(axis=-1)
 
 
 @dataclass(frozen=True)
 class Sampler(Checked):
-    """How the next symbol is drawn; called with logits (V,) or (B, V) and a generator it gives an id, or ids (B,).
+    """How the next symbol is drawn; called with logits (V,) or (B, V) and a generator it gives an
+    id, or ids (B,).
 
-    Two fields are no knobs: ``bias``, pairs of an id and the nats that are added to it, and ``processors``.
+    Two fields are no knobs: ``bias``, pairs of an id and the nats that are added to it, and
+    ``processors``.
     """
 
     dry: float | None = knob(
         None, "nats that a character loses which would go on with a repetition of dry-length characters; more for longer ones", above=0,
         high=100, none=True,
     )  # fmt: skip
-    dry_base: float = knob(DRY_BASE, "by how much that grows with each character of a longer repetition", low=1, high=10)
-    dry_length: int = knob(DRY_LENGTH, "characters that may be repeated without a loss", low=1, high=LONGEST_SPAN)
-    temperature: float = knob(0.8, "below 1 safer, above 1 wilder; 0 always takes the likeliest character", low=0, high=10**6, short="-t")
-    top_k: int | None = knob(None, "draw from the k likeliest characters only", low=1, none=True, short="-k")
-    top_p: float | None = knob(
-        None, "draw from the fewest likeliest characters that have probability p together", above=0, high=1, none=True
+    dry_base: float = knob(
+        DRY_BASE,
+        "by how much that grows with each character of a longer repetition",
+        low=1,
+        high=10,
     )
-    min_p: float | None = knob(None, "draw from the characters at least p times as likely as the likeliest", low=0, high=1, none=True)
+    dry_length: int = knob(
+        DRY_LENGTH, "characters that may be repeated without a loss", low=1, high=LONGEST_SPAN
+    )
+    temperature: float = knob(
+        0.8,
+        "below 1 safer, above 1 wilder; 0 always takes the likeliest character",
+        low=0,
+        high=10**6,
+        short="-t",
+    )
+    top_k: int | None = knob(
+        None, "draw from the k likeliest characters only", low=1, none=True, short="-k"
+    )
+    top_p: float | None = knob(
+        None,
+        "draw from the fewest likeliest characters that have probability p together",
+        above=0,
+        high=1,
+        none=True,
+    )
+    min_p: float | None = knob(
+        None,
+        "draw from the characters at least p times as likely as the likeliest",
+        low=0,
+        high=1,
+        none=True,
+    )
 
     bias: tuple[tuple[int, float], ...] = ()
     processors: tuple[Processor, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.bias, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.bias):
+        if not isinstance(self.bias, tuple) or not all(
+            isinstance(pair, tuple) and len(pair) == 2 for pair in self.bias
+        ):
             raise ConfigError(f"bias: must be a tuple of pairs (id, nats), got {self.bias!r}")
         if not isinstance(self.processors, tuple) or not all(map(callable, self.processors)):
             raise ConfigError(f"processors: must be a tuple of functions, got {self.processors!r}")
@@ -195,7 +252,8 @@ class Sampler(Checked):
         return self.cut(apply_temperature(self.adjusted(logits, ids), self.temperature))
 
     def adjusted(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
-        """Before the temperature; the order of the lines, here and in ``cut``, is the order of the filters."""
+        """Before the temperature; the order of the lines, here and in ``cut``, is the order of the
+        filters."""
         logits = apply_bias(logits, self.bias) if self.bias else logits
         return self._by_history(logits, ids) if self.dry is not None or self.processors else logits
 
@@ -211,14 +269,19 @@ class Sampler(Checked):
         Args:
             logits: (V,) or (B, V).
             rng: what draws.
-            ids: (n,) what was read so far, for the filters that look back; of B streams a list of B arrays.
+            ids: (n,) what was read so far, for the filters that look back; of B streams a list of B
+                arrays.
         """
         return draw(self.filtered(logits.astype(np.float64), ids), rng)
 
     def _by_history(self, logits: Logits, ids: Any) -> Logits:
         if logits.ndim > 1:
             return np.stack([self._by_history(*each) for each in zip(logits, ids, strict=True)])
-        logits = logits if self.dry is None else apply_dry(logits, ids, self.dry, self.dry_base, self.dry_length)
+        logits = (
+            logits
+            if self.dry is None
+            else apply_dry(logits, ids, self.dry, self.dry_base, self.dry_length)
+        )
         return apply_processors(logits, ids, self.processors)
 
 

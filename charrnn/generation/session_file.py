@@ -1,4 +1,5 @@
-"""The file that a session is kept in: JSON with a checksum of its own, arrays packed. Knows nothing of networks."""
+"""The file that a session is kept in: JSON with a checksum of its own, arrays packed. Knows nothing
+of networks."""
 
 import base64
 import hashlib
@@ -19,7 +20,8 @@ FORMAT = 1
 
 
 def write_state(path: Path, values: Mapping[str, Any]) -> None:
-    """Put these values, of JSON, into a file, whole or not at all; into a pipe or a device as they are.
+    """Put these values, of JSON, into a file, whole or not at all; into a pipe or a device as they
+    are.
 
     Raises:
         CheckpointError: it could not be written; what stood there stands there.
@@ -45,7 +47,9 @@ def read_state(path: Path) -> dict[str, Any]:
         writes = command(["sample"], flags=option("--save-state", str(path)))
         raise CheckpointError(f"there is no file {path}; `{writes}` writes one") from None
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}; check the name") from None
+        raise CheckpointError(
+            f"{path} cannot be read: {error.strerror or error}; check the name"
+        ) from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise damaged(path, str(error)) from None
     return dict(values)
@@ -53,7 +57,9 @@ def read_state(path: Path) -> dict[str, Any]:
 
 def damaged(path: Path, why: str) -> DamagedError:
     """The error of a file that holds something else."""
-    return DamagedError(f"{path} is no state that can be gone on with: {ascii(why)[1:200]}; use another file")
+    return DamagedError(
+        f"{path} is no state that can be gone on with: {ascii(why)[1:200]}; use another file"
+    )
 
 
 def _digest(values: Mapping[str, Any]) -> str:
@@ -63,7 +69,9 @@ def _digest(values: Mapping[str, Any]) -> str:
 def packed(array: Any) -> str:
     """An array as text: its numbers, the least byte first, compressed."""
     data = np.asarray(array)
-    return base64.b64encode(zlib.compress(data.astype(data.dtype.newbyteorder("<")).tobytes())).decode()
+    return base64.b64encode(
+        zlib.compress(data.astype(data.dtype.newbyteorder("<")).tobytes())
+    ).decode()
 
 
 def unpacked(text: str, kind: Any, most: int) -> Any:
@@ -73,7 +81,9 @@ def unpacked(text: str, kind: Any, most: int) -> Any:
         ValueError, TypeError, zlib.error: it is none.
     """
     decompressor = zlib.decompressobj()
-    data = decompressor.decompress(base64.b64decode(text, validate=True), most * np.dtype(kind).itemsize + 1)
+    data = decompressor.decompress(
+        base64.b64decode(text, validate=True), most * np.dtype(kind).itemsize + 1
+    )
     if not decompressor.eof or len(data) > most * np.dtype(kind).itemsize:
         raise ValueError("an array is longer than any that is written")
     return np.frombuffer(data, np.dtype(kind).newbyteorder("<")).astype(kind)

@@ -1,4 +1,5 @@
-"""SessionState: all that a session is at some moment, and how a file keeps it. Knows nothing of texts and of how they are written."""
+"""SessionState: all that a session is at some moment, and how a file keeps it. Knows nothing of
+texts and of how they are written."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,9 @@ class SessionState(NamedTuple):
     state: State
     read: int  # ids in the history
     held: str  # drawn and read, and not given yet
-    beyond: tuple[int, ...]  # the last of the ids, from the first of ``places`` on; none where nothing is held
+    beyond: tuple[
+        int, ...
+    ]  # the last of the ids, from the first of ``places`` on; none where nothing is held
     places: tuple[Place, ...]  # from the last character given on, to the newest
     random: dict[str, Any]
     pending: bytes
@@ -38,7 +41,9 @@ class SessionState(NamedTuple):
 
 def to_values(moment: SessionState, ids: Sequence[int], network: Network) -> dict[str, Any]:
     """A moment, and the ids that were read, as values of JSON."""
-    random = {name: str(value) for name, value in moment.random["state"].items()}  # too large for JSON elsewhere
+    random = {
+        name: str(value) for name, value in moment.random["state"].items()
+    }  # too large for JSON elsewhere
     return {
         "h": packed(moment.state.h), "c": packed(moment.state.c), "ids": packed(np.array(ids[-reach(network) :], np.int32)),
         "random": moment.random | {"state": random}, "pending": base64.b64encode(moment.pending).decode(), "held": moment.held,
@@ -52,7 +57,9 @@ def to_values(moment: SessionState, ids: Sequence[int], network: Network) -> dic
     }  # fmt: skip
 
 
-def from_values(values: Mapping[str, Any], network: Network, random: Mapping[str, Any]) -> tuple[SessionState, list[int]]:
+def from_values(
+    values: Mapping[str, Any], network: Network, random: Mapping[str, Any]
+) -> tuple[SessionState, list[int]]:
     """The moment and the ids in such values.
 
     Args:
@@ -72,14 +79,31 @@ def from_values(values: Mapping[str, Any], network: Network, random: Mapping[str
         raise TypeError("held is no text, or ended is not true or false")
     held.encode()  # refuses half a character
     places = [
-        Place(len(held) - count(characters), _state(network, h, c), len(ids) - min(count(symbols), len(ids)), _begun(pending))
+        Place(
+            len(held) - count(characters),
+            _state(network, h, c),
+            len(ids) - min(count(symbols), len(ids)),
+            _begun(pending),
+        )
         for characters, symbols, h, c, pending in values["beyond"]
     ]
-    if bool(held) != bool(places) or (places and not places[0].characters <= 0 < places[-1].characters == len(held)):
+    if bool(held) != bool(places) or (
+        places and not places[0].characters <= 0 < places[-1].characters == len(held)
+    ):
         raise ValueError("what was drawn and not given is not whole")
-    random = {**random, "state": numbers, "has_uint32": told["has_uint32"], "uinteger": told["uinteger"]}
-    beyond, state = tuple(ids[places[0].read :]) if places else (), _state(network, values["h"], values["c"])
-    return SessionState(state, len(ids), held, beyond, tuple(places), random, _begun(values["pending"]), 0, ended), ids
+    random = {
+        **random,
+        "state": numbers,
+        "has_uint32": told["has_uint32"],
+        "uinteger": told["uinteger"],
+    }
+    beyond, state = (
+        tuple(ids[places[0].read :]) if places else (),
+        _state(network, values["h"], values["c"]),
+    )
+    return SessionState(
+        state, len(ids), held, beyond, tuple(places), random, _begun(values["pending"]), 0, ended
+    ), ids
 
 
 def bare(state: State) -> State:
@@ -89,7 +113,9 @@ def bare(state: State) -> State:
 
 def remembered(state: State, ids: Sequence[int], network: Network) -> State:
     """A bare state with the memory of what was read."""
-    return State(state.h, state.c, (Memory.of(network.copy_window, ids),) if network.copy_window else ())
+    return State(
+        state.h, state.c, (Memory.of(network.copy_window, ids),) if network.copy_window else ()
+    )
 
 
 def count(value: Any) -> int:
@@ -115,6 +141,8 @@ def _begun(text: str) -> bytes:
 def _state(network: Network, h: str, c: str) -> State:
     blank = network.zero_state()
     found = unpacked(h, np.float32, blank.h.size), unpacked(c, np.float32, blank.c.size)
-    if (found[0].shape, found[1].shape) != (blank.h.shape, blank.c.shape) or not all(np.isfinite(part).all() for part in found):
+    if (found[0].shape, found[1].shape) != (blank.h.shape, blank.c.shape) or not all(
+        np.isfinite(part).all() for part in found
+    ):
         raise ValueError("the state is not of this network's size, or holds what is no number")
     return State(*found, ())

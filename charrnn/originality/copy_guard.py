@@ -1,4 +1,5 @@
-"""Guard: what must not be written next, so that no longer stretch is copied than may be. Knows nothing of files, runs and networks."""
+"""Guard: what must not be written next, so that no longer stretch is copied than may be. Knows
+nothing of files, runs and networks."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,7 +9,8 @@ from charrnn.originality.suffix_array import Suffixes
 
 
 class Copied(NamedTuple):
-    """What of a text was written last, as far as it can belong to a copied stretch. Never changed; goes on in several ways.
+    """What of a text was written last, as far as it can belong to a copied stretch. Never changed;
+    goes on in several ways.
 
     Args:
         end: the last symbols, as bytes of the corpus, ``longest`` at most.
@@ -22,13 +24,16 @@ class Copied(NamedTuple):
 
 
 class Guard:
-    """Forbids each symbol that would be the last of ``longest + 1`` that stand in the corpus one behind another.
+    """Forbids each symbol that would be the last of ``longest + 1`` that stand in the corpus one
+    behind another.
 
-    If none that is forbidden is taken, nothing of what is written is a copy of more than ``longest`` symbols.
+    If none that is forbidden is taken, nothing of what is written is a copy of more than
+    ``longest`` symbols.
 
     Args:
         suffixes: of the corpus.
-        codes: of each id its bytes there; none for what the corpus lacks and for the end of a record, which no stretch goes over.
+        codes: of each id its bytes there; none for what the corpus lacks and for the end of a
+            record, which no stretch goes over.
         longest: symbols that may be copied, from 1.
 
     Raises:
@@ -45,8 +50,8 @@ class Guard:
     def after(self, state: Copied, idx: int) -> Copied:
         """What was written, with one symbol more.
 
-        The corpus is looked up only where a stretch can have become long enough: if what was written last does not stand there, it
-        cannot before the part of it that does has grown.
+        The corpus is looked up only where a stretch can have become long enough: if what was
+        written last does not stand there, it cannot before the part of it that does has grown.
         """
         code = self._codes[idx]
         if not code:
@@ -56,7 +61,11 @@ class Guard:
             return Copied(end, state.most + 1)
         if self._suffixes.stands(end):
             ids = self._ids
-            return Copied(end, self.longest, tuple(ids[symbol] for symbol in self._suffixes.continuations(end) if symbol in ids))
+            return Copied(
+                end,
+                self.longest,
+                tuple(ids[symbol] for symbol in self._suffixes.continuations(end) if symbol in ids),
+            )
         return Copied(end, self._suffixes.longest_end(end))
 
     def forbidden(self, state: Copied) -> list[int]:

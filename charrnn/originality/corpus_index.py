@@ -1,8 +1,10 @@
-"""Index: a corpus as it was read, with every stretch of it findable, and the files and lines that they stand in. Knows nothing of runs.
+"""Index: a corpus as it was read, with every stretch of it findable, and the files and lines that
+they stand in. Knows nothing of runs.
 
-text.bin       the symbols, numbered in the order of their code points, each in 1, 2 or 4 bytes, the highest first
-order.bin      its suffix array, each place in 4 bytes, the lowest first
-about.json     what the numbers stand for, where the files begin, and SHA-256 of the others and of itself; written last
+text.bin       the symbols, numbered in the order of their code points, each in 1, 2 or 4 bytes, the
+highest first order.bin      its suffix array, each place in 4 bytes, the lowest first about.json
+what the numbers stand for, where the files begin, and SHA-256 of the others and of itself; written
+last
 """
 
 import hashlib
@@ -58,7 +60,9 @@ class Index:
     fingerprint: str
 
     @classmethod
-    def of(cls, blocks: Iterable[str | bytes], files: Sequence[tuple[str, int]], fingerprint: str) -> "Index":
+    def of(
+        cls, blocks: Iterable[str | bytes], files: Sequence[tuple[str, int]], fingerprint: str
+    ) -> "Index":
         """Of the blocks of a text.
 
         Raises:
@@ -88,22 +92,30 @@ class Index:
         return str(self._points[self.ids].astype("<u4").tobytes().decode("utf-32-le"))
 
     def encode(self, text: str | bytes) -> bytes:
-        """Another text as ``suffixes`` takes it; a symbol that the corpus lacks becomes one that matches nothing."""
+        """Another text as ``suffixes`` takes it; a symbol that the corpus lacks becomes one that
+        matches nothing."""
         if self.vocabulary.unit == "byte":
             return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         assert isinstance(text, str)
-        points, wanted = self._points, np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+        points, wanted = (
+            self._points,
+            np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4"),
+        )
         ids = np.searchsorted(points, wanted)
         there = points[np.minimum(ids, len(points) - 1)] == wanted
         return packed(np.where(there, ids, len(points)), self.suffixes.width)
 
     def codes(self, vocabulary: Vocabulary) -> list[bytes]:
-        """Of each id of another vocabulary the bytes of its symbol here; none for what the corpus lacks, and for the end of a record."""
+        """Of each id of another vocabulary the bytes of its symbol here; none for what the corpus
+        lacks, and for the end of a record."""
         if self.vocabulary.unit == "byte":
             codes = [bytes([byte]) for byte in range(256)]
         else:
             known, width = self.vocabulary.symbols, self.suffixes.width
-            codes = [known.find(char).to_bytes(width, "big") if char in known else b"" for char in vocabulary.symbols]
+            codes = [
+                known.find(char).to_bytes(width, "big") if char in known else b""
+                for char in vocabulary.symbols
+            ]
         return codes + [b""] * vocabulary.records
 
     def place(self, position: int) -> Place:
@@ -118,7 +130,10 @@ class Index:
         Raises:
             CheckpointError: it could not be written.
         """
-        data = {"text.bin": bytes(self.suffixes.text[:]), "order.bin": self.suffixes.order.astype("<u4").tobytes()}
+        data = {
+            "text.bin": bytes(self.suffixes.text[:]),
+            "order.bin": self.suffixes.order.astype("<u4").tobytes(),
+        }
         about = {
             "format": FORMAT,
             "characters": len(self),
@@ -128,7 +143,9 @@ class Index:
             "fingerprint": self.fingerprint,
             "sha256": {name: hashlib.sha256(each).hexdigest() for name, each in data.items()},
         }
-        commit_directory(path, data | {"about.json": strict_json.dumps(about | {"self": _digest(about)})})
+        commit_directory(
+            path, data | {"about.json": strict_json.dumps(about | {"self": _digest(about)})}
+        )
 
     @classmethod
     def read(cls, path: Path) -> "Index":
@@ -140,10 +157,15 @@ class Index:
         """
         try:
             about = _about(path)
-            vocabulary, files = Vocabulary(about["unit"], about["symbols"]), tuple((str(file), int(at)) for file, at in about["files"])
+            vocabulary, files = (
+                Vocabulary(about["unit"], about["symbols"]),
+                tuple((str(file), int(at)) for file, at in about["files"]),
+            )
             width, characters = _width(vocabulary), about["characters"]
             text = _mapped(path / "text.bin", width * characters, about["sha256"]["text.bin"])
-            order = np.frombuffer(_mapped(path / "order.bin", 4 * characters, about["sha256"]["order.bin"]), "<u4")
+            order = np.frombuffer(
+                _mapped(path / "order.bin", 4 * characters, about["sha256"]["order.bin"]), "<u4"
+            )
             index = cls(Suffixes(text, width, order), vocabulary, files, str(about["fingerprint"]))
             starts = [at for _, at in files]
             if order.max() >= characters or index.ids.max() >= len(vocabulary):
@@ -151,11 +173,25 @@ class Index:
             if starts[0] != 0 or starts != sorted(starts) or starts[-1] > characters:
                 raise ValueError("its files begin where they cannot")
         except FileNotFoundError as error:
-            raise DamagedError(f"{path} is damaged: there is no {Path(error.filename).name} in it; {AGAIN}") from None
+            raise DamagedError(
+                f"{path} is damaged: there is no {Path(error.filename).name} in it; {AGAIN}"
+            ) from None
         except OSError as error:
-            raise CheckpointError(f"{path} cannot be read: {error.strerror or error}; see to it, or {AGAIN}") from None
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError, CharRNNError) as error:
-            raise DamagedError(f"{path} is damaged: {ascii(str(error))[1:-1][:200]}; {AGAIN}") from None
+            raise CheckpointError(
+                f"{path} cannot be read: {error.strerror or error}; see to it, or {AGAIN}"
+            ) from None
+        except (
+            KeyError,
+            IndexError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            RecursionError,
+            CharRNNError,
+        ) as error:
+            raise DamagedError(
+                f"{path} is damaged: {ascii(str(error))[1:-1][:200]}; {AGAIN}"
+            ) from None
         return index
 
     @cached_property
@@ -168,8 +204,13 @@ class Index:
 
 
 def _width(vocabulary: Vocabulary) -> int:
-    """Bytes of a symbol, so that of characters there is a number left for one that is not among them."""
-    return 1 if vocabulary.unit == "byte" else next(width for width in WIDTHS if len(vocabulary) < 256**width)
+    """Bytes of a symbol, so that of characters there is a number left for one that is not among
+    them."""
+    return (
+        1
+        if vocabulary.unit == "byte"
+        else next(width for width in WIDTHS if len(vocabulary) < 256**width)
+    )
 
 
 def _about(path: Path) -> dict[str, Any]:
@@ -180,7 +221,11 @@ def _about(path: Path) -> dict[str, Any]:
         raise ValueError("about.json does not match its own checksum")
     if about["format"] != FORMAT:
         raise ValueError(f"it has format {about['format']!r}, this version reads {FORMAT}")
-    if type(about["characters"]) is not int or not 0 < about["characters"] <= MOST or list(about["symbols"]) != sorted(about["symbols"]):
+    if (
+        type(about["characters"]) is not int
+        or not 0 < about["characters"] <= MOST
+        or list(about["symbols"]) != sorted(about["symbols"])
+    ):
         raise ValueError("about.json says what cannot be")
     return dict(about)
 

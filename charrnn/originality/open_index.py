@@ -1,4 +1,5 @@
-"""The index of a run's corpus, kept beside its checkpoints: opened, or made where it is first needed. Knows not what it is for.
+"""The index of a run's corpus, kept beside its checkpoints: opened, or made where it is first
+needed. Knows not what it is for.
 
 It is no part of a checkpoint: a model that is shared does not take its corpus along.
 """
@@ -25,7 +26,8 @@ Tell = Callable[[str], object]
 
 
 def open_index(checkpoint: Path, tell: Tell, corpus: Sequence[str] = ()) -> Index:
-    """The index of the corpus that a checkpoint was trained on; where there is none yet, made of that corpus and kept with the run.
+    """The index of the corpus that a checkpoint was trained on; where there is none yet, made of
+    that corpus and kept with the run.
 
     Args:
         checkpoint: a checkpoint's directory, as ``find_checkpoint`` gives it.
@@ -45,30 +47,54 @@ def open_index(checkpoint: Path, tell: Tell, corpus: Sequence[str] = ()) -> Inde
         if fingerprint in (None, index.fingerprint):
             return index
     begin = time.perf_counter()
-    paths = corpus or (read_yaml_beside(run.config).get("corpus") if in_a_run else None) or about["corpus"]
+    paths = (
+        corpus
+        or (read_yaml_beside(run.config).get("corpus") if in_a_run else None)
+        or about["corpus"]
+    )
     if (characters := about["train_characters"] + about["val_characters"]) >= LONG:
-        tell(f"making an index of the {characters:,} characters of the corpus, once; about a second for each 2 million")
+        tell(
+            f"making an index of the {characters:,} characters of the corpus, once; about a second for each 2 million"
+        )
     index = _made(checkpoint, about, fingerprint, paths, given=bool(corpus))
     if fingerprint is None:
-        tell(f"{checkpoint} is a model to share: that this is its corpus was checked by its length alone")
-    where = f"in {run.originality}" if in_a_run else f"in memory, since {checkpoint} stands in no run"
+        tell(
+            f"{checkpoint} is a model to share: that this is its corpus was checked by its length alone"
+        )
+    where = (
+        f"in {run.originality}" if in_a_run else f"in memory, since {checkpoint} stands in no run"
+    )
     try:
         if in_a_run:
             index.write(run.originality)
     except CheckpointError as error:
         where = f"in memory, since {error}"
     size, seconds = len(index) * (index.suffixes.width + 4), time.perf_counter() - begin
-    tell(f"made an index of the corpus: {len(index):,} characters, {seconds:.1f} s, {size / 1e6:.1f} MB {where}")
+    tell(
+        f"made an index of the corpus: {len(index):,} characters, {seconds:.1f} s, {size / 1e6:.1f} MB {where}"
+    )
     return index
 
 
-def _made(checkpoint: Path, about: dict[str, Any], fingerprint: str | None, paths: Sequence[str], *, given: bool) -> Index:
+def _made(
+    checkpoint: Path,
+    about: dict[str, Any],
+    fingerprint: str | None,
+    paths: Sequence[str],
+    *,
+    given: bool,
+) -> Index:
     """Of the files, which must be those that the checkpoint was trained on."""
     if not paths or (STDIN in paths and not given):
         source = "standard input" if paths else "a text given in Python"
-        raise CheckpointError(f"the corpus of {checkpoint} was {source}, and is not kept; put it into a file, and name that with --corpus")
+        raise CheckpointError(
+            f"the corpus of {checkpoint} was {source}, and is not kept; put it into a file, and name that with --corpus"
+        )
     data = DataConfig(**about["data"])
-    begun, blocks = list[tuple[str, int]](), list[str | bytes]()  # each file, and how many blocks come before it
+    begun, blocks = (
+        list[tuple[str, int]](),
+        list[str | bytes](),
+    )  # each file, and how many blocks come before it
     try:
         for block in stream(paths, data, [], lambda file: begun.append((file, len(blocks)))):
             blocks.append(block)
@@ -76,7 +102,9 @@ def _made(checkpoint: Path, about: dict[str, Any], fingerprint: str | None, path
     except CorpusError as error:
         if given:
             raise
-        raise CheckpointError(f"the corpus of {checkpoint} cannot be read: {error}; or name its new place with --corpus") from None
+        raise CheckpointError(
+            f"the corpus of {checkpoint} cannot be read: {error}; or name its new place with --corpus"
+        ) from None
     then, now = about["train_characters"] + about["val_characters"], len(text)
     if (fingerprint or then) != (text.fingerprint if fingerprint else now):
         raise CheckpointError(
@@ -88,16 +116,23 @@ def _made(checkpoint: Path, about: dict[str, Any], fingerprint: str | None, path
 
 
 def _fingerprint(checkpoint: Path) -> str | None:
-    """Of the corpus that a checkpoint was trained on; None where that was left out of a model to share.
+    """Of the corpus that a checkpoint was trained on; None where that was left out of a model to
+    share.
 
     Raises:
         DamagedError: it cannot be read.
     """
     path = checkpoint / "trainer.json"
     try:
-        return str(strict_json.loads(read_regular(path, strict_json.LONGEST))["corpus"]["fingerprint"])
+        return str(
+            strict_json.loads(read_regular(path, strict_json.LONGEST))["corpus"]["fingerprint"]
+        )
     except FileNotFoundError:
         return None
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {ascii(str(error))[:100]}"
-        raise DamagedError(f"{path} cannot be read: {reason}; copy it again, or use another checkpoint") from None
+        reason = (
+            getattr(error, "strerror", None) or f"{type(error).__name__}: {ascii(str(error))[:100]}"
+        )
+        raise DamagedError(
+            f"{path} cannot be read: {reason}; copy it again, or use another checkpoint"
+        ) from None

@@ -1,4 +1,5 @@
-"""Copies: what of a text stands in a corpus word for word, and what a corpus repeats of itself. Knows nothing of runs and of printing."""
+"""Copies: what of a text stands in a corpus word for word, and what a corpus repeats of itself.
+Knows nothing of runs and of printing."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class Copies:
     Args:
         characters: of the text.
         shares: of its characters that stand in a copied stretch of so many at least.
-        longest: the first of the longest stretches; None where the corpus has not even one of its characters.
+        longest: the first of the longest stretches; None where the corpus has not even one of its
+            characters.
         copies: the stretches of a least length, none inside of another, in order.
     """
 
@@ -63,8 +65,10 @@ class HeldOut:
 
     Args:
         characters: of the validation part; of records their ends are none.
-        shares: of them that stand in a stretch of so many at least that the training part has too; of records, inside of one.
-        longest: the longest stretch, and where it stands in the corpus first; None where there is none.
+        shares: of them that stand in a stretch of so many at least that the training part has too;
+            of records, inside of one.
+        longest: the longest stretch, and where it stands in the corpus first; None where there is
+            none.
         text: of the longest stretch.
     """
 
@@ -80,7 +84,8 @@ class Leaks:
 
     Args:
         characters: of the corpus.
-        repeated: share of them that stand in a stretch of ``REPEATED`` or more that stands elsewhere in the corpus too.
+        repeated: share of them that stand in a stretch of ``REPEATED`` or more that stands
+            elsewhere in the corpus too.
         passages: the longest such, each once.
         held: of the validation part; None where nothing was held out.
     """
@@ -91,7 +96,9 @@ class Leaks:
     held: HeldOut | None
 
 
-def find_copies(index: Index, text: str | bytes, least: int = LENGTHS[0], each: Each = lambda _: None) -> Copies:
+def find_copies(
+    index: Index, text: str | bytes, least: int = LENGTHS[0], each: Each = lambda _: None
+) -> Copies:
     """What of a text stands in an indexed corpus.
 
     Args:
@@ -102,23 +109,30 @@ def find_copies(index: Index, text: str | bytes, least: int = LENGTHS[0], each: 
     """
     data = index.encode(text)
     spans = list(index.suffixes.spans(data, min(least, LENGTHS[0]), each=each))
-    characters, longest = len(data) // index.suffixes.width, _longest(index.suffixes, data, spans, least)
+    characters, longest = (
+        len(data) // index.suffixes.width,
+        _longest(index.suffixes, data, spans, least),
+    )
     copies = tuple(_copy(index, span) for span in spans if span.length >= least)
     return Copies(characters, _shares(spans, characters), longest and _copy(index, longest), copies)
 
 
 def find_leaks(index: Index, data: DataConfig, each: Each = lambda _: None) -> Leaks:
-    """What an indexed corpus, read and split as the configuration says, repeats of itself; ``each`` as above, of about twice as many."""
+    """What an indexed corpus, read and split as the configuration says, repeats of itself; ``each``
+    as above, of about twice as many."""
     suffixes = index.suffixes
     whole = bytes(suffixes.text[:])
     repeats = list(suffixes.spans(whole, REPEATED, times=2, each=each))
     corpus = Corpus.of(index.text, data.val_fraction, data.separator)
     held = _held(index, corpus, each) if len(corpus.val) else None
-    return Leaks(len(index), _share(repeats, len(index)), tuple(_passages(index, whole, repeats)), held)
+    return Leaks(
+        len(index), _share(repeats, len(index)), tuple(_passages(index, whole, repeats)), held
+    )
 
 
 def pieces(text: str | bytes, copies: Iterable[Copy]) -> Iterator[tuple[str, Copy | None]]:
-    """A text cut where copied stretches begin and end, and the stretch that each piece is of; where two overlap, the first."""
+    """A text cut where copied stretches begin and end, and the stretch that each piece is of; where
+    two overlap, the first."""
     done = 0
     for copy in copies:
         for until, which in ((copy.start, None), (copy.start + copy.length, copy)):
@@ -155,7 +169,10 @@ def _longest(suffixes: Suffixes, data: bytes, spans: list[Span], least: int) -> 
 
 
 def _shares(spans: list[Span], characters: int) -> dict[int, float]:
-    return {length: _share([span for span in spans if span.length >= length], characters) for length in LENGTHS}
+    return {
+        length: _share([span for span in spans if span.length >= length], characters)
+        for length in LENGTHS
+    }
 
 
 def _share(spans: Iterable[Span], characters: int) -> float:
@@ -176,9 +193,13 @@ def _passages(index: Index, whole: bytes, repeats: list[Span]) -> Iterator[Passa
             return
         if not any(_inside(data, other, width) for other in kept):
             kept.append(data)
-            first, second = np.partition(suffixes.order[slice(*suffixes.find(data))], 1)[:2].tolist()
+            first, second = np.partition(suffixes.order[slice(*suffixes.find(data))], 1)[
+                :2
+            ].tolist()
             yield Passage(
-                span.length, (index.place(first), index.place(second)), _decoded(index.text[span.start : span.start + span.length])
+                span.length,
+                (index.place(first), index.place(second)),
+                _decoded(index.text[span.start : span.start + span.length]),
             )
 
 
@@ -202,6 +223,15 @@ def _held(index: Index, corpus: Corpus, each: Each) -> HeldOut:
     if longest is None:
         return HeldOut(characters, _shares(spans, characters), None, "")
     part = corpus.val[longest.start : longest.start + longest.length]
-    text = part.astype(np.uint8).tobytes() if corpus.vocabulary.unit == "byte" else corpus.vocabulary.decode(part)
+    text = (
+        part.astype(np.uint8).tobytes()
+        if corpus.vocabulary.unit == "byte"
+        else corpus.vocabulary.decode(part)
+    )
     _, position = index.suffixes.longest_at(index.encode(text), 0)
-    return HeldOut(characters, _shares(spans, characters), Copy(longest.start, longest.length, index.place(position)), _decoded(text))
+    return HeldOut(
+        characters,
+        _shares(spans, characters),
+        Copy(longest.start, longest.length, index.place(position)),
+        _decoded(text),
+    )

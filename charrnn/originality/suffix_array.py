@@ -1,8 +1,10 @@
-"""Suffixes: every stretch of a text, found at once, exactly. Knows nothing of files, runs and models.
+"""Suffixes: every stretch of a text, found at once, exactly. Knows nothing of files, runs and
+models.
 
-A suffix array: the places of a text, in the order of what stands from there on. First they are sorted by as many symbols as fit into
-a number; then, among those that are still alike, by the order of what stands behind that, twice as far each time (Manber & Myers
-1993; only what is not settled yet is sorted again: Larsson & Sadakane 2007).
+A suffix array: the places of a text, in the order of what stands from there on. First they are
+sorted by as many symbols as fit into a number; then, among those that are still alike, by the order
+of what stands behind that, twice as far each time (Manber & Myers 1993; only what is not settled
+yet is sorted again: Larsson & Sadakane 2007).
 """
 
 from bisect import bisect_left, bisect_right
@@ -21,7 +23,8 @@ Array = NDArray[Any]
 
 
 def suffix_array(ids: Array) -> NDArray[np.uint32]:
-    """The places of a text in the order of the suffixes that begin there; one that ends is before one that goes on.
+    """The places of a text in the order of the suffixes that begin there; one that ends is before
+    one that goes on.
 
     It takes some 40 bytes a symbol meanwhile, and n log n at worst log n times over.
 
@@ -31,7 +34,9 @@ def suffix_array(ids: Array) -> NDArray[np.uint32]:
     keys, known = _packed(ids)
     order = np.argsort(keys).astype(np.uint32)
     keys = keys[order]
-    rank = np.zeros(len(ids) + 1, np.uint32)  # of each place: where its group begins, from 1 on; 0 is the end of the text
+    rank = np.zeros(
+        len(ids) + 1, np.uint32
+    )  # of each place: where its group begins, from 1 on; 0 is the end of the text
     at = np.arange(len(ids), dtype=np.uint32)  # places in the order that are not settled
     at = _settle(at, order, keys, rank)
     while len(at):
@@ -39,7 +44,9 @@ def suffix_array(ids: Array) -> NDArray[np.uint32]:
         behind = np.minimum(who.astype(np.int64) + known, len(ids))
         keys = rank[who].astype(np.uint64) << np.uint64(32) | rank[behind]
         del behind
-        by = np.argsort(keys, kind="stable")  # fast where little is out of order, as in a text that repeats itself
+        by = np.argsort(
+            keys, kind="stable"
+        )  # fast where little is out of order, as in a text that repeats itself
         order[at] = who[by]
         keys = keys[by]
         del who, by
@@ -49,7 +56,8 @@ def suffix_array(ids: Array) -> NDArray[np.uint32]:
 
 
 def _packed(ids: Array) -> tuple[NDArray[np.uint64], int]:
-    """The first symbols from each place on as one number, and how many they are; beyond the end stands 0."""
+    """The first symbols from each place on as one number, and how many they are; beyond the end
+    stands 0."""
     there = np.bincount(ids) > 0
     number = np.cumsum(there, dtype=np.uint32)  # of each id, from 1 on
     bits = int(there.sum()).bit_length() or 1
@@ -63,7 +71,8 @@ def _packed(ids: Array) -> tuple[NDArray[np.uint64], int]:
 
 
 def _settle(at: Array, order: Array, keys: Array, rank: Array) -> Array:
-    """Give each place the rank of its group, of equal keys; and which places in the order stand in groups of more than one."""
+    """Give each place the rank of its group, of equal keys; and which places in the order stand in
+    groups of more than one."""
     fresh = np.ones(len(at) + 1, np.bool_)  # the first of a group; one more stands behind the last
     np.not_equal(keys[1:], keys[:-1], out=fresh[1:-1])
     first = np.maximum.accumulate(np.where(fresh[:-1], at, np.uint32(0)))
@@ -89,7 +98,8 @@ class Suffixes:
     """A text and the order of its suffixes.
 
     Args:
-        text: each symbol in ``width`` bytes, the highest first, so that bytes are ordered as symbols are.
+        text: each symbol in ``width`` bytes, the highest first, so that bytes are ordered as
+            symbols are.
         width: 1, 2 or 4.
         order: (n,) of ``suffix_array``.
     """
@@ -97,7 +107,9 @@ class Suffixes:
     def __init__(self, text: bytes | mmap, width: int, order: Array) -> None:
         assert width in WIDTHS and len(text) == width * len(order)
         self.text, self.width, self.order = text, width, order
-        self._order = np.ascontiguousarray(order, np.uint32).data  # gives Python's own numbers, fast
+        self._order = np.ascontiguousarray(
+            order, np.uint32
+        ).data  # gives Python's own numbers, fast
 
     @classmethod
     def of(cls, ids: Array, width: int) -> "Suffixes":
@@ -108,10 +120,13 @@ class Suffixes:
         return len(self.order)
 
     def find(self, pattern: bytes, lo: int = 0, hi: int | None = None) -> tuple[int, int]:
-        """Where the suffixes that begin with a pattern stand in the order, from and until; looked for between two places of it."""
+        """Where the suffixes that begin with a pattern stand in the order, from and until; looked
+        for between two places of it."""
         key = self._key(len(pattern))
         lo = bisect_left(self._order, pattern, lo, len(self) if hi is None else hi, key=key)
-        return lo, bisect_right(self._order, pattern, lo, len(self) if hi is None else hi, key=key) if self._begins(lo, pattern) else lo
+        return lo, bisect_right(
+            self._order, pattern, lo, len(self) if hi is None else hi, key=key
+        ) if self._begins(lo, pattern) else lo
 
     def stands(self, pattern: bytes, times: int = 1) -> bool:
         """Whether a pattern stands in the text, at so many places at least."""
@@ -126,13 +141,16 @@ class Suffixes:
             place = self._order[lo] * width + size
             if symbol := self.text[place : place + width]:
                 found.append(int.from_bytes(symbol, "big"))
-                lo = bisect_right(self._order, pattern + symbol, lo, hi, key=self._key(size + width))
+                lo = bisect_right(
+                    self._order, pattern + symbol, lo, hi, key=self._key(size + width)
+                )
             else:  # the pattern is the end of the text
                 lo += 1
         return found
 
     def longest_at(self, text: bytes, place: int, times: int = 1) -> tuple[int, int]:
-        """How long the longest stretch of another text from a place on is that stands here, at so many places; and the first of them.
+        """How long the longest stretch of another text from a place on is that stands here, at so
+        many places; and the first of them.
 
         Of a stretch of no symbol, the place is 0.
         """
@@ -140,7 +158,9 @@ class Suffixes:
 
         def stands(length: int) -> bool:
             nonlocal lo, hi
-            found = self.find(text[start : start + length * self.width], lo, hi)  # inside of what shorter ones gave
+            found = self.find(
+                text[start : start + length * self.width], lo, hi
+            )  # inside of what shorter ones gave
             if enough := found[1] - found[0] >= times:
                 lo, hi = found
             return enough
@@ -150,9 +170,18 @@ class Suffixes:
 
     def longest_end(self, text: bytes, times: int = 1) -> int:
         """How long the longest end of another text is that stands here, at so many places."""
-        return most(lambda length: self.stands(text[len(text) - length * self.width :], times), len(text) // self.width)
+        return most(
+            lambda length: self.stands(text[len(text) - length * self.width :], times),
+            len(text) // self.width,
+        )
 
-    def spans(self, text: bytes, least: int = 1, times: int = 1, each: Callable[[int], object] = lambda _: None) -> Iterator[Span]:
+    def spans(
+        self,
+        text: bytes,
+        least: int = 1,
+        times: int = 1,
+        each: Callable[[int], object] = lambda _: None,
+    ) -> Iterator[Span]:
         """The stretches of another text that stand here, none of them inside of another, in order.
 
         Args:
@@ -168,9 +197,14 @@ class Suffixes:
             if self.stands(text[start * width : (start + least) * width], times):
                 length, position = self.longest_at(text, start, times)
                 yield Span(start, length, position)
-            # The next one goes over the symbol that this one, or that the shortest from here on, breaks off before.
+            # The next one goes over the symbol that this one, or that the shortest from here on,
+            # breaks off before.
             end = start + max(length + 1, least)
-            behind = end - self.longest_end(text[(start + 1) * width : end * width], times) if end <= until else until
+            behind = (
+                end - self.longest_end(text[(start + 1) * width : end * width], times)
+                if end <= until
+                else until
+            )
             each(behind - start)
             start = behind
         each(until - start)
@@ -195,7 +229,8 @@ def packed(ids: Array, width: int) -> bytes:
 
 
 def most(holds: Callable[[int], bool], limit: int) -> int:
-    """The highest number up to a limit that something holds for, which holds for all below it too, and for 0."""
+    """The highest number up to a limit that something holds for, which holds for all below it too,
+    and for 0."""
     found, step = 0, FIRST
     while found + step <= limit and holds(found + step):
         found, step = found + step, 2 * step

@@ -1,4 +1,5 @@
-"""Files that are there whole or not at all: write beside, fsync, rename. Knows nothing of what is in them."""
+"""Files that are there whole or not at all: write beside, fsync, rename. Knows nothing of what is
+in them."""
 
 import contextlib
 import errno
@@ -13,11 +14,17 @@ from typing import BinaryIO
 
 from charrnn.errors import CheckpointError
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # where it helps to know how much room is left
+DISK_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+)  # where it helps to know how much room is left
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file so that after a kill or a power cut either the old one or the new one exists, whole.
+    """Write a file so that after a kill or a power cut either the old one or the new one exists,
+    whole.
 
     A file that is replaced keeps its permissions.
 
@@ -39,10 +46,12 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a file that a user named: whole or not at all, links followed; a pipe or a device is written to directly.
+    """Write a file that a user named: whole or not at all, links followed; a pipe or a device is
+    written to directly.
 
     Raises:
-        CheckpointError: it could not be written, or its directory does not exist; an old file is untouched.
+        CheckpointError: it could not be written, or its directory does not exist; an old file is
+            untouched.
     """
     try:
         if path.exists() and not path.is_file():
@@ -50,7 +59,9 @@ def write_output(path: Path, data: bytes) -> None:
             return
         target = path.resolve()
         if not target.parent.is_dir():
-            raise CheckpointError(f"{path} could not be written: there is no directory {path.parent}; create it, or name another place")
+            raise CheckpointError(
+                f"{path} could not be written: there is no directory {path.parent}; create it, or name another place"
+            )
         write_file(target, data)
     except OSError as error:
         raise not_written(path, error) from None
@@ -64,7 +75,8 @@ def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[s
     Args:
         path: the directory.
         files: what to write, by name.
-        names: of all files that may be replaced, if there are more; any other file in the old directory is moved to the new one.
+        names: of all files that may be replaced, if there are more; any other file in the old
+            directory is moved to the new one.
 
     Raises:
         CheckpointError: it could not be written; nothing half-written is left.
@@ -106,7 +118,8 @@ def _remove_replaced(old: Path, new: Path, ours: Collection[str]) -> None:
 
 
 def remove_directory(path: Path, ours: Collection[str]) -> list[str]:
-    """Delete the files of these names in a directory, and the directory itself where nothing else is in it.
+    """Delete the files of these names in a directory, and the directory itself where nothing else
+    is in it.
 
     Returns:
         the names of whatever else is in it, which is left alone.
@@ -126,7 +139,8 @@ def remove_directory(path: Path, ours: Collection[str]) -> list[str]:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """A file's bytes. A link, a pipe or a device is not opened, and no more than ``most`` bytes are taken.
+    """A file's bytes. A link, a pipe or a device is not opened, and no more than ``most`` bytes are
+    taken.
 
     Raises:
         OSError: it is none, is longer, or cannot be read.
@@ -155,12 +169,15 @@ def read_end(path: Path, most: int) -> bytes:
 def _opened(path: Path) -> BinaryIO:
     if not stat.S_ISREG(path.lstat().st_mode):
         raise OSError(None, "it is no regular file")
-    flags = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))  # another may stand there by now
+    flags = sum(
+        getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
+    )  # another may stand there by now
     return open(os.open(path, os.O_RDONLY | flags), "rb")
 
 
 class FileLock:
-    """A lock file that no other process can hold meanwhile; ``release``, or the end of the process however it comes, gives it back.
+    """A lock file that no other process can hold meanwhile; ``release``, or the end of the process
+    however it comes, gives it back.
 
     The file stays where it is, so that there is always one to hold.
 
@@ -191,7 +208,9 @@ class FileLock:
             os.close(self.handle)
             self.handle = -1
             if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-                raise BlockingIOError(error.errno, told.decode("utf-8", "replace") or "another process") from None
+                raise BlockingIOError(
+                    error.errno, told.decode("utf-8", "replace") or "another process"
+                ) from None
             raise
 
     def release(self) -> None:
@@ -216,7 +235,8 @@ def sync_directory(path: Path) -> None:
 
 
 def _make_directory(path: Path) -> None:
-    """A directory and those above it; the name of each that was not there is put on the disk too."""
+    """A directory and those above it; the name of each that was not there is put on the disk
+    too."""
     missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for made in missing:
@@ -224,7 +244,8 @@ def _make_directory(path: Path) -> None:
 
 
 def _write_synced(path: Path, data: bytes, like: Path) -> None:
-    """Write a new file, with the permissions and the owner that the file ``like`` has, where there is one."""
+    """Write a new file, with the permissions and the owner that the file ``like`` has, where there
+    is one."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     with open(handle, "wb") as file:
         _copy_permissions(like, handle)

@@ -1,4 +1,5 @@
-"""What a model says of itself, held against what it may say. Knows nothing of the files that it is said in."""
+"""What a model says of itself, held against what it may say. Knows nothing of the files that it is
+said in."""
 
 from collections.abc import Mapping
 from types import NoneType
@@ -23,7 +24,11 @@ ABOUT: dict[str, tuple[Any, tuple[type, ...]]] = {
 }
 LONGEST = 1 << 16  # characters of a record; longer ones cannot be trained on
 RECORDS = {"train": (None, (int,)), "val": (None, (int,)), "lengths": (None, (list,))}
-YARDSTICK = {"nats_per_character": (None, (int, float)), "train_characters": (None, (int,)), "val_characters": (None, (int,))}
+YARDSTICK = {
+    "nats_per_character": (None, (int, float)),
+    "train_characters": (None, (int,)),
+    "val_characters": (None, (int,)),
+}
 
 
 def checked(said: Any) -> dict[str, Any]:
@@ -43,13 +48,19 @@ def checked(said: Any) -> dict[str, Any]:
     if about["records"] is not None:
         _check_kinds(about["records"], RECORDS)
         lengths = about["records"]["lengths"]
-        if len(lengths) != 5 or not all(type(length) is int and 0 <= length <= LONGEST for length in lengths):
+        if len(lengths) != 5 or not all(
+            type(length) is int and 0 <= length <= LONGEST for length in lengths
+        ):
             raise TypeError(f"lengths are not five numbers up to {LONGEST:,}")
     (DataConfig(**about["data"]).separator or "").encode()  # refuses half a surrogate pair
     return about
 
 
 def _check_kinds(values: dict[str, Any], kinds: Mapping[str, tuple[Any, tuple[type, ...]]]) -> None:
-    strange = [name for name in kinds.keys() | values.keys() if name not in kinds or type(values.get(name)) not in kinds[name][1]]
+    strange = [
+        name
+        for name in kinds.keys() | values.keys()
+        if name not in kinds or type(values.get(name)) not in kinds[name][1]
+    ]
     if strange:
         raise TypeError(f"{min(strange)} is not of its kind")

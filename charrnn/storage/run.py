@@ -1,4 +1,5 @@
-"""Run: a directory under checkpoints/ with a run's checkpoints; and what RUN means on the command line.
+"""Run: a directory under checkpoints/ with a run's checkpoints; and what RUN means on the command
+line.
 
 checkpoints/<run>/config.yaml  metrics.jsonl  step-00002000/ ...
 """
@@ -28,7 +29,9 @@ VALIDATED = re.compile(rb'^.*"(?:final_)?val_loss": [0-9].*$', re.MULTILINE)
 STEP = r"step-\d{8,12}"  # the name of a checkpoint's directory
 INDEX_FILES = ("text.bin", "order.bin", "about.json")  # of the index of the corpus
 OWN = re.compile(rf"(damaged-)?{STEP}|config\.yaml|metrics\.jsonl|records\.jsonl\.gz|originality")
-LEFTOVER = re.compile(rf"\.({OWN.pattern})\.tmp-(\d+(-old)?|gone)")  # of a process that was killed while it wrote or deleted
+LEFTOVER = re.compile(
+    rf"\.({OWN.pattern})\.tmp-(\d+(-old)?|gone)"
+)  # of a process that was killed while it wrote or deleted
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,11 @@ class Run:
 
     def size(self) -> int:
         """What its files take on the disk."""
-        return sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file()) if self.path.is_dir() else 0
+        return (
+            sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file())
+            if self.path.is_dir()
+            else 0
+        )
 
     def exists(self) -> bool:
         """Whether a new run here would be mixed with what stands here."""
@@ -73,7 +80,11 @@ class Run:
     def steps(self) -> list[Path]:
         """The committed checkpoints, the oldest first."""
         found = self.path.glob("step-*") if self.path.is_dir() else []
-        steps = [path for path in found if re.fullmatch(STEP, path.name) and path.is_dir() and not path.is_symlink()]
+        steps = [
+            path
+            for path in found
+            if re.fullmatch(STEP, path.name) and path.is_dir() and not path.is_symlink()
+        ]
         return sorted(steps, key=lambda path: int(path.name.removeprefix("step-")))
 
     def best(self) -> Path:
@@ -84,16 +95,20 @@ class Run:
         """
         steps = self.steps()
         if not steps:
-            raise CheckpointError(f"the run {self.path} has no checkpoint yet; train on, or give another run")
+            raise CheckpointError(
+                f"the run {self.path} has no checkpoint yet; train on, or give another run"
+            )
         losses = self._val_losses(strict=True)
         return min(losses, key=losses.__getitem__) if losses else steps[-1]
 
     def best_val_loss(self) -> float:
-        """The lowest validation loss of a checkpoint that can be read, in nats per character; infinity where none was taken."""
+        """The lowest validation loss of a checkpoint that can be read, in nats per character;
+        infinity where none was taken."""
         return min(self._val_losses(strict=False).values(), default=math.inf)
 
     def _val_losses(self, *, strict: bool) -> dict[Path, float]:
-        """Of each checkpoint, where one was taken; one that cannot be read is an error where ``strict``, and passed over else."""
+        """Of each checkpoint, where one was taken; one that cannot be read is an error where
+        ``strict``, and passed over else."""
         losses: dict[Path, float] = {}
         for path in self.steps():
             try:
@@ -113,10 +128,12 @@ class Run:
         return path.rename(aside)
 
     def prune(self, keep: int) -> list[str]:
-        """Remove the checkpoints older than the last ``keep`` whole ones, but not the best one, nor one that cannot be read now.
+        """Remove the checkpoints older than the last ``keep`` whole ones, but not the best one, nor
+        one that cannot be read now.
 
         Returns:
-            a sentence for each directory with files in it that charrnn did not write: these are kept.
+            a sentence for each directory with files in it that charrnn did not write: these are
+            kept.
 
         Raises:
             CheckpointError: a checkpoint cannot be removed.
@@ -128,7 +145,9 @@ class Run:
                 return []
             whole = {path: _is_whole(path) for path in steps}
             losses = self._val_losses(strict=False)
-            best = next((path for path in sorted(losses, key=losses.__getitem__) if whole[path]), None)
+            best = next(
+                (path for path in sorted(losses, key=losses.__getitem__) if whole[path]), None
+            )
             kept = [path for path in steps if whole[path]][-keep:]
             for path in steps[: steps.index(kept[0])] if len(kept) == keep else []:
                 if path != best and whole[path] is not None:
@@ -142,7 +161,8 @@ class Run:
         return notices
 
     def _discard(self, path: Path) -> list[str]:
-        """Delete a directory that charrnn wrote; if others put files into it, they stay, in a directory called kept-...
+        """Delete a directory that charrnn wrote; if others put files into it, they stay, in a
+        directory called kept-...
 
         Returns:
             a sentence on what was kept, if anything was.
@@ -158,7 +178,8 @@ class Run:
         return [f"{kept} holds what charrnn did not write ({', '.join(others[:3])}), and was kept"]
 
     def lock(self) -> FileLock | None:
-        """Keep every other trainer out until what is given is let go; None where the file system knows no locks.
+        """Keep every other trainer out until what is given is let go; None where the file system
+        knows no locks.
 
         Raises:
             RunExistsError: another trainer is at work here.
@@ -177,7 +198,11 @@ class Run:
 
     def clean(self) -> None:
         """Remove what a killed process left half-written; restore what it was about to replace."""
-        leftovers = [path for path in self.path.iterdir() if LEFTOVER.fullmatch(path.name)] if self.path.is_dir() else []
+        leftovers = (
+            [path for path in self.path.iterdir() if LEFTOVER.fullmatch(path.name)]
+            if self.path.is_dir()
+            else []
+        )
         for path in leftovers:
             target = path.with_name(path.name[1:].partition(".tmp-")[0])
             if path.name.endswith("-old") and not target.exists():
@@ -194,7 +219,9 @@ class Run:
             RunExistsError: it is a file, or holds something that charrnn did not write.
         """
         if not self.path.is_dir():
-            raise RunExistsError(f"{self.path} is a file, no run, and was not deleted; move it away, or give another --name")
+            raise RunExistsError(
+                f"{self.path} is a file, no run, and was not deleted; move it away, or give another --name"
+            )
         strange = list(itertools.islice(self._not_ours(), 3))
         if strange:
             raise RunExistsError(
@@ -228,14 +255,18 @@ class Run:
             self.path.resolve().rmdir()
             self.path.unlink(missing_ok=True)  # where it was a link to a directory elsewhere
         except OSError as error:
-            raise RunExistsError(f"{self.path} could not be deleted: {error.strerror or error}; give another --name") from None
+            raise RunExistsError(
+                f"{self.path} could not be deleted: {error.strerror or error}; give another --name"
+            ) from None
 
     def validations(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl with a validation, of a very long one the last of them; none where they cannot be read."""
+        """The lines of metrics.jsonl with a validation, of a very long one the last of them; none
+        where they cannot be read."""
         return _reports(VALIDATED.findall(self._end(MOST_METRICS))[-MOST_LINES:])
 
     def final(self) -> dict[str, Any] | None:
-        """The last line of metrics.jsonl, where it is the loss at the end of the run; None for an unfinished run."""
+        """The last line of metrics.jsonl, where it is the loss at the end of the run; None for an
+        unfinished run."""
         lines = _reports(self._end(ONE_LINE).splitlines()[-1:])
         return lines[0] if lines and "final_val_loss" in lines[0] else None
 
@@ -247,8 +278,11 @@ class Run:
             return b""
 
 
-def read_yaml_beside(path: Path, longest: int = LONGEST_CONFIG, most: int | None = None) -> dict[str, Any]:
-    """The knobs in a run's config.yaml; empty where there is none that can be read, or a longer one (YAML is read slowly).
+def read_yaml_beside(
+    path: Path, longest: int = LONGEST_CONFIG, most: int | None = None
+) -> dict[str, Any]:
+    """The knobs in a run's config.yaml; empty where there is none that can be read, or a longer one
+    (YAML is read slowly).
 
     Args:
         longest: in bytes.
@@ -282,7 +316,9 @@ def _reports(lines: list[bytes]) -> list[dict[str, Any]]:
 
 def _is_report(line: Any) -> bool:
     """Whether a trainer can have written it: the numbers of a step, or the final losses."""
-    if not isinstance(line, dict) or not all(isinstance(value, int | float | None) for value in line.values()):
+    if not isinstance(line, dict) or not all(
+        isinstance(value, int | float | None) for value in line.values()
+    ):
         return False
     of_a_step = {"train_loss", "val_loss"} <= line.keys() and line["train_loss"] is not None
     final = {"final_val_loss", "characters"} <= line.keys() and None not in line.values()
@@ -322,7 +358,11 @@ def all_runs(runs_dir: str | Path = RUNS_DIR) -> list[Run]:
         CheckpointError: the directory is a file.
     """
     root = check_runs_dir(runs_dir)
-    runs = [Run(path) for path in (root.iterdir() if root.is_dir() else []) if path.is_dir() and path.name[0] != "."]
+    runs = [
+        Run(path)
+        for path in (root.iterdir() if root.is_dir() else [])
+        if path.is_dir() and path.name[0] != "."
+    ]
     return sorted((run for run in runs if run.steps()), key=_last_saved, reverse=True)
 
 
@@ -330,7 +370,8 @@ def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_D
     """The checkpoint that RUN stands for.
 
     Args:
-        run: a name under ``runs_dir``, a run's directory or a step's directory; None is the newest run.
+        run: a name under ``runs_dir``, a run's directory or a step's directory; None is the newest
+            run.
         runs_dir: where the runs are.
 
     Raises:
@@ -348,14 +389,20 @@ def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_D
             if (path / checkpoint.MANIFEST).exists():
                 return path
             if path.is_file():
-                raise CheckpointError(f"{path} is a file, no run and no checkpoint; give a run's name or directory")
+                raise CheckpointError(
+                    f"{path} is a file, no run and no checkpoint; give a run's name or directory"
+                )
             if Run(path).exists():
                 return Run(path).best()
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:  # such a name cannot be that of a run
-            raise CheckpointError(f"{path} cannot be read: {error.strerror}; check its permissions") from None
+            raise CheckpointError(
+                f"{path} cannot be read: {error.strerror}; check its permissions"
+            ) from None
     names = ", ".join(found.path.name for found in all_runs(runs_dir)) or "none"
-    raise CheckpointError(f"there is no run or checkpoint {str(run)[:200]!r}; the runs in {runs_dir} are: {names}")
+    raise CheckpointError(
+        f"there is no run or checkpoint {str(run)[:200]!r}; the runs in {runs_dir} are: {names}"
+    )
 
 
 def _last_saved(run: Run) -> tuple[int, str]:

@@ -1,4 +1,5 @@
-"""JSON from anywhere, read so that it can do no harm: bounded, without NaN, infinity and names that stand twice.
+"""JSON from anywhere, read so that it can do no harm: bounded, without NaN, infinity and names that
+stand twice.
 
 Knows nothing of what it says.
 """
@@ -21,7 +22,13 @@ def loads(data: bytes) -> Any:
     if len(data) > LONGEST or sum(data.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
         raise ValueError("it is longer than anything that charrnn writes")
     text = data.decode("utf-8", "surrogatepass")
-    return json.loads(text, parse_constant=_refuse, parse_float=_number, parse_int=_number, object_pairs_hook=_once)
+    return json.loads(
+        text,
+        parse_constant=_refuse,
+        parse_float=_number,
+        parse_int=_number,
+        object_pairs_hook=_once,
+    )
 
 
 def dumps(value: Any) -> bytes:
@@ -30,7 +37,9 @@ def dumps(value: Any) -> bytes:
     Raises:
         ValueError: it holds NaN or infinity.
     """
-    return (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False, sort_keys=True) + "\n").encode("utf-8", "surrogatepass")
+    return (
+        json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False, sort_keys=True) + "\n"
+    ).encode("utf-8", "surrogatepass")
 
 
 def _refuse(word: str) -> Any:

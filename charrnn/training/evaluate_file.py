@@ -1,4 +1,5 @@
-"""The loss of a checkpoint on a text file, static or adaptive. Knows nothing of runs and of printing."""
+"""The loss of a checkpoint on a text file, static or adaptive. Knows nothing of runs and of
+printing."""
 
 import math
 from collections.abc import Callable
@@ -14,9 +15,16 @@ from charrnn.training.evaluate import Evaluation, evaluate, load_model
 
 
 def evaluate_file(
-    path: Path, file: str, data: DataConfig, unknown: str, *, adaptive: bool = False, each: Callable[[int], object] = lambda _: None
+    path: Path,
+    file: str,
+    data: DataConfig,
+    unknown: str,
+    *,
+    adaptive: bool = False,
+    each: Callable[[int], object] = lambda _: None,
 ) -> tuple[Evaluation, tuple[str, ...]]:
-    """The loss of a checkpoint on a text file, in one stream, or record by record; and what there is to say of the file.
+    """The loss of a checkpoint on a text file, in one stream, or record by record; and what there
+    is to say of the file.
 
     Args:
         path: the checkpoint's directory.
@@ -36,5 +44,7 @@ def evaluate_file(
     score = adapt if adaptive else evaluate
     evaluation = score(model, ids, checkpoint.prime, records=vocabulary.records, each=each)
     if not math.isfinite(evaluation.nats_per_character):
-        raise CheckpointError(f"the loss of {path} on {file} is {evaluation.nats_per_character}, not a number; use another checkpoint")
+        raise CheckpointError(
+            f"the loss of {path} on {file} is {evaluation.nats_per_character}, not a number; use another checkpoint"
+        )
     return evaluation, (*reading.notices, *changes)

@@ -1,10 +1,13 @@
-"""GRU and RNN on a CPU, forward and backward by hand: all input gates in one product, one product a step, one for the weights.
+"""GRU and RNN on a CPU, forward and backward by hand: all input gates in one product, one product a
+step, one for the weights.
 
-PyTorch has a fused kernel for the LSTM alone; its GRU and RNN make an autograd graph of every step. What a step does here is one
-product and a few point-wise operations in place, since each call costs more than its arithmetic. Whatever is linear in the
-gradient that comes back through time is computed for all steps at once.
+PyTorch has a fused kernel for the LSTM alone; its GRU and RNN make an autograd graph of every step.
+What a step does here is one product and a few point-wise operations in place, since each call costs
+more than its arithmetic. Whatever is linear in the gradient that comes back through time is
+computed for all steps at once.
 
-Knows nothing of modules, of autocast's rules and of other devices: it computes its products in the dtype that it is given.
+Knows nothing of modules, of autocast's rules and of other devices: it computes its products in the
+dtype that it is given.
 
     T  time     B  lanes     W  width of what is read     H  hidden size
 """
@@ -20,35 +23,53 @@ sigmoid_backward: Any = torch.ops.aten.sigmoid_backward  # (d, s): d · s · (1 
 tanh_backward: Any = torch.ops.aten.tanh_backward  # (d, n): d · (1 - n²)
 
 
-def gru(x: Tensor, h: Tensor, weights: Sequence[Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Read x (T, B, W) from the state h (B, H): y (T, B, H) in the dtype of the products, and the last state (B, H).
+def gru(
+    x: Tensor, h: Tensor, weights: Sequence[Tensor], dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Read x (T, B, W) from the state h (B, H): y (T, B, H) in the dtype of the products, and the
+    last state (B, H).
 
     Args:
         x: what is read.
         h: the state before it.
-        weights: as PyTorch names and stacks them: weight_ih (3H, W), weight_hh (3H, H), bias_ih (3H,), bias_hh (3H,).
+        weights: as PyTorch names and stacks them: weight_ih (3H, W), weight_hh (3H, H), bias_ih
+            (3H,), bias_hh (3H,).
         dtype: of the products and of y. The state is kept, and added up, in float32 at least.
     """
     return _apply(_GRU, x, h, weights, dtype)
 
 
-def rnn(x: Tensor, h: Tensor, weights: Sequence[Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """As ``gru``, with tanh and (H, ...) weights; nothing adds up in its state, which is kept in the dtype of the products."""
+def rnn(
+    x: Tensor, h: Tensor, weights: Sequence[Tensor], dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """As ``gru``, with tanh and (H, ...) weights; nothing adds up in its state, which is kept in
+    the dtype of the products."""
     return _apply(_RNN, x, h, weights, dtype)
 
 
-def _apply(kernel: type[Function], x: Tensor, h: Tensor, weights: Sequence[Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _apply(
+    kernel: type[Function], x: Tensor, h: Tensor, weights: Sequence[Tensor], dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
     keep = torch.is_grad_enabled() and any(value.requires_grad for value in (x, h, *weights))
     y, last = kernel.apply(x, h, *weights, dtype, keep)  # type: ignore[no-untyped-call]
     return y, last
 
 
 class _GRU(Function):
-    """h' = n + z (h - n), where n = tanh(a) = 2 sigmoid(2a) - 1: PyTorch's tanh is slow. The rows of n are doubled for it."""
+    """h' = n + z (h - n), where n = tanh(a) = 2 sigmoid(2a) - 1: PyTorch's tanh is slow. The rows
+    of n are doubled for it."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, dtype: torch.dtype, keep: bool
+        ctx: Any,
+        x: Tensor,
+        h: Tensor,
+        w_ih: Tensor,
+        w_hh: Tensor,
+        b_ih: Tensor,
+        b_hh: Tensor,
+        dtype: torch.dtype,
+        keep: bool,
     ) -> tuple[Tensor, Tensor]:
         (T, B, W), H = x.shape, w_hh.shape[1]
         exact = torch.promote_types(dtype, torch.float32)
@@ -94,7 +115,10 @@ class _GRU(Function):
         flat = d.view(T * B, 3 * H)
         dw_hh, db_hh = (flat.t() @ y[:-1].view(T * B, H)).to(exact), flat.sum(0).to(exact)
         torch.mul(dh[1:], dn, out=d[:, :, 2])
-        dw_ih, db_ih = (flat.t() @ xs).to(exact), torch.cat([db_hh[: 2 * H], flat[:, 2 * H :].sum(0).to(exact)])
+        dw_ih, db_ih = (
+            (flat.t() @ xs).to(exact),
+            torch.cat([db_hh[: 2 * H], flat[:, 2 * H :].sum(0).to(exact)]),
+        )
         for gradient in (dw_ih, dw_hh, db_ih, db_hh):
             gradient[2 * H :] *= 2
         dx = (flat @ w_ih).view(T, B, -1).to(exact) if ctx.needs_input_grad[0] else None
@@ -102,11 +126,19 @@ class _GRU(Function):
 
 
 def _gru_steps(gates: Tensor, new: Tensor, a: Tensor, hs: Tensor, y: Tensor, w: Tensor) -> None:
-    """Fill y and the states, and make of ``new`` n; without a place for every state, the two in ``hs`` take turns."""
+    """Fill y and the states, and make of ``new`` n; without a place for every state, the two in
+    ``hs`` take turns."""
     H = new.shape[-1]
     minus = torch.tensor(-1.0, dtype=new.dtype)
     keep = len(hs) == len(y)
-    slots = list(zip(a.unbind(), a[..., : 2 * H].unbind(), *(part.unbind() for part in a.chunk(3, dim=-1)), strict=True))
+    slots = list(
+        zip(
+            a.unbind(),
+            a[..., : 2 * H].unbind(),
+            *(part.unbind() for part in a.chunk(3, dim=-1)),
+            strict=True,
+        )
+    )
     states, outputs = hs.unbind(), y.unbind()
     for t, (gate, n) in enumerate(zip(gates.unbind(), new.unbind(), strict=True)):
         whole, rz, r, z, hn = slots[t if keep else 0]
@@ -121,7 +153,8 @@ def _gru_steps(gates: Tensor, new: Tensor, a: Tensor, hs: Tensor, y: Tensor, w: 
 
 
 def _gru_steps_back(by: Tensor, z: Tensor, d: Tensor, dh: Tensor, w: Tensor) -> None:
-    """Fill d, and add to dh, which holds what reaches each state from y, what reaches it through time."""
+    """Fill d, and add to dh, which holds what reaches each state from y, what reaches it through
+    time."""
     T, B, H = z.shape
     product, exact = dh.new_empty(B, H, dtype=d.dtype), dh.new_empty(B, H)
     zs, bys, ds, flat = z.unbind(), by.unbind(), d.unbind(), d.view(T, B, 3 * H).unbind()
@@ -138,7 +171,15 @@ class _RNN(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor, dtype: torch.dtype, keep: bool
+        ctx: Any,
+        x: Tensor,
+        h: Tensor,
+        w_ih: Tensor,
+        w_hh: Tensor,
+        b_ih: Tensor,
+        b_hh: Tensor,
+        dtype: torch.dtype,
+        keep: bool,
     ) -> tuple[Tensor, Tensor]:
         (T, B, W), H = x.shape, w_hh.shape[1]
         xs, w_ih, w_hh = x.to(dtype).reshape(T * B, W), w_ih.to(dtype), w_hh.to(dtype)
@@ -161,12 +202,19 @@ class _RNN(Function):
         exact = torch.promote_types(xs.dtype, torch.float32)
         dh = torch.cat([dy.new_zeros(1, B, H), dy])
         dh[T] += dlast
-        d, by = torch.empty_like(dy, memory_format=torch.contiguous_format), tanh_backward(torch.ones_like(dy), y[1:])
+        d, by = (
+            torch.empty_like(dy, memory_format=torch.contiguous_format),
+            tanh_backward(torch.ones_like(dy), y[1:]),
+        )
         ds, bys, dhs = d.unbind(), by.unbind(), dh.unbind()
         for t in range(T - 1, -1, -1):
             torch.mul(bys[t], dhs[t + 1], out=ds[t])
             dhs[t].addmm_(ds[t], w_hh)
         flat = d.view(T * B, H)
-        dw_ih, dw_hh, db = (flat.t() @ xs).to(exact), (flat.t() @ y[:-1].view(T * B, H)).to(exact), flat.sum(0).to(exact)
+        dw_ih, dw_hh, db = (
+            (flat.t() @ xs).to(exact),
+            (flat.t() @ y[:-1].view(T * B, H)).to(exact),
+            flat.sum(0).to(exact),
+        )
         dx = (flat @ w_ih).view(T, B, -1).to(exact) if ctx.needs_input_grad[0] else None
         return dx, dh[0].to(exact), dw_ih, dw_hh, db, db.clone(), None, None

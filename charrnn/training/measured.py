@@ -1,4 +1,5 @@
-"""What runs of several sizes reached on texts of several sizes: the ground under the autopilot's advice. Knows nothing else.
+"""What runs of several sizes reached on texts of several sizes: the ground under the autopilot's
+advice. Knows nothing else.
 
 Written by ``python benchmarks/autopilot.py``, from benchmarks/results/autopilot.jsonl.
 """

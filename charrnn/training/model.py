@@ -1,6 +1,7 @@
 """The network that is trained: CELLS, a table of recurrent layers, and CharRNN, which stacks them.
 
-Knows nothing of losses, texts or sampling. The NumPy twin of every cell stands in generation/network.py.
+Knows nothing of losses, texts or sampling. The NumPy twin of every cell stands in
+generation/network.py.
 
     T  sequence_length     B  batch_size        V  vocab_size
     E  embedding_size      H  hidden_size       L  num_layers
@@ -23,9 +24,11 @@ FORGET_BIAS = 1.0  # Gers et al. 2000, Jozefowicz et al. 2015: begin by remember
 
 
 class RecurrentLayer(nn.Module):
-    """One recurrent layer: ``(x (T, B, width), state (P, B, H) or None) -> (y (T, B, H), state (P, B, H))``.
+    """One recurrent layer: ``(x (T, B, width), state (P, B, H) or None) -> (y (T, B, H), state (P,
+    B, H))``.
 
-    Built on PyTorch's one-layer modules, so that their fused kernels are used where there are any; kernels.py has the others.
+    Built on PyTorch's one-layer modules, so that their fused kernels are used where there are any;
+    kernels.py has the others.
     """
 
     rnn: nn.RNNBase
@@ -33,7 +36,8 @@ class RecurrentLayer(nn.Module):
     num_parts: int = 1  # P, of the state
 
     def init_weights(self) -> None:
-        """Orthogonal recurrent blocks (Saxe et al. 2014), Xavier input blocks (Glorot and Bengio 2010), zero biases."""
+        """Orthogonal recurrent blocks (Saxe et al. 2014), Xavier input blocks (Glorot and Bengio
+        2010), zero biases."""
         for name, weight in self.rnn.named_parameters():
             if name.startswith("bias"):
                 nn.init.zeros_(weight)
@@ -59,7 +63,8 @@ class LSTMLayer(RecurrentLayer):
         self.rnn = nn.LSTM(width, hidden_size)
 
     def init_weights(self) -> None:
-        """As every layer, with a forget gate that begins open; one of the two biases is enough, they add up."""
+        """As every layer, with a forget gate that begins open; one of the two biases is enough,
+        they add up."""
         super().init_weights()
         size = self.rnn.hidden_size
         with torch.no_grad():
@@ -72,7 +77,8 @@ class LSTMLayer(RecurrentLayer):
 
 
 class GRULayer(RecurrentLayer):
-    """Gated recurrent unit (Cho et al. 2014), with the reset gate after the product, as in cuDNN and PyTorch."""
+    """Gated recurrent unit (Cho et al. 2014), with the reset gate after the product, as in cuDNN
+    and PyTorch."""
 
     num_gates = 3  # reset, update, new
 
@@ -82,7 +88,11 @@ class GRULayer(RecurrentLayer):
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """As every layer; on a CPU by a kernel of our own."""
-        return _on_cpu(kernels.gru, self.rnn, x, state) if x.device.type == "cpu" else super().forward(x, state)
+        return (
+            _on_cpu(kernels.gru, self.rnn, x, state)
+            if x.device.type == "cpu"
+            else super().forward(x, state)
+        )
 
 
 class RNNLayer(RecurrentLayer):
@@ -96,23 +106,41 @@ class RNNLayer(RecurrentLayer):
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """As every layer; on a CPU by a kernel of our own."""
-        return _on_cpu(kernels.rnn, self.rnn, x, state) if x.device.type == "cpu" else super().forward(x, state)
+        return (
+            _on_cpu(kernels.rnn, self.rnn, x, state)
+            if x.device.type == "cpu"
+            else super().forward(x, state)
+        )
 
 
-def _on_cpu(kernel: Kernel, module: nn.RNNBase, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-    """A layer by one of our kernels, with the module's weights, in the precision that autocast asks for."""
+def _on_cpu(
+    kernel: Kernel, module: nn.RNNBase, x: Tensor, state: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """A layer by one of our kernels, with the module's weights, in the precision that autocast asks
+    for."""
     weights = [module.get_parameter(name) for name in WEIGHTS]
-    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weights[0].dtype
-    h = x.new_zeros(x.shape[1], module.hidden_size, dtype=torch.float32) if state is None else state[0]  # (B, H)
+    dtype = (
+        torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weights[0].dtype
+    )
+    h = (
+        x.new_zeros(x.shape[1], module.hidden_size, dtype=torch.float32)
+        if state is None
+        else state[0]
+    )  # (B, H)
     y, last = kernel(x, h, weights, dtype)
     return y, last[None]  # (T, B, H), (1, B, H)
 
 
-CELLS: dict[str, Callable[[int, int], RecurrentLayer]] = {"lstm": LSTMLayer, "gru": GRULayer, "rnn": RNNLayer}
+CELLS: dict[str, Callable[[int, int], RecurrentLayer]] = {
+    "lstm": LSTMLayer,
+    "gru": GRULayer,
+    "rnn": RNNLayer,
+}
 
 
 class LockedDropout(nn.Module):
-    """Dropout with one mask for all time steps of a chunk (Gal and Ghahramani 2016), drawn from a generator of its own.
+    """Dropout with one mask for all time steps of a chunk (Gal and Ghahramani 2016), drawn from a
+    generator of its own.
 
     The generator is on the CPU whatever the device, so that a seed gives the same masks everywhere.
     """
@@ -131,12 +159,14 @@ class LockedDropout(nn.Module):
 
 
 class CharRNN(nn.Module):
-    """Embedding, L recurrent layers, head: ``forward(idx, state, recalled) -> (logits (T, B, V), state (L, P, B, H))``.
+    """Embedding, L recurrent layers, head: ``forward(idx, state, recalled) -> (logits (T, B, V),
+    state (L, P, B, H))``.
 
-    ``idx`` is (T, B); a ``state`` of None means zeros. The embedding enters every layer, and every layer's output enters the
-    head (skip connections: Graves 2013). ``recalled`` (T, B, K), with a copy window, is what followed the last time that the
-    same symbols were read: the logit of each of them is raised by as much as the layers' outputs believe it. Whatever is
-    raised, the softmax sums to one. None means that nothing is recalled.
+    ``idx`` is (T, B); a ``state`` of None means zeros. The embedding enters every layer, and every
+    layer's output enters the head (skip connections: Graves 2013). ``recalled`` (T, B, K), with a
+    copy window, is what followed the last time that the same symbols were read: the logit of each
+    of them is raised by as much as the layers' outputs believe it. Whatever is raised, the softmax
+    sums to one. None means that nothing is recalled.
 
     Args:
         config: the sizes.
@@ -150,19 +180,29 @@ class CharRNN(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.embedding = nn.Embedding(vocab_size, E)
-            self.layers = nn.ModuleList(CELLS[config.cell](E + (H if l else 0), H) for l in range(L))
+            self.layers = nn.ModuleList(
+                CELLS[config.cell](E + (H if l else 0), H) for l in range(L)
+            )
             self.head = nn.Linear(L * H, vocab_size)
             self._init_weights()
-            self.copy = None if config.copy_window is None else nn.Linear(L * H, len(ORDERS))  # last: the others begin alike without it
+            self.copy = (
+                None if config.copy_window is None else nn.Linear(L * H, len(ORDERS))
+            )  # last: the others begin alike without it
         if self.copy is not None:
             nn.init.zeros_(self.copy.weight)
             nn.init.zeros_(self.copy.bias)
         self.copy_window = config.copy_window
         self.dropout = LockedDropout(config.dropout)
-        self.state_shape = (L, self.layers[0].num_parts, H)  # without B, which stands before the last
+        self.state_shape = (
+            L,
+            self.layers[0].num_parts,
+            H,
+        )  # without B, which stands before the last
 
     def _init_weights(self) -> None:
-        nn.init.normal_(self.embedding.weight)  # unit variance, as the one-hot vectors it replaces are far apart
+        nn.init.normal_(
+            self.embedding.weight
+        )  # unit variance, as the one-hot vectors it replaces are far apart
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         for layer in self.layers:
@@ -172,12 +212,16 @@ class CharRNN(nn.Module):
         """Make the masks of the next training pass a function of ``seed``."""
         self.dropout.generator.manual_seed(seed)
 
-    def forward(self, idx: Tensor, state: Tensor | None = None, recalled: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, idx: Tensor, state: Tensor | None = None, recalled: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         embedded = self.dropout(self.embedding(idx))  # (T, B, E)
         outputs: list[Tensor] = []
         states: list[Tensor] = []
         for number, layer in enumerate(self.layers):
-            x = torch.cat([outputs[-1], embedded], dim=-1) if outputs else embedded  # (T, B, H + E) or (T, B, E)
+            x = (
+                torch.cat([outputs[-1], embedded], dim=-1) if outputs else embedded
+            )  # (T, B, H + E) or (T, B, E)
             y, last = layer(x, None if state is None else state[number])
             outputs.append(self.dropout(y))  # (T, B, H)
             states.append(last)  # (P, B, H)
@@ -189,7 +233,8 @@ class CharRNN(nn.Module):
 
 
 def _raised(recalled: Tensor, by: Tensor, vocab_size: int) -> Tensor:
-    """By how much to raise each logit: (T, B, V), where ``by`` (T, B, K) is given to the symbols ``recalled`` (T, B, K).
+    """By how much to raise each logit: (T, B, V), where ``by`` (T, B, K) is given to the symbols
+    ``recalled`` (T, B, K).
 
     In one dimension, since only there PyTorch adds in a fixed order on a GPU too.
     """

@@ -1,4 +1,5 @@
-"""Every auto of a configuration made a value, by what the corpus and the machine are. Knows nothing of runs that are gone on with."""
+"""Every auto of a configuration made a value, by what the corpus and the machine are. Knows nothing
+of runs that are gone on with."""
 
 import math
 import time
@@ -18,7 +19,12 @@ from charrnn.training.plan import DEFAULT_MINUTES
 from charrnn.training.timing import LONGEST_INTERVAL, steps_for
 from charrnn.training.trainer import layout
 
-EVERY = {"report_every": 100, "eval_every": 20, "save_every": 20, "sample_every": 5}  # how often in a run, where auto
+EVERY = {
+    "report_every": 100,
+    "eval_every": 20,
+    "save_every": 20,
+    "sample_every": 5,
+}  # how often in a run, where auto
 
 Tell = Callable[[str], object]
 
@@ -41,9 +47,14 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
 
 
 def settle(config: RunConfig, given: Set[str], corpus: Corpus, tell: Tell) -> RunConfig:
-    """Made values: what hangs on the machine and the corpus, and not on the time that there is; ``given`` are the knobs that were set."""
+    """Made values: what hangs on the machine and the corpus, and not on the time that there is;
+    ``given`` are the knobs that were set."""
     knobs = config.train
-    fitting = _sizes_for_records(config, given, corpus, tell) if corpus.vocabulary.records else _sizes_for_text(config, corpus, tell)
+    fitting = (
+        _sizes_for_records(config, given, corpus, tell)
+        if corpus.vocabulary.records
+        else _sizes_for_text(config, corpus, tell)
+    )
     device = pick_device(knobs.device)
     return config.replace(
         **fitting,
@@ -62,11 +73,15 @@ def _sizes_for_text(config: RunConfig, corpus: Corpus, tell: Tell) -> dict[str, 
             f"took --batch-size {batch_size} --sequence-length {sequence_length}"
         )
     if looks_like_list(corpus.vocabulary, corpus.train):
-        tell("this text looks like a list, one item a line; with --records each is learned by itself, and samples are whole items")
+        tell(
+            "this text looks like a list, one item a line; with --records each is learned by itself, and samples are whole items"
+        )
     return {"batch_size": batch_size, "sequence_length": sequence_length}
 
 
-def _sizes_for_records(config: RunConfig, given: Set[str], corpus: Corpus, tell: Tell) -> dict[str, int | None]:
+def _sizes_for_records(
+    config: RunConfig, given: Set[str], corpus: Corpus, tell: Tell
+) -> dict[str, int | None]:
     asked = config.train.batch_size if "batch_size" in given else None
     lengths = corpus.lengths(corpus.train)
     check_lengths(corpus.lengths(corpus.val), "held-out")
@@ -79,7 +94,9 @@ def _sizes_for_records(config: RunConfig, given: Set[str], corpus: Corpus, tell:
     return {"batch_size": batch_size} | ({} if "copy_window" in given else {"copy_window": None})
 
 
-def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_passes: float = math.inf) -> RunConfig:
+def resolve(
+    config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_passes: float = math.inf
+) -> RunConfig:
     """Every auto made a value: what is left is enough to make the same run again.
 
     Args:
@@ -87,7 +104,8 @@ def resolve(config: RunConfig, corpus: Corpus, tell: Tell, started: float, most_
         corpus: what will be trained on.
         tell: called with what the user should know.
         started: by ``time.monotonic``, when the minutes began.
-        most_passes: over the training text, that minutes are turned into; steps that were asked for stand.
+        most_passes: over the training text, that minutes are turned into; steps that were asked for
+            stand.
     """
     knobs = config.train
     if knobs.steps is None:
@@ -112,7 +130,9 @@ def resolve_intervals(config: RunConfig) -> RunConfig:
     found = {name: min(-(-steps // times), LONGEST_INTERVAL) for name, times in EVERY.items()}
     if config.train.eval_every != "auto" and config.train.eval_every is not None:
         found["save_every"] = config.train.eval_every
-    return config.replace(**{name: every for name, every in found.items() if getattr(config.train, name) == "auto"})
+    return config.replace(
+        **{name: every for name, every in found.items() if getattr(config.train, name) == "auto"}
+    )
 
 
 def write_config(run: Run, config: RunConfig) -> None:

@@ -1,4 +1,5 @@
-"""Going on with a run: which one, from which checkpoint, and whether it is still the same. Knows nothing of new runs."""
+"""Going on with a run: which one, from which checkpoint, and whether it is still the same. Knows
+nothing of new runs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,8 @@ FREE = {
 
 
 def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -> Trainer:
-    """A Trainer that goes on where the run's last whole checkpoint stands; arguments and errors as for ``launch``."""
+    """A Trainer that goes on where the run's last whole checkpoint stands; arguments and errors as
+    for ``launch``."""
     RunConfig.from_flat(given)  # whatever is given must be possible
     run = _find(given, text)
     lock = run.lock()
@@ -52,15 +54,21 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
     assert checkpoint.trainer is not None
     stored = RunConfig.from_flat(checkpoint.trainer["config"])
     if stored.corpus == (STDIN,) and not given.get("corpus"):
-        raise ResumeError(f"the run {run.path} read its text from standard input; pipe it in again, with - as the PATH")
+        raise ResumeError(
+            f"the run {run.path} read its text from standard input; pipe it in again, with - as the PATH"
+        )
     free = {name: value for name, value in given.items() if name in FREE - {"name", "minutes"}}
-    config = stored.replace(**free, name=run.path.name, corpus=tuple(given.get("corpus") or stored.corpus))
+    config = stored.replace(
+        **free, name=run.path.name, corpus=tuple(given.get("corpus") or stored.corpus)
+    )
     try:
         corpus = read_corpus(config, text, tell)
     except CorpusError as error:
         if given.get("corpus") or text is not None:
             raise
-        raise ResumeError(f"the text of the run {run.path} cannot be read: {error}; or give its new place as the PATH") from None
+        raise ResumeError(
+            f"the text of the run {run.path} cannot be read: {error}; or give its new place as the PATH"
+        ) from None
     _same_corpus(run, checkpoint, corpus)
     if corpus.vocabulary.records and not run.seen_records.exists():  # of a run at its end too
         write_seen_records(run.seen_records, corpus.records())
@@ -96,7 +104,11 @@ def _find(given: Mapping[str, Any], text: str | bytes | None) -> Run:
     if given.get("name"):
         run = Run(runs_dir / given["name"])
     elif corpus or text is not None:
-        same = (other for other in all_runs(runs_dir) if corpus and read_yaml_beside(other.config).get("corpus") == corpus)
+        same = (
+            other
+            for other in all_runs(runs_dir)
+            if corpus and read_yaml_beside(other.config).get("corpus") == corpus
+        )
         run = next(same, Run(runs_dir / default_name(corpus)))
     else:
         run = next(iter(all_runs(runs_dir)), Run(runs_dir))
@@ -121,7 +133,9 @@ def _newest(run: Run, tell: Tell) -> Checkpoint:
         except CheckpointError as error:
             tell(f"{error}; it was passed over")
     if newest is None:
-        raise ResumeError(f"there is nothing to go on with: no checkpoint of {run.path} is whole; start again with --overwrite")
+        raise ResumeError(
+            f"there is nothing to go on with: no checkpoint of {run.path} is whole; start again with --overwrite"
+        )
     return newest
 
 
@@ -133,10 +147,21 @@ def _same_knobs(run: Run, stored: RunConfig, given: Mapping[str, Any], corpus: C
         )
     old = stored.flat()
     wanted = dict(given)
-    sizes = (wanted.get("batch_size", old["batch_size"]), wanted.get("sequence_length", old["sequence_length"]))
+    sizes = (
+        wanted.get("batch_size", old["batch_size"]),
+        wanted.get("sequence_length", old["sequence_length"]),
+    )
     records = corpus.vocabulary.records
-    sizes = (fit_records(corpus.lengths(corpus.train), sizes[0]), sizes[1]) if records else fit(len(corpus.train), *sizes)
-    wanted |= {name: size for name, size in zip(("batch_size", "sequence_length"), sizes, strict=True) if name in wanted}
+    sizes = (
+        (fit_records(corpus.lengths(corpus.train), sizes[0]), sizes[1])
+        if records
+        else fit(len(corpus.train), *sizes)
+    )
+    wanted |= {
+        name: size
+        for name, size in zip(("batch_size", "sequence_length"), sizes, strict=True)
+        if name in wanted
+    }
     for name, value in wanted.items():
         if name not in FREE and name != "corpus" and value != old[name] and value != "auto":
             raise ResumeError(
@@ -162,13 +187,24 @@ def _same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None:
     )
 
 
-def _with_end(run: Run, stored: RunConfig, config: RunConfig, given_steps: int | None, checkpoint: Checkpoint, tell: Tell) -> RunConfig:
+def _with_end(
+    run: Run,
+    stored: RunConfig,
+    config: RunConfig,
+    given_steps: int | None,
+    checkpoint: Checkpoint,
+    tell: Tell,
+) -> RunConfig:
     """The configuration with the run's own end, or the later one that was given."""
     step, old, final = checkpoint.about["step"], stored.train.steps, run.final()
     assert old is not None
-    end = given_steps or max(old, read_yaml_beside(run.config).get("steps") or 0)  # a later end may have been asked for and not reached
+    end = given_steps or max(
+        old, read_yaml_beside(run.config).get("steps") or 0
+    )  # a later end may have been asked for and not reached
     if end < step:
-        raise ResumeError(f"steps: {end} is given, but the run {run.path} is at step {step} already; give more")
+        raise ResumeError(
+            f"steps: {end} is given, but the run {run.path} is at step {step} already; give more"
+        )
     patience, stale = config.train.patience, (checkpoint.trainer or {}).get("stale", 0)
     if step < end and final is not None and patience is not None and stale >= patience:
         raise ResumeError(
@@ -180,16 +216,23 @@ def _with_end(run: Run, stored: RunConfig, config: RunConfig, given_steps: int |
             f"the run {run.path} is at its end, step {step} of {end}; `{_resuming(run, '--steps', str(2 * end))}` continues to a later one"
         )
     if end != old:
-        tell(f"the end is now step {end:,}, it was {old:,}; the learning rate goes on as in a run of {end:,} steps")
+        tell(
+            f"the end is now step {end:,}, it was {old:,}; the learning rate goes on as in a run of {end:,} steps"
+        )
     return config.replace(steps=end)
 
 
 def _resuming(run: Run, *flags: str) -> str:
     """The command that resumes a run with these flags."""
-    return command(["train", "--resume"], flags=[*option("--name", run.path.name), *flags, *run.runs_dir_option])
+    return command(
+        ["train", "--resume"],
+        flags=[*option("--name", run.path.name), *flags, *run.runs_dir_option],
+    )
 
 
-def _tell_differences(stored: RunConfig, config: RunConfig, checkpoint: Checkpoint, tell: Tell) -> None:
+def _tell_differences(
+    stored: RunConfig, config: RunConfig, checkpoint: Checkpoint, tell: Tell
+) -> None:
     """Say what makes the bits differ from those of the run without a break."""
     assert checkpoint.trainer is not None
     old, new = stored.train, config.train
@@ -200,9 +243,13 @@ def _tell_differences(stored: RunConfig, config: RunConfig, checkpoint: Checkpoi
         ("threads", old.threads, new.threads),
     ):
         if then != now:
-            tell(f"the run was trained with {what} {then}, and goes on with {now}: well, but not to the bit")
+            tell(
+                f"the run was trained with {what} {then}, and goes on with {now}: well, but not to the bit"
+            )
     if old.threads == new.threads != available_threads():
-        tell(f"this machine has {available_threads()} cores; the run goes on with --threads {new.threads}, to the bit")
+        tell(
+            f"this machine has {available_threads()} cores; the run goes on with --threads {new.threads}, to the bit"
+        )
 
 
 def _cut_metrics(run: Run, trainer: Trainer) -> None:

@@ -1,4 +1,5 @@
-"""A Trainer as a checkpoint, and back: everything that is needed to generate and to go on to the bit; and the room that a run's take."""
+"""A Trainer as a checkpoint, and back: everything that is needed to generate and to go on to the
+bit; and the room that a run's take."""
 
 from __future__ import annotations
 
@@ -59,7 +60,11 @@ def snapshot(trainer: Trainer, val_loss: float | None = None) -> Checkpoint:
             "stale": trainer.stale,
             "metrics_bytes": trainer.metrics_bytes,
             "unwritten": trainer.unwritten.decode(),
-            "corpus": {"fingerprint": corpus.fingerprint, "characters": len(corpus), "symbols": len(corpus.vocabulary)},
+            "corpus": {
+                "fingerprint": corpus.fingerprint,
+                "characters": len(corpus),
+                "symbols": len(corpus.vocabulary),
+            },
             "torch": torch.__version__,
         },
         trainer_tensors=moments | {"state": to_array(state)},
@@ -67,20 +72,29 @@ def snapshot(trainer: Trainer, val_loss: float | None = None) -> Checkpoint:
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
-    """Take over a checkpoint of the same configuration, every piece of it; a missing one is a KeyError, TypeError or RuntimeError."""
+    """Take over a checkpoint of the same configuration, every piece of it; a missing one is a
+    KeyError, TypeError or RuntimeError."""
     assert checkpoint.trainer is not None
     kept = checkpoint.trainer
-    trainer.step, trainer.stale, trainer.metrics_bytes = kept["step"], kept["stale"], kept["metrics_bytes"]
+    trainer.step, trainer.stale, trainer.metrics_bytes = (
+        kept["step"],
+        kept["stale"],
+        kept["metrics_bytes"],
+    )
     trainer.unwritten = kept.get("unwritten", "").encode()  # which older checkpoints do not have
     trainer.last = replace(trainer.last, step=trainer.step)
     trainer.loss_sum, trainer.loss_count = kept["loss_sum"], kept["loss_count"]
-    tensors = {name: torch.from_numpy(value.copy()) for name, value in checkpoint.trainer_tensors.items()}
+    tensors = {
+        name: torch.from_numpy(value.copy()) for name, value in checkpoint.trainer_tensors.items()
+    }
     load_weights(trainer.model, checkpoint)
     for name, weight in trainer.model.named_parameters():
         parts = {part: tensors[f"optimizer.{part}.{name}"] for part in MOMENTS}
         if any(parts[part].shape != weight.shape for part in MOMENTS[1:]):
             raise KeyError(f"optimizer of {name}, of shape {tuple(weight.shape)}")
-        trainer.optimizer.state[weight] = {part: value.to(trainer.device) for part, value in parts.items()}
+        trainer.optimizer.state[weight] = {
+            part: value.to(trainer.device) for part, value in parts.items()
+        }
     L, P, H = trainer.model.state_shape
     lanes = trainer.config.train.batch_size
     if tensors["state"].shape != (L, P, lanes, H):
@@ -89,11 +103,19 @@ def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
 
 
 def not_a_number(checkpoint: Checkpoint) -> str | None:
-    """The name of a tensor that holds NaN or infinity, or of a weight too large to be used; None if there is none."""
+    """The name of a tensor that holds NaN or infinity, or of a weight too large to be used; None if
+    there is none."""
     for name, value in checkpoint.weights.items():
         if not is_within(value, LARGEST_WEIGHT):
             return name
-    return next((name for name, value in checkpoint.trainer_tensors.items() if not is_within(value, LARGEST_FLOAT)), None)
+    return next(
+        (
+            name
+            for name, value in checkpoint.trainer_tensors.items()
+            if not is_within(value, LARGEST_FLOAT)
+        ),
+        None,
+    )
 
 
 def check_room(trainer: Trainer, path: Path, there: int) -> None:
@@ -108,11 +130,18 @@ def check_room(trainer: Trainer, path: Path, there: int) -> None:
         CheckpointError: they will not; not where ``--on-save-error continue`` was given.
     """
     knobs, sizes = trainer.config.train, [weight.numel() for weight in trainer.model.parameters()]
-    one = 4 * (3 * sum(sizes) + 2 * knobs.batch_size * trainer.config.model.num_layers * trainer.config.model.hidden_size)
+    one = 4 * (
+        3 * sum(sizes)
+        + 2 * knobs.batch_size * trainer.config.model.num_layers * trainer.config.model.hidden_size
+    )
     left = trainer.steps - trainer.step
-    to_come = 1 + sum(left // every for every in (knobs.save_every, knobs.eval_every) if isinstance(every, int))
+    to_come = 1 + sum(
+        left // every for every in (knobs.save_every, knobs.eval_every) if isinstance(every, int)
+    )
     count = min(knobs.keep, to_come) + 2  # the last ones, the best, and one that is being written
-    free = shutil.disk_usage(next(parent for parent in (path, *path.absolute().parents) if parent.exists())).free
+    free = shutil.disk_usage(
+        next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    ).free
     if count * one > free + there and knobs.on_save_error == "stop":
         raise CheckpointError(
             f"{path}: {count} checkpoints of {one / 2**20:,.1f} MiB have to fit there, and {(free + there) / 2**20:,.1f} MiB "

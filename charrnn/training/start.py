@@ -1,4 +1,5 @@
-"""From what a user asked for to a Trainer: a new run, or one gone on with. Knows nothing of printing."""
+"""From what a user asked for to a Trainer: a new run, or one gone on with. Knows nothing of
+printing."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,9 @@ from charrnn.training.snapshot import check_room
 from charrnn.training.trainer import Trainer
 
 
-def prepare(given: Mapping[str, Any], text: str | bytes | None, tell: Tell, started: float) -> tuple[RunConfig, Corpus, Plan]:
+def prepare(
+    given: Mapping[str, Any], text: str | bytes | None, tell: Tell, started: float
+) -> tuple[RunConfig, Corpus, Plan]:
     """The resolved configuration of a new run, its corpus, and why it is as it is."""
     config = RunConfig.from_flat(given)
     corpus = read_corpus(config, text, tell)
@@ -29,7 +32,11 @@ def prepare(given: Mapping[str, Any], text: str | bytes | None, tell: Tell, star
     advice = plan(config, set_, corpus, started)
     for line in advice.reasons:
         tell(line)
-    return resolve(config.replace(**advice.values), corpus, tell, started, advice.most_passes), corpus, advice
+    return (
+        resolve(config.replace(**advice.values), corpus, tell, started, advice.most_passes),
+        corpus,
+        advice,
+    )
 
 
 def launch(
@@ -44,7 +51,8 @@ def launch(
     """Make a run ready to train.
 
     Args:
-        given: the knobs that somebody set, by name; the others have their defaults, or, on resuming, the run's values.
+        given: the knobs that somebody set, by name; the others have their defaults, or, on
+            resuming, the run's values.
         text: the corpus itself, instead of ``given["corpus"]``.
         resume: go on with the run of that name, or of that corpus, or else the newest.
         overwrite: delete a run that stands in the way.
@@ -103,9 +111,13 @@ def _check_not_in_run(corpus: Sequence[str], run: Run) -> None:
     directory = run.path.resolve()
     for path in corpus:
         if path != STDIN and directory in Path(path).resolve().parents:
-            raise ConfigError(f"overwrite: {path} is in the run {run.path}, which would be deleted; move it away, or give another --name")
+            raise ConfigError(
+                f"overwrite: {path} is in the run {run.path}, which would be deleted; move it away, or give another --name"
+            )
 
 
 def _exists(run: Run) -> RunExistsError:
     goes_on = "--resume goes on with it, " if run.steps() else ""
-    return RunExistsError(f"the run {run.path} exists; {goes_on}--name NAME starts another beside it, --overwrite deletes it")
+    return RunExistsError(
+        f"the run {run.path} exists; {goes_on}--name NAME starts another beside it, --overwrite deletes it"
+    )

@@ -18,10 +18,13 @@ class Report:
         grad_norm: before clipping.
         train_loss: mean since the last line of metrics.jsonl, where one was written with this step.
         val_loss: where one was taken: static, over parallel lanes, at most 50,000 characters.
-        final: at the end of the run: the validation text (at most a million characters) in one stream, read by the best checkpoint.
+        final: at the end of the run: the validation text (at most a million characters) in one
+            stream, read by the best checkpoint.
         saved: the checkpoint that was committed with this step.
-        trouble: what went wrong with the disk (a checkpoint or a line not written, an old one not removed), where training goes on.
-        turned: whether the run ends here, before its last step, since the validation loss has turned.
+        trouble: what went wrong with the disk (a checkpoint or a line not written, an old one not
+            removed), where training goes on.
+        turned: whether the run ends here, before its last step, since the validation loss has
+            turned.
         sample: a short text, put in by whoever can write one.
     """
 

@@ -1,4 +1,5 @@
-"""How many steps fit into a number of minutes: a few are timed on a throwaway copy. Leaves no trace in a run."""
+"""How many steps fit into a number of minutes: a few are timed on a throwaway copy. Leaves no trace
+in a run."""
 
 import itertools
 import statistics
@@ -23,7 +24,8 @@ OVERHEAD = 0.15  # seconds to write a checkpoint and draw a sample, with each va
 
 
 def seconds_per_character(config: RunConfig, corpus: Corpus) -> float:
-    """What a character of training takes, by a few steps; of records, one that is read; the caller sees to threads and determinism.
+    """What a character of training takes, by a few steps; of records, one that is read; the caller
+    sees to threads and determinism.
 
     Args:
         config: resolved.
@@ -34,7 +36,8 @@ def seconds_per_character(config: RunConfig, corpus: Corpus) -> float:
 
 
 def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
-    """The steps that fit into so many seconds, with the validations, checkpoints and the timing itself taken off.
+    """The steps that fit into so many seconds, with the validations, checkpoints and the timing
+    itself taken off.
 
     Args:
         seconds: what is left of the budget.
@@ -67,7 +70,8 @@ def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
 
 
 def _seconds_per_step(copy: Trainer, longest: float) -> float:
-    """The median, which a busy moment of the machine does not move; a step of long records counts as several of short ones."""
+    """The median, which a busy moment of the machine does not move; a step of long records counts
+    as several of short ones."""
     for _ in range(WARMUP_STEPS):
         copy.train_step()
     first, times = copy.step, [time.perf_counter()]
@@ -75,7 +79,10 @@ def _seconds_per_step(copy: Trainer, longest: float) -> float:
         copy.train_step()
         times.append(time.perf_counter())
     lengths = [copy.layout.length(step) for step in range(first, copy.step)]
-    rates = [(after - before) / length for (before, after), length in zip(itertools.pairwise(times), lengths, strict=True)]
+    rates = [
+        (after - before) / length
+        for (before, after), length in zip(itertools.pairwise(times), lengths, strict=True)
+    ]
     return statistics.median(rates) * copy.layout.mean_length
 
 

@@ -1,7 +1,8 @@
 """Trainer: a run in progress. Knows nothing of printing, progress bars and sampling.
 
-Whatever depends on time is a function of ``step``: the batch, the learning rate, the dropout masks. So the state of a
-run is its weights, its optimizer, the state of each lane, the step, and the running mean of the loss.
+Whatever depends on time is a function of ``step``: the batch, the learning rate, the dropout masks.
+So the state of a run is its weights, its optimizer, the state of each lane, the step, and the
+running mean of the loss.
 """
 
 import json
@@ -37,7 +38,9 @@ from charrnn.vocab import Ids
 BETAS = (0.9, 0.99)  # the second is shorter than Adam's 0.999: runs of minutes have few steps
 EVAL_CHARACTERS = 50_000  # the most that a validation while training reads
 EVAL_LANES = 16
-WORSE = 1.01  # times the best validation loss, to count as worse: one as good may get better yet as the learning rate falls
+# times the best validation loss, to count as worse: one as good may get better yet as the learning
+# rate falls
+WORSE = 1.01
 
 
 class Trainer:
@@ -61,19 +64,26 @@ class Trainer:
         self.optimizer = _optimizer(self.model, knobs.weight_decay)
         self.state: Tensor | None = None  # (L, P, B, H)
         self.loss_sum, self.loss_count = 0.0, 0  # since the last line of metrics.jsonl
-        self.stale = 0  # validations worse than the best, since it was found and the text has been read
-        self.metrics_bytes, self.unwritten = 0, b""  # of metrics.jsonl: what stands there, and what the disk did not take yet
+        self.stale = (
+            0  # validations worse than the best, since it was found and the text has been read
+        )
+        self.metrics_bytes, self.unwritten = (
+            0,
+            b"",
+        )  # of metrics.jsonl: what stands there, and what the disk did not take yet
         self.lock: FileLock | None = None  # the run's lock
         self.last = Report(0, self.steps, math.nan, 0.0, math.nan)
 
     @property
     def turned(self) -> bool:
-        """Whether the validation loss has turned: it was worse than its best for as long as patience lasts."""
+        """Whether the validation loss has turned: it was worse than its best for as long as
+        patience lasts."""
         patience = self.config.train.patience
         return patience is not None and self.stale >= patience
 
     def run(self) -> Iterator[Report]:
-        """Train to the end, or until the validation loss has turned, or until ``stop_requested``; the step under way is finished and saved.
+        """Train to the end, or until the validation loss has turned, or until ``stop_requested``;
+        the step under way is finished and saved.
 
         Raises:
             DivergedError: a loss or gradient is no number; nothing was updated with it.
@@ -81,15 +91,21 @@ class Trainer:
         """
         assert self.directory is not None
         try:
-            _ = self.corpus.yardstick  # counted before gradients and moments need the memory, not with the first checkpoint
-            with settled(self.threads, self.device), open(self.directory.metrics, "ab", buffering=0) as metrics:
+            _ = (
+                self.corpus.yardstick
+            )  # counted before gradients and moments need the memory, not with the first checkpoint
+            with (
+                settled(self.threads, self.device),
+                open(self.directory.metrics, "ab", buffering=0) as metrics,
+            ):
                 yield from self._steps(metrics)
         except OSError as error:
             raise not_written(Path(error.filename or self.directory.metrics), error) from None
         finally:
             if not self.directory.steps():
                 with suppress(RunExistsError, OSError):
-                    self.directory.remove()  # nothing was saved: nothing shall stand in the way of another try
+                    # nothing was saved: nothing shall stand in the way of another try
+                    self.directory.remove()
             self.release()
 
     def _steps(self, metrics: FileIO) -> Iterator[Report]:
@@ -108,10 +124,13 @@ class Trainer:
             self.lock.release()
 
     def train_step(self) -> tuple[float, float, float]:
-        """Make one step: ``(loss, learning rate, gradient norm)``; nothing is updated where one of them is no number."""
+        """Make one step: ``(loss, learning rate, gradient norm)``; nothing is updated where one of
+        them is no number."""
         knobs = self.config.train
         lr = learning_rate(self.step, self.steps, knobs.learning_rate)
-        self.optimizer.zero_grad(set_to_none=True)  # before the forward pass, which so has their room
+        self.optimizer.zero_grad(
+            set_to_none=True
+        )  # before the forward pass, which so has their room
         loss_, state = self._loss()
         loss_.backward()  # type: ignore[no-untyped-call]
         clip = math.inf if knobs.clip_norm is None else knobs.clip_norm
@@ -129,10 +148,14 @@ class Trainer:
     def validate(self) -> float:
         """Static loss of the validation text's beginning, over parallel lanes; leaves no trace."""
         with autocast(self.device, self.config.train.precision):
-            return self._evaluate(self.model, self.corpus.beginning(EVAL_CHARACTERS), lanes=EVAL_LANES).nats_per_character
+            return self._evaluate(
+                self.model, self.corpus.beginning(EVAL_CHARACTERS), lanes=EVAL_LANES
+            ).nats_per_character
 
     def _evaluate(self, model: CharRNN, ids: Ids, **how: Any) -> Evaluation:
-        return evaluate(model, ids, self.corpus.prime, records=self.corpus.vocabulary.records, **how)
+        return evaluate(
+            model, ids, self.corpus.prime, records=self.corpus.vocabulary.records, **how
+        )
 
     def weights(self) -> dict[str, Any]:
         """A copy of the weights, by name, as NumPy arrays in float32."""
@@ -140,17 +163,30 @@ class Trainer:
 
     def _loss(self) -> tuple[Tensor, Tensor]:
         batch = self.layout.batch(self.step)
-        x, y = torch.from_numpy(batch.x).to(self.device), torch.from_numpy(batch.y).to(self.device)  # (T, B)
+        x, y = (
+            torch.from_numpy(batch.x).to(self.device),
+            torch.from_numpy(batch.y).to(self.device),
+        )  # (T, B)
         state = self.state
         if batch.fresh.all():
             state = None
         elif state is not None and batch.fresh.any():
-            state = state * torch.from_numpy(~batch.fresh).to(self.device)[:, None]  # (L, P, B, H) * (B, 1)
+            state = (
+                state * torch.from_numpy(~batch.fresh).to(self.device)[:, None]
+            )  # (L, P, B, H) * (B, 1)
         self.model.train()
         self.model.seed_dropout(_mix(self.config.train.seed, self.step))
         with autocast(self.device, self.config.train.precision):
-            logits, state = self.model(x, state, None if batch.recalled is None else torch.from_numpy(batch.recalled).to(self.device))
-        total = functional.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=PADDING, reduction="sum")
+            logits, state = self.model(
+                x,
+                state,
+                None
+                if batch.recalled is None
+                else torch.from_numpy(batch.recalled).to(self.device),
+            )
+        total = functional.cross_entropy(
+            logits.flatten(0, 1), y.flatten(), ignore_index=PADDING, reduction="sum"
+        )
         return total / max(1, int((batch.y != PADDING).sum())), state
 
     def _reported(self, loss: float, lr: float, grad_norm: float, metrics: FileIO) -> Report:
@@ -158,14 +194,22 @@ class Trainer:
         knobs = self.config.train
         self.loss_sum, self.loss_count = self.loss_sum + loss, self.loss_count + 1
         last = self.step == self.steps
-        val_loss = self.validate() if len(self.corpus.val) and (last or _due(knobs.eval_every, self.step)) else None
+        val_loss = (
+            self.validate()
+            if len(self.corpus.val) and (last or _due(knobs.eval_every, self.step))
+            else None
+        )
         if val_loss is not None and not math.isfinite(val_loss):
-            raise DivergedError(f"after step {self.step} the validation loss is {val_loss:g}; {self._advice()}")
+            raise DivergedError(
+                f"after step {self.step} the validation loss is {val_loss:g}; {self._advice()}"
+            )
         better = False
         if val_loss is not None:
             best = self.directory.best_val_loss()  # which reads files, so not at every step
             better = val_loss < best
-            if better or self.step < self.layout.steps_per_epoch:  # what has not been read once cannot be known by heart
+            if (
+                better or self.step < self.layout.steps_per_epoch
+            ):  # what has not been read once cannot be known by heart
                 self.stale = 0
             elif val_loss > WORSE * best:
                 self.stale += 1
@@ -173,7 +217,13 @@ class Trainer:
         if last or val_loss is not None or _due(knobs.report_every, self.step):
             train_loss = self.loss_sum / self.loss_count
             self.loss_sum, self.loss_count = 0.0, 0
-            line = {"step": self.step, "learning_rate": lr, "train_loss": train_loss, "grad_norm": grad_norm, "val_loss": val_loss}
+            line = {
+                "step": self.step,
+                "learning_rate": lr,
+                "train_loss": train_loss,
+                "grad_norm": grad_norm,
+                "val_loss": val_loss,
+            }
             trouble = self._write_line(metrics, line)
         saved = None
         if better or self._save_due(last):
@@ -182,26 +232,51 @@ class Trainer:
                 raise CheckpointError(trouble)
             trouble = why or trouble
         self.last = Report(
-            self.step, self.steps, loss, lr, grad_norm, train_loss, val_loss, saved=saved, trouble=trouble, turned=self.turned
+            self.step,
+            self.steps,
+            loss,
+            lr,
+            grad_norm,
+            train_loss,
+            val_loss,
+            saved=saved,
+            trouble=trouble,
+            turned=self.turned,
         )
         return self.last
 
     @property
     def _stops_here(self) -> bool:
         """Whether what cannot be written now never will be, or shall be an error."""
-        return self.config.train.on_save_error == "stop" or self.step == self.steps or self.turned or self.stop_requested
+        return (
+            self.config.train.on_save_error == "stop"
+            or self.step == self.steps
+            or self.turned
+            or self.stop_requested
+        )
 
     def _save_due(self, last: bool) -> bool:
-        return last or self.turned or self.stop_requested or self.save_requested or _due(self.config.train.save_every, self.step)
+        return (
+            last
+            or self.turned
+            or self.stop_requested
+            or self.save_requested
+            or _due(self.config.train.save_every, self.step)
+        )
 
     def _save(self, val_loss: float | None, metrics: FileIO) -> tuple[Path | None, str | None]:
-        """Commit a checkpoint: its path, and what went wrong with the disk where the run is to go on all the same."""
+        """Commit a checkpoint: its path, and what went wrong with the disk where the run is to go
+        on all the same."""
         assert self.directory is not None
         path = self.directory.step(self.step)
-        self.save_requested = False  # before writing, so that a wish that comes meanwhile is not lost
+        self.save_requested = (
+            False  # before writing, so that a wish that comes meanwhile is not lost
+        )
         checkpoint = snapshot(self, val_loss)
         if (name := not_a_number(checkpoint)) is not None:
-            raise DivergedError(f"step {self.step} was not saved: {name} holds a value that is not a number; {self._advice()}")
+            raise DivergedError(
+                f"step {self.step} was not saved: {name} holds a value that is not a number; {self._advice()}"
+            )
         try:
             os.fsync(metrics.fileno())
             checkpoints.write(path, checkpoint)
@@ -226,8 +301,16 @@ class Trainer:
             learned = self._evaluate(model, self.corpus.learned(EVAL_CHARACTERS), each=self._cancel)
         except Cancelled:
             return  # the run is whole but for this line; going on with it writes it
-        line = {"step": found.about["step"], "final_val_loss": final.nats_per_character, "characters": final.characters}
-        if (trouble := self._write_line(metrics, line | {"final_train_loss": learned.nats_per_character})) is not None:
+        line = {
+            "step": found.about["step"],
+            "final_val_loss": final.nats_per_character,
+            "characters": final.characters,
+        }
+        if (
+            trouble := self._write_line(
+                metrics, line | {"final_train_loss": learned.nats_per_character}
+            )
+        ) is not None:
             raise CheckpointError(trouble)
         yield replace(self.last, train_loss=None, val_loss=None, saved=None, final=final)
 
@@ -236,7 +319,8 @@ class Trainer:
             raise Cancelled
 
     def _write_line(self, metrics: FileIO, line: dict[str, Any]) -> str | None:
-        """At once, for whoever follows the file; what a full disk does not take goes before the next line, and it is said why."""
+        """At once, for whoever follows the file; what a full disk does not take goes before the
+        next line, and it is said why."""
         self.unwritten += (json.dumps(line, allow_nan=False) + "\n").encode()
         try:
             metrics.truncate(self.metrics_bytes)  # half a line may stand there
@@ -276,7 +360,10 @@ def _optimizer(model: CharRNN, weight_decay: float) -> torch.optim.AdamW:
     """AdamW (Loshchilov and Hutter 2019); biases are not decayed."""
     matrices = [weight for weight in model.parameters() if weight.ndim > 1]
     biases = [weight for weight in model.parameters() if weight.ndim == 1]
-    groups: list[dict[str, Any]] = [{"params": matrices, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": biases, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, betas=BETAS, fused=matrices[0].device.type in ("cpu", "cuda"))
 
 

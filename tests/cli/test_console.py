@@ -14,7 +14,8 @@ from charrnn.cli.console import shown, tell
         ("", ""),
         ("a\nb\rc", r"a\nb\rc"),
         ("a\tb\u00a0c\u3000d", "a\tb\u00a0c\u3000d"),  # spaces of any script
-        ("می\u200cخواهم 👩\u200d👧", "می\u200cخواهم 👩\u200d👧"),  # what joins letters and emoji, or keeps them apart
+        # what joins letters and emoji, or keeps them apart
+        ("می\u200cخواهم 👩\u200d👧", "می\u200cخواهم 👩\u200d👧"),
         ("\x1b[2J\x1b]0;title\x07", r"\x1b[2J\x1b]0;title\x07"),
         ("\x9b2J", r"\x9b2J"),  # what begins a command in eight bits
         ("\u202eabc\u2066", r"\u202eabc\u2066"),  # what turns the direction of writing
@@ -22,7 +23,9 @@ from charrnn.cli.console import shown, tell
         ("\U000e0001", r"\U000e0001"),
     ],
 )
-def test_nothing_moves_the_cursor(text: str, as_shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_moves_the_cursor(
+    text: str, as_shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert shown(text) == as_shown
     assert not set(as_shown) & {"\x1b", "\n", "\r", "\x9b", "\u202e"}
     tell(text)

@@ -30,7 +30,8 @@ def call(*args: str, **settings: Any) -> Result:
 
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The working directory: a run on characters whose best checkpoint, step 4, is not its last, step 5; and one on bytes."""
+    """The working directory: a run on characters whose best checkpoint, step 4, is not its last,
+    step 5; and one on bytes."""
     where = tmp_path_factory.mktemp("evaluate")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(where)
@@ -38,11 +39,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         torch.set_num_threads(1)  # two that wait for each other are slow where others work too
         (where / "corpus.txt").write_text(TEXT)
         assert call("train", "corpus.txt", *SMALL).exit_code == 0
-        assert call("train", "corpus.txt", *SMALL, "--unit", "byte", "--name", "bytes").exit_code == 0
+        assert (
+            call("train", "corpus.txt", *SMALL, "--unit", "byte", "--name", "bytes").exit_code == 0
+        )
         found = checkpoints.read(Path(STEP))
         worse = {name: weight + np.float32(0.5) for name, weight in found.weights.items()}
         checkpoints.write(
-            Path("checkpoints/corpus/step-00000005"), replace(found, weights=worse, about=found.about | {"step": 5, "val_loss": 9.9})
+            Path("checkpoints/corpus/step-00000005"),
+            replace(found, weights=worse, about=found.about | {"step": 5, "val_loss": 9.9}),
         )
         yield where
         torch.set_num_threads(threads)
@@ -57,13 +61,20 @@ def text(tmp_path: Path) -> tuple[Path, str]:
     return path, words
 
 
-def test_the_loss_is_that_of_scoring_every_character_with_carried_state(text: tuple[Path, str]) -> None:
+def test_the_loss_is_that_of_scoring_every_character_with_carried_state(
+    text: tuple[Path, str],
+) -> None:
     path, words = text
     result = call("evaluate", "corpus", str(path), "--json")
     nats = -charrnn.load(STEP).score(words).mean()
     assert (result.exit_code, result.stderr) == (0, f"{STEP}\n")
     assert result.stdout.count("\n") == 1
-    assert list(json.loads(result.stdout)) == ["characters", "nats_per_character", "bits_per_character", "mode"]
+    assert list(json.loads(result.stdout)) == [
+        "characters",
+        "nats_per_character",
+        "bits_per_character",
+        "mode",
+    ]
     assert json.loads(result.stdout) == {
         "characters": len(words),
         "nats_per_character": pytest.approx(nats, rel=1e-5),
@@ -77,7 +88,10 @@ def test_the_text_form_is_one_line(text: tuple[Path, str]) -> None:
     nats = -charrnn.load(STEP).score(words).mean()
     result = call("evaluate", "corpus", str(path))
     assert (result.exit_code, result.stderr) == (0, f"{STEP}\n")
-    assert result.stdout == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character, static, 2,393 characters\n"
+    assert (
+        result.stdout
+        == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character, static, 2,393 characters\n"
+    )
 
 
 @pytest.mark.parametrize("run", ["corpus", "checkpoints/corpus", STEP])
@@ -89,11 +103,15 @@ def test_a_later_worse_checkpoint_is_evaluated_where_it_is_named() -> None:
     later = "checkpoints/corpus/step-00000005"
     best, worse = call("evaluate", "corpus", "corpus.txt"), call("evaluate", later, "corpus.txt")
     assert worse.stderr == f"{later}\n"
-    assert float(worse.stdout.split()[0]) == pytest.approx(-charrnn.load(later).score(TEXT).mean(), abs=1e-4)
+    assert float(worse.stdout.split()[0]) == pytest.approx(
+        -charrnn.load(later).score(TEXT).mean(), abs=1e-4
+    )
     assert worse.stdout != best.stdout
 
 
-def test_runs_dir_is_where_a_name_is_looked_for(home: Path, here: Path, text: tuple[Path, str]) -> None:
+def test_runs_dir_is_where_a_name_is_looked_for(
+    home: Path, here: Path, text: tuple[Path, str]
+) -> None:
     result = call("evaluate", "corpus", str(text[0]), "--runs-dir", str(home / "checkpoints"))
     assert (result.exit_code, result.stderr) == (0, f"{home / STEP}\n")
 
@@ -106,12 +124,17 @@ def test_a_model_of_bytes_evaluates_any_bytes(home: Path, tmp_path: Path) -> Non
 
 
 def test_standard_input_is_a_file_too() -> None:
-    assert call("evaluate", "corpus", "-", input=TEXT).stdout == call("evaluate", "corpus", "corpus.txt").stdout
+    assert (
+        call("evaluate", "corpus", "-", input=TEXT).stdout
+        == call("evaluate", "corpus", "corpus.txt").stdout
+    )
 
 
 def test_the_file_is_read_as_the_flags_say(tmp_path: Path) -> None:
     (tmp_path / "odd.txt").write_bytes(TEXT.replace("\n", "\r\n").encode("utf-16"))
-    result = call("evaluate", "corpus", str(tmp_path / "odd.txt"), "--encoding", "utf-16", "--newlines", "lf")
+    result = call(
+        "evaluate", "corpus", str(tmp_path / "odd.txt"), "--encoding", "utf-16", "--newlines", "lf"
+    )
     assert (result.exit_code, result.stdout) == (0, call("evaluate", "corpus", "corpus.txt").stdout)
 
 
@@ -164,7 +187,11 @@ def test_a_bad_file_is_one_line(name: str, home: Path, tmp_path: Path) -> None:
     if data is not None:
         path.write_bytes(data)
     result = call("evaluate", "corpus", str(path))
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error.format(path=path, here=home)}\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        1,
+        "",
+        f"Error: {error.format(path=path, here=home)}\n",
+    )
 
 
 def test_a_file_of_which_nothing_is_known_is_one_line(tmp_path: Path) -> None:
@@ -173,7 +200,8 @@ def test_a_file_of_which_nothing_is_known_is_one_line(tmp_path: Path) -> None:
     result = call("evaluate", "corpus", str(path), "--unknown", "skip")
     assert (result.exit_code, result.stdout) == (1, "")
     assert (
-        result.stderr == f"Error: nothing is left of {path}: it is empty, or the model has seen none of its characters; give another one\n"
+        result.stderr
+        == f"Error: nothing is left of {path}: it is empty, or the model has seen none of its characters; give another one\n"
     )
 
 
@@ -181,13 +209,18 @@ def test_a_file_of_which_nothing_is_known_is_one_line(tmp_path: Path) -> None:
 def test_run_and_file_must_both_be_given(args: list[str]) -> None:
     result = call("evaluate", *args)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.splitlines()[-1] == f"Error: Missing argument '{'FILE' if args else 'RUN'}'."
+    assert (
+        result.stderr.splitlines()[-1] == f"Error: Missing argument '{'FILE' if args else 'RUN'}'."
+    )
 
 
 def test_a_run_that_is_not_there_is_one_line() -> None:
     result = call("evaluate", "nothing", "corpus.txt")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: there is no run or checkpoint 'nothing'; the runs in checkpoints are: corpus, bytes\n"
+    assert (
+        result.stderr
+        == "Error: there is no run or checkpoint 'nothing'; the runs in checkpoints are: corpus, bytes\n"
+    )
 
 
 def test_a_bad_value_is_a_usage_error_that_says_where_it_comes_from() -> None:
@@ -195,4 +228,7 @@ def test_a_bad_value_is_a_usage_error_that_says_where_it_comes_from() -> None:
     flag = call("evaluate", "corpus", "corpus.txt", "--newlines", "crlf")
     variable = call("evaluate", "corpus", "corpus.txt", env={"CHARRNN_EVALUATE_NEWLINES": "crlf"})
     assert (flag.exit_code, flag.stderr) == (2, expected.format("--newlines"))
-    assert (variable.exit_code, variable.stderr) == (2, expected.format("CHARRNN_EVALUATE_NEWLINES"))
+    assert (variable.exit_code, variable.stderr) == (
+        2,
+        expected.format("CHARRNN_EVALUATE_NEWLINES"),
+    )

@@ -40,7 +40,16 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(where)
         (where / "corpus.txt").write_text(TEXT)
         assert (
-            call("train", "corpus.txt", *SMALL, "--unit=byte", "--name=bytes", "--val-fraction=0", "--cell=gru", "--dropout=0").exit_code
+            call(
+                "train",
+                "corpus.txt",
+                *SMALL,
+                "--unit=byte",
+                "--name=bytes",
+                "--val-fraction=0",
+                "--cell=gru",
+                "--dropout=0",
+            ).exit_code
             == 0
         )
         assert call("train", "corpus.txt", *SMALL).exit_code == 0
@@ -62,7 +71,10 @@ def sha256(step: str) -> str:
 
 
 def lines(run: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path(f"checkpoints/{run}/metrics.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line)
+        for line in Path(f"checkpoints/{run}/metrics.jsonl").read_text().splitlines()
+    ]
 
 
 def parameters(step: str) -> int:
@@ -107,8 +119,14 @@ def test_info_of_an_earlier_checkpoint_has_the_loss_it_was_saved_with(runs: Path
     step = "checkpoints/corpus/step-00000003"
     found = call("info", step).stdout.splitlines()
     assert found[0] == f"checkpoint: {step}"
-    assert found[4] == f"trained:    4 of 4 steps, best at 3, the text 0.30 times by then, by charrnn {charrnn.__version__}"
-    assert found[5] == f"loss:       {loss(lines('corpus')[2]['val_loss'])}, held-out text, over parallel lanes"
+    assert (
+        found[4]
+        == f"trained:    4 of 4 steps, best at 3, the text 0.30 times by then, by charrnn {charrnn.__version__}"
+    )
+    assert (
+        found[5]
+        == f"loss:       {loss(lines('corpus')[2]['val_loss'])}, held-out text, over parallel lanes"
+    )
 
 
 def about(run: str, step: int) -> dict[str, Any]:
@@ -158,7 +176,10 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(runs: Path) -> None:
     result = call("info")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0].startswith("corpus: lstm 2 x 8, ")
-    assert "checkpoints/bytes/step-00000004/model.safetensors is damaged: 0 bytes" in result.stdout + result.stderr
+    assert (
+        "checkpoints/bytes/step-00000004/model.safetensors is damaged: 0 bytes"
+        in result.stdout + result.stderr
+    )
 
 
 def test_a_best_checkpoint_that_is_not_the_last_is_the_one_shown(runs: Path) -> None:
@@ -175,13 +196,19 @@ def test_runs_dir_is_where_the_runs_are(runs: Path) -> None:
     Path("checkpoints").rename("models")
     assert call("info", "--runs-dir", "models").stdout == listed
     assert call("info", env={"CHARRNN_INFO_RUNS_DIR": "models"}).stdout == listed
-    assert call("info", "corpus", "--runs-dir", "models").stdout.splitlines()[0] == "checkpoint: models/corpus/step-00000004"
+    assert (
+        call("info", "corpus", "--runs-dir", "models").stdout.splitlines()[0]
+        == "checkpoint: models/corpus/step-00000004"
+    )
 
 
 def test_without_any_run_a_line_says_what_to_do_and_nothing_is_printed(here: Path) -> None:
     result = call("info")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == f"there is no run in {here}/checkpoints; train one with `charrnn train FILE`\n"
+    assert (
+        result.stderr
+        == f"there is no run in {here}/checkpoints; train one with `charrnn train FILE`\n"
+    )
 
 
 def test_without_any_run_json_is_an_empty_list(here: Path) -> None:
@@ -192,7 +219,10 @@ def test_without_any_run_json_is_an_empty_list(here: Path) -> None:
 def test_a_run_that_is_not_there_is_one_line(runs: Path) -> None:
     result = call("info", "nothing")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: there is no run or checkpoint 'nothing'; the runs in checkpoints are: corpus, bytes\n"
+    assert (
+        result.stderr
+        == "Error: there is no run or checkpoint 'nothing'; the runs in checkpoints are: corpus, bytes\n"
+    )
 
 
 def test_a_damaged_checkpoint_is_one_line(runs: Path) -> None:

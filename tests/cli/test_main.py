@@ -24,7 +24,9 @@ def call(*args: str, **settings: Any) -> Result:
 
 def run(*args: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"PYTHONPATH": ROOT}
-    return subprocess.run([sys.executable, *args], capture_output=True, text=True, env=env, **settings)
+    return subprocess.run(
+        [sys.executable, *args], capture_output=True, text=True, env=env, **settings
+    )
 
 
 HELP = """\
@@ -65,14 +67,25 @@ def test_without_a_command_the_help_is_an_error() -> None:
 
 def test_version() -> None:
     result = call("--version")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, f"charrnn {charrnn.__version__}\n", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        0,
+        f"charrnn {charrnn.__version__}\n",
+        "",
+    )
 
 
-@pytest.mark.parametrize(("args", "error"), [(["trian"], "No such command 'trian'."), (["--verbose"], "No such option '--verbose'.")])
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [(["trian"], "No such command 'trian'."), (["--verbose"], "No such option '--verbose'.")],
+)
 def test_an_unknown_command_or_option_is_a_usage_error(args: list[str], error: str) -> None:
     result = call(*args)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.splitlines()[:3] == ["Usage: charrnn [OPTIONS] COMMAND [ARGS]...", "Try 'charrnn --help' for help.", ""]
+    assert result.stderr.splitlines()[:3] == [
+        "Usage: charrnn [OPTIONS] COMMAND [ARGS]...",
+        "Try 'charrnn --help' for help.",
+        "",
+    ]
     assert result.stderr.splitlines()[3].startswith(f"Error: {error}")
 
 
@@ -131,18 +144,31 @@ def test_no_two_options_of_a_command_have_the_same_name(command: str) -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-@pytest.mark.parametrize(("args", "code"), [(["info", "nothing"], 1), (["sample", "--top-k", "0"], 2), (["train", "--steps", "0"], 2)])
-def test_an_error_is_one_line_and_no_traceback_in_a_real_process(args: list[str], code: int, here: Path) -> None:
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [(["info", "nothing"], 1), (["sample", "--top-k", "0"], 2), (["train", "--steps", "0"], 2)],
+)
+def test_an_error_is_one_line_and_no_traceback_in_a_real_process(
+    args: list[str], code: int, here: Path
+) -> None:
     done = run("-m", "charrnn", *args, cwd=here)
     assert (done.returncode, done.stdout) == (code, "")
     assert re.fullmatch(r"Error: .+\n", done.stderr)
 
 
 def test_the_module_and_the_console_script_are_the_same_command(here: Path) -> None:
-    script = run("-c", "import sys; sys.argv[0] = 'charrnn'; from charrnn.cli.main import main; main()", cwd=here)
+    script = run(
+        "-c",
+        "import sys; sys.argv[0] = 'charrnn'; from charrnn.cli.main import main; main()",
+        cwd=here,
+    )
     module = run("-m", "charrnn", cwd=here)
     assert (script.returncode, script.stdout, script.stderr) == (2, "", HELP)
-    assert (module.returncode, module.stdout, module.stderr.replace("python -m charrnn", "charrnn")) == (2, "", HELP)
+    assert (
+        module.returncode,
+        module.stdout,
+        module.stderr.replace("python -m charrnn", "charrnn"),
+    ) == (2, "", HELP)
 
 
 @pytest.mark.parametrize("command", ["--help", "--version", "info --json"])
@@ -161,9 +187,17 @@ def test_a_reader_that_has_gone_leaves_no_traceback(command: str, here: Path) ->
 
 
 @pytest.mark.parametrize(
-    "words", [["train", "c.txt"], ["plan", "c.txt"], ["evaluate", "run", "c.txt"], ["sample", "run", "--adapt-to", "c.txt"]]
+    "words",
+    [
+        ["train", "c.txt"],
+        ["plan", "c.txt"],
+        ["evaluate", "run", "c.txt"],
+        ["sample", "run", "--adapt-to", "c.txt"],
+    ],
 )
-def test_without_torch_a_command_that_needs_it_says_what_to_install(words: list[str], here: Path) -> None:
+def test_without_torch_a_command_that_needs_it_says_what_to_install(
+    words: list[str], here: Path
+) -> None:
     golden = Path(ROOT) / "tests/reliability/golden/format-2/checkpoints/run"
     (here / "c.txt").write_text("abc abc\n" * 20)
     shutil.copytree(golden, here / "checkpoints/run")
@@ -187,8 +221,12 @@ def test_a_working_directory_that_is_gone_is_an_error(words: list[str], here: Pa
     assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
 
 
-@pytest.mark.parametrize("words", [["info"], ["sample"], ["train", "c.txt", "--steps", "1"], ["train", "--resume"]])
-def test_a_file_for_the_directory_of_the_runs_is_an_error(words: list[str], here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "words", [["info"], ["sample"], ["train", "c.txt", "--steps", "1"], ["train", "--resume"]]
+)
+def test_a_file_for_the_directory_of_the_runs_is_an_error(
+    words: list[str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (here / "c.txt").write_text("abc abc\n" * 20)
     result = call(*words, "--runs-dir", "c.txt")
     message = "Error: c.txt is a file, not a directory of runs; give another --runs-dir\n"

@@ -26,7 +26,11 @@ def call(*args: str, **settings: Any) -> Result:
 
 def values(*args: str, config: str | None = None) -> dict[str, Any]:
     """What ``charrnn train ARGS`` takes as given."""
-    return given(train.make_context("train", list(args), parent=click.Context(cli, **cli.context_settings)), KNOBS, config)
+    return given(
+        train.make_context("train", list(args), parent=click.Context(cli, **cli.context_settings)),
+        KNOBS,
+        config,
+    )
 
 
 # A second value for every knob, as it is spelled and as it is meant.
@@ -72,7 +76,9 @@ def test_the_table_of_values_has_every_knob() -> None:
 
 
 @pytest.mark.parametrize("name", KNOBS)
-def test_a_value_is_the_same_from_flag_environment_and_yaml(name: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_is_the_same_from_flag_environment_and_yaml(
+    name: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text, meant = SPELLED[name]
     Path("run.yaml").write_text(f'{name}: "{text}"\n')
     assert values() == {}
@@ -82,14 +88,22 @@ def test_a_value_is_the_same_from_flag_environment_and_yaml(name: str, here: Pat
     assert values() == {name: meant}
 
 
-def test_flag_goes_before_environment_before_yaml_before_default(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flag_goes_before_environment_before_yaml_before_default(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("run.yaml").write_text("hidden_size: 1\nnum_layers: 1\nbatch_size: 1\n")
     monkeypatch.setenv("CHARRNN_TRAIN_HIDDEN_SIZE", "2")
     monkeypatch.setenv("CHARRNN_TRAIN_NUM_LAYERS", "2")
-    assert values("--hidden-size", "3", config="run.yaml") == {"hidden_size": 3, "num_layers": 2, "batch_size": 1}
+    assert values("--hidden-size", "3", config="run.yaml") == {
+        "hidden_size": 3,
+        "num_layers": 2,
+        "batch_size": 1,
+    }
 
 
-def test_a_flag_that_repeats_the_default_still_goes_before_the_rest(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flag_that_repeats_the_default_still_goes_before_the_rest(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("run.yaml").write_text("cell: rnn\n")
     monkeypatch.setenv("CHARRNN_TRAIN_CELL", "gru")
     assert values("--cell", "lstm", config="run.yaml") == {"cell": "lstm"}
@@ -99,7 +113,9 @@ def test_of_a_flag_given_twice_the_last_counts() -> None:
     assert values("--steps", "1", "--steps", "2") == {"steps": 2}
 
 
-def test_an_empty_environment_variable_is_none_at_all(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_environment_variable_is_none_at_all(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("run.yaml").write_text("steps: 5\n")
     monkeypatch.setenv("CHARRNN_TRAIN_STEPS", "")
     assert values(config="run.yaml") == {"steps": 5}
@@ -112,43 +128,78 @@ def test_a_variable_of_another_command_is_not_read(monkeypatch: pytest.MonkeyPat
 
 
 # What no knob of its kind can be, and how the error shows it.
-SMALL = {"-1": "-1", "-inf": "'-inf'", "inf": "'inf'", "nan": "'nan'", "1e999": "'1e999'", "abc": "'abc'", "1.5": "'1.5'", "": "''"}
+SMALL = {
+    "-1": "-1",
+    "-inf": "'-inf'",
+    "inf": "'inf'",
+    "nan": "'nan'",
+    "1e999": "'1e999'",
+    "abc": "'abc'",
+    "1.5": "'1.5'",
+    "": "''",
+}
 HOSTILE: dict[type, dict[str, str]] = {
     int: SMALL | {"9" * 400: "9" * 400},
-    float: {"-1": "-1.0", "-inf": "-inf", "inf": "inf", "nan": "nan", "1e999": "inf", "abc": "'abc'", "": "''"},
+    float: {
+        "-1": "-1.0",
+        "-inf": "-inf",
+        "inf": "inf",
+        "nan": "nan",
+        "1e999": "inf",
+        "abc": "'abc'",
+        "": "''",
+    },
     str: {"-1": "'-1'", "nan": "'nan'", "abc": "'abc'", "": "''"},
 }
 
 
 def hostile(these: dict[str, Knob]) -> list[Any]:
-    """Every knob with every text that it must refuse; a text without choices may be anything but empty."""
+    """Every knob with every text that it must refuse; a text without choices may be anything but
+    empty."""
     return [
         pytest.param(knob, text, shown, id=f"{knob.name}={text[:8]}")
         for knob in these.values()
-        for text, shown in ({"": "''"} if knob.kind is str and not knob.choices else HOSTILE[knob.kind]).items()
+        for text, shown in (
+            {"": "''"} if knob.kind is str and not knob.choices else HOSTILE[knob.kind]
+        ).items()
     ]
 
 
 @pytest.mark.parametrize(("knob", "text", "shown"), hostile(KNOBS))
-def test_a_bad_value_is_the_same_error_from_flag_environment_and_yaml(knob: Knob, text: str, shown: str, here: Path) -> None:
+def test_a_bad_value_is_the_same_error_from_flag_environment_and_yaml(
+    knob: Knob, text: str, shown: str, here: Path
+) -> None:
     Path("run.yaml").write_text(f'{knob.name}: "{text}"\n')
     variable = f"CHARRNN_TRAIN_{knob.name.upper()}"
-    sources = {knob.flag: call("train", f"{knob.flag}={text}"), "run.yaml": call("train", "-c", "run.yaml")}
+    sources = {
+        knob.flag: call("train", f"{knob.flag}={text}"),
+        "run.yaml": call("train", "-c", "run.yaml"),
+    }
     if text:  # an empty variable is none at all
         sources[variable] = call("train", env={variable: text})
     for source, result in sources.items():
         assert (result.exit_code, result.stdout) == (2, "")
-        assert result.stderr == f"Error: {knob.name}: {shown} is not possible (from {source}); give {knob.expected()}\n"
+        assert (
+            result.stderr
+            == f"Error: {knob.name}: {shown} is not possible (from {source}); give {knob.expected()}\n"
+        )
     assert [path.name for path in here.iterdir()] == ["run.yaml"]
 
 
 @pytest.mark.parametrize(("knob", "text", "shown"), hostile(knobs(Sampler)))
-def test_a_bad_value_of_the_sampler_is_the_same_error_from_flag_and_environment(knob: Knob, text: str, shown: str, here: Path) -> None:
+def test_a_bad_value_of_the_sampler_is_the_same_error_from_flag_and_environment(
+    knob: Knob, text: str, shown: str, here: Path
+) -> None:
     variable = f"CHARRNN_SAMPLE_{knob.name.upper()}"
-    sources = {knob.flag: call("sample", f"{knob.flag}={text}")} | ({variable: call("sample", env={variable: text})} if text else {})
+    sources = {knob.flag: call("sample", f"{knob.flag}={text}")} | (
+        {variable: call("sample", env={variable: text})} if text else {}
+    )
     for source, result in sources.items():
         assert (result.exit_code, result.stdout) == (2, "")
-        assert result.stderr == f"Error: {knob.name}: {shown} is not possible (from {source}); give {knob.expected()}\n"
+        assert (
+            result.stderr
+            == f"Error: {knob.name}: {shown} is not possible (from {source}); give {knob.expected()}\n"
+        )
 
 
 @pytest.mark.parametrize("flag", ["-c", "--config"])
@@ -171,8 +222,14 @@ def test_a_config_that_cannot_be_read_is_a_usage_error(flag: str, here: Path) ->
         ("steps: 5\nsteps: 6\n", "steps stands twice in run.yaml, again on line 2; leave one"),
         ("- 5\n", "run.yaml is not a mapping; write one `knob: value` on a line"),
         ("steps: [5]\n", "steps in run.yaml, line 1, is no single value; write `steps: value`"),
-        ("steps: no\n", "steps: 'no' is not possible (from run.yaml); give a whole number from 1 to 1000000000 or none"),
-        ("steps:\n", "steps: '' is not possible (from run.yaml); give a whole number from 1 to 1000000000 or none"),
+        (
+            "steps: no\n",
+            "steps: 'no' is not possible (from run.yaml); give a whole number from 1 to 1000000000 or none",
+        ),
+        (
+            "steps:\n",
+            "steps: '' is not possible (from run.yaml); give a whole number from 1 to 1000000000 or none",
+        ),
     ],
 )
 def test_a_config_that_makes_no_sense_is_a_usage_error(text: str, error: str, here: Path) -> None:
@@ -200,7 +257,9 @@ def test_a_level_that_gives_both_is_refused_whatever_is_above_it(here: Path) -> 
         assert (result.exit_code, result.stdout, result.stderr) == (2, "", BOTH)
 
 
-def test_of_minutes_and_steps_on_two_levels_the_higher_wins(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_minutes_and_steps_on_two_levels_the_higher_wins(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("steps.yaml").write_text("steps: 3\nminutes: none\n")
     Path("minutes.yaml").write_text("minutes: 2\n")
     assert values("--minutes", "1", config="steps.yaml") == {"minutes": 1.0}
@@ -215,9 +274,13 @@ def test_minutes_none_with_steps_is_no_contradiction() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "these"), [(train, KNOBS), (sample, knobs(Sampler)), (evaluate, READING)], ids=["train", "sample", "evaluate"]
+    ("command", "these"),
+    [(train, KNOBS), (sample, knobs(Sampler)), (evaluate, READING)],
+    ids=["train", "sample", "evaluate"],
 )
-def test_every_knob_is_a_flag_in_the_order_in_which_it_is_written(command: click.Command, these: dict[str, Knob]) -> None:
+def test_every_knob_is_a_flag_in_the_order_in_which_it_is_written(
+    command: click.Command, these: dict[str, Knob]
+) -> None:
     names = [param.name for param in command.params]
     places = [names.index(name) for name in these]
     assert places == list(range(places[0], places[0] + len(these)))
@@ -237,7 +300,9 @@ def test_metavar_says_what_may_stand_after_the_flag(knob: Knob, expected: str) -
     assert metavar(knob) == expected
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "none"), (0.004, "0.004"), (1.0, "1"), (3, "3"), ("auto", "auto")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "none"), (0.004, "0.004"), (1.0, "1"), (3, "3"), ("auto", "auto")]
+)
 def test_spelled_writes_a_default_as_it_would_be_typed(value: object, text: str) -> None:
     assert spelled(value) == text
 

@@ -1,4 +1,5 @@
-"""charrnn originality: what it says of a text and of a corpus, to the last character, and what it refuses."""
+"""charrnn originality: what it says of a text and of a corpus, to the last character, and what it
+refuses."""
 
 import json
 import re
@@ -37,8 +38,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(where)
         threads = torch.get_num_threads()
         Path("corpus.txt").write_text(TEXT)
-        for name, args in {"corpus": [], "bytes": ["--unit", "byte"], "records": ["--records"]}.items():
-            assert CliRunner().invoke(cli, ["train", "corpus.txt", "--name", name, *SMALL, *args]).exit_code == 0
+        for name, args in {
+            "corpus": [],
+            "bytes": ["--unit", "byte"],
+            "records": ["--records"],
+        }.items():
+            assert (
+                CliRunner()
+                .invoke(cli, ["train", "corpus.txt", "--name", name, *SMALL, *args])
+                .exit_code
+                == 0
+            )
         yield where
         torch.set_num_threads(threads)
 
@@ -48,7 +58,9 @@ def home(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """The working directory, a copy of that, with a text that has copied twice."""
     shutil.copytree(trained, tmp_path / "home")
     monkeypatch.chdir(tmp_path / "home")
-    Path("text.txt").write_text("<No> 17 bottles of beer on the wall\n16 bottles; of beer on the wall\n3")
+    Path("text.txt").write_text(
+        "<No> 17 bottles of beer on the wall\n16 bottles; of beer on the wall\n3"
+    )
     return tmp_path / "home"
 
 
@@ -63,13 +75,19 @@ def test_the_report_of_a_text_is_this() -> None:
         '  22 characters at 48, from corpus.txt, line 1: " of beer on the wall\\n3"\n'
     )
     made, step = result.stderr.splitlines()
-    assert re.fullmatch(r"made an index of the corpus: 1,231 characters, \d+\.\d s, 0\.0 MB in checkpoints/corpus/originality", made)
+    assert re.fullmatch(
+        r"made an index of the corpus: 1,231 characters, \d+\.\d s, 0\.0 MB in checkpoints/corpus/originality",
+        made,
+    )
     assert step == STEP
     assert call("corpus", "text.txt").stderr == f"{STEP}\n"
 
 
 def test_standard_input_is_a_file_too() -> None:
-    assert call("corpus", "-", input=Path("text.txt").read_text()).stdout == call("corpus", "text.txt").stdout
+    assert (
+        call("corpus", "-", input=Path("text.txt").read_text()).stdout
+        == call("corpus", "text.txt").stdout
+    )
 
 
 def test_as_json_it_is_one_object() -> None:
@@ -100,20 +118,28 @@ def test_more_than_ten_are_counted() -> None:
 def test_a_text_of_which_nothing_stands_there_is_said_and_so_is_what_is_odd_about_it() -> None:
     Path("other.txt").write_bytes(b"\xef\xbb\xbfXYZ")
     result = call("corpus", "other.txt")
-    assert result.stdout.splitlines()[0] == "longest: none, not one of its characters stands in the corpus"
+    assert (
+        result.stdout.splitlines()[0]
+        == "longest: none, not one of its characters stands in the corpus"
+    )
     assert result.stderr.endswith("other.txt begins with a byte order mark; it was left out\n")
 
 
 def test_held_out_text_of_which_nothing_was_learned_is_said() -> None:
     Path("halves.txt").write_text("a" * 900 + "b" * 100)
     assert CliRunner().invoke(cli, ["train", "halves.txt", *SMALL]).exit_code == 0
-    assert call("halves").stdout.splitlines()[-1] == "longest: none, not one of its characters was learned"
+    assert (
+        call("halves").stdout.splitlines()[-1]
+        == "longest: none, not one of its characters was learned"
+    )
 
 
 def test_marked_the_text_is_shown_with_brackets_and_nothing_moves_the_cursor() -> None:
     Path("text.txt").write_text("\x1b[2J 17 bottles of beer on the wall\n<b>")
     result = call("corpus", "text.txt", "--marked")
-    assert result.stdout.startswith("\\x1b[2J \u27e617 bottles of beer on the wall\n\u27e7<b>\n\nlongest: 31 characters at 6, ")
+    assert result.stdout.startswith(
+        "\\x1b[2J \u27e617 bottles of beer on the wall\n\u27e7<b>\n\nlongest: 31 characters at 6, "
+    )
 
 
 def test_on_a_terminal_marks_are_colours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +155,12 @@ class Marks(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.text, self.marks, self.inside, self.tags = "", list[list[str]](), list[str](), set[str]()
+        self.text, self.marks, self.inside, self.tags = (
+            "",
+            list[list[str]](),
+            list[str](),
+            set[str](),
+        )
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -165,7 +196,10 @@ def test_nothing_of_a_text_or_a_name_becomes_a_part_of_the_page() -> None:
     evil = "<script>alert('&amp;')</script></pre>\"\0\x1b"
     Path('corpus<b>".txt').write_text(evil + TEXT)
     Path("<i>.txt").write_text("{0}" + evil)
-    assert CliRunner().invoke(cli, ["train", 'corpus<b>".txt', "--name", "evil", *SMALL]).exit_code == 0
+    assert (
+        CliRunner().invoke(cli, ["train", 'corpus<b>".txt', "--name", "evil", *SMALL]).exit_code
+        == 0
+    )
     assert call("evil", "<i>.txt", "--html", "page.html").exit_code == 0
     page = Marks(Path("page.html").read_text(encoding="utf-8"))
     assert not page.tags & {"script", "b", "i"}
@@ -177,7 +211,11 @@ def test_nothing_of_a_text_or_a_name_becomes_a_part_of_the_page() -> None:
 def test_a_model_of_bytes_reads_any_bytes() -> None:
     Path("any").write_bytes(b"\xff\0" + TEXT[100:200].encode() + "\u00e4".encode())
     result = call("bytes", "any", "--json")
-    assert json.loads(result.stdout)["longest"] == {"start": 2, "length": 100, "place": {"file": "corpus.txt", "line": 4}}
+    assert json.loads(result.stdout)["longest"] == {
+        "start": 2,
+        "length": 100,
+        "place": {"file": "corpus.txt", "line": 4},
+    }
     assert "\\x00\u27e6" in call("bytes", "any", "--marked").stdout
 
 
@@ -196,7 +234,12 @@ def test_the_report_of_a_corpus_is_this() -> None:
 def test_a_corpus_that_repeats_itself_says_where() -> None:
     Path("one.txt").write_text(TEXT)
     Path("two.txt").write_text("Once more:\n" + TEXT[:200] + "!\n")
-    assert CliRunner().invoke(cli, ["train", "one.txt", "two.txt", *SMALL, "--val-fraction", "0"]).exit_code == 0
+    assert (
+        CliRunner()
+        .invoke(cli, ["train", "one.txt", "two.txt", *SMALL, "--val-fraction", "0"])
+        .exit_code
+        == 0
+    )
     found = call("one").stdout.splitlines()
     assert found == [
         "repeated, of 1,444 characters: 27.7 % in passages of 80 or more that come again",
@@ -208,7 +251,11 @@ def test_a_corpus_that_repeats_itself_says_where() -> None:
         "characters": 1444,
         "repeated": 400 / 1444,
         "passages": [
-            {"length": 200, "places": [{"file": "one.txt", "line": 1}, {"file": "two.txt", "line": 2}], "text": TEXT[:200]},
+            {
+                "length": 200,
+                "places": [{"file": "one.txt", "line": 1}, {"file": "two.txt", "line": 2}],
+                "text": TEXT[:200],
+            },
         ],
         "held": None,
     }
@@ -224,7 +271,12 @@ def test_records_have_a_report_too() -> None:
 def test_no_pytorch_is_needed(home: Path) -> None:
     code = "import sys; from charrnn.cli.main import cli; cli(sys.argv[1:], standalone_mode=False); print('torch' in sys.modules)"
     for args in (["corpus", "text.txt"], ["corpus"]):
-        ran = subprocess.run([sys.executable, "-c", code, "originality", *args], capture_output=True, text=True, check=False)
+        ran = subprocess.run(
+            [sys.executable, "-c", code, "originality", *args],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert ran.stdout.splitlines()[-1] == "False", ran.stderr
 
 
@@ -233,7 +285,8 @@ def test_the_corpus_may_stand_elsewhere_now() -> None:
     refused = call("corpus", "text.txt")
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert re.fullmatch(
-        r"Error: the corpus of \S+ cannot be read: there is no file corpus\.txt .*; or name its new place with --corpus\n", refused.stderr
+        r"Error: the corpus of \S+ cannot be read: there is no file corpus\.txt .*; or name its new place with --corpus\n",
+        refused.stderr,
     )
     assert "from moved.txt, line 24" in call("corpus", "text.txt", "--corpus", "moved.txt").stdout
 
@@ -247,8 +300,16 @@ def test_the_corpus_may_stand_elsewhere_now() -> None:
             "marked and json: both would write to standard output; give one of them, or --html PATH",
         ),
         (["corpus", "--marked"], 2, "marked: no FILE is given whose text could be shown; name one"),
-        (["corpus", "--html", "page.html"], 2, "html: no FILE is given whose text could be shown; name one"),
-        (["nothing"], 1, "there is no run or checkpoint 'nothing'; the runs in checkpoints are: .*"),
+        (
+            ["corpus", "--html", "page.html"],
+            2,
+            "html: no FILE is given whose text could be shown; name one",
+        ),
+        (
+            ["nothing"],
+            1,
+            "there is no run or checkpoint 'nothing'; the runs in checkpoints are: .*",
+        ),
         (["corpus", "nothing.txt"], 1, r"there is no file nothing\.txt \(in .*\); check the name"),
     ],
 )

@@ -1,4 +1,5 @@
-"""What was written goes to standard output as it comes, or into a file at once; nothing that stands there is lost to half a text."""
+"""What was written goes to standard output as it comes, or into a file at once; nothing that stands
+there is lost to half a text."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""No command writes over what it reads, nor two outputs into one file, whatever the paths are called."""
+"""No command writes over what it reads, nor two outputs into one file, whatever the paths are
+called."""
 
 from pathlib import Path
 
@@ -23,10 +24,17 @@ def run(words: str) -> Result:
 @pytest.fixture
 def home(here: Path) -> Path:
     """A run ``abc`` of ``corpus.txt`` and of the directory ``texts``, and files to read."""
-    vocabulary, config = Vocabulary.of(CORPUS), ModelConfig(hidden_size=2, num_layers=1, embedding_size=2)
-    weights = {name: np.zeros(shape, np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
+    vocabulary, config = (
+        Vocabulary.of(CORPUS),
+        ModelConfig(hidden_size=2, num_layers=1, embedding_size=2),
+    )
+    weights = {
+        name: np.zeros(shape, np.float32) for name, shape in shapes(config, len(vocabulary)).items()
+    }
     about = {"corpus": ["corpus.txt", "texts"], "train_characters": 320, "step": 1}
-    checkpoints.write(here / "checkpoints/abc/step-00000001", Checkpoint(vocabulary, config, weights, 0, about))
+    checkpoints.write(
+        here / "checkpoints/abc/step-00000001", Checkpoint(vocabulary, config, weights, 0, about)
+    )
     (here / "checkpoints/abc/config.yaml").write_text("corpus: [corpus.txt, texts]\n")
     (here / "texts").mkdir()
     for name in ("corpus.txt", "texts/more.txt", "prompt.txt", "other.txt"):
@@ -38,7 +46,9 @@ def home(here: Path) -> Path:
 
 
 def contents(home: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(home)): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(home)): path.read_bytes() for path in home.rglob("*") if path.is_file()
+    }
 
 
 @pytest.mark.parametrize(
@@ -49,15 +59,42 @@ def contents(home: Path) -> dict[str, bytes]:
         ("sample abc --output corpus.txt", "--output: corpus.txt is the corpus of the run too"),
         ("sample abc --output link", "--output: link is the corpus of the run too"),
         ("sample abc --output hard", "--output: hard is the corpus of the run too"),
-        ("sample abc --output texts/more.txt", "--output: texts/more.txt is the corpus of the run too"),
-        ("sample abc --save-state corpus.txt", "--save-state: corpus.txt is the corpus of the run too"),
-        ("sample abc --originality --corpus other.txt --output other.txt", "--output: other.txt is the corpus of the run too"),
-        ("sample abc --prompt-file prompt.txt --output prompt.txt", "--output: prompt.txt is the file of --prompt-file too"),
-        ("sample abc --prompt-file prompt.txt --output to-prompt", "--output: to-prompt is the file of --prompt-file too"),
-        ("sample abc --prompt-file prompt.txt --save-state to-prompt", "--save-state: to-prompt is the file of --prompt-file too"),
-        ("sample abc --adapt-to prompt.txt --output prompt.txt", "--output: prompt.txt is the file of --adapt-to too"),
-        ("sample abc --load-state prompt.txt --output prompt.txt", "--output: prompt.txt is the file of --load-state too"),
-        ("sample abc --output checkpoints/abc/config.yaml", "--output: checkpoints/abc/config.yaml belongs to a run"),
+        (
+            "sample abc --output texts/more.txt",
+            "--output: texts/more.txt is the corpus of the run too",
+        ),
+        (
+            "sample abc --save-state corpus.txt",
+            "--save-state: corpus.txt is the corpus of the run too",
+        ),
+        (
+            "sample abc --originality --corpus other.txt --output other.txt",
+            "--output: other.txt is the corpus of the run too",
+        ),
+        (
+            "sample abc --prompt-file prompt.txt --output prompt.txt",
+            "--output: prompt.txt is the file of --prompt-file too",
+        ),
+        (
+            "sample abc --prompt-file prompt.txt --output to-prompt",
+            "--output: to-prompt is the file of --prompt-file too",
+        ),
+        (
+            "sample abc --prompt-file prompt.txt --save-state to-prompt",
+            "--save-state: to-prompt is the file of --prompt-file too",
+        ),
+        (
+            "sample abc --adapt-to prompt.txt --output prompt.txt",
+            "--output: prompt.txt is the file of --adapt-to too",
+        ),
+        (
+            "sample abc --load-state prompt.txt --output prompt.txt",
+            "--output: prompt.txt is the file of --load-state too",
+        ),
+        (
+            "sample abc --output checkpoints/abc/config.yaml",
+            "--output: checkpoints/abc/config.yaml belongs to a run",
+        ),
         (
             "sample abc --output checkpoints/abc/step-00000001/tokenizer.json",
             "--output: checkpoints/abc/step-00000001/tokenizer.json belongs to a run",
@@ -66,22 +103,36 @@ def contents(home: Path) -> dict[str, bytes]:
         ("originality abc prompt.txt --html link", "--html: link is the corpus of the run too"),
     ],
 )
-def test_an_output_that_would_overwrite_something_is_refused(words: str, message: str, home: Path) -> None:
+def test_an_output_that_would_overwrite_something_is_refused(
+    words: str, message: str, home: Path
+) -> None:
     before = contents(home)
     result = run(words)
-    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {message}, and would be overwritten; give another file\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        2,
+        "",
+        f"Error: {message}, and would be overwritten; give another file\n",
+    )
     assert contents(home) == before
 
 
 def test_outputs_of_their_own_are_written(home: Path) -> None:
-    """The corpus's own name too, where there is no such file, as with a model from somebody else."""
+    """The corpus's own name too, where there is no such file, as with a model from somebody
+    else."""
     (home / "corpus.txt").unlink()
     assert run("sample abc -n 5 --output corpus.txt --save-state state").exit_code == 0
-    assert run("sample abc -n 5 --output texts/new.txt --load-state state --save-state state").exit_code == 0
+    assert (
+        run(
+            "sample abc -n 5 --output texts/new.txt --load-state state --save-state state"
+        ).exit_code
+        == 0
+    )
     assert [len((home / name).read_text()) for name in ("corpus.txt", "texts/new.txt")] == [6, 6]
 
 
 def test_a_device_may_be_two_outputs(home: Path) -> None:
     result = run("sample abc -n 5 --output /dev/null --save-state /dev/null")
     assert result.exit_code == 0
-    assert result.stderr.endswith("wrote the state to /dev/null, which is not a file and keeps nothing to continue from\n")
+    assert result.stderr.endswith(
+        "wrote the state to /dev/null, which is not a file and keeps nothing to continue from\n"
+    )

@@ -13,7 +13,20 @@ from charrnn.config.yaml import read_yaml
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14  # 924 characters
-QUICK = ["--steps", "3", "--batch-size", "4", "--sequence-length", "20", "--device", "cpu", "--precision", "fp32", "--threads", "1"]
+QUICK = [
+    "--steps",
+    "3",
+    "--batch-size",
+    "4",
+    "--sequence-length",
+    "20",
+    "--device",
+    "cpu",
+    "--precision",
+    "fp32",
+    "--threads",
+    "1",
+]
 
 
 def call(*args: str, **settings: Any) -> Result:
@@ -31,10 +44,17 @@ def test_a_plan_says_these_things_and_writes_nothing(text: Path) -> None:
     assert result.exit_code == 0
     starts = [line.partition(":")[0] for line in result.stdout.splitlines()]
     assert starts == ["text", "yardstick", "network", "length", "memory", "expected", "outlook"]
-    assert result.stdout.startswith("text: 924 characters, 21 symbols (0 of them fewer than 10 times); 91.5% of it")  # 13 lines of 65
+    # 13 lines of 65
+    assert result.stdout.startswith(
+        "text: 924 characters, 21 symbols (0 of them fewer than 10 times); 91.5% of it"
+    )
     last = result.stderr.splitlines()[-1]
     command, _, rest = last.removeprefix("`").partition("`")
-    assert (command.split()[:3], sorted(command.split()[3:]), rest) == (["charrnn", "train", "clock.txt"], sorted(QUICK), " does this")
+    assert (command.split()[:3], sorted(command.split()[3:]), rest) == (
+        ["charrnn", "train", "clock.txt"],
+        sorted(QUICK),
+        " does this",
+    )
     assert [path.name for path in text.iterdir()] == ["clock.txt"]
 
 
@@ -43,22 +63,35 @@ def test_train_does_what_the_plan_says(text: Path) -> None:
     trained = call("train", "clock.txt", *QUICK, "--sample-every", "none")
     assert trained.exit_code == 0
     written = read_yaml((text / "checkpoints/clock/config.yaml").read_text(), "config.yaml")
-    same = {name: planned["knobs"][name] for name in planned["knobs"] if name not in ("corpus", "sample_every")}
+    same = {
+        name: planned["knobs"][name]
+        for name in planned["knobs"]
+        if name not in ("corpus", "sample_every")
+    }
     assert {name: written[name] for name in same} == same
     for line in planned["advice"]["reasons"]:
         assert line in trained.stderr
 
 
 def test_a_knob_that_is_given_stands_and_auto_is_none_given(text: Path) -> None:
-    own = json.loads(call("plan", "clock.txt", *QUICK, "--hidden-size", "9", "--json").stdout)["knobs"]
+    own = json.loads(call("plan", "clock.txt", *QUICK, "--hidden-size", "9", "--json").stdout)[
+        "knobs"
+    ]
     assert own["hidden_size"] == 9
-    auto = json.loads(call("plan", "clock.txt", *QUICK, "--hidden-size", "auto", "--json").stdout)["knobs"]
+    auto = json.loads(call("plan", "clock.txt", *QUICK, "--hidden-size", "auto", "--json").stdout)[
+        "knobs"
+    ]
     assert auto == json.loads(call("plan", "clock.txt", *QUICK, "--json").stdout)["knobs"]
 
 
 def test_without_validation_text_nothing_is_expected(text: Path) -> None:
     result = call("plan", "clock.txt", *QUICK, "--val-fraction", "0")
-    assert [line.partition(":")[0] for line in result.stdout.splitlines()] == ["text", "network", "length", "memory"]
+    assert [line.partition(":")[0] for line in result.stdout.splitlines()] == [
+        "text",
+        "network",
+        "length",
+        "memory",
+    ]
 
 
 @pytest.mark.parametrize("words", [[], ["nowhere.txt"], ["clock.txt", "--hidden-size", "0"]])

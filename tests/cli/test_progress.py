@@ -53,7 +53,10 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *args: str) -> str:
 
 
 def metrics() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path("checkpoints/corpus/metrics.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line)
+        for line in Path("checkpoints/corpus/metrics.jsonl").read_text().splitlines()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,15 @@ def test_a_loss_is_shown_in_nats_and_bits(nats: float, words: str) -> None:
 
 
 def test_lines_come_with_each_validation_and_say_whether_it_was_saved(corpus: Path) -> None:
-    result = call("train", "corpus.txt", *SMALL, "--sample-every=none", "--eval-every=2", "--report-every=1", "--save-every=none")
+    result = call(
+        "train",
+        "corpus.txt",
+        *SMALL,
+        "--sample-every=none",
+        "--eval-every=2",
+        "--report-every=1",
+        "--save-every=none",
+    )
     two, four = (line for line in metrics() if line.get("val_loss") is not None)
     assert two["val_loss"] > four["val_loss"]  # else the last step is saved, but not as the best
     first, *shown, reading, done, _, write = result.stderr.splitlines()  # between them the verdict
@@ -87,31 +98,51 @@ def test_samples_are_shown_apart_and_are_what_the_model_of_that_step_writes(corp
     expected = []
     for step in (2, 4):
         model = charrnn.load(f"checkpoints/corpus/step-{step:08d}")
-        expected += ["  | " + line for line in model.generate(length=200, seed=step).strip().split("\n")]
+        expected += [
+            "  | " + line for line in model.generate(length=200, seed=step).strip().split("\n")
+        ]
     assert [line for line in result.stderr.split("\n") if line.startswith("  | ")] == expected
 
 
-def test_without_validation_a_plain_line_comes_now_and_then(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_validation_a_plain_line_comes_now_and_then(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flags = ["--sample-every=none", "--eval-every=none", "--report-every=1", "--val-fraction=0"]
-    assert len(call("train", "corpus.txt", *SMALL, *flags).stderr.splitlines()) == 3  # the first line and the last two
+    # the first line and the last two
+    assert len(call("train", "corpus.txt", *SMALL, *flags).stderr.splitlines()) == 3
     monkeypatch.setattr("charrnn.cli.progress.EVERY_SECONDS", -1.0)  # now and then is always
     shown = call("train", "corpus.txt", *SMALL, *flags, "--overwrite").stderr.splitlines()[1:-2]
     for found, line in zip(shown, metrics(), strict=True):
-        assert re.fullmatch(re.escape(f"step {line['step']} of 4: loss {line['train_loss']:.4f}, ") + RATE + ", saved", found)
+        assert re.fullmatch(
+            re.escape(f"step {line['step']} of 4: loss {line['train_loss']:.4f}, ")
+            + RATE
+            + ", saved",
+            found,
+        )
 
 
-def test_a_terminal_shows_a_bar_with_loss_speed_and_time_left(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = on_a_terminal(monkeypatch, "train", "corpus.txt", *SMALL, "--sample-every=2", "--eval-every=2")
+def test_a_terminal_shows_a_bar_with_loss_speed_and_time_left(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = on_a_terminal(
+        monkeypatch, "train", "corpus.txt", *SMALL, "--sample-every=2", "--eval-every=2"
+    )
     bars = [part for part in re.split("[\r\n]+", said) if re.match(r" *\d+%\|", part)]
     assert re.match(r"  0%\|", bars[0])
     assert re.match(r"100%\|", bars[-1])
-    assert re.search(r"\| *\S+ characters/s, (\d\d:)?\d\d:\d\d left, loss \d\.\d{3} nats, \d\.\d{3} bits", bars[-1])
-    assert re.search(r"\rstep 2 of 4: loss .+, validation .+ left, saved\r\n", said)  # on a line of its own
+    assert re.search(
+        r"\| *\S+ characters/s, (\d\d:)?\d\d:\d\d left, loss \d\.\d{3} nats, \d\.\d{3} bits",
+        bars[-1],
+    )
+    # on a line of its own
+    assert re.search(r"\rstep 2 of 4: loss .+, validation .+ left, saved\r\n", said)
     assert "\r\n  | " in said or "\r  | " in said
     assert said.endswith("write with: charrnn sample corpus\r\n")
 
 
-def test_the_bar_of_a_run_gone_on_with_begins_where_it_stood(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_of_a_run_gone_on_with_begins_where_it_stood(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert call("train", "corpus.txt", *SMALL, "--sample-every=none").exit_code == 0
     said = on_a_terminal(monkeypatch, "train", "--resume", "--steps", "8")
     bars = re.findall(r"(\d+)%\|", said)
@@ -125,7 +156,9 @@ def test_no_bar_is_drawn_where_stderr_is_no_terminal(corpus: Path) -> None:
     assert "%|" not in said
 
 
-def test_evaluate_shows_its_bar_on_a_terminal_only_and_takes_it_away(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluate_shows_its_bar_on_a_terminal_only_and_takes_it_away(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert call("train", "corpus.txt", *SMALL).exit_code == 0
     assert call("evaluate", "corpus", "corpus.txt").stderr == "checkpoints/corpus/step-00000004\n"
     said = on_a_terminal(monkeypatch, "evaluate", "corpus", "corpus.txt")

@@ -1,4 +1,5 @@
-"""charrnn sample with a model of records: exactly so many whole ones, one a line, that pass; and what is said of them."""
+"""charrnn sample with a model of records: exactly so many whole ones, one a line, that pass; and
+what is said of them."""
 
 import json
 import re
@@ -14,7 +15,24 @@ from charrnn.cli.main import cli
 from charrnn.corpus.corpus import Corpus
 from charrnn.storage.seen_records import read_seen_records
 
-NAMES = ["ana", "ann", "anna", "bea", "ben", "bo", "cato", "dan", "dana", "eda", "ed", "ina", "nina", "noa", "otto", "tina"]
+NAMES = [
+    "ana",
+    "ann",
+    "anna",
+    "bea",
+    "ben",
+    "bo",
+    "cato",
+    "dan",
+    "dana",
+    "eda",
+    "ed",
+    "ina",
+    "nina",
+    "noa",
+    "otto",
+    "tina",
+]
 SMALL = [
     "--steps=150", "--hidden-size=16", "--num-layers=1", "--dropout=0", "--embedding-size=8", "--learning-rate=0.02", "--batch-size=8",
     "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--eval-every=none", "--save-every=none",
@@ -52,7 +70,10 @@ def test_so_many_whole_records_are_written_one_a_line_and_said(home: Path) -> No
     for number in (1, 2, 50):
         result = call("sample", "names", "--num-samples", str(number), "-s", "4")
         assert len(lines(result)) == number
-        assert result.stderr == f"checkpoints/names/step-00000150, seed 4\ndrew {number} records, kept {number}\n"
+        assert (
+            result.stderr
+            == f"checkpoints/names/step-00000150, seed 4\ndrew {number} records, kept {number}\n"
+        )
 
 
 def test_a_record_is_the_same_however_many_are_asked_for_and_what_python_draws() -> None:
@@ -64,7 +85,9 @@ def test_a_record_is_the_same_however_many_are_asked_for_and_what_python_draws()
 
 def test_the_separator_of_the_corpus_stands_behind_each() -> None:
     result = call("sample", "list", "--num-samples", "5", "-s", "1")
-    assert result.stdout == "".join(f"{record.text};\n" for record in charrnn.load("list").records(5, seed=1))
+    assert result.stdout == "".join(
+        f"{record.text};\n" for record in charrnn.load("list").records(5, seed=1)
+    )
 
 
 def test_unique_records_are_all_different_and_new_ones_stand_nowhere_in_the_corpus() -> None:
@@ -75,7 +98,10 @@ def test_unique_records_are_all_different_and_new_ones_stand_nowhere_in_the_corp
     found = lines(result)
     assert len(set(found)) == 60
     assert not set(found) & set(NAMES)
-    said = re.fullmatch(r".*\ndrew (\d+) records, kept 60; dropped: (\d+) repeated, (\d+) of the corpus\n", result.stderr)
+    said = re.fullmatch(
+        r".*\ndrew (\d+) records, kept 60; dropped: (\d+) repeated, (\d+) of the corpus\n",
+        result.stderr,
+    )
     assert said
     drawn, repeated, known = map(int, said.groups())
     assert drawn == 60 + repeated + known
@@ -95,12 +121,23 @@ def test_accept_keeps_those_on_which_a_command_exits_with_0() -> None:
 
 
 def test_accept_is_given_the_record_and_a_newline_and_its_output_goes_nowhere(home: Path) -> None:
-    result = call("sample", "names", "--num-samples", "3", "-s", "1", "--accept", "tee -a seen.txt; echo noise")
+    result = call(
+        "sample",
+        "names",
+        "--num-samples",
+        "3",
+        "-s",
+        "1",
+        "--accept",
+        "tee -a seen.txt; echo noise",
+    )
     assert (home / "seen.txt").read_text() == result.stdout
 
 
 def test_a_command_that_cannot_be_run_is_one_line() -> None:
-    result = call("sample", "names", "--num-samples", "3", "--accept", "no-such-command-anywhere 2>/dev/null")
+    result = call(
+        "sample", "names", "--num-samples", "3", "--accept", "no-such-command-anywhere 2>/dev/null"
+    )
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.splitlines()[-1] == (
         "Error: --accept: the shell cannot run 'no-such-command-anywhere 2>/dev/null' (exit code 127); check its name and its permissions"
@@ -136,16 +173,26 @@ def test_the_length_of_bytes_is_in_characters(home: Path) -> None:
     assert model.about["records"]["lengths"] == [1, 2, 2, 3, 3]
     result = call("sample", "wide", "--num-samples", "40", "-s", "1", "--report", "--length", "3")
     assert max(map(len, lines(result))) == 3
-    assert "characters of the corpus: shortest 1, quarter 2, half 2, three quarters 3, longest 3" in result.stderr
+    assert (
+        "characters of the corpus: shortest 1, quarter 2, half 2, three quarters 3, longest 3"
+        in result.stderr
+    )
     assert max(len(record.text.encode()) for record in model.records(40, seed=1, length=3)) == 9
-    assert {len(record.text) for record in model.records(20, seed=1, length=1, max_tries=10_000)} == {1}
+    assert {
+        len(record.text) for record in model.records(20, seed=1, length=1, max_tries=10_000)
+    } == {1}
 
 
 def test_a_prompt_longer_than_the_length_is_refused() -> None:
     result = call("sample", "names", "--prompt", "anna", "--length", "3")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "Error: prompt and length: 4 characters, and a record may have 3; give more --length\n"
-    assert lines(call("sample", "names", "--prompt", "anna", "--length", "4", "-s", "1")) == ["anna"]
+    assert (
+        result.stderr
+        == "Error: prompt and length: 4 characters, and a record may have 3; give more --length\n"
+    )
+    assert lines(call("sample", "names", "--prompt", "anna", "--length", "4", "-s", "1")) == [
+        "anna"
+    ]
 
 
 def test_a_record_that_does_not_end_within_the_length_is_dropped_and_counted() -> None:
@@ -156,11 +203,22 @@ def test_a_record_that_does_not_end_within_the_length_is_dropped_and_counted() -
 
 def test_json_says_which_record_it_is() -> None:
     model = charrnn.load("names")
-    found = [json.loads(line) for line in lines(call("sample", "names", "--num-samples", "5", "-s", "1", "--json", "--new", "--ban", "o"))]
+    found = [
+        json.loads(line)
+        for line in lines(
+            call(
+                "sample", "names", "--num-samples", "5", "-s", "1", "--json", "--new", "--ban", "o"
+            )
+        )
+    ]
     drawn = list(model.records(5, seed=1, new=True, ban="o"))
-    assert [(each["text"], each["number"], each["log_probability"]) for each in found] == [record[:3] for record in drawn]
+    assert [(each["text"], each["number"], each["log_probability"]) for each in found] == [
+        record[:3] for record in drawn
+    ]
     assert found[0]["settings"]["ban"] == "o"
-    assert {(each["seed"], each["model"], each["prompt"]) for each in found} == {(1, model.sha256, "")}
+    assert {(each["seed"], each["model"], each["prompt"]) for each in found} == {
+        (1, model.sha256, "")
+    }
 
 
 def test_the_report_says_what_can_be_counted() -> None:
@@ -171,10 +229,16 @@ def test_the_report_says_what_can_be_counted() -> None:
     said = result.stderr.splitlines()[2:]
     assert said[0] == f"unique: {len(distinct)} of 60 ({len(distinct) / 60:.4f})"
     new = len(distinct - set(NAMES))
-    assert said[1] == f"new: {new} of these {len(distinct)} ({new / len(distinct):.4f}); the others stand in the corpus"
+    assert (
+        said[1]
+        == f"new: {new} of these {len(distinct)} ({new / len(distinct):.4f}); the others stand in the corpus"
+    )
     assert said[2].startswith(f"characters of these: shortest {lengths[0]}, ")
     assert said[2].endswith(f", longest {lengths[-1]}")
-    assert said[3] == "characters of the corpus: shortest 2, quarter 3, half 3, three quarters 4, longest 4"
+    assert (
+        said[3]
+        == "characters of the corpus: shortest 2, quarter 3, half 3, three quarters 4, longest 4"
+    )
 
 
 def test_a_set_that_is_gone_or_damaged_is_one_line(home: Path) -> None:
@@ -200,12 +264,20 @@ def test_a_set_that_is_gone_or_damaged_is_one_line(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("flags", "name"),
-    [(["--stop", "x"], "stop"), (["--until", "line"], "until"), (["--best-of", "3"], "best_of"), (["--save-state", "x"], "save_state")],
+    [
+        (["--stop", "x"], "stop"),
+        (["--until", "line"], "until"),
+        (["--best-of", "3"], "best_of"),
+        (["--save-state", "x"], "save_state"),
+    ],
 )
 def test_what_only_running_text_has_is_refused(flags: list[str], name: str) -> None:
     result = call("sample", "names", *flags)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"Error: {name}: checkpoints/names/step-00000150 writes records, each to its own end; leave it out\n"
+    assert (
+        result.stderr
+        == f"Error: {name}: checkpoints/names/step-00000150 writes records, each to its own end; leave it out\n"
+    )
 
 
 def test_evaluate_gives_nats_per_record_and_counts_the_ends(home: Path) -> None:
@@ -215,10 +287,17 @@ def test_evaluate_gives_nats_per_record_and_counts_the_ends(home: Path) -> None:
     scores = [model.score(name) for name in ("ana", "bo", "ben")]
     assert [len(each) for each in scores] == [4, 3, 4]  # the end counted
     assert (found["records"], found["characters"]) == (3, 11)
-    assert found["nats_per_record"] == pytest.approx(-sum(each.sum() for each in scores) / 3, rel=1e-4)
-    assert found["nats_per_character"] == pytest.approx(-sum(each.sum() for each in scores) / 11, rel=1e-4)
+    assert found["nats_per_record"] == pytest.approx(
+        -sum(each.sum() for each in scores) / 3, rel=1e-4
+    )
+    assert found["nats_per_character"] == pytest.approx(
+        -sum(each.sum() for each in scores) / 11, rel=1e-4
+    )
     words = call("evaluate", "names", "few.txt").stdout
-    assert f"static, 11 characters with the end of each of 3 records, {found['nats_per_record']:.3f} nats per record\n" in words
+    assert (
+        f"static, 11 characters with the end of each of 3 records, {found['nats_per_record']:.3f} nats per record\n"
+        in words
+    )
     adaptive = json.loads(call("evaluate", "names", "few.txt", "--json", "--adaptive").stdout)
     assert (adaptive["records"], adaptive["mode"]) == (3, "adaptive")
 
@@ -226,12 +305,17 @@ def test_evaluate_gives_nats_per_record_and_counts_the_ends(home: Path) -> None:
 def test_info_and_the_verdict_speak_of_records() -> None:
     about = call("info", "names").stdout
     assert 'symbols:    9 characters and the end of a record: "abcdeinot"\n' in about
-    assert re.search(r"corpus: +names.txt: \d+ characters in \d+ records to learn from, \d+ in 2 records held out\n", about)
+    assert re.search(
+        r"corpus: +names.txt: \d+ characters in \d+ records to learn from, \d+ in 2 records held out\n",
+        about,
+    )
     assert "static, held-out records\n" in about
 
 
 def test_training_without_records_proposes_them_and_with_both_is_refused(home: Path) -> None:
-    (home / "many.txt").write_text("".join(f"{name}{number}\n" for name in NAMES for number in range(20)))
+    (home / "many.txt").write_text(
+        "".join(f"{name}{number}\n" for name in NAMES for number in range(20))
+    )
     small = [*SMALL, "--steps=1", "--sequence-length=20"]
     said = "this text looks like a list, one item a line; with --records each is learned by itself, and samples are whole items\n"
     assert said in call("train", "many.txt", *small).stderr
@@ -239,7 +323,10 @@ def test_training_without_records_proposes_them_and_with_both_is_refused(home: P
     assert said not in call("train", "many.txt", *small, "--records", "--overwrite").stderr
     result = call("train", "many.txt", "--records", "--separator", ";")
     assert result.exit_code == 2
-    assert result.stderr == "Error: records and separator: --records takes a line for a record, and ';' is given too; give one\n"
+    assert (
+        result.stderr
+        == "Error: records and separator: --records takes a line for a record, and ';' is given too; give one\n"
+    )
     assert "train many.txt" in call("plan", "many.txt", *small, "--records").stderr
     assert " --records" in call("plan", "many.txt", *small, "--records").stderr
 
@@ -248,7 +335,8 @@ def test_plan_counts_records_and_those_that_come_again(home: Path) -> None:
     result = call("plan", "names.txt", "--records", *SMALL)
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == (
-        # 48 lines of 16 names: two held out, each once; the others three times, so that two thirds of their letters stood there before
+        # 48 lines of 16 names: two held out, each once; the others three times, so that two thirds
+        # of their letters stood there before
         f"text: {len(plan_characters()):,} characters in 44 records, 10 symbols (3 of them fewer than 10 times); "
         f"{plan_repeated():.1%} of it are records that stood there before"
     )
@@ -277,8 +365,20 @@ def plan_repeated() -> float:
 
 
 def test_a_model_of_running_text_refuses_what_only_records_have(home: Path) -> None:
-    assert call("train", "names.txt", *SMALL, "--steps=1", "--name", "running", "--sequence-length=20").exit_code == 0
-    for flags, name in ((["--unique"], "unique"), (["--new"], "new"), (["--accept", "x"], "accept"), (["--max-tries", "5"], "max_tries")):
+    assert (
+        call(
+            "train", "names.txt", *SMALL, "--steps=1", "--name", "running", "--sequence-length=20"
+        ).exit_code
+        == 0
+    )
+    for flags, name in (
+        (["--unique"], "unique"),
+        (["--new"], "new"),
+        (["--accept", "x"], "accept"),
+        (["--max-tries", "5"], "max_tries"),
+    ):
         result = call("sample", "running", *flags)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert result.stderr.startswith(f"Error: {name}: checkpoints/running/step-00000001 writes running text; leave it out, or train")
+        assert result.stderr.startswith(
+            f"Error: {name}: checkpoints/running/step-00000001 writes running text; leave it out, or train"
+        )

@@ -1,4 +1,5 @@
-"""charrnn sample: the text on stdout and nothing else, had again by its seed; streams, files, pipes and encodings."""
+"""charrnn sample: the text on stdout and nothing else, had again by its seed; streams, files, pipes
+and encodings."""
 
 import hashlib
 import json
@@ -66,14 +67,20 @@ def arguments(*args: str) -> list[str]:
 
 
 def environment(**values: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LC_", "LANG", "CHARRNN"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "LC_", "LANG", "CHARRNN"))
+    }
     return kept | {"PYTHONPATH": ROOT} | values
 
 
 # The text
 
 
-def test_stdout_is_the_text_and_a_newline_and_stderr_the_checkpoint_and_the_seed(model: charrnn.TextModel) -> None:
+def test_stdout_is_the_text_and_a_newline_and_stderr_the_checkpoint_and_the_seed(
+    model: charrnn.TextModel,
+) -> None:
     result = call("sample", "-n", "80", "-s", "3")
     assert (result.exit_code, result.stdout) == (0, model.generate(length=80, seed=3) + "\n")
     assert result.stderr == f"{STEP}, seed 3\n"
@@ -114,7 +121,9 @@ def test_the_seed_that_is_shown_writes_the_same_text_again(model: charrnn.TextMo
 
 def test_the_ith_of_several_texts_has_seed_plus_i_minus_1(model: charrnn.TextModel) -> None:
     result = call("sample", "-n", "30", "-s", "7", "-p", "the ", "--num-samples", "3")
-    assert result.stdout == "".join(call("sample", "-n", "30", "-p", "the ", "-s", seed).stdout for seed in ("7", "8", "9"))
+    assert result.stdout == "".join(
+        call("sample", "-n", "30", "-p", "the ", "-s", seed).stdout for seed in ("7", "8", "9")
+    )
     assert result.stderr == f"{STEP}, seeds 7 to 9\n"
 
 
@@ -127,23 +136,57 @@ SETTINGS: dict[str, Any] = {"temperature": 1.5, "top_k": 3, "top_p": 0.3, "min_p
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_setting_of_the_sampler_is_a_flag_and_a_variable(name: str, model: charrnn.TextModel) -> None:
+def test_a_setting_of_the_sampler_is_a_flag_and_a_variable(
+    name: str, model: charrnn.TextModel
+) -> None:
     expected = model.generate(length=80, seed=3, **{name: SETTINGS[name]}) + "\n"
     assert expected != call("sample", "-n", "80", "-s", "3").stdout
-    assert call("sample", "-n", "80", "-s", "3", f"--{name.replace('_', '-')}", str(SETTINGS[name])).stdout == expected
+    assert (
+        call(
+            "sample", "-n", "80", "-s", "3", f"--{name.replace('_', '-')}", str(SETTINGS[name])
+        ).stdout
+        == expected
+    )
     variables = {f"CHARRNN_SAMPLE_{name.upper()}": str(SETTINGS[name])}
     assert call("sample", "-n", "80", "-s", "3", env=variables).stdout == expected
-    assert call("sample", "-n", "80", "-s", "3", f"--{name.replace('_', '-')}", "1", env=variables).stdout != expected
+    assert (
+        call(
+            "sample", "-n", "80", "-s", "3", f"--{name.replace('_', '-')}", "1", env=variables
+        ).stdout
+        != expected
+    )
 
 
 def test_short_flags_are_the_long_ones(model: charrnn.TextModel) -> None:
-    long = call("sample", "--length", "80", "--temperature", "1.2", "--top-k", "4", "--seed", "3", "--prompt", "the")
-    assert call("sample", "-n", "80", "-t", "1.2", "-k", "4", "-s", "3", "-p", "the").stdout == long.stdout
+    long = call(
+        "sample",
+        "--length",
+        "80",
+        "--temperature",
+        "1.2",
+        "--top-k",
+        "4",
+        "--seed",
+        "3",
+        "--prompt",
+        "the",
+    )
+    assert (
+        call("sample", "-n", "80", "-t", "1.2", "-k", "4", "-s", "3", "-p", "the").stdout
+        == long.stdout
+    )
 
 
 def test_a_variable_stands_for_any_option(model: charrnn.TextModel) -> None:
     expected = call("sample", "-n", "80", "-s", "3", "-p", "the")
-    result = call("sample", env={"CHARRNN_SAMPLE_LENGTH": "80", "CHARRNN_SAMPLE_SEED": "3", "CHARRNN_SAMPLE_PROMPT": "the"})
+    result = call(
+        "sample",
+        env={
+            "CHARRNN_SAMPLE_LENGTH": "80",
+            "CHARRNN_SAMPLE_SEED": "3",
+            "CHARRNN_SAMPLE_PROMPT": "the",
+        },
+    )
     assert (result.stdout, result.stderr) == (expected.stdout, expected.stderr)
 
 
@@ -153,7 +196,10 @@ def test_a_variable_stands_for_any_option(model: charrnn.TextModel) -> None:
 def test_a_stop_string_ends_the_text_before_itself(model: charrnn.TextModel) -> None:
     text = model.generate(length=80, seed=3)
     stop = text[20:22]
-    assert call("sample", "-n", "80", "-s", "3", "--stop", stop).stdout == text[: text.index(stop)] + "\n"
+    assert (
+        call("sample", "-n", "80", "-s", "3", "--stop", stop).stdout
+        == text[: text.index(stop)] + "\n"
+    )
 
 
 def test_of_several_stop_strings_the_first_to_come_ends_the_text(model: charrnn.TextModel) -> None:
@@ -167,51 +213,79 @@ def test_of_several_stop_strings_the_first_to_come_ends_the_text(model: charrnn.
 def test_backslash_n_in_a_stop_string_is_a_newline(model: charrnn.TextModel) -> None:
     text = model.generate("t", length=500, seed=3)
     assert "\n" in text
-    assert call("sample", "-p", "t", "-s", "3", "--stop", r"\n").stdout == "t" + text[: text.index("\n")] + "\n"
+    assert (
+        call("sample", "-p", "t", "-s", "3", "--stop", r"\n").stdout
+        == "t" + text[: text.index("\n")] + "\n"
+    )
 
 
 def test_a_stop_string_in_the_prompt_ends_nothing(model: charrnn.TextModel) -> None:
     text = model.generate("time", length=80, seed=3, stop="time")
-    assert call("sample", "-n", "80", "-p", "time", "-s", "3", "--stop", "time").stdout == "time" + text + "\n"
+    assert (
+        call("sample", "-n", "80", "-p", "time", "-s", "3", "--stop", "time").stdout
+        == "time" + text + "\n"
+    )
     assert text
 
 
 def test_an_empty_stop_string_is_one_line(model: charrnn.TextModel) -> None:
     result = call("sample", "--stop", "")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "Error: stop: '' is not possible; give a string of at least one character\n"
+    assert (
+        result.stderr
+        == "Error: stop: '' is not possible; give a string of at least one character\n"
+    )
 
 
 # The prompt
 
 
 @pytest.mark.parametrize("how", ["file", "stdin"])
-def test_a_prompt_file_is_read_exactly_its_last_newline_too(how: str, model: charrnn.TextModel, tmp_path: Path) -> None:
+def test_a_prompt_file_is_read_exactly_its_last_newline_too(
+    how: str, model: charrnn.TextModel, tmp_path: Path
+) -> None:
     prompt = "said the clock;\n\nthe "
     for end in ("", "\n"):
         path = tmp_path / "prompt.txt"
         path.write_bytes((prompt + end).encode())
-        given = {"args": ("--prompt-file", str(path))} if how == "file" else {"args": ("--prompt-file", "-"), "input": prompt + end}
+        given = (
+            {"args": ("--prompt-file", str(path))}
+            if how == "file"
+            else {"args": ("--prompt-file", "-"), "input": prompt + end}
+        )
         result = call("sample", "-n", "40", "-s", "3", *given.pop("args"), **given)
-        assert result.stdout == prompt + end + model.generate(prompt + end, length=40, seed=3) + "\n"
+        assert (
+            result.stdout == prompt + end + model.generate(prompt + end, length=40, seed=3) + "\n"
+        )
 
 
-def test_newlines_of_a_prompt_file_are_not_translated(model: charrnn.TextModel, tmp_path: Path) -> None:
+def test_newlines_of_a_prompt_file_are_not_translated(
+    model: charrnn.TextModel, tmp_path: Path
+) -> None:
     (tmp_path / "prompt.txt").write_bytes(b"the\r\n")
     result = call("sample", "--prompt-file", str(tmp_path / "prompt.txt"))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(r"Error: unknown character '\r' (U+000D) at position 4 of the text; ")
+    assert result.stderr.startswith(
+        r"Error: unknown character '\r' (U+000D) at position 4 of the text; "
+    )
 
 
 def test_a_prompt_that_cannot_be_read_is_one_line(model: charrnn.TextModel, tmp_path: Path) -> None:
     (tmp_path / "latin.txt").write_bytes(b"the caf\xe9")
     for name, error in (
-        ("nothing.txt", "the prompt file {path} cannot be read: No such file or directory; check the name"),
+        (
+            "nothing.txt",
+            "the prompt file {path} cannot be read: No such file or directory; check the name",
+        ),
         ("latin.txt", "the prompt in {path} is not utf-8: 0xe9 at byte 7; save it as UTF-8"),
     ):
         path = tmp_path / name
         result = call("sample", "--prompt-file", str(path))
-        assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error.format(path=path)}\n")
+        assert (result.exit_code, result.stdout, result.stderr) == (
+            1,
+            "",
+            f"Error: {error.format(path=path)}\n",
+        )
 
 
 def test_a_prompt_and_a_prompt_file_are_refused_together(model: charrnn.TextModel) -> None:
@@ -220,17 +294,24 @@ def test_a_prompt_and_a_prompt_file_are_refused_together(model: charrnn.TextMode
     assert result.stderr == "Error: prompt and prompt_file: both are given; leave one of them out\n"
 
 
-def test_standard_input_cannot_be_the_prompt_and_what_is_adapted_to(model: charrnn.TextModel) -> None:
+def test_standard_input_cannot_be_the_prompt_and_what_is_adapted_to(
+    model: charrnn.TextModel,
+) -> None:
     result = call("sample", "--prompt-file", "-", "--adapt-to", "-", input="the")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "Error: prompt_file and adapt_to: both read standard input; give a file for one of them\n"
+    assert (
+        result.stderr
+        == "Error: prompt_file and adapt_to: both read standard input; give a file for one of them\n"
+    )
 
 
 E_ACUTE = "'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)"
 EURO = "unknown character '€' (U+20AC, EURO SIGN) at position 3 of the text; none of the 21 that the model knows is near; "
 
 
-def test_an_unknown_character_of_the_prompt_is_an_error_that_names_the_nearest(model: charrnn.TextModel) -> None:
+def test_an_unknown_character_of_the_prompt_is_an_error_that_names_the_nearest(
+    model: charrnn.TextModel,
+) -> None:
     error = (
         f"Error: unknown character {E_ACUTE} at position 3 of the text; "
         "the nearest of the 21 that the model knows is 'e': type that, or use --unknown replace; --unknown skip leaves it out\n"
@@ -240,16 +321,27 @@ def test_an_unknown_character_of_the_prompt_is_an_error_that_names_the_nearest(m
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", error)
 
 
-def test_an_unknown_character_with_none_near_is_an_error_of_replace_too(model: charrnn.TextModel) -> None:
+def test_an_unknown_character_with_none_near_is_an_error_of_replace_too(
+    model: charrnn.TextModel,
+) -> None:
     for flags in ([], ["--unknown", "replace"]):
         result = call("sample", "-p", "th€", *flags)
-        assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {EURO}--unknown skip leaves it out\n")
+        assert (result.exit_code, result.stdout, result.stderr) == (
+            1,
+            "",
+            f"Error: {EURO}--unknown skip leaves it out\n",
+        )
 
 
-def test_an_unknown_character_may_be_left_out_or_replaced_and_is_said(model: charrnn.TextModel) -> None:
+def test_an_unknown_character_may_be_left_out_or_replaced_and_is_said(
+    model: charrnn.TextModel,
+) -> None:
     skipped = call("sample", "-n", "20", "-s", "3", "-p", "théé", "--unknown", "skip")
     assert skipped.stdout == "th" + model.generate("th", length=20, seed=3) + "\n"
-    assert skipped.stderr == f"left out {E_ACUTE}, 2 times: the model has not seen it\n{STEP}, seed 3\n"
+    assert (
+        skipped.stderr
+        == f"left out {E_ACUTE}, 2 times: the model has not seen it\n{STEP}, seed 3\n"
+    )
     replaced = call("sample", "-n", "20", "-s", "3", "-p", "théé", "--unknown", "replace")
     assert replaced.stdout == "thee" + model.generate("thee", length=20, seed=3) + "\n"
     assert replaced.stderr == f"put 'e' for 'é': the model has not seen {E_ACUTE}\n{STEP}, seed 3\n"
@@ -258,45 +350,68 @@ def test_an_unknown_character_may_be_left_out_or_replaced_and_is_said(model: cha
 # Files and JSON
 
 
-def test_output_writes_a_file_and_nothing_on_stdout(model: charrnn.TextModel, tmp_path: Path) -> None:
+def test_output_writes_a_file_and_nothing_on_stdout(
+    model: charrnn.TextModel, tmp_path: Path
+) -> None:
     path = tmp_path / "story.txt"
     path.write_text("old")
-    result = call("sample", "-n", "30", "-s", "3", "-p", "the ", "--num-samples", "2", "-o", str(path))
+    result = call(
+        "sample", "-n", "30", "-s", "3", "-p", "the ", "--num-samples", "2", "-o", str(path)
+    )
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"{STEP}, seeds 3 to 4\n")
-    assert path.read_bytes().decode() == call("sample", "-n", "30", "-s", "3", "-p", "the ", "--num-samples", "2").stdout
+    assert (
+        path.read_bytes().decode()
+        == call("sample", "-n", "30", "-s", "3", "-p", "the ", "--num-samples", "2").stdout
+    )
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_output_minus_is_stdout(model: charrnn.TextModel) -> None:
     for flags in ([], ["--json"], ["--num-samples", "2"]):
-        assert call("sample", "-n", "30", "-s", "3", *flags, "-o", "-").stdout == call("sample", "-n", "30", "-s", "3", *flags).stdout
+        assert (
+            call("sample", "-n", "30", "-s", "3", *flags, "-o", "-").stdout
+            == call("sample", "-n", "30", "-s", "3", *flags).stdout
+        )
     assert not Path("-").exists()
 
 
-def test_an_output_that_cannot_be_written_says_which_and_what_to_do(model: charrnn.TextModel) -> None:
+def test_an_output_that_cannot_be_written_says_which_and_what_to_do(
+    model: charrnn.TextModel,
+) -> None:
     result = call("sample", "-n", "3", "-o", "/dev/full")
     assert (result.exit_code, result.stdout) == (1, "")
     error = result.stderr.splitlines()[-1]
-    assert error.startswith("Error: --output: /dev/full could not be written: No space left on device")
+    assert error.startswith(
+        "Error: --output: /dev/full could not be written: No space left on device"
+    )
     assert "; " in error  # and what to do
     assert "--runs-dir" not in error  # that is where runs are, not where the text goes
 
 
 @pytest.mark.parametrize("flag", ["--output", "--save-state"])
-def test_a_directory_is_refused_before_anything_is_written(model: charrnn.TextModel, tmp_path: Path, flag: str) -> None:
+def test_a_directory_is_refused_before_anything_is_written(
+    model: charrnn.TextModel, tmp_path: Path, flag: str
+) -> None:
     result = call("sample", "-n", "3", flag, str(tmp_path))
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == f"Error: {flag}: {tmp_path} is a directory; give the name of a file\n"
     result = call("sample", "-n", "3", flag, str(tmp_path / "none" / "file"))
-    assert result.stderr == f"Error: {flag}: there is no directory {tmp_path / 'none'}; make it, or give another {flag}\n"
+    assert (
+        result.stderr
+        == f"Error: {flag}: there is no directory {tmp_path / 'none'}; make it, or give another {flag}\n"
+    )
     assert not list(tmp_path.iterdir())
 
 
-def test_a_story_does_not_go_on_where_its_text_was_not_kept(model: charrnn.TextModel, tmp_path: Path) -> None:
+def test_a_story_does_not_go_on_where_its_text_was_not_kept(
+    model: charrnn.TextModel, tmp_path: Path
+) -> None:
     state = str(tmp_path / "state")
     assert call("sample", "-n", "20", "-s", "1", "--save-state", state).exit_code == 0
     before = Path(state).read_bytes()
-    result = call("sample", "-n", "20", "--load-state", state, "--save-state", state, "-o", "/dev/full")
+    result = call(
+        "sample", "-n", "20", "--load-state", state, "--save-state", state, "-o", "/dev/full"
+    )
     assert result.exit_code == 1
     assert "kept in" not in result.stderr
     assert Path(state).read_bytes() == before
@@ -308,10 +423,20 @@ def test_a_story_does_not_go_on_where_its_text_was_not_kept(model: charrnn.TextM
 
 def test_dry_length_goes_with_the_dry_of_a_state(model: charrnn.TextModel, tmp_path: Path) -> None:
     for name, flags in (("dry", ["--dry", "1"]), ("plain", [])):
-        assert call("sample", "-n", "5", *flags, "--save-state", str(tmp_path / name)).exit_code == 0
-    assert call("sample", "-n", "5", "--load-state", str(tmp_path / "dry"), "--dry-length", "8").exit_code == 0
+        assert (
+            call("sample", "-n", "5", *flags, "--save-state", str(tmp_path / name)).exit_code == 0
+        )
+    assert (
+        call(
+            "sample", "-n", "5", "--load-state", str(tmp_path / "dry"), "--dry-length", "8"
+        ).exit_code
+        == 0
+    )
     result = call("sample", "-n", "5", "--load-state", str(tmp_path / "plain"), "--dry-length", "8")
-    assert (result.exit_code, result.stderr) == (2, "Error: dry_length: it does nothing without dry; give that too, such as --dry 1\n")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "Error: dry_length: it does nothing without dry; give that too, such as --dry 1\n",
+    )
 
 
 def test_a_ban_of_what_is_never_written_is_said(model: charrnn.TextModel) -> None:
@@ -323,8 +448,11 @@ def test_a_ban_of_what_is_never_written_is_said(model: charrnn.TextModel) -> Non
     assert "a" not in result.stdout
 
 
-def test_output_into_a_pipe_is_read_at_its_other_end(model: charrnn.TextModel, tmp_path: Path) -> None:
-    """As into /dev/stdout or /dev/null: what is no regular file is written to, never replaced by one."""
+def test_output_into_a_pipe_is_read_at_its_other_end(
+    model: charrnn.TextModel, tmp_path: Path
+) -> None:
+    """As into /dev/stdout or /dev/null: what is no regular file is written to, never replaced by
+    one."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -335,7 +463,9 @@ def test_output_into_a_pipe_is_read_at_its_other_end(model: charrnn.TextModel, t
     assert (result.exit_code, result.stdout) == (0, "")
 
 
-def test_output_through_a_link_writes_what_it_points_to(model: charrnn.TextModel, tmp_path: Path) -> None:
+def test_output_through_a_link_writes_what_it_points_to(
+    model: charrnn.TextModel, tmp_path: Path
+) -> None:
     (tmp_path / "link.txt").symlink_to("story.txt")
     assert call("sample", "-n", "30", "-s", "3", "-o", str(tmp_path / "link.txt")).exit_code == 0
     assert (tmp_path / "link.txt").is_symlink()
@@ -343,7 +473,22 @@ def test_output_through_a_link_writes_what_it_points_to(model: charrnn.TextModel
 
 
 def test_json_is_one_object_a_line_with_these_keys(model: charrnn.TextModel) -> None:
-    result = call("sample", "-n", "30", "-s", "3", "-p", "the ", "-k", "5", "--stop", "zz", "--num-samples", "2", "--json")
+    result = call(
+        "sample",
+        "-n",
+        "30",
+        "-s",
+        "3",
+        "-p",
+        "the ",
+        "-k",
+        "5",
+        "--stop",
+        "zz",
+        "--num-samples",
+        "2",
+        "--json",
+    )
     assert result.stderr == f"{STEP}, seeds 3 to 4\n"
     for number, line in enumerate(result.stdout.splitlines()):
         written = model.sample("the ", length=30, seed=3 + number, top_k=5, stop=["zz"])
@@ -368,12 +513,22 @@ def test_json_is_one_object_a_line_with_these_keys(model: charrnn.TextModel) -> 
             "model": hashlib.sha256(Path(f"{STEP}/model.safetensors").read_bytes()).hexdigest(),
             "log_probability": written.log_probability,
         }
-        assert list(json.loads(line)) == ["text", "prompt", "seed", "settings", "adapt_to", "model", "log_probability"]
+        assert list(json.loads(line)) == [
+            "text",
+            "prompt",
+            "seed",
+            "settings",
+            "adapt_to",
+            "model",
+            "log_probability",
+        ]
     assert result.stdout.count("\n") == 2
 
 
 @pytest.mark.parametrize("flags", [[], ["-t", "0"], ["-t", "2", "-k", "3"]])
-def test_the_log_probability_is_that_of_the_model_whatever_the_sampler_does(flags: list[str], model: charrnn.TextModel) -> None:
+def test_the_log_probability_is_that_of_the_model_whatever_the_sampler_does(
+    flags: list[str], model: charrnn.TextModel
+) -> None:
     found = json.loads(call("sample", "-n", "60", "-s", "3", "--json", *flags).stdout)
     assert found["log_probability"] == pytest.approx(model.score(found["text"]).sum(), rel=1e-9)
 
@@ -387,33 +542,52 @@ def test_the_settings_in_json_write_the_same_text_again(model: charrnn.TextModel
 
 
 @pytest.mark.parametrize("name", ["corpus", "checkpoints/corpus", "checkpoints/corpus/", STEP])
-def test_run_is_a_name_a_runs_directory_or_a_checkpoints(name: str, model: charrnn.TextModel) -> None:
+def test_run_is_a_name_a_runs_directory_or_a_checkpoints(
+    name: str, model: charrnn.TextModel
+) -> None:
     result = call("sample", name, "-n", "30", "-s", "3")
-    assert (result.stdout, result.stderr) == (model.generate(length=30, seed=3) + "\n", f"{STEP}, seed 3\n")
+    assert (result.stdout, result.stderr) == (
+        model.generate(length=30, seed=3) + "\n",
+        f"{STEP}, seed 3\n",
+    )
 
 
-def test_a_run_stands_for_its_best_checkpoint_and_a_later_worse_one_must_be_named(model: charrnn.TextModel) -> None:
+def test_a_run_stands_for_its_best_checkpoint_and_a_later_worse_one_must_be_named(
+    model: charrnn.TextModel,
+) -> None:
     later = "checkpoints/corpus/step-00000005"
     assert call("sample", "-n", "0", "-s", "3").stderr == f"{STEP}, seed 3\n"
     result = call("sample", later, "-n", "30", "-s", "3")
-    assert (result.stdout, result.stderr) == (charrnn.load(later).generate(length=30, seed=3) + "\n", f"{later}, seed 3\n")
+    assert (result.stdout, result.stderr) == (
+        charrnn.load(later).generate(length=30, seed=3) + "\n",
+        f"{later}, seed 3\n",
+    )
     assert result.stdout != call("sample", "-n", "30", "-s", "3").stdout
 
 
-def test_a_model_without_its_trainer_files_is_enough(model: charrnn.TextModel, tmp_path: Path) -> None:
+def test_a_model_without_its_trainer_files_is_enough(
+    model: charrnn.TextModel, tmp_path: Path
+) -> None:
     shutil.copytree(STEP, tmp_path / "shared", ignore=shutil.ignore_patterns("trainer.*"))
     expected = call("sample", "-n", "30", "-s", "3").stdout
     assert call("sample", str(tmp_path / "shared"), "-n", "30", "-s", "3").stdout == expected
 
 
-def test_runs_dir_is_where_a_name_is_looked_for(model: charrnn.TextModel, home: Path, here: Path) -> None:
+def test_runs_dir_is_where_a_name_is_looked_for(
+    model: charrnn.TextModel, home: Path, here: Path
+) -> None:
     expected = model.generate(length=30, seed=3) + "\n"
     runs = str(home / "checkpoints")
     assert call("sample", "corpus", "-n", "30", "-s", "3", "--runs-dir", runs).stdout == expected
-    assert call("sample", "-n", "30", "-s", "3", env={"CHARRNN_SAMPLE_RUNS_DIR": runs}).stdout == expected
+    assert (
+        call("sample", "-n", "30", "-s", "3", env={"CHARRNN_SAMPLE_RUNS_DIR": runs}).stdout
+        == expected
+    )
 
 
-def test_without_a_run_the_one_that_saved_last_is_taken(model: charrnn.TextModel, home: Path, here: Path) -> None:
+def test_without_a_run_the_one_that_saved_last_is_taken(
+    model: charrnn.TextModel, home: Path, here: Path
+) -> None:
     for name, seconds in (("new", 2000), ("old", 1000)):
         shutil.copytree(home / STEP, f"checkpoints/{name}/step-00000004")
         os.utime(f"checkpoints/{name}/step-00000004", (seconds, seconds))
@@ -431,7 +605,10 @@ def test_without_any_run_one_line_says_what_to_do(here: Path) -> None:
 def test_a_run_that_is_not_there_is_one_line_with_those_that_are(model: charrnn.TextModel) -> None:
     result = call("sample", "corpse")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: there is no run or checkpoint 'corpse'; the runs in checkpoints are: corpus\n"
+    assert (
+        result.stderr
+        == "Error: there is no run or checkpoint 'corpse'; the runs in checkpoints are: corpus\n"
+    )
 
 
 def test_a_damaged_checkpoint_is_one_line(model: charrnn.TextModel, home: Path, here: Path) -> None:
@@ -446,8 +623,13 @@ def test_a_damaged_checkpoint_is_one_line(model: charrnn.TextModel, home: Path, 
     )
 
 
-@pytest.mark.parametrize(("flag", "value"), [("-n", "-1"), ("-n", "1.5"), ("--num-samples", "0"), ("-s", "-1"), ("--unknown", "maybe")])
-def test_an_impossible_option_is_a_usage_error(flag: str, value: str, model: charrnn.TextModel) -> None:
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("-n", "-1"), ("-n", "1.5"), ("--num-samples", "0"), ("-s", "-1"), ("--unknown", "maybe")],
+)
+def test_an_impossible_option_is_a_usage_error(
+    flag: str, value: str, model: charrnn.TextModel
+) -> None:
     result = call("sample", flag, value)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines()[0] == "Usage: charrnn sample [OPTIONS] [RUN]"
@@ -461,22 +643,34 @@ def test_sample_and_info_never_import_torch(model: charrnn.TextModel) -> None:
     for command in ("sample -n 20 -s 3", "sample -n 20 -s 3 --json", "info", "info corpus --json"):
         args = [sys.executable, "-X", "importtime", "-m", "charrnn", *command.split()]
         done = subprocess.run(args, capture_output=True, text=True, env=environment())
-        names = {name.partition(".")[0] for name in re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE)}
+        names = {
+            name.partition(".")[0]
+            for name in re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE)
+        }
         assert done.returncode == 0
         assert {"charrnn", "numpy"} <= names
         assert "torch" not in names
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_head_1_gets_its_line_and_the_rest_is_silence(unbuffered: str, model: charrnn.TextModel) -> None:
+def test_head_1_gets_its_line_and_the_rest_is_silence(
+    unbuffered: str, model: charrnn.TextModel
+) -> None:
     command = f"'{sys.executable}' -m charrnn sample -n 50000 -s 3 -p 'the ' | head -1"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environment(PYTHONUNBUFFERED=unbuffered))
+    done = subprocess.run(
+        ["sh", "-c", command],
+        capture_output=True,
+        text=True,
+        env=environment(PYTHONUNBUFFERED=unbuffered),
+    )
     first = model.generate("the ", length=500, seed=3).partition("\n")[0]
     assert (done.stdout, done.stderr) == (f"the {first}\n", f"{STEP}, seed 3\n")
 
 
 @pytest.mark.parametrize("flags", [[], ["--json", "--num-samples", "100000"]])
-def test_a_reader_that_has_gone_ends_the_process_with_141(flags: list[str], model: charrnn.TextModel) -> None:
+def test_a_reader_that_has_gone_ends_the_process_with_141(
+    flags: list[str], model: charrnn.TextModel
+) -> None:
     with subprocess.Popen(
         arguments("-n", "50000" if not flags else "50", "-s", "3", *flags),
         stdout=subprocess.PIPE,
@@ -493,7 +687,10 @@ def test_a_reader_that_has_gone_ends_the_process_with_141(flags: list[str], mode
 
 def test_the_text_comes_as_it_is_written(model: charrnn.TextModel) -> None:
     with subprocess.Popen(
-        arguments("-n", "1000000000", "-s", "3"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
+        arguments("-n", "1000000000", "-s", "3"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
     ) as process:
         assert process.stdout
         text = process.stdout.read(100).decode()  # of a thousand million that nobody waits for
@@ -503,7 +700,10 @@ def test_the_text_comes_as_it_is_written(model: charrnn.TextModel) -> None:
 
 def test_ctrl_c_ends_the_text_with_130_and_no_traceback(model: charrnn.TextModel) -> None:
     with subprocess.Popen(
-        arguments("-n", "200000", "-s", "3"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        arguments("-n", "200000", "-s", "3"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
     ) as process:
         assert process.stdout
         assert process.stderr
@@ -520,30 +720,50 @@ def test_ctrl_c_ends_the_text_with_130_and_no_traceback(model: charrnn.TextModel
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that knows characters of many scripts."""
     path = tmp_path_factory.mktemp("foreign") / "model"
-    vocabulary, config = Vocabulary.of("\n aéж字😀"), ModelConfig(hidden_size=8, num_layers=1, embedding_size=4, copy_window=None)
+    vocabulary, config = (
+        Vocabulary.of("\n aéж字😀"),
+        ModelConfig(hidden_size=8, num_layers=1, embedding_size=4, copy_window=None),
+    )
     rng = np.random.default_rng(0)
-    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in shapes(config, len(vocabulary)).items()
+    }
     checkpoints.write(path, Checkpoint(vocabulary, config, weights, 0, {}))
     return path
 
 
 PLACES = {
     "C": {"LC_ALL": "C"},
-    "C, and Python takes it at its word": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "C, and Python takes it at its word": {
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+    },
     "cp1252": {"PYTHONIOENCODING": "cp1252"},
     "ascii": {"PYTHONIOENCODING": "ascii:strict", "LANG": "C"},
 }
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_the_text_is_utf_8_whatever_the_environment_says(place: str, foreign: Path, tmp_path: Path) -> None:
+def test_the_text_is_utf_8_whatever_the_environment_says(
+    place: str, foreign: Path, tmp_path: Path
+) -> None:
     prompt = tmp_path / "prompt.txt"
     prompt.write_bytes("字ж ".encode())
     flags = ["-n", "60", "-s", "3", "--prompt-file"]
     expected = "字ж " + charrnn.load(foreign).generate("字ж ", length=60, seed=3) + "\n"
     assert set("é😀") <= set(expected)
-    done = subprocess.run(arguments(str(foreign), *flags, str(prompt)), capture_output=True, env=environment(**PLACES[place]))
-    assert (done.returncode, done.stdout, done.stderr) == (0, expected.encode(), f"{foreign}, seed 3\n".encode())
+    done = subprocess.run(
+        arguments(str(foreign), *flags, str(prompt)),
+        capture_output=True,
+        env=environment(**PLACES[place]),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        expected.encode(),
+        f"{foreign}, seed 3\n".encode(),
+    )
     piped = subprocess.run(
         arguments(str(foreign), *flags, "-", "-o", str(tmp_path / "out")),
         input="字ж ".encode(),
@@ -555,10 +775,16 @@ def test_the_text_is_utf_8_whatever_the_environment_says(place: str, foreign: Pa
 
 
 @pytest.mark.parametrize("place", ["C", "cp1252"])
-def test_an_error_names_a_character_in_utf_8_whatever_the_environment_says(place: str, foreign: Path) -> None:
-    done = subprocess.run(arguments(str(foreign), "-p", "ü"), capture_output=True, env=environment(**PLACES[place]))
+def test_an_error_names_a_character_in_utf_8_whatever_the_environment_says(
+    place: str, foreign: Path
+) -> None:
+    done = subprocess.run(
+        arguments(str(foreign), "-p", "ü"), capture_output=True, env=environment(**PLACES[place])
+    )
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.decode().startswith("Error: unknown character 'ü' (U+00FC, LATIN SMALL LETTER U WITH DIAERESIS) at position 1 ")
+    assert done.stderr.decode().startswith(
+        "Error: unknown character 'ü' (U+00FC, LATIN SMALL LETTER U WITH DIAERESIS) at position 1 "
+    )
 
 
 def test_json_keeps_characters_as_they_are(foreign: Path) -> None:
@@ -568,9 +794,19 @@ def test_json_keeps_characters_as_they_are(foreign: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "meant"), [(r"\n", "\n"), (r"\nthe", "\nthe"), (r"\r\n", "\r\n"), (r"\\newpage", r"\newpage"), (r"\d", r"\d"), ("n", "n")]
+    ("given", "meant"),
+    [
+        (r"\n", "\n"),
+        (r"\nthe", "\nthe"),
+        (r"\r\n", "\r\n"),
+        (r"\\newpage", r"\newpage"),
+        (r"\d", r"\d"),
+        ("n", "n"),
+    ],
 )
-def test_a_stop_string_is_spelled_with_these_escapes(given: str, meant: str, model: charrnn.TextModel) -> None:
+def test_a_stop_string_is_spelled_with_these_escapes(
+    given: str, meant: str, model: charrnn.TextModel
+) -> None:
     result = call("sample", "--json", "-n", "1", "--stop", given)
     assert json.loads(result.stdout)["settings"]["stop"] == [meant]
 
@@ -579,12 +815,33 @@ def test_a_stop_string_is_spelled_with_these_escapes(given: str, meant: str, mod
 
 
 def test_bias_and_ban_are_those_of_python(model: charrnn.TextModel) -> None:
-    result = call("sample", "-n", "200", "-s", "3", "--bias", "ti=2.5", "--bias", "=e=-1", "--ban", "o\\n", "--unknown", "skip")
+    result = call(
+        "sample",
+        "-n",
+        "200",
+        "-s",
+        "3",
+        "--bias",
+        "ti=2.5",
+        "--bias",
+        "=e=-1",
+        "--ban",
+        "o\\n",
+        "--unknown",
+        "skip",
+    )
     assert result.exit_code != 0  # the corpus has no =
-    result = call("sample", "-n", "200", "-s", "3", "--bias", "ti=2.5", "--bias", "e=-1", "--ban", "o\\n")
-    assert result.stdout == model.generate(length=200, seed=3, bias={"ti": 2.5, "e": -1}, ban="o\n") + "\n"
+    result = call(
+        "sample", "-n", "200", "-s", "3", "--bias", "ti=2.5", "--bias", "e=-1", "--ban", "o\\n"
+    )
+    assert (
+        result.stdout
+        == model.generate(length=200, seed=3, bias={"ti": 2.5, "e": -1}, ban="o\n") + "\n"
+    )
     assert "o" not in result.stdout
-    found = json.loads(call("sample", "-n", "20", "-s", "3", "--bias", "ti=2.5", "--ban", "o", "--json").stdout)
+    found = json.loads(
+        call("sample", "-n", "20", "-s", "3", "--bias", "ti=2.5", "--ban", "o", "--json").stdout
+    )
     assert (found["settings"]["bias"], found["settings"]["ban"]) == ({"ti": 2.5}, "o")
     assert model.generate(found["prompt"], seed=3, **found["settings"]) == found["text"]
 
@@ -593,38 +850,56 @@ def test_bias_and_ban_are_those_of_python(model: charrnn.TextModel) -> None:
 def test_a_bias_that_is_none_is_a_usage_error(value: str, model: charrnn.TextModel) -> None:
     result = call("sample", "--bias", value)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"Error: bias: {value!r} is not possible; give characters and a number of nats, such as --bias 'eE=-2'\n"
+    assert (
+        result.stderr
+        == f"Error: bias: {value!r} is not possible; give characters and a number of nats, such as --bias 'eE=-2'\n"
+    )
 
 
 def test_until_goes_on_to_the_boundary_and_spells_newlines(model: charrnn.TextModel) -> None:
     for until, meant in (("line", "line"), ("e", "e"), ("l\\n", "l\n"), ("\\n", "\n")):
         result = call("sample", "-n", "30", "-s", "3", "-t", "1.5", "--until", until)
-        assert result.stdout == model.generate(length=30, seed=3, temperature=1.5, until=meant) + "\n"
+        assert (
+            result.stdout == model.generate(length=30, seed=3, temperature=1.5, until=meant) + "\n"
+        )
         assert len(result.stdout) > 31
 
 
 def test_best_of_shows_the_likeliest_of_so_many(model: charrnn.TextModel) -> None:
     result = call("sample", "-n", "30", "-s", "3", "-t", "1.5", "--best-of", "12")
-    texts = [model.sample(length=30, seed=3, temperature=1.5, best_of=number) for number in range(1, 13)]
+    texts = [
+        model.sample(length=30, seed=3, temperature=1.5, best_of=number) for number in range(1, 13)
+    ]
     scores = [each.log_probability for each in texts]
     assert scores == sorted(scores)  # of texts of one length: more to choose from is never worse
     assert scores[-1] > scores[0]
     assert result.stdout == texts[-1].text + "\n"
-    assert json.loads(call("sample", "-n", "30", "-s", "3", "-t", "1.5", "--best-of", "12", "--json").stdout)["text"] == texts[-1].text
+    assert (
+        json.loads(
+            call("sample", "-n", "30", "-s", "3", "-t", "1.5", "--best-of", "12", "--json").stdout
+        )["text"]
+        == texts[-1].text
+    )
 
 
-def test_a_story_that_was_kept_goes_on_as_if_it_had_not_stopped(model: charrnn.TextModel, tmp_path: Path) -> None:
+def test_a_story_that_was_kept_goes_on_as_if_it_had_not_stopped(
+    model: charrnn.TextModel, tmp_path: Path
+) -> None:
     state = str(tmp_path / "a state")
     whole = model.generate("the ", length=90, seed=3, temperature=1.1)
     first = call("sample", "-p", "the ", "-n", "30", "-s", "3", "-t", "1.1", "--save-state", state)
     assert first.stdout == f"the {whole[:30]}\n"
-    assert first.stderr == f"{STEP}, seed 3\nsaved the state in {state}; `--load-state '{state}'` continues from there\n"
+    assert (
+        first.stderr
+        == f"{STEP}, seed 3\nsaved the state in {state}; `--load-state '{state}'` continues from there\n"
+    )
     second = call("sample", "-n", "20", "--load-state", state, "--save-state", state)
     assert second.stdout == f"{whole[30:50]}\n"
     assert second.stderr.startswith(f"{STEP}, going on from {state}\n")
     third = call("sample", "-n", "40", "--load-state", state)
     assert third.stdout == f"{whole[50:]}\n"
-    assert call("sample", "-n", "40", "--load-state", state).stdout == third.stdout  # what is loaded stays as it was
+    # what is loaded stays as it was
+    assert call("sample", "-n", "40", "--load-state", state).stdout == third.stdout
     assert call("sample", "-n", "40", "--load-state", state, "-s", "9").stdout != third.stdout
     assert call("sample", "-n", "40", "--load-state", state, "-t", "0").stdout != third.stdout
     fed = call("sample", "-n", "40", "--load-state", state, "-p", "bell")
@@ -632,14 +907,18 @@ def test_a_story_that_was_kept_goes_on_as_if_it_had_not_stopped(model: charrnn.T
     assert fed.stdout != f"bell{third.stdout}"
 
 
-def test_a_state_that_cannot_be_gone_on_with_is_one_line(model: charrnn.TextModel, tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_gone_on_with_is_one_line(
+    model: charrnn.TextModel, tmp_path: Path
+) -> None:
     result = call("sample", "--load-state", str(tmp_path / "none"))
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"Error: there is no file {tmp_path / 'none'}; ")
     (tmp_path / "text").write_text("no state")
     result = call("sample", "--load-state", str(tmp_path / "text"))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"Error: {tmp_path / 'text'} is no state that can be gone on with: ")
+    assert result.stderr.startswith(
+        f"Error: {tmp_path / 'text'} is no state that can be gone on with: "
+    )
 
 
 @pytest.mark.parametrize(
@@ -651,7 +930,9 @@ def test_a_state_that_cannot_be_gone_on_with_is_one_line(model: charrnn.TextMode
         (["--save-state", "x", "--best-of", "2"], "save_state and best_of: "),
     ],
 )
-def test_a_story_that_goes_on_is_one(flags: list[str], message: str, model: charrnn.TextModel) -> None:
+def test_a_story_that_goes_on_is_one(
+    flags: list[str], message: str, model: charrnn.TextModel
+) -> None:
     result = call("sample", *flags)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"Error: {message}")

@@ -1,7 +1,8 @@
-"""Signals to a real process: what was learned is saved, the exit code says which it was, and the run goes on to the same bytes.
+"""Signals to a real process: what was learned is saved, the exit code says which it was, and the
+run goes on to the same bytes.
 
-How far a run can get is settled by its stderr, not by the clock: it says a line each step into a pipe of 4 kB, so it stands still
-after some 35 of its 60 steps until the test reads on.
+How far a run can get is settled by its stderr, not by the clock: it says a line each step into a
+pipe of 4 kB, so it stands still after some 35 of its 60 steps until the test reads on.
 """
 
 import array
@@ -34,13 +35,22 @@ SMALL = [
     "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--save-every=none",
     "--num-layers=2", "--dropout=0.1", "--patience=none",
 ]  # fmt: skip
-# So high a learning rate that hardly a step is the best so far: what is saved is saved for the signal's sake.
-EVERY_STEP = ["train", "corpus.txt", *SMALL, f"--steps={N}", "--eval-every=1", "--learning-rate=0.3"]
+# So high a learning rate that hardly a step is the best so far: what is saved is saved for the
+# signal's sake.
+EVERY_STEP = [
+    "train",
+    "corpus.txt",
+    *SMALL,
+    f"--steps={N}",
+    "--eval-every=1",
+    "--learning-rate=0.3",
+]
 SILENT = ["train", "corpus.txt", *SMALL, "--steps=1000000", "--eval-every=none"]
 STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 NAMED = [signum.name for signum, _ in STOPS]
 ARROW = "`charrnn train --resume --name corpus` continues"
-PATIENCE = 60  # seconds, so that a test that waits for what never comes fails; nothing is measured by it
+# seconds, so that a test that waits for what never comes fails; nothing is measured by it
+PATIENCE = 60
 
 
 def call(*args: str) -> Result:
@@ -62,7 +72,11 @@ def process(*args: str, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
     settings = {"stderr": subprocess.PIPE, "pipesize": 4096} | settings
     environment = os.environ | {"PYTHONPATH": ROOT}
     with subprocess.Popen(
-        [sys.executable, "-m", "charrnn", *args], bufsize=0, stdin=subprocess.DEVNULL, env=environment, **settings
+        [sys.executable, "-m", "charrnn", *args],
+        bufsize=0,
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        **settings,
     ) as started:
         try:
             yield started
@@ -118,7 +132,10 @@ def outcome() -> dict[str, bytes]:
     run = Path("checkpoints/corpus")
     return {
         "metrics.jsonl": (run / "metrics.jsonl").read_bytes(),
-        **{name: (run / f"step-{N:08d}" / name).read_bytes() for name in ("model.safetensors", "trainer.safetensors")},
+        **{
+            name: (run / f"step-{N:08d}" / name).read_bytes()
+            for name in ("model.safetensors", "trainer.safetensors")
+        },
     }
 
 
@@ -151,12 +168,16 @@ def test_a_signal_saves_the_step_under_way_and_resume_ends_in_the_same_bytes(
     assert step < N
     resumed = call("train", "--resume", "--name", "corpus")
     assert resumed.exit_code == 0
-    assert f"going on with checkpoints/corpus after step {step} of 60" in resumed.stderr.splitlines()
+    assert (
+        f"going on with checkpoints/corpus after step {step} of 60" in resumed.stderr.splitlines()
+    )
     assert outcome() == whole
     assert not list(here.rglob("*.tmp-*"))
 
 
-def test_sigusr1_saves_and_the_run_ends_in_the_same_bytes(whole: dict[str, bytes], corpus: Path) -> None:
+def test_sigusr1_saves_and_the_run_ends_in_the_same_bytes(
+    whole: dict[str, bytes], corpus: Path
+) -> None:
     with process(*EVERY_STEP) as started:
         assert started.stderr
         lines_until("step 1 of 60: ", started)
@@ -183,10 +204,13 @@ def test_sigusr1_saves_where_nothing_else_would_and_goes_on(corpus: Path, here: 
         assert len(charrnn.load(f"checkpoints/corpus/{step}").generate(length=10, seed=1)) == 10
 
 
-def test_a_second_sigint_leaves_at_once_and_what_was_committed_goes_on_to_the_same_bytes(whole: dict[str, bytes], corpus: Path) -> None:
+def test_a_second_sigint_leaves_at_once_and_what_was_committed_goes_on_to_the_same_bytes(
+    whole: dict[str, bytes], corpus: Path
+) -> None:
     with process(*EVERY_STEP) as started:
         assert started.stderr
-        wait_until_it_stands_still(started)  # waits to write a line, and cannot end by finishing its step
+        # waits to write a line, and cannot end by finishing its step
+        wait_until_it_stands_still(started)
         while started.poll() is None:
             with suppress(ProcessLookupError):
                 started.send_signal(signal.SIGINT)
@@ -201,7 +225,9 @@ def test_a_second_sigint_leaves_at_once_and_what_was_committed_goes_on_to_the_sa
     assert outcome() == whole
 
 
-def test_a_stop_whose_last_words_nobody_reads_is_still_a_stop(whole: dict[str, bytes], corpus: Path) -> None:
+def test_a_stop_whose_last_words_nobody_reads_is_still_a_stop(
+    whole: dict[str, bytes], corpus: Path
+) -> None:
     """Ctrl-C on ``charrnn train my.txt 2>&1 | tee log`` ends tee as well."""
     with process(*EVERY_STEP) as started:
         assert started.stderr
@@ -217,12 +243,12 @@ def test_a_stop_whose_last_words_nobody_reads_is_still_a_stop(whole: dict[str, b
 def test_a_terminal_that_is_closed_saves_the_run_and_exits_129(corpus: Path) -> None:
     master, slave = os.openpty()
     termios.tcsetwinsize(slave, (24, 100))
-    take_it = (
-        "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    )
+    take_it = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     arguments = [sys.executable, "-c", take_it, "-m", "charrnn", *SILENT]
     environment = os.environ | {"PYTHONPATH": ROOT}
-    with subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=environment) as started:
+    with subprocess.Popen(
+        arguments, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env=environment
+    ) as started:
         os.close(slave)
         try:
             said = b""
@@ -260,7 +286,9 @@ def test_a_signal_before_there_is_a_run_leaves_nothing(signum: int, code: int, h
     assert [path.name for path in here.iterdir()] == ["corpus.txt"]
 
 
-def test_a_run_stopped_before_its_first_step_does_not_stand_in_the_way(corpus: Path, here: Path) -> None:
+def test_a_run_stopped_before_its_first_step_does_not_stand_in_the_way(
+    corpus: Path, here: Path
+) -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with suppress(BlockingIOError):
@@ -270,7 +298,8 @@ def test_a_run_stopped_before_its_first_step_does_not_stand_in_the_way(corpus: P
     with process(*EVERY_STEP, stderr=writing, pipesize=-1) as started:
         os.close(writing)
         wait_for(lambda: Path("checkpoints/corpus/metrics.jsonl").exists(), started)
-        time.sleep(0.2)  # it waits to write its first line; were it not there yet, it would stop all the sooner
+        # it waits to write its first line; were it not there yet, it would stop all the sooner
+        time.sleep(0.2)
         started.send_signal(signal.SIGTERM)
         with os.fdopen(reading, "rb") as pipe:
             said = pipe.read().lstrip(b".").decode()

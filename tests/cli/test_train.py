@@ -1,4 +1,5 @@
-"""charrnn train: what it says, what it writes, what it refuses, and that nothing is left of a run that could not begin."""
+"""charrnn train: what it says, what it writes, what it refuses, and that nothing is left of a run
+that could not begin."""
 
 import gzip
 import json
@@ -20,16 +21,15 @@ from charrnn.storage.run import Run
 from charrnn.storage.verdict import verdict
 from charrnn.training.device import available_threads
 
-TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14  # 924 characters, 831 to learn from
+# 924 characters, 831 to learn from
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 SMALL = [
     "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
     "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--num-layers=2", "--dropout=0.1",
 ]  # fmt: skip
 SIZES = "21 symbols; lstm 2 x 8, 1,695 parameters, fp32 on cpu, 1 threads, seed 0"
 FIRST = f"checkpoints/corpus: 831 characters to learn from, 93 held out, {SIZES}"
-EXISTS = (
-    "Error: the run checkpoints/corpus exists; --resume goes on with it, --name NAME starts another beside it, --overwrite deletes it\n"
-)
+EXISTS = "Error: the run checkpoints/corpus exists; --resume goes on with it, --name NAME starts another beside it, --overwrite deletes it\n"
 
 
 def call(*args: str, **settings: Any) -> Result:
@@ -60,7 +60,11 @@ def trained(once: Trained, here: Path) -> Path:
 
 def files(directory: Path) -> dict[str, tuple[bytes, int]]:
     """Every file, with its bytes and the time of its last change."""
-    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(directory.rglob("*")) if path.is_file()}
+    return {
+        str(path): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
 
 
 def model_of(run: str, step: int = 4) -> bytes:
@@ -88,7 +92,9 @@ def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(once: Trained) -
     *steps, final = metrics(once.where / "checkpoints/corpus")
     assert [line["step"] for line in steps] == [1, 2, 3, 4]
     shown = [
-        re.escape(f"step {line['step']} of 4: loss {line['train_loss']:.4f}, validation {in_words(line['val_loss'])}, ")
+        re.escape(
+            f"step {line['step']} of 4: loss {line['train_loss']:.4f}, validation {in_words(line['val_loss'])}, "
+        )
         + r"[\d,]+ characters/s, \d+:\d\d left, saved"
         for line in steps
     ]
@@ -99,14 +105,29 @@ def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(once: Trained) -
     reading = re.escape("reading the 93 held-out characters in one stream")
     found = verdict(Run(once.where / "checkpoints/corpus"))
     assert found is not None
-    judged = re.escape(f"{found.text} Next: `charrnn train --resume --name corpus --steps 16 --patience none`")
-    expected = [re.escape(FIRST), *shown, reading, rf"done in \d+\.\d{done}", judged, re.escape("write with: charrnn sample corpus")]
+    judged = re.escape(
+        f"{found.text} Next: `charrnn train --resume --name corpus --steps 16 --patience none`"
+    )
+    expected = [
+        re.escape(FIRST),
+        *shown,
+        reading,
+        rf"done in \d+\.\d{done}",
+        judged,
+        re.escape("write with: charrnn sample corpus"),
+    ]
     assert (once.result.exit_code, once.result.stdout) == (0, "")
     assert re.fullmatch("\n".join(expected) + "\n", once.result.stderr)
 
 
 def test_a_run_leaves_these_files_and_no_others(trained: Path) -> None:
-    model = ["config.json", "generation_config.json", "manifest.json", "model.safetensors", "tokenizer.json"]
+    model = [
+        "config.json",
+        "generation_config.json",
+        "manifest.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
     assert sorted(path.name for path in trained.iterdir()) == [
         "config.yaml",
         "metrics.jsonl",
@@ -115,7 +136,9 @@ def test_a_run_leaves_these_files_and_no_others(trained: Path) -> None:
         "step-00000004",
     ]
     for step in trained.glob("step-*"):
-        assert sorted(path.name for path in step.iterdir()) == sorted([*model, "trainer.json", "trainer.safetensors"])
+        assert sorted(path.name for path in step.iterdir()) == sorted(
+            [*model, "trainer.json", "trainer.safetensors"]
+        )
 
 
 def test_the_written_configuration_is_resolved_and_names_every_knob(trained: Path) -> None:
@@ -134,13 +157,23 @@ def test_the_written_configuration_makes_the_same_run_again_byte_for_byte(traine
     result = call("train", "--config", "checkpoints/corpus/config.yaml", "--name", "again")
     assert result.exit_code == 0
     assert model_of("checkpoints/again") == model_of("checkpoints/corpus")
-    assert Path("checkpoints/again/metrics.jsonl").read_bytes() == Path("checkpoints/corpus/metrics.jsonl").read_bytes()
+    assert (
+        Path("checkpoints/again/metrics.jsonl").read_bytes()
+        == Path("checkpoints/corpus/metrics.jsonl").read_bytes()
+    )
     assert config("checkpoints/again") == config("checkpoints/corpus") | {"name": "again"}
 
 
-def test_a_path_on_the_command_line_goes_before_the_corpus_of_the_configuration(trained: Path) -> None:
+def test_a_path_on_the_command_line_goes_before_the_corpus_of_the_configuration(
+    trained: Path,
+) -> None:
     Path("other.txt").write_text(TEXT.upper())
-    assert call("train", "other.txt", "--config", "checkpoints/corpus/config.yaml", "--name", "other").exit_code == 0
+    assert (
+        call(
+            "train", "other.txt", "--config", "checkpoints/corpus/config.yaml", "--name", "other"
+        ).exit_code
+        == 0
+    )
     assert config("checkpoints/other")["corpus"] == ["other.txt"]
     assert model_of("checkpoints/other") != model_of("checkpoints/corpus")
 
@@ -153,7 +186,17 @@ def test_flag_environment_and_yaml_reach_the_run(corpus: Path) -> None:
         "CHARRNN_TRAIN_STEPS": "2",
         "CHARRNN_TRAIN_DEVICE": "cpu",
     }
-    result = call("train", "corpus.txt", "-c", "run.yaml", "--hidden-size", "5", "--sequence-length", "20", env=variables)
+    result = call(
+        "train",
+        "corpus.txt",
+        "-c",
+        "run.yaml",
+        "--hidden-size",
+        "5",
+        "--sequence-length",
+        "20",
+        env=variables,
+    )
     assert result.exit_code == 0
     found = config("checkpoints/corpus")
     assert {name: found[name] for name in ("hidden_size", "num_layers", "keep", "steps", "embedding_size")} == {
@@ -168,7 +211,9 @@ def test_minutes_become_steps_that_are_said_and_recorded(corpus: Path) -> None:
     assert result.exit_code == 0
     steps, minutes = config("checkpoints/corpus")["steps"], config("checkpoints/corpus")["minutes"]
     assert minutes == "none"
-    assert result.stderr.splitlines()[0] == f"{steps:,} steps fit into --minutes 0.01 on this machine"
+    assert (
+        result.stderr.splitlines()[0] == f"{steps:,} steps fit into --minutes 0.01 on this machine"
+    )
     assert metrics("checkpoints/corpus")[-2]["step"] == steps
 
 
@@ -177,7 +222,9 @@ def test_without_held_out_text_there_is_no_validation_loss(corpus: Path) -> None
     assert (result.exit_code, result.stdout) == (0, "")
     first, done, write = result.stderr.splitlines()
     assert first == f"checkpoints/corpus: 924 characters to learn from, 0 held out, {SIZES}"
-    assert re.fullmatch(r"done in \d+\.\d minutes; the best checkpoint is checkpoints/corpus/step-00000004", done)
+    assert re.fullmatch(
+        r"done in \d+\.\d minutes; the best checkpoint is checkpoints/corpus/step-00000004", done
+    )
     assert write == "write with: charrnn sample corpus"
 
 
@@ -231,7 +278,9 @@ def test_bytes_are_256_symbols(here: Path) -> None:
     Path("corpus.txt").write_bytes(b"\xff\x00" * 200)
     result = call("train", "corpus.txt", *SMALL, "--unit", "byte")
     assert result.exit_code == 0
-    assert first_line(result).startswith("checkpoints/corpus: 360 characters to learn from, 40 held out, 256 symbols; ")
+    assert first_line(result).startswith(
+        "checkpoints/corpus: 360 characters to learn from, 40 held out, 256 symbols; "
+    )
     assert charrnn.load("checkpoints/corpus").vocabulary.unit == "byte"
 
 
@@ -239,15 +288,25 @@ def test_a_short_corpus_shrinks_the_batch_and_says_so(here: Path) -> None:
     Path("short.txt").write_text(TEXT[:40])
     result = call("train", "short.txt", *SMALL)
     assert result.exit_code == 0
-    assert first_line(result) == ("36 characters to train on are too few for batches of 4 x 20; took --batch-size 1 --sequence-length 20")
-    assert (config("checkpoints/short")["batch_size"], config("checkpoints/short")["sequence_length"]) == (1, 20)
+    assert first_line(result) == (
+        "36 characters to train on are too few for batches of 4 x 20; took --batch-size 1 --sequence-length 20"
+    )
+    assert (
+        config("checkpoints/short")["batch_size"],
+        config("checkpoints/short")["sequence_length"],
+    ) == (1, 20)
 
 
 def test_a_corpus_of_one_symbol_trains_and_writes_it(here: Path) -> None:
     Path("a.txt").write_text("a" * 200)
     result = call("train", "a.txt", *SMALL)
     assert result.exit_code == 0
-    assert metrics("checkpoints/a")[-1] == {"step": 1, "final_val_loss": 0.0, "characters": 20, "final_train_loss": 0.0}
+    assert metrics("checkpoints/a")[-1] == {
+        "step": 1,
+        "final_val_loss": 0.0,
+        "characters": 20,
+        "final_train_loss": 0.0,
+    }
     assert call("sample", "a", "-n", "5", "-s", "1").stdout == "aaaaa\n"
 
 
@@ -272,14 +331,21 @@ def test_a_bad_corpus_is_one_line_and_leaves_nothing(name: str, here: Path) -> N
         Path(name).write_bytes(data)
     before = sorted(here.iterdir())
     result = call("train", name, *SMALL)
-    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error.format(here=here)}\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        1,
+        "",
+        f"Error: {error.format(here=here)}\n",
+    )
     assert sorted(here.iterdir()) == before
 
 
 def test_no_corpus_at_all_is_one_line(here: Path) -> None:
     result = call("train")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: no corpus was given; name a text file, a directory of *.txt files, or - for standard input\n"
+    assert (
+        result.stderr
+        == "Error: no corpus was given; name a text file, a directory of *.txt files, or - for standard input\n"
+    )
     assert list(here.iterdir()) == []
 
 
@@ -297,7 +363,9 @@ def test_no_corpus_at_all_is_one_line(here: Path) -> None:
         (["--resume", "--overwrite"], "resume and overwrite: both are given; leave one of them out"),
     ],
 )  # fmt: skip
-def test_knobs_that_cannot_be_are_usage_errors_and_leave_nothing(flags: list[str], error: str, corpus: Path, here: Path) -> None:
+def test_knobs_that_cannot_be_are_usage_errors_and_leave_nothing(
+    flags: list[str], error: str, corpus: Path, here: Path
+) -> None:
     result = call("train", "corpus.txt", *SMALL, *flags)
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {error}\n")
     assert list(here.iterdir()) == [corpus]
@@ -306,9 +374,14 @@ def test_knobs_that_cannot_be_are_usage_errors_and_leave_nothing(flags: list[str
 def test_a_notice_on_the_text_comes_before_the_first_line(here: Path) -> None:
     Path("corpus.txt").write_bytes("\ufeff".encode() + TEXT.encode().replace(b"\n", b"\r\n", 2))
     result = call("train", "corpus.txt", *SMALL, "--newlines", "lf")
-    assert result.stderr.splitlines()[:2] == ["corpus.txt begins with a byte order mark; it was left out", FIRST]
+    assert result.stderr.splitlines()[:2] == [
+        "corpus.txt begins with a byte order mark; it was left out",
+        FIRST,
+    ]
     result = call("train", "corpus.txt", *SMALL, "--overwrite")
-    assert result.stderr.splitlines()[1] == ("corpus.txt mixes line ends (2 CRLF, 12 LF); they were kept; --newlines lf makes them all LF")
+    assert result.stderr.splitlines()[1] == (
+        "corpus.txt mixes line ends (2 CRLF, 12 LF); they were kept; --newlines lf makes them all LF"
+    )
 
 
 # A run that is there
@@ -323,7 +396,9 @@ def test_an_existing_run_is_refused_with_what_may_be_done_and_not_touched(traine
 
 def test_another_name_starts_another_run_beside_it(trained: Path) -> None:
     before = files(trained)
-    assert first_line(call("train", "corpus.txt", *SMALL, "--name", "my other")) == FIRST.replace("corpus", "my other")
+    assert first_line(call("train", "corpus.txt", *SMALL, "--name", "my other")) == FIRST.replace(
+        "corpus", "my other"
+    )
     assert files(trained) == before
     assert model_of("checkpoints/my other") == model_of("checkpoints/corpus")
 
@@ -331,13 +406,24 @@ def test_another_name_starts_another_run_beside_it(trained: Path) -> None:
 def test_overwrite_leaves_nothing_of_the_old_run(trained: Path) -> None:
     result = call("train", "corpus.txt", *SMALL, "--steps", "1", "--overwrite")
     assert result.exit_code == 0
-    assert sorted(path.name for path in trained.iterdir()) == ["config.yaml", "metrics.jsonl", "step-00000001"]
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "config.yaml",
+        "metrics.jsonl",
+        "step-00000001",
+    ]
 
 
 @pytest.mark.parametrize(
-    "args", [["missing.txt", "--name", "corpus"], ["corpus.txt", "--encoding", "klingon"], ["corpus.txt", "--steps", "0"]]
+    "args",
+    [
+        ["missing.txt", "--name", "corpus"],
+        ["corpus.txt", "--encoding", "klingon"],
+        ["corpus.txt", "--steps", "0"],
+    ],
 )
-def test_overwrite_does_not_delete_a_run_when_the_new_one_cannot_begin(args: list[str], trained: Path) -> None:
+def test_overwrite_does_not_delete_a_run_when_the_new_one_cannot_begin(
+    args: list[str], trained: Path
+) -> None:
     before = files(trained)
     assert call("train", *SMALL, *args, "--overwrite").exit_code in (1, 2)
     assert files(trained) == before
@@ -355,7 +441,11 @@ def test_overwrite_does_not_delete_what_no_run_wrote(trained: Path) -> None:
 
 @pytest.mark.parametrize("how", ["flag", "environment"])
 def test_runs_dir_is_where_the_run_goes(how: str, corpus: Path, here: Path) -> None:
-    flags, env = (["--runs-dir", "models/mine"], {}) if how == "flag" else ([], {"CHARRNN_TRAIN_RUNS_DIR": "models/mine"})
+    flags, env = (
+        (["--runs-dir", "models/mine"], {})
+        if how == "flag"
+        else ([], {"CHARRNN_TRAIN_RUNS_DIR": "models/mine"})
+    )
     result = call("train", "corpus.txt", *SMALL, *flags, env=env)
     assert first_line(result) == FIRST.replace("checkpoints", "models/mine")
     assert sorted(path.name for path in here.iterdir()) == ["corpus.txt", "models"]
@@ -376,7 +466,11 @@ def test_the_last_line_is_a_command_that_works(flags: list[str], corpus: Path) -
 def test_resume_goes_on_to_a_later_end_and_says_so(trained: Path) -> None:
     result = call("train", "--resume", "--steps", "6")
     assert (result.exit_code, result.stdout) == (0, "")
-    lines = [line for line in result.stderr.splitlines() if not line.startswith(f"this machine has {available_threads()} cores; ")]
+    lines = [
+        line
+        for line in result.stderr.splitlines()
+        if not line.startswith(f"this machine has {available_threads()} cores; ")
+    ]
     assert lines[:3] == [
         "the end is now step 6, it was 4; the learning rate goes on as in a run of 6 steps",
         "going on with checkpoints/corpus after step 4 of 6",
@@ -388,7 +482,9 @@ def test_resume_goes_on_to_a_later_end_and_says_so(trained: Path) -> None:
     assert [line["step"] for line in metrics(trained)[:-1]] == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("args", [[], ["corpus.txt"], ["--name", "corpus"], ["-c", "checkpoints/corpus/config.yaml"]])
+@pytest.mark.parametrize(
+    "args", [[], ["corpus.txt"], ["--name", "corpus"], ["-c", "checkpoints/corpus/config.yaml"]]
+)
 def test_a_run_at_its_end_says_so_however_it_is_found(args: list[str], trained: Path) -> None:
     before = files(trained)
     result = call("train", *args, "--resume")

@@ -1,4 +1,5 @@
-"""Every knob is checked wherever its value comes from, and a run's YAML reads back to the same values."""
+"""Every knob is checked wherever its value comes from, and a run's YAML reads back to the same
+values."""
 
 import dataclasses
 import math
@@ -8,7 +9,14 @@ from typing import Any
 import pytest
 
 from charrnn.config.knobs import Knob
-from charrnn.config.run_config import DataConfig, ModelConfig, RunConfig, TrainConfig, is_auto, run_knobs
+from charrnn.config.run_config import (
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    is_auto,
+    run_knobs,
+)
 from charrnn.config.yaml import read_yaml, write_yaml
 from charrnn.errors import ConfigError
 
@@ -17,7 +25,8 @@ NUMBERS = [knob for knob in KNOBS.values() if knob.kind is not str]
 TEXTS = [knob for knob in KNOBS.values() if knob.kind is str]
 LISTED = ", ".join(["corpus", *KNOBS])
 
-# The ends of every range, written by hand: what is just out below, the least, the most, what is just out above.
+# The ends of every range, written by hand: what is just out below, the least, the most, what is
+# just out above.
 RANGES: dict[str, tuple[float, float, float, float]] = {
     "val_fraction": (-0.001, 0, 0.5, 0.501),
     "hidden_size": (0, 1, 65536, 65537),
@@ -96,38 +105,55 @@ def refusal(call: Callable[..., object], *args: Any, **kwargs: Any) -> str:
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
 def test_no_number_is_nan_or_infinite(knob: Knob) -> None:
     for value in (math.nan, math.inf, -math.inf):
-        assert refusal(knob.check, value) == f"{knob.name}: {value!r} is not possible; give {knob.expected()}"
+        assert (
+            refusal(knob.check, value)
+            == f"{knob.name}: {value!r} is not possible; give {knob.expected()}"
+        )
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
 def test_no_text_is_read_as_nan_or_infinity(knob: Knob) -> None:
     for word in ("nan", "NaN", "inf", "-inf", "Infinity", "1e999"):
         shown = word if knob.kind is int else float(word)
-        assert refusal(knob.parse, word, "run.yaml") == f"{knob.name}: {shown!r} is not possible (from run.yaml); give {knob.expected()}"
+        assert (
+            refusal(knob.parse, word, "run.yaml")
+            == f"{knob.name}: {shown!r} is not possible (from run.yaml); give {knob.expected()}"
+        )
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
 def test_a_number_is_no_other_type(knob: Knob) -> None:
     for value in (True, False, "3", "", b"3", [3], (3,), {3: 3}, 3j):
-        assert refusal(knob.check, value) == f"{knob.name}: {value!r} is not possible; give {knob.expected()}"
+        assert (
+            refusal(knob.check, value)
+            == f"{knob.name}: {value!r} is not possible; give {knob.expected()}"
+        )
 
 
 @pytest.mark.parametrize("knob", [knob for knob in NUMBERS if knob.kind is int], ids=by_name)
 def test_a_whole_number_is_no_float(knob: Knob) -> None:
     assert refusal(knob.check, 2.0) == f"{knob.name}: 2.0 is not possible; give {knob.expected()}"
-    assert refusal(knob.parse, "2.0") == f"{knob.name}: '2.0' is not possible; give {knob.expected()}"
+    assert (
+        refusal(knob.parse, "2.0") == f"{knob.name}: '2.0' is not possible; give {knob.expected()}"
+    )
 
 
 @pytest.mark.parametrize("knob", TEXTS, ids=by_name)
 def test_a_text_is_no_other_type_and_not_empty(knob: Knob) -> None:
     for value in ("", 3, 0.5, True, b"lstm", ["lstm"]):
-        assert refusal(knob.check, value) == f"{knob.name}: {value!r} is not possible; give {knob.expected()}"
+        assert (
+            refusal(knob.check, value)
+            == f"{knob.name}: {value!r} is not possible; give {knob.expected()}"
+        )
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
 def test_a_text_that_spells_no_number_is_refused(knob: Knob) -> None:
     for word in ("", "three", "1,5", "0x10", "12:30", "1 2", "--1", ".nan", "yes"):
-        assert refusal(knob.parse, word) == f"{knob.name}: {word!r} is not possible; give {knob.expected()}"
+        assert (
+            refusal(knob.parse, word)
+            == f"{knob.name}: {word!r} is not possible; give {knob.expected()}"
+        )
 
 
 def test_the_ranges_are_those_of_all_numbers() -> None:
@@ -150,9 +176,13 @@ def test_a_range_holds_its_ends_and_nothing_beyond(name: str) -> None:
 def test_a_choice_is_one_of_its_list(knob: Knob) -> None:
     assert [knob.check(choice) for choice in knob.choices] == list(knob.choices)
     assert [knob.parse(f" {choice.upper()} ") for choice in knob.choices] == list(knob.choices)
-    assert refusal(knob.check, "other") == f"{knob.name}: 'other' is not possible; give {knob.expected()}"
     assert (
-        refusal(knob.check, knob.choices[0].upper()) == f"{knob.name}: {knob.choices[0].upper()!r} is not possible; give {knob.expected()}"
+        refusal(knob.check, "other")
+        == f"{knob.name}: 'other' is not possible; give {knob.expected()}"
+    )
+    assert (
+        refusal(knob.check, knob.choices[0].upper())
+        == f"{knob.name}: {knob.choices[0].upper()!r} is not possible; give {knob.expected()}"
     )
 
 
@@ -166,7 +196,10 @@ def test_none_is_off_where_a_knob_can_be_off(knob: Knob) -> None:
     if can:
         assert [knob.check(None), knob.parse("none"), knob.parse(" None ")] == [None, None, None]
     else:
-        assert refusal(knob.check, None) == f"{knob.name}: None is not possible; give {knob.expected()}"
+        assert (
+            refusal(knob.check, None)
+            == f"{knob.name}: None is not possible; give {knob.expected()}"
+        )
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
@@ -174,10 +207,20 @@ def test_auto_decides_where_a_number_can_be_left_open(knob: Knob) -> None:
     can = knob.name in ("report_every", "eval_every", "save_every", "sample_every", "threads")
     assert can == knob.auto
     if can:
-        assert [knob.check("auto"), knob.parse("auto"), knob.parse(" AUTO ")] == ["auto", "auto", "auto"]
-        assert refusal(knob.check, "AUTO") == f"{knob.name}: 'AUTO' is not possible; give {knob.expected()}"
+        assert [knob.check("auto"), knob.parse("auto"), knob.parse(" AUTO ")] == [
+            "auto",
+            "auto",
+            "auto",
+        ]
+        assert (
+            refusal(knob.check, "AUTO")
+            == f"{knob.name}: 'AUTO' is not possible; give {knob.expected()}"
+        )
     else:
-        assert refusal(knob.check, "auto") == f"{knob.name}: 'auto' is not possible; give {knob.expected()}"
+        assert (
+            refusal(knob.check, "auto")
+            == f"{knob.name}: 'auto' is not possible; give {knob.expected()}"
+        )
 
 
 @pytest.mark.parametrize(
@@ -221,8 +264,13 @@ def test_a_refusal_says_what_may_be_given(name: str, words: str) -> None:
 
 
 def test_a_refusal_of_too_much_names_the_most() -> None:
-    assert refusal(TrainConfig, seed=2**32) == "seed: 4294967296 is not possible; give a whole number from 0 to 4294967295"
-    assert "1000000000" in refusal(TrainConfig, steps=10**9 + 1).partition("give ")[2].replace(",", "")
+    assert (
+        refusal(TrainConfig, seed=2**32)
+        == "seed: 4294967296 is not possible; give a whole number from 0 to 4294967295"
+    )
+    assert "1000000000" in refusal(TrainConfig, steps=10**9 + 1).partition("give ")[2].replace(
+        ",", ""
+    )
 
 
 def test_a_flag_is_the_name_with_hyphens() -> None:
@@ -232,9 +280,15 @@ def test_a_flag_is_the_name_with_hyphens() -> None:
 # Configurations
 
 
-@pytest.mark.parametrize(("config", "knob"), [(DataConfig, "val_fraction"), (ModelConfig, "dropout"), (TrainConfig, "weight_decay")])
+@pytest.mark.parametrize(
+    ("config", "knob"),
+    [(DataConfig, "val_fraction"), (ModelConfig, "dropout"), (TrainConfig, "weight_decay")],
+)
 def test_a_configuration_is_checked_when_it_is_made(config: type, knob: str) -> None:
-    assert refusal(config, **{knob: math.nan}) == f"{knob}: nan is not possible; give {KNOBS[knob].expected()}"
+    assert (
+        refusal(config, **{knob: math.nan})
+        == f"{knob}: nan is not possible; give {KNOBS[knob].expected()}"
+    )
 
 
 def test_a_configuration_does_not_change() -> None:
@@ -281,7 +335,10 @@ def test_one_corpus_file_is_not_taken_letter_by_letter() -> None:
 )
 def test_an_unknown_name_is_refused_with_the_nearest(name: str, advice: str) -> None:
     assert refusal(RunConfig.from_flat, {name: 3}) == f"{name!r} is not a knob; {advice}"
-    assert refusal(read_yaml, f"{name}: 3", "run.yaml") == f"{name!r} is not a knob (in run.yaml); {advice}"
+    assert (
+        refusal(read_yaml, f"{name}: 3", "run.yaml")
+        == f"{name!r} is not a knob (in run.yaml); {advice}"
+    )
 
 
 # YAML
@@ -314,20 +371,50 @@ def test_yaml_is_read_as_a_flag_would_be(text: str, values: dict[str, object]) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dropout: no", "dropout: 'no' is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
-        ("hidden_size: 12:30", "hidden_size: '12:30' is not possible (from run.yaml); give a whole number from 1 to 65536 or auto"),
-        ("hidden_size: 1e2", "hidden_size: '1e2' is not possible (from run.yaml); give a whole number from 1 to 65536 or auto"),
-        ("dropout: .nan", "dropout: '.nan' is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
-        ("dropout: nan", "dropout: nan is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
-        ("dropout:", "dropout: '' is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
-        ("dropout: 'none'", "dropout: None is not possible (from run.yaml); give a number from 0 to 0.95 or auto"),
-        ("device: no", "device: 'no' is not possible (from run.yaml); give one of auto, cpu, cuda, mps"),
+        (
+            "dropout: no",
+            "dropout: 'no' is not possible (from run.yaml); give a number from 0 to 0.95 or auto",
+        ),
+        (
+            "hidden_size: 12:30",
+            "hidden_size: '12:30' is not possible (from run.yaml); give a whole number from 1 to 65536 or auto",
+        ),
+        (
+            "hidden_size: 1e2",
+            "hidden_size: '1e2' is not possible (from run.yaml); give a whole number from 1 to 65536 or auto",
+        ),
+        (
+            "dropout: .nan",
+            "dropout: '.nan' is not possible (from run.yaml); give a number from 0 to 0.95 or auto",
+        ),
+        (
+            "dropout: nan",
+            "dropout: nan is not possible (from run.yaml); give a number from 0 to 0.95 or auto",
+        ),
+        (
+            "dropout:",
+            "dropout: '' is not possible (from run.yaml); give a number from 0 to 0.95 or auto",
+        ),
+        (
+            "dropout: 'none'",
+            "dropout: None is not possible (from run.yaml); give a number from 0 to 0.95 or auto",
+        ),
+        (
+            "device: no",
+            "device: 'no' is not possible (from run.yaml); give one of auto, cpu, cuda, mps",
+        ),
         ("seed: 1\nkeep: 2\nseed: 1", "seed stands twice in run.yaml, again on line 3; leave one"),
         ("seed: &one 1\nkeep: *one", "an alias or anchor stands in run.yaml; write the value out"),
         ("seed: &one 1", "an alias or anchor stands in run.yaml; write the value out"),
         ("seed: [1]", "seed in run.yaml, line 1, is no single value; write `seed: value`"),
-        ("keep: 2\nseed:\n  of: 1", "seed in run.yaml, line 3, is no single value; write `seed: value`"),
-        ("corpus: [[a.txt]]", "corpus in run.yaml, line 1, is no single value; write `corpus: value`"),
+        (
+            "keep: 2\nseed:\n  of: 1",
+            "seed in run.yaml, line 3, is no single value; write `seed: value`",
+        ),
+        (
+            "corpus: [[a.txt]]",
+            "corpus in run.yaml, line 1, is no single value; write `corpus: value`",
+        ),
         ("corpus: {a: b}", "corpus in run.yaml, line 1, is no single value; write `corpus: value`"),
         ("model:\n  cell: gru", f"'model' is not a knob (in run.yaml); the knobs are: {LISTED}"),
         ("<<: {seed: 1}", f"'<<' is not a knob (in run.yaml); the knobs are: {LISTED}"),
@@ -341,8 +428,28 @@ def test_a_trap_of_yaml_is_refused_in_one_line(text: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a: b: c", "'", "\0", "\t", "seed: *one", "seed: 1\n---\nseed: 2", "seed: !", "seed: 1\n  keep: 2", "[" * 2000],
-    ids=["two colons", "open quote", "NUL", "tab", "no anchor", "two documents", "bare tag", "indented", "deep"],
+    [
+        "a: b: c",
+        "'",
+        "\0",
+        "\t",
+        "seed: *one",
+        "seed: 1\n---\nseed: 2",
+        "seed: !",
+        "seed: 1\n  keep: 2",
+        "[" * 2000,
+    ],
+    ids=[
+        "two colons",
+        "open quote",
+        "NUL",
+        "tab",
+        "no anchor",
+        "two documents",
+        "bare tag",
+        "indented",
+        "deep",
+    ],
 )
 def test_what_is_no_flat_yaml_is_one_line(text: str) -> None:
     message = refusal(read_yaml, text, "run.yaml")
@@ -353,7 +460,10 @@ def test_what_is_no_flat_yaml_is_one_line(text: str) -> None:
 def test_no_more_names_and_values_are_read_than_are_asked_for() -> None:
     text = "corpus: [a, b, c, d, e]\n"  # a mapping, a name, a list and five values
     assert read_yaml(text, "run.yaml", 8) == {"corpus": tuple("abcde")}
-    assert refusal(read_yaml, text, "run.yaml", 7) == "run.yaml has more than 7 names and values; give fewer"
+    assert (
+        refusal(read_yaml, text, "run.yaml", 7)
+        == "run.yaml has more than 7 names and values; give fewer"
+    )
 
 
 def test_a_key_that_is_a_list_is_named_as_people_wrote_it() -> None:
@@ -365,21 +475,44 @@ def test_the_other_values_are_those_of_all_knobs() -> None:
     assert all(knob.default != OTHER[name] for name, knob in KNOBS.items() if name != "steps")
 
 
-@pytest.mark.parametrize("values", [{}, OTHER, {"steps": 10**9}], ids=["defaults", "others", "steps"])
+@pytest.mark.parametrize(
+    "values", [{}, OTHER, {"steps": 10**9}], ids=["defaults", "others", "steps"]
+)
 def test_written_yaml_reads_back_to_the_same_values(values: dict[str, Any]) -> None:
     config = RunConfig.from_flat(values)
     assert RunConfig.from_flat(read_yaml(write_yaml(config), "config.yaml")) == config
 
 
 @pytest.mark.parametrize(
-    "path", ["no", "1e-3", "010", "12:30", "~", "null", "- a", "a: b", "# a", "'", '"', " a ", "a\nb", "é", "😀", "x" * 300, "a\udcff"]
+    "path",
+    [
+        "no",
+        "1e-3",
+        "010",
+        "12:30",
+        "~",
+        "null",
+        "- a",
+        "a: b",
+        "# a",
+        "'",
+        '"',
+        " a ",
+        "a\nb",
+        "é",
+        "😀",
+        "x" * 300,
+        "a\udcff",
+    ],
 )
 def test_any_path_survives_yaml(path: str) -> None:
     config = RunConfig(corpus=(path, path), runs_dir=path)
     assert RunConfig.from_flat(read_yaml(write_yaml(config), "config.yaml")) == config
 
 
-@pytest.mark.parametrize("values", [{"name": "Auto"}, {"runs_dir": "Auto"}, {"runs_dir": "None"}], ids=str)
+@pytest.mark.parametrize(
+    "values", [{"name": "Auto"}, {"runs_dir": "Auto"}, {"runs_dir": "None"}], ids=str
+)
 def test_a_name_like_a_word_survives_yaml(values: dict[str, str]) -> None:
     config = RunConfig.from_flat(values)
     assert RunConfig.from_flat(read_yaml(write_yaml(config), "config.yaml")) == config
@@ -389,7 +522,12 @@ def test_yaml_is_one_knob_on_a_line() -> None:
     lines = write_yaml(RunConfig.from_flat(OTHER | {"corpus": ("é.txt", "b.txt")})).splitlines()
     assert [line.partition(":")[0] for line in lines] == list(RunConfig().flat())
     assert lines[0] == "corpus: [é.txt, b.txt]"
-    assert {"normalize: nfkc", "clip_norm: none", "learning_rate: 0.001", "minutes: 1.0e-05"} <= set(lines)
+    assert {
+        "normalize: nfkc",
+        "clip_norm: none",
+        "learning_rate: 0.001",
+        "minutes: 1.0e-05",
+    } <= set(lines)
 
 
 @pytest.mark.parametrize("name", ["hidden_size", "num_layers", "dropout"])

@@ -9,13 +9,30 @@ from charrnn.config.shell import command, option
     ("words", "arguments", "flags", "expected"),
     [
         (["sample"], ["poems"], [], "charrnn sample poems"),
-        (["sample"], ["two words"], ["--runs-dir", "it's"], "charrnn sample 'two words' --runs-dir 'it'\"'\"'s'"),
+        (
+            ["sample"],
+            ["two words"],
+            ["--runs-dir", "it's"],
+            "charrnn sample 'two words' --runs-dir 'it'\"'\"'s'",
+        ),
         (["sample"], ["-dash"], ["--runs-dir", "runs"], "charrnn sample --runs-dir runs -- -dash"),
         (["train"], ["-"], ["--resume"], "charrnn train - --resume"),
         (["train"], ["a.txt", "-b.txt"], [], "charrnn train -- a.txt -b.txt"),
-        (["train", "--resume"], [], option("--name", "-dash"), "charrnn train --resume --name=-dash"),
-        (["train", "--resume"], [], option("--name", "poems"), "charrnn train --resume --name poems"),
+        (
+            ["train", "--resume"],
+            [],
+            option("--name", "-dash"),
+            "charrnn train --resume --name=-dash",
+        ),
+        (
+            ["train", "--resume"],
+            [],
+            option("--name", "poems"),
+            "charrnn train --resume --name poems",
+        ),
     ],
 )
-def test_a_command_reads_as_it_was_meant(words: list[str], arguments: list[str], flags: list[str], expected: str) -> None:
+def test_a_command_reads_as_it_was_meant(
+    words: list[str], arguments: list[str], flags: list[str], expected: str
+) -> None:
     assert command(words, arguments, flags) == expected

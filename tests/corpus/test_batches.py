@@ -1,4 +1,5 @@
-"""Every lane reads on where it stopped, every target is the next symbol, and only the seam has none."""
+"""Every lane reads on where it stopped, every target is the next symbol, and only the seam has
+none."""
 
 import itertools
 
@@ -7,38 +8,78 @@ import pytest
 from numpy.typing import NDArray
 
 from charrnn.copy_window import NOTHING, ORDERS, recall
-from charrnn.corpus.batches import PADDING, ROUND, Batch, Lanes, Records, check_lengths, fit, fit_records
+from charrnn.corpus.batches import (
+    PADDING,
+    ROUND,
+    Batch,
+    Lanes,
+    Records,
+    check_lengths,
+    fit,
+    fit_records,
+)
 from charrnn.errors import CorpusError
 from charrnn.vocab import Ids, Vocabulary
 
-# n, B, T, seed: whole and broken numbers of lanes and of steps, one lane, one step, the shortest texts
-SIZES = [(12, 2, 2, 0), (13, 2, 3, 1), (50, 3, 7, 2), (100, 4, 5, 3), (8, 1, 8, 4), (24, 3, 8, 5), (5, 5, 1, 6), (7, 2, 1, 7), (2, 1, 2, 8)]
+# n, B, T, seed: whole and broken numbers of lanes and of steps, one lane, one step, the shortest
+# texts
+SIZES = [
+    (12, 2, 2, 0),
+    (13, 2, 3, 1),
+    (50, 3, 7, 2),
+    (100, 4, 5, 3),
+    (8, 1, 8, 4),
+    (24, 3, 8, 5),
+    (5, 5, 1, 6),
+    (7, 2, 1, 7),
+    (2, 1, 2, 8),
+]
 sizes = pytest.mark.parametrize("size", SIZES, ids=str)
 
 
 def epochs(lanes: Lanes, number: int) -> list[list[Batch]]:
     """The batches of the first epochs."""
     steps = lanes.steps_per_epoch
-    return [[lanes.batch(epoch * steps + chunk) for chunk in range(steps)] for epoch in range(number)]
+    return [
+        [lanes.batch(epoch * steps + chunk) for chunk in range(steps)] for epoch in range(number)
+    ]
 
 
 def equal(one: Batch, other: Batch) -> bool:
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("x", "y", "fresh"))
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("x", "y", "fresh")
+    )
 
 
 def columns(array: NDArray[np.int64], vocabulary: Vocabulary) -> list[str]:
     """What each lane of (T, B) reads; . for padding."""
-    return ["".join("." if idx == PADDING else vocabulary.symbols[idx] for idx in lane) for lane in array.T]
+    return [
+        "".join("." if idx == PADDING else vocabulary.symbols[idx] for idx in lane)
+        for lane in array.T
+    ]
 
 
 def test_the_example_of_the_docstring() -> None:
     vocabulary = Vocabulary.of("abcdefghijkl")
     ids = vocabulary.encode("abcdefghijkl")
-    # n / B = 6 symbols a lane, 6 / T = 3 steps an epoch; turned by 3, lane 0 begins with d and lane 1 with j
-    lanes = next(lanes for seed in itertools.count() if (lanes := Lanes(ids, 2, 2, seed)).batch(0).x[0, 0] == vocabulary.symbols.index("d"))
+    # n / B = 6 symbols a lane, 6 / T = 3 steps an epoch; turned by 3, lane 0 begins with d and lane
+    # 1 with j
+    lanes = next(
+        lanes
+        for seed in itertools.count()
+        if (lanes := Lanes(ids, 2, 2, seed)).batch(0).x[0, 0] == vocabulary.symbols.index("d")
+    )
     steps = [lanes.batch(step) for step in range(3)]
-    assert [columns(step.x, vocabulary) for step in steps] == [["de", "jk"], ["fg", "la"], ["hi", "bc"]]
-    assert [columns(step.y, vocabulary) for step in steps] == [["ef", "kl"], ["gh", ".b"], ["ij", "cd"]]
+    assert [columns(step.x, vocabulary) for step in steps] == [
+        ["de", "jk"],
+        ["fg", "la"],
+        ["hi", "bc"],
+    ]
+    assert [columns(step.y, vocabulary) for step in steps] == [
+        ["ef", "kl"],
+        ["gh", ".b"],
+        ["ij", "cd"],
+    ]
     assert [step.fresh.tolist() for step in steps] == [[True, True], [False, False], [False, False]]
     assert lanes.steps_per_epoch == 3
 
@@ -75,7 +116,8 @@ def test_a_batch_does_not_change_the_text() -> None:
 def test_a_lane_goes_on_where_it_stopped(size: tuple[int, int, int, int]) -> None:
     n, B, T, seed = size
     for epoch in epochs(Lanes(np.arange(n), B, T, seed), 5):
-        lanes = np.concatenate([batch.x for batch in epoch])  # (steps * T, B): what each lane reads in an epoch
+        # (steps * T, B): what each lane reads in an epoch
+        lanes = np.concatenate([batch.x for batch in epoch])
         assert np.array_equal(lanes[1:], (lanes[:-1] + 1) % n)
 
 
@@ -87,14 +129,19 @@ def test_lanes_stand_a_lane_length_apart(size: tuple[int, int, int, int]) -> Non
 
 
 @sizes
-def test_a_target_is_the_next_symbol_and_padding_stands_at_the_seam_alone(size: tuple[int, int, int, int]) -> None:
+def test_a_target_is_the_next_symbol_and_padding_stands_at_the_seam_alone(
+    size: tuple[int, int, int, int],
+) -> None:
     n, B, T, seed = size
     for batch in itertools.chain.from_iterable(epochs(Lanes(np.arange(n), B, T, seed), 5)):
-        assert np.array_equal(batch.y, np.where(batch.x == n - 1, PADDING, batch.x + 1))  # nothing follows the text's last symbol
+        # nothing follows the text's last symbol
+        assert np.array_equal(batch.y, np.where(batch.x == n - 1, PADDING, batch.x + 1))
 
 
 @sizes
-def test_in_an_epoch_no_symbol_is_read_twice_and_few_are_left_out(size: tuple[int, int, int, int]) -> None:
+def test_in_an_epoch_no_symbol_is_read_twice_and_few_are_left_out(
+    size: tuple[int, int, int, int],
+) -> None:
     n, B, T, seed = size
     for epoch in epochs(Lanes(np.arange(n), B, T, seed), 5):
         read = np.concatenate([batch.x.ravel() for batch in epoch])
@@ -107,12 +154,16 @@ def test_in_an_epoch_no_symbol_is_read_twice_and_few_are_left_out(size: tuple[in
 def test_lanes_are_fresh_at_the_start_of_an_epoch_alone(size: tuple[int, int, int, int]) -> None:
     n, B, T, seed = size
     for epoch in epochs(Lanes(np.arange(n), B, T, seed), 3):
-        assert [batch.fresh.tolist() for batch in epoch] == [[True] * B] + [[False] * B] * (len(epoch) - 1)
+        assert [batch.fresh.tolist() for batch in epoch] == [[True] * B] + [[False] * B] * (
+            len(epoch) - 1
+        )
 
 
 def test_every_epoch_is_turned_by_another_amount_of_its_own_seed() -> None:
     def turns(seed: int) -> list[int]:
-        return [int(epoch[0].x[0, 0]) for epoch in epochs(Lanes(np.arange(10_000), 10, 1000, seed), 8)]
+        return [
+            int(epoch[0].x[0, 0]) for epoch in epochs(Lanes(np.arange(10_000), 10, 1000, seed), 8)
+        ]
 
     assert len(set(turns(0))) == 8
     assert turns(0) == turns(0) != turns(1)
@@ -120,7 +171,12 @@ def test_every_epoch_is_turned_by_another_amount_of_its_own_seed() -> None:
 
 def test_every_symbol_is_read_sooner_or_later() -> None:
     # 13 symbols in 2 lanes of 6: one is left out in each epoch, and it is not always the same
-    read = {int(idx) for epoch in epochs(Lanes(np.arange(13), 2, 3, 0), 20) for batch in epoch for idx in batch.x.ravel()}
+    read = {
+        int(idx)
+        for epoch in epochs(Lanes(np.arange(13), 2, 3, 0), 20)
+        for batch in epoch
+        for idx in batch.x.ravel()
+    }
     assert read == set(range(13))
 
 
@@ -137,31 +193,44 @@ def test_the_highest_byte_is_no_padding() -> None:
 def test_what_is_recalled_stands_beside_what_is_read(size: tuple[int, int, int, int]) -> None:
     n, B, T, seed = size
     recalled = np.arange(n * 3).reshape(n, 3)  # of each place something that is nowhere else
-    for batch in itertools.chain.from_iterable(epochs(Lanes(np.arange(n), B, T, seed, recalled), 5)):
+    for batch in itertools.chain.from_iterable(
+        epochs(Lanes(np.arange(n), B, T, seed, recalled), 5)
+    ):
         assert batch.recalled is not None
         assert batch.recalled.shape == (T, B, 3)
-        assert np.array_equal(batch.recalled, recalled[batch.x])  # in these texts an id is its place
+        # in these texts an id is its place
+        assert np.array_equal(batch.recalled, recalled[batch.x])
 
 
 def test_a_lane_recalls_what_stands_before_it_in_the_text_and_nothing_across_the_seam() -> None:
-    # "abcdabcdabce" in 3 lanes of 4; the last time that "bcd", "cda", "dab", "abc" were read stands in the lane before
+    # "abcdabcdabce" in 3 lanes of 4; the last time that "bcd", "cda", "dab", "abc" were read stands
+    # in the lane before
     ids = Vocabulary.of("abcde").encode("abcdabcdabce")
-    by_hand = ["", "", "", "", "", "", "d", "a", "b", "c", "d", ""]  # what followed the last three; of "abc", never the "e" at the end
+    # what followed the last three; of "abc", never the "e" at the end
+    by_hand = ["", "", "", "", "", "", "d", "a", "b", "c", "d", ""]
     found = recall(ids, 99)
     assert ["".join("abcde"[idx] for idx in row[:1] if idx != NOTHING) for row in found] == by_hand
     for step in range(20):
-        batch, places = Lanes(ids, 3, 4, 0, found).batch(step), Lanes(np.arange(12), 3, 4, 0).batch(step).x
+        batch, places = (
+            Lanes(ids, 3, 4, 0, found).batch(step),
+            Lanes(np.arange(12), 3, 4, 0).batch(step).x,
+        )
         assert np.array_equal(batch.x, ids[places])
         assert batch.recalled is not None
         assert np.array_equal(batch.recalled, found[places])
 
 
 @sizes
-def test_a_batch_without_a_window_recalls_none_and_is_the_same_else(size: tuple[int, int, int, int]) -> None:
+def test_a_batch_without_a_window_recalls_none_and_is_the_same_else(
+    size: tuple[int, int, int, int],
+) -> None:
     n, B, T, seed = size
     ids = np.arange(n)
     for step in range(5):
-        plain, other = Lanes(ids, B, T, seed).batch(step), Lanes(ids, B, T, seed, recall(ids, 9)).batch(step)
+        plain, other = (
+            Lanes(ids, B, T, seed).batch(step),
+            Lanes(ids, B, T, seed, recall(ids, 9)).batch(step),
+        )
         assert plain.recalled is None
         assert equal(plain, other)
 
@@ -191,7 +260,9 @@ def test_a_batch_does_not_change_what_is_recalled() -> None:
         (10**6, 1, 65536, (1, 65536)),
     ],
 )
-def test_batches_shrink_as_much_as_a_short_text_needs(length: int, batch_size: int, sequence_length: int, fitted: tuple[int, int]) -> None:
+def test_batches_shrink_as_much_as_a_short_text_needs(
+    length: int, batch_size: int, sequence_length: int, fitted: tuple[int, int]
+) -> None:
     assert fit(length, batch_size, sequence_length) == fitted
 
 
@@ -224,16 +295,26 @@ def lanes_of(batch: Batch) -> list[tuple[list[int], list[int]]]:
 
 def test_the_example_of_the_docstring_of_records() -> None:
     vocabulary = Vocabulary("char", "abcdef", records=True)
-    ids = np.concatenate([[*vocabulary.encode(record), vocabulary.end] for record in ("ab", "c", "def")])
+    ids = np.concatenate(
+        [[*vocabulary.encode(record), vocabulary.end] for record in ("ab", "c", "def")]
+    )
     batch = Records(ids, vocabulary.end, 3, 0).lay_out(np.arange(3), 3)
-    spelled = [["".join("abcdef|."[idx] for idx in lane) for lane in part.T] for part in (batch.x, batch.y)]
+    spelled = [
+        ["".join("abcdef|."[idx] for idx in lane) for lane in part.T] for part in (batch.x, batch.y)
+    ]
     assert batch.x.shape == (ROUND, 3)
     assert [lane[:4] for lane in spelled[1]] == ["ab|.", "c|..", "def|"]
-    assert [lane[: size + 1] for lane, size in zip(spelled[0], (2, 1, 3), strict=True)] == ["|ab", "|c", "|def"]
+    assert [lane[: size + 1] for lane, size in zip(spelled[0], (2, 1, 3), strict=True)] == [
+        "|ab",
+        "|c",
+        "|def",
+    ]
 
 
 @pytest.mark.parametrize(("number", "batch_size"), [(1, 1), (2, 5), (40, 8), (500, 4), (1000, 16)])
-def test_every_record_is_read_once_an_epoch_from_its_beginning_to_its_end(number: int, batch_size: int) -> None:
+def test_every_record_is_read_once_an_epoch_from_its_beginning_to_its_end(
+    number: int, batch_size: int
+) -> None:
     records, ids, end = some_records(number, number)
     layout = Records(ids, end, batch_size, 7)
     assert layout.steps_per_epoch == -(-number // batch_size)
@@ -308,7 +389,9 @@ def test_what_records_recall_is_what_each_holds_itself() -> None:
         ([65_535], 16, 1),
     ],
 )
-def test_how_many_records_are_read_side_by_side(lengths: list[int], asked: int | None, expected: int) -> None:
+def test_how_many_records_are_read_side_by_side(
+    lengths: list[int], asked: int | None, expected: int
+) -> None:
     assert fit_records(np.array(lengths), asked) == expected
 
 

@@ -32,7 +32,9 @@ def text_of(length: int) -> str:
         (4, 0, 4, 0),
     ],
 )
-def test_the_end_of_the_text_is_held_out(length: int, val_fraction: float, num_train: int, num_val: int) -> None:
+def test_the_end_of_the_text_is_held_out(
+    length: int, val_fraction: float, num_train: int, num_val: int
+) -> None:
     text = text_of(length)
     corpus = Corpus.of(text, val_fraction)
     assert (len(corpus.train), len(corpus.val), len(corpus)) == (num_train, num_val, length)
@@ -47,10 +49,15 @@ def test_nine_tenths_are_exact_for_every_length() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "abc", b"abc"])
-def test_a_text_of_fewer_than_four_characters_is_refused_with_the_numbers(text: str | bytes) -> None:
+def test_a_text_of_fewer_than_four_characters_is_refused_with_the_numbers(
+    text: str | bytes,
+) -> None:
     with pytest.raises(CorpusError) as caught:
         Corpus.of(text, 0.1)
-    assert str(caught.value) == f"the corpus is too small: {len(text)} characters, at least 4 are needed; give more text"
+    assert (
+        str(caught.value)
+        == f"the corpus is too small: {len(text)} characters, at least 4 are needed; give more text"
+    )
 
 
 def test_half_a_surrogate_pair_is_refused() -> None:
@@ -119,7 +126,8 @@ def test_a_fingerprint_is_a_sha256() -> None:
         ("a\rb\rc\rab\r\r", "\r"),  # no LF in it: the most frequent
         (b"aaaa", "a"),  # no newline in it, though the vocabulary of bytes has one
         (b"aa\na", "\n"),
-        ("abbb\n", "b"),  # the newline is the last character: nothing was learned about what follows it
+        # the newline is the last character: nothing was learned about what follows it
+        ("abbb\n", "b"),
     ],
 )
 def test_the_prime_is_a_newline_or_the_most_frequent_symbol(text: str | bytes, prime: str) -> None:
@@ -127,9 +135,12 @@ def test_the_prime_is_a_newline_or_the_most_frequent_symbol(text: str | bytes, p
     assert corpus.vocabulary.decode([corpus.prime]) == prime
 
 
-@pytest.mark.parametrize("text", ["abbb" * 4 + "\naaaaaaaaaaaaaaa", b"abbb" * 4 + b"\naaaaaaaaaaaaaaa"])
+@pytest.mark.parametrize(
+    "text", ["abbb" * 4 + "\naaaaaaaaaaaaaaa", b"abbb" * 4 + b"\naaaaaaaaaaaaaaa"]
+)
 def test_the_prime_is_a_symbol_of_the_training_part(text: str | bytes) -> None:
-    """A newline, or a flood of another symbol, in the held-out part does not count: the network never read it."""
+    """A newline, or a flood of another symbol, in the held-out part does not count: the network
+    never read it."""
     corpus = Corpus.of(text, 0.5)
     assert corpus.vocabulary.decode([corpus.prime]) == "b"
 
@@ -138,7 +149,9 @@ def test_the_prime_is_a_symbol_of_the_training_part(text: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("window", [2, 5, 8192])
-def test_what_the_training_part_recalls_is_found_once_for_each_window_and_not_in_the_held_out_text(window: int) -> None:
+def test_what_the_training_part_recalls_is_found_once_for_each_window_and_not_in_the_held_out_text(
+    window: int,
+) -> None:
     corpus = Corpus.of("aaaaa abababab abcabcabc; the cat, the dog, the cat; " * 4, 0.25)
     found = corpus.recalled(window)
     assert found is not None

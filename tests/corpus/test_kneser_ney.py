@@ -1,4 +1,5 @@
-"""The counts are smoothed by the formula, which a slow and plain second writing of it is held against."""
+"""The counts are smoothed by the formula, which a slow and plain second writing of it is held
+against."""
 
 import math
 from collections import Counter, defaultdict
@@ -18,23 +19,32 @@ Array = NDArray[np.int64]
 
 
 class Plain:
-    """Interpolated modified Kneser-Ney with dictionaries, written from Chen and Goodman 1999 without the arrays of the other."""
+    """Interpolated modified Kneser-Ney with dictionaries, written from Chen and Goodman 1999
+    without the arrays of the other."""
 
     def __init__(self, ids: Sequence[int], vocab_size: int, order: int) -> None:
         self.vocab_size, self.order = vocab_size, min(order, len(ids) - 1)
-        places = [[tuple(ids[i : i + k + 1]) for i in range(len(ids) - k)] for k in range(self.order + 1)]
+        places = [
+            [tuple(ids[i : i + k + 1]) for i in range(len(ids) - k)] for k in range(self.order + 1)
+        ]
         before: dict[Gram, set[int]] = defaultdict(set)
         for gram in (gram for grams in places for gram in grams):
             before[gram[1:]].add(gram[0])
         self.counts: list[dict[Gram, int]] = []  # of the grams of k + 1 symbols
         for k, grams in enumerate(places):
             longest = k == self.order
-            self.counts.append({gram: count if longest else len(before[gram]) or 1 for gram, count in Counter(grams).items()})
+            self.counts.append(
+                {
+                    gram: count if longest else len(before[gram]) or 1
+                    for gram, count in Counter(grams).items()
+                }
+            )
         self.discounts = [self.discounts_of(list(counts.values())) for counts in self.counts]
 
     @staticmethod
     def discounts_of(counts: list[int]) -> list[float]:
-        """Of a count of 1, of 2, of 3 and more; kept between 0.05 and the count less 0.05, a half way up where none are known."""
+        """Of a count of 1, of 2, of 3 and more; kept between 0.05 and the count less 0.05, a half
+        way up where none are known."""
         n1, n2, n3, n4 = (counts.count(n) for n in (1, 2, 3, 4))
         y = n1 / (n1 + 2 * n2) if n1 else 0.5
         first = 1 - 2 * y * n2 / n1 if n1 else 0.5
@@ -47,17 +57,24 @@ class Plain:
         found = 1 / self.vocab_size
         for k in range(min(self.order, len(context)) + 1):
             seen = context[len(context) - k :]
-            following = {gram[-1]: count for gram, count in self.counts[k].items() if gram[:-1] == seen}
+            following = {
+                gram[-1]: count for gram, count in self.counts[k].items() if gram[:-1] == seen
+            }
             if not following:
                 return found
-            taken = {each: self.discounts[k][min(count, 3) - 1] for each, count in following.items()}
+            taken = {
+                each: self.discounts[k][min(count, 3) - 1] for each, count in following.items()
+            }
             total = sum(following.values())
-            found = (following.get(symbol, 0) - taken.get(symbol, 0.0)) / total + sum(taken.values()) / total * found
+            found = (following.get(symbol, 0) - taken.get(symbol, 0.0)) / total + sum(
+                taken.values()
+            ) / total * found
         return found
 
 
 def texts(seed: int, number: int = 6, longest: int = 40) -> Iterator[tuple[Array, Array, int]]:
-    """Random texts to count, texts to read in which there are contexts never seen, and how many symbols there are."""
+    """Random texts to count, texts to read in which there are contexts never seen, and how many
+    symbols there are."""
     rng = np.random.default_rng(seed)
     for vocab_size in (1, 2, 3, 5, 300)[:number]:
         high = min(vocab_size, 6)
@@ -70,50 +87,71 @@ def texts(seed: int, number: int = 6, longest: int = 40) -> Iterator[tuple[Array
 
 def next_probabilities(model: Yardstick, context: Sequence[int]) -> list[float]:
     """Of each symbol after a context, which is the whole text before it."""
-    return [math.exp(model.score(np.array([*context, symbol]))[-1]) for symbol in range(model.vocab_size)]
+    return [
+        math.exp(model.score(np.array([*context, symbol]))[-1])
+        for symbol in range(model.vocab_size)
+    ]
 
 
 # By hand
 
 
 def test_a_tiny_text_has_the_numbers_of_a_pencil() -> None:
-    # "aab", V = 2, one symbol of context. Pairs: aa 1, ab 1. Symbols stand after so many: a after {a}: 1, b after {a}: 1.
-    # Of both lengths n1 = 2, n2 = 0: Y = 1, the discount of 1 is 1 - 0 = 1, kept to 0.95.
-    # P_0(a) = (1 - 0.95) / 2 + 1.9 / 2 * 1/2 = 0.025 + 0.475 = 0.5, P_0(b) = 0.5.
-    # P_1(a | a) = (1 - 0.95) / 2 + 1.9 / 2 * 0.5 = 0.5; nothing ever followed b, so P_1(a | b) = P_0(a).
-    assert np.exp(Yardstick(np.array([0, 0, 1]), 2, 1).score(np.array([0, 0, 1, 0]))) == pytest.approx([0.5] * 4, abs=1e-12)
+    # "aab", V = 2, one symbol of context. Pairs: aa 1, ab 1. Symbols stand after so many: a after
+    # {a}: 1, b after {a}: 1. Of both lengths n1 = 2, n2 = 0: Y = 1, the discount of 1 is 1 - 0 = 1,
+    # kept to 0.95. P_0(a) = (1 - 0.95) / 2 + 1.9 / 2 * 1/2 = 0.025 + 0.475 = 0.5, P_0(b) = 0.5.
+    # P_1(a | a) = (1 - 0.95) / 2 + 1.9 / 2 * 0.5 = 0.5; nothing ever followed b, so P_1(a | b) =
+    # P_0(a).
+    assert np.exp(
+        Yardstick(np.array([0, 0, 1]), 2, 1).score(np.array([0, 0, 1, 0]))
+    ) == pytest.approx([0.5] * 4, abs=1e-12)
 
 
 def test_another_tiny_text_has_the_numbers_of_a_pencil() -> None:
     # "abababac", V = 4 (no d), one symbol of context.
-    # Pairs: ab 3, ba 3, ac 1. n1 = 1, n2 = 0, n3 = 2, n4 = 0: Y = 1 / (1 + 0) = 1.
-    #   D1 = 1 - 2 * 1 * 0 / 1 = 1, kept to 0.95. D3 = 3 - 4 * 1 * 0 / 2 = 3, kept to 2.95.
-    # Symbols stand after so many: a after {b}: 1, b after {a}: 1, c after {a}: 1. n1 = 3, n2 = 0: D1 = 1, kept to 0.95.
-    # P_0(a) = P_0(b) = P_0(c) = 0.05 / 3 + 2.85 / 3 / 4 = 0.0166667 + 0.2375 = 0.2541667, P_0(d) = 0.2375.
-    # After a, 4 pairs: P_1(b | a) = 0.05 / 4 + (2.95 + 0.95) / 4 * 0.2541667 = 0.0125 + 0.975 * 0.2541667 = 0.2603125,
-    #   P_1(c | a) = 0.05 / 4 + 0.2478125 = 0.2603125, P_1(a | a) = 0.2478125, P_1(d | a) = 0.975 * 0.2375 = 0.2315625.
-    # After b, 3 pairs: P_1(a | b) = 0.05 / 3 + 2.95 / 3 * 0.2541667 = 0.0166667 + 0.2499306 = 0.2665972.
+    # Pairs: ab 3, ba 3, ac 1. n1 = 1, n2 = 0, n3 = 2, n4 = 0: Y = 1 / (1 + 0) = 1. D1 = 1 - 2 * 1 *
+    # 0 / 1 = 1, kept to 0.95. D3 = 3 - 4 * 1 * 0 / 2 = 3, kept to 2.95. Symbols stand after so
+    # many: a after {b}: 1, b after {a}: 1, c after {a}: 1. n1 = 3, n2 = 0: D1 = 1, kept to 0.95.
+    # P_0(a) = P_0(b) = P_0(c) = 0.05 / 3 + 2.85 / 3 / 4 = 0.0166667 + 0.2375 = 0.2541667, P_0(d) =
+    # 0.2375. After a, 4 pairs: P_1(b | a) = 0.05 / 4 + (2.95 + 0.95) / 4 * 0.2541667 = 0.0125 +
+    # 0.975 * 0.2541667 = 0.2603125, P_1(c | a) = 0.05 / 4 + 0.2478125 = 0.2603125, P_1(a | a) =
+    # 0.2478125, P_1(d | a) = 0.975 * 0.2375 = 0.2315625. After b, 3 pairs: P_1(a | b) = 0.05 / 3 +
+    # 2.95 / 3 * 0.2541667 = 0.0166667 + 0.2499306 = 0.2665972.
     model = Yardstick(np.array([0, 1, 0, 1, 0, 1, 0, 2]), 4, 1)
     assert next_probabilities(model, []) == pytest.approx([0.25416667] * 3 + [0.2375], abs=1e-7)
-    assert next_probabilities(model, [0]) == pytest.approx([0.2478125, 0.2603125, 0.2603125, 0.2315625], abs=1e-9)
+    assert next_probabilities(model, [0]) == pytest.approx(
+        [0.2478125, 0.2603125, 0.2603125, 0.2315625], abs=1e-9
+    )
     assert next_probabilities(model, [1])[0] == pytest.approx(0.2665972, abs=1e-7)
-    assert next_probabilities(model, [2]) == next_probabilities(model, [3]) == next_probabilities(model, [])
+    assert (
+        next_probabilities(model, [2])
+        == next_probabilities(model, [3])
+        == next_probabilities(model, [])
+    )
 
 
 def test_discounts_that_are_not_kept_back_are_those_of_the_formula() -> None:
-    # No context, so plain counts: 4 symbols once, 2 twice, 1 three times, 1 four times; 4 + 4 + 3 + 4 = 15 in all, V = 8.
-    # Y = 4 / (4 + 2 * 2) = 1/2; D1 = 1 - 2 * 1/2 * 2/4 = 0.5; D2 = 2 - 3 * 1/2 * 1/2 = 1.25; D3 = 3 - 4 * 1/2 * 1/1 = 1.
-    # The discounts leave (4 * 0.5 + 2 * 1.25 + 1 + 1) / 15 = 6.5 / 15, of which each symbol has 1/8: 0.8125 / 15.
+    # No context, so plain counts: 4 symbols once, 2 twice, 1 three times, 1 four times; 4 + 4 + 3 +
+    # 4 = 15 in all, V = 8. Y = 4 / (4 + 2 * 2) = 1/2; D1 = 1 - 2 * 1/2 * 2/4 = 0.5; D2 = 2 - 3 *
+    # 1/2 * 1/2 = 1.25; D3 = 3 - 4 * 1/2 * 1/1 = 1. The discounts leave (4 * 0.5 + 2 * 1.25 + 1 + 1)
+    # / 15 = 6.5 / 15, of which each symbol has 1/8: 0.8125 / 15.
     ids = np.array([0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 6, 7, 7, 7, 7])
-    expected = [(0.5 + 0.8125) / 15] * 4 + [(0.75 + 0.8125) / 15] * 2 + [(2 + 0.8125) / 15, (3 + 0.8125) / 15]
+    expected = (
+        [(0.5 + 0.8125) / 15] * 4
+        + [(0.75 + 0.8125) / 15] * 2
+        + [(2 + 0.8125) / 15, (3 + 0.8125) / 15]
+    )
     assert next_probabilities(Yardstick(ids, 8, 0), []) == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("order", [0, 1, 7])
 def test_a_text_of_one_symbol_is_almost_forgotten(order: int) -> None:
-    # one symbol once: the discount is 1, kept to 0.95; P(a) = 0.05 + 0.95 / 4, of the three others 0.95 / 4
+    # one symbol once: the discount is 1, kept to 0.95; P(a) = 0.05 + 0.95 / 4, of the three others
+    # 0.95 / 4
     model = Yardstick(np.array([2], np.uint8), 4, order)
-    assert next_probabilities(model, []) == pytest.approx([0.2375, 0.2375, 0.2875, 0.2375], abs=1e-12)
+    assert next_probabilities(model, []) == pytest.approx(
+        [0.2375, 0.2375, 0.2875, 0.2375], abs=1e-12
+    )
     assert next_probabilities(model, [2, 2]) == next_probabilities(model, [])
 
 
@@ -124,8 +162,13 @@ def test_a_text_of_one_symbol_is_almost_forgotten(order: int) -> None:
 def test_every_score_is_that_of_a_plain_writing_of_the_formula(order: int) -> None:
     for ids, read, vocab_size in texts(order):
         plain = Plain(ids.tolist(), vocab_size, order)
-        expected = [plain.probability(idx, tuple(read[:place].tolist())) for place, idx in enumerate(read.tolist())]
-        np.testing.assert_allclose(np.exp(Yardstick(ids, vocab_size, order).score(read)), expected, rtol=1e-9)
+        expected = [
+            plain.probability(idx, tuple(read[:place].tolist()))
+            for place, idx in enumerate(read.tolist())
+        ]
+        np.testing.assert_allclose(
+            np.exp(Yardstick(ids, vocab_size, order).score(read)), expected, rtol=1e-9
+        )
 
 
 def test_every_score_of_every_text_of_up_to_five_symbols_is_that_of_the_plain_writing() -> None:
@@ -141,7 +184,10 @@ def test_the_comparison_sees_a_count_below_the_longest_length_that_is_of_all_pla
     ids, read, vocab_size = list(texts(0))[6]
     plain = Plain(ids.tolist(), vocab_size, 2)
     plain.counts[0] = dict(Counter((idx,) for idx in ids.tolist()))
-    expected = [plain.probability(idx, tuple(read[:place].tolist())) for place, idx in enumerate(read.tolist())]
+    expected = [
+        plain.probability(idx, tuple(read[:place].tolist()))
+        for place, idx in enumerate(read.tolist())
+    ]
     assert not np.allclose(np.exp(Yardstick(ids, vocab_size, 2).score(read)), expected, rtol=1e-3)
 
 
@@ -149,13 +195,19 @@ def test_the_comparison_sees_a_count_below_the_longest_length_that_is_of_all_pla
 
 
 @pytest.mark.parametrize("order", range(9))
-def test_the_probabilities_of_all_next_symbols_sum_to_one_after_whatever_was_read(order: int) -> None:
+def test_the_probabilities_of_all_next_symbols_sum_to_one_after_whatever_was_read(
+    order: int,
+) -> None:
     for ids, read, vocab_size in texts(20 + order, number=4):
         model = Yardstick(ids, vocab_size, order)
         for place in range(min(len(read), 15)):
-            assert sum(next_probabilities(model, read[:place].tolist())) == pytest.approx(1, abs=1e-12)
+            assert sum(next_probabilities(model, read[:place].tolist())) == pytest.approx(
+                1, abs=1e-12
+            )
         for place in range(min(len(ids), 15)):  # contexts that were all seen
-            assert sum(next_probabilities(model, ids[:place].tolist())) == pytest.approx(1, abs=1e-12)
+            assert sum(next_probabilities(model, ids[:place].tolist())) == pytest.approx(
+                1, abs=1e-12
+            )
 
 
 @pytest.mark.parametrize("order", range(9))
@@ -171,14 +223,18 @@ def test_no_symbol_of_the_alphabet_is_impossible_and_no_score_is_above_zero(orde
 
 def test_an_alphabet_of_one_symbol_is_certain() -> None:
     for n in (1, 2, 30):
-        np.testing.assert_allclose(Yardstick(np.zeros(n, np.uint8), 1).score(np.zeros(9, np.uint8)), 0, atol=1e-12)
+        np.testing.assert_allclose(
+            Yardstick(np.zeros(n, np.uint8), 1).score(np.zeros(9, np.uint8)), 0, atol=1e-12
+        )
 
 
 # What a score looks at
 
 
 @pytest.mark.parametrize("order", range(9))
-def test_a_score_depends_on_as_many_symbols_before_as_the_order_has_and_on_no_more(order: int) -> None:
+def test_a_score_depends_on_as_many_symbols_before_as_the_order_has_and_on_no_more(
+    order: int,
+) -> None:
     rng = np.random.default_rng(order)
     ids = rng.integers(0, 3, 200)
     model, read = Yardstick(ids, 3, order), ids[50:100].copy()
@@ -197,9 +253,12 @@ def test_the_first_symbols_are_scored_by_what_was_read_and_nothing_before_it() -
     scores = model.score(whole)
     for start in range(1, 20):
         cut = model.score(whole[start:])
-        np.testing.assert_allclose(cut[4:], scores[start + 4 :], atol=1e-12)  # from the order on, what was cut off is too far back
+        # from the order on, what was cut off is too far back
+        np.testing.assert_allclose(cut[4:], scores[start + 4 :], atol=1e-12)
     # the first alone: P_0, whatever is counted at the end or the beginning of the text
-    assert scores[0] == pytest.approx(math.log(Plain(ids.tolist(), 3, 4).probability(int(whole[0]), ())), abs=1e-12)
+    assert scores[0] == pytest.approx(
+        math.log(Plain(ids.tolist(), 3, 4).probability(int(whole[0]), ())), abs=1e-12
+    )
 
 
 def test_scores_of_a_part_do_not_depend_on_what_follows() -> None:
@@ -231,14 +290,19 @@ def test_the_kind_of_the_ids_changes_nothing_and_nothing_is_written_to(kind: typ
     given: NDArray[Any] = ids.astype(kind)
     also: NDArray[Any] = read.astype(kind)
     given.flags.writeable = also.flags.writeable = False
-    np.testing.assert_array_equal(Yardstick(given, 256).score(also), Yardstick(ids, 256).score(read))
+    np.testing.assert_array_equal(
+        Yardstick(given, 256).score(also), Yardstick(ids, 256).score(read)
+    )
 
 
 def test_ids_of_a_large_alphabet_are_kept_apart() -> None:
     ids = np.array([70_000, 3, 109_999, 70_000, 3, 109_999, 70_000, 4, 0], np.uint32)
     order, small = np.unique(ids, return_inverse=True)
     plain = Plain(small.tolist(), 110_000, 7)
-    expected = [plain.probability(int(idx), tuple(small[:place].tolist())) for place, idx in enumerate(small)]
+    expected = [
+        plain.probability(int(idx), tuple(small[:place].tolist()))
+        for place, idx in enumerate(small)
+    ]
     np.testing.assert_allclose(np.exp(Yardstick(ids, 110_000).score(ids)), expected, rtol=1e-9)
     assert len(order) == 5
 
@@ -250,13 +314,18 @@ def test_the_measure_is_the_mean_loss_of_the_validation_part() -> None:
     rng = np.random.default_rng(4)
     train, val = rng.integers(0, 3, 300).astype(np.uint8), rng.integers(0, 3, 50).astype(np.uint8)
     plain = Plain(train.tolist(), 3, ORDER)
-    losses = [-math.log(plain.probability(int(idx), tuple(val[:place].tolist()))) for place, idx in enumerate(val)]
+    losses = [
+        -math.log(plain.probability(int(idx), tuple(val[:place].tolist())))
+        for place, idx in enumerate(val)
+    ]
     found = measure(train, val, 3)
     assert found.nats_per_character == pytest.approx(np.mean(losses), abs=1e-9)
     assert (found.train_characters, found.val_characters) == (300, 50)
 
 
-def test_of_a_long_text_the_end_is_counted_and_all_that_is_held_out_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_long_text_the_end_is_counted_and_all_that_is_held_out_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rng = np.random.default_rng(5)
     train, val = rng.integers(0, 3, 300).astype(np.uint8), rng.integers(0, 3, 50).astype(np.uint8)
     expected = measure(train[-100:], val, 3)
@@ -272,10 +341,14 @@ def test_records_are_counted_apart_and_each_with_its_end() -> None:
     # "ab" comes nine times of ten, "cd" once; what stands in the record before must not be seen
     rng, end = np.random.default_rng(0), 4
     records = [[0, 1] if rng.random() < 0.9 else [2, 3] for _ in range(4000)]
-    train, val = (np.array([idx for record in part for idx in (*record, end)], np.uint8) for part in (records[:3000], records[3000:]))
+    train, val = (
+        np.array([idx for record in part for idx in (*record, end)], np.uint8)
+        for part in (records[:3000], records[3000:])
+    )
     found = measure(train, val, 5, end)
     share = sum(record == [0, 1] for record in records[3000:]) / 1000
-    expected = -(share * math.log(0.9) + (1 - share) * math.log(0.1)) / 3  # only the first symbol is in doubt
+    # only the first symbol is in doubt
+    expected = -(share * math.log(0.9) + (1 - share) * math.log(0.1)) / 3
     assert found.nats_per_character == pytest.approx(expected, rel=0.02)
     assert (found.train_characters, found.val_characters) == (9000, 3000)
 
@@ -289,4 +362,5 @@ def test_the_order_of_the_records_changes_next_to_nothing() -> None:
 
     one = measure(ids(records[:250]), ids(records[250:]), 4, end)
     other = measure(ids(records[:250][::-1]), ids(records[250:][::-1]), 4, end)
-    assert one.nats_per_character == pytest.approx(other.nats_per_character, rel=2e-3)  # but for the first
+    # but for the first
+    assert one.nats_per_character == pytest.approx(other.nats_per_character, rel=2e-3)

@@ -1,4 +1,5 @@
-"""Bytes become the text that they are, whatever the locale; what is odd is said, what cannot be read is named exactly."""
+"""Bytes become the text that they are, whatever the locale; what is odd is said, what cannot be
+read is named exactly."""
 
 import gzip
 import io
@@ -18,7 +19,9 @@ from charrnn.corpus.encoding import guess_encoding
 from charrnn.corpus.reading import Reading, default_name, read, stream
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
 
-NO_ENCODING = "is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
+NO_ENCODING = (
+    "is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
+)
 
 
 def reading(data: bytes, name: str = "a.txt", **knobs: Any) -> Reading:
@@ -96,7 +99,13 @@ def test_newlines_mixed_between_files_are_said_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "made"), [("a\r\nb\nc\rd", "a\nb\nc\nd"), ("\r\r\n\n", "\n\n\n"), ("a\n", "a\n"), ("a\u2028b", "a\u2028b")]
+    ("text", "made"),
+    [
+        ("a\r\nb\nc\rd", "a\nb\nc\nd"),
+        ("\r\r\n\n", "\n\n\n"),
+        ("a\n", "a\n"),
+        ("a\u2028b", "a\u2028b"),
+    ],
 )
 def test_newlines_lf_makes_each_line_end_one_lf(text: str, made: str) -> None:
     assert reading(text.encode(), newlines="lf") == Reading(made, ())
@@ -111,7 +120,9 @@ def test_nothing_is_normalised_unless_asked_for(normalize: str | None, text: str
 
 
 def test_a_byte_order_mark_is_left_out_and_said() -> None:
-    assert reading(b"\xef\xbb\xbfabc") == Reading("abc", ("a.txt begins with a byte order mark; it was left out",))
+    assert reading(b"\xef\xbb\xbfabc") == Reading(
+        "abc", ("a.txt begins with a byte order mark; it was left out",)
+    )
     assert reading(b"\xef\xbb\xbf\xef\xbb\xbfa").text == "\ufeffa"  # only the first is a mark
 
 
@@ -119,11 +130,17 @@ def test_the_byte_order_mark_of_each_file_is_left_out() -> None:
     Path("a.txt").write_bytes(b"\xef\xbb\xbfa\n")
     Path("b.txt").write_bytes(b"\xef\xbb\xbfb\n")
     assert read(["a.txt", "b.txt"], DataConfig()) == Reading(
-        "a\nb\n", tuple(f"{name} begins with a byte order mark; it was left out" for name in ("a.txt", "b.txt"))
+        "a\nb\n",
+        tuple(
+            f"{name} begins with a byte order mark; it was left out" for name in ("a.txt", "b.txt")
+        ),
     )
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "gb18030"])
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "UTF8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "gb18030"],
+)
 def test_a_byte_order_mark_is_left_out_in_every_encoding(encoding: str) -> None:
     plain = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}.get(encoding, encoding)
     assert reading("\ufeffabc".encode(plain), encoding=encoding).text == "abc"
@@ -146,7 +163,9 @@ SAMPLES = {
 
 @pytest.mark.parametrize("encoding", SAMPLES)
 def test_a_text_is_read_in_its_encoding(encoding: str) -> None:
-    assert reading(SAMPLES[encoding].encode(encoding), encoding=encoding) == Reading(SAMPLES[encoding], ())
+    assert reading(SAMPLES[encoding].encode(encoding), encoding=encoding) == Reading(
+        SAMPLES[encoding], ()
+    )
 
 
 @pytest.mark.parametrize("encoding", SAMPLES)
@@ -164,7 +183,9 @@ def test_the_encoding_that_fits_is_proposed(encoding: str) -> None:
         ("utf-16", "0xff at byte 0 (line 1)"),  # its mark, FF FE
     ],
 )
-def test_a_bad_byte_is_named_with_its_place_and_the_encoding_that_fits(encoding: str, place: str) -> None:
+def test_a_bad_byte_is_named_with_its_place_and_the_encoding_that_fits(
+    encoding: str, place: str
+) -> None:
     assert refusal_of(SAMPLES[encoding].encode(encoding)) == (
         f"a.txt is not utf-8: {place}; try --encoding {encoding}, which fits the whole file, "
         f"or --encoding-errors replace to put U+FFFD there"
@@ -174,13 +195,21 @@ def test_a_bad_byte_is_named_with_its_place_and_the_encoding_that_fits(encoding:
 @pytest.mark.parametrize(
     ("data", "place"),
     [
-        ("Ночь, улица, фонарь\n".encode() + b"\xe2\x82", "0xe2 0x82 at byte 35 (line 2)"),  # cut after 15 letters of 2 bytes and 5 of 1
-        ("Ночь, \n\n".encode() + b"\xff" + "улица, фонарь\n".encode() * 3, "0xff at byte 12 (line 3)"),  # 4 letters of 2 bytes and 4 of 1
+        # cut after 15 letters of 2 bytes and 5 of 1
+        ("Ночь, улица, фонарь\n".encode() + b"\xe2\x82", "0xe2 0x82 at byte 35 (line 2)"),
+        # 4 letters of 2 bytes and 4 of 1
+        (
+            "Ночь, \n\n".encode() + b"\xff" + "улица, фонарь\n".encode() * 3,
+            "0xff at byte 12 (line 3)",
+        ),
     ],
     ids=["cut", "one byte"],
 )
 def test_no_other_encoding_is_proposed_for_utf8_with_a_flaw(data: bytes, place: str) -> None:
-    assert refusal_of(data) == f"a.txt is not utf-8: {place}; try --encoding-errors replace to put U+FFFD there"
+    assert (
+        refusal_of(data)
+        == f"a.txt is not utf-8: {place}; try --encoding-errors replace to put U+FFFD there"
+    )
 
 
 def test_what_was_tried_is_not_proposed_again() -> None:
@@ -190,7 +219,9 @@ def test_what_was_tried_is_not_proposed_again() -> None:
     )
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"\xfe\xff\xd8\x00", b"\0a\0b\xd8\0", b"\0\0\0"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xfe\x00", b"\xfe\xff\xd8\x00", b"\0a\0b\xd8\0", b"\0\0\0"]
+)
 def test_no_encoding_is_proposed_that_does_not_fit(data: bytes) -> None:
     assert guess_encoding(data) == ""
 
@@ -203,7 +234,9 @@ def test_replace_puts_a_replacement_character_for_each_bad_byte_and_says_how_man
     assert reading("é\ufffd".encode(), encoding_errors="replace") == Reading("é\ufffd", ())
 
 
-@pytest.mark.parametrize("encoding", ["nope", "rot13", "base64", "hex", "punycode", "idna", "a\0b", "utf 99", "é"])
+@pytest.mark.parametrize(
+    "encoding", ["nope", "rot13", "base64", "hex", "punycode", "idna", "a\0b", "utf 99", "é"]
+)
 def test_an_unknown_encoding_is_refused(encoding: str) -> None:
     with pytest.raises(ConfigError) as caught:
         reading(b"abc", encoding=encoding)
@@ -228,7 +261,9 @@ def test_the_locale_does_not_matter() -> None:
         "import locale; from charrnn.config.run_config import DataConfig; from charrnn.corpus.reading import read;"
         "assert locale.getencoding().lower() != 'utf-8'; print(ascii([read([path], DataConfig()).text for path in ('.', '-')]))"
     )
-    done = subprocess.run([sys.executable, "-c", program], input="é\n".encode(), env=environment, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], input="é\n".encode(), env=environment, capture_output=True
+    )
     assert (done.stdout, done.stderr) == (rb"['\xe9\r\n\u6f22', '\xe9\n']" + b"\n", b"")
 
 
@@ -248,8 +283,15 @@ def all_of(data: bytes, name: str, knobs: dict[str, Any]) -> Reading | str:
 @pytest.mark.parametrize(
     ("data", "knobs"),
     [
-        *((MIXED.encode(), {"newlines": newlines, "normalize": form}) for newlines in ("keep", "lf") for form in (None, "nfc", "nfkc")),
-        *((MIXED.encode(encoding), {"encoding": encoding}) for encoding in ("utf-16", "utf-32-be", "gb18030", "utf-8-sig", "utf-7")),
+        *(
+            (MIXED.encode(), {"newlines": newlines, "normalize": form})
+            for newlines in ("keep", "lf")
+            for form in (None, "nfc", "nfkc")
+        ),
+        *(
+            (MIXED.encode(encoding), {"encoding": encoding})
+            for encoding in ("utf-16", "utf-32-be", "gb18030", "utf-8-sig", "utf-7")
+        ),
         (MIXED.encode() + b"\xff\xef\xbf\xbd\xe2\x82", {"encoding_errors": "replace"}),
         (MIXED.encode() + b"\xff more", {}),
         (MIXED.encode() + b"\xe2\x82", {}),
@@ -258,7 +300,9 @@ def all_of(data: bytes, name: str, knobs: dict[str, Any]) -> Reading | str:
         (MIXED.encode(), {"unit": "byte"}),
     ],
 )
-def test_a_text_is_the_same_in_blocks_of_any_size(block: int, data: bytes, knobs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_is_the_same_in_blocks_of_any_size(
+    block: int, data: bytes, knobs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, content in (("a.txt", data), ("a.gz", gzip.compress(data))):
         whole = all_of(content, name, knobs)
         with monkeypatch.context() as patch:
@@ -270,20 +314,28 @@ def test_a_text_is_the_same_in_blocks_of_any_size(block: int, data: bytes, knobs
 
 
 def test_standard_input_is_read_as_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("é\r\n".encode()), encoding="ascii", newline=None))
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO("é\r\n".encode()), encoding="ascii", newline=None)
+    )
     assert read(["-"], DataConfig()) == Reading("é\r\n", ())
 
 
 def test_a_gz_file_is_unpacked() -> None:
-    assert reading(gzip.compress(b"two\r\nlines\r\n"), "a.txt.gz") == Reading("two\r\nlines\r\n", ())
-    assert reading(gzip.compress(b"one ") + gzip.compress(b"two"), "a.gz").text == "one two"  # members follow one another
+    assert reading(gzip.compress(b"two\r\nlines\r\n"), "a.txt.gz") == Reading(
+        "two\r\nlines\r\n", ()
+    )
+    # members follow one another
+    assert reading(gzip.compress(b"one ") + gzip.compress(b"two"), "a.gz").text == "one two"
 
 
 @pytest.mark.parametrize(
     ("data", "why"),
     [
         (b"plain text", "Not a gzipped file (b'pl')"),
-        (gzip.compress(b"abc")[:-1], "Compressed file ended before the end-of-stream marker was reached"),
+        (
+            gzip.compress(b"abc")[:-1],
+            "Compressed file ended before the end-of-stream marker was reached",
+        ),
         (gzip.compress(b"abc")[:-8] + bytes(4) + gzip.compress(b"abc")[-4:], "CRC check failed"),
         (gzip.compress(b"abc") + b"more", "Not a gzipped file (b'mo')"),
     ],
@@ -291,7 +343,9 @@ def test_a_gz_file_is_unpacked() -> None:
 )
 def test_a_broken_gz_file_is_refused(data: bytes, why: str) -> None:
     assert refusal_of(data, "a.gz").startswith(f"a.gz is not a whole gzip file: {why}")
-    assert refusal_of(data, "a.gz").endswith("; unpack it by hand to see, or take .gz off its name if it is plain text")
+    assert refusal_of(data, "a.gz").endswith(
+        "; unpack it by hand to see, or take .gz off its name if it is plain text"
+    )
 
 
 def text_or_error(data: bytes) -> str | CharRNNError:
@@ -307,7 +361,9 @@ def test_a_gz_file_with_any_byte_changed_or_cut_off_gives_its_text_or_an_error()
         changed = data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
         for broken in (changed, data[:place]):
             found = text_or_error(broken)
-            assert found == "abcabcabc\n" or (isinstance(found, CharRNNError) and "\n" not in str(found))
+            assert found == "abcabcabc\n" or (
+                isinstance(found, CharRNNError) and "\n" not in str(found)
+            )
 
 
 def test_a_directory_is_its_txt_files_sorted() -> None:
@@ -324,7 +380,10 @@ def test_files_are_joined_in_the_order_given() -> None:
     assert read(["b.txt", Path("a.txt"), "b.txt"], DataConfig()) == Reading("b\na\nb\n", ())
 
 
-@pytest.mark.parametrize(("first", "joined"), [("a", "a\nb"), ("a\n", "a\nb"), ("a\r", "a\rb"), ("a\r\n", "a\r\nb"), ("", "b")])
+@pytest.mark.parametrize(
+    ("first", "joined"),
+    [("a", "a\nb"), ("a\n", "a\nb"), ("a\r", "a\rb"), ("a\r\n", "a\r\nb"), ("", "b")],
+)
 def test_a_missing_newline_between_files_is_put_and_said(first: str, joined: str) -> None:
     Path("a.txt").write_bytes(first.encode())
     Path("b.txt").write_bytes(b"b")
@@ -340,9 +399,17 @@ def test_a_missing_newline_between_files_is_put_and_said(first: str, joined: str
         ("\n\n", ["one\nline\n\ntwo\n", "three\n\nfour\n"], ["one\nline", "two", "three", "four"]),
         ("\n\n", ["one\n\ntwo\n\n", "three\n\n\n", "four"], ["one", "two", "three", "four"]),
         ("\n\n", ["one\r\n\r\ntwo\r\n", "three\r\n\r\nfour\r\n"], ["one", "two", "three", "four"]),
-        (";", ["ana;bo", "cato;dan\n", "eva;\n", "fay"], ["ana", "bo", "cato", "dan", "eva", "fay"]),
+        (
+            ";",
+            ["ana;bo", "cato;dan\n", "eva;\n", "fay"],
+            ["ana", "bo", "cato", "dan", "eva", "fay"],
+        ),
         ("\n%\n", ["a\n%\nb\n", "c\n%\n", "", "d"], ["a", "b", "c", "d"]),
-        ("\n---\n", ["a one\n---\nb two\n---", "c three\n---\nd four\n"], ["a one", "b two", "c three", "d four"]),
+        (
+            "\n---\n",
+            ["a one\n---\nb two\n---", "c three\n---\nd four\n"],
+            ["a one", "b two", "c three", "d four"],
+        ),
         ("\n---\n", ["a\r\n---\r\nb\r\n---", "c"], ["a", "b", "c"]),
         ("%%", ["a%%b%", "c%%d"], ["a", "b", "c", "d"]),
         ("ab", ["1ab2a", "3ab4"], ["1", "2a", "3", "4"]),
@@ -350,7 +417,11 @@ def test_a_missing_newline_between_files_is_put_and_said(first: str, joined: str
 )
 @pytest.mark.parametrize("unit", ["char", "byte"])
 def test_a_record_ends_where_its_file_ends(
-    separator: str, files: list[str], expected: list[str], unit: str, monkeypatch: pytest.MonkeyPatch
+    separator: str,
+    files: list[str],
+    expected: list[str],
+    unit: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for number, text in enumerate(files):
         Path(f"{number}.txt").write_bytes(text.encode())
@@ -358,7 +429,12 @@ def test_a_record_ends_where_its_file_ends(
         monkeypatch.setattr("charrnn.corpus.reading.BLOCK", block)
         notices: list[str] = []
         config, told = DataConfig(unit=unit, separator=separator), list[str]()
-        corpus = Corpus.of(stream([f"{number}.txt" for number in range(len(files))], config, notices), 0.0, separator, told.append)
+        corpus = Corpus.of(
+            stream([f"{number}.txt" for number in range(len(files))], config, notices),
+            0.0,
+            separator,
+            told.append,
+        )
         assert list(corpus.records()) == expected
         assert (notices, told) == ([], [])
 
@@ -375,7 +451,10 @@ def test_a_missing_file_is_named_with_the_directory() -> None:
 
 
 def test_no_file_is_refused() -> None:
-    assert refusal() == "no corpus was given; name a text file, a directory of *.txt files, or - for standard input"
+    assert (
+        refusal()
+        == "no corpus was given; name a text file, a directory of *.txt files, or - for standard input"
+    )
 
 
 def test_an_empty_name_is_not_the_working_directory() -> None:
@@ -391,18 +470,30 @@ def test_a_directory_without_text_is_refused() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf"], ids=["nothing", "a mark"])
 def test_an_empty_file_is_refused(data: bytes) -> None:
-    assert refusal_of(data) == "the corpus is empty: 0 characters in a.txt; give a file with text in it"
+    assert (
+        refusal_of(data)
+        == "the corpus is empty: 0 characters in a.txt; give a file with text in it"
+    )
 
 
 def test_only_empty_files_are_refused_with_their_names() -> None:
     Path("b.txt").touch()
-    assert refusal_of(b"") == "the corpus is empty: 0 characters in a.txt; give a file with text in it"
-    assert refusal("a.txt", "b.txt") == "the corpus is empty: 0 characters in a.txt, b.txt; give a file with text in it"
+    assert (
+        refusal_of(b"") == "the corpus is empty: 0 characters in a.txt; give a file with text in it"
+    )
+    assert (
+        refusal("a.txt", "b.txt")
+        == "the corpus is empty: 0 characters in a.txt, b.txt; give a file with text in it"
+    )
 
 
 @pytest.mark.parametrize(
     ("path", "why"),
-    [("a\0b", "embedded null byte"), ("x" * 300, "File name too long"), ("a.txt/b.txt", "Not a directory")],
+    [
+        ("a\0b", "embedded null byte"),
+        ("x" * 300, "File name too long"),
+        ("a.txt/b.txt", "Not a directory"),
+    ],
     ids=["NUL", "long", "below a file"],
 )
 def test_what_cannot_be_opened_is_refused(path: str, why: str) -> None:
@@ -415,7 +506,9 @@ def test_what_cannot_be_opened_is_refused(path: str, why: str) -> None:
 
 def test_bytes_are_read_raw() -> None:
     every = bytes(range(256))
-    assert reading(b"\xef\xbb\xbf\xff\r\n\n\r" + every, unit="byte") == Reading(b"\xef\xbb\xbf\xff\r\n\n\r" + every, ())
+    assert reading(b"\xef\xbb\xbf\xff\r\n\n\r" + every, unit="byte") == Reading(
+        b"\xef\xbb\xbf\xff\r\n\n\r" + every, ()
+    )
 
 
 def test_files_of_bytes_are_joined_without_anything_between() -> None:
@@ -425,12 +518,21 @@ def test_files_of_bytes_are_joined_without_anything_between() -> None:
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"), [("encoding", "cp1252"), ("encoding_errors", "replace"), ("newlines", "lf"), ("normalize", "nfc")]
+    ("knob", "value"),
+    [
+        ("encoding", "cp1252"),
+        ("encoding_errors", "replace"),
+        ("newlines", "lf"),
+        ("normalize", "nfc"),
+    ],
 )
 def test_knobs_of_text_cannot_be_had_with_bytes(knob: str, value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         reading(b"abc", unit="byte", **{knob: value})
-    assert str(caught.value) == f"{knob}: {value!r} cannot be had with unit byte, which takes the bytes as they are; leave one of them out"
+    assert (
+        str(caught.value)
+        == f"{knob}: {value!r} cannot be had with unit byte, which takes the bytes as they are; leave one of them out"
+    )
 
 
 # Names
@@ -452,7 +554,9 @@ def test_knobs_of_text_cannot_be_had_with_bytes(knob: str, value: str) -> None:
         (["/"], "corpus"),
     ],
 )
-def test_a_run_is_named_after_its_first_file(paths: list[str], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_named_after_its_first_file(
+    paths: list[str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("here/texts").mkdir(parents=True)
     monkeypatch.chdir("here")
     assert default_name(paths) == name

@@ -1,4 +1,5 @@
-"""Records come out of a text as they stand in it, and no record is both learned from and held out."""
+"""Records come out of a text as they stand in it, and no record is both learned from and held
+out."""
 
 import random
 from itertools import product
@@ -33,10 +34,15 @@ def test_each_record_is_in_one_part_and_has_its_end_behind_it() -> None:
     train, val = texts(found.vocabulary, found.train), texts(found.vocabulary, found.val)
     assert len(val) == 2  # a quarter of six distinct ones, rounded (1.5 to the even 2)
     assert len(set(val)) == 2
-    assert train == [name for name in NAMES if name not in val]  # in their order, and as often as they stand there
-    assert found.vocabulary == Vocabulary("char", "".join(sorted(set("".join(NAMES)))), records=True)
+    # in their order, and as often as they stand there
+    assert train == [name for name in NAMES if name not in val]
+    assert found.vocabulary == Vocabulary(
+        "char", "".join(sorted(set("".join(NAMES)))), records=True
+    )
     assert found.vocabulary.end == len(found.vocabulary) - 1 == len(set("".join(NAMES)))
-    assert found.notices == ["2 of 8 records stand there more than once; none of them is both learned from and held out"]
+    assert found.notices == [
+        "2 of 8 records stand there more than once; none of them is both learned from and held out"
+    ]
 
 
 def test_which_records_are_held_out_hangs_on_the_records_alone() -> None:
@@ -47,7 +53,8 @@ def test_which_records_are_held_out_hangs_on_the_records_alone() -> None:
     shuffled = random.Random(0).sample(names, 200)
     again = of("; ".join(shuffled) + "; ", "; ", 0.1)
     assert set(texts(again.vocabulary, again.val)) == held_out
-    more = of("\n".join([*names, "another", "zażółć", "and one more"]), val_fraction=0.1)  # with letters that change every id
+    # with letters that change every id
+    more = of("\n".join([*names, "another", "zażółć", "and one more"]), val_fraction=0.1)
     assert len(set(texts(more.vocabulary, more.val)) & held_out) >= 18
 
 
@@ -88,7 +95,8 @@ def test_a_text_is_cut_at_its_separator(text: str, separator: str, expected: lis
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.text("ab-\n\ré", max_size=40) | st.lists(st.sampled_from(["a", "b", "\n", "\r\n", "--"]), max_size=20).map("".join),
+    st.text("ab-\n\ré", max_size=40)
+    | st.lists(st.sampled_from(["a", "b", "\n", "\r\n", "--"]), max_size=20).map("".join),
     st.sampled_from(["\n", "--", "a", "-a-", "\n\n", "--\n", "\na\n", "\r\n"]),
 )
 def test_a_text_is_cut_as_by_hand(text: str, separator: str) -> None:
@@ -107,12 +115,23 @@ def test_a_text_is_cut_as_by_hand(text: str, separator: str) -> None:
     assert changes == []
     raw = of(text.encode(), separator, 0.0)
     assert texts(raw.vocabulary, raw.train) == expected
-    assert texts(raw.vocabulary, encode_known(raw.vocabulary, text.encode(), separator)[0]) == expected
+    assert (
+        texts(raw.vocabulary, encode_known(raw.vocabulary, text.encode(), separator)[0]) == expected
+    )
 
 
 def cut(text: str, separator: str) -> list[str]:
-    """From left to right, a line end in the separator written in either way; without the text's own line end."""
-    ways = ["".join(way) for way in product(*[["\n", "\r\n"] if char == "\n" else [char] for char in separator.replace("\r\n", "\n")])]
+    """From left to right, a line end in the separator written in either way; without the text's own
+    line end."""
+    ways = [
+        "".join(way)
+        for way in product(
+            *[
+                ["\n", "\r\n"] if char == "\n" else [char]
+                for char in separator.replace("\r\n", "\n")
+            ]
+        )
+    ]
     pieces, place = [""], 0
     while place < len(text):
         here = next((way for way in ways if text.startswith(way, place)), "")
@@ -131,22 +150,38 @@ def test_a_text_that_ends_with_its_separator_is_scored_as_it_was_learned() -> No
     ):
         found = of(text, separator, 0.0)
         assert texts(found.vocabulary, found.train) == expected
-        assert texts(found.vocabulary, encode_known(found.vocabulary, text, separator)[0]) == expected
+        assert (
+            texts(found.vocabulary, encode_known(found.vocabulary, text, separator)[0]) == expected
+        )
 
 
 @pytest.mark.parametrize(
     ("text", "separator", "place"),
-    [("abc%%de%f%%g", "%%", 8), ("ab\ncd\re\nfg", "\n", 6), ("ab\ncd\nx", "\n", 7), ("abx", None, 3), ("ab\r\n\r\nx\n", "\n\n", 7)],
+    [
+        ("abc%%de%f%%g", "%%", 8),
+        ("ab\ncd\re\nfg", "\n", 6),
+        ("ab\ncd\nx", "\n", 7),
+        ("abx", None, 3),
+        ("ab\r\n\r\nx\n", "\n\n", 7),
+    ],
 )
-def test_an_unknown_character_is_named_with_its_place_in_the_whole_text(text: str, separator: str | None, place: int) -> None:
+def test_an_unknown_character_is_named_with_its_place_in_the_whole_text(
+    text: str, separator: str | None, place: int
+) -> None:
     vocabulary = Vocabulary("char", "abcdefg", records=separator is not None)
-    with pytest.raises(VocabularyError, match=f"^unknown character .* at position {place} of the text; "):
+    with pytest.raises(
+        VocabularyError, match=f"^unknown character .* at position {place} of the text; "
+    ):
         encode_known(vocabulary, text, separator)
 
 
 def test_nothing_that_is_put_for_another_makes_a_separator() -> None:
     vocabulary = Vocabulary("char", "abcdefg", records=True)
-    for text, separator, unknown in (("ab%\u20ac%cd", "%%", "skip"), ("ab\uff05cd", "%", "skip"), ("ab\u2028cd", "\n", "skip")):
+    for text, separator, unknown in (
+        ("ab%\u20ac%cd", "%%", "skip"),
+        ("ab\uff05cd", "%", "skip"),
+        ("ab\u2028cd", "\n", "skip"),
+    ):
         ids, changes = encode_known(vocabulary, text, separator, unknown)
         assert texts(vocabulary, ids) == ["abcd"]
         assert all("has not seen it" in change for change in changes)
@@ -158,7 +193,11 @@ def test_records_copied_in_several_goes_are_the_same(monkeypatch: pytest.MonkeyP
     whole = of("\n".join(NAMES * 3))
     monkeypatch.setattr(records, "RECORDS_PER_BLOCK", 3)
     again = of("\n".join(NAMES * 3))
-    assert (again.train.tolist(), again.val.tolist(), again.vocabulary) == (whole.train.tolist(), whole.val.tolist(), whole.vocabulary)
+    assert (again.train.tolist(), again.val.tolist(), again.vocabulary) == (
+        whole.train.tolist(),
+        whole.val.tolist(),
+        whole.vocabulary,
+    )
 
 
 @pytest.mark.parametrize(("text", "count"), [("abc", 1), ("a\na\na\n", 1), ("\n\n", 0)])
@@ -178,8 +217,12 @@ def test_a_known_text_says_what_was_changed_and_where_something_is_unknown() -> 
     vocabulary = Vocabulary("char", "abc", records=True)
     ids, changes = encode_known(vocabulary, "aX\r\nXb\nX", "\n", "skip")
     assert texts(vocabulary, ids) == ["a", "b"]
-    assert changes == ["left out 'X' (U+0058, LATIN CAPITAL LETTER X), 3 times: the model has not seen it"]
-    with pytest.raises(VocabularyError, match=r"^unknown character 'X' .* at position 5 of the text"):
+    assert changes == [
+        "left out 'X' (U+0058, LATIN CAPITAL LETTER X), 3 times: the model has not seen it"
+    ]
+    with pytest.raises(
+        VocabularyError, match=r"^unknown character 'X' .* at position 5 of the text"
+    ):
         encode_known(vocabulary, "ab\naX", "\n")
     with pytest.raises(CorpusError, match=r"^nothing is left of list.txt: "):
         encode_known(vocabulary, "X\nX", "\n", "skip", "list.txt")
@@ -193,7 +236,9 @@ def test_a_line_end_at_the_end_of_a_file_belongs_to_no_record() -> None:
         found = of(f"ab,ba,aa{end}", ",", 0.0)
         assert texts(found.vocabulary, found.train) == ["ab", "ba", "aa"]
         assert found.vocabulary.symbols == "ab"
-        assert texts(found.vocabulary, encode_known(found.vocabulary, f"ab,ba,aa{end}", ",")[0]) == ["ab", "ba", "aa"]
+        assert texts(
+            found.vocabulary, encode_known(found.vocabulary, f"ab,ba,aa{end}", ",")[0]
+        ) == ["ab", "ba", "aa"]
     blocks = of("a\nb\n\nc\nd\n", "\n\n", 0.0)
     assert texts(blocks.vocabulary, blocks.train) == ["a\nb", "c\nd"]
 
@@ -201,7 +246,9 @@ def test_a_line_end_at_the_end_of_a_file_belongs_to_no_record() -> None:
 def test_some_records_are_whole_and_evenly_spread() -> None:
     ids = np.array([idx for number in range(100) for idx in (number % 7, 9)], np.uint8)
     assert some_records(ids, 9, 200) is ids
-    assert some_records(ids, 9, 50).tolist() == [idx for number in range(0, 100, 4) for idx in (number % 7, 9)]
+    assert some_records(ids, 9, 50).tolist() == [
+        idx for number in range(0, 100, 4) for idx in (number % 7, 9)
+    ]
     assert some_records(ids, 9, 1).tolist() == [0, 9]
     assert some_records(np.array([1, 1, 1, 9, 2, 9], np.uint8), 9, 3).tolist() == [1, 1, 1, 9]
 
@@ -217,10 +264,14 @@ def test_a_known_running_text_is_encoded_whole() -> None:
 
 def lines(seed: int, number: int, low: int, high: int, alphabet: str) -> str:
     rng = random.Random(seed)
-    return "".join("x" + "".join(rng.choices(alphabet, k=rng.randint(low, high))) + "\n" for _ in range(number))
+    return "".join(
+        "x" + "".join(rng.choices(alphabet, k=rng.randint(low, high))) + "\n" for _ in range(number)
+    )
 
 
-PROSE = "".join(word + ("\n" if number % 11 == 10 else " ") for number, word in enumerate(["wording"] * 5000))
+PROSE = "".join(
+    word + ("\n" if number % 11 == 10 else " ") for number, word in enumerate(["wording"] * 5000)
+)
 POEM = "A line of so many words\nand another of them\n\n" * 200
 CODE = "def f(x):\n    return x\n" * 200
 
@@ -239,7 +290,18 @@ CODE = "def f(x):\n    return x\n" * 200
         (CODE, False),
         ("no line at all", False),
     ],
-    ids=["names", "molecules", "numbers", "places", "few", "paragraphs", "prose", "poem", "code", "none"],
+    ids=[
+        "names",
+        "molecules",
+        "numbers",
+        "places",
+        "few",
+        "paragraphs",
+        "prose",
+        "poem",
+        "code",
+        "none",
+    ],
 )
 def test_a_list_is_told_from_prose_poems_and_code(text: str, expected: bool) -> None:
     assert looks_like_list(*encode([text])) == expected

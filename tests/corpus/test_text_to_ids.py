@@ -15,7 +15,8 @@ from charrnn.vocab import Vocabulary
 TEXTS = {
     "few": "the cat, the\n" * 5,
     "more than a byte holds, late": "ab" * 100 + "".join(map(chr, range(0x4E00, 0x4F30))) + "ba",
-    "more than two bytes hold": "".join(chr(0x10000 + number) for number in range(66_000, 0, -1)) + "z\0",
+    "more than two bytes hold": "".join(chr(0x10000 + number) for number in range(66_000, 0, -1))
+    + "z\0",
     "one": "a",
     "half a pair": "a\ud800b",
 }
@@ -28,7 +29,9 @@ def blocks(text: str | bytes, size: int) -> Iterator[str | bytes]:
 @pytest.mark.parametrize("most", [0, 1000, 1 << 30])
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_blocks_give_what_the_vocabulary_gives(text: str, size: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_give_what_the_vocabulary_gives(
+    text: str, size: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     size = max(size, len(text) // 1000)
     monkeypatch.setattr(encoding, "IN_MEMORY", most)
     vocabulary, ids = encode(blocks(text, size))
@@ -52,7 +55,9 @@ def test_nothing_is_no_symbols() -> None:
     assert len(encode([])[1]) == 0
 
 
-def test_a_mapped_text_outlives_its_file_s_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_mapped_text_outlives_its_file_s_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(encoding, "IN_MEMORY", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     _, ids = encode(["abc" * 1000])
@@ -60,7 +65,9 @@ def test_a_mapped_text_outlives_its_file_s_name(monkeypatch: pytest.MonkeyPatch,
     assert ids.tolist() == [0, 1, 2] * 1000
 
 
-def test_no_room_for_a_large_text_is_an_error_that_says_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_room_for_a_large_text_is_an_error_that_says_where(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(encoding, "IN_MEMORY", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(CorpusError) as error:

@@ -1,4 +1,5 @@
-"""The decoding loop, whole pieces of text, and stop strings: by scripts of symbols, and once against brute force."""
+"""The decoding loop, whole pieces of text, and stop strings: by scripts of symbols, and once
+against brute force."""
 
 from itertools import islice, product
 
@@ -7,7 +8,18 @@ import pytest
 
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import ConfigError, GenerationError
-from charrnn.generation.decode import BOUNDARIES, MOST_BEYOND, End, History, Piece, Symbol, decode, pieces, until_boundary, until_stop
+from charrnn.generation.decode import (
+    BOUNDARIES,
+    MOST_BEYOND,
+    End,
+    History,
+    Piece,
+    Symbol,
+    decode,
+    pieces,
+    until_boundary,
+    until_stop,
+)
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.storage.weight_shapes import shapes
@@ -23,7 +35,14 @@ over_cells = pytest.mark.parametrize("cell", CELLS)
 def make_network(cell):
     config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=3)
     rng = np.random.default_rng(0)
-    return Network(config, V, {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, V).items()})
+    return Network(
+        config,
+        V,
+        {
+            name: rng.standard_normal(shape).astype(np.float32)
+            for name, shape in shapes(config, V).items()
+        },
+    )
 
 
 def script(ids):
@@ -88,7 +107,18 @@ def test_each_symbol_uses_the_generator_once(cell):
 @over_cells
 def test_log_probabilities_are_those_of_the_network_read_by_hand_whatever_the_sampler_does(cell):
     network = make_network(cell)
-    drawn = list(islice(decode(network, [0, 1], Sampler(temperature=2, top_k=3), np.random.default_rng(0), scored=True), 40))
+    drawn = list(
+        islice(
+            decode(
+                network,
+                [0, 1],
+                Sampler(temperature=2, top_k=3),
+                np.random.default_rng(0),
+                scored=True,
+            ),
+            40,
+        )
+    )
     logits, state = read(network, [0, 1])
     expected = []
     for symbol in drawn:
@@ -101,7 +131,12 @@ def test_log_probabilities_are_those_of_the_network_read_by_hand_whatever_the_sa
 @over_cells
 def test_scoring_changes_no_symbol_and_without_it_log_probabilities_are_zero(cell):
     def drawn(scored):
-        return list(islice(decode(make_network(cell), [0], Sampler(), np.random.default_rng(0), scored=scored), 40))
+        return list(
+            islice(
+                decode(make_network(cell), [0], Sampler(), np.random.default_rng(0), scored=scored),
+                40,
+            )
+        )
 
     assert [symbol.idx for symbol in drawn(False)] == [symbol.idx for symbol in drawn(True)]
     assert {symbol.log_probability for symbol in drawn(False)} == {0}
@@ -111,16 +146,29 @@ def test_scoring_changes_no_symbol_and_without_it_log_probabilities_are_zero(cel
 
 
 def test_each_symbol_of_a_character_vocabulary_is_a_piece():
-    assert list(pieces(ABC.decoder(), script([2, 0, 0, 1]), 4)) == [Piece("c", -1), Piece("a", -2), Piece("a", -3), Piece("b", -4)]
+    assert list(pieces(ABC.decoder(), script([2, 0, 0, 1]), 4)) == [
+        Piece("c", -1),
+        Piece("a", -2),
+        Piece("a", -3),
+        Piece("b", -4),
+    ]
 
 
 def test_a_character_of_several_bytes_comes_when_it_is_whole_with_the_log_probabilities_of_all():
     # a: 1 byte, é: 2, €: 3, 😀: 4; the n-th byte has -n: -1, -2 -3, -4 -5 -6, -7 -8 -9 -10
-    assert list(pieces(BYTES.decoder(), script("aé€😀".encode()), 4)) == [Piece("a", -1), Piece("é", -5), Piece("€", -15), Piece("😀", -34)]
+    assert list(pieces(BYTES.decoder(), script("aé€😀".encode()), 4)) == [
+        Piece("a", -1),
+        Piece("é", -5),
+        Piece("€", -15),
+        Piece("😀", -34),
+    ]
 
 
 def test_a_byte_that_shows_the_one_before_to_be_invalid_brings_two_characters():
-    assert list(pieces(BYTES.decoder(), script(b"\xc3ab"), 3)) == [Piece("\ufffda", -3), Piece("b", -3)]
+    assert list(pieces(BYTES.decoder(), script(b"\xc3ab"), 3)) == [
+        Piece("\ufffda", -3),
+        Piece("b", -3),
+    ]
 
 
 def test_two_characters_at_once_are_cut_to_the_length():
@@ -204,7 +252,8 @@ def test_the_text_ends_before_the_stop_string_that_ends_first(text, stops, expec
 
 
 def test_what_cannot_begin_a_stop_string_comes_at_once():
-    # aab in xaaab: x is no beginning. a, aa may be; at the third a, the first of the three cannot be any more.
+    # aab in xaaab: x is no beginning. a, aa may be; at the third a, the first of the three cannot
+    # be any more.
     stream = until_stop(single("xaaa"), ["aab"])
     assert next(stream) == Piece("x", -1)
     assert next(stream) == Piece("a", -2 - 3 - 4)
@@ -233,7 +282,8 @@ def test_the_log_probability_counts_the_stop_string():
 
 
 def by_brute_force(text, stops):
-    """The shortest beginning that ends with a stop string, without the longest of those that it ends with."""
+    """The shortest beginning that ends with a stop string, without the longest of those that it
+    ends with."""
     for end in range(len(text) + 1):
         found = [len(stop) for stop in stops if text[:end].endswith(stop)]
         if found:
@@ -241,7 +291,20 @@ def by_brute_force(text, stops):
     return text, len(text)
 
 
-STOP_SETS = ["a", "ab", "aa", "aab", "aba", "abab", "abaab", "b,aa", "ab,ba", "aab,ab", "bbb,abba,aaa", "aabaa,ba"]
+STOP_SETS = [
+    "a",
+    "ab",
+    "aa",
+    "aab",
+    "aba",
+    "abab",
+    "abaab",
+    "b,aa",
+    "ab,ba",
+    "aab,ab",
+    "bbb,abba,aaa",
+    "aabaa,ba",
+]
 
 
 @pytest.mark.parametrize("stops", STOP_SETS)
@@ -254,7 +317,8 @@ def test_every_text_of_a_and_b_is_cut_as_brute_force_cuts_it(stops):
         found = list(until_stop(single(text), stops))
         assert joined(found) == expected
         assert sum(piece.log_probability for piece in found) == -used * (used + 1) / 2
-        assert all(piece.text for piece in found[:-1])  # the last may bring the log-probability of a stop string alone
+        # the last may bring the log-probability of a stop string alone
+        assert all(piece.text for piece in found[:-1])
         for size in (2, 3):
             assert joined(until_stop(chunks(text, size), stops)) == expected
 
@@ -264,12 +328,19 @@ def test_every_text_of_a_and_b_is_cut_as_brute_force_cuts_it(stops):
 
 def test_a_record_ends_at_its_end_which_has_no_text_but_a_log_probability():
     records = Vocabulary("char", "abc", records=True)
-    assert list(pieces(records.decoder(), script([0, 1, 3, 2]), 9, 3)) == [Piece("a", -1), Piece("b", -2), Piece("", -3)]
+    assert list(pieces(records.decoder(), script([0, 1, 3, 2]), 9, 3)) == [
+        Piece("a", -1),
+        Piece("b", -2),
+        Piece("", -3),
+    ]
 
 
 def test_a_record_of_bytes_ends_with_what_is_left_of_a_character():
     records = Vocabulary("byte", records=True)
-    assert list(pieces(records.decoder(), script([97, 0xC3, 256]), 9, 256)) == [Piece("a", -1), Piece("\ufffd", -5)]
+    assert list(pieces(records.decoder(), script([97, 0xC3, 256]), 9, 256)) == [
+        Piece("a", -1),
+        Piece("\ufffd", -5),
+    ]
 
 
 # Boundaries
@@ -279,9 +350,11 @@ def test_a_record_of_bytes_ends_with_what_is_left_of_a_character():
     ("until", "text", "length", "expected", "rest"),
     [
         ("sentence", "It was. So it is. And", 3, "It was.", " "),
-        ("sentence", "It was. So it is. And", 7, "It was.", " "),  # the boundary at the length itself
+        # the boundary at the length itself
+        ("sentence", "It was. So it is. And", 7, "It was.", " "),
         ("sentence", "It was. So it is. And", 8, "It was. So it is.", " "),
-        ("sentence", "It is 3.5 high! he said", 2, "It is 3.5 high!", " "),  # a point within a number is no end
+        # a point within a number is no end
+        ("sentence", "It is 3.5 high! he said", 2, "It is 3.5 high!", " "),
         ("sentence", 'He said "No." She', 4, 'He said "No."', " "),
         ("sentence", "What?! (Yes.) No", 8, "What?! (Yes.)", " "),
         ("sentence", "行。「何？」と", 1, "行。", "「"),
@@ -298,7 +371,9 @@ def test_a_record_of_bytes_ends_with_what_is_left_of_a_character():
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
-def test_a_text_goes_on_to_the_first_boundary_at_its_length_or_behind_it(until, text, length, expected, rest, size):
+def test_a_text_goes_on_to_the_first_boundary_at_its_length_or_behind_it(
+    until, text, length, expected, rest, size
+):
     given, left = consumed(until_boundary(chunks(text, size), length, until))
     assert given == expected
     assert (given + left).startswith(expected + rest) or size < len(expected + rest)
@@ -316,7 +391,8 @@ def test_what_may_stand_behind_a_boundary_is_held_back_and_the_rest_comes_at_onc
     given = []
     for piece in until_boundary(watched(), 2, "paragraph"):
         given.append(piece.text)
-    assert seen == ["a", "ab", "ab", "ab c", "ab c"]  # the space comes with the c, and the newline never
+    # the space comes with the c, and the newline never
+    assert seen == ["a", "ab", "ab", "ab c", "ab c"]
 
 
 def test_the_log_probabilities_up_to_a_boundary_are_those_of_all_that_was_read():
@@ -328,7 +404,10 @@ def test_the_log_probabilities_up_to_a_boundary_are_those_of_all_that_was_read()
 @pytest.mark.parametrize("until", [*BOUNDARIES, "END"])
 def test_where_no_boundary_comes_all_is_given_and_it_is_an_error(until):
     stream, given = until_boundary((Piece("a", 0.0) for _ in range(MOST_BEYOND + 50)), 5, until), []
-    with pytest.raises(GenerationError, match=f"^until: no '?{until}'? ended within 10,000 characters behind the first 5; give another"):
+    with pytest.raises(
+        GenerationError,
+        match=f"^until: no '?{until}'? ended within 10,000 characters behind the first 5; give another",
+    ):
         given.extend(piece.text for piece in stream)
     assert "".join(given) == "a" * (MOST_BEYOND + 5)
 
@@ -340,9 +419,20 @@ def test_an_end_is_checked_and_puts_boundary_and_stop_strings_together():
             End.of(ABC, *how)
     text = "cab. cab. cab. "
     symbols = Vocabulary.of(text)
-    assert joined(End.of(symbols, 5, (), "sentence").of_text(symbols, script(symbols.encode(text)))) == "cab. cab."
-    assert joined(End.of(symbols, 5, (". c",), "sentence").of_text(symbols, script(symbols.encode(text)))) == "cab"
-    assert joined(End.of(symbols, 5, (), None).of_text(symbols, script(symbols.encode(text)))) == "cab. "
+    assert (
+        joined(End.of(symbols, 5, (), "sentence").of_text(symbols, script(symbols.encode(text))))
+        == "cab. cab."
+    )
+    assert (
+        joined(
+            End.of(symbols, 5, (". c",), "sentence").of_text(symbols, script(symbols.encode(text)))
+        )
+        == "cab"
+    )
+    assert (
+        joined(End.of(symbols, 5, (), None).of_text(symbols, script(symbols.encode(text))))
+        == "cab. "
+    )
 
 
 def test_a_history_gives_its_last_ids_and_grows(monkeypatch):
@@ -355,11 +445,18 @@ def test_a_history_gives_its_last_ids_and_grows(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"dry": 1.0, "dry_length": 2}, {"processors": (lambda ids, logits: logits - np.bincount(ids, minlength=V),)}]
+    "settings",
+    [
+        {"dry": 1.0, "dry_length": 2},
+        {"processors": (lambda ids, logits: logits - np.bincount(ids, minlength=V),)},
+    ],
 )
 def test_a_sampler_that_looks_back_is_shown_all_that_was_read(settings):
     network, sampler = make_network("lstm"), Sampler(temperature=0, **settings)
-    drawn = [symbol.idx for symbol in islice(decode(network, [1, 3], sampler, np.random.default_rng(0)), 60)]
+    drawn = [
+        symbol.idx
+        for symbol in islice(decode(network, [1, 3], sampler, np.random.default_rng(0)), 60)
+    ]
     ids, expected = [1, 3], []
     logits, state = read(network, ids)
     for _ in range(60):
@@ -367,4 +464,9 @@ def test_a_sampler_that_looks_back_is_shown_all_that_was_read(settings):
         ids.append(expected[-1])
         logits, state = network.step(expected[-1], state)
     assert drawn == expected
-    assert drawn != [symbol.idx for symbol in islice(decode(network, [1, 3], Sampler(temperature=0), np.random.default_rng(0)), 60)]
+    assert drawn != [
+        symbol.idx
+        for symbol in islice(
+            decode(network, [1, 3], Sampler(temperature=0), np.random.default_rng(0)), 60
+        )
+    ]

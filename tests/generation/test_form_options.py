@@ -9,7 +9,9 @@ from charrnn.generation.form_options import PARTICLES, FormOptions
 
 def test_rules_are_taken_out_of_the_settings() -> None:
     moon = Contains("moon")
-    rules, rest = FormOptions.split({"temperature": 1, "constraint": moon, "particles": 3, "max_copy": 20, "ban": "e"})
+    rules, rest = FormOptions.split(
+        {"temperature": 1, "constraint": moon, "particles": 3, "max_copy": 20, "ban": "e"}
+    )
     assert rules == FormOptions(moon, 3, 20)
     assert rest == {"temperature": 1, "ban": "e"}
 
@@ -31,11 +33,26 @@ def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"constraint": "moon"}, "constraint: 'moon' is not possible; give a Constraint, such as Contains('moon')"),
-        ({"constraint": Contains("a"), "particles": 0}, "particles: 0 is not possible; give a whole number from 1"),
-        ({"constraint": Contains("a"), "particles": 10**5}, "particles: 100000 is not possible; give a whole number up to 1000"),
-        ({"constraint": Contains("a"), "particles": 2.0}, "particles: 2.0 is not possible; give a whole number from 1"),
-        ({"particles": 4}, "particles: they do nothing without a constraint or max_copy; give one, or leave them out"),
+        (
+            {"constraint": "moon"},
+            "constraint: 'moon' is not possible; give a Constraint, such as Contains('moon')",
+        ),
+        (
+            {"constraint": Contains("a"), "particles": 0},
+            "particles: 0 is not possible; give a whole number from 1",
+        ),
+        (
+            {"constraint": Contains("a"), "particles": 10**5},
+            "particles: 100000 is not possible; give a whole number up to 1000",
+        ),
+        (
+            {"constraint": Contains("a"), "particles": 2.0},
+            "particles: 2.0 is not possible; give a whole number from 1",
+        ),
+        (
+            {"particles": 4},
+            "particles: they do nothing without a constraint or max_copy; give one, or leave them out",
+        ),
         ({"max_copy": 0}, "max_copy: 0 is not possible; give a whole number from 1"),
         ({"max_copy": True}, "max_copy: True is not possible; give a whole number from 1"),
     ],

@@ -1,4 +1,5 @@
-"""Texts and records by rules, as the facade asks for them: forms, guards, prompts, stops and seeds together."""
+"""Texts and records by rules, as the facade asks for them: forms, guards, prompts, stops and seeds
+together."""
 
 import itertools
 import re
@@ -16,15 +17,26 @@ from charrnn.text_model import TextModel
 from charrnn.vocab import Vocabulary
 from tests.generation.constraints.test_smc import copies, count_steps, make_network
 
-ABC, RECORDS, BYTES = Vocabulary("char", "\nabc"), Vocabulary("char", "abc", records=True), Vocabulary("byte")
+ABC, RECORDS, BYTES = (
+    Vocabulary("char", "\nabc"),
+    Vocabulary("char", "abc", records=True),
+    Vocabulary("byte"),
+)
 CORPUS = "abcabbacabaacbbcab" * 3
 
 
 def make_model(vocabulary: Vocabulary = ABC, corpus: str = CORPUS, **sizes: Any) -> TextModel:
     """A model with random weights, the index of whose corpus is at hand."""
-    model = TextModel(make_network(len(vocabulary), **sizes), vocabulary, vocabulary.end if vocabulary.records else 0, about={"data": {}})
+    model = TextModel(
+        make_network(len(vocabulary), **sizes),
+        vocabulary,
+        vocabulary.end if vocabulary.records else 0,
+        about={"data": {}},
+    )
     symbols = sorted(set(corpus))
-    codes = [bytes([symbols.index(char)]) if char in symbols else b"" for char in vocabulary.symbols] + [b""] * vocabulary.records
+    codes = [
+        bytes([symbols.index(char)]) if char in symbols else b"" for char in vocabulary.symbols
+    ] + [b""] * vocabulary.records
     suffixes = Suffixes.of(np.array([symbols.index(char) for char in corpus], np.uint8), 1)
     model.generator.corpus = lambda: (suffixes, codes)
     return model
@@ -33,7 +45,10 @@ def make_model(vocabulary: Vocabulary = ABC, corpus: str = CORPUS, **sizes: Any)
 def test_a_text_with_a_form_has_it_and_is_had_again_by_its_seed() -> None:
     model, form = make_model(), Match("[abc]{3,9}\n[abc]+") & Contains("cab")
     texts = [model.generate(constraint=form, seed=seed, length=40) for seed in range(20)]
-    assert all(re.fullmatch("[abc]{3,9}\n[abc]+", text) and "cab" in text and len(text) <= 40 for text in texts)
+    assert all(
+        re.fullmatch("[abc]{3,9}\n[abc]+", text) and "cab" in text and len(text) <= 40
+        for text in texts
+    )
     assert texts == [model.generate(constraint=form, seed=seed, length=40) for seed in range(20)]
     assert len(set(texts)) > 10
     assert texts[3] == "".join(model.stream(constraint=form, seed=3, length=40))
@@ -65,7 +80,9 @@ def test_a_text_ends_before_a_stop_string_only_with_its_form() -> None:
 
 def test_a_form_and_a_boundary_exclude_each_other_and_a_guard_and_one_do_not() -> None:
     model = make_model()
-    with pytest.raises(ConfigError, match=r"^until and constraint: a text with a form ends where that says"):
+    with pytest.raises(
+        ConfigError, match=r"^until and constraint: a text with a form ends where that says"
+    ):
         model.stream(constraint=Contains("cab"), until="line")
     for seed in range(10):
         text = model.generate(max_copy=3, until="b", length=30, seed=seed)
@@ -82,7 +99,10 @@ def test_everything_is_refused_before_the_first_character() -> None:
         model.stream(constraint=Contains("ab") & Without("b"))
     with pytest.raises(ConfigError, match=r"no text of the characters that may be written"):
         model.stream(constraint=Contains("ab"), ban="b")
-    with pytest.raises(ConfigError, match=r"^max_copy and contains 'abcab': it holds more than 3 characters of the corpus"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^max_copy and contains 'abcab': it holds more than 3 characters of the corpus",
+    ):
         model.stream(constraint=Contains("abcab"), max_copy=3)
     with pytest.raises(CheckpointError, match=r"^index: this model was not read from a checkpoint"):
         TextModel(model.network, ABC, 0).stream(max_copy=3)
@@ -117,7 +137,10 @@ def test_what_had_to_be_taken_back_is_counted_over_all_texts() -> None:
 def test_a_model_of_bytes_writes_whole_characters_beside_a_guard_and_ascii_in_a_form() -> None:
     model = TextModel(make_network(256, scale=0.2), BYTES, 10)
     corpus = b"\xc3\xa9t\xc3\xa9 abc"
-    model.generator.corpus = lambda: (Suffixes.of(np.frombuffer(corpus, np.uint8), 1), [bytes([byte]) for byte in range(256)])
+    model.generator.corpus = lambda: (
+        Suffixes.of(np.frombuffer(corpus, np.uint8), 1),
+        [bytes([byte]) for byte in range(256)],
+    )
     assert len(model.generate(max_copy=1, length=40, seed=0)) == 40
     text = model.generate(constraint=Contains("xyz") & Length(30), seed=0)
     assert len(text) == 30
@@ -130,7 +153,9 @@ def test_a_model_of_bytes_writes_whole_characters_beside_a_guard_and_ascii_in_a_
 
 def test_records_with_a_form_have_it_whole_their_prompt_counted() -> None:
     model = make_model(RECORDS)
-    records = list(model.records(20, constraint=Match("ab[abc]{2,6}c"), prompt="ab", seed=0, length=12))
+    records = list(
+        model.records(20, constraint=Match("ab[abc]{2,6}c"), prompt="ab", seed=0, length=12)
+    )
     assert all(re.fullmatch("ab[abc]{2,6}c", record.text) and record.whole for record in records)
     assert [record.number for record in records] == list(range(20))
     with pytest.raises(ConfigError, match=r"^prompt: no text that begins with it has the form"):
@@ -138,7 +163,10 @@ def test_records_with_a_form_have_it_whole_their_prompt_counted() -> None:
 
 
 def test_record_i_is_the_same_however_many_are_asked_for() -> None:
-    model, rules = make_model(RECORDS), {"constraint": Contains("cab"), "max_copy": 3, "length": 15, "seed": 4}
+    model, rules = (
+        make_model(RECORDS),
+        {"constraint": Contains("cab"), "max_copy": 3, "length": 15, "seed": 4},
+    )
     few, many = (list(model.records(count, **rules)) for count in (3, 10))
     assert many[:3] == few
     assert all(copies(record.text, CORPUS, 3) == [] and "cab" in record.text for record in many)
@@ -156,7 +184,10 @@ def test_a_record_that_could_only_have_been_copied_is_dropped_and_counted() -> N
     every = "".join("".join(chars) for chars in itertools.product("abc", repeat=2))
     model = make_model(RECORDS, corpus=every + every)
     kept = model.records(2, max_copy=1, constraint=Length(3), seed=0, max_tries=5)
-    with pytest.raises(GenerationError, match=r"^0 of 2 records were kept: drew 5 records, kept 0; dropped: 5 that could only have copied"):
+    with pytest.raises(
+        GenerationError,
+        match=r"^0 of 2 records were kept: drew 5 records, kept 0; dropped: 5 that could only have copied",
+    ):
         next(kept)
     assert model.generator.taken_back > 0
 
@@ -200,7 +231,9 @@ def test_a_constraint_of_one_s_own_need_not_be_hashable() -> None:
 def test_a_constraint_is_compiled_once_for_many_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
     form = TextGenerator._form.__globals__["Form"]
-    monkeypatch.setitem(TextGenerator._form.__globals__, "Form", lambda *args: made.append(args) or form(*args))
+    monkeypatch.setitem(
+        TextGenerator._form.__globals__, "Form", lambda *args: made.append(args) or form(*args)
+    )
     model, constraint = make_model(), Contains("cab")
     for seed in range(5):
         model.generate(constraint=constraint, length=20, seed=seed)

@@ -1,4 +1,5 @@
-"""The NumPy network against its PyTorch twin, which shares no code with it, and against a pencil."""
+"""The NumPy network against its PyTorch twin, which shares no code with it, and against a
+pencil."""
 
 import math
 from itertools import combinations
@@ -25,11 +26,19 @@ over_windows = pytest.mark.parametrize("window", [None, 2, W, 2 * T])
 
 
 def make_config(cell, num_layers, copy_window=W):
-    return ModelConfig(cell=cell, hidden_size=12, num_layers=num_layers, embedding_size=5, copy_window=copy_window, dropout=0.1)
+    return ModelConfig(
+        cell=cell,
+        hidden_size=12,
+        num_layers=num_layers,
+        embedding_size=5,
+        copy_window=copy_window,
+        dropout=0.1,
+    )
 
 
 def lively(config):
-    """A CharRNN with larger weights than a new one has, and biases, so that every gate works and the logits spread."""
+    """A CharRNN with larger weights than a new one has, and biases, so that every gate works and
+    the logits spread."""
     model = CharRNN(config, V, seed=1).eval()
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -37,7 +46,9 @@ def lively(config):
             if "bias" in name:
                 weight.normal_(0, 0.5, generator=generator)
             else:
-                weight.normal_(0, 1, generator=generator) if name.startswith("copy") else weight.mul_(5 if name.startswith("head") else 2)
+                weight.normal_(0, 1, generator=generator) if name.startswith(
+                    "copy"
+                ) else weight.mul_(5 if name.startswith("head") else 2)
     return model
 
 
@@ -47,18 +58,27 @@ def weights_of(model):
 
 def random_weights(config, scale, seed=0):
     rng = np.random.default_rng(seed)
-    return {name: (scale * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes(config, V).items()}
+    return {
+        name: (scale * rng.standard_normal(shape)).astype(np.float32)
+        for name, shape in shapes(config, V).items()
+    }
 
 
 def recalled_in(idx, window):
-    """What is recalled in each of B streams, from the whole of it: (T, B, K); None for no window."""
-    return None if window is None else np.stack([recall(stream, window) for stream in idx.T], axis=1)
+    """What is recalled in each of B streams, from the whole of it: (T, B, K); None for no
+    window."""
+    return (
+        None if window is None else np.stack([recall(stream, window) for stream in idx.T], axis=1)
+    )
 
 
 def torch_logits(model, idx):
     recalled = recalled_in(idx, model.copy_window)
     with torch.no_grad():
-        return model(torch.from_numpy(idx), None, None if recalled is None else torch.from_numpy(recalled))[0].numpy()  # (T, B, V)
+        # (T, B, V)
+        return model(
+            torch.from_numpy(idx), None, None if recalled is None else torch.from_numpy(recalled)
+        )[0].numpy()
 
 
 def numpy_logits(numpy_network, idx):
@@ -71,7 +91,8 @@ def numpy_logits(numpy_network, idx):
 
 
 def random_idx(*shape):
-    """Random ids, of which now and then a run of 12 comes again: 25 or 50 symbols later, within the window and beyond it."""
+    """Random ids, of which now and then a run of 12 comes again: 25 or 50 symbols later, within the
+    window and beyond it."""
     idx = np.random.default_rng(3).integers(0, V, shape)
     for start in range(60, len(idx) - 12 if shape else 0, 30):
         idx[start : start + 12] = idx[start - (25 if start % 60 else 50) :][:12]
@@ -126,7 +147,10 @@ def test_the_comparison_sees_any_two_gates_swapped(cell, first, second, num_laye
             gates = np.split(weights[name], GATES[cell])
             gates[first], gates[second] = gates[second], gates[first]
             weights[name] = np.concatenate(gates)
-    assert np.abs(numpy_logits(Network(config, V, weights), idx) - torch_logits(model, idx)).max() > 1e-2
+    assert (
+        np.abs(numpy_logits(Network(config, V, weights), idx) - torch_logits(model, idx)).max()
+        > 1e-2
+    )
 
 
 @over_sizes
@@ -138,7 +162,11 @@ def test_a_step_leaves_the_state_it_is_given_as_it_was(cell, num_layers, batch):
     state = numpy_network.zero_state(*batch)
     for _ in range(5):  # of one symbol, so that it is recalled
         _, state = numpy_network.step(idx, state)
-    before = [state.h.copy(), state.c.copy(), [(memory.length, memory.followers, memory.ids) for memory in state.memories]]
+    before = [
+        state.h.copy(),
+        state.c.copy(),
+        [(memory.length, memory.followers, memory.ids) for memory in state.memories],
+    ]
     logits, later = numpy_network.step(idx, state)
     again, _ = numpy_network.step(idx, state)
     np.testing.assert_array_equal(state.h, before[0])
@@ -160,14 +188,20 @@ def test_the_state_begins_as_zeros_for_one_stream_and_for_many(cell, num_layers)
     assert (many.h.shape, many.c.shape) == ((B, num_layers * 12), (B, c_size))
     assert (len(one.memories), len(many.memories)) == (1, B)
     assert not any(part.any() for state in (one, many) for part in (state.h, state.c))
-    assert all(memory.ids == [] and set(memory.followers) == {NOTHING} for state in (one, many) for memory in state.memories)
+    assert all(
+        memory.ids == [] and set(memory.followers) == {NOTHING}
+        for state in (one, many)
+        for memory in state.memories
+    )
 
 
 @over_windows
 @over_sizes
 def test_shapes_are_those_of_the_trained_model(cell, num_layers, window):
     config = make_config(cell, num_layers, window)
-    assert shapes(config, V) == {name: tuple(weight.shape) for name, weight in CharRNN(config, V).state_dict().items()}
+    assert shapes(config, V) == {
+        name: tuple(weight.shape) for name, weight in CharRNN(config, V).state_dict().items()
+    }
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -180,7 +214,10 @@ def test_a_weight_of_another_shape_is_an_error_that_names_it(cell, name):
     weights[name] = weights[name][:-1]
     with pytest.raises(CheckpointError) as error:
         Network(config, V, weights)
-    assert str(error.value) == f"the weight {name} has shape {wrong}, its config implies shape {right}; use another checkpoint"
+    assert (
+        str(error.value)
+        == f"the weight {name} has shape {wrong}, its config implies shape {right}; use another checkpoint"
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -196,8 +233,15 @@ def test_a_missing_weight_is_an_error_that_names_it(cell, name):
 @pytest.mark.parametrize("name", ["copy.weight", "copy.bias"])
 def test_a_weight_for_copying_where_nothing_is_copied_is_one_too_many(name):
     config = make_config("lstm", 2, copy_window=None)
-    with pytest.raises(CheckpointError, match=f"^the weight {name} has shape .*, its config implies that there is none; use another"):
-        Network(config, V, random_weights(config, 1) | {name: random_weights(make_config("lstm", 2), 1)[name]})
+    with pytest.raises(
+        CheckpointError,
+        match=f"^the weight {name} has shape .*, its config implies that there is none; use another",
+    ):
+        Network(
+            config,
+            V,
+            random_weights(config, 1) | {name: random_weights(make_config("lstm", 2), 1)[name]},
+        )
 
 
 @pytest.mark.parametrize("name", ["layers.2.rnn.weight_ih_l0", "layers.0.rnn.weight_hr_l0", "a"])
@@ -221,8 +265,12 @@ def test_an_rnn_of_one_unit_does_what_a_pencil_does():
         "head.weight": [[2], [-1]],
         "head.bias": [0.1, 0.2],
     }
-    config = ModelConfig(cell="rnn", hidden_size=1, num_layers=1, embedding_size=1, copy_window=None)
-    pencil = Network(config, 2, {name: np.array(value, np.float32) for name, value in values.items()})
+    config = ModelConfig(
+        cell="rnn", hidden_size=1, num_layers=1, embedding_size=1, copy_window=None
+    )
+    pencil = Network(
+        config, 2, {name: np.array(value, np.float32) for name, value in values.items()}
+    )
     first, state = pencil.step(0, pencil.zero_state())
     np.testing.assert_allclose(first, [1.3, -0.4], atol=1e-6)
     np.testing.assert_allclose(state.h, [0.6], atol=1e-6)
@@ -244,15 +292,22 @@ def test_extreme_weights_give_finite_logits_in_silence(cell, num_layers, batch):
 
 
 def copying(window, weights=None, believed=(1, 10, 100, 1000, 10_000, 100_000)):
-    """A network that raises what is recalled by so much, whatever its state; its other weights are zeros where none are given."""
+    """A network that raises what is recalled by so much, whatever its state; its other weights are
+    zeros where none are given."""
     config = make_config("rnn", 1, window)
-    weights = weights or {name: np.zeros(shape, np.float32) for name, shape in shapes(config, V).items()}
-    copy = {"copy.weight": np.zeros((len(ORDERS), 12), np.float32), "copy.bias": np.array(believed, np.float32)}
+    weights = weights or {
+        name: np.zeros(shape, np.float32) for name, shape in shapes(config, V).items()
+    }
+    copy = {
+        "copy.weight": np.zeros((len(ORDERS), 12), np.float32),
+        "copy.bias": np.array(believed, np.float32),
+    }
     return Network(config, V, weights | copy)
 
 
 def test_a_symbol_recalled_in_several_orders_is_raised_by_the_sum_and_another_by_its_own():
-    # 1 2 3 4 | 5, then 2 3 4 | 6, then 1 2 3 4: 2 3 4 was followed by 6 the last time, and 1 2 3 4 by 5
+    # 1 2 3 4 | 5, then 2 3 4 | 6, then 1 2 3 4: 2 3 4 was followed by 6 the last time, and 1 2 3 4
+    # by 5
     logits = numpy_logits(copying(99), np.array([1, 2, 3, 4, 5, 0, 2, 3, 4, 6, 0, 1, 2, 3, 4]))
     assert logits[-1].tolist() == [0, 0, 0, 0, 0, 10, 1, 0, 0, 0, 0]
     # 7 read five times: what followed 7 7 7 is 7, and what followed 7 7 7 7 is 7: 1 + 10
@@ -281,15 +336,28 @@ def test_where_nothing_is_recalled_nothing_is_raised(batch):
 def test_a_network_that_believes_nothing_is_the_network_without_a_window(cell, num_layers):
     config, plain_config = make_config(cell, num_layers), make_config(cell, num_layers, None)
     weights, idx = random_weights(plain_config, 1), random_idx(T, B)
-    zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes(config, V).items() if name.startswith("copy")}
+    zeros = {
+        name: np.zeros(shape, np.float32)
+        for name, shape in shapes(config, V).items()
+        if name.startswith("copy")
+    }
     plain = numpy_logits(Network(plain_config, V, weights), idx)
-    np.testing.assert_allclose(numpy_logits(Network(config, V, weights | zeros), idx), plain, atol=1e-4)
-    assert sorted(zeros) == sorted(shapes(config, V).keys() - shapes(plain_config, V).keys()) == ["copy.bias", "copy.weight"]
+    np.testing.assert_allclose(
+        numpy_logits(Network(config, V, weights | zeros), idx), plain, atol=1e-4
+    )
+    assert (
+        sorted(zeros)
+        == sorted(shapes(config, V).keys() - shapes(plain_config, V).keys())
+        == ["copy.bias", "copy.weight"]
+    )
 
 
 def test_another_window_gives_other_logits():
     weights, idx = random_weights(make_config("lstm", 2), 1), random_idx(T)
-    found = [numpy_logits(Network(make_config("lstm", 2, window), V, weights), idx).tobytes() for window in (2, W, 2 * T)]
+    found = [
+        numpy_logits(Network(make_config("lstm", 2, window), V, weights), idx).tobytes()
+        for window in (2, W, 2 * T)
+    ]
     assert len(set(found)) == 3
 
 

@@ -1,4 +1,5 @@
-"""Records are drawn as the network foretells them, each the same however many are asked for; and what is kept passes."""
+"""Records are drawn as the network foretells them, each the same however many are asked for; and
+what is kept passes."""
 
 import itertools
 from collections import Counter
@@ -21,13 +22,34 @@ over_windows = pytest.mark.parametrize("window", [None, 9])
 
 
 def make_network(cell="lstm", vocabulary=AB, window=None, scale=1.0):
-    config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=3, copy_window=window)
+    config = ModelConfig(
+        cell=cell, hidden_size=8, num_layers=2, embedding_size=3, copy_window=window
+    )
     rng, V = np.random.default_rng(0), len(vocabulary)
-    return Network(config, V, {name: (scale * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes(config, V).items()})
+    return Network(
+        config,
+        V,
+        {
+            name: (scale * rng.standard_normal(shape)).astype(np.float32)
+            for name, shape in shapes(config, V).items()
+        },
+    )
 
 
 def draw(network, number, *, vocabulary=AB, prompt=(), seed=1, longest=30, **sampling):
-    return list(islice(draw_records(network, vocabulary, prompt, Sampler(**({"temperature": 1} | sampling)), seed, longest), number))
+    return list(
+        islice(
+            draw_records(
+                network,
+                vocabulary,
+                prompt,
+                Sampler(**({"temperature": 1} | sampling)),
+                seed,
+                longest,
+            ),
+            number,
+        )
+    )
 
 
 def by_hand(network, vocabulary, text):
@@ -58,18 +80,24 @@ def test_the_log_probability_of_a_record_is_that_of_reading_it(cell, window):
     network = make_network(cell, window=window)
     for record in draw(network, 100, top_k=2):
         if record.whole:
-            assert record.log_probability == pytest.approx(sum(by_hand(network, AB, record.text)), abs=1e-3)
+            assert record.log_probability == pytest.approx(
+                sum(by_hand(network, AB, record.text)), abs=1e-3
+            )
     for record in draw(network, 50, prompt=[0, 1]):
         assert record.text.startswith("ab")
         if record.whole:
-            assert record.log_probability == pytest.approx(sum(by_hand(network, AB, record.text)[2:]), abs=1e-3)
+            assert record.log_probability == pytest.approx(
+                sum(by_hand(network, AB, record.text)[2:]), abs=1e-3
+            )
 
 
 @over_cells
 def test_records_have_the_probabilities_that_the_network_gives_them(cell):
     network, number = make_network(cell, scale=0.7), 20_000
     found = Counter(record.text for record in draw(network, number))
-    texts = ["".join(letters) for size in range(4) for letters in itertools.product("ab", repeat=size)]
+    texts = [
+        "".join(letters) for size in range(4) for letters in itertools.product("ab", repeat=size)
+    ]
     checked = 0
     for text in texts:
         p = float(np.exp(sum(by_hand(network, AB, text))))
@@ -90,7 +118,8 @@ def test_a_record_that_does_not_end_in_time_is_given_up_and_says_so():
     for longest in (3, 8):
         records = draw(network, 2000, longest=longest)
         assert {record.whole for record in records} == {True, False}
-        assert max(len(record.text) for record in records if record.whole) == longest - 1  # the end counts
+        # the end counts
+        assert max(len(record.text) for record in records if record.whole) == longest - 1
         assert {len(record.text) for record in records if not record.whole} == {longest}
 
 
@@ -141,10 +170,16 @@ def test_without_a_condition_the_first_are_kept():
 
 
 def test_each_condition_drops_and_counts():
-    records = itertools.chain(stream("x", whole=False), stream("a", "", "a", "old", "a", "x\ny", "bad", "b", "c"))
-    kept = AcceptedRecords(records, 2, "\n", 10, unique=True, known={"old"}, accept=lambda text: text != "bad")
+    records = itertools.chain(
+        stream("x", whole=False), stream("a", "", "a", "old", "a", "x\ny", "bad", "b", "c")
+    )
+    kept = AcceptedRecords(
+        records, 2, "\n", 10, unique=True, known={"old"}, accept=lambda text: text != "bad"
+    )
     assert [(record.text, record.number) for record in kept] == [("a", 0), ("b", 7)]
-    assert kept.tally == Tally(drawn=9, kept=2, too_long=1, not_one=2, not_unique=2, not_new=1, not_accepted=1)
+    assert kept.tally == Tally(
+        drawn=9, kept=2, too_long=1, not_one=2, not_unique=2, not_new=1, not_accepted=1
+    )
     assert str(kept.tally) == (
         "drew 9 records, kept 2; dropped: 1 that did not end in time, 2 empty or with a separator in it, 2 repeated, 1 of the corpus, "
         "1 not accepted"
@@ -153,7 +188,9 @@ def test_each_condition_drops_and_counts():
 
 def test_what_was_dropped_for_another_reason_is_not_repeated():
     answers = iter([False, True])
-    kept = AcceptedRecords(stream("a", "a", "b"), 1, "\n", 10, unique=True, accept=lambda _: next(answers))
+    kept = AcceptedRecords(
+        stream("a", "a", "b"), 1, "\n", 10, unique=True, accept=lambda _: next(answers)
+    )
     assert [record.number for record in kept] == [1]
     assert kept.tally == Tally(drawn=2, kept=1, not_accepted=1)
 

@@ -1,4 +1,5 @@
-"""The filters on four symbols whose probabilities a pencil can follow, and drawn frequencies against them."""
+"""The filters on four symbols whose probabilities a pencil can follow, and drawn frequencies
+against them."""
 
 import dataclasses
 import math
@@ -24,7 +25,12 @@ from charrnn.generation.sampling import (
 
 FOUR = np.log([0.5, 0.25, 0.15, 0.1])
 SHUFFLED = np.log([0.15, 0.5, 0.1, 0.25])
-FILTERS = {"temperature": (apply_temperature, 0.7), "top_k": (apply_top_k, 2), "top_p": (apply_top_p, 0.8), "min_p": (apply_min_p, 0.3)}
+FILTERS = {
+    "temperature": (apply_temperature, 0.7),
+    "top_k": (apply_top_k, 2),
+    "top_p": (apply_top_p, 0.8),
+    "min_p": (apply_min_p, 0.3),
+}
 KINDS = {
     "plain": {},
     "greedy": {"temperature": 0},
@@ -64,7 +70,11 @@ def test_probabilities_are_the_softmax():
 
 
 def test_log_probabilities_are_the_logarithm_of_the_softmax():
-    np.testing.assert_allclose(log_probabilities(np.array([7, 7 + math.log(3)])), [math.log(0.25), math.log(0.75)], rtol=1e-14)
+    np.testing.assert_allclose(
+        log_probabilities(np.array([7, 7 + math.log(3)])),
+        [math.log(0.25), math.log(0.75)],
+        rtol=1e-14,
+    )
 
 
 def test_softmax_of_large_logits_neither_overflows_nor_warns():
@@ -77,17 +87,25 @@ def test_softmax_of_large_logits_neither_overflows_nor_warns():
 
 
 def test_temperature_one_changes_no_probability():
-    np.testing.assert_allclose(probabilities(apply_temperature(FOUR, 1)), [0.5, 0.25, 0.15, 0.1], rtol=1e-14)
+    np.testing.assert_allclose(
+        probabilities(apply_temperature(FOUR, 1)), [0.5, 0.25, 0.15, 0.1], rtol=1e-14
+    )
 
 
 def test_temperature_one_half_squares_the_probabilities():
     # .5² : .25² : .15² : .1² = 2500 : 625 : 225 : 100, in all 3450
-    np.testing.assert_allclose(probabilities(apply_temperature(FOUR, 0.5)), np.array([2500, 625, 225, 100]) / 3450, rtol=1e-14)
+    np.testing.assert_allclose(
+        probabilities(apply_temperature(FOUR, 0.5)),
+        np.array([2500, 625, 225, 100]) / 3450,
+        rtol=1e-14,
+    )
 
 
 def test_temperature_two_takes_the_roots_of_the_probabilities():
     # √16 : √9 : √4 : √1 = 4 : 3 : 2 : 1, in all 10
-    np.testing.assert_allclose(probabilities(apply_temperature(np.log([16, 9, 4, 1]), 2)), [0.4, 0.3, 0.2, 0.1], rtol=1e-14)
+    np.testing.assert_allclose(
+        probabilities(apply_temperature(np.log([16, 9, 4, 1]), 2)), [0.4, 0.3, 0.2, 0.1], rtol=1e-14
+    )
 
 
 def test_temperature_zero_keeps_the_likeliest_alone():
@@ -100,7 +118,9 @@ def test_temperature_zero_keeps_the_first_of_equals():
 
 @pytest.mark.parametrize("temperature", [1e-6, 1e-310])
 def test_a_tiny_temperature_is_greedy_in_silence(temperature):
-    np.testing.assert_array_equal(probabilities(apply_temperature(SHUFFLED, temperature)), [0, 1, 0, 0])
+    np.testing.assert_array_equal(
+        probabilities(apply_temperature(SHUFFLED, temperature)), [0, 1, 0, 0]
+    )
 
 
 def test_a_huge_temperature_makes_all_symbols_alike():
@@ -119,7 +139,15 @@ def test_no_temperature_brings_a_removed_symbol_back(temperature):
 
 
 @pytest.mark.parametrize(
-    ("top_k", "expected"), [(1, [1]), (2, [1, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3]), (5, [0, 1, 2, 3]), (10**9, [0, 1, 2, 3])]
+    ("top_k", "expected"),
+    [
+        (1, [1]),
+        (2, [1, 3]),
+        (3, [0, 1, 3]),
+        (4, [0, 1, 2, 3]),
+        (5, [0, 1, 2, 3]),
+        (10**9, [0, 1, 2, 3]),
+    ],
 )
 def test_top_k_keeps_the_k_likeliest(top_k, expected):
     assert kept(apply_top_k(SHUFFLED, top_k)) == expected
@@ -135,7 +163,9 @@ def test_top_k_breaks_a_tie_at_its_edge_only():
 
 
 def test_top_k_leaves_the_kept_logits_as_they_are():
-    np.testing.assert_array_equal(apply_top_k(SHUFFLED, 2), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]])
+    np.testing.assert_array_equal(
+        apply_top_k(SHUFFLED, 2), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]]
+    )
 
 
 def test_top_k_brings_no_removed_symbol_back():
@@ -183,7 +213,9 @@ def test_top_p_one_keeps_even_what_adds_nothing_to_a_sum():
 
 
 def test_top_p_leaves_the_kept_logits_as_they_are():
-    np.testing.assert_array_equal(apply_top_p(SHUFFLED, 0.6), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]])
+    np.testing.assert_array_equal(
+        apply_top_p(SHUFFLED, 0.6), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]]
+    )
 
 
 def test_top_p_brings_no_removed_symbol_back():
@@ -217,7 +249,9 @@ def test_min_p_keeps_what_is_at_least_p_times_as_likely_as_the_likeliest(min_p, 
 @pytest.mark.parametrize("tenths", range(1, 11))
 def test_min_p_of_k_tenths_keeps_the_one_with_k_tenths_though_logarithms_are_not_exact(tenths):
     # probabilities 1, 2, ..., 10 of 55: tenths of the likeliest
-    assert kept(apply_min_p(np.log(np.arange(1, 11) / 55), tenths / 10)) == list(range(tenths - 1, 10))
+    assert kept(apply_min_p(np.log(np.arange(1, 11) / 55), tenths / 10)) == list(
+        range(tenths - 1, 10)
+    )
 
 
 def test_min_p_one_keeps_all_of_the_likeliest():
@@ -225,7 +259,9 @@ def test_min_p_one_keeps_all_of_the_likeliest():
 
 
 def test_min_p_leaves_the_kept_logits_as_they_are():
-    np.testing.assert_array_equal(apply_min_p(SHUFFLED, 0.4), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]])
+    np.testing.assert_array_equal(
+        apply_min_p(SHUFFLED, 0.4), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]]
+    )
 
 
 @pytest.mark.parametrize("min_p", [0, 0.5, 1])
@@ -259,19 +295,22 @@ def test_a_filter_leaves_the_last_symbol(apply, value):
 
 
 def test_temperature_comes_before_top_p():
-    # At T = ½ the sums are 2500/3450 = .72 and 3125/3450 = .91: two symbols reach .8. At T = 1 it takes three: .5, .75, .9.
+    # At T = ½ the sums are 2500/3450 = .72 and 3125/3450 = .91: two symbols reach .8. At T = 1 it
+    # takes three: .5, .75, .9.
     assert kept(Sampler(temperature=0.5, top_p=0.8).filtered(FOUR)) == [0, 1]
     assert kept(apply_temperature(apply_top_p(FOUR, 0.8), 0.5)) == [0, 1, 2]
 
 
 def test_top_k_comes_before_top_p():
-    # Of the two likeliest the first has .5 / .75 = .67, and reaches .6. Of all four it has .5 and does not.
+    # Of the two likeliest the first has .5 / .75 = .67, and reaches .6. Of all four it has .5 and
+    # does not.
     assert kept(Sampler(temperature=1, top_k=2, top_p=0.6).filtered(FOUR)) == [0]
     assert kept(apply_top_k(apply_top_p(FOUR, 0.6), 2)) == [0, 1]
 
 
 def test_top_p_comes_before_min_p():
-    # min_p .4 keeps .5 and .25, of which the first has .67 then; of all four it has .5 and does not reach .6.
+    # min_p .4 keeps .5 and .25, of which the first has .67 then; of all four it has .5 and does not
+    # reach .6.
     assert kept(Sampler(temperature=1, top_p=0.6, min_p=0.4).filtered(FOUR)) == [0, 1]
     assert kept(apply_top_p(apply_min_p(FOUR, 0.4), 0.6)) == [0]
 
@@ -281,9 +320,14 @@ def test_top_p_comes_before_min_p():
 
 def test_all_is_off_by_default_but_temperature():
     off = {"dry": None, "top_k": None, "top_p": None, "min_p": None, "bias": (), "processors": ()}
-    assert dataclasses.asdict(Sampler()) == {"temperature": 0.8, "dry_base": 1.2, "dry_length": 16} | off
+    assert (
+        dataclasses.asdict(Sampler())
+        == {"temperature": 0.8, "dry_base": 1.2, "dry_length": 16} | off
+    )
     # p^(1 / 0.8) for p = 16, 1: 2^5 : 1
-    np.testing.assert_allclose(probabilities(Sampler().filtered(np.log([16, 1]))), [32 / 33, 1 / 33], rtol=1e-14)
+    np.testing.assert_allclose(
+        probabilities(Sampler().filtered(np.log([16, 1]))), [32 / 33, 1 / 33], rtol=1e-14
+    )
 
 
 @over_kinds
@@ -297,7 +341,10 @@ def test_a_sampler_leaves_the_logits_as_they_were(settings):
 @over_kinds
 def test_one_distribution_gives_an_id_and_many_give_one_each(settings):
     rows = np.array([FOUR, SHUFFLED, np.zeros(4)], np.float32)
-    one, each = Sampler(**settings)(FOUR, np.random.default_rng(0)), Sampler(**settings)(rows, np.random.default_rng(0))
+    one, each = (
+        Sampler(**settings)(FOUR, np.random.default_rng(0)),
+        Sampler(**settings)(rows, np.random.default_rng(0)),
+    )
     assert 0 <= int(one) < 4
     assert each.shape == (3,)
     assert set(each.tolist()) <= {0, 1, 2, 3}
@@ -307,7 +354,9 @@ def test_one_distribution_gives_an_id_and_many_give_one_each(settings):
 def test_a_batch_draws_what_its_rows_draw_one_after_the_other(settings):
     rows = np.random.default_rng(0).normal(0, 2, (500, 4)).astype(np.float32)
     sampler, rng = Sampler(**settings), np.random.default_rng(1)
-    assert sampler(rows, np.random.default_rng(1)).tolist() == [int(sampler(row, rng)) for row in rows]
+    assert sampler(rows, np.random.default_rng(1)).tolist() == [
+        int(sampler(row, rng)) for row in rows
+    ]
 
 
 @over_kinds
@@ -329,13 +378,18 @@ def test_a_removed_symbol_is_never_drawn(settings):
         ([-np.inf, 0.1, 0.2, 0.3, -np.inf], {1, 2, 3}),
     ],
 )
-def test_zero_probability_is_never_drawn_even_at_the_ends_of_the_generator(logits, possible, number):
+def test_zero_probability_is_never_drawn_even_at_the_ends_of_the_generator(
+    logits, possible, number
+):
     logits = np.array(logits, np.float64)
     assert int(draw(logits, Always(number))) in possible
     assert set(draw(np.tile(logits, (3, 1)), Always(number)).tolist()) <= possible
 
 
-@pytest.mark.parametrize(("number", "expected"), [(0, 0), (0.49, 0), (0.51, 1), (0.74, 1), (0.76, 2), (0.89, 2), (0.91, 3), (BELOW_ONE, 3)])
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(0, 0), (0.49, 0), (0.51, 1), (0.74, 1), (0.76, 2), (0.89, 2), (0.91, 3), (BELOW_ONE, 3)],
+)
 def test_a_number_falls_on_the_symbol_whose_share_of_the_line_it_hits(number, expected):
     assert int(draw(FOUR, Always(number))) == expected
     assert draw(np.array([FOUR, FOUR]), Always(number)).tolist() == [expected, expected]
@@ -344,7 +398,9 @@ def test_a_number_falls_on_the_symbol_whose_share_of_the_line_it_hits(number, ex
 @pytest.mark.parametrize("number", [0.0, 0.5, BELOW_ONE])
 def test_greedy_does_not_ask_the_generator(number):
     assert int(Sampler(temperature=0)(SHUFFLED, Always(number))) == 1
-    assert Sampler(temperature=0)(np.array([SHUFFLED, FOUR, np.zeros(4)]), Always(number)).tolist() == [1, 0, 0]
+    assert Sampler(temperature=0)(
+        np.array([SHUFFLED, FOUR, np.zeros(4)]), Always(number)
+    ).tolist() == [1, 0, 0]
 
 
 BROKEN = {
@@ -359,7 +415,11 @@ BROKEN = {
 @over_kinds
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 def test_logits_that_cannot_be_drawn_from_are_an_error(settings, broken):
-    for logits in (np.array(broken, np.float32), np.array([[0, 1, 2], broken], np.float32), np.array([broken, [0, 1, 2]], np.float32)):
+    for logits in (
+        np.array(broken, np.float32),
+        np.array([[0, 1, 2], broken], np.float32),
+        np.array([broken, [0, 1, 2]], np.float32),
+    ):
         with pytest.raises(GenerationError):
             Sampler(**settings)(logits, np.random.default_rng(0))
 
@@ -367,7 +427,10 @@ def test_logits_that_cannot_be_drawn_from_are_an_error(settings, broken):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *[("temperature", value) for value in (-0.1, -1, 1e7, math.nan, math.inf, -math.inf, None, "0.8", True)],
+        *[
+            ("temperature", value)
+            for value in (-0.1, -1, 1e7, math.nan, math.inf, -math.inf, None, "0.8", True)
+        ],
         *[("top_k", value) for value in (0, -1, 1.5, math.nan, "2", True)],
         *[("top_p", value) for value in (0, -0.1, 1.0001, 2, math.nan, math.inf, "0.9")],
         *[("min_p", value) for value in (-0.1, 1.0001, math.nan, math.inf, "0.1")],
@@ -397,8 +460,9 @@ def test_a_value_at_the_edge_is_taken(name, value):
     assert getattr(Sampler(**{name: value}), name) == value
 
 
-# Frequencies. The logits fall by ½ from symbol to symbol; at temperature 0.8 the rarest of the ten is still expected 101 times.
-# Draws at 0.85 have Σ n (q - p)² / p = 206 too much, seven times the critical value.
+# Frequencies. The logits fall by ½ from symbol to symbol; at temperature 0.8 the rarest of the ten
+# is still expected 101 times. Draws at 0.85 have Σ n (q - p)² / p = 206 too much, seven times the
+# critical value.
 
 LADDER = -0.5 * np.arange(10)
 DRAWS = 60_000
@@ -446,7 +510,9 @@ def test_a_bias_is_added_and_a_ban_leaves_nothing():
 
 def test_a_bias_of_ln_2_doubles_the_odds():
     sampler = Sampler(temperature=1, bias=((3, math.log(2)),))
-    np.testing.assert_allclose(probabilities(sampler.filtered(FOUR)), np.array([0.5, 0.25, 0.15, 0.2]) / 1.1, rtol=1e-12)
+    np.testing.assert_allclose(
+        probabilities(sampler.filtered(FOUR)), np.array([0.5, 0.25, 0.15, 0.2]) / 1.1, rtol=1e-12
+    )
 
 
 def test_what_is_banned_is_never_drawn_whatever_else_is_set():
@@ -461,7 +527,8 @@ def test_what_is_banned_is_never_drawn_whatever_else_is_set():
 
 
 def longest_repeats(ids, length):
-    """For each symbol that would go on with a repetition of ``length`` or more: the longest one, by looking at every place."""
+    """For each symbol that would go on with a repetition of ``length`` or more: the longest one, by
+    looking at every place."""
     found = {}
     for place in range(len(ids) - 1):
         same = 0
@@ -473,7 +540,8 @@ def longest_repeats(ids, length):
 
 
 def test_what_followed_the_longest_repetition_loses_most():
-    # "abcd" came before 1, "bcd" before 2, "cd" before 3: 4, 3 and 2 symbols are the same as the last ones
+    # "abcd" came before 1, "bcd" before 2, "cd" before 3: 4, 3 and 2 symbols are the same as the
+    # last ones
     ids = np.array([10, 11, 12, 13, 1, 9, 11, 12, 13, 2, 8, 12, 13, 3, 7, 10, 11, 12, 13])
     found = apply_dry(np.zeros(14), ids, 0.5, 2.0, 3)
     assert found.tolist() == [0, -1.0, -0.5] + [0] * 11  # 0.5 * 2^(4 - 3), 0.5 * 2^0
@@ -487,7 +555,9 @@ def test_repetitions_are_those_that_looking_at_every_place_finds():
         expected = np.zeros(3)
         for idx, same in longest_repeats(ids.tolist(), length).items():
             expected[idx] = -min(0.3 * 1.5 ** (same - length), MOST_PENALTY)
-        np.testing.assert_allclose(apply_dry(np.zeros(3), ids, 0.3, 1.5, length), expected, rtol=1e-12)
+        np.testing.assert_allclose(
+            apply_dry(np.zeros(3), ids, 0.3, 1.5, length), expected, rtol=1e-12
+        )
 
 
 def test_a_run_of_one_symbol_is_a_repetition_and_its_penalty_stays_finite():
@@ -497,7 +567,10 @@ def test_a_run_of_one_symbol_is_a_repetition_and_its_penalty_stays_finite():
 
 def test_short_repetitions_and_no_history_change_nothing():
     for ids in (np.array([], int), np.array([1]), np.array([1, 2, 3, 1, 2])):
-        assert apply_dry(FOUR, ids, 1.0, 1.2, 3) is FOUR or (apply_dry(FOUR, ids, 1.0, 1.2, 3) == FOUR).all()
+        assert (
+            apply_dry(FOUR, ids, 1.0, 1.2, 3) is FOUR
+            or (apply_dry(FOUR, ids, 1.0, 1.2, 3) == FOUR).all()
+        )
 
 
 def test_streams_side_by_side_are_judged_by_their_own_history():

@@ -1,4 +1,5 @@
-"""A session goes on as if it had not stopped: from call to call, from one file to the next, and back."""
+"""A session goes on as if it had not stopped: from call to call, from one file to the next, and
+back."""
 
 import json
 import random
@@ -9,7 +10,13 @@ import pytest
 
 import charrnn
 from charrnn.config.run_config import ModelConfig
-from charrnn.errors import CharRNNError, CheckpointError, ConfigError, GenerationError, VocabularyError
+from charrnn.errors import (
+    CharRNNError,
+    CheckpointError,
+    ConfigError,
+    GenerationError,
+    VocabularyError,
+)
 from charrnn.generation import session as sessions
 from charrnn.generation.network import CELLS
 from charrnn.generation.session_state import remembered
@@ -24,16 +31,23 @@ RECORDS = Vocabulary("char", "abc", records=True)
 
 
 def make(path, vocabulary, cell="lstm", window=20, seed=0):
-    config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4, copy_window=window)
+    config = ModelConfig(
+        cell=cell, hidden_size=8, num_layers=2, embedding_size=4, copy_window=window
+    )
     rng = np.random.default_rng(seed)
-    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in shapes(config, len(vocabulary)).items()
+    }
     prime = vocabulary.end if vocabulary.records else max(0, vocabulary.newline)
     checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {}))
     return charrnn.load(path)
 
 
 @pytest.fixture(
-    scope="module", params=product(CELLS, (CHARS, BYTES), (None, 20)), ids=lambda three: f"{three[0]}-{three[1].unit}-{three[2]}"
+    scope="module",
+    params=product(CELLS, (CHARS, BYTES), (None, 20)),
+    ids=lambda three: f"{three[0]}-{three[1].unit}-{three[2]}",
 )
 def model(request, tmp_path_factory):
     cell, vocabulary, window = request.param
@@ -45,18 +59,28 @@ def records(tmp_path_factory):
     return make(tmp_path_factory.mktemp("session") / "model", RECORDS)
 
 
-@pytest.mark.parametrize("settings", [{}, {"dry": 1.0, "dry_length": 2}, {"temperature": 0}, {"bias": {"ab": 2.0}, "ban": "c"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"dry": 1.0, "dry_length": 2}, {"temperature": 0}, {"bias": {"ab": 2.0}, "ban": "c"}],
+)
 @pytest.mark.parametrize("prompt", ["", "abc"])
 def test_what_a_session_writes_piece_by_piece_is_what_generate_writes(model, prompt, settings):
     whole = model.generate(prompt, length=90, seed=4, **settings)
     session = model.session(prompt, seed=4, **settings)
-    assert session.write(1) + session.write(0) + session.write(29) + "".join(session.stream(60)) == whole
+    assert (
+        session.write(1) + session.write(0) + session.write(29) + "".join(session.stream(60))
+        == whole
+    )
     assert session.text == prompt + whole
 
 
 def test_a_session_in_a_file_goes_on_as_if_it_had_not_stopped(model, tmp_path):
     rng, file = random.Random(0), tmp_path / "state"
-    for settings in ({}, {"dry": 0.5, "dry_length": 2, "top_k": 5}, {"bias": {"a": 1.5}, "ban": "b"}):
+    for settings in (
+        {},
+        {"dry": 0.5, "dry_length": 2, "top_k": 5},
+        {"bias": {"a": 1.5}, "ban": "b"},
+    ):
         whole = model.session("ab", seed=9, **settings)
         kept = model.session("ab", seed=9, **settings)
         for _ in range(4):
@@ -78,7 +102,9 @@ def test_a_state_is_a_few_kilobytes_and_holds_the_settings(model, tmp_path):
     assert (tmp_path / "state").stat().st_size < 20_000
     again = model.load_session(tmp_path / "state")
     assert again._writer.sampler == session._writer.sampler
-    assert model.load_session(tmp_path / "state", temperature=0.9)._writer.sampler.temperature == 0.9
+    assert (
+        model.load_session(tmp_path / "state", temperature=0.9)._writer.sampler.temperature == 0.9
+    )
 
 
 def test_until_a_boundary_is_held_over_to_the_next(tmp_path):
@@ -96,7 +122,8 @@ def test_until_a_boundary_is_held_over_to_the_next(tmp_path):
 
 @pytest.mark.parametrize("until", ["sentence", "line", "paragraph", "e"])
 def test_feeding_goes_on_behind_what_was_given_whatever_was_drawn_beyond_it(model, tmp_path, until):
-    settings = {"seed": 3, "temperature": 1.5, "bias": {"\n abce.": 60.0}}  # for bytes, no sequence that is no UTF-8
+    # for bytes, no sequence that is no UTF-8
+    settings = {"seed": 3, "temperature": 1.5, "bias": {"\n abce.": 60.0}}
     session = model.session("ab", **settings)
     first = session.write(20, until=until)
     assert session.text == "ab" + first
@@ -156,7 +183,9 @@ def test_a_stream_ends_where_something_else_is_done_with_the_session(model, act,
 
 
 @pytest.mark.parametrize("until", [None, "paragraph"])
-def test_a_fork_and_a_file_made_while_a_stream_is_written_stand_behind_what_was_given(model, tmp_path, until):
+def test_a_fork_and_a_file_made_while_a_stream_is_written_stand_behind_what_was_given(
+    model, tmp_path, until
+):
     settings = {"seed": 1, "bias": {"\n abce.": 60.0}}
     session, forks = model.session("ab", **settings), []
     for number, _ in enumerate(islice(session.stream(8, until=until), 12)):
@@ -173,7 +202,10 @@ def test_a_fork_and_a_file_made_while_a_stream_is_written_stand_behind_what_was_
         for each in (fork, loaded):
             each._restore_memory()
             assert each._writer.logits.tobytes() == fresh._writer.logits.tobytes()
-        assert until or fork.write(10 - len(text)) == loaded.write(10 - len(text)) == whole[len(text) :]
+        assert (
+            until
+            or fork.write(10 - len(text)) == loaded.write(10 - len(text)) == whole[len(text) :]
+        )
 
 
 def test_a_record_that_has_ended_stays_so_where_its_stream_is_left(records):
@@ -192,7 +224,9 @@ def test_no_moment_keeps_what_was_read(tmp_path):
     for _ in range(5):
         session.write(10, until="sentence")
         session.feed(" b")
-    kept = [moment.state for moment in session._before] + [place.state for moment in session._before for place in moment.places]
+    kept = [moment.state for moment in session._before] + [
+        place.state for moment in session._before for place in moment.places
+    ]
     assert len(kept) > 10
     assert all(state.memories == () for state in kept)
 
@@ -266,9 +300,12 @@ def test_what_is_written_after_undo_is_what_was_written_before(model):
 
 
 def test_undo_leaves_the_memory_to_what_is_written_next(model, monkeypatch):
-    """Restoring what 8,192 symbols of a copy window recall takes 20 ms: once for many undos, not for each."""
+    """Restoring what 8,192 symbols of a copy window recall takes 20 ms: once for many undos, not
+    for each."""
     restored = []
-    monkeypatch.setattr(sessions, "remembered", lambda *args: restored.append(args) or remembered(*args))
+    monkeypatch.setattr(
+        sessions, "remembered", lambda *args: restored.append(args) or remembered(*args)
+    )
     session = model.session("ab", seed=2)
     for _ in range(5):
         session.write(6)
@@ -311,7 +348,10 @@ def test_a_session_of_records_writes_one_to_its_end(records, tmp_path):
     for act in (lambda: session.write(5), lambda: session.feed("a")):
         with pytest.raises(ConfigError) as error:
             act()
-        assert str(error.value) == "session: the record has come to its end; begin another session, or undo"
+        assert (
+            str(error.value)
+            == "session: the record has come to its end; begin another session, or undo"
+        )
     session.save(tmp_path / "state")
     assert records.load_session(tmp_path / "state").ended
     assert session.undo().write(1000) == text
@@ -386,7 +426,9 @@ def test_a_state_with_a_right_checksum_and_wrong_values_is_an_error(saved, chang
     assert isinstance(error.value, CheckpointError)
 
 
-def test_a_setting_that_is_not_possible_is_no_damage_and_a_bias_is_added_to_what_was_kept(saved, tmp_path):
+def test_a_setting_that_is_not_possible_is_no_damage_and_a_bias_is_added_to_what_was_kept(
+    saved, tmp_path
+):
     model, file = saved
     with pytest.raises(ConfigError, match=r"^temperature: -1 is not possible"):
         model.load_session(file, temperature=-1)
@@ -399,7 +441,12 @@ def test_a_setting_that_is_not_possible_is_no_damage_and_a_bias_is_added_to_what
 def test_a_session_with_numbers_that_are_none_is_refused_and_stays_as_it_was(saved):
     model, _ = saved
     session = model.session("a", seed=1)
-    for act in (lambda: session.write(-5), lambda: session.write(2.5), lambda: session.fork(-1), lambda: session.write(5, until="")):
+    for act in (
+        lambda: session.write(-5),
+        lambda: session.write(2.5),
+        lambda: session.fork(-1),
+        lambda: session.write(5, until=""),
+    ):
         with pytest.raises(ConfigError):
             act()
     assert session.text == "a"
@@ -418,15 +465,23 @@ def test_line_by_line_a_session_goes_through_the_text(tmp_path):
 def test_the_state_of_another_model_is_refused(saved, tmp_path):
     _, file = saved
     other = make(tmp_path / "other", BYTES, seed=1)
-    with pytest.raises(CheckpointError, match=r"is the state of another model, \w{12}; this one is \w{12}: give the RUN that wrote it$"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"is the state of another model, \w{12}; this one is \w{12}: give the RUN that wrote it$",
+    ):
         other.load_session(file)
 
 
-def test_a_missing_state_is_an_error_and_one_that_cannot_be_written_leaves_what_stood_there(saved, tmp_path):
+def test_a_missing_state_is_an_error_and_one_that_cannot_be_written_leaves_what_stood_there(
+    saved, tmp_path
+):
     model, file = saved
     with pytest.raises(CheckpointError) as error:
         model.load_session(tmp_path / "none")
-    assert str(error.value) == f"there is no file {tmp_path / 'none'}; `charrnn sample --save-state {tmp_path / 'none'}` writes one"
+    assert (
+        str(error.value)
+        == f"there is no file {tmp_path / 'none'}; `charrnn sample --save-state {tmp_path / 'none'}` writes one"
+    )
     with pytest.raises(CheckpointError):
         model.load_session(tmp_path)
     with pytest.raises(CheckpointError):
@@ -436,13 +491,19 @@ def test_a_missing_state_is_an_error_and_one_that_cannot_be_written_leaves_what_
 
 def test_a_model_that_stands_in_no_checkpoint_as_it_is_keeps_no_state(saved, tmp_path):
     model, _ = saved
-    for other in (model.adapted("abc" * 30), charrnn.TextModel(model.network, model.vocabulary, model.prime)):
+    for other in (
+        model.adapted("abc" * 30),
+        charrnn.TextModel(model.network, model.vocabulary, model.prime),
+    ):
         if other.is_adapted:
             with pytest.raises(ConfigError, match=r"^load_session: this model was adapted"):
                 other.load_session(tmp_path / "state")
         session = other.session("ab", seed=1)
         assert len(session.write(5)) == 5
-        with pytest.raises(ConfigError, match=r"^save: the session's model was adapted, or not read from a checkpoint"):
+        with pytest.raises(
+            ConfigError,
+            match=r"^save: the session's model was adapted, or not read from a checkpoint",
+        ):
             session.save(tmp_path / "another")
 
 

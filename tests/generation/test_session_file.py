@@ -36,12 +36,16 @@ def test_a_small_file_does_not_unpack_to_a_large_array() -> None:
 def test_random_bytes_and_random_json_are_no_state(tmp_path: Path) -> None:
     rng = random.Random(0)
     for _ in range(300):
-        (tmp_path / "state").write_bytes(rng.choice([rng.randbytes(50), b'{"sha256": 5}', b"[]", b'{"charrnn": "state"}', b""]))
+        (tmp_path / "state").write_bytes(
+            rng.choice([rng.randbytes(50), b'{"sha256": 5}', b"[]", b'{"charrnn": "state"}', b""])
+        )
         with pytest.raises(CheckpointError):
             read_state(tmp_path / "state")
 
 
-def test_a_state_goes_through_a_link_to_the_file_and_never_replaces_a_device(tmp_path: Path) -> None:
+def test_a_state_goes_through_a_link_to_the_file_and_never_replaces_a_device(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "link").symlink_to("state")
     write_state(tmp_path / "link", VALUES)
     assert (tmp_path / "link").is_symlink()

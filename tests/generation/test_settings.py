@@ -22,7 +22,9 @@ def test_a_ban_is_minus_infinity_and_goes_before_a_bias() -> None:
     assert bias_of(ABC, {"a": 5}, "aé") == ((0, -math.inf), (3, -math.inf))
 
 
-def test_a_character_that_the_model_does_not_have_is_never_written_and_may_be_banned_but_not_favoured() -> None:
+def test_a_character_that_the_model_does_not_have_is_never_written_and_may_be_banned_but_not_favoured() -> (
+    None
+):
     assert bias_of(ABC, {}, "xyz") == ()
     with pytest.raises(VocabularyError, match=r"^unknown character 'x'"):
         bias_of(ABC, {"x": 1}, "")
@@ -40,7 +42,10 @@ def test_what_is_left_is_at_least_one_character() -> None:
 def test_bytes_are_biased_by_their_ascii_characters() -> None:
     assert bias_of(BYTES, {"a": 1.0}, "\n") == ((10, -math.inf), (97, 1.0))
     for bias, ban in (({"é": 1.0}, ""), ({}, "é")):
-        with pytest.raises(ConfigError, match=r"'é' is not possible: the model writes bytes, and a character beyond ASCII has several$"):
+        with pytest.raises(
+            ConfigError,
+            match=r"'é' is not possible: the model writes bytes, and a character beyond ASCII has several$",
+        ):
             bias_of(BYTES, bias, ban)
 
 
@@ -55,8 +60,14 @@ def test_settings_are_the_fields_of_a_sampler() -> None:
     def nothing(ids: object, logits: object) -> object:
         return logits
 
-    found = settings_of(ABC, {"temperature": 0.5, "ban": "a", "bias": {"b": 1}, "processors": [nothing]})
-    assert found == {"temperature": 0.5, "bias": ((0, -math.inf), (1, 1.0)), "processors": (nothing,)}
+    found = settings_of(
+        ABC, {"temperature": 0.5, "ban": "a", "bias": {"b": 1}, "processors": [nothing]}
+    )
+    assert found == {
+        "temperature": 0.5,
+        "bias": ((0, -math.inf), (1, 1.0)),
+        "processors": (nothing,),
+    }
     assert Sampler(**found).processors == (nothing,)
     assert settings_of(ABC, {"bias": {}, "ban": "", "processors": []}) == {"processors": ()}
 
@@ -74,13 +85,20 @@ def test_settings_are_the_fields_of_a_sampler() -> None:
         ("ab", "\u2603a\u2603", "a", "\u2603"),
     ],
 )
-def test_a_ban_is_of_the_characters_that_were_meant(symbols: str, ban: str, banned: str, said: str) -> None:
+def test_a_ban_is_of_the_characters_that_were_meant(
+    symbols: str, ban: str, banned: str, said: str
+) -> None:
     vocabulary = Vocabulary("char", "".join(sorted(symbols + "z")))
     assert {vocabulary.symbols[idx] for idx, _ in bias_of(vocabulary, {}, ban)} == set(banned)
-    assert [describe(char) in line for char, line in zip(said, not_banned(vocabulary, ban), strict=True)] == [True] * len(said)
+    assert [
+        describe(char) in line for char, line in zip(said, not_banned(vocabulary, ban), strict=True)
+    ] == [True] * len(said)
 
 
 def test_an_unknown_setting_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(ConfigError) as error:
         settings_of(ABC, {"topk": 5})
-    assert str(error.value) == f"'topk' is not a setting of the sampler; give one of {', '.join(NAMES)}"
+    assert (
+        str(error.value)
+        == f"'topk' is not a setting of the sampler; give one of {', '.join(NAMES)}"
+    )

@@ -11,13 +11,16 @@ from charrnn.originality.suffix_array import Suffixes
 
 
 def guard(corpus: list[int], longest: int, symbols: int, width: int = 1) -> Guard:
-    """Of ids that are the corpus's own numbers; the one before the last is a symbol that the corpus lacks, the last the end of a record."""
+    """Of ids that are the corpus's own numbers; the one before the last is a symbol that the corpus
+    lacks, the last the end of a record."""
     codes = [idx.to_bytes(width, "big") for idx in range(symbols)]
     return Guard(Suffixes.of(np.array(corpus, np.int64), width), [*codes, b"", b""], longest)
 
 
 def stands(part: list[int], corpus: list[int]) -> bool:
-    return any(corpus[place : place + len(part)] == part for place in range(len(corpus) - len(part) + 1))
+    return any(
+        corpus[place : place + len(part)] == part for place in range(len(corpus) - len(part) + 1)
+    )
 
 
 def corpora(count: int, seed: int) -> list[tuple[list[int], int, int, int]]:
@@ -32,7 +35,8 @@ def corpora(count: int, seed: int) -> list[tuple[list[int], int, int, int]]:
 
 
 def forbidden(written: list[int], corpus: list[int], longest: int, symbols: int) -> list[int]:
-    """By looking everywhere: what was written since the last boundary, with each symbol behind it."""
+    """By looking everywhere: what was written since the last boundary, with each symbol behind
+    it."""
     last = max((place for place, idx in enumerate(written) if idx >= symbols), default=-1)
     end = written[last + 1 :][-longest:]
     return [idx for idx in range(symbols) if len(end) == longest and stands([*end, idx], corpus)]
@@ -60,7 +64,9 @@ def test_whoever_takes_nothing_forbidden_copies_no_longer_stretch() -> None:
             written.append(rng.choice(free[:-1] or free))
             state = here.after(state, written[-1])
         assert not any(
-            stands(part, corpus) for start in range(len(written) - longest) if max(part := written[start : start + longest + 1]) < symbols
+            stands(part, corpus)
+            for start in range(len(written) - longest)
+            if max(part := written[start : start + longest + 1]) < symbols
         )
 
 
@@ -69,7 +75,12 @@ def test_a_state_goes_on_in_every_way_as_if_it_had_gone_on_in_that_alone() -> No
         here = guard(corpus, longest, symbols, width)
         states = {(): here.start}
         for _ in range(5):
-            states |= {(*ids, idx): here.after(state, idx) for ids, state in states.items() for idx in range(symbols) if len(states) < 500}
+            states |= {
+                (*ids, idx): here.after(state, idx)
+                for ids, state in states.items()
+                for idx in range(symbols)
+                if len(states) < 500
+            }
         for ids, state in states.items():
             assert sorted(here.forbidden(state)) == forbidden(list(ids), corpus, longest, symbols)
 
@@ -89,7 +100,9 @@ def test_symbols_that_the_model_lacks_are_left_out() -> None:
 
 @pytest.mark.parametrize("longest", [0, -1, 1.5, True, None])
 def test_a_length_that_cannot_be_is_an_error(longest: object) -> None:
-    with pytest.raises(ConfigError, match=r"^longest: .* is not possible; give a whole number from 1$"):
+    with pytest.raises(
+        ConfigError, match=r"^longest: .* is not possible; give a whole number from 1$"
+    ):
         Guard(Suffixes.of(np.array([0]), 1), [b"\0"], longest)  # type: ignore[arg-type]
 
 
@@ -113,7 +126,8 @@ def test_the_corpus_is_not_looked_at_while_a_stretch_is_too_short() -> None:
     assert suffixes.asked == 0
     here.after(state, 0)
     assert suffixes.asked == 1
-    state = here.after(state, 1)  # which the corpus lacks: it is found that nothing of the end stands there
+    # which the corpus lacks: it is found that nothing of the end stands there
+    state = here.after(state, 1)
     before = suffixes.asked
     for _ in range(19):
         state = here.after(state, 0)

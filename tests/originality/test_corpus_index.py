@@ -1,4 +1,5 @@
-"""An index holds the corpus as it was read, says where everything stands, and is whole or refused."""
+"""An index holds the corpus as it was read, says where everything stands, and is whole or
+refused."""
 
 import hashlib
 import random
@@ -26,7 +27,12 @@ def of(*texts: str | bytes) -> Index:
 
 
 def same(one: Index, other: Index) -> bool:
-    texts = (one.text, one.vocabulary, one.files, one.fingerprint) == (other.text, other.vocabulary, other.files, other.fingerprint)
+    texts = (one.text, one.vocabulary, one.files, one.fingerprint) == (
+        other.text,
+        other.vocabulary,
+        other.files,
+        other.fingerprint,
+    )
     return texts and one.suffixes.order.tolist() == other.suffixes.order.tolist()
 
 
@@ -44,15 +50,23 @@ def test_what_was_written_is_read(name: str, tmp_path: Path) -> None:
     index = of(TEXTS[name])
     index.write(tmp_path / "index")
     assert same(Index.read(tmp_path / "index"), index)
-    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["about.json", "order.bin", "text.bin"]
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
+        "about.json",
+        "order.bin",
+        "text.bin",
+    ]
 
 
 @pytest.mark.parametrize("symbols", [255, 256, 300])
-def test_a_symbol_takes_no_more_than_it_needs_and_eight_bytes_are_the_most(symbols: int, tmp_path: Path) -> None:
+def test_a_symbol_takes_no_more_than_it_needs_and_eight_bytes_are_the_most(
+    symbols: int, tmp_path: Path
+) -> None:
     text = "".join(map(chr, range(0x4E00, 0x4E00 + symbols)))
     of(text).write(tmp_path / "index")
     width = 1 if symbols < 256 else 2
-    assert (tmp_path / "index/text.bin").stat().st_size + (tmp_path / "index/order.bin").stat().st_size == (4 + width) * symbols
+    assert (tmp_path / "index/text.bin").stat().st_size + (
+        tmp_path / "index/order.bin"
+    ).stat().st_size == (4 + width) * symbols
 
 
 def test_a_stretch_is_found_where_the_text_has_it() -> None:
@@ -61,7 +75,9 @@ def test_a_stretch_is_found_where_the_text_has_it() -> None:
         text = "".join(rng.choices("ab\nä\U0001f600", k=rng.randint(1, 40)))
         index, part = of(text), "".join(rng.choices("ab\nä\U0001f600zé", k=3))
         lo, hi = index.suffixes.find(index.encode(part))
-        assert sorted(index.suffixes.order[lo:hi].tolist()) == [place for place in range(len(text)) if text.startswith(part, place)]
+        assert sorted(index.suffixes.order[lo:hi].tolist()) == [
+            place for place in range(len(text)) if text.startswith(part, place)
+        ]
 
 
 @pytest.mark.parametrize("symbols", [3, 255, 256, 300])
@@ -82,7 +98,10 @@ def test_bytes_are_found_as_bytes_and_characters_in_them_as_utf8() -> None:
 def test_codes_are_the_symbols_of_another_vocabulary_in_the_index() -> None:
     index = of("cab\ncab")
     assert index.codes(Vocabulary("char", "abxc", records=True)) == [b"\1", b"\2", b"", b"\3", b""]
-    assert of(b"any").codes(Vocabulary("byte", records=True)) == [*(bytes([byte]) for byte in range(256)), b""]
+    assert of(b"any").codes(Vocabulary("byte", records=True)) == [
+        *(bytes([byte]) for byte in range(256)),
+        b"",
+    ]
     wide = of("".join(map(chr, range(300))))
     assert wide.codes(Vocabulary("char", "\1\u012b")) == [b"\0\1", b"\1\x2b"]
 
@@ -90,7 +109,11 @@ def test_codes_are_the_symbols_of_another_vocabulary_in_the_index() -> None:
 def test_a_place_is_a_file_and_a_line_from_one_on() -> None:
     texts = ["a\r\nb\r\n", "c\n", "", "\n\nd\n", "e"]
     index = of(*texts)
-    expected = [Place(name, 1 + text[:at].count("\n")) for name, text in zip("abcde", texts, strict=True) for at in range(len(text))]
+    expected = [
+        Place(name, 1 + text[:at].count("\n"))
+        for name, text in zip("abcde", texts, strict=True)
+        for at in range(len(text))
+    ]
     assert [index.place(position) for position in range(len(index))] == expected
     assert str(Place("a", 1234)) == "a, line 1,234"
 
@@ -105,7 +128,10 @@ def test_an_index_takes_the_place_of_another_and_leaves_nothing_else(tmp_path: P
 def test_a_text_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 5)
     assert len(of("abcde")) == 5
-    with pytest.raises(CorpusError, match=r"^the corpus is too long for an index: 6 characters in 1 files, 5 in 20,000 are the most; "):
+    with pytest.raises(
+        CorpusError,
+        match=r"^the corpus is too long for an index: 6 characters in 1 files, 5 in 20,000 are the most; ",
+    ):
         of("abcdef")
 
 
@@ -128,8 +154,13 @@ def test_a_bit_that_is_flipped_in_any_byte_is_an_error(path: Path) -> None:
     for file in sorted(path.iterdir()):
         data = file.read_bytes()
         for place in range(len(data)):
-            file.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
-            with pytest.raises(DamagedError, match=r"index is damaged: .*; delete the directory; it is made anew where it is needed$"):
+            file.write_bytes(
+                data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]
+            )
+            with pytest.raises(
+                DamagedError,
+                match=r"index is damaged: .*; delete the directory; it is made anew where it is needed$",
+            ):
                 Index.read(path)
         file.write_bytes(data)
     Index.read(path)
@@ -138,7 +169,11 @@ def test_a_bit_that_is_flipped_in_any_byte_is_an_error(path: Path) -> None:
 def test_a_file_that_is_cut_off_or_longer_is_an_error(path: Path) -> None:
     for file in sorted(path.iterdir()):
         data = file.read_bytes()
-        for other in (*(data[:length] for length in [*range(0, len(data), 7), len(data) - 1]), data + b"\0", data * 2):
+        for other in (
+            *(data[:length] for length in [*range(0, len(data), 7), len(data) - 1]),
+            data + b"\0",
+            data * 2,
+        ):
             file.write_bytes(other)
             with pytest.raises(DamagedError):
                 Index.read(path)
@@ -148,7 +183,9 @@ def test_a_file_that_is_cut_off_or_longer_is_an_error(path: Path) -> None:
 @pytest.mark.parametrize("name", ["text.bin", "order.bin", "about.json"])
 def test_a_file_that_is_not_there_or_is_none_is_an_error(name: str, path: Path) -> None:
     (path / name).rename(path.parent / name)
-    with pytest.raises(DamagedError, match=rf"index is damaged: there is no {name} in it; delete the directory"):
+    with pytest.raises(
+        DamagedError, match=rf"index is damaged: there is no {name} in it; delete the directory"
+    ):
         Index.read(path)
     (path / name).symlink_to(path.parent / name)
     with pytest.raises(CheckpointError, match=r"index (is damaged|cannot be read)"):
@@ -166,7 +203,10 @@ def test_a_directory_that_is_none_is_an_error(path: Path) -> None:
         Index.read(path)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"5", b"null", b'"text"', b"{}", b'{"self": 1}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"[]", b"5", b"null", b'"text"', b"{}", b'{"self": 1}', b"\xff", b"[" * 100_000],
+)
 def test_what_is_no_description_is_an_error(data: bytes, path: Path) -> None:
     (path / "about.json").write_bytes(data)
     with pytest.raises(DamagedError):
@@ -178,8 +218,25 @@ FOREIGN: dict[str, Any] = {
     "characters": [0, -1, 6, 8, 1 << 60, 10**30, "7", 7.0, True, None, []],
     "unit": ["byte", "word", None, 5, [], {}],
     "symbols": ["", "ab", "\nba ", "\n aabb", None, 5, ["a"], "\n abcd" * 2],
-    "files": [[], None, 5, [["a"]], [["a", 1]], [["a", 0], ["b", 3], ["c", 2]], [["a", 0], ["b", 10**30]], [["a", -1]], [["a", "x"]], "a"],
-    "sha256": [{}, None, [], {"text.bin": 5, "order.bin": None}, {"text.bin": "0" * 64, "order.bin": "0" * 64}],
+    "files": [
+        [],
+        None,
+        5,
+        [["a"]],
+        [["a", 1]],
+        [["a", 0], ["b", 3], ["c", 2]],
+        [["a", 0], ["b", 10**30]],
+        [["a", -1]],
+        [["a", "x"]],
+        "a",
+    ],
+    "sha256": [
+        {},
+        None,
+        [],
+        {"text.bin": 5, "order.bin": None},
+        {"text.bin": "0" * 64, "order.bin": "0" * 64},
+    ],
 }
 
 
@@ -189,20 +246,29 @@ def test_a_foreign_value_with_a_right_checksum_is_an_error(name: str, path: Path
     about.pop("self")
     for value in FOREIGN[name]:
         changed = about | {name: value}
-        (path / "about.json").write_bytes(strict_json.dumps(changed | {"self": module._digest(changed)}))
+        (path / "about.json").write_bytes(
+            strict_json.dumps(changed | {"self": module._digest(changed)})
+        )
         with pytest.raises(DamagedError):
             Index.read(path)
         without = {key: kept for key, kept in about.items() if key != name}
-        (path / "about.json").write_bytes(strict_json.dumps(without | {"self": module._digest(without)}))
+        (path / "about.json").write_bytes(
+            strict_json.dumps(without | {"self": module._digest(without)})
+        )
         with pytest.raises(DamagedError):
             Index.read(path)
 
 
 @pytest.mark.parametrize(
     ("name", "change"),
-    [("order.bin", lambda data: np.full(len(data) // 4, len(data) // 4, "<u4").tobytes()), ("text.bin", lambda data: b"\4" * len(data))],
+    [
+        ("order.bin", lambda data: np.full(len(data) // 4, len(data) // 4, "<u4").tobytes()),
+        ("text.bin", lambda data: b"\4" * len(data)),
+    ],
 )
-def test_a_number_that_is_too_high_is_an_error_whatever_its_checksum(name: str, change: Callable[[bytes], bytes], path: Path) -> None:
+def test_a_number_that_is_too_high_is_an_error_whatever_its_checksum(
+    name: str, change: Callable[[bytes], bytes], path: Path
+) -> None:
     data = change((path / name).read_bytes())
     (path / name).write_bytes(data)
     about = strict_json.loads((path / "about.json").read_bytes())

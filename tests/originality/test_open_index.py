@@ -1,4 +1,5 @@
-"""The index of a run's corpus is made once, of that corpus and no other, and says in plain words why it cannot be."""
+"""The index of a run's corpus is made once, of that corpus and no other, and says in plain words
+why it cannot be."""
 
 import os
 import re
@@ -20,7 +21,9 @@ from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.atomic import write_file
 from charrnn.storage.run import Run, find_checkpoint
 
-LINES = [f"{number} bottles of beer on the wall, {number} bottles of beer" for number in range(20, 0, -1)]
+LINES = [
+    f"{number} bottles of beer on the wall, {number} bottles of beer" for number in range(20, 0, -1)
+]
 SMALL: dict[str, Any] = {
     "steps": 1, "hidden_size": 4, "num_layers": 1, "embedding_size": 2, "batch_size": 2, "sequence_length": 8,
     "device": "cpu", "precision": "fp32", "threads": 1, "sample_every": None,
@@ -37,7 +40,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         Path("texts").mkdir()
         Path("texts/one.txt").write_text("\n".join(LINES[:8]))
         Path("texts/two.txt").write_bytes("\r\n".join(LINES[8:]).encode())
-        Path("bom.txt").write_bytes(b"\xef\xbb\xbf" + "\u00e4\u00f6\n".encode() + "\n".join(LINES).encode())
+        Path("bom.txt").write_bytes(
+            b"\xef\xbb\xbf" + "\u00e4\u00f6\n".encode() + "\n".join(LINES).encode()
+        )
         for name, settings in {
             "text": {"corpus": ["texts"]},
             "lf": {"corpus": ["bom.txt", "texts/two.txt"], "newlines": "lf"},
@@ -77,21 +82,32 @@ def lines_of(index: Index) -> list[tuple[str, int, str]]:
 def test_it_is_made_once_and_what_it_took_is_said_in_a_line(home: Path) -> None:
     made, said = opened("text")
     assert len(said) == 1
-    assert re.fullmatch(r"made an index of the corpus: 1,0\d\d characters, \d+\.\d s, 0\.0 MB in checkpoints/text/originality", said[0])
+    assert re.fullmatch(
+        r"made an index of the corpus: 1,0\d\d characters, \d+\.\d s, 0\.0 MB in checkpoints/text/originality",
+        said[0],
+    )
     again, nothing = opened("text")
     assert nothing == []
     assert (again.text, again.files, again.fingerprint) == (made.text, made.files, made.fingerprint)
 
 
-def test_of_a_long_corpus_it_is_said_first_that_it_will_take_a_while(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_long_corpus_it_is_said_first_that_it_will_take_a_while(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(indexed, "LONG", 1000)
     _, said = opened("text")
-    assert re.fullmatch(r"making an index of the 1,0\d\d characters of the corpus, once; about a second for each 2 million", said[0])
+    assert re.fullmatch(
+        r"making an index of the 1,0\d\d characters of the corpus, once; about a second for each 2 million",
+        said[0],
+    )
     assert said[1].startswith("made an index of the corpus: ")
 
 
 def test_it_is_the_text_in_the_order_of_the_files_with_their_lines(home: Path) -> None:
-    assert opened("text")[0].files == (("texts/one.txt", 0), ("texts/two.txt", len("\n".join(LINES[:8])) + 1))
+    assert opened("text")[0].files == (
+        ("texts/one.txt", 0),
+        ("texts/two.txt", len("\n".join(LINES[:8])) + 1),
+    )
     one, two = Path("texts/one.txt").read_text(), Path("texts/two.txt").read_bytes().decode()
     assert opened("text")[0].text == one + "\n" + two  # one was put between the two
     expected = [("texts/one.txt", 1 + at, line) for at, line in enumerate(LINES[:8])]
@@ -109,19 +125,28 @@ def test_line_ends_and_marks_are_those_that_the_run_read(home: Path) -> None:
     index, _ = opened("lf")
     assert "\r" not in index.text
     assert str(index.text).startswith("\u00e4\u00f6\n")
-    expected = [("bom.txt", 1, "\u00e4\u00f6"), *(("bom.txt", 2 + at, line) for at, line in enumerate(LINES))]
-    assert lines_of(index) == [*expected, *(("texts/two.txt", 1 + at, line) for at, line in enumerate(LINES[8:]))]
+    expected = [
+        ("bom.txt", 1, "\u00e4\u00f6"),
+        *(("bom.txt", 2 + at, line) for at, line in enumerate(LINES)),
+    ]
+    assert lines_of(index) == [
+        *expected,
+        *(("texts/two.txt", 1 + at, line) for at, line in enumerate(LINES[8:])),
+    ]
 
 
 def test_bytes_are_indexed_as_they_are(home: Path) -> None:
     index, _ = opened("bytes")
-    assert index.text == b"".join(Path(name).read_bytes() for name in ("bom.txt", "texts/one.txt", "texts/two.txt"))
+    assert index.text == b"".join(
+        Path(name).read_bytes() for name in ("bom.txt", "texts/one.txt", "texts/two.txt")
+    )
 
 
 def test_a_missing_corpus_is_an_error_and_its_new_place_may_be_given(home: Path) -> None:
     Path("texts").rename("elsewhere")
     with pytest.raises(
-        CheckpointError, match=r"^the corpus of checkpoints/text/step-00000001 cannot be read: there is no file texts .*--corpus$"
+        CheckpointError,
+        match=r"^the corpus of checkpoints/text/step-00000001 cannot be read: there is no file texts .*--corpus$",
     ):
         opened("text")
     index, _ = opened("text", "elsewhere/one.txt", "elsewhere/two.txt")
@@ -139,7 +164,9 @@ def test_a_changed_corpus_is_an_error_wherever_it_comes_from(home: Path) -> None
         ):
             opened("text", *corpus)
     path.write_text(path.read_text() + "x")
-    with pytest.raises(CheckpointError, match=r"1,0(\d\d) characters then, 1,0(\d\d) now; bring the old text back"):
+    with pytest.raises(
+        CheckpointError, match=r"1,0(\d\d) characters then, 1,0(\d\d) now; bring the old text back"
+    ):
         opened("text")
     assert not Run(Path("checkpoints/text")).originality.exists()
 
@@ -150,24 +177,31 @@ def test_a_place_that_is_given_and_not_there_is_an_error_of_its_own(home: Path) 
 
 
 def test_what_was_given_in_python_or_piped_in_is_not_there_but_can_be_given(home: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"^the corpus of \S+ was a text given in Python, and is not kept; put it into a file"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"^the corpus of \S+ was a text given in Python, and is not kept; put it into a file",
+    ):
         opened("inhand")
     Path("same.txt").write_text("\n".join(LINES))
     assert opened("inhand", "same.txt")[0].text == "\n".join(LINES)
     shutil.copytree("checkpoints/text", "checkpoints/stdin")
     config = Path("checkpoints/stdin/config.yaml")
     config.write_text(re.sub(r"corpus:.*", "corpus: ['-']", config.read_text()))
-    with pytest.raises(CheckpointError, match=r"^the corpus of \S+ was standard input, and is not kept; "):
+    with pytest.raises(
+        CheckpointError, match=r"^the corpus of \S+ was standard input, and is not kept; "
+    ):
         opened("stdin")
     assert opened("stdin", "texts")[0].text == opened("text")[0].text
 
 
 def test_a_run_that_cannot_be_written_into_has_it_in_memory(home: Path) -> None:
-    in_the_way = Path(f"checkpoints/text/.originality.tmp-{os.getpid()}")  # a file where the directory would be made
+    # a file where the directory would be made
+    in_the_way = Path(f"checkpoints/text/.originality.tmp-{os.getpid()}")
     in_the_way.write_text("")
     index, said = opened("text")
     assert re.search(
-        r" MB in memory, since checkpoints/text/originality could not be written: .*; check the path and its permissions, .*$", said[0]
+        r" MB in memory, since checkpoints/text/originality could not be written: .*; check the path and its permissions, .*$",
+        said[0],
     )
     in_the_way.unlink()
     assert index.text == opened("text")[0].text
@@ -178,7 +212,12 @@ def test_a_checkpoint_that_stands_in_no_run_has_it_in_memory(home: Path) -> None
     index, said = opened("alone")
     assert said[0].endswith("MB in memory, since alone stands in no run")
     assert index.text == opened("text")[0].text
-    assert sorted(path.name for path in home.iterdir()) == ["alone", "bom.txt", "checkpoints", "texts"]
+    assert sorted(path.name for path in home.iterdir()) == [
+        "alone",
+        "bom.txt",
+        "checkpoints",
+        "texts",
+    ]
 
 
 def test_a_model_to_share_is_held_against_its_corpus_by_length(home: Path) -> None:
@@ -186,7 +225,10 @@ def test_a_model_to_share_is_held_against_its_corpus_by_length(home: Path) -> No
     for name in ("trainer.json", "trainer.safetensors"):
         Path("shared", name).unlink()
     index, said = opened("shared")
-    assert said[0] == "shared is a model to share: that this is its corpus was checked by its length alone"
+    assert (
+        said[0]
+        == "shared is a model to share: that this is its corpus was checked by its length alone"
+    )
     assert index.text == opened("text")[0].text
     Path("texts/one.txt").write_text("short")
     with pytest.raises(CheckpointError, match="is not the corpus of shared"):
@@ -206,14 +248,17 @@ def test_a_damaged_index_is_an_error_that_says_what_to_do(home: Path) -> None:
     opened("text")
     write_file(Path("checkpoints/text/originality/text.bin"), b"?" * 1028)
     with pytest.raises(
-        DamagedError, match=r"^checkpoints/text/originality is damaged: .*; delete the directory; it is made anew where it is needed$"
+        DamagedError,
+        match=r"^checkpoints/text/originality is damaged: .*; delete the directory; it is made anew where it is needed$",
     ):
         opened("text")
     shutil.rmtree("checkpoints/text/originality")
     opened("text")
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"corpus": 5}', b'{"corpus": []}', b"null", b"\xff"])
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b'{"corpus": 5}', b'{"corpus": []}', b"null", b"\xff"]
+)
 def test_a_damaged_trainer_json_is_an_error(data: bytes, home: Path) -> None:
     Path("checkpoints/text/step-00000001/trainer.json").write_bytes(data)
     with pytest.raises(CharRNNError, match=r"trainer.json cannot be read"):
@@ -231,7 +276,9 @@ def test_a_run_is_overwritten_and_removed_with_its_index(home: Path) -> None:
 def test_a_later_checkpoint_of_the_run_has_the_same_index(home: Path) -> None:
     opened("text")
     found = checkpoints.read(Path("checkpoints/text/step-00000001"), trainer=True)
-    checkpoints.write(Path("checkpoints/text/step-00000002"), replace(found, about=found.about | {"step": 2}))
+    checkpoints.write(
+        Path("checkpoints/text/step-00000002"), replace(found, about=found.about | {"step": 2})
+    )
     assert (
         open_index(Path("checkpoints/text/step-00000002"), pytest.fail).fingerprint
         == open_index(find_checkpoint("text"), pytest.fail).fingerprint

@@ -7,7 +7,16 @@ import pytest
 
 from charrnn.config.run_config import DataConfig
 from charrnn.originality.corpus_index import Index, Place
-from charrnn.originality.report import Copies, Copy, HeldOut, Passage, _inside, find_copies, find_leaks, pieces
+from charrnn.originality.report import (
+    Copies,
+    Copy,
+    HeldOut,
+    Passage,
+    _inside,
+    find_copies,
+    find_leaks,
+    pieces,
+)
 
 LINE = "It was the best of times, it was the worst of times, it was the age of wisdom, it was.\n"
 
@@ -18,7 +27,8 @@ def of(*texts: str | bytes) -> Index:
 
 
 def covered(text: str, corpus: str, length: int, times: int = 1) -> float:
-    """Share of the characters in a stretch of so many that stands in the corpus, by looking everywhere."""
+    """Share of the characters in a stretch of so many that stands in the corpus, by looking
+    everywhere."""
     inside = np.zeros(len(text), np.bool_)
     for start in range(len(text) - length + 1):
         part = text[start : start + length]
@@ -35,7 +45,11 @@ def test_shares_and_the_longest_are_those_of_looking_everywhere() -> None:
         found = find_copies(of(corpus), text, least=1)
         assert found.shares == {length: covered(text, corpus, length) for length in (20, 40, 80)}
         lengths = [
-            max(n for n in range(len(text) + 1) if text[start : start + n] in corpus and start + n <= len(text))
+            max(
+                n
+                for n in range(len(text) + 1)
+                if text[start : start + n] in corpus and start + n <= len(text)
+            )
             for start in range(len(text))
         ]
         if max(lengths, default=0):
@@ -46,15 +60,22 @@ def test_shares_and_the_longest_are_those_of_looking_everywhere() -> None:
 
 
 def test_a_stretch_is_told_with_its_place_in_the_text_its_file_and_its_line() -> None:
-    found = find_copies(of("one\ntwo\nthree\n", "four\nfive and six\n"), "xx five and xx three\n", least=6)
+    found = find_copies(
+        of("one\ntwo\nthree\n", "four\nfive and six\n"), "xx five and xx three\n", least=6
+    )
     assert found.characters == 21
     assert found.longest == Copy(3, 9, Place("b", 2))
     assert found.copies == (Copy(3, 9, Place("b", 2)), Copy(15, 6, Place("a", 3)))
 
 
 @pytest.mark.parametrize("least", [1, 7, 30, 200])
-def test_stretches_from_the_least_length_on_are_listed_and_the_rest_does_not_hang_on_it(least: int) -> None:
-    index, text = of(LINE * 2), "It was. it was the age of wisdom, it is the worst of times, it was the age of reason"
+def test_stretches_from_the_least_length_on_are_listed_and_the_rest_does_not_hang_on_it(
+    least: int,
+) -> None:
+    index, text = (
+        of(LINE * 2),
+        "It was. it was the age of wisdom, it is the worst of times, it was the age of reason",
+    )
     found, all_of_them = find_copies(index, text, least), find_copies(index, text, 1)
     assert found.copies == tuple(copy for copy in all_of_them.copies if copy.length >= least)
     assert (found.shares, found.longest) == (all_of_them.shares, all_of_them.longest)
@@ -62,7 +83,9 @@ def test_stretches_from_the_least_length_on_are_listed_and_the_rest_does_not_han
 
 @pytest.mark.parametrize("text", ["", "xyz", "123" * 50])
 def test_a_text_of_which_nothing_stands_there(text: str) -> None:
-    assert find_copies(of("abcde"), text) == Copies(len(text), {20: 0.0, 40: 0.0, 80: 0.0}, None, ())
+    assert find_copies(of("abcde"), text) == Copies(
+        len(text), {20: 0.0, 40: 0.0, 80: 0.0}, None, ()
+    )
 
 
 def test_bytes_are_counted_as_bytes() -> None:
@@ -78,12 +101,19 @@ def test_pieces_are_the_text_and_the_first_stretch_that_each_is_of() -> None:
         cut = list(pieces(text, copies))
         assert "".join(piece for piece, _ in cut) == text
         owners = [copy for piece, copy in cut for _ in piece]
-        assert owners == [next((c for c in copies if c.start <= at < c.start + c.length), None) for at in range(len(text))]
+        assert owners == [
+            next((c for c in copies if c.start <= at < c.start + c.length), None)
+            for at in range(len(text))
+        ]
 
 
 def test_pieces_of_bytes_are_cut_between_characters() -> None:
     text = "aäöb".encode()
-    assert list(pieces(text, [Copy(2, 2, Place("a", 1))])) == [("aä", None), ("ö", Copy(2, 2, Place("a", 1))), ("b", None)]
+    assert list(pieces(text, [Copy(2, 2, Place("a", 1))])) == [
+        ("aä", None),
+        ("ö", Copy(2, 2, Place("a", 1))),
+        ("b", None),
+    ]
 
 
 # --- what a corpus repeats of itself ---
@@ -94,13 +124,20 @@ def test_what_is_repeated_is_what_stands_elsewhere_too() -> None:
     for _ in range(25):
         parts = ["".join(rng.choices("ab", k=rng.randint(60, 140))) for _ in range(2)]
         corpus = "".join(rng.choice(parts) for _ in range(4))
-        assert find_leaks(of(corpus), DataConfig()).repeated == pytest.approx(covered(corpus, corpus, 80, times=2))
+        assert find_leaks(of(corpus), DataConfig()).repeated == pytest.approx(
+            covered(corpus, corpus, 80, times=2)
+        )
 
 
 def test_the_longest_passages_are_told_once_with_two_places() -> None:
     one, other = "".join(map(chr, range(200, 320))), "".join(map(chr, range(400, 490)))
-    found = find_leaks(of(f"1{one}2\n", f"3\n{other}4", f"5{one}6{other}7{one[5:]}8"), DataConfig(val_fraction=0))
-    assert found.passages == (Passage(120, (Place("a", 1), Place("c", 1)), one), Passage(90, (Place("b", 2), Place("c", 1)), other))
+    found = find_leaks(
+        of(f"1{one}2\n", f"3\n{other}4", f"5{one}6{other}7{one[5:]}8"), DataConfig(val_fraction=0)
+    )
+    assert found.passages == (
+        Passage(120, (Place("a", 1), Place("c", 1)), one),
+        Passage(90, (Place("b", 2), Place("c", 1)), other),
+    )
     assert found.held is None
     assert found.repeated == pytest.approx((2 * 120 + 115 + 2 * 90) / found.characters)
 
@@ -112,7 +149,9 @@ def test_a_stretch_inside_of_a_longer_one_is_not_told_again() -> None:
 
 
 def test_ten_passages_are_the_most() -> None:
-    parts = ["".join(chr(1000 * number + at) for at in range(100 + number)) for number in range(1, 13)]
+    parts = [
+        "".join(chr(1000 * number + at) for at in range(100 + number)) for number in range(1, 13)
+    ]
     found = find_leaks(of("".join(parts) + "-" + "+".join(parts[::-1])), DataConfig(val_fraction=0))
     assert [passage.length for passage in found.passages] == [112 - at for at in range(10)]
 
@@ -143,8 +182,15 @@ def test_held_out_text_that_was_learned_is_told() -> None:
         held = find_leaks(index, data).held
         assert held is not None
         assert held.longest is not None
-        assert (held.characters, held.shares) == (len(val), {length: covered(val, train, length) for length in (20, 40, 80)})
-        longest = max(n for n in range(len(val)) if any(val[start : start + n] in train for start in range(len(val) - n + 1)))
+        assert (held.characters, held.shares) == (
+            len(val),
+            {length: covered(val, train, length) for length in (20, 40, 80)},
+        )
+        longest = max(
+            n
+            for n in range(len(val))
+            if any(val[start : start + n] in train for start in range(len(val) - n + 1))
+        )
         assert (held.longest.length, len(held.text)) == (longest, longest)
         assert val[held.longest.start :].startswith(held.text)
         assert held.longest.place == Place(*("a", 1) if whole.find(held.text) <= 100 else ("b", 1))
@@ -153,7 +199,10 @@ def test_held_out_text_that_was_learned_is_told() -> None:
 def test_of_records_no_stretch_goes_over_the_end_of_one() -> None:
     rng = random.Random(4)
     records = ["".join(rng.choices("abcd", k=12)) for _ in range(60)]
-    held = find_leaks(of("\n".join([*records, "x" * 30 + "y", "x" * 30 + "z"]) + "\n"), DataConfig(separator="\n", val_fraction=0.5)).held
+    held = find_leaks(
+        of("\n".join([*records, "x" * 30 + "y", "x" * 30 + "z"]) + "\n"),
+        DataConfig(separator="\n", val_fraction=0.5),
+    ).held
     assert held is not None
     assert held.longest is not None
     assert held.longest.length in (*range(1, 13), 30)
@@ -166,20 +215,27 @@ def test_of_records_the_same_beginning_on_both_sides_is_told() -> None:
     held = find_leaks(of("\n".join(names)), DataConfig(separator="\n", val_fraction=0.2)).held
     assert held is not None
     assert held.longest == Copy(0, 35, Place("a", 1))
-    assert (held.characters, held.text) == (72, "of the same long beginning, number ")  # two of ten, of 36 each
+    # two of ten, of 36 each
+    assert (held.characters, held.text) == (72, "of the same long beginning, number ")
     assert held.shares == {20: 70 / 72, 40: 0.0, 80: 0.0}
 
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
 def test_of_records_of_bytes_it_is_the_same(unit: str) -> None:
     text = "\n".join(f"of the same long beginning, number {number}" for number in range(10))
-    held = find_leaks(of(text.encode() if unit == "byte" else text), DataConfig(unit=unit, separator="\n", val_fraction=0.2)).held
+    held = find_leaks(
+        of(text.encode() if unit == "byte" else text),
+        DataConfig(unit=unit, separator="\n", val_fraction=0.2),
+    ).held
     assert held is not None
     assert (held.characters, held.text) == (72, "of the same long beginning, number ")
 
 
 def test_bytes_repeat_themselves_too() -> None:
-    found = find_leaks(of(("ä" * 50 + "\n").encode() + bytes(range(200)) + b"ab" * 60), DataConfig(unit="byte", val_fraction=0.2))
+    found = find_leaks(
+        of(("ä" * 50 + "\n").encode() + bytes(range(200)) + b"ab" * 60),
+        DataConfig(unit="byte", val_fraction=0.2),
+    )
     assert [passage.length for passage in found.passages] == [118, 98]
     assert found.passages[1].text == "ä" * 49
     assert found.held is not None

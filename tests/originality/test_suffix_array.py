@@ -1,4 +1,5 @@
-"""Suffixes agree with plain search in the text, on thousands of small texts and for everything that they are asked."""
+"""Suffixes agree with plain search in the text, on thousands of small texts and for everything that
+they are asked."""
 
 import random
 import tracemalloc
@@ -19,7 +20,11 @@ def texts(count: int, seed: int = 0) -> Iterator[tuple[list[int], list[int], int
         symbols = [rng.randrange(5) * 63 for _ in range(rng.randint(1, 4))]
         corpus = rng.choices(symbols, k=rng.randint(0, 40)) * rng.choice((1, 1, 1, 2, 3))
         other = rng.choices([*symbols, rng.choice((0, 255))], k=rng.randint(0, 40))
-        yield corpus, other[:20] + corpus[3:15] + other[20:] if rng.random() < 0.3 else other, rng.choice((1, 2, 4))
+        yield (
+            corpus,
+            other[:20] + corpus[3:15] + other[20:] if rng.random() < 0.3 else other,
+            rng.choice((1, 2, 4)),
+        )
 
 
 def of(corpus: list[int], width: int) -> Suffixes:
@@ -33,13 +38,22 @@ def code(symbols: list[int], width: int) -> bytes:
 def places(corpus: list[int], pattern: list[int]) -> list[int]:
     """Where a pattern stands, by looking everywhere."""
     return [
-        place for place in range(len(corpus)) if corpus[place : place + len(pattern)] == pattern and place + len(pattern) <= len(corpus)
+        place
+        for place in range(len(corpus))
+        if corpus[place : place + len(pattern)] == pattern and place + len(pattern) <= len(corpus)
     ]
 
 
 def longest(corpus: list[int], text: list[int], times: int = 1) -> int:
     """Of the beginnings of a text that stand there so many times, the length of the longest."""
-    return max((length for length in range(1, len(text) + 1) if len(places(corpus, text[:length])) >= times), default=0)
+    return max(
+        (
+            length
+            for length in range(1, len(text) + 1)
+            if len(places(corpus, text[:length])) >= times
+        ),
+        default=0,
+    )
 
 
 def naive_spans(corpus: list[int], text: list[int], times: int = 1) -> list[Span]:
@@ -53,24 +67,38 @@ def naive_spans(corpus: list[int], text: list[int], times: int = 1) -> list[Span
 
 def test_the_order_is_that_of_the_sorted_suffixes() -> None:
     for corpus, _, width in texts(3000):
-        assert of(corpus, width).order.tolist() == sorted(range(len(corpus)), key=lambda place, corpus=corpus: corpus[place:])
+        assert of(corpus, width).order.tolist() == sorted(
+            range(len(corpus)), key=lambda place, corpus=corpus: corpus[place:]
+        )
 
 
 def test_every_interval_holds_the_places_of_its_pattern_and_no_others() -> None:
     for corpus, other, width in texts(400, seed=1):
         suffixes = of(corpus, width)
-        for pattern in [[], *(other[start : start + length] for start in range(len(other)) for length in (1, 2, 5))]:
+        for pattern in [
+            [],
+            *(other[start : start + length] for start in range(len(other)) for length in (1, 2, 5)),
+        ]:
             lo, hi = suffixes.find(code(pattern, width))
             assert sorted(suffixes.order[lo:hi].tolist()) == places(corpus, pattern)
             for times in (1, 2, 3):
-                assert suffixes.stands(code(pattern, width), times) == (len(places(corpus, pattern)) >= times)
+                assert suffixes.stands(code(pattern, width), times) == (
+                    len(places(corpus, pattern)) >= times
+                )
 
 
 def test_the_continuations_are_the_symbols_behind_a_pattern_each_once_in_order() -> None:
     for corpus, other, width in texts(400, seed=2):
         suffixes = of(corpus, width)
-        for pattern in [[], *(other[start : start + length] for start in range(len(other)) for length in (1, 2, 4))]:
-            behind = {corpus[place + len(pattern)] for place in places(corpus, pattern) if place + len(pattern) < len(corpus)}
+        for pattern in [
+            [],
+            *(other[start : start + length] for start in range(len(other)) for length in (1, 2, 4)),
+        ]:
+            behind = {
+                corpus[place + len(pattern)]
+                for place in places(corpus, pattern)
+                if place + len(pattern) < len(corpus)
+            }
             assert suffixes.continuations(code(pattern, width)) == sorted(behind)
 
 
@@ -85,7 +113,11 @@ def test_the_longest_stretch_from_a_place_on_and_where_it_stands_first() -> None
 
 def test_the_longest_end_that_stands_there() -> None:
     for corpus, other, width in texts(1000, seed=4):
-        lengths = [length for length in range(1, len(other) + 1) if places(corpus, other[len(other) - length :])]
+        lengths = [
+            length
+            for length in range(1, len(other) + 1)
+            if places(corpus, other[len(other) - length :])
+        ]
         assert of(corpus, width).longest_end(code(other, width)) == max(lengths, default=0)
 
 
@@ -93,14 +125,18 @@ def test_spans_are_all_the_stretches_that_no_other_holds() -> None:
     for corpus, other, width in texts(1000, seed=5):
         suffixes, expected = of(corpus, width), naive_spans(corpus, other)
         for least in (1, 2, 3, 6):
-            assert list(suffixes.spans(code(other, width), least)) == [span for span in expected if span.length >= least]
+            assert list(suffixes.spans(code(other, width), least)) == [
+                span for span in expected if span.length >= least
+            ]
 
 
 def test_spans_of_the_text_itself_that_stand_twice_are_what_it_repeats() -> None:
     for corpus, _, width in texts(100, seed=6):
         suffixes, expected = of(corpus, width), naive_spans(corpus, corpus, times=2)
         for least in (1, 2, 5):
-            assert list(suffixes.spans(code(corpus, width), least, times=2)) == [span for span in expected if span.length >= least]
+            assert list(suffixes.spans(code(corpus, width), least, times=2)) == [
+                span for span in expected if span.length >= least
+            ]
 
 
 def test_each_symbol_of_the_other_text_is_told_once() -> None:
@@ -129,7 +165,11 @@ def test_a_text_on_the_disk_answers_as_one_in_memory(tmp_path: Path) -> None:
     text.write_bytes(corpus.text[:])
     with open(text, "rb") as file:
         mapped = Suffixes(mmap(file.fileno(), 0, access=ACCESS_READ), 1, corpus.order)
-    assert list(mapped.spans(b"\1\2\3\2")) == list(corpus.spans(b"\1\2\3\2")) == [Span(0, 3, 2), Span(3, 1, 1)]
+    assert (
+        list(mapped.spans(b"\1\2\3\2"))
+        == list(corpus.spans(b"\1\2\3\2"))
+        == [Span(0, 3, 2), Span(3, 1, 1)]
+    )
 
 
 @pytest.mark.parametrize("line", [b"\0", b"\0\1", b"\1\0\2\0\1"])
@@ -142,7 +182,9 @@ def test_one_line_repeated_is_sorted_too(line: bytes) -> None:
 def test_as_many_symbols_as_there_are_code_points_are_told_apart() -> None:
     ids = np.random.default_rng(0).permutation(0x110000).astype(np.uint32)
     assert (suffix_array(ids) == np.argsort(ids)).all()
-    assert (suffix_array(np.tile(ids[:100_000], 2))[::2] == np.argsort(ids[:100_000]) + 100_000).all()
+    assert (
+        suffix_array(np.tile(ids[:100_000], 2))[::2] == np.argsort(ids[:100_000]) + 100_000
+    ).all()
 
 
 def test_sorting_takes_no_more_than_sixty_bytes_a_symbol() -> None:
@@ -158,7 +200,10 @@ def test_the_highest_number_that_holds() -> None:
     for limit in range(70):
         for highest in range(80):
             asked: list[int] = []
-            assert most(lambda number, highest=highest, asked=asked: asked.append(number) or number <= highest, limit) == min(
-                limit, highest
-            )
+            assert most(
+                lambda number, highest=highest, asked=asked: (
+                    asked.append(number) or number <= highest
+                ),
+                limit,
+            ) == min(limit, highest)
             assert all(1 <= number <= limit for number in asked)

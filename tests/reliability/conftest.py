@@ -1,18 +1,18 @@
-"""Counted tests: each promise of docs/reliability.md is tried so many times, and the count is printed at the end.
+"""Counted tests: each promise of docs/reliability.md is tried so many times, and the count is
+printed at the end.
 
-A test that takes ``tries`` runs twice: with a tenth of its ``counted`` figure in every run of the tests, and with all of it in
-the campaign (``pytest -m campaign``).
+A test that takes ``tries`` runs twice: with a tenth of its ``counted`` figure in every run of the
+tests, and with all of it in the campaign (``pytest -m campaign``).
 """
 
 import math
 import random
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-
-TALLY = pytest.StashKey[list[tuple[str, int, str]]]()
 
 CAMPAIGN = pytest.mark.campaign
 
@@ -22,33 +22,51 @@ Tally = Callable[[int, str], None]
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "tries" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("counted")
-        assert mark, f"{metafunc.definition.nodeid} takes tries, and says nowhere how many the campaign makes"
+        assert mark, (
+            f"{metafunc.definition.nodeid} takes tries, and says nowhere how many the campaign makes"
+        )
         counts = {"tenth": math.ceil(mark.args[0] / 10), "all": mark.args[0]}
-        metafunc.parametrize("tries", [pytest.param(counts["tenth"], id="tenth"), pytest.param(counts["all"], id="all", marks=CAMPAIGN)])
+        metafunc.parametrize(
+            "tries",
+            [
+                pytest.param(counts["tenth"], id="tenth"),
+                pytest.param(counts["all"], id="all", marks=CAMPAIGN),
+            ],
+        )
     if "tries_of" in metafunc.fixturenames:  # where only the test finds out how many there are
-        every = {"tenth": lambda count: random.Random(count).sample(range(count), math.ceil(count / 10)), "all": range}
-        metafunc.parametrize("tries_of", [pytest.param(every["tenth"], id="tenth"), pytest.param(every["all"], id="all", marks=CAMPAIGN)])
+        every = {
+            "tenth": lambda count: random.Random(count).sample(range(count), math.ceil(count / 10)),
+            "all": range,
+        }
+        metafunc.parametrize(
+            "tries_of",
+            [
+                pytest.param(every["tenth"], id="tenth"),
+                pytest.param(every["all"], id="all", marks=CAMPAIGN),
+            ],
+        )
 
 
 @pytest.fixture
-def tally(request: pytest.FixtureRequest) -> Tally:
-    """Called with how many tries were made, and what they were: printed at the end of the tests."""
-    row = request.node.path.stem.removeprefix("test_")
-    counts = request.config.stash.setdefault(TALLY, [])
+def tally(record_property: Callable[[str, object], None]) -> Tally:
+    """Called with the number of tries and what they were; the sums are printed after the tests."""
 
     def add(count: int, what: str) -> None:
         assert count > 0
-        counts.append((row, count, what))
+        record_property("tally", [count, what])
 
     return add
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    counts = config.stash.get(TALLY, [])
-    if counts:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    sums = Counter[tuple[str, str]]()
+    for report in terminalreporter.getreports("passed"):
+        row = Path(report.nodeid.partition("::")[0]).stem.removeprefix("test_")
+        for name, value in report.user_properties:
+            if name == "tally":
+                count, what = value
+                sums[row, what] += count
+    if sums:
         terminalreporter.section("tries that found nothing")
-        sums = Counter[tuple[str, str]]()
-        for row, count, what in counts:
-            sums[row, what] += count
         for (row, what), count in sorted(sums.items()):
             terminalreporter.write_line(f"{row}: {count:,} {what}")

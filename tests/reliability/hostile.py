@@ -1,7 +1,7 @@
 """What a stranger might hand over as a model.
 
-``DIRECTORIES`` maps a name to what makes a directory that must be refused; ``OPENED`` to a checkpoint that is sound in form, and claims
-or holds something that must do no harm in use.
+``DIRECTORIES`` maps a name to what makes a directory that must be refused; ``OPENED`` to a
+checkpoint that is sound in form, and claims or holds something that must do no harm in use.
 """
 
 import hashlib
@@ -25,7 +25,14 @@ from tests.reliability.saving import example
 
 Make = Callable[[Path], None]
 DIRECTORIES: dict[str, Make] = {}
-NAMES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json", "trainer.json", "trainer.safetensors")
+NAMES = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "generation_config.json",
+    "trainer.json",
+    "trainer.safetensors",
+)
 
 
 class Touch:
@@ -54,7 +61,8 @@ def manifest(path: Path, entries: Any) -> None:
 
 
 def case(name: str, *, signed: bool = True) -> Callable[[Make], Make]:
-    """Register what is done to a good checkpoint; its manifest is made to fit afterwards where ``signed``."""
+    """Register what is done to a good checkpoint; its manifest is made to fit afterwards where
+    ``signed``."""
 
     def register(change: Make) -> Make:
         def make(path: Path) -> None:
@@ -89,7 +97,9 @@ def edited(name: str, file: str, change: Callable[[dict[str, Any]], Any]) -> Non
     replaced(name, file, data)
 
 
-def tensors(name: str, change: Callable[[dict[str, Any]], Any], file: str = "model.safetensors") -> None:
+def tensors(
+    name: str, change: Callable[[dict[str, Any]], Any], file: str = "model.safetensors"
+) -> None:
     """Other tensors."""
 
     def data(path: Path) -> bytes:
@@ -151,14 +161,37 @@ def _(path: Path) -> None:
     (path / "manifest.json").symlink_to("/dev/zero")
 
 
-for _text in ("../outside", "/etc/passwd", "..\\outside", "config.json\0", "sub/config.json", "CONFIG.JSON", "__init__.py", "model.pt"):
+for _text in (
+    "../outside",
+    "/etc/passwd",
+    "..\\outside",
+    "config.json\0",
+    "sub/config.json",
+    "CONFIG.JSON",
+    "__init__.py",
+    "model.pt",
+):
 
     @case(f"the manifest lists {_text!r}", signed=False)
     def _(path: Path, text: str = _text) -> None:
-        manifest(path, json.loads((path / "manifest.json").read_bytes())["files"] | {text: {"bytes": 1, "sha256": "0" * 64}})
+        manifest(
+            path,
+            json.loads((path / "manifest.json").read_bytes())["files"]
+            | {text: {"bytes": 1, "sha256": "0" * 64}},
+        )
 
 
-for _size in (-1, 10**18, 1e300, True, None, "10", [10], {"bytes": 1}, "\x1b[2J\nError: all is well" + "x" * 5000):
+for _size in (
+    -1,
+    10**18,
+    1e300,
+    True,
+    None,
+    "10",
+    [10],
+    {"bytes": 1},
+    "\x1b[2J\nError: all is well" + "x" * 5000,
+):
 
     @case(f"the manifest says a size of {repr(_size)[:40]}", signed=False)
     def _(path: Path, size: Any = _size) -> None:
@@ -173,7 +206,9 @@ for _size in (10**9, 10**12):
     def _(path: Path, size: int = _size) -> None:
         os.truncate(path / "model.safetensors", size)
 
-    @case(f"the weights are {_size:,} bytes with nothing in them, as the manifest says", signed=False)
+    @case(
+        f"the weights are {_size:,} bytes with nothing in them, as the manifest says", signed=False
+    )
     def _(path: Path, size: int = _size) -> None:
         os.truncate(path / "model.safetensors", size)
         entries = json.loads((path / "manifest.json").read_bytes())["files"]
@@ -212,21 +247,39 @@ for _file in ("config.json", "tokenizer.json", "generation_config.json", "traine
     replaced(f"{_file} is a pickle", _file, b"\x80\x04N.")
     edited(f"{_file} is a list", _file, lambda value: [value])
 replaced("a name stands twice", "generation_config.json", b'{"prime": 0, "prime": 1}')
-replaced("config.json is 17 MB", "config.json", lambda path: b" " * (17 << 20) + (path / "config.json").read_bytes())
+replaced(
+    "config.json is 17 MB",
+    "config.json",
+    lambda path: b" " * (17 << 20) + (path / "config.json").read_bytes(),
+)
 
 # The model's sizes
 
 for _key, _value in {
     "hidden_size": 10**9, "num_layers": 10**6, "embedding_size": -1, "copy_window": 10**12, "dropout": 2.0, "cell": "transformer",
 }.items():  # fmt: skip
-    edited(f"{_key} is {_value!r}", "config.json", lambda value, key=_key, it=_value: value["model"].update({key: it}))
-edited("hidden_size is large and not true", "config.json", lambda value: value["model"].update(hidden_size=65536))
+    edited(
+        f"{_key} is {_value!r}",
+        "config.json",
+        lambda value, key=_key, it=_value: value["model"].update({key: it}),
+    )
+edited(
+    "hidden_size is large and not true",
+    "config.json",
+    lambda value: value["model"].update(hidden_size=65536),
+)
 edited("num_layers is not true", "config.json", lambda value: value["model"].update(num_layers=64))
 edited("hidden_size is a text", "config.json", lambda value: value["model"].update(hidden_size="4"))
 edited("hidden_size is true", "config.json", lambda value: value["model"].update(hidden_size=True))
 edited("an unknown size", "config.json", lambda value: value["model"].update(heads=8))
-edited("another kind of model", "config.json", lambda value: value.update(model_type="gpt2\x1b[2J\nand a line"))
-edited("another format", "config.json", lambda value: value.update(format="\x1b]0;title\x07" * 1000))
+edited(
+    "another kind of model",
+    "config.json",
+    lambda value: value.update(model_type="gpt2\x1b[2J\nand a line"),
+)
+edited(
+    "another format", "config.json", lambda value: value.update(format="\x1b]0;title\x07" * 1000)
+)
 edited("vocab_size is not true", "config.json", lambda value: value.update(vocab_size=10**9))
 edited("vocab_size is a list", "config.json", lambda value: value.update(vocab_size=[3]))
 
@@ -235,19 +288,41 @@ edited("vocab_size is a list", "config.json", lambda value: value.update(vocab_s
 for _key, _value in {
     "step": "7", "val_loss": "low", "corpus": "file.txt", "data": [], "epochs": None, "yardstick": 3, "parameters": 1.5, "charrnn": 1,
 }.items():  # fmt: skip
-    edited(f"about: {_key} is {_value!r}", "config.json", lambda value, key=_key, it=_value: value["about"].update({key: it}))
-edited("about: a path that is a number", "config.json", lambda value: value["about"].update(corpus=[1]))
-edited("about: an encoding that is no knob", "config.json", lambda value: value["about"].update(data={"codec": "utf-8"}))
-edited("about: half a yardstick", "config.json", lambda value: value["about"].update(yardstick={"nats_per_character": 1.0}))
+    edited(
+        f"about: {_key} is {_value!r}",
+        "config.json",
+        lambda value, key=_key, it=_value: value["about"].update({key: it}),
+    )
+edited(
+    "about: a path that is a number", "config.json", lambda value: value["about"].update(corpus=[1])
+)
+edited(
+    "about: an encoding that is no knob",
+    "config.json",
+    lambda value: value["about"].update(data={"codec": "utf-8"}),
+)
+edited(
+    "about: half a yardstick",
+    "config.json",
+    lambda value: value["about"].update(yardstick={"nats_per_character": 1.0}),
+)
 edited("about is a list", "config.json", lambda value: value.update(about=[]))
 
 # The vocabulary
 
 for _symbols in ("aab", "", "ab", ["a", "b", "\n"], None, {"a": 1}):
-    edited(f"the symbols are {_symbols!r}", "tokenizer.json", lambda value, it=_symbols: value.update(symbols=it))
+    edited(
+        f"the symbols are {_symbols!r}",
+        "tokenizer.json",
+        lambda value, it=_symbols: value.update(symbols=it),
+    )
 edited("the unit is a word", "tokenizer.json", lambda value: value.update(unit="word"))
 for _prime in (-1, 3, 10**30, 0.0, True, "0", None, [0]):
-    edited(f"the prime is {_prime!r}", "generation_config.json", lambda value, it=_prime: value.update(prime=it))
+    edited(
+        f"the prime is {_prime!r}",
+        "generation_config.json",
+        lambda value, it=_prime: value.update(prime=it),
+    )
 
 # Tensors
 
@@ -263,20 +338,49 @@ replaced("a tensor has a shape that overflows", "model.safetensors", header(
     json.dumps({"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}), body=b""))  # fmt: skip
 replaced("a tensor of a type that nobody knows", "model.safetensors", header(
     json.dumps({"a": {"dtype": "PICKLE", "shape": [4], "data_offsets": [0, 4]}}), body=b"\0" * 4))  # fmt: skip
-replaced("the weights are a pickle", "model.safetensors", lambda path: pickle.dumps(Touch(path / "touched")))
-replaced("the weights are a zip file, as torch.save writes", "model.safetensors", b"PK\x03\x04" + b"\0" * 100)
+replaced(
+    "the weights are a pickle",
+    "model.safetensors",
+    lambda path: pickle.dumps(Touch(path / "touched")),
+)
+replaced(
+    "the weights are a zip file, as torch.save writes",
+    "model.safetensors",
+    b"PK\x03\x04" + b"\0" * 100,
+)
 tensors("a weight is NaN", lambda found: found["head.bias"].fill(np.nan))
-tensors("a weight is infinite", lambda found: found.update({"head.bias": np.full(3, -np.inf, np.float32)}))
+tensors(
+    "a weight is infinite",
+    lambda found: found.update({"head.bias": np.full(3, -np.inf, np.float32)}),
+)
 tensors("a weight is float64", lambda found: found.update({"head.bias": np.zeros(3, np.float64)}))
 tensors("a weight is an integer", lambda found: found.update({"head.bias": np.zeros(3, np.int32)}))
-tensors("a weight is missing", lambda found: {name: found[name] for name in found if name != "head.bias"})
+tensors(
+    "a weight is missing",
+    lambda found: {name: found[name] for name in found if name != "head.bias"},
+)
 tensors("a weight too many", lambda found: found.update({"more\x1b[2J\n": np.zeros(3, np.float32)}))
-tensors("a weight of another shape", lambda found: found.update({"head.bias": np.zeros(4, np.float32)}))
-tensors("a weight that is a number", lambda found: found.update({"head.bias": np.zeros((), np.float32)}))
+tensors(
+    "a weight of another shape", lambda found: found.update({"head.bias": np.zeros(4, np.float32)})
+)
+tensors(
+    "a weight that is a number", lambda found: found.update({"head.bias": np.zeros((), np.float32)})
+)
 tensors("no weights at all", lambda found: {})
-tensors("ten thousand small weights", lambda found: {f"w{number}": np.zeros(1, np.float32) for number in range(10_000)})
-replaced("the state of training is a pickle", "trainer.safetensors", lambda path: pickle.dumps(Touch(path / "touched")))
-replaced("the header of the state is longer than the file", "trainer.safetensors", header("{}", length=10**15))
+tensors(
+    "ten thousand small weights",
+    lambda found: {f"w{number}": np.zeros(1, np.float32) for number in range(10_000)},
+)
+replaced(
+    "the state of training is a pickle",
+    "trainer.safetensors",
+    lambda path: pickle.dumps(Touch(path / "touched")),
+)
+replaced(
+    "the header of the state is longer than the file",
+    "trainer.safetensors",
+    header("{}", length=10**15),
+)
 replaced("the header of the state is deep", "trainer.safetensors", header("[" * 100_000))
 
 
@@ -284,12 +388,18 @@ replaced("the header of the state is deep", "trainer.safetensors", header("[" * 
 
 
 def opened(
-    vocabulary: Vocabulary, about: dict[str, Any], change: Callable[[dict[str, Any]], Any] = lambda weights: None, **sizes: Any
+    vocabulary: Vocabulary,
+    about: dict[str, Any],
+    change: Callable[[dict[str, Any]], Any] = lambda weights: None,
+    **sizes: Any,
 ) -> Checkpoint:
     """A checkpoint of a random network, after a change of its weights."""
     config = ModelConfig(**{"hidden_size": 4, "num_layers": 1, "embedding_size": 2, **sizes})
     rng = np.random.default_rng(0)
-    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in shapes(config, len(vocabulary)).items()
+    }
     change(weights)
     prime = vocabulary.end if vocabulary.records else 0
     return Checkpoint(vocabulary, config, weights, prime, {"step": 1, "steps": 1, **about})
@@ -322,8 +432,19 @@ OPENED: dict[str, Checkpoint] = {
     "paths that no system has": opened(TEXT, {"corpus": ["a\0b", "x" * 5000, "\ud800", "/dev/zero"]}),
 }  # fmt: skip
 edited("half a surrogate pair", "tokenizer.json", lambda value: value.update(symbols="\n\ud800b"))
-edited("a separator of half a surrogate pair", "config.json", lambda value: value["about"].update(data={"separator": "\ud800"}))
-edited("a separator of a megabyte", "config.json", lambda value: value["about"].update(data={"separator": "a" * 10**6}))
+edited(
+    "a separator of half a surrogate pair",
+    "config.json",
+    lambda value: value["about"].update(data={"separator": "\ud800"}),
+)
+edited(
+    "a separator of a megabyte",
+    "config.json",
+    lambda value: value["about"].update(data={"separator": "a" * 10**6}),
+)
 edited("records of a billion characters", "config.json", lambda value: value["about"].update(
     records={"train": 1, "val": 1, "lengths": [1 << 30] * 5}))  # fmt: skip
-tensors("a weight so large that it would overflow", lambda found: found.update({"head.bias": np.full(3, -1e30, np.float32)}))
+tensors(
+    "a weight so large that it would overflow",
+    lambda found: found.update({"head.bias": np.full(3, -1e30, np.float32)}),
+)

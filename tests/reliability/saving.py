@@ -1,4 +1,5 @@
-"""A small checkpoint that needs no PyTorch, and processes that write it, to be killed and failed. Used by several tests."""
+"""A small checkpoint that needs no PyTorch, and processes that write it, to be killed and failed.
+Used by several tests."""
 
 import os
 import signal
@@ -22,9 +23,18 @@ VOCABULARY = Vocabulary.of("\nab")
 
 def example(step: int, val_loss: float | None = None) -> Checkpoint:
     """A checkpoint whose every number is its step."""
-    weights = {name: np.full(shape, step, np.float32) for name, shape in shapes(MODEL, len(VOCABULARY)).items()}
+    weights = {
+        name: np.full(shape, step, np.float32)
+        for name, shape in shapes(MODEL, len(VOCABULARY)).items()
+    }
     return Checkpoint(
-        VOCABULARY, MODEL, weights, 0, {"step": step, "steps": 10**6, "val_loss": val_loss}, {"step": step}, {"state": weights["head.bias"]}
+        VOCABULARY,
+        MODEL,
+        weights,
+        0,
+        {"step": step, "steps": 10**6, "val_loss": val_loss},
+        {"step": step},
+        {"state": weights["head.bias"]},
     )
 
 
@@ -37,11 +47,14 @@ def save(run: Run, step: int, keep: int = 2) -> None:
 def is_of(path: Path, step: int) -> bool:
     """Whether a checkpoint holds the numbers of its step, all of them."""
     found = checkpoints.read(path, trainer=True)
-    return found.trainer == {"step": step} and all((weight == step).all() for weight in found.weights.values())
+    return found.trainer == {"step": step} and all(
+        (weight == step).all() for weight in found.weights.values()
+    )
 
 
 def forked(work: Callable[[], None]) -> int:
-    """The process id of a child that does some work and ends: with 0, or with 1 and a traceback where it raised."""
+    """The process id of a child that does some work and ends: with 0, or with 1 and a traceback
+    where it raised."""
     sys.stdout.flush()
     child = os.fork()
     if child:

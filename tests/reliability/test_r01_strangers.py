@@ -1,4 +1,5 @@
-"""R1, R2: a checkpoint from a stranger runs no code and cannot harm: one line of error, soon, in little memory, and nothing else opened."""
+"""R1, R2: a checkpoint from a stranger runs no code and cannot harm: one line of error, soon, in
+little memory, and nothing else opened."""
 
 import ast
 import json
@@ -27,12 +28,23 @@ from tests.reliability.saving import ended, example, forked
 
 PACKAGE = Path(charrnn.__file__).parent
 SECONDS, MEMORY = 1.0, 64 << 20
-WATCHED = ("open", "os.listdir", "subprocess.Popen", "os.system", "os.exec", "socket.connect", "pickle.find_class", "exec", "compile")
+WATCHED = (
+    "open",
+    "os.listdir",
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "socket.connect",
+    "pickle.find_class",
+    "exec",
+    "compile",
+)
 OURS = ("/proc/", "/sys/", "/dev/null", str(PACKAGE), sys.prefix, sys.base_prefix)
 
 
 def opened_by(path: Path, report: Path) -> None:
-    """In a process of its own: open a directory in every way there is, and write down what happened."""
+    """In a process of its own: open a directory in every way there is, and write down what
+    happened."""
     events: list[str] = []
 
     def watch(event: str, args: tuple[Any, ...]) -> None:
@@ -59,7 +71,9 @@ def opened_by(path: Path, report: Path) -> None:
         longest = max(longest, time.monotonic() - begin)
     watching = False
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    report.write_text(json.dumps({"errors": errors, "seconds": longest, "grown": grown, "events": events}))
+    report.write_text(
+        json.dumps({"errors": errors, "seconds": longest, "grown": grown, "events": events})
+    )
 
 
 def of_training(name: str) -> bool:
@@ -87,7 +101,9 @@ def test_a_directory_from_a_stranger(name: str, tmp_path: Path, tally: Any) -> N
 
 
 @pytest.mark.parametrize("name", DIRECTORIES)
-def test_the_command_line_says_it_in_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_says_it_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from click.testing import CliRunner
 
     monkeypatch.chdir(tmp_path)
@@ -97,7 +113,11 @@ def test_the_command_line_says_it_in_one_line(name: str, tmp_path: Path, monkeyp
         if of_training(name) and result.exit_code == 0:
             continue
         assert (result.exit_code, result.stdout) == (1, ""), result
-        assert result.stderr.startswith("Error: ") and result.stderr.count("\n") == 1 and result.stderr.strip().isprintable()
+        assert (
+            result.stderr.startswith("Error: ")
+            and result.stderr.count("\n") == 1
+            and result.stderr.strip().isprintable()
+        )
 
 
 BESIDE: dict[str, Callable[[Path], object]] = {
@@ -110,9 +130,15 @@ BESIDE: dict[str, Callable[[Path], object]] = {
     "wide": lambda path: path.write_text("[1," * 100_000 + "\n"),
     "many names": lambda path: path.write_text("corpus: [" + "a," * 15_000 + "a]\n"),
     "empty lines": lambda path: path.write_bytes(b"\n" * 8_000_000),
-    "many lines": lambda path: path.write_text('{"step": 1, "train_loss": 1.0, "val_loss": 1.0}\n' * 400_000),
-    "an alias of aliases": lambda path: path.write_text("a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]\n"),
-    "a tag of Python": lambda path: path.write_text("!!python/object/apply:os.system ['touch touched']\n"),
+    "many lines": lambda path: path.write_text(
+        '{"step": 1, "train_loss": 1.0, "val_loss": 1.0}\n' * 400_000
+    ),
+    "an alias of aliases": lambda path: path.write_text(
+        "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]\n"
+    ),
+    "a tag of Python": lambda path: path.write_text(
+        "!!python/object/apply:os.system ['touch touched']\n"
+    ),
     "escape sequences": lambda path: path.write_text('{"step": "\x1b[2J"}\n'),
     "no UTF-8": lambda path: path.write_bytes(b"\xff\xfe: \xff"),
 }
@@ -120,7 +146,9 @@ BESIDE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("file", ["config.yaml", "metrics.jsonl"])
 @pytest.mark.parametrize("kind", BESIDE)
-def test_what_stands_beside_a_model_from_a_stranger_does_no_harm(file: str, kind: str, here: Path, tally: Any) -> None:
+def test_what_stands_beside_a_model_from_a_stranger_does_no_harm(
+    file: str, kind: str, here: Path, tally: Any
+) -> None:
     """The files of a run that no manifest knows of."""
     from click.testing import CliRunner
 
@@ -146,13 +174,17 @@ USES = (
     "sample model --num-samples 3 --unique --report", "evaluate model text.txt --json", "evaluate model text.txt --json --adaptive",
     "info model", "info model --json", "originality model text.txt",
 )  # fmt: skip
-MOST_STEPS = 20_000  # of the network in one use; a default sample takes 500, and records are drawn 32 at a step
+# of the network in one use; a default sample takes 500, and records are drawn 32 at a step
+MOST_STEPS = 20_000
 ENDS = re.compile(r"Error: .+")
 
 
 @pytest.mark.parametrize("name", OPENED)
-def test_a_model_that_opens_does_no_harm_in_use(name: str, here: Path, monkeypatch: pytest.MonkeyPatch, tally: Any) -> None:
-    """Each use ends after a bounded number of steps: with an answer in numbers, or with one line of error."""
+def test_a_model_that_opens_does_no_harm_in_use(
+    name: str, here: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
+) -> None:
+    """Each use ends after a bounded number of steps: with an answer in numbers, or with one line of
+    error."""
     from click.testing import CliRunner
 
     steps, step = 0, Network.step
@@ -165,7 +197,9 @@ def test_a_model_that_opens_does_no_harm_in_use(name: str, here: Path, monkeypat
 
     monkeypatch.setattr(Network, "step", counted)
     checkpoints.write(here / "model", OPENED[name])
-    (here / "text.txt").write_text("ab\nab\n" * 30 if "\n" in OPENED[name].vocabulary.symbols else "ab" * 90)
+    (here / "text.txt").write_text(
+        "ab\nab\n" * 30 if "\n" in OPENED[name].vocabulary.symbols else "ab" * 90
+    )
     for words in USES:
         steps = 0
         result = CliRunner().invoke(cli, words.split())
@@ -206,16 +240,29 @@ CALLS = {
 FORBIDDEN = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_nothing_in_the_package_can_run_what_it_reads(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = {alias.name.split(".")[0] for alias in node.names} | {str(getattr(node, "module", "")).split(".")[0]}
+            names = {alias.name.split(".")[0] for alias in node.names} | {
+                str(getattr(node, "module", "")).split(".")[0]
+            }
             assert not names & FORBIDDEN
             module = getattr(node, "module", None)
-            assert not {f"{module}.{alias.name}" for alias in node.names} & CALLS  # under another name
+            # under another name
+            assert not {f"{module}.{alias.name}" for alias in node.names} & CALLS
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             assert called not in CALLS
-            own_command = path.name == "records.py" and called == "subprocess.run" and ast.unparse(node.args[0]) == "command"  # --accept
-            assert not any(keyword.arg in ("allow_pickle", "shell") for keyword in node.keywords) or own_command
+            # --accept
+            own_command = (
+                path.name == "records.py"
+                and called == "subprocess.run"
+                and ast.unparse(node.args[0]) == "command"
+            )
+            assert (
+                not any(keyword.arg in ("allow_pickle", "shell") for keyword in node.keywords)
+                or own_command
+            )

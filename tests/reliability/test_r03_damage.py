@@ -30,7 +30,10 @@ def checkpoint(tmp_path: Path) -> Path:
 
 @pytest.mark.counted(20_000)
 def test_a_bit_that_was_flipped(tries: int, checkpoint: Path, tally: Any) -> None:
-    rng, files = random.Random(3), {path: path.read_bytes() for path in sorted(checkpoint.iterdir())}
+    rng, files = (
+        random.Random(3),
+        {path: path.read_bytes() for path in sorted(checkpoint.iterdir())},
+    )
     missed = []
     for _ in range(tries):
         path = rng.choice(list(files))
@@ -45,8 +48,14 @@ def test_a_bit_that_was_flipped(tries: int, checkpoint: Path, tally: Any) -> Non
     tally(tries, "bits flipped, one at a time")
 
 
-def test_every_length_that_a_file_can_be_cut_to(tries_of: Any, checkpoint: Path, tally: Any) -> None:
-    cuts = [(path, length) for path in sorted(checkpoint.iterdir()) for length in range(path.stat().st_size)]
+def test_every_length_that_a_file_can_be_cut_to(
+    tries_of: Any, checkpoint: Path, tally: Any
+) -> None:
+    cuts = [
+        (path, length)
+        for path in sorted(checkpoint.iterdir())
+        for length in range(path.stat().st_size)
+    ]
     missed = []
     for number in tries_of(len(cuts)):
         path, length = cuts[number]

@@ -1,4 +1,5 @@
-"""R4: a kill at any instant leaves the newest committed checkpoint loadable, and what was left half-written is cleaned away."""
+"""R4: a kill at any instant leaves the newest committed checkpoint loadable, and what was left
+half-written is cleaned away."""
 
 import itertools
 import os
@@ -18,9 +19,12 @@ POINTS = ("open", "write", "fsync", "mkdir", "rename", "replace", "rmdir", "unli
 
 
 def check(run: Run, said: int) -> None:
-    """What stands there after a kill: only whole checkpoints, the last that was said to be saved or a later one; nothing else."""
+    """What stands there after a kill: only whole checkpoints, the last that was said to be saved or
+    a later one; nothing else."""
     steps = run.steps()
-    assert [int(path.name.removeprefix("step-")) for path in steps] == sorted({int(path.name.removeprefix("step-")) for path in steps})
+    assert [int(path.name.removeprefix("step-")) for path in steps] == sorted(
+        {int(path.name.removeprefix("step-")) for path in steps}
+    )
     assert all(is_of(path, int(path.name.removeprefix("step-"))) for path in steps)
     if said:
         assert int(steps[-1].name.removeprefix("step-")) in (said, said + 1)
@@ -55,7 +59,8 @@ def test_a_kill_at_a_random_moment_of_saving(tries: int, tmp_path: Path, tally: 
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, at: int) -> list[str]:
-    """Count the calls that change something on the disk; the process is killed before the one of number ``at``."""
+    """Count the calls that change something on the disk; the process is killed before the one of
+    number ``at``."""
     calls: list[str] = []
 
     def watched(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,7 +89,9 @@ def points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     yield from range(len(calls))
 
 
-def test_a_kill_before_each_call_of_a_save_that_replaces_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any) -> None:
+def test_a_kill_before_each_call_of_a_save_that_replaces_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
+) -> None:
     for at in itertools.count():
         run = Run(tmp_path / f"run-{at}")
         save(run, 1)
@@ -104,7 +111,9 @@ def test_a_kill_before_each_call_of_a_save_that_replaces_one(tmp_path: Path, mon
     tally(at, "kills, one before each call of a save that replaces a checkpoint")
 
 
-def test_a_kill_before_each_call_of_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any) -> None:
+def test_a_kill_before_each_call_of_a_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
+) -> None:
     numbers = list(points(tmp_path, monkeypatch))
     for at in numbers:
         run = Run(tmp_path / f"run-{at}")

@@ -1,5 +1,6 @@
-"""R5: an I/O error at any system call of a save is an error that says so; the earlier checkpoint stands, nothing half-visible.
-R6: what is said to be saved is on the disk, in the order that makes it so.
+"""R5: an I/O error at any system call of a save is an error that says so; the earlier checkpoint
+stands, nothing half-visible. R6: what is said to be saved is on the disk, in the order that makes
+it so.
 
 ``strace`` attaches to a process that is ready to save, and fails one of its system calls.
 """
@@ -29,7 +30,8 @@ needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="strace is 
 
 
 def traced(run: Run, *options: str) -> tuple[int, str]:
-    """How a process that makes the third save of a run ends under strace with these options, and the trace."""
+    """How a process that makes the third save of a run ends under strace with these options, and
+    the trace."""
     reads, writes = os.pipe()
     trace = Path(tempfile.mkdtemp()) / "trace"
 
@@ -39,7 +41,8 @@ def traced(run: Run, *options: str) -> tuple[int, str]:
             save(run, 3)
         except CheckpointError as error:
             text = str(error)
-            told = re.search("MiB free|cannot be read: |could not be removed: ", text)  # the latter of what is older than the one saved
+            # the latter of what is older than the one saved
+            told = re.search("MiB free|cannot be read: |could not be removed: ", text)
             assert str(run.path) in text and told and "\n" not in text, text
             os._exit(REFUSED)
         os._exit(SAVED)
@@ -71,23 +74,32 @@ def fresh(path: Path) -> Run:
 
 
 def calls_of_a_save(tmp_path: Path) -> list[tuple[str, int]]:
-    """The system calls of a save, as ``(name, how often it was called by then)``; what comes before the save's first is left out."""
+    """The system calls of a save, as ``(name, how often it was called by then)``; what comes before
+    the save's first is left out."""
     code, trace = traced(fresh(tmp_path / "dry"), "-e", f"trace={CALLS}")
     assert code == SAVED
     names = re.findall(r"^\d+ +(\w+)\(", trace, re.MULTILINE)
     first = next(number for number, line in enumerate(trace.splitlines()) if "dry" in line)
-    return [(name, names[: number + 1].count(name)) for number, name in enumerate(names) if number >= first]
+    return [
+        (name, names[: number + 1].count(name))
+        for number, name in enumerate(names)
+        if number >= first
+    ]
 
 
 @needs_strace
-def test_a_fault_at_any_system_call_of_a_save(tries_of: Callable[[int], Sequence[int]], tmp_path: Path, tally: Any) -> None:
+def test_a_fault_at_any_system_call_of_a_save(
+    tries_of: Callable[[int], Sequence[int]], tmp_path: Path, tally: Any
+) -> None:
     faults = [(name, when, fault) for name, when in calls_of_a_save(tmp_path) for fault in FAULTS]
     assert len(faults) > 100
     ends: dict[int, int] = {}
     for number in tries_of(len(faults)):
         name, when, fault = faults[number]
         run = fresh(tmp_path / f"run-{number}")
-        code, trace = traced(run, "-e", f"trace={CALLS}", "-e", f"inject={name}:{fault}:when={when}")
+        code, trace = traced(
+            run, "-e", f"trace={CALLS}", "-e", f"inject={name}:{fault}:when={when}"
+        )
         what = f"{fault} at {name} {when}: exit {code}\n{trace}"
         ends[code] = ends.get(code, 0) + 1
         assert code in ((-signal.SIGKILL,) if "SIGKILL" in fault else (SAVED, REFUSED)), what
@@ -96,9 +108,14 @@ def test_a_fault_at_any_system_call_of_a_save(tries_of: Callable[[int], Sequence
         assert 2 in steps, what  # the earlier one is untouched
         if code == SAVED:
             assert 3 in steps, what  # what was said to be saved is there
-            assert not re.search(r"((write|fsync|rename|unlink|rmdir)\w*\(|O_CREAT).*INJECTED", trace), what  # it had only been looked at
+            # it had only been looked at
+            assert not re.search(
+                r"((write|fsync|rename|unlink|rmdir)\w*\(|O_CREAT).*INJECTED", trace
+            ), what
         run.clean()
-        assert {path.name for path in run.path.iterdir()} == {path.name for path in steps.values()}, what
+        assert {path.name for path in run.path.iterdir()} == {
+            path.name for path in steps.values()
+        }, what
         save(run, 4)
         assert is_of(run.step(4), 4), what
         shutil.rmtree(run.path)
@@ -111,16 +128,41 @@ def test_what_is_said_to_be_saved_is_on_the_disk(tmp_path: Path, tally: Any) -> 
     run = fresh(tmp_path / "run")
     code, trace = traced(run, "-e", f"trace={CALLS}")
     assert code == SAVED
-    events = [(name, re.findall(r'"([^"]+)"|<([^>]+)>', rest)) for name, rest in re.findall(r"^\d+ +(\w+)\((.*)$", trace, re.MULTILINE)]
-    staged = next(path for name, found in events if name.startswith("mkdir") for path, _ in found if ".tmp-" in path)
+    events = [
+        (name, re.findall(r'"([^"]+)"|<([^>]+)>', rest))
+        for name, rest in re.findall(r"^\d+ +(\w+)\((.*)$", trace, re.MULTILINE)
+    ]
+    staged = next(
+        path
+        for name, found in events
+        if name.startswith("mkdir")
+        for path, _ in found
+        if ".tmp-" in path
+    )
     synced = [next(path for _, path in found if path) for name, found in events if name == "fsync"]
-    written = [next(path for _, path in found if path) for name, found in events if name == "write" and staged in str(found)]
+    written = [
+        next(path for _, path in found if path)
+        for name, found in events
+        if name == "write" and staged in str(found)
+    ]
     assert len(set(written)) == 7
-    rename = next(number for number, (name, found) in enumerate(events) if name.startswith("rename") and staged in str(found[0]))
+    rename = next(
+        number
+        for number, (name, found) in enumerate(events)
+        if name.startswith("rename") and staged in str(found[0])
+    )
     assert str(run.step(3)) in str(events[rename])
     for path in set(written):
-        last_write = max(number for number, (name, found) in enumerate(events) if name == "write" and path in str(found))
-        sync = max(number for number, (name, found) in enumerate(events) if name == "fsync" and path in str(found))
+        last_write = max(
+            number
+            for number, (name, found) in enumerate(events)
+            if name == "write" and path in str(found)
+        )
+        sync = max(
+            number
+            for number, (name, found) in enumerate(events)
+            if name == "fsync" and path in str(found)
+        )
         assert last_write < sync < rename, path
     syncs = [number for number, (name, _) in enumerate(events) if name == "fsync"]
     assert synced[7] == staged  # the staged directory after its files, and before the rename
@@ -136,7 +178,9 @@ def test_the_names_of_new_directories_are_put_on_the_disk_too(tmp_path: Path, ta
     code, trace = traced(run, "-e", f"trace={CALLS}")
     assert code == SAVED
     events = re.findall(r"(fsync|rename)\w*\((?:\d+<|[^\"]*\")([^>\"]+)", trace)
-    commit = next(number for number, (name, path) in enumerate(events) if name == "rename" and ".tmp-" in path)
+    commit = next(
+        number for number, (name, path) in enumerate(events) if name == "rename" and ".tmp-" in path
+    )
     synced = {path for name, path in events[:commit] if name == "fsync"}
     assert {str(tmp_path / "new"), str(tmp_path / "new" / "runs")} <= synced
     tally(2, "new directories put on the disk")
@@ -155,7 +199,11 @@ def test_a_disk_that_is_full(tmp_path: Path, tally: Any) -> None:
     """A real one: a tmpfs of a megabyte, filled up but for a little."""
     where = tmp_path / "small"
     where.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(where)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(where)],
+        capture_output=True,
+        check=False,
+    ).returncode:
         pytest.skip("no tmpfs can be mounted here")
     try:
         run = fresh(where / "run")
@@ -166,8 +214,13 @@ def test_a_disk_that_is_full(tmp_path: Path, tally: Any) -> None:
             refused = refusal(run)
             if not refused:
                 break
-            assert refused.startswith(f"{run.step(3)} could not be written: No space left on device (")
-            assert sorted(path.name for path in run.path.iterdir()) == [run.step(1).name, run.step(2).name]
+            assert refused.startswith(
+                f"{run.step(3)} could not be written: No space left on device ("
+            )
+            assert sorted(path.name for path in run.path.iterdir()) == [
+                run.step(1).name,
+                run.step(2).name,
+            ]
             assert all(is_of(run.step(step), step) for step in (1, 2))
         assert left > 0  # it did not fit at once
         assert is_of(run.step(3), 3)

@@ -1,4 +1,5 @@
-"""R7: never fewer than ``--keep`` checkpoints that can be loaded, and the best is kept, whatever happens in between."""
+"""R7: never fewer than ``--keep`` checkpoints that can be loaded, and the best is kept, whatever
+happens in between."""
 
 import math
 import os
@@ -12,7 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from charrnn.errors import CheckpointError
 from charrnn.storage import checkpoint as checkpoints
@@ -27,13 +35,15 @@ def best_of(losses: dict[int, float | None]) -> float:
 
 
 class Saving(RuleBasedStateMachine):
-    """A run that saves, is killed while it saves, is damaged on the disk, cleaned and gone on with."""
+    """A run that saves, is killed while it saves, is damaged on the disk, cleaned and gone on
+    with."""
 
     def __init__(self) -> None:
         super().__init__()
         self.run = Run(Path(tempfile.mkdtemp()) / "run")
         self.step = 0
-        self.whole: dict[int, float | None] = {}  # the checkpoints that were saved, stand there and were not damaged; their losses
+        # the checkpoints that were saved, stand there and were not damaged; their losses
+        self.whole: dict[int, float | None] = {}
         self.keep = 1
 
     @initialize(keep=st.integers(1, 4))
@@ -45,7 +55,8 @@ class Saving(RuleBasedStateMachine):
         self.run.prune(self.keep)
 
     def _saved(self, loss: float | None, *, pruned: bool) -> None:
-        """Hold what stands there now against what has to: the last ones, and one that is as good as the best."""
+        """Hold what stands there now against what has to: the last ones, and one that is as good as
+        the best."""
         before = self.whole | {self.step: loss}
         there = {int(path.name.removeprefix("step-")) for path in self.run.steps()}
         self.whole = {step: value for step, value in before.items() if step in there}
@@ -102,7 +113,8 @@ class Saving(RuleBasedStateMachine):
 
     @rule()
     def is_gone_on_with(self) -> None:
-        """What a trainer does that goes on: leftovers are cleaned away, what is damaged is set aside, the newest whole one is taken."""
+        """What a trainer does that goes on: leftovers are cleaned away, what is damaged is set
+        aside, the newest whole one is taken."""
         self.run.clean()
         for path in self.run.steps():
             if not checkpoints.is_whole(path):

@@ -1,5 +1,5 @@
-"""R8: a run that was stopped or killed anywhere, and gone on with, leaves the same bytes as one that was not.
-R9: watching a run changes nothing. R10: the same seed gives the same bytes.
+"""R8: a run that was stopped or killed anywhere, and gone on with, leaves the same bytes as one
+that was not. R9: watching a run changes nothing. R10: the same seed gives the same bytes.
 """
 
 import json
@@ -58,7 +58,9 @@ def drawn(rng: random.Random) -> dict[str, Any]:
 
 
 @pytest.mark.counted(60)
-def test_a_run_that_was_broken_off_anywhere_ends_in_the_same_bytes(tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
+def test_a_run_that_was_broken_off_anywhere_ends_in_the_same_bytes(
+    tries: int, tmp_path: Path, processes: Any, tally: Any
+) -> None:
     rng, broken_off = random.Random(8), 0
     for number in range(tries):
         knobs, k, killed = drawn(rng), rng.randrange(1, N), bool(number % 2)
@@ -67,12 +69,25 @@ def test_a_run_that_was_broken_off_anywhere_ends_in_the_same_bytes(tries: int, t
             k = max(k, knobs["save_every"])  # else nothing is there to go on with
         whole, broken = tmp_path / f"{number}/whole", tmp_path / f"{number}/broken"
         processes.run(cwd=arm(whole), knobs=knobs)
-        end = max(int(path.name.removeprefix("step-")) for path in (whole / "checkpoints/run").glob("step-*"))  # patience may end it
-        first = processes.run(cwd=arm(broken), knobs=knobs, **{"kill_at" if killed else "stop_at": min(k, end)})
+        # patience may end it
+        end = max(
+            int(path.name.removeprefix("step-"))
+            for path in (whole / "checkpoints/run").glob("step-*")
+        )
+        first = processes.run(
+            cwd=arm(broken), knobs=knobs, **{"kill_at" if killed else "stop_at": min(k, end)}
+        )
         assert first in ({"killed": True}, {"steps": min(k, end)})
-        if not killed and min(k, end) == end and (broken / "checkpoints/run" / f"step-{end:08d}").exists() and _whole(broken):
+        if (
+            not killed
+            and min(k, end) == end
+            and (broken / "checkpoints/run" / f"step-{end:08d}").exists()
+            and _whole(broken)
+        ):
             continue  # it was at its end already
-        processes.run(cwd=str(broken), knobs={"name": "run"} if number % 4 < 2 else knobs, resume=True)
+        processes.run(
+            cwd=str(broken), knobs={"name": "run"} if number % 4 < 2 else knobs, resume=True
+        )
         assert outcome(broken, end) == outcome(whole, end), (knobs, k, killed)
         broken_off += 1
         shutil.rmtree(tmp_path / str(number))
@@ -94,7 +109,12 @@ def test_ten_interruptions_of_one_run(tmp_path: Path, processes: Any, tally: Any
         processes.run(cwd=arm(whole), knobs=knobs)
         arm(broken)
         for k in range(1, 11):
-            processes.run(cwd=str(broken), knobs=knobs, resume=k > 1, **{rng.choice(["stop_at", "kill_at"]): k})
+            processes.run(
+                cwd=str(broken),
+                knobs=knobs,
+                resume=k > 1,
+                **{rng.choice(["stop_at", "kill_at"]): k},
+            )
         processes.run(cwd=str(broken), knobs=knobs, resume=True)
         assert outcome(broken) == outcome(whole)
     tally(20, "interruptions, ten in each of two runs")
@@ -107,25 +127,34 @@ WATCHING: list[dict[str, Any]] = [
 
 
 @pytest.mark.counted(3)
-def test_watching_a_run_changes_nothing(tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
+def test_watching_a_run_changes_nothing(
+    tries: int, tmp_path: Path, processes: Any, tally: Any
+) -> None:
     watching = WATCHING if tries > 1 else WATCHING[::3]
     for seed in range(tries):
         weights = set()
         for number, knobs in enumerate([{}, *watching]):
             where = tmp_path / f"{seed}-{number}"
-            processes.run(cwd=arm(where), knobs=KNOBS | {"seed": seed, "dropout": 0.3, "patience": None} | knobs)
+            processes.run(
+                cwd=arm(where),
+                knobs=KNOBS | {"seed": seed, "dropout": 0.3, "patience": None} | knobs,
+            )
             weights.add(outcome(where)["model.safetensors"])
         assert len(weights) == 1
     tally(tries * len(watching), "ways to watch a run that change nothing")
 
 
 @pytest.mark.counted(20)
-def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(
+    tries: int, tmp_path: Path, processes: Any, tally: Any
+) -> None:
     found = []
     for seed in range(tries):
         pair = []
         for twin in "ab":
-            processes.run(cwd=arm(tmp_path / f"{seed}{twin}"), knobs=KNOBS | {"seed": seed, "dropout": 0.3})
+            processes.run(
+                cwd=arm(tmp_path / f"{seed}{twin}"), knobs=KNOBS | {"seed": seed, "dropout": 0.3}
+            )
             pair.append(outcome(tmp_path / f"{seed}{twin}"))
         assert pair[0] == pair[1]
         found.append(pair[0]["model.safetensors"])

@@ -1,5 +1,6 @@
-"""R11: a signal at any moment, while a run is planned, its text encoded, the network trained or a checkpoint written.
-R4: so with SIGKILL, which nobody hears: the run goes on from its newest checkpoint to the same bytes.
+"""R11: a signal at any moment, while a run is planned, its text encoded, the network trained or a
+checkpoint written. R4: so with SIGKILL, which nobody hears: the run goes on from its newest
+checkpoint to the same bytes.
 """
 
 import random
@@ -51,12 +52,16 @@ def arm(where: Path) -> Path:
 
 def bytes_of(where: Path) -> dict[str, bytes]:
     path = where / "checkpoints/corpus" / f"step-{N:08d}"
-    return {file.name: file.read_bytes() for file in path.iterdir()} | {"metrics": (path.parent / "metrics.jsonl").read_bytes()}
+    return {file.name: file.read_bytes() for file in path.iterdir()} | {
+        "metrics": (path.parent / "metrics.jsonl").read_bytes()
+    }
 
 
 @pytest.mark.parametrize("name", STOPS)
 @pytest.mark.counted(50)
-def test_a_signal_at_any_moment(name: str, tries: int, whole: Path, longest: float, tmp_path: Path, processes: Any, tally: Any) -> None:
+def test_a_signal_at_any_moment(
+    name: str, tries: int, whole: Path, longest: float, tmp_path: Path, processes: Any, tally: Any
+) -> None:
     rng, amid, expected = random.Random(name), 0, bytes_of(whole)
     for number in range(tries):
         where = arm(tmp_path / str(number))
@@ -65,7 +70,8 @@ def test_a_signal_at_any_moment(name: str, tries: int, whole: Path, longest: flo
         found = processes.run(cwd=str(where), words=WORDS, run=str(run.path), **how)
         said = (where / "said").read_text()
         assert "Traceback" not in said
-        late = found["ended"] and found["code"] in (0, -how["signum"])  # nobody listens any more once the run has ended
+        # nobody listens any more once the run has ended
+        late = found["ended"] and found["code"] in (0, -how["signum"])
         assert found["code"] == STOPS[name] or late, said
         assert all(checkpoints.is_whole(path) for path in run.steps())
         if not run.steps():
@@ -73,8 +79,13 @@ def test_a_signal_at_any_moment(name: str, tries: int, whole: Path, longest: flo
             assert processes.run(cwd=str(where), words=WORDS) == {"code": 0}
         elif run.final() is None:
             amid += 1
-            assert f"stopped; saved {run.steps()[-1].relative_to(where)}; `charrnn train --resume --name corpus` continues" in said
-            assert processes.run(cwd=str(where), words=AGAIN) == {"code": 0}, (where / "said").read_text()
+            assert (
+                f"stopped; saved {run.steps()[-1].relative_to(where)}; `charrnn train --resume --name corpus` continues"
+                in said
+            )
+            assert processes.run(cwd=str(where), words=AGAIN) == {"code": 0}, (
+                where / "said"
+            ).read_text()
         assert bytes_of(where) == expected
         shutil.rmtree(where)
     assert tries < FEW or amid >= tries / 5
@@ -82,9 +93,14 @@ def test_a_signal_at_any_moment(name: str, tries: int, whole: Path, longest: flo
 
 
 @pytest.mark.counted(50)
-def test_a_wish_to_save_at_any_moment(tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
+def test_a_wish_to_save_at_any_moment(
+    tries: int, tmp_path: Path, processes: Any, tally: Any
+) -> None:
     """SIGUSR1: a checkpoint more, and nothing else is changed by it."""
-    words = [word for word in WORDS if not word.startswith(("--save-every", "--eval-every"))] + ["--save-every=none", "--eval-every=none"]
+    words = [word for word in WORDS if not word.startswith(("--save-every", "--eval-every"))] + [
+        "--save-every=none",
+        "--eval-every=none",
+    ]
     arm(tmp_path / "undisturbed")
     begin = time.monotonic()
     assert processes.run(cwd=str(tmp_path / "undisturbed"), words=words) == {"code": 0}
@@ -95,7 +111,8 @@ def test_a_wish_to_save_at_any_moment(tries: int, tmp_path: Path, processes: Any
         how = {"signum": signal.SIGUSR1.value, "after": rng.uniform(0, longest)}
         run = Run(where / "checkpoints/corpus")
         found = processes.run(cwd=str(where), words=words, run=str(run.path), **how)
-        late = found["ended"] and found["code"] == -signal.SIGUSR1  # nobody listens any more once the run has ended
+        # nobody listens any more once the run has ended
+        late = found["ended"] and found["code"] == -signal.SIGUSR1
         assert found["code"] == 0 or late, (where / "said").read_text()
         amid += len(run.steps()) == 2
         assert all(checkpoints.is_whole(path) for path in run.steps())
@@ -107,14 +124,25 @@ def test_a_wish_to_save_at_any_moment(tries: int, tmp_path: Path, processes: Any
 
 @pytest.mark.parametrize("name", STOPS)
 @pytest.mark.counted(20)
-def test_a_signal_before_the_first_step(name: str, tries: int, tmp_path: Path, processes: Any, tally: Any) -> None:
-    """While a text of 2 MB is read, encoded and counted, and steps are timed for a second; nothing is left of the run."""
-    rng, words = random.Random(name), [word for word in WORDS if not word.startswith(("--dropout", "--eval-every"))]
+def test_a_signal_before_the_first_step(
+    name: str, tries: int, tmp_path: Path, processes: Any, tally: Any
+) -> None:
+    """While a text of 2 MB is read, encoded and counted, and steps are timed for a second; nothing
+    is left of the run."""
+    rng, words = (
+        random.Random(name),
+        [word for word in WORDS if not word.startswith(("--dropout", "--eval-every"))],
+    )
     for number in range(tries):
         where = arm(tmp_path / str(number))
         (where / "corpus.txt").write_text(TEXT * 2000)
         run = Run(where / "checkpoints/corpus")
-        found = processes.run(cwd=str(where), words=words, signum=signal.Signals[name].value, after=rng.uniform(0, 0.95))
+        found = processes.run(
+            cwd=str(where),
+            words=words,
+            signum=signal.Signals[name].value,
+            after=rng.uniform(0, 0.95),
+        )
         said = (where / "said").read_text()
         assert found == {"code": STOPS[name]}, said
         assert "Traceback" not in said
@@ -124,18 +152,24 @@ def test_a_signal_before_the_first_step(name: str, tries: int, tmp_path: Path, p
 
 
 @pytest.mark.counted(50)
-def test_a_kill_of_a_trainer_at_any_moment(tries: int, whole: Path, longest: float, tmp_path: Path, processes: Any, tally: Any) -> None:
+def test_a_kill_of_a_trainer_at_any_moment(
+    tries: int, whole: Path, longest: float, tmp_path: Path, processes: Any, tally: Any
+) -> None:
     rng, expected, amid = random.Random(4), bytes_of(whole), 0
     for number in range(tries):
         where = arm(tmp_path / str(number))
         run = Run(where / "checkpoints/corpus")
-        code = processes.run(cwd=str(where), words=WORDS, signum=signal.SIGKILL.value, after=rng.uniform(0, longest))["code"]
+        code = processes.run(
+            cwd=str(where), words=WORDS, signum=signal.SIGKILL.value, after=rng.uniform(0, longest)
+        )["code"]
         assert code in (-signal.SIGKILL, 0)
         assert all(checkpoints.is_whole(path) for path in run.steps())
         if run.final() is None:
             amid += bool(run.steps())
             words = AGAIN if run.steps() else [*WORDS, "--overwrite"]
-            assert processes.run(cwd=str(where), words=words) == {"code": 0}, (where / "said").read_text()
+            assert processes.run(cwd=str(where), words=words) == {"code": 0}, (
+                where / "said"
+            ).read_text()
         assert bytes_of(where) == expected
         assert not list(run.path.glob(".*.tmp-*"))
         shutil.rmtree(where)

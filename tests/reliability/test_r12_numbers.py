@@ -1,4 +1,5 @@
-"""R12: a loss that blows up is caught before the update; no checkpoint ever holds NaN or infinity."""
+"""R12: a loss that blows up is caught before the update; no checkpoint ever holds NaN or
+infinity."""
 
 import math
 import random
@@ -55,7 +56,9 @@ def plant(trainer: Trainer, where: str, value: float, rng: random.Random) -> Non
 
 @pytest.mark.parametrize("where", ["loss", "gradient", "weight"])
 @pytest.mark.counted(30)
-def test_a_number_that_is_none_is_caught_before_the_update(where: str, tries: int, tally: Any) -> None:
+def test_a_number_that_is_none_is_caught_before_the_update(
+    where: str, tries: int, tally: Any
+) -> None:
     rng = random.Random(12)
     for number in range(tries):
         trainer = launch(KNOBS, text=TEXT, overwrite=True)
@@ -69,27 +72,38 @@ def test_a_number_that_is_none_is_caught_before_the_update(where: str, tries: in
                 before = bytes_of(trainer)
         assert "\n" not in str(error.value)
         found = bytes_of(trainer)
-        if where == "weight" and trainer.step > at:  # it was not read in that step: it was found when the run was saved
+        # it was not read in that step: it was found when the run was saved
+        if where == "weight" and trainer.step > at:
             assert f"step {trainer.step} was not saved" in str(error.value)
         else:
             assert (trainer.step, found) == (at, before)  # nothing was updated with it
         for path in run.steps():
             found = checkpoints.read(path, trainer=True)
-            assert all(np.isfinite(value).all() for value in (found.weights | found.trainer_tensors).values())
+            assert all(
+                np.isfinite(value).all()
+                for value in (found.weights | found.trainer_tensors).values()
+            )
         if run.steps():  # and the run goes on from the last good one
-            assert [report.step for report in launch({"name": "run"}, text=TEXT, resume=True).run()][-2] == 12
+            assert [
+                report.step for report in launch({"name": "run"}, text=TEXT, resume=True).run()
+            ][-2] == 12
     tally(tries, f"numbers that are none, planted in a {where}")
 
 
 @pytest.mark.parametrize("value", VALUES)
 def test_a_weight_that_no_step_touches_is_found_when_it_is_saved(value: float, tally: Any) -> None:
-    """The embedding of a symbol that stands at the end of the text alone is read by no batch, and the loss stays a number."""
-    trainer = launch(KNOBS | {"val_fraction": 0.1, "eval_every": None}, text=TEXT + "z", overwrite=True)
+    """The embedding of a symbol that stands at the end of the text alone is read by no batch, and
+    the loss stays a number."""
+    trainer = launch(
+        KNOBS | {"val_fraction": 0.1, "eval_every": None}, text=TEXT + "z", overwrite=True
+    )
     unread = trainer.corpus.vocabulary.encode("z")[0]
     trainer.model.embedding.weight.data[unread] = value
     assert math.isfinite(trainer.train_step()[0])
     trainer.step = 0
-    with pytest.raises(DivergedError, match=r"was not saved: embedding\.weight holds a value that is not a number"):
+    with pytest.raises(
+        DivergedError, match=r"was not saved: embedding\.weight holds a value that is not a number"
+    ):
         list(trainer.run())
     assert not Path("checkpoints/run").exists()
     tally(1, "weights that no step touches")

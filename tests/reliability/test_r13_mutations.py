@@ -1,4 +1,5 @@
-"""R13: a run that would be gone on with as another run is refused, and the error names what is another."""
+"""R13: a run that would be gone on with as another run is refused, and the error names what is
+another."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -75,5 +76,6 @@ def test_another_run_is_refused_by_name(name: str, here: Path, tally: Any) -> No
         launch({"name": "corpus"} | knobs, resume=True)
     assert what in str(error.value)
     assert "\n" not in str(error.value)
-    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files  # nothing has changed
+    # nothing has changed
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files
     tally(1, "runs that would have been gone on with as others")

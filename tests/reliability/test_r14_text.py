@@ -1,4 +1,5 @@
-"""R14: any text comes back as it was, or is refused with its place; whatever a file holds, there is no traceback."""
+"""R14: any text comes back as it was, or is refused with its place; whatever a file holds, there is
+no traceback."""
 
 import codecs
 import gzip
@@ -20,7 +21,8 @@ from charrnn.corpus.reading import read, take
 from charrnn.errors import CharRNNError, CorpusError
 from charrnn.vocab import Vocabulary
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=60)  # all of Unicode that is not half a pair
+# all of Unicode that is not half a pair
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=60)
 HOW = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
@@ -41,24 +43,36 @@ def test_any_text_comes_back_in_both_units(tries: int, tally: Any) -> None:
     tally(tries, "texts over all of Unicode, each as characters and as bytes")
 
 
-MARKS = {"utf-16": (2, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)), "utf-32": (4, (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE))}
+MARKS = {
+    "utf-16": (2, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
+    "utf-32": (4, (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
+}
 
 
 @pytest.mark.counted(10_000)
-def test_a_file_of_any_bytes_is_a_text_or_an_error(tries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any) -> None:
+def test_a_file_of_any_bytes_is_a_text_or_an_error(
+    tries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
+) -> None:
     monkeypatch.setattr(reader, "BLOCK", 8)
     path = tmp_path / "any.txt"
-    encodings = st.sampled_from(["utf-8", "utf-16", "utf-32", "cp1252", "latin-1", "shift_jis", "gb18030", "utf-7", "ascii"])
+    encodings = st.sampled_from(
+        ["utf-8", "utf-16", "utf-32", "cp1252", "latin-1", "shift_jis", "gb18030", "utf-7", "ascii"]
+    )
 
     @settings(max_examples=tries, **HOW)
-    @given(st.one_of(st.binary(max_size=40), TEXTS.map(str.encode)), encodings, st.sampled_from(["strict", "replace"]))
+    @given(
+        st.one_of(st.binary(max_size=40), TEXTS.map(str.encode)),
+        encodings,
+        st.sampled_from(["strict", "replace"]),
+    )
     def is_read(data: bytes, encoding: str, errors: str) -> None:
         width, marks = MARKS.get(encoding, (0, (b"",)))
         if not data.startswith(marks) and len(data) % 2:
             data = marks[0] + data
         path.write_bytes(data)
         try:
-            known = data.startswith(marks) or len(data) < width  # the others are refused: nothing says which end comes first
+            # the others are refused: nothing says which end comes first
+            known = data.startswith(marks) or len(data) < width
             plain = data.decode(encoding, errors).removeprefix("\ufeff") if known else ""
             plain.encode()  # half a pair cannot be
         except UnicodeError:
@@ -76,14 +90,20 @@ def test_a_file_of_any_bytes_is_a_text_or_an_error(tries: int, tmp_path: Path, m
 
 
 @pytest.mark.parametrize("data", [b"abcd\xe6\xbc", b"ab\xffcd" * 40, b"a" * 300 + b"\xff"])
-def test_a_bad_byte_is_named_wherever_it_comes_from(data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any) -> None:
+def test_a_bad_byte_is_named_wherever_it_comes_from(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
+) -> None:
     monkeypatch.setattr(reader, "BLOCK", 64)
     place = data.decode("utf-8", "replace").index("\ufffd")
     os.mkfifo(tmp_path / "pipe")
     writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[data], daemon=True)
     writer.start()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-    for call in (lambda: take(data, DataConfig()), lambda: read([tmp_path / "pipe"], DataConfig()), lambda: read(["-"], DataConfig())):
+    for call in (
+        lambda: take(data, DataConfig()),
+        lambda: read([tmp_path / "pipe"], DataConfig()),
+        lambda: read(["-"], DataConfig()),
+    ):
         with pytest.raises(CorpusError, match=f"is not utf-8: 0x[0-9a-f x]+ at byte {place} "):
             call()
     writer.join()
@@ -99,7 +119,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     "a mark alone": (codecs.BOM_UTF8, "the corpus is empty"),
     "a mark": (codecs.BOM_UTF8 + b"abcd", "abcd"),
     "two marks": (codecs.BOM_UTF8 * 2 + b"abcd", "\ufeffabcd"),
-    "the mark of UTF-16": (codecs.BOM_UTF16_LE + "abcd".encode("utf-16-le"), "is not utf-8: 0xff at byte 0"),
+    "the mark of UTF-16": (
+        codecs.BOM_UTF16_LE + "abcd".encode("utf-16-le"),
+        "is not utf-8: 0xff at byte 0",
+    ),
     "UTF-16 without a mark": ("abcd é".encode("utf-16-le"), "is not utf-8: 0xe9 at byte 10"),
     "CRLF": (b"a\r\nb\r\n", "a\r\nb\r\n"),
     "CR": (b"a\rb\rc\r", "a\rb\rc\r"),
@@ -109,7 +132,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     "DEL and C1": ("\x7f\x80\x9b\x85".encode(), "\x7f\x80\x9b\x85"),
     "Latin-1": ("déjà vu".encode("latin-1"), "is not utf-8: 0xe9 at byte 1"),
     "cp1252 quotes": ("it’s “so”".encode("cp1252"), "is not utf-8: 0x92 at byte 2"),
-    "an invalid byte before the edge of a block": (EDGE[:-1] + b"\xffbcd", f"0xff at byte {BLOCK - 2}"),
+    "an invalid byte before the edge of a block": (
+        EDGE[:-1] + b"\xffbcd",
+        f"0xff at byte {BLOCK - 2}",
+    ),
     "an invalid byte at the edge of a block": (EDGE + b"\xffbcd", f"0xff at byte {BLOCK - 1}"),
     "an invalid byte after the edge of a block": (EDGE + b"a\xffbcd", f"0xff at byte {BLOCK}"),
     "a character across the edge of a block": (EDGE + "é漢😀".encode(), EDGE.decode() + "é漢😀"),
@@ -121,7 +147,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     "a family of emoji": ("👨\u200d👩\u200d👧\u200d👦".encode(), "👨\u200d👩\u200d👧\u200d👦"),
     "bidi": ("\u202eabc\u202c\u2066d\u2069".encode(), "\u202eabc\u202c\u2066d\u2069"),
     "one endless line": (b"ab" * 100_000, "ab" * 100_000),
-    "a megabyte of combining marks": (("a" + "\u0301" * 500_000).encode(), "a" + "\u0301" * 500_000),
+    "a megabyte of combining marks": (
+        ("a" + "\u0301" * 500_000).encode(),
+        "a" + "\u0301" * 500_000,
+    ),
     "line separators": ("a\u2028b\u2029c\x0bd\x0c".encode(), "a\u2028b\u2029c\x0bd\x0c"),
     "the last code point": ("abc\U0010ffff".encode(), "abc\U0010ffff"),
     "a pickle": (b"\x80\x04N.", "is not utf-8: 0x80 at byte 0"),

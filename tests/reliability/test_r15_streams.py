@@ -1,4 +1,5 @@
-"""R15: what is streamed is whole: the pieces joined are the text, and each of them is text by itself."""
+"""R15: what is streamed is whole: the pieces joined are the text, and each of them is text by
+itself."""
 
 import random
 from itertools import islice
@@ -18,22 +19,46 @@ VOCABULARIES = {"char": Vocabulary.of("\nab é漢😀\u0301\u200d👩"), "byte":
 
 
 def model(rng: np.random.Generator, vocabulary: Vocabulary) -> TextModel:
-    config = ModelConfig(cell=str(rng.choice(["lstm", "gru", "rnn"])), hidden_size=4, num_layers=1, embedding_size=2, copy_window=8)
-    weights = {name: rng.normal(0, 1.5, shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()}
+    config = ModelConfig(
+        cell=str(rng.choice(["lstm", "gru", "rnn"])),
+        hidden_size=4,
+        num_layers=1,
+        embedding_size=2,
+        copy_window=8,
+    )
+    weights = {
+        name: rng.normal(0, 1.5, shape).astype(np.float32)
+        for name, shape in shapes(config, len(vocabulary)).items()
+    }
     if vocabulary.unit == "byte":  # most of what it writes are the bytes of longer characters
         weights["head.bias"][0x80:0xF5] += 2
-    return TextModel(Network(config, len(vocabulary), weights), vocabulary, 10 if vocabulary.unit == "byte" else 0)
+    return TextModel(
+        Network(config, len(vocabulary), weights),
+        vocabulary,
+        10 if vocabulary.unit == "byte" else 0,
+    )
 
 
 def by_hand(written: TextModel, prompt: str, how: dict[str, Any]) -> str:
-    """The text of the ids that are drawn, taken to text all at once and cut by Python's own string code."""
-    vocabulary, sampler = written.vocabulary, written.sampler(**{name: how[name] for name in ("temperature", "top_k", "top_p")})
+    """The text of the ids that are drawn, taken to text all at once and cut by Python's own string
+    code."""
+    vocabulary, sampler = (
+        written.vocabulary,
+        written.sampler(**{name: how[name] for name in ("temperature", "top_k", "top_p")}),
+    )
     ids = [symbol.idx for symbol in islice(decode(
         written.network, vocabulary.encode(prompt) if prompt else [written.prime], sampler, np.random.default_rng(how["seed"])
     ), 4 * how["length"] + 4)]  # fmt: skip
-    whole = bytes(ids).decode("utf-8", "replace") if vocabulary.unit == "byte" else "".join(vocabulary.symbols[idx] for idx in ids)
+    whole = (
+        bytes(ids).decode("utf-8", "replace")
+        if vocabulary.unit == "byte"
+        else "".join(vocabulary.symbols[idx] for idx in ids)
+    )
     whole = whole[: how["length"]]
-    ends = [whole.find(stop) for stop in ([how["stop"]] if isinstance(how["stop"], str) else how["stop"])]
+    ends = [
+        whole.find(stop)
+        for stop in ([how["stop"]] if isinstance(how["stop"], str) else how["stop"])
+    ]
     return whole[: min((end for end in ends if end >= 0), default=len(whole))]
 
 

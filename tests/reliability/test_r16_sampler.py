@@ -1,4 +1,5 @@
-"""R16: the sampler at its edges gives a symbol that may be drawn, or an error by name; and its distribution is the right one."""
+"""R16: the sampler at its edges gives a symbol that may be drawn, or an error by name; and its
+distribution is the right one."""
 
 import math
 import random
@@ -67,7 +68,11 @@ DRAWS = 100_000
 
 
 def expected(
-    logits: np.ndarray, temperature: float = 0.8, top_k: int | None = None, top_p: float | None = None, min_p: float | None = None
+    logits: np.ndarray,
+    temperature: float = 0.8,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
 ) -> Any:
     """The probabilities by hand: plain loops over symbols sorted by probability."""
     weights = [math.exp((value - max(logits)) / temperature) for value in logits]
@@ -95,7 +100,9 @@ def expected(
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_symbols_are_drawn_with_the_right_probabilities(settings: dict[str, Any], tally: Any) -> None:
+def test_symbols_are_drawn_with_the_right_probabilities(
+    settings: dict[str, Any], tally: Any
+) -> None:
     """Chi-squared over 100,000 draws; by chance one in a million right samplers would fail."""
     logits = np.array([2.0, 1.5, 1.0, 0.0, -0.5, -1.0, -3.0, 0.9], np.float64)
     p = expected(logits, **settings)
@@ -106,8 +113,13 @@ def test_symbols_are_drawn_with_the_right_probabilities(settings: dict[str, Any]
     there = p > 0
     statistic = float(((counts[there] - DRAWS * p[there]) ** 2 / (DRAWS * p[there])).sum())
     degrees = int(there.sum()) - 1
-    # Wilson and Hilferty 1931: the cube root of chi-squared over its degrees is nearly normal; 4.75 deviations are one in a million
-    bound = degrees * (1 - 2 / (9 * degrees) + 4.75 * math.sqrt(2 / (9 * degrees))) ** 3 if degrees else 0.0
+    # Wilson and Hilferty 1931: the cube root of chi-squared over its degrees is nearly normal; 4.75
+    # deviations are one in a million
+    bound = (
+        degrees * (1 - 2 / (9 * degrees) + 4.75 * math.sqrt(2 / (9 * degrees))) ** 3
+        if degrees
+        else 0.0
+    )
     assert statistic <= bound
     tally(1, f"settings whose distribution was tested over {DRAWS:,} draws")
 

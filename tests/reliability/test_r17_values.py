@@ -1,4 +1,5 @@
-"""R17: a value that cannot be is the same error by name, from a flag, the environment, YAML and Python; never a traceback."""
+"""R17: a value that cannot be is the same error by name, from a flag, the environment, YAML and
+Python; never a traceback."""
 
 import decimal
 import fractions
@@ -23,7 +24,8 @@ from charrnn.generation.sampling import Sampler
 from charrnn.storage import checkpoint as checkpoints
 from tests.reliability.saving import example
 
-PARENT = click.Context(cli, **cli.context_settings)  # as a command is called: its variables and its -h come from there
+# as a command is called: its variables and its -h come from there
+PARENT = click.Context(cli, **cli.context_settings)
 
 TEXTS = [
     "", " ", "-1", "0", "-0", "1e-3", "1e3", "1e999", "-1e999", "nan", "NaN", "inf", "-Infinity", "9" * 400, "0x10", "1_000", "１", "1,5",
@@ -53,7 +55,14 @@ def from_flag(name: str, knob: Knob, text: str, command: str, these: dict[str, K
     return given(found.make_context(command, [f"{knob.flag}={text}"], parent=PARENT), these)[name]
 
 
-def from_environment(name: str, knob: Knob, text: str, command: str, these: dict[str, Knob], monkeypatch: pytest.MonkeyPatch) -> Any:
+def from_environment(
+    name: str,
+    knob: Knob,
+    text: str,
+    command: str,
+    these: dict[str, Knob],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
     found = cli.get_command(PARENT, command)
     assert found
     with monkeypatch.context() as patch:
@@ -74,16 +83,24 @@ def test_a_text_means_the_same_wherever_it_comes_from(
 ) -> None:
     knob, tried = these[name], 0
     for text in TEXTS:
-        flag = spoken(outcome(lambda text=text: from_flag(name, knob, text, command, these)), knob.flag)
+        flag = spoken(
+            outcome(lambda text=text: from_flag(name, knob, text, command, these)), knob.flag
+        )
         assert flag[0] == "value" or flag[1].startswith(f"{name}: ")
         tried += 1
         if text and "\x00" not in text:  # an empty variable is none, and there is no NUL in one
             variable = f"CHARRNN_{command.upper()}_{name.upper()}"
-            found = outcome(lambda text=text: from_environment(name, knob, text, command, these, monkeypatch))
+            found = outcome(
+                lambda text=text: from_environment(name, knob, text, command, these, monkeypatch)
+            )
             assert spoken(found, variable) == flag
             tried += 1
         if command == "train" and text.isprintable():
-            found = outcome(lambda text=text: read_yaml(f"{name}: {json.dumps(text, ensure_ascii=False)}\n", "run.yaml")[name])
+            found = outcome(
+                lambda text=text: read_yaml(
+                    f"{name}: {json.dumps(text, ensure_ascii=False)}\n", "run.yaml"
+                )[name]
+            )
             assert spoken(found, "run.yaml") == flag
             tried += 1
         if flag[0] == "value" and command == "train":  # and what was taken can be used
@@ -114,22 +131,35 @@ def test_an_object_is_a_setting_of_the_sampler_or_an_error_by_name(name: str, ta
 
 
 @pytest.mark.parametrize("option", ["--length", "--seed", "--num-samples"])
-def test_an_option_that_is_no_knob_is_a_value_that_can_be_or_an_error_by_name(option: str, here: Path, tally: Any) -> None:
+def test_an_option_that_is_no_knob_is_a_value_that_can_be_or_an_error_by_name(
+    option: str, here: Path, tally: Any
+) -> None:
     checkpoints.write(here / "model", example(1))
     for text in TEXTS:
-        for words, variables in (([f"{option}={text}"], {}), ([], {f"CHARRNN_SAMPLE_{option[2:].replace('-', '_').upper()}": text})):
-            if (variables and (not text or "\x00" in text)) or (text in ("1e3", "9" * 400) and option == "--length"):
+        for words, variables in (
+            ([f"{option}={text}"], {}),
+            ([], {f"CHARRNN_SAMPLE_{option[2:].replace('-', '_').upper()}": text}),
+        ):
+            if (variables and (not text or "\x00" in text)) or (
+                text in ("1e3", "9" * 400) and option == "--length"
+            ):
                 continue
             size = [] if option == "--length" else ["--length", "1"]
             result = CliRunner().invoke(cli, ["sample", "model", *size, *words], env=variables)
             assert result.exit_code in (0, 2), result
-            assert result.exit_code == 0 or option in result.stderr or f"{option[2:]}: " in result.stderr
+            assert (
+                result.exit_code == 0
+                or option in result.stderr
+                or f"{option[2:]}: " in result.stderr
+            )
             assert not isinstance(result.exception, Exception)
     tally(len(TEXTS), "texts given for an option of sample by flag and environment")
 
 
 @pytest.mark.parametrize("name", ["length", "seed"])
-def test_an_object_is_a_length_and_a_seed_or_an_error_by_name(name: str, here: Path, tally: Any) -> None:
+def test_an_object_is_a_length_and_a_seed_or_an_error_by_name(
+    name: str, here: Path, tally: Any
+) -> None:
     checkpoints.write(here / "model", example(1))
     model = charrnn.load("model")
     for thing in OBJECTS:
@@ -149,7 +179,9 @@ def test_the_command_line_says_what_python_says(here: Path, tally: Any) -> None:
             Sampler(**{name: value})
         result = CliRunner().invoke(cli, ["sample", "model", f"--{name.replace('_', '-')}={value}"])
         assert (result.exit_code, result.stdout) == (2, "")
-        assert spoken(("error", result.stderr.removeprefix("Error: ").strip()), SAMPLING[name].flag)[1] == str(error.value)
+        assert spoken(
+            ("error", result.stderr.removeprefix("Error: ").strip()), SAMPLING[name].flag
+        )[1] == str(error.value)
     tally(len(bad), "errors that are the same on the command line and in Python")
 
 

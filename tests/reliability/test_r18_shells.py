@@ -1,4 +1,5 @@
-"""R18: pipes, closed streams, strange terminals and locales: the right text, the right exit code, and no traceback."""
+"""R18: pipes, closed streams, strange terminals and locales: the right text, the right exit code,
+and no traceback."""
 
 import os
 import pty
@@ -31,7 +32,9 @@ SMALL = "--steps 3 --hidden-size 4 --num-layers 1 --embedding-size 2 --dropout 0
 def home(here: Path) -> Path:
     """A directory with a model that writes all of its characters, and a text."""
     config = ModelConfig(hidden_size=2, num_layers=1, embedding_size=2)
-    weights = {name: np.zeros(shape, np.float32) for name, shape in shapes(config, len(VOCABULARY)).items()}
+    weights = {
+        name: np.zeros(shape, np.float32) for name, shape in shapes(config, len(VOCABULARY)).items()
+    }
     checkpoints.write(here / "model", Checkpoint(VOCABULARY, config, weights, 0, {}))
     (here / "text.txt").write_text(TEXT)
     return here
@@ -41,7 +44,9 @@ def shell(script: str, **environment: str) -> subprocess.CompletedProcess[bytes]
     """A script in a shell that stops at nothing; ``charrnn`` stands for this package's command."""
     env = os.environ | {"PYTHONPATH": str(Path(charrnn.__file__).parents[1])} | environment
     script = f'set -o pipefail; charrnn() {{ {CHARRNN} "$@"; }}\n{script}'
-    done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, check=False, timeout=100)
+    done = subprocess.run(
+        ["bash", "-c", script], env=env, capture_output=True, check=False, timeout=100
+    )
     assert b"Traceback" not in done.stderr + done.stdout, done.stderr.decode()
     assert b"Exception ignored" not in done.stderr, done.stderr.decode()
     return done
@@ -49,14 +54,19 @@ def shell(script: str, **environment: str) -> subprocess.CompletedProcess[bytes]
 
 def test_a_reader_that_goes_away(home: Path, tally: Any) -> None:
     for more in ({}, {"PYTHONUNBUFFERED": "1"}):
-        done = shell("charrnn sample model -n 100000 -s 1 | head -c 10; echo ${PIPESTATUS[0]}", **more)
+        done = shell(
+            "charrnn sample model -n 100000 -s 1 | head -c 10; echo ${PIPESTATUS[0]}", **more
+        )
         assert done.stdout.decode(errors="replace").endswith("141\n")
     tally(2, "readers that go away")
 
 
 def test_closed_streams(home: Path, tally: Any) -> None:
     assert shell("charrnn sample model -n 5 -s 1 <&-").returncode == 0
-    assert shell("charrnn sample model -n 5 -s 1 2>&-").stdout.decode() == charrnn.load("model").generate(length=5, seed=1) + "\n"
+    assert (
+        shell("charrnn sample model -n 5 -s 1 2>&-").stdout.decode()
+        == charrnn.load("model").generate(length=5, seed=1) + "\n"
+    )
     assert shell("charrnn train - <&-").returncode in (1, 2)
     assert shell(f"charrnn train text.txt {SMALL} >&- 2>&-").returncode == 0
     shell("charrnn sample model -n 5 >&-")  # no traceback, whatever the exit code
@@ -75,19 +85,34 @@ def test_a_full_device(home: Path, tally: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "locale", [{"LC_ALL": "C"}, {"LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "cp1252"}], ids=str
+    "locale",
+    [
+        {"LC_ALL": "C"},
+        {"LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "cp1252"},
+    ],
+    ids=str,
 )
 def test_any_locale(locale: dict[str, str], home: Path, tally: Any) -> None:
     done = shell("charrnn sample model -n 60 -s 1 -p é漢", **locale)
-    assert done.stdout.decode() == "é漢" + charrnn.load("model").generate("é漢", length=60, seed=1) + "\n"
+    assert (
+        done.stdout.decode()
+        == "é漢" + charrnn.load("model").generate("é漢", length=60, seed=1) + "\n"
+    )
     tally(1, "locales")
 
 
 def test_a_terminal(home: Path, tally: Any) -> None:
     leader, follower = pty.openpty()
-    env = os.environ | {"PYTHONPATH": str(Path(charrnn.__file__).parents[1]), "TERM": "dumb", "COLUMNS": "20"}
+    env = os.environ | {
+        "PYTHONPATH": str(Path(charrnn.__file__).parents[1]),
+        "TERM": "dumb",
+        "COLUMNS": "20",
+    }
     words = [sys.executable, "-m", "charrnn", "train", "text.txt", *SMALL.split()]
-    with subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=env) as started:
+    with subprocess.Popen(
+        words, stdin=follower, stdout=follower, stderr=follower, env=env
+    ) as started:
         os.close(follower)
         shown = b""
         try:
@@ -116,13 +141,16 @@ def test_a_terminal_that_goes_away(home: Path, tally: Any) -> None:
         "--eval-every",
         "50",
     ]
-    with subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=env, start_new_session=True) as started:
+    with subprocess.Popen(
+        words, stdin=follower, stdout=follower, stderr=follower, env=env, start_new_session=True
+    ) as started:
         os.close(follower)
         shown = b""
         while b"saved" not in shown:
             shown += os.read(leader, 4096)
         os.close(leader)
-        started.terminate()  # as a shell does with what it started, after the terminal itself has gone
+        # as a shell does with what it started, after the terminal itself has gone
+        started.terminate()
         assert started.wait() in (129, 143)
     assert shell("charrnn info text").returncode == 0
     tally(1, "terminals that go away")
@@ -130,9 +158,15 @@ def test_a_terminal_that_goes_away(home: Path, tally: Any) -> None:
 
 @contextmanager
 def read_only(path: Path) -> Iterator[None]:
-    """Nothing can be written there: by its permissions, or, since those do not bind root, by its mount."""
+    """Nothing can be written there: by its permissions, or, since those do not bind root, by its
+    mount."""
     root = os.geteuid() == 0
-    if root and subprocess.run(["mount", "--bind", "-o", "ro", str(path), str(path)], capture_output=True, check=False).returncode:
+    if (
+        root
+        and subprocess.run(
+            ["mount", "--bind", "-o", "ro", str(path), str(path)], capture_output=True, check=False
+        ).returncode
+    ):
         pytest.skip("root may write anywhere, and nothing can be mounted here")
     mode = stat.S_IMODE(path.stat().st_mode)
     try:
@@ -157,7 +191,9 @@ def test_a_directory_that_cannot_be_written_to(home: Path, tally: Any) -> None:
         ):
             done = shell(command)
             assert done.returncode == 1
-            assert re.search("Read-only file system|Permission denied", done.stderr.decode().splitlines()[-1])
+            assert re.search(
+                "Read-only file system|Permission denied", done.stderr.decode().splitlines()[-1]
+            )
         assert shell("charrnn sample text -n 5").returncode == 0
         assert shell("charrnn info text").returncode == 0
     assert sorted(path.name for path in (home / "checkpoints/text").iterdir()) == before

@@ -1,4 +1,5 @@
-"""R24: of two trainers that begin in one run at the same time, one refuses, and the run is that of the other."""
+"""R24: of two trainers that begin in one run at the same time, one refuses, and the run is that of
+the other."""
 
 import os
 import re
@@ -27,7 +28,11 @@ def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tall
             try:
                 held = run.lock()
             except RunExistsError as error:
-                os._exit(REFUSED if str(error).startswith(f"the run {run.path} is being trained by process ") else 1)
+                os._exit(
+                    REFUSED
+                    if str(error).startswith(f"the run {run.path} is being trained by process ")
+                    else 1
+                )
             assert held
             for step in range(1, 4):
                 save(run, step)
@@ -41,7 +46,10 @@ def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tall
         os.close(ends)
         (other,) = set(children) - {first}
         assert ended(other) == TRAINED
-        assert [is_of(path, step) for path, step in zip(run.steps(), (2, 3), strict=True)] == [True, True]
+        assert [is_of(path, step) for path, step in zip(run.steps(), (2, 3), strict=True)] == [
+            True,
+            True,
+        ]
         held = run.lock()  # free again
         assert held
         held.release()
@@ -52,18 +60,50 @@ def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tall
 
 @pytest.mark.counted(20)
 def test_of_two_commands_in_one_run_one_refuses(tries: int, here: Path, tally: Any) -> None:
-    (here / "text.txt").write_text("Now is the time, said the clock; then is the time, said the bell.\n" * 10)
+    (here / "text.txt").write_text(
+        "Now is the time, said the clock; then is the time, said the bell.\n" * 10
+    )
     for number in range(tries):
-        small = ["--steps", "300", "--hidden-size", "4", "--num-layers", "1", "--embedding-size", "2", "--dropout", "0", "--threads", "1"]
-        words = [sys.executable, "-m", "charrnn", "train", "text.txt", *small, "--name", f"run-{number}"]
-        pair = [subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) for _ in range(2)]
+        small = [
+            "--steps",
+            "300",
+            "--hidden-size",
+            "4",
+            "--num-layers",
+            "1",
+            "--embedding-size",
+            "2",
+            "--dropout",
+            "0",
+            "--threads",
+            "1",
+        ]
+        words = [
+            sys.executable,
+            "-m",
+            "charrnn",
+            "train",
+            "text.txt",
+            *small,
+            "--name",
+            f"run-{number}",
+        ]
+        pair = [
+            subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+            for _ in range(2)
+        ]
         told = [process.communicate()[1] for process in pair]
         assert sorted(process.returncode for process in pair) == [0, 1], told
         refused = told[0] if pair[0].returncode else told[1]
-        assert re.search(f"is being trained by process|checkpoints/run-{number} (already )?exists", refused.splitlines()[-1]), refused
+        assert re.search(
+            f"is being trained by process|checkpoints/run-{number} (already )?exists",
+            refused.splitlines()[-1],
+        ), refused
         run = Run(Path(f"checkpoints/run-{number}"))
         assert run.final() is not None
-        assert len(run.metrics.read_text().splitlines()) == len(set(run.metrics.read_text().splitlines()))
+        assert len(run.metrics.read_text().splitlines()) == len(
+            set(run.metrics.read_text().splitlines())
+        )
     tally(tries, "races of two commands for a run")
 
 

@@ -1,6 +1,8 @@
-"""R26: a model of each released format loads for ever, gives the same logits and writes the same text.
+"""R26: a model of each released format loads for ever, gives the same logits and writes the same
+text.
 
-``golden/format-N`` was written by the first version that wrote that format (``make_golden.py`` there); never again.
+``golden/format-N`` was written by the first version that wrote that format (``make_golden.py``
+there); never again.
 """
 
 import json
@@ -21,10 +23,15 @@ def test_a_model_of_an_old_format_does_what_it_did(path: Path, tally: Any) -> No
     expected = json.loads((path / "expected.json").read_bytes())
     model = charrnn.load(path / "checkpoints" / "run")
     state = model.network.zero_state()
-    for idx, logits in zip(model.vocabulary.encode(expected["prompt"]), expected["logits"], strict=True):
+    for idx, logits in zip(
+        model.vocabulary.encode(expected["prompt"]), expected["logits"], strict=True
+    ):
         found, state = model.network.step(int(idx), state)
         np.testing.assert_allclose(found, logits, atol=1e-4)
-    assert model.generate(expected["prompt"], length=len(expected["text"]), temperature=0) == expected["text"]
+    assert (
+        model.generate(expected["prompt"], length=len(expected["text"]), temperature=0)
+        == expected["text"]
+    )
     tally(1, "old formats that load")
 
 

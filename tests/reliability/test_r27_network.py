@@ -6,10 +6,24 @@ from pathlib import Path
 from typing import Any
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 10
-SMALL = ["--steps", "3", "--hidden-size", "4", "--num-layers", "1", "--embedding-size", "2", "--threads", "1"]  # dropout is planned
+# dropout is planned
+SMALL = [
+    "--steps",
+    "3",
+    "--hidden-size",
+    "4",
+    "--num-layers",
+    "1",
+    "--embedding-size",
+    "2",
+    "--threads",
+    "1",
+]
 
 
-def test_no_command_touches_a_socket_or_starts_a_process(here: Path, processes: Any, tally: Any) -> None:
+def test_no_command_touches_a_socket_or_starts_a_process(
+    here: Path, processes: Any, tally: Any
+) -> None:
     Path("text.txt").write_text(TEXT)
     commands = (
         ["train", "text.txt", *SMALL],
@@ -24,10 +38,21 @@ def test_no_command_touches_a_socket_or_starts_a_process(here: Path, processes: 
         ["plan", "text.txt", "--steps", "3"],
     )
     for words in commands:
-        assert processes.run(cwd=str(here), words=words, alone=True) == {"code": 0}, (words, Path("said").read_text())
+        assert processes.run(cwd=str(here), words=words, alone=True) == {"code": 0}, (
+            words,
+            Path("said").read_text(),
+        )
     tally(len(commands), "commands that touched no socket")
 
 
 def test_the_watch_would_have_seen_one() -> None:
     code = "import sys, socket; from tests.worker import forbid; sys.addaudithook(forbid); socket.socket()"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, check=False).returncode == 77
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            check=False,
+        ).returncode
+        == 77
+    )

@@ -1,6 +1,8 @@
-"""R28: a text has the form that was asked for, whatever the model, the constraint, the sampler and the seed; or it is an error at once.
+"""R28: a text has the form that was asked for, whatever the model, the constraint, the sampler and
+the seed; or it is an error at once.
 
-The checkers here are plain string code and Python's own regular expressions; they share nothing with what writes.
+The checkers here are plain string code and Python's own regular expressions; they share nothing
+with what writes.
 """
 
 import random
@@ -15,7 +17,16 @@ import pytest
 
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.generation.constraints.forms import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.constraints.forms import (
+    Acrostic,
+    All,
+    Constraint,
+    Contains,
+    Length,
+    Lines,
+    Match,
+    Without,
+)
 from charrnn.generation.constraints.regex import Regex
 from charrnn.generation.network import Network
 from charrnn.storage.weight_shapes import shapes
@@ -33,17 +44,34 @@ PATTERNS = [
 def models() -> list[TextModel]:
     """Of each cell, warm and cold, with records and without."""
     found = []
-    for seed, (cell, records) in enumerate([("lstm", False), ("gru", False), ("rnn", False), ("lstm", True), ("rnn", True)] * 4):
-        vocabulary = Vocabulary("char", "".join(sorted(SYMBOLS.replace("\n", "") if records else SYMBOLS)), records=records)
+    for seed, (cell, records) in enumerate(
+        [("lstm", False), ("gru", False), ("rnn", False), ("lstm", True), ("rnn", True)] * 4
+    ):
+        vocabulary = Vocabulary(
+            "char",
+            "".join(sorted(SYMBOLS.replace("\n", "") if records else SYMBOLS)),
+            records=records,
+        )
         rng, config = (
             np.random.default_rng(seed),
-            ModelConfig(cell=cell, hidden_size=5, num_layers=1, embedding_size=3, copy_window=(None, 20)[seed % 2]),
+            ModelConfig(
+                cell=cell,
+                hidden_size=5,
+                num_layers=1,
+                embedding_size=3,
+                copy_window=(None, 20)[seed % 2],
+            ),
         )
         weights = {
-            name: rng.normal(0, [0.2, 1, 4][seed % 3], shape).astype(np.float32) for name, shape in shapes(config, len(vocabulary)).items()
+            name: rng.normal(0, [0.2, 1, 4][seed % 3], shape).astype(np.float32)
+            for name, shape in shapes(config, len(vocabulary)).items()
         }
         prime = vocabulary.end if records else vocabulary.newline
-        found.append(TextModel(Network(config, len(vocabulary), weights), vocabulary, prime, about={"data": {}}))
+        found.append(
+            TextModel(
+                Network(config, len(vocabulary), weights), vocabulary, prime, about={"data": {}}
+            )
+        )
     return found
 
 
@@ -66,7 +94,11 @@ def draw_constraint(rng: random.Random) -> tuple[list[Constraint], list[Any]]:
             most = low + rng.randrange(0, 9)
             made.append((Length(low, most), ("length", low, most)))
         elif kind == 4:
-            count, shortest, longest = rng.choice([None, 1, 2, 3]), rng.randrange(0, 3), rng.choice([None, 3, 6])
+            count, shortest, longest = (
+                rng.choice([None, 1, 2, 3]),
+                rng.randrange(0, 3),
+                rng.choice([None, 3, 6]),
+            )
             made.append((Lines(count, shortest, longest), ("lines", count, shortest, longest)))
         else:
             word = rng.choice(["a", "ab", "Bc", "cé"])
@@ -84,13 +116,19 @@ def fits(text: str, check: tuple[Any, ...]) -> bool:
         return bool(rest[0] <= len(text) <= rest[1])
     lines = text.split("\n")
     if kind == "acrostic":
-        return len(lines) >= len(rest[0]) and all(line[:1] == letter for line, letter in zip(lines, rest[0], strict=False))
+        return len(lines) >= len(rest[0]) and all(
+            line[:1] == letter for line, letter in zip(lines, rest[0], strict=False)
+        )
     count, shortest, longest = rest
-    return (count is None or len(lines) == count) and all(shortest <= len(line) <= (longest or len(line)) for line in lines)
+    return (count is None or len(lines) == count) and all(
+        shortest <= len(line) <= (longest or len(line)) for line in lines
+    )
 
 
 @pytest.mark.counted(34_000)  # of which three in five can be satisfied
-def test_a_text_has_its_form_or_is_refused_before_the_first_character(tries: int, tally: Any) -> None:
+def test_a_text_has_its_form_or_is_refused_before_the_first_character(
+    tries: int, tally: Any
+) -> None:
     rng, drawn_by, refused = random.Random(28), models(), 0
     for seed in range(tries):
         model, (constraints, checks) = rng.choice(drawn_by), draw_constraint(rng)
@@ -104,7 +142,9 @@ def test_a_text_has_its_form_or_is_refused_before_the_first_character(tries: int
         elif stop:
             checks.append(("without", stop))
         try:
-            stream = model.stream(length=length, seed=seed, stop=stop, constraint=All(*constraints), **settings)
+            stream = model.stream(
+                length=length, seed=seed, stop=stop, constraint=All(*constraints), **settings
+            )
         except (ConfigError, VocabularyError):
             refused += 1
             continue
@@ -114,7 +154,9 @@ def test_a_text_has_its_form_or_is_refused_before_the_first_character(tries: int
         most = min((check[2] for check in checks if check[0] == "length"), default=length)
         assert len(text) <= most, case
         assert not set(settings["ban"]) & set(text), case
-        ends = stop or model.vocabulary.records or any(constraint.ends for constraint in constraints)
+        ends = (
+            stop or model.vocabulary.records or any(constraint.ends for constraint in constraints)
+        )
         assert ends or any(check[0] == "length" for check in checks) or len(text) == length, case
     assert refused < tries * 0.6
     tally(tries - refused, "texts of random models, constraints and seeds that have their form")
@@ -141,7 +183,11 @@ def brute_force_is_empty(constraints: list[tuple[Any, ...]], symbols: str, most:
 def test_what_is_refused_is_impossible_and_nothing_else(tally: Any) -> None:
     rng, made = random.Random(29), [0, 0]
     vocabulary = Vocabulary("char", "\nab")
-    model = TextModel(Network(ModelConfig(hidden_size=2, num_layers=1, embedding_size=2), 3, zeros(3)), vocabulary, 0)
+    model = TextModel(
+        Network(ModelConfig(hidden_size=2, num_layers=1, embedding_size=2), 3, zeros(3)),
+        vocabulary,
+        0,
+    )
     for _ in range(300):
         checks = [rng.choice(SMALL) for _ in range(rng.randrange(1, 4))]
         kinds: dict[str, Any] = {
@@ -180,8 +226,10 @@ INSERTED = [
 COUNTS = {
     "*": (0, 3), "+": (1, 3), "?": (0, 1), "{2}": (2, 2), "{1,2}": (1, 2), "{,2}": (0, 2), "{1,}": (1, 3), "{0}": (0, 0), "{,}": (0, 3),
 }  # fmt: skip
-CLASSES = {".": "b", r"\d": "1", r"\w": "é", r"\s": " ", r"\D": "a", r"\W": "—", r"\S": "_"}  # and a character in each
-UNSUPPORTED = [  # what docs/constraints.md leaves out: how the refusal begins, and what is in the pattern then
+# and a character in each
+CLASSES = {".": "b", r"\d": "1", r"\w": "é", r"\s": " ", r"\D": "a", r"\W": "—", r"\S": "_"}
+# what docs/constraints.md leaves out: how the refusal begins, and what is in the pattern then
+UNSUPPORTED = [
     (r"has a group of an unknown kind", r"\(\?[^:]"),
     (r"has a [$^]; the whole text is matched anyway", r"[$^]"),
     (r"has \\[AbBZ], which is not supported", r"\\[AbBZ]"),
@@ -216,7 +264,11 @@ def draw_class(rng: random.Random) -> tuple[str, str]:
     for _ in range(rng.randrange(1, 4)):
         kind = rng.randrange(4)
         if kind == 0:
-            members.append(rng.choice([r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", r"\b", r"\7", "]", "^", "-", "--"]))
+            members.append(
+                rng.choice(
+                    [r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", r"\b", r"\7", "]", "^", "-", "--"]
+                )
+            )
             continue
         inside = rng.choice(CHARACTERS)
         members.append(spelled(rng, inside))
@@ -239,7 +291,11 @@ def draw_pattern(rng: random.Random, depth: int = 2) -> tuple[str, str]:
     kind = rng.randrange(3)
     if kind == 0:
         return "".join(pattern for pattern, _ in parts), "".join(text for _, text in parts)
-    pattern = rng.choice(["(", "(?:"]) + "|".join([*(pattern for pattern, _ in parts), *rng.choice([[], [""]])]) + ")"
+    pattern = (
+        rng.choice(["(", "(?:"])
+        + "|".join([*(pattern for pattern, _ in parts), *rng.choice([[], [""]])])
+        + ")"
+    )
     text = rng.choice(parts)[1]
     if kind == 1:
         return pattern, text
@@ -285,14 +341,22 @@ def test_an_expression_means_what_it_means_to_python(tries: int, tally: Any) -> 
             if python is None:
                 malformed += 1
                 continue
-            assert any(re.search(how, str(error)) and re.search(what, pattern) for how, what in UNSUPPORTED), error
+            assert any(
+                re.search(how, str(error)) and re.search(what, pattern) for how, what in UNSUPPORTED
+            ), error
             unsupported += 1
             continue
         assert python is not None, pattern
         if re.search(r"\{[0-9]*,?[0-9]{2}", pattern):
             continue  # with such counts, and with longer texts, Python may take exponential time
         begun = meant[:8]
-        for text in (begun, mutated(rng, begun, CHARACTERS), mutated(rng, begun, CHARACTERS), rng.choice(CHARACTERS), ""):
+        for text in (
+            begun,
+            mutated(rng, begun, CHARACTERS),
+            mutated(rng, begun, CHARACTERS),
+            rng.choice(CHARACTERS),
+            "",
+        ):
             matches = python.fullmatch(text) is not None
             assert accepts(regex, text) == matches, (pattern, text)
             texts[matches] += 1

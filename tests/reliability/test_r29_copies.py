@@ -1,4 +1,5 @@
-"""R29: no longer stretch of the corpus is written than may be, even by a model that knows nothing else by heart.
+"""R29: no longer stretch of the corpus is written than may be, even by a model that knows nothing
+else by heart.
 
 The oracle is Python's own substring search.
 """
@@ -36,7 +37,9 @@ def test_the_parrot_copies_if_it_may(parrot: TextModel) -> None:
 
 
 @pytest.mark.counted(100_000)
-def test_a_parrot_that_may_not_copy_does_not_and_still_writes_text(parrot: TextModel, tries: int, tally: Any) -> None:
+def test_a_parrot_that_may_not_copy_does_not_and_still_writes_text(
+    parrot: TextModel, tries: int, tally: Any
+) -> None:
     text = parrot.generate(length=tries, temperature=0.1, seed=0, max_copy=LONGEST)
     assert len(text) == tries
     assert copied(text, LONGEST + 1) == 0
@@ -45,7 +48,8 @@ def test_a_parrot_that_may_not_copy_does_not_and_still_writes_text(parrot: TextM
     words = text.split()
     assert sum(word in known for word in words) > 0.5 * len(words)
     assert 3 < len(text) / len(words) < 8
-    assert len({text[at : at + 20] for at in range(tries - 20)}) > 0.5 * min(tries, 10_000)  # it does not turn in circles
+    # it does not turn in circles
+    assert len({text[at : at + 20] for at in range(tries - 20)}) > 0.5 * min(tries, 10_000)
     assert parrot.score(text[:2000]).mean() > -1.0
     tally(tries, "characters of a parrot that may not copy more than 12")
 
@@ -59,7 +63,11 @@ def test_whatever_is_asked_for_beside_it(parrot: TextModel, tries: int, tally: A
     refused = 0
     for seed in range(tries):
         longest, particles = 1 + seed % 15, 1 + seed % 3
-        settings: dict[str, Any] = {"temperature": [0, 0.1, 0.8, 2][seed % 4], "seed": seed, "length": 120}
+        settings: dict[str, Any] = {
+            "temperature": [0, 0.1, 0.8, 2][seed % 4],
+            "seed": seed,
+            "length": 120,
+        }
         form = forms[seed % len(forms)]
         if form is not None:
             settings |= {"constraint": form, "particles": particles}

@@ -19,7 +19,11 @@ FILES = {"a": b"first", "b": b"", "last": bytes(range(256))}
 
 def content(path: Path) -> Any:
     """A file's bytes, or what is in a directory, by name."""
-    return path.read_bytes() if path.is_file() else {entry.name: content(entry) for entry in path.iterdir()}
+    return (
+        path.read_bytes()
+        if path.is_file()
+        else {entry.name: content(entry) for entry in path.iterdir()}
+    )
 
 
 def refusal(call: Callable[..., object], *args: Any) -> str:
@@ -31,7 +35,8 @@ def refusal(call: Callable[..., object], *args: Any) -> str:
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A disk with 3 MiB free, whose ``fails`` fsyncs and renames, counted from 1, fail; it has made ``calls`` of them."""
+    """A disk with 3 MiB free, whose ``fails`` fsyncs and renames, counted from 1, fail; it has made
+    ``calls`` of them."""
     state = SimpleNamespace(fails=frozenset[int](), calls=0)
 
     def on_disk(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,7 +71,9 @@ def test_a_file_is_written_and_replaced(here: Path) -> None:
 
 
 @pytest.mark.parametrize("fails", [1, 2])
-def test_a_file_that_cannot_be_written_leaves_the_old_one(here: Path, disk: SimpleNamespace, fails: int) -> None:
+def test_a_file_that_cannot_be_written_leaves_the_old_one(
+    here: Path, disk: SimpleNamespace, fails: int
+) -> None:
     write_file(here / "a", b"old")
     disk.calls, disk.fails = 0, {fails}  # the file's fsync, its rename
     message = f"{here / 'a'} could not be written: No space left on device (3 MiB free there); make room there, or name another place"
@@ -74,7 +81,9 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(here: Path, disk: Simp
     assert content(here) == {"a": b"old"}
 
 
-def test_a_file_whose_directory_could_not_be_synced_stands_there_whole(here: Path, disk: SimpleNamespace) -> None:
+def test_a_file_whose_directory_could_not_be_synced_stands_there_whole(
+    here: Path, disk: SimpleNamespace
+) -> None:
     disk.fails = {3}
     refusal(write_file, here / "a", b"new")
     assert content(here) == {"a": b"new"}
@@ -110,38 +119,52 @@ def test_a_directory_is_replaced_as_a_whole(here: Path) -> None:
     assert content(here) == {"step": FILES}
 
 
-# 3 files, their directory, the rename, the parent: the first five may fail before the new directory is there
+# 3 files, their directory, the rename, the parent: the first five may fail before the new directory
+# is there
 @pytest.mark.parametrize("fails", [1, 2, 3, 4, 5])
-def test_a_directory_that_cannot_be_written_leaves_nothing(here: Path, disk: SimpleNamespace, fails: int) -> None:
+def test_a_directory_that_cannot_be_written_leaves_nothing(
+    here: Path, disk: SimpleNamespace, fails: int
+) -> None:
     disk.fails = {fails}
     message = f"{here / 'step'} could not be written: No space left on device (3 MiB free there); make room there, or name another place"
     assert refusal(commit_directory, here / "step", FILES) == message
     assert content(here) == {}
 
 
-def test_a_directory_whose_parent_could_not_be_synced_stands_there_whole(here: Path, disk: SimpleNamespace) -> None:
+def test_a_directory_whose_parent_could_not_be_synced_stands_there_whole(
+    here: Path, disk: SimpleNamespace
+) -> None:
     disk.fails = {6}
     refusal(commit_directory, here / "step", FILES)
     assert content(here) == {"step": FILES}
 
 
 @pytest.mark.parametrize("fails", range(1, 9))
-def test_whatever_fails_the_old_directory_or_the_new_one_stands_there(here: Path, disk: SimpleNamespace, fails: int) -> None:
+def test_whatever_fails_the_old_directory_or_the_new_one_stands_there(
+    here: Path, disk: SimpleNamespace, fails: int
+) -> None:
     old, others = {"a": b"old", "z": b"mine"}, {"z": b"mine"}
     commit_directory(here / "step", old)
     disk.calls, disk.fails = 0, {fails}
     with contextlib.suppress(CheckpointError):
         commit_directory(here / "step", FILES)
-    not_moved = {"step": FILES, f".step.tmp-{os.getpid()}-old": others}  # for the next trainer to find
+    # for the next trainer to find
+    not_moved = {"step": FILES, f".step.tmp-{os.getpid()}-old": others}
     assert content(here) in ({"step": old}, {"step": FILES | others}, not_moved)
 
 
-def test_after_every_write_before_the_last_no_directory_is_there(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_every_write_before_the_last_no_directory_is_there(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen, fsync = [], os.fsync
 
     def watched(handle: int) -> None:
         fsync(handle)
-        seen.append(sorted(name for staged in here.iterdir() for name in content(staged)) if not (here / "step").exists() else "committed")
+        seen.append(
+            sorted(name for staged in here.iterdir() for name in content(staged))
+            if not (here / "step").exists()
+            else "committed"
+        )
 
     monkeypatch.setattr(os, "fsync", watched)
     commit_directory(here / "step", FILES)
@@ -161,16 +184,23 @@ def test_permissions_follow_the_umask(here: Path, umask: int) -> None:
     commit_directory(here / "run" / "step", FILES)
     modes = {str(path.relative_to(here)): path.stat().st_mode & 0o777 for path in here.rglob("*")}
     file, directory = 0o666 & ~umask, 0o777 & ~umask
-    assert modes == {"file": file, "run": directory, "run/step": directory} | {f"run/step/{name}": file for name in FILES}
+    assert modes == {"file": file, "run": directory, "run/step": directory} | {
+        f"run/step/{name}": file for name in FILES
+    }
 
 
 @pytest.mark.parametrize("write", [write_file, write_output])
-def test_a_file_that_is_replaced_keeps_its_permissions(here: Path, umask: int, write: Callable[..., object]) -> None:
+def test_a_file_that_is_replaced_keeps_its_permissions(
+    here: Path, umask: int, write: Callable[..., object]
+) -> None:
     for mode in (0o600, 0o640, 0o444):
         (here / "private").write_bytes(b"old")
         (here / "private").chmod(mode)
         write(here / "private", b"new")
-        assert (content(here / "private"), (here / "private").stat().st_mode & 0o7777) == (b"new", mode)
+        assert (content(here / "private"), (here / "private").stat().st_mode & 0o7777) == (
+            b"new",
+            mode,
+        )
         (here / "private").unlink()
 
 

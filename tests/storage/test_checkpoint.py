@@ -1,4 +1,5 @@
-"""A checkpoint reads back to the same values; whatever is damaged, missing or strange is found before it is used."""
+"""A checkpoint reads back to the same values; whatever is damaged, missing or strange is found
+before it is used."""
 
 import errno
 import hashlib
@@ -80,8 +81,16 @@ def same_tensors(one: Tensors, other: Tensors) -> bool:
 def forge(path: Path, name: str, data: bytes) -> None:
     """Put other bytes into a file, and what the manifest says of them."""
     (path / name).write_bytes(data)
-    files = {file.name: file.read_bytes() for file in path.iterdir() if file.name != "manifest.json"}
-    sign(path, {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()})
+    files = {
+        file.name: file.read_bytes() for file in path.iterdir() if file.name != "manifest.json"
+    }
+    sign(
+        path,
+        {
+            name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in files.items()
+        },
+    )
 
 
 def sign(path: Path, entries: Any) -> None:
@@ -92,24 +101,38 @@ def sign(path: Path, entries: Any) -> None:
 
 def forge_json(path: Path, name: str, **changes: object) -> None:
     value = json.loads((path / name).read_bytes()) | changes
-    forge(path, name, json.dumps({key: each for key, each in value.items() if each != DELETE}).encode())
+    forge(
+        path,
+        name,
+        json.dumps({key: each for key, each in value.items() if each != DELETE}).encode(),
+    )
 
 
 # There and back
 
 
-@pytest.mark.parametrize("vocabulary", [SYMBOLS, Vocabulary("char", "\0\"'\\\u2028漢😀"), Vocabulary("byte")])
+@pytest.mark.parametrize(
+    "vocabulary", [SYMBOLS, Vocabulary("char", "\0\"'\\\u2028漢😀"), Vocabulary("byte")]
+)
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_what_is_written_is_read(here: Path, vocabulary: Vocabulary, cell: str) -> None:
     model = ModelConfig(cell=cell, hidden_size=2, num_layers=3, embedding_size=1, dropout=0.5)
-    checkpoint = example(vocabulary, model=model, weights=tensors(shapes(model, len(vocabulary))), prime=len(vocabulary) - 1)
+    checkpoint = example(
+        vocabulary,
+        model=model,
+        weights=tensors(shapes(model, len(vocabulary))),
+        prime=len(vocabulary) - 1,
+    )
     write(here / "step", checkpoint)
     found = read(here / "step", trainer=True)
     for name in ("vocabulary", "model", "prime", "about", "trainer"):
         assert getattr(found, name) == getattr(checkpoint, name)
     assert same_tensors(found.weights, checkpoint.weights)
     assert same_tensors(found.trainer_tensors, checkpoint.trainer_tensors)
-    assert found.sha256 == hashlib.sha256((here / "step" / "model.safetensors").read_bytes()).hexdigest()
+    assert (
+        found.sha256
+        == hashlib.sha256((here / "step" / "model.safetensors").read_bytes()).hexdigest()
+    )
     assert read_about(here / "step")["about"] == checkpoint.about
 
 
@@ -161,7 +184,9 @@ def test_a_committed_checkpoint_is_not_changed_by_reading(path: Path) -> None:
 # 7 files, their directory, the parent: the first eight fail before the new checkpoint is there
 @pytest.mark.parametrize("fails", range(1, 9))
 @pytest.mark.parametrize("there", [False, True])
-def test_a_failing_write_leaves_what_was_there(here: Path, monkeypatch: pytest.MonkeyPatch, fails: int, there: bool) -> None:
+def test_a_failing_write_leaves_what_was_there(
+    here: Path, monkeypatch: pytest.MonkeyPatch, fails: int, there: bool
+) -> None:
     if there:
         write(here / "step", example())
     before = content(here / "step") if there else None
@@ -192,13 +217,17 @@ def test_a_changed_byte_is_found_wherever_it_is(path: Path, name: str) -> None:
         assert message.startswith(f"{path / name} ")
         assert "\n" not in message
     if name != "manifest.json":
-        assert message == f"{path / name} is damaged: its SHA-256 is not the one written; copy it again, or use another checkpoint"
+        assert (
+            message
+            == f"{path / name} is damaged: its SHA-256 is not the one written; copy it again, or use another checkpoint"
+        )
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_truncated_file_is_found(path: Path, name: str) -> None:
     data = (path / name).read_bytes()
-    for length in (0, 1, len(data) // 2, len(data) - 2):  # the last byte of the JSON is a newline that says nothing
+    # the last byte of the JSON is a newline that says nothing
+    for length in (0, 1, len(data) // 2, len(data) - 2):
         (path / name).write_bytes(data[:length])
         message = refusal(read, path)
         if name == "manifest.json":
@@ -206,7 +235,10 @@ def test_a_truncated_file_is_found(path: Path, name: str) -> None:
             assert "\n" not in message
         else:
             numbers = f"{length} bytes, {len(data)} were written"
-            assert message == f"{path / name} is damaged: {numbers}; copy it again, or use another checkpoint"
+            assert (
+                message
+                == f"{path / name} is damaged: {numbers}; copy it again, or use another checkpoint"
+            )
 
 
 def test_more_bytes_than_were_written_are_found(path: Path) -> None:
@@ -214,14 +246,20 @@ def test_more_bytes_than_were_written_are_found(path: Path) -> None:
         file.write(b"\n")
     size = (path / "config.json").stat().st_size
     numbers = f"{size} bytes, {size - 1} were written"
-    assert refusal(read, path) == f"{path}/config.json is damaged: {numbers}; copy it again, or use another checkpoint"
+    assert (
+        refusal(read, path)
+        == f"{path}/config.json is damaged: {numbers}; copy it again, or use another checkpoint"
+    )
 
 
 @pytest.mark.parametrize("name", [*MODEL, *TRAINER])
 def test_a_missing_file_is_found(path: Path, name: str) -> None:
     (path / name).unlink()
     why = "No such file or directory"
-    assert refusal(read, path) == f"{path / name} cannot be read: {why}; copy the whole directory again, or use another checkpoint"
+    assert (
+        refusal(read, path)
+        == f"{path / name} cannot be read: {why}; copy the whole directory again, or use another checkpoint"
+    )
 
 
 def links(file: Path) -> None:
@@ -241,7 +279,9 @@ def becomes_a_pipe(file: Path) -> None:
 
 @pytest.mark.parametrize("change", [links, becomes_a_directory, becomes_a_pipe])
 @pytest.mark.parametrize("name", ALL)
-def test_what_is_no_regular_file_is_found(path: Path, name: str, change: Callable[[Path], None]) -> None:
+def test_what_is_no_regular_file_is_found(
+    path: Path, name: str, change: Callable[[Path], None]
+) -> None:
     change(path / name)
     advice = "copy the whole directory again, or use another checkpoint"
     assert refusal(read, path) == f"{path / name} cannot be read: it is no regular file; {advice}"
@@ -256,15 +296,24 @@ def test_is_whole_finds_damage(path: Path, name: str) -> None:
 
 def test_a_directory_without_a_manifest_is_no_checkpoint(path: Path) -> None:
     (path / "manifest.json").unlink()
-    message = f"{path} is no checkpoint: it has no manifest.json; give a run or a step-... directory"
+    message = (
+        f"{path} is no checkpoint: it has no manifest.json; give a run or a step-... directory"
+    )
     assert refusal(read, path) == refusal(read_about, path) == message
-    assert refusal(read, Path("nowhere")) == "nowhere is no checkpoint: it has no manifest.json; give a run or a step-... directory"
+    assert (
+        refusal(read, Path("nowhere"))
+        == "nowhere is no checkpoint: it has no manifest.json; give a run or a step-... directory"
+    )
 
 
 def test_a_manifest_that_does_not_match_itself_is_damaged(path: Path) -> None:
     manifest = json.loads((path / "manifest.json").read_bytes())
     message = f"{path}/manifest.json is damaged: it does not match its own checksum; use another checkpoint"
-    for entries in (manifest["files"] | {"config.json": {"bytes": 1, "sha256": ""}}, {}, manifest["files"] | {"more": {}}):
+    for entries in (
+        manifest["files"] | {"config.json": {"bytes": 1, "sha256": ""}},
+        {},
+        manifest["files"] | {"more": {}},
+    ):
         (path / "manifest.json").write_bytes(strict_json.dumps(manifest | {"files": entries}))
         assert refusal(read, path) == refusal(read_about, path) == message
 
@@ -273,12 +322,23 @@ def test_a_manifest_that_does_not_match_itself_is_damaged(path: Path) -> None:
 def test_a_manifest_lists_nothing_but_the_files_of_the_format(path: Path, name: str) -> None:
     entries = json.loads((path / "manifest.json").read_bytes())["files"]
     sign(path, entries | {name: {"bytes": 0, "sha256": ""}})
-    assert refusal(read, path) == f"{path}/manifest.json is damaged: it does not match its own checksum; use another checkpoint"
+    assert (
+        refusal(read, path)
+        == f"{path}/manifest.json is damaged: it does not match its own checksum; use another checkpoint"
+    )
 
 
 @pytest.mark.parametrize(
     "entries",
-    [MODEL, dict.fromkeys(MODEL, 3), {name: {} for name in MODEL}, {name: {"bytes": "x", "sha256": 3} for name in MODEL}, {}, 3, None],
+    [
+        MODEL,
+        dict.fromkeys(MODEL, 3),
+        {name: {} for name in MODEL},
+        {name: {"bytes": "x", "sha256": 3} for name in MODEL},
+        {},
+        3,
+        None,
+    ],
     ids=["list", "numbers", "empty entries", "wrong entries", "nothing", "number", "null"],
 )
 def test_a_strange_manifest_is_refused_in_one_line(path: Path, entries: object) -> None:
@@ -289,7 +349,9 @@ def test_a_strange_manifest_is_refused_in_one_line(path: Path, entries: object) 
         assert "\n" not in message
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"3", b"null", b"{", b"\xff", b'{"files": NaN}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"3", b"null", b"{", b"\xff", b'{"files": NaN}', b"[" * 100_000]
+)
 def test_a_manifest_that_is_no_object_is_refused_in_one_line(path: Path, data: bytes) -> None:
     (path / "manifest.json").write_bytes(data)
     message = refusal(read, path)
@@ -346,14 +408,18 @@ def test_a_weight_that_is_no_number_is_named(path: Path, value: float) -> None:
     weights = example().weights
     weights["head.bias"][1] = value
     write(path, example(weights=weights))
-    message = f"{path}: the weight head.bias holds NaN or a value beyond 1e+09; use another checkpoint"
+    message = (
+        f"{path}: the weight head.bias holds NaN or a value beyond 1e+09; use another checkpoint"
+    )
     assert refusal(read, path) == message
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32])
 def test_a_weight_of_another_type_is_named(path: Path, dtype: type) -> None:
     forge(path, "model.safetensors", save(example().weights | {"head.bias": np.ones(4, dtype)}))
-    message = f"{path}: the weight head.bias is {dtype.__name__}, not float32; use another checkpoint"
+    message = (
+        f"{path}: the weight head.bias is {dtype.__name__}, not float32; use another checkpoint"
+    )
     assert refusal(read, path) == message
 
 
@@ -384,14 +450,20 @@ def test_a_weight_of_another_type_is_named(path: Path, dtype: type) -> None:
     ],
     ids=str,
 )
-def test_a_strange_value_is_refused_in_one_line(path: Path, name: str, changes: dict[str, object]) -> None:
+def test_a_strange_value_is_refused_in_one_line(
+    path: Path, name: str, changes: dict[str, object]
+) -> None:
     forge_json(path, name, **changes)
     message = refusal(read, path)
     assert message.startswith(str(path))
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b'"', b"\xff", b'{"format": NaN}', b"[" * 100_000], ids=lambda data: repr(data[:15]))
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[]", b'"', b"\xff", b'{"format": NaN}', b"[" * 100_000],
+    ids=lambda data: repr(data[:15]),
+)
 @pytest.mark.parametrize("name", [*MODEL, *TRAINER])
 def test_a_file_of_another_kind_is_refused_in_one_line(path: Path, name: str, data: bytes) -> None:
     forge(path, name, data)
@@ -409,7 +481,9 @@ def test_about_is_read_without_the_weights(path: Path) -> None:
     assert read_about(path)["vocab_size"] == 4
 
 
-@pytest.mark.parametrize("data", [b"{}", b"[]", b"\xff", b"[" * 100_000], ids=lambda data: repr(data[:15]))
+@pytest.mark.parametrize(
+    "data", [b"{}", b"[]", b"\xff", b"[" * 100_000], ids=lambda data: repr(data[:15])
+)
 def test_about_is_verified(path: Path, data: bytes) -> None:
     (path / "config.json").write_bytes(data)
     assert refusal(read_about, path).startswith(f"{path}/config.json is damaged: ")

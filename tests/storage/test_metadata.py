@@ -9,7 +9,10 @@ from charrnn.storage.metadata import ABOUT, checked
 
 def test_what_is_not_said_has_its_default() -> None:
     assert checked({}) == {name: default for name, (default, _) in ABOUT.items()}
-    assert checked({"val_loss": 1.5, "corpus": ["a.txt"]}) == checked({}) | {"val_loss": 1.5, "corpus": ["a.txt"]}
+    assert checked({"val_loss": 1.5, "corpus": ["a.txt"]}) == checked({}) | {
+        "val_loss": 1.5,
+        "corpus": ["a.txt"],
+    }
 
 
 def test_what_nobody_knows_is_left_out() -> None:

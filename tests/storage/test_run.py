@@ -1,4 +1,5 @@
-"""A run stands for its best checkpoint, keeps what it must, and is found under each of its names."""
+"""A run stands for its best checkpoint, keeps what it must, and is found under each of its
+names."""
 
 import errno
 import json
@@ -25,7 +26,9 @@ MODEL = ModelConfig(hidden_size=1, num_layers=1, embedding_size=1)
 WEIGHTS = {name: np.zeros(shape, np.float32) for name, shape in shapes(MODEL, 2).items()}
 
 
-def run_of(losses: dict[int, float | None], name: str = "poems", runs_dir: str = "checkpoints") -> Run:
+def run_of(
+    losses: dict[int, float | None], name: str = "poems", runs_dir: str = "checkpoints"
+) -> Run:
     """A run in the working directory, with checkpoints of these steps and validation losses."""
     run = Run(Path(runs_dir) / name)
     run.path.mkdir(parents=True)
@@ -36,7 +39,10 @@ def run_of(losses: dict[int, float | None], name: str = "poems", runs_dir: str =
 
 
 def save(run: Run, step: int, loss: float | None = None) -> Path:
-    write(run.step(step), Checkpoint(Vocabulary("char", "ab"), MODEL, WEIGHTS, 0, {"step": step, "val_loss": loss}))
+    write(
+        run.step(step),
+        Checkpoint(Vocabulary("char", "ab"), MODEL, WEIGHTS, 0, {"step": step, "val_loss": loss}),
+    )
     return run.step(step)
 
 
@@ -44,7 +50,9 @@ def numbers(run: Run) -> list[int]:
     return [int(path.name.removeprefix("step-")) for path in run.steps()]
 
 
-def refusal(call: Callable[..., object], *args: Any, kind: type[CharRNNError] = CheckpointError) -> str:
+def refusal(
+    call: Callable[..., object], *args: Any, kind: type[CharRNNError] = CheckpointError
+) -> str:
     """What a call is refused with."""
     with pytest.raises(kind) as caught:
         call(*args)
@@ -65,7 +73,13 @@ def test_a_step_has_eight_digits() -> None:
 
 def test_steps_are_the_committed_checkpoints_the_oldest_first() -> None:
     run = run_of({30: None, 2: None, 100: None})
-    for name in ("step-5", "step-00000005x", ".step-00000006.tmp-1", "damaged-step-00000007", "step-"):
+    for name in (
+        "step-5",
+        "step-00000005x",
+        ".step-00000006.tmp-1",
+        "damaged-step-00000007",
+        "step-",
+    ):
         (run.path / name).mkdir()
     (run.path / "step-00000008").touch()
     assert numbers(run) == [2, 30, 100]
@@ -77,7 +91,12 @@ def test_a_hundred_million_steps_are_more_than_ninety_nine() -> None:
 
 def test_a_run_that_is_nowhere_has_no_steps() -> None:
     run = Run(Path("nowhere"))
-    assert (run.steps(), run.exists(), run.final(), run.best_val_loss()) == ([], False, None, math.inf)
+    assert (run.steps(), run.exists(), run.final(), run.best_val_loss()) == (
+        [],
+        False,
+        None,
+        math.inf,
+    )
 
 
 def test_a_run_exists_with_its_configuration_or_a_checkpoint() -> None:
@@ -107,21 +126,30 @@ def test_a_run_exists_with_its_configuration_or_a_checkpoint() -> None:
         ({7: 5.0}, 7),
     ],
 )
-def test_the_best_has_the_lowest_validation_loss(losses: dict[int, float | None], best: int) -> None:
+def test_the_best_has_the_lowest_validation_loss(
+    losses: dict[int, float | None], best: int
+) -> None:
     run = run_of(losses)
     assert run.best() == run.step(best)
-    assert run.best_val_loss() == min((loss for loss in losses.values() if loss is not None), default=math.inf)
+    assert run.best_val_loss() == min(
+        (loss for loss in losses.values() if loss is not None), default=math.inf
+    )
     assert val_loss(run.best()) == losses[best]
 
 
 def test_a_run_without_a_checkpoint_has_no_best() -> None:
-    assert refusal(run_of({}).best) == "the run checkpoints/poems has no checkpoint yet; train on, or give another run"
+    assert (
+        refusal(run_of({}).best)
+        == "the run checkpoints/poems has no checkpoint yet; train on, or give another run"
+    )
 
 
 def test_a_damaged_checkpoint_is_no_reason_to_take_another_in_silence() -> None:
     run = run_of({1: 1.0, 2: 2.0})
     (run.step(1) / "config.json").write_bytes(b"")
-    assert refusal(run.best).startswith("checkpoints/poems/step-00000001/config.json is damaged: 0 bytes, ")
+    assert refusal(run.best).startswith(
+        "checkpoints/poems/step-00000001/config.json is damaged: 0 bytes, "
+    )
 
 
 # Keeping
@@ -141,17 +169,27 @@ def test_a_damaged_checkpoint_is_no_reason_to_take_another_in_silence() -> None:
         ({}, 1, []),
     ],
 )
-def test_the_best_and_the_last_are_kept(losses: dict[int, float | None], keep: int, kept: list[int]) -> None:
+def test_the_best_and_the_last_are_kept(
+    losses: dict[int, float | None], keep: int, kept: list[int]
+) -> None:
     run = run_of(losses)
     run.prune(keep)
     assert numbers(run) == kept
-    assert sorted(path.name for path in run.path.iterdir()) == ["config.yaml", *(f"step-{step:08d}" for step in kept)]
+    assert sorted(path.name for path in run.path.iterdir()) == [
+        "config.yaml",
+        *(f"step-{step:08d}" for step in kept),
+    ]
 
 
-@pytest.mark.parametrize("failure", [OSError(errno.EIO, os.strerror(errno.EIO)), MemoryError()], ids=["disk", "memory"])
+@pytest.mark.parametrize(
+    "failure", [OSError(errno.EIO, os.strerror(errno.EIO)), MemoryError()], ids=["disk", "memory"]
+)
 @pytest.mark.parametrize("step", [1, 2])
-def test_what_cannot_be_read_now_is_not_removed(step: int, failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be the best, and be read another time; only what is known to be worse, or damaged, goes."""
+def test_what_cannot_be_read_now_is_not_removed(
+    step: int, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the best, and be read another time; only what is known to be worse, or damaged,
+    goes."""
     run = run_of({1: 1.0, 2: 2.0, 3: 3.0, 4: 4.0})
 
     def unreadable(path: Path, most: int) -> bytes:
@@ -170,7 +208,9 @@ def test_what_cannot_be_read_now_is_not_removed(step: int, failure: Exception, m
     assert numbers(run) == [1, 4]
 
 
-def test_a_checkpoint_is_read_again_only_where_it_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_is_read_again_only_where_it_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One that has not changed for some seconds is not: each save would read all that are kept."""
     run, times = run_of({1: 1.0}), []
     read = checkpoint.read
@@ -221,7 +261,14 @@ def test_clean_restores_what_was_about_to_be_replaced_and_leaves_other_files() -
     for name in (".notes.tmp-77", ".hidden"):
         (run.path / name).touch()
     run.clean()
-    names = [".hidden", ".notes.tmp-77", "config.yaml", "kept-step-00000002", "step-00000001", "step-00000002"]
+    names = [
+        ".hidden",
+        ".notes.tmp-77",
+        "config.yaml",
+        "kept-step-00000002",
+        "step-00000001",
+        "step-00000002",
+    ]
     assert sorted(path.name for path in run.path.iterdir()) == names
     assert (run.path / "kept-step-00000002" / "notes.txt").read_text() == "mine"
 
@@ -242,7 +289,9 @@ def test_pruning_keeps_the_files_of_others_and_says_so() -> None:
     kept = run.path / "kept-step-00000001"
     assert said[0] == f"{kept} holds what charrnn did not write (notes.txt), and was kept"
     assert [path.name for path in kept.iterdir()] == ["notes.txt"]
-    assert [(run.path / f"kept-step-0000000{step}" / "notes.txt").read_text() for step in (1, 2)] == ["mine 1", "mine 2"]
+    assert [
+        (run.path / f"kept-step-0000000{step}" / "notes.txt").read_text() for step in (1, 2)
+    ] == ["mine 1", "mine 2"]
     assert (len(said), numbers(run)) == (2, [3])
     save(run, 1, None)
     (run.step(1) / "notes.txt").write_text("more")
@@ -257,7 +306,10 @@ def test_setting_aside_twice_keeps_the_files_of_others() -> None:
     assert (run.path / "kept-damaged-step-00000001" / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("place", ["step-00000001/notes.txt", "originality/notes.txt", "damaged-step-00000002/plots/a.png"])
+@pytest.mark.parametrize(
+    "place",
+    ["step-00000001/notes.txt", "originality/notes.txt", "damaged-step-00000002/plots/a.png"],
+)
 def test_a_run_with_a_file_of_somebody_else_in_it_is_not_deleted(place: str) -> None:
     run = run_of({1: None})
     file = run.path / place
@@ -293,13 +345,24 @@ def test_remove_deletes_nothing_beside_what_no_run_wrote() -> None:
     for name in ("notes.txt", "thesis", "b", "a"):
         (run.path / name).touch()
     what = "what charrnn did not write (a, b, notes.txt)"
-    message = f"checkpoints/poems holds {what} and was not deleted; move it away, or give another --name"
+    message = (
+        f"checkpoints/poems holds {what} and was not deleted; move it away, or give another --name"
+    )
     assert refusal(run.remove, kind=RunExistsError) == message
     assert (numbers(run), len(list(run.path.iterdir()))) == ([1], 6)
 
 
 @pytest.mark.parametrize(
-    "name", ["step-by-step.txt", "step-1", "metrics-2025.csv", "config.yaml.bak", "damaged-goods.txt", ".gitignore", ".step-notes"]
+    "name",
+    [
+        "step-by-step.txt",
+        "step-1",
+        "metrics-2025.csv",
+        "config.yaml.bak",
+        "damaged-goods.txt",
+        ".gitignore",
+        ".step-notes",
+    ],
 )
 def test_remove_is_not_deceived_by_a_name_that_begins_like_a_runs(name: str) -> None:
     run = run_of({1: None})
@@ -320,13 +383,22 @@ FINAL = {"step": 2, "final_val_loss": 1.5, "characters": 100}
         ("", None),
         (json.dumps({"step": 1, "val_loss": 2.0}) + "\n", None),
         (json.dumps({"step": 1, "val_loss": 2.0}) + "\n" + json.dumps(FINAL) + "\n", FINAL),
-        (json.dumps(FINAL) + "\n" + json.dumps({"step": 3, "train_loss": 1.0, "val_loss": None}) + "\n", None),  # it was gone on with
+        # it was gone on with
+        (
+            json.dumps(FINAL)
+            + "\n"
+            + json.dumps({"step": 3, "train_loss": 1.0, "val_loss": None})
+            + "\n",
+            None,
+        ),
         (json.dumps(FINAL)[:-1], None),  # cut
         ("3\n", None),
         ("\n", None),
     ],
 )
-def test_a_run_is_at_its_end_with_the_loss_of_the_whole_validation_text(text: str, final: dict[str, Any] | None) -> None:
+def test_a_run_is_at_its_end_with_the_loss_of_the_whole_validation_text(
+    text: str, final: dict[str, Any] | None
+) -> None:
     run = run_of({})
     run.metrics.write_text(text)
     assert run.final() == final
@@ -343,8 +415,13 @@ def test_metrics_that_are_no_text_are_no_end() -> None:
 
 @pytest.fixture
 def runs() -> dict[str, Run]:
-    """Three runs; tales saved last, though its name is neither first nor last; drafts has no checkpoint."""
-    found = {"poems": run_of({1: 2.0, 2: 1.0, 3: 1.5}), "tales": run_of({5: None, 6: None}, "tales"), "verses": run_of({9: 1.0}, "verses")}
+    """Three runs; tales saved last, though its name is neither first nor last; drafts has no
+    checkpoint."""
+    found = {
+        "poems": run_of({1: 2.0, 2: 1.0, 3: 1.5}),
+        "tales": run_of({5: None, 6: None}, "tales"),
+        "verses": run_of({9: 1.0}, "verses"),
+    }
     for run, age in ((found["tales"], 1), (found["verses"], 2), (found["poems"], 3)):
         for path in run.steps():
             os.utime(path, (1e9 - age, 1e9 - age))
@@ -366,20 +443,29 @@ def test_runs_are_listed_with_the_one_that_saved_last_first(runs: dict[str, Run]
         ("poems", "checkpoints/poems/step-00000002"),  # a name: its best
         ("checkpoints/poems", "checkpoints/poems/step-00000002"),  # a run's directory
         (Path("checkpoints/poems/"), "checkpoints/poems/step-00000002"),
-        ("checkpoints/poems/step-00000003", "checkpoints/poems/step-00000003"),  # a step's directory
+        # a step's directory
+        ("checkpoints/poems/step-00000003", "checkpoints/poems/step-00000003"),
         ("poems/step-00000001", "checkpoints/poems/step-00000001"),
         ("./checkpoints/../checkpoints/tales", "checkpoints/../checkpoints/tales/step-00000006"),
     ],
 )
-def test_a_run_is_found_under_each_of_its_names(runs: dict[str, Run], name: str | Path | None, found: str) -> None:
+def test_a_run_is_found_under_each_of_its_names(
+    runs: dict[str, Run], name: str | Path | None, found: str
+) -> None:
     assert str(find_checkpoint(name)) == found
 
 
-def test_a_run_is_found_from_elsewhere(runs: dict[str, Run], here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_found_from_elsewhere(
+    runs: dict[str, Run], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (here / "elsewhere").mkdir()
     monkeypatch.chdir(here / "elsewhere")
-    assert find_checkpoint(here / "checkpoints" / "poems") == here / "checkpoints/poems/step-00000002"
-    assert find_checkpoint("poems", here / "checkpoints") == here / "checkpoints/poems/step-00000002"
+    assert (
+        find_checkpoint(here / "checkpoints" / "poems") == here / "checkpoints/poems/step-00000002"
+    )
+    assert (
+        find_checkpoint("poems", here / "checkpoints") == here / "checkpoints/poems/step-00000002"
+    )
     assert find_checkpoint(None, here / "checkpoints") == here / "checkpoints/tales/step-00000006"
 
 
@@ -389,17 +475,28 @@ def test_a_copied_checkpoint_under_any_name_is_one(runs: dict[str, Run], here: P
 
 
 def test_a_name_that_is_no_run_is_refused_with_those_that_are(runs: dict[str, Run]) -> None:
-    message = "there is no run or checkpoint 'peoms'; the runs in checkpoints are: tales, verses, poems"
+    message = (
+        "there is no run or checkpoint 'peoms'; the runs in checkpoints are: tales, verses, poems"
+    )
     assert refusal(find_checkpoint, "peoms") == message
-    assert refusal(find_checkpoint, "peoms", "nowhere") == "there is no run or checkpoint 'peoms'; the runs in nowhere are: none"
+    assert (
+        refusal(find_checkpoint, "peoms", "nowhere")
+        == "there is no run or checkpoint 'peoms'; the runs in nowhere are: none"
+    )
 
 
 @pytest.mark.parametrize("name", ["drafts", "checkpoints/drafts"])
 def test_a_run_without_a_checkpoint_says_so(runs: dict[str, Run], name: str) -> None:
-    assert refusal(find_checkpoint, name) == "the run checkpoints/drafts has no checkpoint yet; train on, or give another run"
+    assert (
+        refusal(find_checkpoint, name)
+        == "the run checkpoints/drafts has no checkpoint yet; train on, or give another run"
+    )
 
 
 def test_without_any_run_the_place_is_named(here: Path) -> None:
     advice = "train one with `charrnn train FILE`, or name a run's directory"
     assert refusal(find_checkpoint) == f"there is no run in {here / 'checkpoints'}; {advice}"
-    assert refusal(find_checkpoint, None, "elsewhere") == f"there is no run in {here / 'elsewhere'}; {advice}"
+    assert (
+        refusal(find_checkpoint, None, "elsewhere")
+        == f"there is no run in {here / 'elsewhere'}; {advice}"
+    )

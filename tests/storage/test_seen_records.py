@@ -10,12 +10,28 @@ import pytest
 from charrnn.errors import CheckpointError, DamagedError
 from charrnn.storage.seen_records import read_seen_records, write_seen_records
 
-STRANGE = ["", "a", "a\nb", "\u2028", "\x85", "\\n", '"', "\ud83d", "\U0001f600", " a ", "a\r", "\0"]
+STRANGE = [
+    "",
+    "a",
+    "a\nb",
+    "\u2028",
+    "\x85",
+    "\\n",
+    '"',
+    "\ud83d",
+    "\U0001f600",
+    " a ",
+    "a\r",
+    "\0",
+]
 
 
 def test_what_was_written_is_read_and_nothing_else(tmp_path: Path) -> None:
     rng = random.Random(0)
-    records = [*STRANGE, *("".join(rng.choices('ab\n"\u2029é', k=rng.randrange(9))) for _ in range(500))]
+    records = [
+        *STRANGE,
+        *("".join(rng.choices('ab\n"\u2029é', k=rng.randrange(9))) for _ in range(500)),
+    ]
     write_seen_records(tmp_path / "known.gz", records * 2)
     assert read_seen_records(tmp_path / "known.gz") == frozenset(records)
 
@@ -38,7 +54,9 @@ def test_every_bit_that_is_flipped_is_an_error_or_changes_nothing(tmp_path: Path
     refused = 0
     for place in range(len(data)):
         for bit in range(8):
-            (tmp_path / "known.gz").write_bytes(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
+            (tmp_path / "known.gz").write_bytes(
+                data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :]
+            )
             try:
                 assert read_seen_records(tmp_path / "known.gz") == {"ana", "bo", "ben"}
             except DamagedError:
@@ -47,22 +65,38 @@ def test_every_bit_that_is_flipped_is_an_error_or_changes_nothing(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"no gzip", gzip.compress(b"5\n"), gzip.compress(b"[1]\n"), gzip.compress(b"{\n"), gzip.compress(b"\xff\n")]
+    "data",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b"5\n"),
+        gzip.compress(b"[1]\n"),
+        gzip.compress(b"{\n"),
+        gzip.compress(b"\xff\n"),
+    ],
+    ids=["empty", "no gzip", "a number", "a list", "cut off", "not UTF-8"],
 )
 def test_what_is_no_set_is_an_error_that_says_what_to_do(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "known.gz").write_bytes(data)
-    with pytest.raises(DamagedError, match=r"known.gz is damaged: .*; delete it, `charrnn train --resume` of its run writes it anew"):
+    with pytest.raises(
+        DamagedError,
+        match=r"known.gz is damaged: .*; delete it, `charrnn train --resume` of its run writes it anew",
+    ):
         read_seen_records(tmp_path / "known.gz")
 
 
 def test_a_missing_or_closed_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"^there is no .*none.gz, which says what stands in the corpus; "):
+    with pytest.raises(
+        CheckpointError, match=r"^there is no .*none.gz, which says what stands in the corpus; "
+    ):
         read_seen_records(tmp_path / "none.gz")
     with pytest.raises(CheckpointError, match="cannot be read"):
         read_seen_records(tmp_path)
 
 
-def test_a_file_that_unpacks_to_more_than_can_be_kept_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_unpacks_to_more_than_can_be_kept_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("charrnn.storage.seen_records.MOST", 1000)
     write_seen_records(tmp_path / "known.gz", ["a" * 900])
     assert len(read_seen_records(tmp_path / "known.gz")) == 1

@@ -11,7 +11,21 @@ from charrnn.storage.strict_json import DIGITS, LONGEST, MOST_VALUES, dumps, loa
 
 
 @pytest.mark.parametrize(
-    "value", [{}, [], "é\udcff\0\n", 0, -1, 1.5, 1e-300, 10**39, True, None, {"a": [1, {"b": None}], "": ""}, ["[", ",", "{"] * 10]
+    "value",
+    [
+        {},
+        [],
+        "é\udcff\0\n",
+        0,
+        -1,
+        1.5,
+        1e-300,
+        10**39,
+        True,
+        None,
+        {"a": [1, {"b": None}], "": ""},
+        ["[", ",", "{"] * 10,
+    ],
 )
 def test_what_is_written_is_read(value: Any) -> None:
     found = loads(dumps(value))
@@ -20,7 +34,11 @@ def test_what_is_written_is_read(value: Any) -> None:
 
 
 def test_the_same_value_is_the_same_bytes() -> None:
-    assert dumps({"b": 1, "a": [2]}) == dumps({"a": [2], "b": 1}) == b'{\n "a": [\n  2\n ],\n "b": 1\n}\n'
+    assert (
+        dumps({"b": 1, "a": [2]})
+        == dumps({"a": [2], "b": 1})
+        == b'{\n "a": [\n  2\n ],\n "b": 1\n}\n'
+    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -1,4 +1,5 @@
-"""The verdict names what a run is, its numbers are those of the run, and what it advises to do next can be done."""
+"""The verdict names what a run is, its numbers are those of the run, and what it advises to do next
+can be done."""
 
 import json
 import math
@@ -29,7 +30,8 @@ from charrnn.training.start import launch
 from charrnn.vocab import Vocabulary
 
 LOG2 = math.log(2)
-COUNTED = {"nats_per_character": 2 * LOG2, "train_characters": 1234567, "val_characters": 1000}  # 2 bits
+# 2 bits
+COUNTED = {"nats_per_character": 2 * LOG2, "train_characters": 1234567, "val_characters": 1000}
 ABOUT = {
     "charrnn": "0", "step": 20, "steps": 40, "val_loss": 1.5, "parameters": 1, "corpus": ["my.txt"], "data": asdict(RunConfig().data),
     "train_characters": 900, "val_characters": 100, "epochs": 4.0, "yardstick": COUNTED,
@@ -41,16 +43,35 @@ def call(*args: str, **settings: Any) -> Result:
 
 
 def line(step: int, train_loss: float, val_loss: float | None) -> dict[str, Any]:
-    return {"step": step, "learning_rate": 0.01, "train_loss": train_loss, "grad_norm": 1.0, "val_loss": val_loss}
+    return {
+        "step": step,
+        "learning_rate": 0.01,
+        "train_loss": train_loss,
+        "grad_norm": 1.0,
+        "val_loss": val_loss,
+    }
 
 
 def save(run: Run, about: dict[str, Any], knobs: dict[str, Any] | None = None) -> None:
     """A checkpoint of a small network, and the configuration beside it."""
-    own = {"corpus": about["corpus"], "name": run.path.name, "runs_dir": str(run.path.parent), "steps": about["steps"]}
-    config = RunConfig.from_flat(own | {"hidden_size": 2, "num_layers": 1, "embedding_size": 2, **(knobs or {})})
+    own = {
+        "corpus": about["corpus"],
+        "name": run.path.name,
+        "runs_dir": str(run.path.parent),
+        "steps": about["steps"],
+    }
+    config = RunConfig.from_flat(
+        own | {"hidden_size": 2, "num_layers": 1, "embedding_size": 2, **(knobs or {})}
+    )
     vocabulary = Vocabulary.of("ab\n")
-    weights = {name: np.zeros(shape, np.float32) for name, shape in shapes(config.model, len(vocabulary)).items()}
-    checkpoints.write(run.step(about["step"]), Checkpoint(vocabulary, config.model, weights, 0, about | {"data": asdict(config.data)}))
+    weights = {
+        name: np.zeros(shape, np.float32)
+        for name, shape in shapes(config.model, len(vocabulary)).items()
+    }
+    checkpoints.write(
+        run.step(about["step"]),
+        Checkpoint(vocabulary, config.model, weights, 0, about | {"data": asdict(config.data)}),
+    )
     run.config.write_text(write_yaml(config), encoding="utf-8")
 
 
@@ -74,7 +95,8 @@ def written(
     knobs: dict[str, Any] | None = None,
     **about: Any,
 ) -> Run:
-    """A run by hand: its best checkpoint at step 20 of 40, a line there, and one at step 40, with the same loss or ``last``.
+    """A run by hand: its best checkpoint at step 20 of 40, a line there, and one at step 40, with
+    the same loss or ``last``.
 
     Where it has not ``ended``, the line at step 20 is the last one.
     """
@@ -107,7 +129,11 @@ def parsed(command: str) -> dict[str, Any]:
     assert found
     context = found.make_context(name, rest)
     values = given(context, run_knobs(), context.params["config"])
-    return values | {name: context.params[name] for name in ("corpus", "resume", "overwrite") if context.params[name]}
+    return values | {
+        name: context.params[name]
+        for name in ("corpus", "resume", "overwrite")
+        if context.params[name]
+    }
 
 
 # Which of the four
@@ -116,7 +142,8 @@ def parsed(command: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("losses", "epochs", "kind"),
     [
-        # train, validation, validation at the end; the loss rose by 0.01 at most, exactly, and by more
+        # train, validation, validation at the end; the loss rose by 0.01 at most, exactly, and by
+        # more
         ((0.0, 0.0, 0.01), 9.0, "under-trained"),
         ((0.0, 0.0, 0.0101), 9.0, "over-fitted"),
         # one pass at least, exactly, and less
@@ -136,9 +163,13 @@ def parsed(command: str) -> dict[str, Any]:
         ((1.0, 1.1, 1.1), 2.99, "under-trained"),
     ],
 )
-def test_the_kind_is_that_of_the_thresholds(losses: tuple[float, float, float], epochs: float, kind: str, tmp_path: Path) -> None:
+def test_the_kind_is_that_of_the_thresholds(
+    losses: tuple[float, float, float], epochs: float, kind: str, tmp_path: Path
+) -> None:
     train_loss, val_loss, last = losses
-    run = written(tmp_path / "run", train_loss=train_loss, val_loss=val_loss, last=last, epochs=epochs)
+    run = written(
+        tmp_path / "run", train_loss=train_loss, val_loss=val_loss, last=last, epochs=epochs
+    )
     assert found(run).kind == kind
 
 
@@ -155,9 +186,16 @@ def test_losses_are_compared_at_the_best_step_not_at_the_last(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("train_loss", "learned", "kind"),
-    [(2.0, 1.4, "at its best"), (2.0, 1.0, "over-fitted"), (1.0, 1.49, "under-trained"), (1.4, 1.6, "under-trained")],
+    [
+        (2.0, 1.4, "at its best"),
+        (2.0, 1.0, "over-fitted"),
+        (1.0, 1.49, "under-trained"),
+        (1.4, 1.6, "under-trained"),
+    ],
 )
-def test_the_loss_without_dropout_decides_whatever_dropout_did(train_loss: float, learned: float, kind: str, tmp_path: Path) -> None:
+def test_the_loss_without_dropout_decides_whatever_dropout_did(
+    train_loss: float, learned: float, kind: str, tmp_path: Path
+) -> None:
     run = written(tmp_path / "run", train_loss=train_loss)
     log(run, line(20, train_loss, 1.5), line(40, train_loss, 1.5), final(1.5, learned))
     assert found(run).kind == kind
@@ -178,12 +216,16 @@ ANY_LOSSES = [{"train_loss": 1.49}, {"train_loss": 0.1}, {"epochs": 0.1}, {}]
 
 
 @pytest.mark.parametrize("settings", ANY_LOSSES)
-def test_a_run_that_was_stopped_is_unfinished_whatever_its_losses(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_is_unfinished_whatever_its_losses(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
     assert found(written(tmp_path / "run", ended=False, **settings)).kind == "unfinished"
 
 
 @pytest.mark.parametrize("settings", ANY_LOSSES)
-def test_a_run_at_its_last_step_or_with_a_final_line_is_not_unfinished(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_at_its_last_step_or_with_a_final_line_is_not_unfinished(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
     assert found(written(tmp_path / "end", **settings)).kind != "unfinished"
     run = written(tmp_path / "early", ended=False, **settings)
     log(run, *run.validations(), final(1.5, 1.4))
@@ -218,11 +260,18 @@ def test_the_words_of_an_over_fitted_run_whose_loss_rose(tmp_path: Path) -> None
     )
 
 
-@pytest.mark.parametrize(("dropout", "advice"), [(0.59, "more dropout"), (0.6, "a smaller network")])
-def test_the_words_of_an_over_fitted_run_advise_what_the_command_does(dropout: float, advice: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("dropout", "advice"), [(0.59, "more dropout"), (0.6, "a smaller network")]
+)
+def test_the_words_of_an_over_fitted_run_advise_what_the_command_does(
+    dropout: float, advice: str, tmp_path: Path
+) -> None:
     verdict = found(written(tmp_path / "run", train_loss=1.0, knobs={"dropout": dropout}))
     assert verdict.text.endswith(f"More text would help most; else {advice}.")
-    assert ("--dropout" in words(verdict.command), "--hidden-size" in words(verdict.command)) == (dropout < 0.6, dropout == 0.6)
+    assert ("--dropout" in words(verdict.command), "--hidden-size" in words(verdict.command)) == (
+        dropout < 0.6,
+        dropout == 0.6,
+    )
 
 
 def test_the_words_of_an_over_fitted_run_whose_loss_did_not_rise(tmp_path: Path) -> None:
@@ -274,12 +323,20 @@ def test_the_words_of_a_run_at_its_best(tmp_path: Path) -> None:
     ],
 )
 def test_percent_are_of_the_yardstick_s_bits(bits: float, against: str, tmp_path: Path) -> None:
-    assert found(written(tmp_path / "run", val_loss=bits * LOG2)).text.startswith(f"{against}{YARDSTICK} ")
+    assert found(written(tmp_path / "run", val_loss=bits * LOG2)).text.startswith(
+        f"{against}{YARDSTICK} "
+    )
 
 
-@pytest.mark.parametrize("yardstick", [{"yardstick": None}, {"yardstick": COUNTED | {"nats_per_character": 0.0}}])
-def test_without_a_yardstick_or_one_of_no_bits_the_loss_stands_alone(yardstick: dict[str, Any], tmp_path: Path) -> None:
-    assert found(written(tmp_path / "run", **yardstick)).text.startswith("2.164 bits per character. At its best")
+@pytest.mark.parametrize(
+    "yardstick", [{"yardstick": None}, {"yardstick": COUNTED | {"nats_per_character": 0.0}}]
+)
+def test_without_a_yardstick_or_one_of_no_bits_the_loss_stands_alone(
+    yardstick: dict[str, Any], tmp_path: Path
+) -> None:
+    assert found(written(tmp_path / "run", **yardstick)).text.startswith(
+        "2.164 bits per character. At its best"
+    )
 
 
 def test_a_checkpoint_that_knows_of_no_yardstick_has_a_verdict_too(tmp_path: Path) -> None:
@@ -289,7 +346,9 @@ def test_a_checkpoint_that_knows_of_no_yardstick_has_a_verdict_too(tmp_path: Pat
     assert found(run).text.startswith("2.164 bits per character. At its best")
 
 
-def test_the_loss_is_that_of_the_whole_held_out_text_where_the_best_checkpoint_has_read_it(tmp_path: Path) -> None:
+def test_the_loss_is_that_of_the_whole_held_out_text_where_the_best_checkpoint_has_read_it(
+    tmp_path: Path,
+) -> None:
     run = written(tmp_path / "run")
     lines = [line(20, 1.4, 1.5), line(40, 1.4, 1.505)]
     log(run, *lines, final(LOG2, LOG2 - 0.1))
@@ -317,27 +376,53 @@ KINDS: dict[str, dict[str, Any]] = {
 GO_ON = ("under-trained", "unfinished")
 
 
-def test_an_unfinished_run_goes_on_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unfinished_run_goes_on_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     what = found(written(Path("checkpoints/run"), ended=False))
-    assert what == Verdict("unfinished", f"{WORSE} Not finished: step 20 of 40.", "charrnn train --resume --name run")
+    assert what == Verdict(
+        "unfinished", f"{WORSE} Not finished: step 20 of 40.", "charrnn train --resume --name run"
+    )
     assert parsed(what.command) == {"resume": True, "name": "run"}
 
 
-def test_an_over_fitted_run_is_trained_again_with_more_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_over_fitted_run_is_trained_again_with_more_dropout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And with nothing else that differs."""
     monkeypatch.chdir(tmp_path)
-    knobs = {"learning_rate": 0.01, "seed": 7, "cell": "gru", "device": "cpu", "threads": 3, "patience": None, "eval_every": 5}
+    knobs = {
+        "learning_rate": 0.01,
+        "seed": 7,
+        "cell": "gru",
+        "device": "cpu",
+        "threads": 3,
+        "patience": None,
+        "eval_every": 5,
+    }
     run = written(Path("checkpoints/run"), last=2.0, corpus=["a.txt", "b.txt"], knobs=knobs)
     command = found(run).command
-    assert words(command) == ["train", "--config", "checkpoints/run/config.yaml", "--dropout", "0.3", "--name", "run-2"]
+    assert words(command) == [
+        "train",
+        "--config",
+        "checkpoints/run/config.yaml",
+        "--dropout",
+        "0.3",
+        "--name",
+        "run-2",
+    ]
     before = RunConfig.from_flat(read_yaml(run.config.read_text(), "config.yaml"))
     assert before.train.steps == 40
     assert RunConfig.from_flat(parsed(command)) == before.replace(dropout=0.3, name="run-2")
 
 
-@pytest.mark.parametrize(("dropout", "more"), [(0.0, 0.2), (0.125, 0.33), (0.3, 0.5), (0.5, 0.6), (0.59, 0.6)])
-def test_dropout_is_raised_by_a_fifth_of_the_units_to_three_fifths_at_most(dropout: float, more: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("dropout", "more"), [(0.0, 0.2), (0.125, 0.33), (0.3, 0.5), (0.5, 0.6), (0.59, 0.6)]
+)
+def test_dropout_is_raised_by_a_fifth_of_the_units_to_three_fifths_at_most(
+    dropout: float, more: float, tmp_path: Path
+) -> None:
     values = parsed(found(written(tmp_path / "run", last=2.0, knobs={"dropout": dropout})).command)
     assert values["dropout"] == pytest.approx(more, abs=0.01)
     assert values["dropout"] <= 0.6
@@ -349,31 +434,63 @@ def test_dropout_is_raised_by_a_fifth_of_the_units_to_three_fifths_at_most(dropo
 def test_where_dropout_is_three_fifths_the_size_is_halved_and_dropout_never_lowered(
     dropout: float, size: int, half: int, tmp_path: Path
 ) -> None:
-    values = parsed(found(written(tmp_path / "run", last=2.0, knobs={"dropout": dropout, "hidden_size": size})).command)
+    values = parsed(
+        found(
+            written(tmp_path / "run", last=2.0, knobs={"dropout": dropout, "hidden_size": size})
+        ).command
+    )
     assert (values["dropout"], values["hidden_size"], values["name"]) == (dropout, half, "run-2")
 
 
-def test_an_under_trained_run_goes_on_to_four_times_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_under_trained_run_goes_on_to_four_times_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     command = found(written(Path("checkpoints/run"), epochs=1.0)).command
-    assert words(command) == ["train", "--resume", "--name", "run", "--steps", "160", "--patience", "none"]
+    assert words(command) == [
+        "train",
+        "--resume",
+        "--name",
+        "run",
+        "--steps",
+        "160",
+        "--patience",
+        "none",
+    ]
     assert parsed(command) == {"resume": True, "name": "run", "steps": 160, "patience": None}
 
 
-def test_a_run_at_its_best_is_trained_again_for_six_times_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_at_its_best_is_trained_again_for_six_times_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     values = parsed(found(written(Path("checkpoints/run"))).command)
     assert values == {"corpus": ("my.txt",), "steps": 240, "name": "run-2", "embedding_size": 2}
 
 
-def test_a_longer_run_has_the_knobs_that_were_chosen_and_is_planned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_longer_run_has_the_knobs_that_were_chosen_and_is_planned_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    chosen = {"embedding_size": 3, "cell": "gru", "copy_window": None, "learning_rate": 0.01, "seed": 7, "encoding": "cp1252"}
+    chosen = {
+        "embedding_size": 3,
+        "cell": "gru",
+        "copy_window": None,
+        "learning_rate": 0.01,
+        "seed": 7,
+        "encoding": "cp1252",
+    }
     planned = {"hidden_size": 5, "num_layers": 3, "dropout": 0.4}
-    settled = {"threads": 3, "device": "cpu", "precision": "fp32", "patience": 9, "keep": 5} | dict.fromkeys(
-        ("report_every", "eval_every", "save_every", "sample_every"), 2
+    settled = {
+        "threads": 3,
+        "device": "cpu",
+        "precision": "fp32",
+        "patience": 9,
+        "keep": 5,
+    } | dict.fromkeys(("report_every", "eval_every", "save_every", "sample_every"), 2)
+    values = parsed(
+        found(written(Path("checkpoints/run"), knobs=chosen | planned | settled)).command
     )
-    values = parsed(found(written(Path("checkpoints/run"), knobs=chosen | planned | settled)).command)
     assert values == {"corpus": ("my.txt",), "steps": 240, "name": "run-2"} | chosen
 
 
@@ -389,7 +506,11 @@ def test_the_name_is_the_first_that_is_free(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_names_and_paths_that_a_shell_would_split_are_quoted(kind: str, tmp_path: Path) -> None:
-    what = found(written(tmp_path / "my runs" / "it's one", corpus=["my 'own' text.txt", "b.txt"], **KINDS[kind]))
+    what = found(
+        written(
+            tmp_path / "my runs" / "it's one", corpus=["my 'own' text.txt", "b.txt"], **KINDS[kind]
+        )
+    )
     assert what.kind == kind
     values = parsed(what.command)
     assert values["name"] == ("it's one" if kind in GO_ON else "it's one-2")
@@ -398,7 +519,9 @@ def test_names_and_paths_that_a_shell_would_split_are_quoted(kind: str, tmp_path
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_directory_of_the_runs_is_named_where_it_is_not_checkpoints(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_directory_of_the_runs_is_named_where_it_is_not_checkpoints(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert "--runs-dir" not in words(found(written(Path("checkpoints/run"), **KINDS[kind])).command)
     command = found(written(Path("elsewhere/run"), **KINDS[kind])).command
@@ -407,7 +530,9 @@ def test_the_directory_of_the_runs_is_named_where_it_is_not_checkpoints(kind: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("old", "new"), [("elsewhere", "checkpoints"), ("checkpoints", "elsewhere")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("elsewhere", "checkpoints"), ("checkpoints", "elsewhere")]
+)
 def test_a_run_that_was_moved_has_the_next_one_beside_it(
     old: str, new: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,7 +543,9 @@ def test_a_run_that_was_moved_has_the_next_one_beside_it(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_is_named_from_within_its_directory_too(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_named_from_within_its_directory_too(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written(tmp_path / "runs" / "run", **KINDS[kind])
     monkeypatch.chdir(tmp_path / "runs" / "run")
     values = parsed(found(Run(Path())).command)
@@ -428,15 +555,22 @@ def test_a_run_is_named_from_within_its_directory_too(kind: str, tmp_path: Path,
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("corpus", "path"), [([], "FILE"), (["-"], "-")])
-def test_a_text_that_was_no_file_or_was_piped_in_has_its_place(corpus: list[str], path: str, kind: str, tmp_path: Path) -> None:
+def test_a_text_that_was_no_file_or_was_piped_in_has_its_place(
+    corpus: list[str], path: str, kind: str, tmp_path: Path
+) -> None:
     command = found(written(tmp_path / "run", corpus=corpus, **KINDS[kind])).command
     assert words(command)[:2] == ["train", path]
     assert parsed(command)["corpus"] == (path,)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("content", [None, "", "- no\n- mapping\n", "dropout: auto\nhidden_size: auto\n", "steps: 1\nminutes: 1\n"])
-def test_a_config_that_is_gone_or_was_edited_hinders_no_verdict(content: str | None, kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [None, "", "- no\n- mapping\n", "dropout: auto\nhidden_size: auto\n", "steps: 1\nminutes: 1\n"],
+)
+def test_a_config_that_is_gone_or_was_edited_hinders_no_verdict(
+    content: str | None, kind: str, tmp_path: Path
+) -> None:
     run = written(tmp_path / "run", **KINDS[kind])
     run.config.unlink()
     if content is not None:
@@ -467,7 +601,10 @@ class Trained(NamedTuple):
 
 
 TRAINED = {
-    "over-fitted": Trained("".join(random.Random(0).choices("abcdefgh", k=400)), {"steps": 80, "eval_every": 20}),  # noise
+    # noise
+    "over-fitted": Trained(
+        "".join(random.Random(0).choices("abcdefgh", k=400)), {"steps": 80, "eval_every": 20}
+    ),
     "under-trained": Trained(babble(20_000), {"steps": 10, "eval_every": 5, "batch_size": 16}),
     "at its best": Trained(babble(1000), {"steps": 80, "eval_every": 40, "hidden_size": 24}),
 }
@@ -513,7 +650,9 @@ def test_info_of_a_checkpoint_that_is_not_the_best_has_no_verdict(trained: Path)
     assert json.loads(call("info", str(worse), "--json").stdout)["verdict"] is None
 
 
-def test_info_of_a_model_that_was_copied_out_of_its_run_has_no_verdict(trained: Path, tmp_path: Path) -> None:
+def test_info_of_a_model_that_was_copied_out_of_its_run_has_no_verdict(
+    trained: Path, tmp_path: Path
+) -> None:
     best = Run(Path("checkpoints/under-trained")).best()
     shutil.copytree(best, tmp_path / "shared")
     result = call("info", str(tmp_path / "shared"), "--json")
@@ -534,7 +673,10 @@ def test_train_ends_with_the_verdict_whose_command_works_as_it_stands(here: Path
     result = call("train", "my own.txt", *SMALL)
     what = found(Run(Path("checkpoints/my own")))
     assert what.kind == "under-trained"
-    assert result.stderr.splitlines()[-2:] == [f"{what.text} Next: `{what.command}`", "write with: charrnn sample 'my own'"]
+    assert result.stderr.splitlines()[-2:] == [
+        f"{what.text} Next: `{what.command}`",
+        "write with: charrnn sample 'my own'",
+    ]
     again = call(*words(what.command))
     assert again.exit_code == 0, again.stderr
     assert Run(Path("checkpoints/my own")).steps()[-1].name == "step-00000016"
@@ -570,7 +712,11 @@ SLOW = KNOBS | {"corpus": ["corpus.txt"], "name": "run", "hidden_size": 8, "eval
 
 @pytest.mark.usefixtures("corpus", "one_thread")
 def test_the_command_of_a_run_that_ended_early_without_a_rise_works() -> None:
-    run = validated([0.5, 0.506, 0.506], SLOW | {"steps": 9, "patience": 2, "batch_size": 8, "sequence_length": 100})  # a step reads it all
+    # a step reads it all
+    run = validated(
+        [0.5, 0.506, 0.506],
+        SLOW | {"steps": 9, "patience": 2, "batch_size": 8, "sequence_length": 100},
+    )
     assert run.steps()[-1].name == "step-00000003"
     result = call(*words(found(run).command))
     assert result.exit_code == 0, result.stderr
@@ -607,12 +753,18 @@ def test_the_command_of_an_over_fitted_run_works() -> None:
     assert result.exit_code == 0, result.stderr
     following = Run(Path("checkpoints/run-2"))
     assert following.steps()[-1].name == "step-00000024"
-    assert checkpoints.read(following.best()).model == replace(checkpoints.read(run.best()).model, dropout=0.2)
+    assert checkpoints.read(following.best()).model == replace(
+        checkpoints.read(run.best()).model, dropout=0.2
+    )
 
 
-@pytest.mark.parametrize(("losses", "kind"), [([2.5, 2.6], "over-fitted"), ([2.6, 2.5], "at its best")])
+@pytest.mark.parametrize(
+    ("losses", "kind"), [([2.5, 2.6], "over-fitted"), ([2.6, 2.5], "at its best")]
+)
 @pytest.mark.usefixtures("one_thread")
-def test_the_next_run_reads_the_text_as_this_one_did_and_has_its_cell(losses: list[float], kind: str, here: Path) -> None:
+def test_the_next_run_reads_the_text_as_this_one_did_and_has_its_cell(
+    losses: list[float], kind: str, here: Path
+) -> None:
     Path("corpus.txt").write_bytes(("Café. " * 200).encode("cp1252"))
     own = {"encoding": "cp1252", "newlines": "lf", "val_fraction": 0.2, "cell": "gru"}
     run = validated(losses, SLOW | own | {"steps": 40, "eval_every": 20})

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from charrnn.errors import ConfigError
-from charrnn.training.device import autocast, available_threads, pick_device, pick_precision, settled
+from charrnn.training.device import (
+    autocast,
+    available_threads,
+    pick_device,
+    pick_precision,
+    settled,
+)
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *there: str) -> None:
@@ -22,9 +28,13 @@ def processor(monkeypatch: pytest.MonkeyPatch, *, avx512_bf16: bool, amx: bool) 
 
 
 @pytest.mark.parametrize(
-    ("there", "expected"), [((), "cpu"), (("cuda",), "cuda"), (("mps",), "mps"), (("mps", "cuda"), "cuda")], ids=lambda value: str(value)
+    ("there", "expected"),
+    [((), "cpu"), (("cuda",), "cuda"), (("mps",), "mps"), (("mps", "cuda"), "cuda")],
+    ids=lambda value: str(value),
 )
-def test_auto_is_cuda_then_mps_then_cpu(there: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_cuda_then_mps_then_cpu(
+    there: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine(monkeypatch, *there)
     assert pick_device("auto") == expected
 
@@ -36,7 +46,13 @@ def test_a_device_that_is_there_is_taken(device: str, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("device", "there", "give"), [("cuda", (), "cpu"), ("mps", (), "cpu"), ("cuda", ("mps",), "mps, cpu"), ("mps", ("cuda",), "cuda, cpu")]
+    ("device", "there", "give"),
+    [
+        ("cuda", (), "cpu"),
+        ("mps", (), "cpu"),
+        ("cuda", ("mps",), "mps, cpu"),
+        ("mps", ("cuda",), "cuda, cpu"),
+    ],
 )
 def test_a_device_that_is_not_there_is_refused_by_name(
     device: str, there: tuple[str, ...], give: str, monkeypatch: pytest.MonkeyPatch
@@ -44,7 +60,10 @@ def test_a_device_that_is_not_there_is_refused_by_name(
     machine(monkeypatch, *there)
     with pytest.raises(ConfigError) as error:
         pick_device(device)
-    assert str(error.value) == f"device: {device!r} is not there, as this PyTorch sees the machine; give one of {give} or auto"
+    assert (
+        str(error.value)
+        == f"device: {device!r} is not there, as this PyTorch sees the machine; give one of {give} or auto"
+    )
 
 
 def test_fp32_is_fp32_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,19 +73,31 @@ def test_fp32_is_fp32_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("avx512_bf16", "amx", "expected"),
-    [*(pytest.param(*has, "bf16", marks=pytest.mark.bf16) for has in ((True, False), (False, True), (True, True))), (False, False, "fp32")],
+    [
+        *(
+            pytest.param(*has, "bf16", marks=pytest.mark.bf16)
+            for has in ((True, False), (False, True), (True, True))
+        ),
+        (False, False, "fp32"),
+    ],
 )
-def test_auto_is_bf16_on_a_processor_that_has_it(avx512_bf16: bool, amx: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_bf16_on_a_processor_that_has_it(
+    avx512_bf16: bool, amx: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     processor(monkeypatch, avx512_bf16=avx512_bf16, amx=amx)
     assert pick_precision("auto", "cpu") == expected
 
 
-def test_a_pytorch_that_does_not_say_what_the_processor_has_gets_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pytorch_that_does_not_say_what_the_processor_has_gets_fp32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
     assert pick_precision("auto", "cpu") == "fp32"
 
 
-def test_auto_is_fp32_where_bf16_fails_when_tried_and_asking_for_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_fp32_where_bf16_fails_when_tried_and_asking_for_it_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def broken(*args: object) -> contextlib.AbstractContextManager[None]:
         raise RuntimeError("could not create a primitive")
 
@@ -85,13 +116,17 @@ def test_trying_bf16_leaves_the_global_generator_as_it_was() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)]
+)
 def test_products_are_computed_in_the_precision(precision: str, dtype: torch.dtype) -> None:
     with autocast("cpu", precision):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system does not bind processes to cores"
+)
 def test_the_available_threads_are_the_cores_of_this_process() -> None:
     cores = os.sched_getaffinity(0)
     assert available_threads() == len(cores)
@@ -115,12 +150,21 @@ def settings() -> tuple[object, ...]:
     )
 
 
-@pytest.fixture(params=[(1, False, False, True, True), (2, True, False, False, False), (1, True, True, True, True)], ids=str)
+@pytest.fixture(
+    params=[
+        (1, False, False, True, True),
+        (2, True, False, False, False),
+        (1, True, True, True, True),
+    ],
+    ids=str,
+)
 def before(request: pytest.FixtureRequest) -> object:
     """What somebody had set; the tests' own settings come back."""
     own = settings()
 
-    def put(threads: int, deterministic: bool, warn_only: bool, benchmark: bool, fill: bool) -> None:
+    def put(
+        threads: int, deterministic: bool, warn_only: bool, benchmark: bool, fill: bool
+    ) -> None:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cudnn.benchmark = benchmark

@@ -1,4 +1,5 @@
-"""An adaptive loss scores before it learns, by the rule that is written down; and what is adapted leans toward its text."""
+"""An adaptive loss scores before it learns, by the rule that is written down; and what is adapted
+leans toward its text."""
 
 import copy
 import json
@@ -23,7 +24,15 @@ from charrnn.cli.main import cli
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.storage import checkpoint as checkpoints
-from charrnn.training.dynamic_evaluation import DECAY, LEARNING_RATE, MEMORY, PIECE, TINY, adapt, adapted
+from charrnn.training.dynamic_evaluation import (
+    DECAY,
+    LEARNING_RATE,
+    MEMORY,
+    PIECE,
+    TINY,
+    adapt,
+    adapted,
+)
 from charrnn.training.evaluate import Evaluation, evaluate, load_model
 from charrnn.training.model import CELLS, CharRNN
 from charrnn.training.start import launch
@@ -37,7 +46,19 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def network(cell: str = "lstm", window: int | None = 50, **sizes: Any) -> CharRNN:
     """A small network; with a copy window, one that believes a little of what it recalls."""
-    model = CharRNN(ModelConfig(**{"cell": cell, "hidden_size": 8, "num_layers": 2, "embedding_size": 4, "copy_window": window} | sizes), V)
+    model = CharRNN(
+        ModelConfig(
+            **{
+                "cell": cell,
+                "hidden_size": 8,
+                "num_layers": 2,
+                "embedding_size": 4,
+                "copy_window": window,
+            }
+            | sizes
+        ),
+        V,
+    )
     if model.copy is not None:
         model.copy.bias.data.fill_(0.3)
     return model
@@ -53,7 +74,9 @@ def symbols(length: int, seed: int = 0) -> Ids:
 def scored(model: CharRNN, ids: Ids) -> tuple[Evaluation, list[Tensor]]:
     """The adaptive loss, and the logits of each piece."""
     seen: list[Tensor] = []
-    hook = model.register_forward_hook(lambda _module, _inputs, output: seen.append(output[0].detach()[:, 0]))
+    hook = model.register_forward_hook(
+        lambda _module, _inputs, output: seen.append(output[0].detach()[:, 0])
+    )
     found = adapt(model, ids, 0)
     hook.remove()
     return found, seen
@@ -71,13 +94,17 @@ def weights(model: CharRNN) -> dict[str, bytes]:
 def test_the_first_piece_has_the_static_loss(cell: str, window: int | None) -> None:
     ids = symbols(PIECE)
     static = evaluate(network(cell, window), ids, 0)
-    assert adapt(network(cell, window), ids, 0).nats_per_character == pytest.approx(static.nats_per_character, rel=1e-6)
+    assert adapt(network(cell, window), ids, 0).nats_per_character == pytest.approx(
+        static.nats_per_character, rel=1e-6
+    )
 
 
 @cells
 def test_the_second_piece_has_another_loss_than_the_static_one(cell: str) -> None:
     ids = symbols(2 * PIECE)
-    assert adapt(network(cell), ids, 0).nats_per_character != pytest.approx(evaluate(network(cell), ids, 0).nats_per_character, rel=1e-6)
+    assert adapt(network(cell), ids, 0).nats_per_character != pytest.approx(
+        evaluate(network(cell), ids, 0).nats_per_character, rel=1e-6
+    )
 
 
 @cells
@@ -88,7 +115,8 @@ def test_a_symbol_changes_no_score_up_to_its_own(cell: str, place: int) -> None:
     changed[place:] = (changed[place:] + 1) % V
     one, other = (torch.cat(scored(network(cell), each)[1]) for each in (ids, changed))
     torch.testing.assert_close(one[: place + 1], other[: place + 1], atol=1e-6, rtol=0)
-    assert torch.equal(one[: place // PIECE * PIECE], other[: place // PIECE * PIECE])  # of the pieces before, to the bit
+    # of the pieces before, to the bit
+    assert torch.equal(one[: place // PIECE * PIECE], other[: place // PIECE * PIECE])
     if place < 3 * PIECE - 1:
         assert not torch.allclose(one[place + 1 :], other[place + 1 :], atol=1e-4)
 
@@ -99,7 +127,10 @@ def by_hand(model: CharRNN, ids: Ids, prime: int) -> tuple[float, dict[str, NDAr
     recalled = None if window is None else recall.recall(np.array(x), window)
     names = dict(model.named_parameters())
     home = {name: weight.detach().numpy().astype(np.float64) for name, weight in names.items()}
-    now, square = {name: value.copy() for name, value in home.items()}, {name: np.zeros_like(value) for name, value in home.items()}
+    now, square = (
+        {name: value.copy() for name, value in home.items()},
+        {name: np.zeros_like(value) for name, value in home.items()},
+    )
     model.eval()
     state, losses = None, list[float]()
     for number, start in enumerate(range(0, len(ids), PIECE), 1):
@@ -107,7 +138,9 @@ def by_hand(model: CharRNN, ids: Ids, prime: int) -> tuple[float, dict[str, NDAr
         shown = None if recalled is None else torch.from_numpy(recalled[start:end])[:, None]
         logits, state = model(torch.tensor(x[start:end])[:, None], state, shown)
         state = state.detach()
-        each = functional.cross_entropy(logits[:, 0], torch.tensor(ids[start:end].tolist()), reduction="none")
+        each = functional.cross_entropy(
+            logits[:, 0], torch.tensor(ids[start:end].tolist()), reduction="none"
+        )
         losses += each.tolist()
         model.zero_grad()
         each.mean().backward()  # type: ignore[no-untyped-call]
@@ -133,12 +166,15 @@ def test_loss_and_weights_are_those_of_the_rule_by_hand(cell: str, window: int |
     assert adapt(model, ids, 3).nats_per_character == pytest.approx(loss, rel=1e-5)
     assert set(expected) == set(model.state_dict())
     for name, weight in model.state_dict().items():
-        np.testing.assert_allclose(weight.numpy(), expected[name], atol=1e-5, rtol=0)  # 11 updates of up to 3e-4
+        # 11 updates of up to 3e-4
+        np.testing.assert_allclose(weight.numpy(), expected[name], atol=1e-5, rtol=0)
 
 
 def test_what_was_learned_fades_toward_the_trained_weights() -> None:
-    """Where the gradient is zero, a hundred updates leave 0.999 ** 100 = 0.905 of the way that one had taken."""
-    model = CharRNN(ModelConfig(hidden_size=2, num_layers=1, embedding_size=2, copy_window=None), 1)  # one symbol: no loss, no gradient
+    """Where the gradient is zero, a hundred updates leave 0.999 ** 100 = 0.905 of the way that one
+    had taken."""
+    # one symbol: no loss, no gradient
+    model = CharRNN(ModelConfig(hidden_size=2, num_layers=1, embedding_size=2, copy_window=None), 1)
     before = model.head.bias.detach().clone()
 
     def disturb(characters: int) -> None:
@@ -163,7 +199,9 @@ def test_every_symbol_is_counted(length: int) -> None:
     ids, lengths = symbols(length), list[int]()
     found, logits = scored(network(), ids)
     adapt(network(), ids, 0, each=lengths.append)
-    expected = functional.cross_entropy(torch.cat(logits), torch.from_numpy(ids.astype(np.int64))).item()
+    expected = functional.cross_entropy(
+        torch.cat(logits), torch.from_numpy(ids.astype(np.int64))
+    ).item()
     assert (found.characters, sum(lengths)) == (length, length)
     assert lengths == [PIECE] * (length // PIECE) + [length % PIECE] * (length % PIECE > 0)
     assert found.nats_per_character == pytest.approx(expected, rel=1e-6)
@@ -206,7 +244,9 @@ def test_symbols_that_are_recalled_raise_their_probability() -> None:
     assert model.copy is not None
     model.copy.bias.data.fill_(3.0)
     plain = network(window=None)
-    plain.load_state_dict({name: value for name, value in model.state_dict().items() if not name.startswith("copy.")})
+    plain.load_state_dict(
+        {name: value for name, value in model.state_dict().items() if not name.startswith("copy.")}
+    )
     assert adapt(model, ids, 0).nats_per_character < 0.5 * adapt(plain, ids, 0).nats_per_character
 
 
@@ -261,13 +301,23 @@ def path(home: Path, run: str) -> Path:
 
 
 def everything(where: Path) -> dict[str, tuple[bytes, int]]:
-    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(where.rglob("*")) if path.is_file()}
+    return {
+        str(path): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(where.rglob("*"))
+        if path.is_file()
+    }
 
 
 @runs
-def test_adapted_gives_the_weights_after_reading_and_leaves_the_checkpoint_as_it_was(path: Path) -> None:
+def test_adapted_gives_the_weights_after_reading_and_leaves_the_checkpoint_as_it_was(
+    path: Path,
+) -> None:
     checkpoint, before = checkpoints.read(path), checkpoints.read(path).weights
-    ids, model, lengths = checkpoint.vocabulary.encode(OTHER * 10), load_model(checkpoint, "cpu"), list[int]()
+    ids, model, lengths = (
+        checkpoint.vocabulary.encode(OTHER * 10),
+        load_model(checkpoint, "cpu"),
+        list[int](),
+    )
     found = adapted(checkpoint, OTHER * 10, "error", each=lengths.append)
     adapt(model, ids, checkpoint.prime)
     assert sum(lengths) == 100
@@ -286,7 +336,12 @@ def test_an_adapted_model_does_better_on_more_text_of_the_same_kind(path: Path, 
     leaning = model.adapted(OTHER * 60)
     assert leaning.score(OTHER * 20).mean() > model.score(OTHER * 20).mean() + 0.05
     assert charrnn.load(path).score(OTHER).tolist() == model.score(OTHER).tolist()
-    assert (leaning.vocabulary, leaning.prime, leaning.about, leaning.path) == (model.vocabulary, model.prime, model.about, model.path)
+    assert (leaning.vocabulary, leaning.prime, leaning.about, leaning.path) == (
+        model.vocabulary,
+        model.prime,
+        model.about,
+        model.path,
+    )
     assert everything(home) == before
 
 
@@ -294,7 +349,10 @@ def test_an_adapted_model_does_better_on_more_text_of_the_same_kind(path: Path, 
 def test_a_model_of_bytes_is_adapted_by_a_text_or_its_bytes(path: Path) -> None:
     model = charrnn.load(path)
     text = "café; " * 10
-    assert model.adapted(text).score("sea").tolist() == model.adapted(text.encode()).score("sea").tolist()
+    assert (
+        model.adapted(text).score("sea").tolist()
+        == model.adapted(text.encode()).score("sea").tolist()
+    )
 
 
 @pytest.mark.parametrize("run", ["chars"])
@@ -310,11 +368,14 @@ def test_unknown_characters_are_an_error_or_left_out_or_replaced(path: Path) -> 
 @runs
 def test_nothing_to_learn_from_is_refused(path: Path, run: str) -> None:
     model = charrnn.load(path)
-    for text, unknown in [("", "error"), ("€€", "skip")] if run == "chars" else [("", "error"), (b"", "error")]:
+    for text, unknown in (
+        [("", "error"), ("€€", "skip")] if run == "chars" else [("", "error"), (b"", "error")]
+    ):
         with pytest.raises(CorpusError) as error:
             model.adapted(text, unknown=unknown)
         assert (
-            str(error.value) == "nothing is left of the text: it is empty, or the model has seen none of its characters; give another one"
+            str(error.value)
+            == "nothing is left of the text: it is empty, or the model has seen none of its characters; give another one"
         )
 
 
@@ -324,7 +385,9 @@ def test_a_model_that_was_not_read_from_a_checkpoint_is_refused(path: Path) -> N
     model.path = None
     with pytest.raises(ConfigError) as error:
         model.adapted(OTHER)
-    assert str(error.value) == "adapted: this model was not read from a checkpoint; open one with load"
+    assert (
+        str(error.value) == "adapted: this model was not read from a checkpoint; open one with load"
+    )
 
 
 # charrnn evaluate --adaptive
@@ -332,13 +395,20 @@ def test_a_model_that_was_not_read_from_a_checkpoint_is_refused(path: Path) -> N
 
 def expected(path: Path, text: str) -> Evaluation:
     checkpoint = checkpoints.read(path)
-    return adapt(load_model(checkpoint, "cpu"), checkpoint.vocabulary.encode(text), checkpoint.prime)
+    return adapt(
+        load_model(checkpoint, "cpu"), checkpoint.vocabulary.encode(text), checkpoint.prime
+    )
 
 
 @runs
-def test_evaluate_adaptive_is_the_adaptive_loss_and_says_so(path: Path, run: str, home: Path) -> None:
+def test_evaluate_adaptive_is_the_adaptive_loss_and_says_so(
+    path: Path, run: str, home: Path
+) -> None:
     before, found = everything(home), expected(path, OTHER * 100)
-    as_json, as_text = call("evaluate", run, "other.txt", "--adaptive", "--json"), call("evaluate", run, "other.txt", "--adaptive")
+    as_json, as_text = (
+        call("evaluate", run, "other.txt", "--adaptive", "--json"),
+        call("evaluate", run, "other.txt", "--adaptive"),
+    )
     assert (as_json.exit_code, as_json.stderr) == (0, f"{path}\n")
     assert json.loads(as_json.stdout) == {
         "characters": 1000,
@@ -348,21 +418,30 @@ def test_evaluate_adaptive_is_the_adaptive_loss_and_says_so(path: Path, run: str
     }
     assert (as_text.exit_code, as_text.stderr) == (0, f"{path}\n")
     nats = found.nats_per_character
-    assert as_text.stdout == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character, adaptive, 1,000 characters\n"
+    assert (
+        as_text.stdout
+        == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character, adaptive, 1,000 characters\n"
+    )
     assert everything(home) == before
 
 
 @runs
-def test_evaluate_without_it_is_the_static_loss_and_the_higher_one_here(path: Path, run: str) -> None:
+def test_evaluate_without_it_is_the_static_loss_and_the_higher_one_here(
+    path: Path, run: str
+) -> None:
     static = json.loads(call("evaluate", run, "other.txt", "--json").stdout)
     assert static["mode"] == "static"
-    assert static["nats_per_character"] == pytest.approx(-charrnn.load(path).score(OTHER * 100).mean(), rel=1e-5)
+    assert static["nats_per_character"] == pytest.approx(
+        -charrnn.load(path).score(OTHER * 100).mean(), rel=1e-5
+    )
     assert expected(path, OTHER * 100).nats_per_character < 0.98 * static["nats_per_character"]
 
 
 def test_evaluate_adaptive_reads_any_bytes(home: Path, tmp_path: Path) -> None:
     (tmp_path / "any").write_bytes(bytes(range(256)) * 2)
-    found = json.loads(call("evaluate", "bytes", str(tmp_path / "any"), "--adaptive", "--json").stdout)
+    found = json.loads(
+        call("evaluate", "bytes", str(tmp_path / "any"), "--adaptive", "--json").stdout
+    )
     assert (found["characters"], found["mode"]) == (512, "adaptive")
     assert math.isfinite(found["nats_per_character"])
 
@@ -371,11 +450,18 @@ def test_evaluate_adaptive_reads_any_bytes(home: Path, tmp_path: Path) -> None:
 
 
 @runs
-def test_sample_adapt_to_writes_as_the_adapted_model_does_and_nothing_else_on_stdout(path: Path, run: str, home: Path) -> None:
+def test_sample_adapt_to_writes_as_the_adapted_model_does_and_nothing_else_on_stdout(
+    path: Path, run: str, home: Path
+) -> None:
     before, args = everything(home), ("sample", run, "-n", "80", "-s", "3", "-p", "the ")
     plain, leaning = call(*args), call(*args, "--adapt-to", "other.txt")
     assert (leaning.exit_code, leaning.stderr) == (0, f"{path}, seed 3\n")
-    assert leaning.stdout == "the " + charrnn.load(path).adapted(OTHER * 100).generate("the ", length=80, seed=3) + "\n"
+    assert (
+        leaning.stdout
+        == "the "
+        + charrnn.load(path).adapted(OTHER * 100).generate("the ", length=80, seed=3)
+        + "\n"
+    )
     assert leaning.stdout != plain.stdout
     assert call(*args, "--adapt-to", "other.txt").stdout == leaning.stdout
     assert call(*args).stdout == plain.stdout
@@ -384,7 +470,9 @@ def test_sample_adapt_to_writes_as_the_adapted_model_does_and_nothing_else_on_st
 
 def test_sample_says_in_json_what_it_was_adapted_to(home: Path) -> None:
     args = ("sample", "chars", "-n", "9", "-s", "3", "--json")
-    found, plain = (json.loads(call(*args, *more).stdout) for more in (["--adapt-to", "other.txt"], []))
+    found, plain = (
+        json.loads(call(*args, *more).stdout) for more in (["--adapt-to", "other.txt"], [])
+    )
     assert (found["adapt_to"], plain["adapt_to"]) == ("other.txt", None)
     assert found["text"] == charrnn.load("chars").adapted(OTHER * 100).generate(length=9, seed=3)
 
@@ -398,18 +486,28 @@ def test_sample_adapt_to_reads_bytes_that_are_no_text(home: Path, tmp_path: Path
     (tmp_path / "any").write_bytes(bytes(range(256)))
     result = call("sample", "bytes", "-n", "20", "-s", "3", "--adapt-to", str(tmp_path / "any"))
     assert result.exit_code == 0
-    assert result.stdout == charrnn.load("bytes").adapted(bytes(range(256))).generate(length=20, seed=3) + "\n"
+    assert (
+        result.stdout
+        == charrnn.load("bytes").adapted(bytes(range(256))).generate(length=20, seed=3) + "\n"
+    )
 
 
-def test_sample_adapt_to_takes_unknown_characters_as_unknown_says(home: Path, tmp_path: Path) -> None:
+def test_sample_adapt_to_takes_unknown_characters_as_unknown_says(
+    home: Path, tmp_path: Path
+) -> None:
     (tmp_path / "odd.txt").write_text("the Sea; " * 20)
     (tmp_path / "skip.txt").write_text("the ea; " * 20)
     (tmp_path / "replace.txt").write_text("the sea; " * 20)
-    args, best = ("sample", "chars", "-n", "40", "-s", "3", "--adapt-to"), charrnn.load("chars").path
+    args, best = (
+        ("sample", "chars", "-n", "40", "-s", "3", "--adapt-to"),
+        charrnn.load("chars").path,
+    )
     capital = "'S' (U+0053, LATIN CAPITAL LETTER S)"
     refused = call(*args, str(tmp_path / "odd.txt"))
     assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
-    assert refused.stderr.startswith(f"Error: unknown character {capital} at position 5 of the text; ")
+    assert refused.stderr.startswith(
+        f"Error: unknown character {capital} at position 5 of the text; "
+    )
     for unknown, said in (
         ("skip", f"left out {capital}, 20 times: the model has not seen it"),
         ("replace", f"put 's' for 'S': the model has not seen {capital}"),
@@ -419,8 +517,12 @@ def test_sample_adapt_to_takes_unknown_characters_as_unknown_says(home: Path, tm
         assert result.stdout == call(*args, str(tmp_path / f"{unknown}.txt")).stdout
 
 
-def test_sample_adapt_to_a_bad_file_is_one_line_and_writes_nothing(home: Path, tmp_path: Path) -> None:
-    missing, empty, strange = (str(tmp_path / name) for name in ("missing.txt", "empty.txt", "strange.txt"))
+def test_sample_adapt_to_a_bad_file_is_one_line_and_writes_nothing(
+    home: Path, tmp_path: Path
+) -> None:
+    missing, empty, strange = (
+        str(tmp_path / name) for name in ("missing.txt", "empty.txt", "strange.txt")
+    )
     Path(empty).write_text("")
     Path(strange).write_text("€€€")
     for file, error in {
@@ -432,10 +534,16 @@ def test_sample_adapt_to_a_bad_file_is_one_line_and_writes_nothing(home: Path, t
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error}\n")
 
 
-def test_a_checkpoint_whose_weights_are_not_its_configuration_s_is_refused(home: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_whose_weights_are_not_its_configuration_s_is_refused(
+    home: Path, tmp_path: Path
+) -> None:
     found = checkpoints.read(charrnn.load("chars").path or Path())
     checkpoints.write(
-        tmp_path / "odd", replace(found, weights={name: value for name, value in found.weights.items() if name != "head.bias"})
+        tmp_path / "odd",
+        replace(
+            found,
+            weights={name: value for name, value in found.weights.items() if name != "head.bias"},
+        ),
     )
     result = call("evaluate", str(tmp_path / "odd"), "other.txt", "--adaptive")
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
@@ -447,7 +555,9 @@ def test_a_checkpoint_whose_weights_are_not_its_configuration_s_is_refused(home:
 @windows
 def test_records_are_each_read_from_a_zero_state_in_pieces_of_their_own(window: int | None) -> None:
     rng, end = np.random.default_rng(0), V - 1
-    records = [rng.integers(0, 3, length).tolist() for length in (3, PIECE - 1, PIECE, 2 * PIECE + 5, 1)]
+    records = [
+        rng.integers(0, 3, length).tolist() for length in (3, PIECE - 1, PIECE, 2 * PIECE + 5, 1)
+    ]
     ids = np.concatenate([[*record, end] for record in records]).astype(np.uint8)
     read, counted, states = list[list[int]](), list[int](), list[bool]()
     model = network("lstm", window)
@@ -459,7 +569,11 @@ def test_records_are_each_read_from_a_zero_state_in_pieces_of_their_own(window: 
     hook = model.register_forward_hook(watch)
     found = adapt(model, ids, end, records=True, each=counted.append)
     hook.remove()
-    expected = [([end, *record])[start : start + PIECE] for record in records for start in range(0, len(record) + 1, PIECE)]
+    expected = [
+        ([end, *record])[start : start + PIECE]
+        for record in records
+        for start in range(0, len(record) + 1, PIECE)
+    ]
     assert read == expected
     assert states == [piece[0] == end for piece in expected]
     assert counted == [len(piece) for piece in expected]
@@ -470,5 +584,7 @@ def test_the_first_record_has_the_static_loss_and_later_ones_learn_from_it() -> 
     end, record = V - 1, [0, 1, 2, 3, 2, 1, 0]
     ids = np.array([*record, end], np.uint8)
     static = evaluate(network(), ids, end, records=True).nats_per_character
-    assert adapt(network(), ids, end, records=True).nats_per_character == pytest.approx(static, rel=1e-5)
+    assert adapt(network(), ids, end, records=True).nats_per_character == pytest.approx(
+        static, rel=1e-5
+    )
     assert adapt(network(), np.tile(ids, 60), end, records=True).nats_per_character < 0.98 * static

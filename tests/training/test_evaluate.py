@@ -1,4 +1,5 @@
-"""The static loss counts every symbol, is that of the NumPy network, and leaves the model as it was."""
+"""The static loss counts every symbol, is that of the NumPy network, and leaves the model as it
+was."""
 
 import math
 from pathlib import Path
@@ -16,7 +17,14 @@ from charrnn.copy_window import recall
 from charrnn.errors import CheckpointError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.checkpoint import Checkpoint
-from charrnn.training.evaluate import CHUNK, MOST_LOGITS, Evaluation, evaluate, load_model, load_weights
+from charrnn.training.evaluate import (
+    CHUNK,
+    MOST_LOGITS,
+    Evaluation,
+    evaluate,
+    load_model,
+    load_weights,
+)
 from charrnn.training.model import CELLS, CharRNN
 from charrnn.vocab import Ids, Vocabulary
 
@@ -28,9 +36,19 @@ PRIME = 0  # the newline
 cells = pytest.mark.parametrize("cell", CELLS)
 
 
-def network(cell: str = "lstm", vocab_size: int = len(CHARS), copy_window: int | None = 2000) -> CharRNN:
-    """A model with large weights, whose probabilities lie far apart, with dropout, and with a window of almost two chunks."""
-    sizes = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4, copy_window=copy_window, dropout=0.5)
+def network(
+    cell: str = "lstm", vocab_size: int = len(CHARS), copy_window: int | None = 2000
+) -> CharRNN:
+    """A model with large weights, whose probabilities lie far apart, with dropout, and with a
+    window of almost two chunks."""
+    sizes = ModelConfig(
+        cell=cell,
+        hidden_size=8,
+        num_layers=2,
+        embedding_size=4,
+        copy_window=copy_window,
+        dropout=0.5,
+    )
     model = CharRNN(sizes, vocab_size)
     generator = torch.Generator().manual_seed(1)
     for weight in model.parameters():
@@ -46,8 +64,11 @@ def ids(length: int) -> Ids:
     return CHARS.encode(text(length))
 
 
-def nats(model: CharRNN, read: list[int], predicted: list[int], before: list[int] | None = None) -> float:
-    """The summed negative log-probability of one stream from a zero state, in one pass; ``before`` it stood what may be recalled."""
+def nats(
+    model: CharRNN, read: list[int], predicted: list[int], before: list[int] | None = None
+) -> float:
+    """The summed negative log-probability of one stream from a zero state, in one pass; ``before``
+    it stood what may be recalled."""
     model.eval()
     assert model.copy_window is not None
     recalled = recall(np.array([*(before or []), *read]), model.copy_window)[-len(read) :]  # (n, K)
@@ -56,8 +77,21 @@ def nats(model: CharRNN, read: list[int], predicted: list[int], before: list[int
     return float(functional.cross_entropy(logits[:, 0], torch.tensor(predicted), reduction="sum"))
 
 
-def saved(path: Path, model: CharRNN, vocabulary: Vocabulary = CHARS, cell: str = "lstm", prime: int = PRIME) -> Path:
-    config = ModelConfig(cell=cell, hidden_size=8, num_layers=2, embedding_size=4, copy_window=model.copy_window, dropout=0.5)
+def saved(
+    path: Path,
+    model: CharRNN,
+    vocabulary: Vocabulary = CHARS,
+    cell: str = "lstm",
+    prime: int = PRIME,
+) -> Path:
+    config = ModelConfig(
+        cell=cell,
+        hidden_size=8,
+        num_layers=2,
+        embedding_size=4,
+        copy_window=model.copy_window,
+        dropout=0.5,
+    )
     weights = {name: value.numpy().copy() for name, value in model.state_dict().items()}
     checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {}))
     return path
@@ -70,14 +104,18 @@ def saved(path: Path, model: CharRNN, vocabulary: Vocabulary = CHARS, cell: str 
 def test_the_loss_is_the_mean_score_of_the_numpy_network(cell: str, tmp_path: Path) -> None:
     model = network(cell)
     scores = charrnn.load(saved(tmp_path / "model", model, cell=cell)).score(text(1100))
-    assert evaluate(model, ids(1100), PRIME).nats_per_character == pytest.approx(-scores.mean(), abs=1e-5)
+    assert evaluate(model, ids(1100), PRIME).nats_per_character == pytest.approx(
+        -scores.mean(), abs=1e-5
+    )
 
 
 @cells
 def test_chunk_boundaries_change_nothing(cell: str) -> None:
     model, all_ids = network(cell), ids(2 * CHUNK + 1).tolist()
     whole = nats(model, [PRIME, *all_ids[:-1]], all_ids)
-    assert evaluate(model, ids(2 * CHUNK + 1), PRIME).nats_per_character == pytest.approx(whole / (2 * CHUNK + 1), abs=1e-6)
+    assert evaluate(model, ids(2 * CHUNK + 1), PRIME).nats_per_character == pytest.approx(
+        whole / (2 * CHUNK + 1), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("length", [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK])
@@ -86,7 +124,9 @@ def test_every_symbol_is_counted(length: int) -> None:
     found = evaluate(network(), ids(length), PRIME, each=seen.append)
     all_ids = ids(length).tolist()
     assert found.characters == length
-    assert found.nats_per_character == pytest.approx(nats(network(), [PRIME, *all_ids[:-1]], all_ids) / length, abs=1e-6)
+    assert found.nats_per_character == pytest.approx(
+        nats(network(), [PRIME, *all_ids[:-1]], all_ids) / length, abs=1e-6
+    )
     assert seen == [CHUNK] * (length // CHUNK) + [length % CHUNK] * (length % CHUNK > 0)
 
 
@@ -94,7 +134,9 @@ def test_the_first_symbol_is_predicted_from_the_prime() -> None:
     # -log softmax of the logits after the prime alone, at the one symbol
     logits = network().eval()(torch.tensor([[3]]))[0].detach()
     expected = float(logits[0, 0].logsumexp(0) - logits[0, 0, 2])
-    assert evaluate(network(), np.array([2], np.uint8), 3).nats_per_character == pytest.approx(expected, abs=1e-6)
+    assert evaluate(network(), np.array([2], np.uint8), 3).nats_per_character == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_a_network_that_knows_nothing_needs_the_logarithm_of_the_number_of_symbols() -> None:
@@ -107,7 +149,9 @@ def test_a_network_that_knows_nothing_needs_the_logarithm_of_the_number_of_symbo
 
 
 def test_bits_are_nats_over_the_logarithm_of_two() -> None:
-    assert Evaluation(characters=1, nats_per_character=math.log(8)).bits_per_character == pytest.approx(3, abs=1e-12)
+    assert Evaluation(
+        characters=1, nats_per_character=math.log(8)
+    ).bits_per_character == pytest.approx(3, abs=1e-12)
 
 
 # The copy window
@@ -115,7 +159,9 @@ def test_bits_are_nats_over_the_logarithm_of_two() -> None:
 
 @cells
 @pytest.mark.parametrize("lanes", [1, 2, 3])
-def test_the_window_goes_on_over_chunks_and_lanes_and_its_size_counts(cell: str, lanes: int) -> None:
+def test_the_window_goes_on_over_chunks_and_lanes_and_its_size_counts(
+    cell: str, lanes: int
+) -> None:
     losses = set()
     for window in (None, 2, 100, 8192):
         model = network(cell, copy_window=window)
@@ -126,14 +172,19 @@ def test_the_window_goes_on_over_chunks_and_lanes_and_its_size_counts(cell: str,
 def test_a_text_that_comes_again_in_a_later_lane_is_recalled_there() -> None:
     model = network()
     for name, weight in model.named_parameters():
-        weight.data.fill_(3.0 if name == "copy.bias" else 0.0)  # what is recalled is believed, and nothing else is known
+        # what is recalled is believed, and nothing else is known
+        weight.data.fill_(3.0 if name == "copy.bias" else 0.0)
     piece = np.random.default_rng(0).integers(0, len(CHARS), CHUNK)
     twice = np.concatenate([piece, piece])
     found = evaluate(model, twice, PRIME, lanes=2)
     read = [PRIME, *twice[:-1].tolist()]
-    assert found.nats_per_character == pytest.approx(nats(model, read, twice.tolist()) / len(twice), abs=1e-6)
+    assert found.nats_per_character == pytest.approx(
+        nats(model, read, twice.tolist()) / len(twice), abs=1e-6
+    )
     model.copy_window = CHUNK  # the same place of the lane before is just too far
-    assert evaluate(model, twice, PRIME, lanes=2).nats_per_character > found.nats_per_character + 0.5
+    assert (
+        evaluate(model, twice, PRIME, lanes=2).nats_per_character > found.nats_per_character + 0.5
+    )
 
 
 # Lanes
@@ -141,7 +192,8 @@ def test_a_text_that_comes_again_in_a_later_lane_is_recalled_there() -> None:
 
 @cells
 def test_lanes_start_from_zero_after_the_symbol_before_and_count_every_symbol(cell: str) -> None:
-    # 2051 symbols in 2 lanes: 1026 and 1025, one place of padding; the second lane reads symbol 1025 first, and may recall the first lane
+    # 2051 symbols in 2 lanes: 1026 and 1025, one place of padding; the second lane reads symbol
+    # 1025 first, and may recall the first lane
     model, all_ids = network(cell), ids(2051).tolist()
     first = nats(model, [PRIME, *all_ids[:1025]], all_ids[:1026])
     second = nats(model, all_ids[1025:2050], all_ids[1026:], before=[PRIME, *all_ids[:1025]])
@@ -152,9 +204,15 @@ def test_lanes_start_from_zero_after_the_symbol_before_and_count_every_symbol(ce
 
 def test_lanes_are_no_shorter_than_a_chunk() -> None:
     model = network()
-    assert evaluate(model, ids(2 * CHUNK - 1), PRIME, lanes=16) == evaluate(model, ids(2 * CHUNK - 1), PRIME, lanes=1)
-    assert evaluate(model, ids(2 * CHUNK), PRIME, lanes=16) == evaluate(model, ids(2 * CHUNK), PRIME, lanes=2)
-    assert evaluate(model, ids(2 * CHUNK), PRIME, lanes=2) != evaluate(model, ids(2 * CHUNK), PRIME, lanes=1)
+    assert evaluate(model, ids(2 * CHUNK - 1), PRIME, lanes=16) == evaluate(
+        model, ids(2 * CHUNK - 1), PRIME, lanes=1
+    )
+    assert evaluate(model, ids(2 * CHUNK), PRIME, lanes=16) == evaluate(
+        model, ids(2 * CHUNK), PRIME, lanes=2
+    )
+    assert evaluate(model, ids(2 * CHUNK), PRIME, lanes=2) != evaluate(
+        model, ids(2 * CHUNK), PRIME, lanes=1
+    )
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3])
@@ -188,7 +246,9 @@ def some_ids(vocab_size: int, length: int) -> Ids:
     return np.random.default_rng(length).integers(0, vocab_size, length).astype(np.uint16)
 
 
-def test_the_logits_of_a_large_alphabet_are_computed_a_few_characters_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_logits_of_a_large_alphabet_are_computed_a_few_characters_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model, all_ids = network(vocab_size=LARGE), some_ids(LARGE, 300)
     whole = nats(model, [PRIME, *all_ids[:-1].tolist()], all_ids.tolist())
     sizes, seen = watched(model, monkeypatch), list[int]()
@@ -207,7 +267,9 @@ def test_all_lanes_together_have_no_more_logits_than_one(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("vocab_size", [65, 512])
-def test_a_small_alphabet_is_read_in_whole_chunks(vocab_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_alphabet_is_read_in_whole_chunks(
+    vocab_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = network(vocab_size=vocab_size, copy_window=None)
     sizes = watched(model, monkeypatch)
     evaluate(model, some_ids(vocab_size, 16 * CHUNK), PRIME, lanes=16)
@@ -215,8 +277,11 @@ def test_a_small_alphabet_is_read_in_whole_chunks(vocab_size: int, monkeypatch: 
 
 
 @cells
-@pytest.mark.parametrize("most", [1, 7 * 3 * 10])  # one character at a time, and ten in each of three lanes
-def test_fewer_characters_at_once_change_nothing(cell: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+# one character at a time, and ten in each of three lanes
+@pytest.mark.parametrize("most", [1, 7 * 3 * 10])
+def test_fewer_characters_at_once_change_nothing(
+    cell: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("charrnn.training.evaluate.CHUNK", 64)
     model, all_ids = network(cell, copy_window=100), ids(3 * 64 + 5)
     expected = evaluate(model, all_ids, PRIME, lanes=3)
@@ -226,10 +291,14 @@ def test_fewer_characters_at_once_change_nothing(cell: str, most: int, monkeypat
     assert found.nats_per_character == pytest.approx(expected.nats_per_character, abs=1e-6)
 
 
-def test_records_of_a_large_alphabet_have_no_more_logits_either(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_of_a_large_alphabet_have_no_more_logits_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     end = LARGE - 1
     lengths = [20] * 30 + [200]  # of which six fit together, and of the last not all
-    all_ids = np.concatenate([np.append(some_ids(end, length), end) for length in lengths]).astype(np.uint16)
+    all_ids = np.concatenate([np.append(some_ids(end, length), end) for length in lengths]).astype(
+        np.uint16
+    )
     model = network(vocab_size=LARGE, copy_window=None)
     sizes, seen = watched(model, monkeypatch), list[int]()
     found = evaluate(model, all_ids, end, records=True, each=seen.append)
@@ -250,13 +319,19 @@ def test_the_model_is_left_in_its_mode_with_its_weights(training: bool) -> None:
     model = network().train(training)
     before = [weight.clone() for weight in model.parameters()]
     evaluate(model, ids(10), PRIME)
-    assert [module.training for module in model.modules()] == [training] * len(list(model.modules()))
-    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), before, strict=True))
+    assert [module.training for module in model.modules()] == [training] * len(
+        list(model.modules())
+    )
+    assert all(
+        torch.equal(one, other) for one, other in zip(model.parameters(), before, strict=True)
+    )
     assert all(weight.grad is None for weight in model.parameters())
 
 
 def test_dropout_is_off() -> None:
-    assert evaluate(network().train(), ids(100), PRIME) == evaluate(network().eval(), ids(100), PRIME)
+    assert evaluate(network().train(), ids(100), PRIME) == evaluate(
+        network().eval(), ids(100), PRIME
+    )
 
 
 def test_what_each_raises_ends_it_and_the_mode_is_restored() -> None:
@@ -278,7 +353,9 @@ def test_what_each_raises_ends_it_and_the_mode_is_restored() -> None:
 def checkpoint(**changes: Any) -> Checkpoint:
     weights = {name: value.numpy().copy() for name, value in network().state_dict().items()}
     weights = {name: value for name, value in (weights | changes).items() if value is not None}
-    config = ModelConfig(hidden_size=8, num_layers=2, embedding_size=4, copy_window=2000, dropout=0.5)
+    config = ModelConfig(
+        hidden_size=8, num_layers=2, embedding_size=4, copy_window=2000, dropout=0.5
+    )
     return Checkpoint(CHARS, config, weights, PRIME, {})
 
 
@@ -312,7 +389,9 @@ def test_weights_of_another_model_are_refused(changes: dict[str, Any], what: str
     with pytest.raises(CheckpointError) as error:
         load_weights(network(), checkpoint(**changes))
     message = str(error.value)
-    assert message.startswith(f"the weights are not those of the configuration: Error(s) in loading state_dict for CharRNN: {what}")
+    assert message.startswith(
+        f"the weights are not those of the configuration: Error(s) in loading state_dict for CharRNN: {what}"
+    )
     assert message.endswith("; use another checkpoint")
 
 
@@ -330,16 +409,27 @@ def some_records(number: int, longest: int) -> list[list[int]]:
 
 @pytest.mark.parametrize("window", [None, 40])
 @cells
-def test_the_loss_of_records_is_that_of_each_read_alone_from_a_zero_state(cell: str, window: int | None) -> None:
-    model, records = network(cell, END + 1, window), some_records(600, 60)  # more than are read at once
+def test_the_loss_of_records_is_that_of_each_read_alone_from_a_zero_state(
+    cell: str, window: int | None
+) -> None:
+    # more than are read at once
+    model, records = network(cell, END + 1, window), some_records(600, 60)
     model.eval()
     total = 0.0
     with torch.no_grad():
         for record in records:
             read = [END, *record]
-            recalled = None if window is None else torch.from_numpy(recall(np.array(read), window))[:, None]
+            recalled = (
+                None
+                if window is None
+                else torch.from_numpy(recall(np.array(read), window))[:, None]
+            )
             logits, _ = model(torch.tensor(read)[:, None], None, recalled)
-            total += float(functional.cross_entropy(logits[:, 0], torch.tensor([*record, END]), reduction="sum"))
+            total += float(
+                functional.cross_entropy(
+                    logits[:, 0], torch.tensor([*record, END]), reduction="sum"
+                )
+            )
     ids = np.concatenate([[*record, END] for record in records]).astype(np.uint8)
     counted = list[int]()
     found = evaluate(model, ids, END, records=True, each=counted.append)
@@ -348,10 +438,17 @@ def test_the_loss_of_records_is_that_of_each_read_alone_from_a_zero_state(cell: 
     assert found.nats_per_record == pytest.approx(total / 600, rel=1e-5)
 
 
-def test_the_order_of_the_records_and_how_many_are_read_at_once_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_the_records_and_how_many_are_read_at_once_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model, records = network("lstm", END + 1), some_records(50, 30)
     losses = set()
-    for together, most, chunk in ((256, 1 << 16, 1024), (7, 1 << 16, 1024), (256, 64, 1024), (256, 64, 5)):
+    for together, most, chunk in (
+        (256, 1 << 16, 1024),
+        (7, 1 << 16, 1024),
+        (256, 64, 1024),
+        (256, 64, 5),
+    ):
         monkeypatch.setattr("charrnn.training.evaluate.MAX_RECORDS_TOGETHER", together)
         monkeypatch.setattr("charrnn.training.evaluate.MOST", most)
         monkeypatch.setattr("charrnn.training.evaluate.CHUNK", chunk)

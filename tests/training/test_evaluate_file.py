@@ -35,7 +35,9 @@ def expected(model: Path, written: str) -> Evaluation:
 def test_the_loss_of_a_file_is_the_mean_score_of_its_text(cell: str, tmp_path: Path) -> None:
     model = saved(tmp_path / "model", network(cell), cell=cell)
     seen: list[int] = []
-    found, notices = evaluate_file(model, write(tmp_path, b"abc d\xc3\xa9\nabba\n"), DataConfig(), "error", each=seen.append)
+    found, notices = evaluate_file(
+        model, write(tmp_path, b"abc d\xc3\xa9\nabba\n"), DataConfig(), "error", each=seen.append
+    )
     assert found == expected(model, "abc dé\nabba\n")
     assert (notices, seen) == ((), [12])
 
@@ -52,20 +54,27 @@ def test_an_unknown_character_of_a_file_is_an_error(model: Path, tmp_path: Path)
 def test_an_unknown_character_is_left_out_and_said(model: Path, tmp_path: Path) -> None:
     found, notices = evaluate_file(model, write(tmp_path, b"aXbX\n"), DataConfig(), "skip")
     assert found == expected(model, "ab\n")
-    assert notices == ("left out 'X' (U+0058, LATIN CAPITAL LETTER X), 2 times: the model has not seen it",)
+    assert notices == (
+        "left out 'X' (U+0058, LATIN CAPITAL LETTER X), 2 times: the model has not seen it",
+    )
 
 
 def test_an_unknown_character_is_replaced_and_said(model: Path, tmp_path: Path) -> None:
     found, notices = evaluate_file(model, write(tmp_path, b"aB\n"), DataConfig(), "replace")
     assert found == expected(model, "ab\n")
-    assert notices == ("put 'b' for 'B': the model has not seen 'B' (U+0042, LATIN CAPITAL LETTER B)",)
+    assert notices == (
+        "put 'b' for 'B': the model has not seen 'B' (U+0042, LATIN CAPITAL LETTER B)",
+    )
 
 
 def test_a_file_of_which_nothing_is_left_is_an_error(model: Path, tmp_path: Path) -> None:
     file = write(tmp_path, b"XYZ")
     with pytest.raises(CorpusError) as error:
         evaluate_file(model, file, DataConfig(), "skip")
-    assert str(error.value) == f"nothing is left of {file}: it is empty, or the model has seen none of its characters; give another one"
+    assert (
+        str(error.value)
+        == f"nothing is left of {file}: it is empty, or the model has seen none of its characters; give another one"
+    )
 
 
 def test_what_there_is_to_say_of_the_reading_comes_first(model: Path, tmp_path: Path) -> None:
@@ -79,13 +88,17 @@ def test_what_there_is_to_say_of_the_reading_comes_first(model: Path, tmp_path: 
 
 
 def test_a_file_is_read_as_the_data_knobs_say(model: Path, tmp_path: Path) -> None:
-    found, _ = evaluate_file(model, write(tmp_path, b"\xe9ab\r\n"), DataConfig(encoding="cp1252", newlines="lf"), "error")
+    found, _ = evaluate_file(
+        model, write(tmp_path, b"\xe9ab\r\n"), DataConfig(encoding="cp1252", newlines="lf"), "error"
+    )
     assert found == expected(model, "éab\n")
 
 
 def test_a_model_of_bytes_counts_bytes_whatever_they_are(tmp_path: Path) -> None:
     model = saved(tmp_path / "model", network(vocab_size=256), Vocabulary("byte"), prime=10)
-    found, notices = evaluate_file(model, write(tmp_path, b"ab\xff\x00\xc3\xa9"), DataConfig(unit="byte"), "error")
+    found, notices = evaluate_file(
+        model, write(tmp_path, b"ab\xff\x00\xc3\xa9"), DataConfig(unit="byte"), "error"
+    )
     assert found.characters == 6
     assert found.nats_per_character == pytest.approx(
         nats(network(vocab_size=256), [10, 97, 98, 255, 0, 195], list(b"ab\xff\x00\xc3\xa9")) / 6
@@ -96,7 +109,9 @@ def test_a_model_of_bytes_counts_bytes_whatever_they_are(tmp_path: Path) -> None
 def test_a_model_of_bytes_reads_a_text_as_its_utf_8(tmp_path: Path) -> None:
     model = saved(tmp_path / "model", network(vocab_size=256), Vocabulary("byte"), prime=10)
     file = write(tmp_path, "abé€".encode())
-    assert evaluate_file(model, file, DataConfig(), "error") == evaluate_file(model, file, DataConfig(unit="byte"), "error")
+    assert evaluate_file(model, file, DataConfig(), "error") == evaluate_file(
+        model, file, DataConfig(unit="byte"), "error"
+    )
 
 
 def test_raw_bytes_are_refused_by_a_model_of_characters(model: Path, tmp_path: Path) -> None:
@@ -105,7 +120,9 @@ def test_raw_bytes_are_refused_by_a_model_of_characters(model: Path, tmp_path: P
     assert str(error.value) == "3 bytes were given to a vocabulary of characters; decode them first"
 
 
-def test_a_file_that_is_not_there_and_a_model_that_is_not_there_are_errors(model: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_and_a_model_that_is_not_there_are_errors(
+    model: Path, tmp_path: Path
+) -> None:
     with pytest.raises(CorpusError):
         evaluate_file(model, str(tmp_path / "none.txt"), DataConfig(), "error")
     with pytest.raises(CheckpointError):

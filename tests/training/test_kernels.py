@@ -1,4 +1,5 @@
-"""The kernels give the same bits again, with gradients and without, in one pass and in chunks, and write over nothing."""
+"""The kernels give the same bits again, with gradients and without, in one pass and in chunks, and
+write over nothing."""
 
 from collections.abc import Callable
 
@@ -15,7 +16,9 @@ KERNELS = {"gru": (kernels.gru, 3), "rnn": (kernels.rnn, 1)}
 Kernel = Callable[..., tuple[Tensor, Tensor]]
 
 both = pytest.mark.parametrize("name", KERNELS)
-precisions = pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+precisions = pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str
+)
 
 
 def given(name: str, *, wanting: bool = True) -> tuple[Kernel, Tensor, Tensor, list[Tensor]]:
@@ -23,7 +26,9 @@ def given(name: str, *, wanting: bool = True) -> tuple[Kernel, Tensor, Tensor, l
     kernel, G = KERNELS[name]
     generator = torch.Generator().manual_seed(0)
     sizes = [(T, B, W), (B, H), (G * H, W), (G * H, H), (G * H,), (G * H,)]
-    x, h, *weights = (torch.randn(size, generator=generator).requires_grad_(wanting) for size in sizes)
+    x, h, *weights = (
+        torch.randn(size, generator=generator).requires_grad_(wanting) for size in sizes
+    )
     return kernel, x, h, weights
 
 
@@ -37,7 +42,10 @@ def gradients(name: str, dtype: torch.dtype) -> tuple[Tensor, ...]:
 @both
 @precisions
 def test_the_same_again_gives_the_same_bits(name: str, dtype: torch.dtype) -> None:
-    assert all(torch.equal(one, other) for one, other in zip(gradients(name, dtype), gradients(name, dtype), strict=True))
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(gradients(name, dtype), gradients(name, dtype), strict=True)
+    )
 
 
 @both
@@ -62,14 +70,17 @@ def test_two_chunks_are_the_whole(name: str, dtype: torch.dtype, cut: int) -> No
     y, last = kernel(x, h, weights, dtype)
     first, state = kernel(x[:cut], h, weights, dtype)
     second, end = kernel(x[cut:], state, weights, dtype)
-    tolerance = 1e-6 if dtype != torch.bfloat16 else 1e-2  # products of other shapes may add up in another order
+    # products of other shapes may add up in another order
+    tolerance = 1e-6 if dtype != torch.bfloat16 else 1e-2
     torch.testing.assert_close(torch.cat([first, second]), y, atol=tolerance, rtol=0)
     torch.testing.assert_close(end, last, atol=tolerance, rtol=0)
 
 
 @both
 @precisions
-def test_y_is_in_the_dtype_of_the_products_and_the_state_in_float32(name: str, dtype: torch.dtype) -> None:
+def test_y_is_in_the_dtype_of_the_products_and_the_state_in_float32(
+    name: str, dtype: torch.dtype
+) -> None:
     kernel, *inputs = given(name)
     y, last = kernel(*inputs, dtype)
     assert (y.dtype, last.dtype) == (dtype, torch.float32)

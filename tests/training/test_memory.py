@@ -1,4 +1,5 @@
-"""The memory that a run will take is what is alive at its largest moment, worked out by hand for small cases."""
+"""The memory that a run will take is what is alive at its largest moment, worked out by hand for
+small cases."""
 
 from typing import Any
 
@@ -10,7 +11,15 @@ from charrnn.corpus.corpus import Corpus
 from charrnn.training import memory as estimates
 from charrnn.training.memory import estimate_memory
 
-EVERYTHING = {"steps": 1, "hidden_size": 16, "num_layers": 1, "dropout": 0.0, "copy_window": None, "batch_size": 1, "sequence_length": 1}
+EVERYTHING = {
+    "steps": 1,
+    "hidden_size": 16,
+    "num_layers": 1,
+    "dropout": 0.0,
+    "copy_window": None,
+    "batch_size": 1,
+    "sequence_length": 1,
+}
 
 
 def memory(text: str, **given: Any) -> float:
@@ -27,12 +36,14 @@ def alphabet(symbols: int, length: int) -> str:
 
 
 def weights(symbols: int, hidden_size: int = 16) -> int:
-    """Of one LSTM layer with an embedding of 64: embedding, head and its bias, four gates with two biases."""
+    """Of one LSTM layer with an embedding of 64: embedding, head and its bias, four gates with two
+    biases."""
     return symbols * 64 + symbols * hidden_size + symbols + 4 * hidden_size * (64 + hidden_size + 2)
 
 
 def test_memory_is_most_while_a_checkpoint_is_written() -> None:
-    # 14 copies of the weights: nothing is held out to be counted or validated on, and a step reads one character
+    # 14 copies of the weights: nothing is held out to be counted or validated on, and a step reads
+    # one character
     holes = 3 * 4 * 2_000  # of the logits of the step
     assert memory(alphabet(2_000, 4_000), val_fraction=0.0) == 14 * 4 * weights(2_000) + holes
 
@@ -45,15 +56,23 @@ def test_memory_has_room_for_the_logits_of_a_step_three_times() -> None:
 
 
 def test_memory_has_room_for_a_validation_however_many_symbols_there_are() -> None:
-    # 4,000 characters of 5 symbols are read at once; of 60,000 symbols 139 characters, whose logits are there four times
-    few = memory(alphabet(5, 8_000), val_fraction=0.5, hidden_size=256) - 3 * 4 * 5 - 4 * 4 * weights(5, 256)
+    # 4,000 characters of 5 symbols are read at once; of 60,000 symbols 139 characters, whose logits
+    # are there four times
+    few = (
+        memory(alphabet(5, 8_000), val_fraction=0.5, hidden_size=256)
+        - 3 * 4 * 5
+        - 4 * 4 * weights(5, 256)
+    )
     assert few == 4 * 4_000 * (64 + (64 + 256) + 256 + 4 * 256)
-    many = estimates._validation_bytes(ModelConfig(hidden_size=16, num_layers=1), Corpus.of(alphabet(60_000, 120_000), 0.5))
+    many = estimates._validation_bytes(
+        ModelConfig(hidden_size=16, num_layers=1), Corpus.of(alphabet(60_000, 120_000), 0.5)
+    )
     assert many == 4 * 139 * (64 + 2 * 16 + 4 * 60_000)
 
 
 def test_memory_has_room_for_what_is_recalled() -> None:
-    # six symbols of two bytes for each that is learned from; and six more outputs, with their biases
+    # six symbols of two bytes for each that is learned from; and six more outputs, with their
+    # biases
     text = alphabet(2_000, 4_000)
     found = memory(text, val_fraction=0.0, copy_window=100) - memory(text, val_fraction=0.0)
     assert found == 6 * 2 * 4_000 + 14 * 4 * 6 * (16 + 1)
@@ -68,19 +87,26 @@ def test_memory_has_room_for_the_counts_of_a_large_text(monkeypatch: pytest.Monk
     assert memory(text, val_fraction=0.0) < 1e6  # nothing is counted
 
 
-def test_memory_has_room_for_what_is_counted_between_records(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_has_room_for_what_is_counted_between_records(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(estimates, "SYMBOL_BYTES", 1e6)
-    items = "".join(f"{number}\n" for number in range(100, 200))  # of which 50 are learned from, each with its end
-    assert memory(items, val_fraction=0.5, separator="\n") == pytest.approx((50 * 4 + 50 * 7) * 1e6, rel=1e-2)
+    # of which 50 are learned from, each with its end
+    items = "".join(f"{number}\n" for number in range(100, 200))
+    assert memory(items, val_fraction=0.5, separator="\n") == pytest.approx(
+        (50 * 4 + 50 * 7) * 1e6, rel=1e-2
+    )
 
 
 def test_grams_are_counted_by_length() -> None:
-    # a b ab b ba a: of "abba" three runs of two, two of three, one of four; of longer ones none, counted as one
+    # a b ab b ba a: of "abba" three runs of two, two of three, one of four; of longer ones none,
+    # counted as one
     assert estimates._count_grams(np.array([0, 1, 1, 0], np.uint8), 2) == [2, 3, 2, 1, 1, 1, 1, 1]
 
 
 def test_the_grams_of_a_long_text_grow_as_those_of_its_end_do() -> None:
-    # twice as many symbols in all of it as in its second half: ten times as many in a text that is ten times as long
+    # twice as many symbols in all of it as in its second half: ten times as many in a text that is
+    # ten times as long
     assert estimates._distinct_grams(np.arange(8, dtype=np.uint8), 8, 80)[0] == pytest.approx(80)
     # and where both halves have the same two grams of each length, so has the text
     assert estimates._distinct_grams(np.array([0, 1] * 16, np.uint8), 2, 320) == [2.0] * 8

@@ -1,4 +1,5 @@
-"""The network against the textbook's equations, its first weights, and the ways that its signals take."""
+"""The network against the textbook's equations, its first weights, and the ways that its signals
+take."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -25,8 +26,21 @@ Array = NDArray[np.float64]
 cells = pytest.mark.parametrize("cell", CELLS)
 
 
-def network(cell: str = "lstm", num_layers: int = 2, seed: int = 0, dropout: float = 0.0, copy_window: int | None = 8192) -> CharRNN:
-    sizes = ModelConfig(cell=cell, hidden_size=H, num_layers=num_layers, embedding_size=E, copy_window=copy_window, dropout=dropout)
+def network(
+    cell: str = "lstm",
+    num_layers: int = 2,
+    seed: int = 0,
+    dropout: float = 0.0,
+    copy_window: int | None = 8192,
+) -> CharRNN:
+    sizes = ModelConfig(
+        cell=cell,
+        hidden_size=H,
+        num_layers=num_layers,
+        embedding_size=E,
+        copy_window=copy_window,
+        dropout=dropout,
+    )
     return CharRNN(sizes, V, seed).eval()
 
 
@@ -43,8 +57,15 @@ def symbols(seed: int = 0, length: int = T) -> Tensor:
 
 
 def recalled_of(idx: Tensor, seed: int = 0) -> Tensor:
-    """Any symbols for being recalled, some of them nothing, and some the same in several orders: (T, B, K)."""
-    return torch.randint(NOTHING, V, (*idx.shape, K), generator=torch.Generator().manual_seed(seed), dtype=torch.int16)
+    """Any symbols for being recalled, some of them nothing, and some the same in several orders:
+    (T, B, K)."""
+    return torch.randint(
+        NOTHING,
+        V,
+        (*idx.shape, K),
+        generator=torch.Generator().manual_seed(seed),
+        dtype=torch.int16,
+    )
 
 
 def weights(model: CharRNN) -> list[tuple[str, bytes]]:
@@ -63,7 +84,8 @@ def no_gradients() -> Iterator[None]:
 def test_the_forget_gate_begins_open_by_one_bias_and_every_other_bias_is_zero() -> None:
     model = network("lstm")
     for layer in model.layers:
-        assert layer.rnn.bias_ih_l0.tolist() == [0] * H + [1] * H + [0] * 2 * H  # input, forget, cell, output
+        # input, forget, cell, output
+        assert layer.rnn.bias_ih_l0.tolist() == [0] * H + [1] * H + [0] * 2 * H
         assert layer.rnn.bias_hh_l0.tolist() == [0] * 4 * H
     assert model.head.bias.tolist() == [0] * V
 
@@ -87,12 +109,14 @@ def test_every_input_block_is_uniform_within_the_bound_of_glorot(cell: str) -> N
     for layer, width in zip(wide.layers, (20, 60), strict=True):
         bound = math.sqrt(6 / (width + 40))
         for block in layer.rnn.weight_ih_l0.split(40):
-            assert 0.99 * bound < block.abs().max() <= bound  # the largest of 800: below 0.99 once in 3000 blocks
+            # the largest of 800: below 0.99 once in 3000 blocks
+            assert 0.99 * bound < block.abs().max() <= bound
 
 
 def test_the_embedding_begins_with_unit_variance() -> None:
     wide = CharRNN(ModelConfig(hidden_size=1, embedding_size=100), 100)
-    assert wide.embedding.weight.std() == pytest.approx(1, abs=0.03)  # of 10,000: a standard error of 0.007
+    # of 10,000: a standard error of 0.007
+    assert wide.embedding.weight.std() == pytest.approx(1, abs=0.03)
 
 
 @cells
@@ -105,8 +129,11 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_global_generator(cell
 
 @cells
 def test_another_seed_gives_another_matrix_everywhere(cell: str) -> None:
-    pairs = zip(network(cell, seed=0).named_parameters(), network(cell, seed=1).parameters(), strict=True)
-    drawn = [(one, other) for (name, one), other in pairs if one.ndim > 1 and name != "copy.weight"]  # which begins with zeros
+    pairs = zip(
+        network(cell, seed=0).named_parameters(), network(cell, seed=1).parameters(), strict=True
+    )
+    # which begins with zeros
+    drawn = [(one, other) for (name, one), other in pairs if one.ndim > 1 and name != "copy.weight"]
     assert len(drawn) == 2 + 2 * 2
     assert all(not torch.equal(one, other) for one, other in drawn)
 
@@ -141,7 +168,9 @@ def test_the_global_generator_of_cuda_is_left_as_it_was() -> None:
 
 @cells
 @pytest.mark.parametrize("num_layers", [1, 3])
-def test_the_first_layer_reads_e_a_later_one_h_and_e_and_the_head_all_layers(cell: str, num_layers: int) -> None:
+def test_the_first_layer_reads_e_a_later_one_h_and_e_and_the_head_all_layers(
+    cell: str, num_layers: int
+) -> None:
     model = network(cell, num_layers)
     widths = [tuple(layer.rnn.weight_ih_l0.shape) for layer in model.layers]
     assert widths == [(GATES[cell] * H, E)] + [(GATES[cell] * H, H + E)] * (num_layers - 1)
@@ -242,7 +271,9 @@ def test_layer_1_reaches_the_head(cell: str) -> None:
 
 @cells
 @pytest.mark.parametrize("kind", [torch.int16, torch.int32])
-def test_each_symbol_recalled_is_raised_by_the_sum_of_what_its_orders_are_believed(cell: str, kind: torch.dtype) -> None:
+def test_each_symbol_recalled_is_raised_by_the_sum_of_what_its_orders_are_believed(
+    cell: str, kind: torch.dtype
+) -> None:
     model, idx = scaled(network(cell)), symbols()
     recalled = recalled_of(idx)
     outputs: list[Tensor] = []
@@ -268,7 +299,9 @@ def test_nothing_recalled_raises_nothing(cell: str) -> None:
 
 
 @cells
-def test_how_far_what_is_recalled_is_believed_depends_on_what_every_layer_puts_out(cell: str) -> None:
+def test_how_far_what_is_recalled_is_believed_depends_on_what_every_layer_puts_out(
+    cell: str,
+) -> None:
     idx, recalled = symbols(), recalled_of(symbols())
     for layer in range(2):
         model = scaled(network(cell))
@@ -278,7 +311,9 @@ def test_how_far_what_is_recalled_is_believed_depends_on_what_every_layer_puts_o
 
 
 @cells
-def test_what_is_recalled_reaches_its_own_lane_and_time_alone_and_is_not_written_to(cell: str) -> None:
+def test_what_is_recalled_reaches_its_own_lane_and_time_alone_and_is_not_written_to(
+    cell: str,
+) -> None:
     model, idx, recalled = scaled(network(cell)), symbols(), recalled_of(symbols())
     before = recalled.clone()
     logits, _ = model(idx, None, recalled)
@@ -302,9 +337,13 @@ def test_without_a_copy_window_there_are_no_weights_for_it_and_nothing_is_raised
 
 
 @cells
-def test_with_the_same_other_weights_a_network_without_a_copy_window_is_one_that_recalls_nothing(cell: str) -> None:
+def test_with_the_same_other_weights_a_network_without_a_copy_window_is_one_that_recalls_nothing(
+    cell: str,
+) -> None:
     model, plain, idx = scaled(network(cell)), network(cell, copy_window=None), symbols()
-    plain.load_state_dict({name: value for name, value in model.state_dict().items() if not name.startswith("copy.")})
+    plain.load_state_dict(
+        {name: value for name, value in model.state_dict().items() if not name.startswith("copy.")}
+    )
     for one, other in zip(plain(idx), model(idx), strict=True):
         assert torch.equal(one, other)
 
@@ -391,7 +430,12 @@ def lstm(x: Array, state: Array, weight: dict[str, Array]) -> Array:
     """Hochreiter and Schmidhuber 1997, Gers et al. 2000."""
     h, c = state
     a = weight["weight_ih"] @ x + weight["bias_ih"] + weight["weight_hh"] @ h + weight["bias_hh"]
-    i, f, g, o = sigmoid(a[:H]), sigmoid(a[H : 2 * H]), np.tanh(a[2 * H : 3 * H]), sigmoid(a[3 * H :])
+    i, f, g, o = (
+        sigmoid(a[:H]),
+        sigmoid(a[H : 2 * H]),
+        np.tanh(a[2 * H : 3 * H]),
+        sigmoid(a[3 * H :]),
+    )
     c = f * c + i * g
     return np.stack([o * np.tanh(c), c])
 
@@ -408,23 +452,41 @@ def gru(x: Array, state: Array, weight: dict[str, Array]) -> Array:
 def rnn(x: Array, state: Array, weight: dict[str, Array]) -> Array:
     """Elman 1990."""
     (h,) = state
-    return np.stack([np.tanh(weight["weight_ih"] @ x + weight["bias_ih"] + weight["weight_hh"] @ h + weight["bias_hh"])])
+    return np.stack(
+        [
+            np.tanh(
+                weight["weight_ih"] @ x
+                + weight["bias_ih"]
+                + weight["weight_hh"] @ h
+                + weight["bias_hh"]
+            )
+        ]
+    )
 
 
-TEXTBOOK: dict[str, Callable[[Array, Array, dict[str, Array]], Array]] = {"lstm": lstm, "gru": gru, "rnn": rnn}
+TEXTBOOK: dict[str, Callable[[Array, Array, dict[str, Array]], Array]] = {
+    "lstm": lstm,
+    "gru": gru,
+    "rnn": rnn,
+}
 
 
 def by_hand(model: CharRNN, cell: str, idx: Any, num_layers: int) -> tuple[Array, Array]:
     named = {name: value.double().numpy() for name, value in model.state_dict().items()}
     parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    layers = [{part: named[f"layers.{layer}.rnn.{part}_l0"] for part in parts} for layer in range(num_layers)]
+    layers = [
+        {part: named[f"layers.{layer}.rnn.{part}_l0"] for part in parts}
+        for layer in range(num_layers)
+    ]
     logits, states = np.zeros((*idx.shape, V)), np.zeros((num_layers, PARTS[cell], B, H))
     for lane in range(B):
         for time in range(len(idx)):
             embedded = named["embedding.weight"][idx[time, lane]]
             below = embedded[:0]  # nothing is below the first layer
             for layer in range(num_layers):
-                states[layer, :, lane] = TEXTBOOK[cell](np.concatenate([below, embedded]), states[layer, :, lane], layers[layer])
+                states[layer, :, lane] = TEXTBOOK[cell](
+                    np.concatenate([below, embedded]), states[layer, :, lane], layers[layer]
+                )
                 below = states[layer, 0, lane]
             outputs = states[:, 0, lane].reshape(-1)
             logits[time, lane] = named["head.weight"] @ outputs + named["head.bias"]

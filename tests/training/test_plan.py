@@ -1,4 +1,5 @@
-"""The autopilot advises what did best in the measurements, around whatever was given, and says what to expect."""
+"""The autopilot advises what did best in the measurements, around whatever was given, and says what
+to expect."""
 
 import math
 import time
@@ -35,12 +36,17 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that takes a millisecond for a character at 2 x 256, and as many more as another network costs."""
-    monkeypatch.setattr(planning, "_speed", lambda config, corpus: 1e-3 * relative_cost(config.model))
+    """A machine that takes a millisecond for a character at 2 x 256, and as many more as another
+    network costs."""
+    monkeypatch.setattr(
+        planning, "_speed", lambda config, corpus: 1e-3 * relative_cost(config.model)
+    )
 
 
 def advised(given: dict[str, Any], seconds_ago: float = 0.0) -> Any:
-    return plan(RunConfig.from_flat(given), set(given), Corpus.of(TEXT, 0.1), time.monotonic() - seconds_ago)
+    return plan(
+        RunConfig.from_flat(given), set(given), Corpus.of(TEXT, 0.1), time.monotonic() - seconds_ago
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +59,8 @@ def advised(given: dict[str, Any], seconds_ago: float = 0.0) -> Any:
         (1_000, 1e6, 2),  # the best, though more work was measured
         (9_999, 12, 0),  # nearer to 1,000 than to 100,000, by the logarithm
         (10_001, 12, 5),
-        (10_001, 13, 0),  # more than three times the 4 that were measured on 100,000: like the smaller text
+        # more than three times the 4 that were measured on 100,000: like the smaller text
+        (10_001, 13, 0),
         (10_001, 1e6, 5),  # more than on any
         (999, 1e6, 2),  # and never like a larger one
         (5e9, 0.1, 4),
@@ -65,11 +72,14 @@ def test_the_best_row_is_the_best_of_the_nearest_size_with_so_much_work_or_less(
     assert best_row(characters, passes) == ROWS[expected]
 
 
-def test_passes_are_limited_only_where_all_that_were_measured_with_more_did_worse(rows: None) -> None:
+def test_passes_are_limited_only_where_all_that_were_measured_with_more_did_worse(
+    rows: None,
+) -> None:
     assert most_passes(ROWS[2]) == 1.25 * 40  # 160 were worse
     assert most_passes(ROWS[0]) == math.inf  # 40 were better
     assert most_passes(ROWS[5]) == math.inf  # none were measured
-    assert most_passes(ROWS[3]) == 1.25 * 160  # nor here, but the smallest texts are soon known by heart
+    # nor here, but the smallest texts are soon known by heart
+    assert most_passes(ROWS[3]) == 1.25 * 160
 
 
 @pytest.mark.parametrize(
@@ -81,7 +91,8 @@ def test_passes_are_limited_only_where_all_that_were_measured_with_more_did_wors
         (1_000, 1e9, 0.80),
         (1_000, 5, 0.95),  # the line goes on to the left
         (100_000, 2, 0.85),
-        (10_000, 4, (0.90 + (math.log(10 / 4) / math.log(4)) * 0.10 + 0.70) / 2),  # half way between the sizes
+        # half way between the sizes
+        (10_000, 4, (0.90 + (math.log(10 / 4) / math.log(4)) * 0.10 + 0.70) / 2),
         (10, 10, 0.90),
         (1e9, 4, 0.70),
     ],
@@ -96,17 +107,27 @@ def test_the_cost_of_the_reference_is_one_and_grows_with_every_size() -> None:
     reference = ModelConfig(hidden_size=256, num_layers=2, embedding_size=64)
     assert relative_cost(reference) == 1
     for larger in ({"hidden_size": 257}, {"num_layers": 3}, {"embedding_size": 65}):
-        assert relative_cost(ModelConfig(**{"hidden_size": 256, "num_layers": 2, "embedding_size": 64} | larger)) > 1
+        assert (
+            relative_cost(
+                ModelConfig(**{"hidden_size": 256, "num_layers": 2, "embedding_size": 64} | larger)
+            )
+            > 1
+        )
 
 
 # The whole plan: 1,800 characters to learn from, a millisecond each at 2 x 256
 
 
-@pytest.mark.parametrize(("minutes", "row"), [(0.1, 0), (1.0, 2), (60.0, 2)])  # 3.3 passes, 33, 2,000
+# 3.3 passes, 33, 2,000
+@pytest.mark.parametrize(("minutes", "row"), [(0.1, 0), (1.0, 2), (60.0, 2)])
 def test_minutes_choose_the_row(rows: None, speed: None, minutes: float, row: int) -> None:
     chosen = ROWS[row]
     found = advised({"minutes": minutes})
-    assert found.values == {"hidden_size": chosen.hidden_size, "num_layers": chosen.num_layers, "dropout": chosen.dropout}
+    assert found.values == {
+        "hidden_size": chosen.hidden_size,
+        "num_layers": chosen.num_layers,
+        "dropout": chosen.dropout,
+    }
 
 
 def test_steps_choose_the_row_by_the_work_that_they_are(rows: None, speed: None) -> None:
@@ -119,8 +140,10 @@ def test_what_is_given_stands_and_the_rest_is_planned(rows: None, speed: None) -
     found = advised({"minutes": 1.0, "hidden_size": 15})
     assert found.values == {"num_layers": 2, "dropout": 0.3}
     assert [line.partition(":")[0] for line in found.reasons] == ["planned 2 layers, dropout 0.3"]
-    assert (found.expected, found.outlook) == (None, {})  # nothing was measured for what somebody chose
-    assert advised({"minutes": 1.0, "hidden_size": 7}).values == {"num_layers": 1, "dropout": 0.1}  # as the nearest that was measured
+    # nothing was measured for what somebody chose
+    assert (found.expected, found.outlook) == (None, {})
+    # as the nearest that was measured
+    assert advised({"minutes": 1.0, "hidden_size": 7}).values == {"num_layers": 1, "dropout": 0.1}
     everything = {"minutes": 1.0, "hidden_size": 5, "num_layers": 1, "dropout": 0.0}
     assert advised(everything).values == {}
     assert advised(everything).reasons == []
@@ -137,8 +160,13 @@ def test_expected_is_the_ratio_times_the_yardstick(rows: None, speed: None) -> N
     counts = corpus.yardstick.nats_per_character
     found = plan(RunConfig.from_flat({"steps": 48}), {"steps"}, corpus, time.monotonic())
     assert found.expected == pytest.approx(counts * expected_ratio(1_800, 48 * 1_024 / 1_800))
-    assert found.outlook == {minutes: pytest.approx(counts * expected_ratio(1_800, minutes * 60e3 / 1_800)) for minutes in (5, 30, 180)}
-    nothing = plan(RunConfig.from_flat({"steps": 48}), {"steps"}, Corpus.of(TEXT, 0), time.monotonic())
+    assert found.outlook == {
+        minutes: pytest.approx(counts * expected_ratio(1_800, minutes * 60e3 / 1_800))
+        for minutes in (5, 30, 180)
+    }
+    nothing = plan(
+        RunConfig.from_flat({"steps": 48}), {"steps"}, Corpus.of(TEXT, 0), time.monotonic()
+    )
     assert (nothing.expected, nothing.outlook) == (None, {})
 
 
@@ -157,7 +185,12 @@ def sizes(rows: Sequence[Row]) -> set[int]:
 def test_the_table_holds_texts_of_several_sizes_and_networks_of_several() -> None:
     assert min(sizes(MEASURED)) <= 20_000
     assert all(0.3 < row.ratio < 1.3 and row.passes > 0 for row in MEASURED)
-    assert all(RunConfig().replace(hidden_size=row.hidden_size, num_layers=row.num_layers, dropout=row.dropout) for row in MEASURED)
+    assert all(
+        RunConfig().replace(
+            hidden_size=row.hidden_size, num_layers=row.num_layers, dropout=row.dropout
+        )
+        for row in MEASURED
+    )
     assert len(set(MEASURED)) == len(MEASURED)
 
 

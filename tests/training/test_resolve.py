@@ -1,4 +1,5 @@
-"""Every auto becomes a value, every knob does something, and config.yaml makes the same run again."""
+"""Every auto becomes a value, every knob does something, and config.yaml makes the same run
+again."""
 
 import itertools
 import shutil
@@ -36,7 +37,8 @@ SMALL = {
 
 @pytest.fixture
 def texts(here: Path) -> Path:
-    """``text.txt``, ``bad.txt`` with a byte that is no UTF-8, and ``worse.txt``, whose held-out text only gets less likely."""
+    """``text.txt``, ``bad.txt`` with a byte that is no UTF-8, and ``worse.txt``, whose held-out
+    text only gets less likely."""
     (here / "text.txt").write_bytes(TEXT.encode())
     (here / "bad.txt").write_bytes(TEXT.encode() + b"\xff")
     (here / "worse.txt").write_text("ab" * 90 + "cd" * 10)
@@ -44,7 +46,8 @@ def texts(here: Path) -> Path:
 
 
 def outcome(given: dict[str, Any]) -> dict[str, Any]:
-    """Whatever of a run can be seen: where it stands, its files, weights, metrics and samples; or the error."""
+    """Whatever of a run can be seen: where it stands, its files, weights, metrics and samples; or
+    the error."""
     try:
         trainer = launch(given)
     except CharRNNError as error:
@@ -65,7 +68,8 @@ def outcome(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-# For every knob another value, what it changes first of all, and what both runs of the comparison are given besides.
+# For every knob another value, what it changes first of all, and what both runs of the comparison
+# are given besides.
 SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "unit": ("byte", "weights", {}),
     "encoding": ("cp1252", "weights", {}),
@@ -80,7 +84,8 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "embedding_size": (5, "weights", {}),
     "copy_window": (40, "weights", {}),  # in the text all comes again after 71 characters
     "dropout": (0.5, "weights", {}),
-    "minutes": (1.0, "weights", {"steps": None, "minutes": 0.5}),  # 41 steps and 17, by the clock of the tests
+    # 41 steps and 17, by the clock of the tests
+    "minutes": (1.0, "weights", {"steps": None, "minutes": 0.5}),
     "steps": (11, "weights", {}),
     "batch_size": (5, "weights", {}),
     "sequence_length": (19, "weights", {}),
@@ -90,7 +95,8 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "seed": (1, "weights", {}),
     "report_every": (3, "metrics", {}),
     "eval_every": (3, "metrics", {}),
-    "patience": (1, "weights", {"corpus": ("worse.txt",), "eval_every": 1}),  # the end after 2 steps and after 5
+    # the end after 2 steps and after 5
+    "patience": (1, "weights", {"corpus": ("worse.txt",), "eval_every": 1}),
     "save_every": (3, "files", {}),
     "sample_every": (3, "samples", {}),
     "keep": (1, "files", {"save_every": 2}),
@@ -111,14 +117,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", run_knobs())
-def test_a_second_value_of_every_knob_changes_what_it_is_for(name: str, texts: Path, clock: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_value_of_every_knob_changes_what_it_is_for(
+    name: str, texts: Path, clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert name in SECOND, f"{name} is a knob without a second value here; say what it changes"
     second, changed, besides = SECOND[name]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     if name == "on_save_error":
         monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
     first = outcome(SMALL | besides)
-    other = outcome(SMALL | besides | ({} if changed == "place" else {"name": "second"}) | {name: second})
+    other = outcome(
+        SMALL | besides | ({} if changed == "place" else {"name": "second"}) | {name: second}
+    )
     assert first.get(changed) != other.get(changed)
     if name in WATCHING:
         assert first["weights"] == other["weights"]
@@ -132,8 +142,13 @@ def test_every_second_value_is_of_a_knob() -> None:
 
 
 def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunConfig, list[str]]:
-    """The configuration made of these knobs and whatever SMALL does not say, when so many seconds were spent already."""
-    given = {name: value for name, value in SMALL.items() if not name.endswith("_every")} | {"corpus": ()} | knobs
+    """The configuration made of these knobs and whatever SMALL does not say, when so many seconds
+    were spent already."""
+    given = (
+        {name: value for name, value in SMALL.items() if not name.endswith("_every")}
+        | {"corpus": ()}
+        | knobs
+    )
     said: list[str] = []
     corpus = Corpus.of(text, 0.1)
     settled = settle(RunConfig.from_flat(given), set(given), corpus, said.append)
@@ -150,7 +165,9 @@ def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunC
         (1001, 11, 51, 51, 201),
     ],
 )
-def test_auto_intervals_are_shares_of_the_run(steps: int, report_every: int, eval_every: int, save_every: int, sample_every: int) -> None:
+def test_auto_intervals_are_shares_of_the_run(
+    steps: int, report_every: int, eval_every: int, save_every: int, sample_every: int
+) -> None:
     train = resolved(steps=steps)[0].train
     assert (train.report_every, train.eval_every, train.save_every, train.sample_every) == (
         report_every,
@@ -181,7 +198,11 @@ def test_nothing_that_is_resolved_is_auto_and_resolving_it_again_changes_nothing
     config, _ = resolved(cell=cell, device="auto", precision="auto", threads="auto")
     assert "auto" not in config.flat().values()
     corpus = Corpus.of(TEXT, 0.1)
-    assert settle(config, set(), corpus, pytest.fail) == resolve(config, corpus, pytest.fail, 0.0) == config
+    assert (
+        settle(config, set(), corpus, pytest.fail)
+        == resolve(config, corpus, pytest.fail, 0.0)
+        == config
+    )
 
 
 # A corpus too short for the batch
@@ -198,12 +219,18 @@ def test_nothing_that_is_resolved_is_auto_and_resolving_it_again_changes_nothing
         ((5, 64), 200, (2, 64)),  # 5, 2, 1 are tried
     ],
 )
-def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(given: tuple[int, int], characters: int, taken: tuple[int, int]) -> None:
+def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(
+    given: tuple[int, int], characters: int, taken: tuple[int, int]
+) -> None:
     text = ("ab" * characters)[:characters]
     said: list[str] = []
-    config = RunConfig.from_flat(SMALL | {"batch_size": given[0], "sequence_length": given[1], "val_fraction": 0})
+    config = RunConfig.from_flat(
+        SMALL | {"batch_size": given[0], "sequence_length": given[1], "val_fraction": 0}
+    )
     corpus = Corpus.of(text + "ab", 0)
-    train = settle(config, set(), Corpus(corpus.vocabulary, corpus.train[:characters], corpus.val), said.append).train
+    train = settle(
+        config, set(), Corpus(corpus.vocabulary, corpus.train[:characters], corpus.val), said.append
+    ).train
     assert (train.batch_size, train.sequence_length) == taken
     notice = (
         f"{characters:,} characters to train on are too few for batches of {given[0]} x {given[1]}; "
@@ -214,11 +241,15 @@ def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(given: tuple[int
 
 # Minutes
 
-# By the clock of the tests, with 270 s left of 5 minutes: look 0 begin; 1 to 5 four steps of a second, since 4 s are the longest;
-# 6, 7, 8 a validation of 1 s, and 1 s for the stream at the end; 9 the end. 270 - 1 - 9 - 20 (1 + 0.15) = 237
+# By the clock of the tests, with 270 s left of 5 minutes: look 0 begin; 1 to 5 four steps of a
+# second, since 4 s are the longest; 6, 7, 8 a validation of 1 s, and 1 s for the stream at the end;
+# 9 the end. 270 - 1 - 9 - 20 (1 + 0.15) = 237
 
 
-@pytest.mark.parametrize(("minutes", "seconds", "expected"), [(None, 29.9, 237), (5.0, 29.9, 237), (4.5, -0.1, 237), (5.5, 59.9, 237)])
+@pytest.mark.parametrize(
+    ("minutes", "seconds", "expected"),
+    [(None, 29.9, 237), (5.0, 29.9, 237), (4.5, -0.1, 237), (5.5, 59.9, 237)],
+)
 def test_minutes_become_the_steps_that_fit_into_what_is_left_of_them(
     minutes: float | None, seconds: float, expected: int, clock: None
 ) -> None:
@@ -228,7 +259,9 @@ def test_minutes_become_the_steps_that_fit_into_what_is_left_of_them(
     assert config.train.eval_every == 12  # intervals are shares of the steps that were found
 
 
-def test_the_configuration_that_is_written_holds_the_steps_and_no_minutes(texts: Path, clock: None) -> None:
+def test_the_configuration_that_is_written_holds_the_steps_and_no_minutes(
+    texts: Path, clock: None
+) -> None:
     trainer = launch(SMALL | {"steps": None, "minutes": 0.5})
     written = (texts / "checkpoints/text/config.yaml").read_text().splitlines()
     assert trainer.steps == 17
@@ -259,9 +292,17 @@ def test_config_yaml_is_the_resolved_configuration_to_the_letter(texts: Path) ->
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_config_yaml_reads_back_to_the_same_configuration_and_trains_the_same_run(cell: str, texts: Path) -> None:
-    autos = dict.fromkeys(("report_every", "eval_every", "save_every", "sample_every", "device", "precision"), "auto")
-    trainer = launch(SMALL | autos | {"cell": cell, "batch_size": 64, "dropout": 0.3, "learning_rate": 1e-3, "clip_norm": None})
+def test_config_yaml_reads_back_to_the_same_configuration_and_trains_the_same_run(
+    cell: str, texts: Path
+) -> None:
+    autos = dict.fromkeys(
+        ("report_every", "eval_every", "save_every", "sample_every", "device", "precision"), "auto"
+    )
+    trainer = launch(
+        SMALL
+        | autos
+        | {"cell": cell, "batch_size": 64, "dropout": 0.3, "learning_rate": 1e-3, "clip_norm": None}
+    )
     written = read_yaml((texts / "checkpoints/text/config.yaml").read_text(), "config.yaml")
     assert RunConfig.from_flat(written) == trainer.config
     for _ in trainer.run():
@@ -286,16 +327,26 @@ def test_a_text_is_read_like_a_file(unit: str, symbols: int, texts: Path) -> Non
 
 @pytest.mark.parametrize(
     ("knob", "change"),
-    [({"newlines": "lf"}, lambda text: text.replace("\r\n", "\n")), ({"normalize": "nfc"}, lambda text: text.replace("e\u0301", "é"))],
+    [
+        ({"newlines": "lf"}, lambda text: text.replace("\r\n", "\n")),
+        ({"normalize": "nfc"}, lambda text: text.replace("e\u0301", "é")),
+    ],
 )
-def test_knobs_of_reading_hold_for_a_text_too(knob: dict[str, str], change: Callable[[str], str]) -> None:
+def test_knobs_of_reading_hold_for_a_text_too(
+    knob: dict[str, str], change: Callable[[str], str]
+) -> None:
     corpus = read_corpus(RunConfig.from_flat(knob), TEXT, lambda _: None)
     assert corpus.fingerprint == Corpus.of(change(TEXT), 0.1).fingerprint
 
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
 def test_the_unit_of_the_corpus_is_that_of_the_configuration_for_bytes_too(unit: str) -> None:
-    assert read_corpus(RunConfig.from_flat({"unit": unit}), TEXT.encode(), lambda _: None).vocabulary.unit == unit
+    assert (
+        read_corpus(
+            RunConfig.from_flat({"unit": unit}), TEXT.encode(), lambda _: None
+        ).vocabulary.unit
+        == unit
+    )
 
 
 def test_a_path_and_a_text_together_are_refused() -> None:
@@ -307,4 +358,6 @@ def test_a_path_and_a_text_together_are_refused() -> None:
 def test_what_there_is_to_say_of_the_files_is_told(texts: Path) -> None:
     said: list[str] = []
     read_corpus(RunConfig.from_flat(SMALL), None, said.append)
-    assert said == ["text.txt mixes line ends (11 CRLF, 11 LF); they were kept; --newlines lf makes them all LF"]
+    assert said == [
+        "text.txt mixes line ends (11 CRLF, 11 LF); they were kept; --newlines lf makes them all LF"
+    ]

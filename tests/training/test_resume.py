@@ -1,4 +1,5 @@
-"""A run that was interrupted ends in the same bytes as one that was not; and what cannot be gone on with is refused."""
+"""A run that was interrupted ends in the same bytes as one that was not; and what cannot be gone on
+with is refused."""
 
 import json
 import shutil
@@ -19,7 +20,8 @@ from charrnn.training.start import launch
 from charrnn.training.trainer import Trainer
 
 N = 12
-# 924 characters, 832 to learn from: 4 lanes of 208, 5 chunks of 40 in an epoch, so that 5 is an epoch's edge
+# 924 characters, 832 to learn from: 4 lanes of 208, 5 chunks of 40 in an epoch, so that 5 is an
+# epoch's edge
 KNOBS = {
     "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 40, "hidden_size": 16, "num_layers": 2,
     "embedding_size": 8, "dropout": 0.3, "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None,
@@ -37,7 +39,10 @@ def arm(where: Path, corpus: Path) -> Path:
 def outcome(where: Path) -> dict[str, bytes]:
     """All the bytes that a run leaves at step N, and what the model writes next."""
     step = where / "checkpoints/run" / f"step-{N:08d}"
-    files = {name: (step / name).read_bytes() for name in ("model.safetensors", "trainer.safetensors", "trainer.json", "config.json")}
+    files = {
+        name: (step / name).read_bytes()
+        for name in ("model.safetensors", "trainer.safetensors", "trainer.json", "config.json")
+    }
     files["metrics.jsonl"] = (where / "checkpoints/run/metrics.jsonl").read_bytes()
     files["sample"] = charrnn.load(step).generate(length=50, seed=1).encode()
     return files
@@ -56,12 +61,17 @@ def test_n_steps_are_k_steps_a_new_process_and_n_minus_k_steps(
         broken = arm(here / f"broken-{k}", corpus)
         assert processes.run(cwd=str(broken), knobs=knobs, stop_at=k) == {"steps": k}
         assert not (broken / "checkpoints/run" / f"step-{N:08d}").exists()
-        assert processes.run(cwd=str(broken), knobs={"name": "run"}, resume=True) == {"steps": N - k}
+        assert processes.run(cwd=str(broken), knobs={"name": "run"}, resume=True) == {
+            "steps": N - k
+        }
         assert outcome(broken) == expected
 
 
-def test_a_run_on_records_goes_on_to_the_same_bytes_over_the_edge_of_an_epoch(corpus: Path, here: Path, processes: Any) -> None:
-    # words: 11 distinct ones, of which one is held out, the others 14 times or 28: 126 and more, 32 batches of 4 an epoch
+def test_a_run_on_records_goes_on_to_the_same_bytes_over_the_edge_of_an_epoch(
+    corpus: Path, here: Path, processes: Any
+) -> None:
+    # words: 11 distinct ones, of which one is held out, the others 14 times or 28: 126 and more, 32
+    # batches of 4 an epoch
     knobs = KNOBS | {"separator": " ", "batch_size": 32, "num_layers": 1, "copy_window": 40}
     whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
     processes.run(cwd=str(whole), knobs=knobs)
@@ -70,13 +80,19 @@ def test_a_run_on_records_goes_on_to_the_same_bytes_over_the_edge_of_an_epoch(co
     (broken / "checkpoints/run/records.jsonl.gz").unlink()
     assert processes.run(cwd=str(broken), knobs=knobs, resume=True) == {"steps": N - 5}
     assert outcome(broken) == outcome(whole)
-    assert (broken / "checkpoints/run/records.jsonl.gz").read_bytes() == seen == (whole / "checkpoints/run/records.jsonl.gz").read_bytes()
+    assert (
+        (broken / "checkpoints/run/records.jsonl.gz").read_bytes()
+        == seen
+        == (whole / "checkpoints/run/records.jsonl.gz").read_bytes()
+    )
     about = checkpoints.read(whole / "checkpoints/run" / f"step-{N:08d}").about
     assert about["epochs"] > 1
     assert about["records"]["val"] == 1
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(corpus: Path, here: Path, processes: Any) -> None:
+def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(
+    corpus: Path, here: Path, processes: Any
+) -> None:
     whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
     knobs = KNOBS | {"save_every": 2}
     processes.run(cwd=str(whole), knobs=knobs)
@@ -96,7 +112,11 @@ def test_ten_interruptions_leave_no_trace(corpus: Path, here: Path, processes: A
 
 def test_watching_a_run_does_not_change_it(corpus: Path, here: Path, processes: Any) -> None:
     watched, alone = arm(here / "watched", corpus), arm(here / "alone", corpus)
-    processes.run(cwd=str(watched), knobs=KNOBS | {"eval_every": 1, "sample_every": 2, "save_every": 3, "report_every": 1, "keep": 1})
+    processes.run(
+        cwd=str(watched),
+        knobs=KNOBS
+        | {"eval_every": 1, "sample_every": 2, "save_every": 3, "report_every": 1, "keep": 1},
+    )
     processes.run(cwd=str(alone), knobs=KNOBS | {"eval_every": None, "report_every": 100})
     for name in ("model.safetensors", "trainer.safetensors"):
         assert outcome(watched)[name] == outcome(alone)[name]
@@ -117,7 +137,8 @@ def half(corpus: Path, here: Path) -> Path:
 
 
 def change(path: Path, name: str, piece: Callable[[Any], Any], where: str) -> None:
-    """Perturb one piece of a checkpoint, and commit it anew, so that only what it means is wrong."""
+    """Perturb one piece of a checkpoint, and commit it anew, so that only what it means is
+    wrong."""
     found = checkpoints.read(path, trainer=True)
     holder: Any = getattr(found, where)
     holder[name] = piece(holder[name])
@@ -125,7 +146,9 @@ def change(path: Path, name: str, piece: Callable[[Any], Any], where: str) -> No
 
 
 def pieces(checkpoint: Checkpoint) -> list[tuple[str, str]]:
-    return [("weights", name) for name in checkpoint.weights] + [("trainer_tensors", name) for name in checkpoint.trainer_tensors]
+    return [("weights", name) for name in checkpoint.weights] + [
+        ("trainer_tensors", name) for name in checkpoint.trainer_tensors
+    ]
 
 
 def test_every_saved_tensor_is_needed_to_end_in_the_same_bytes(half: Path, here: Path) -> None:
@@ -134,7 +157,8 @@ def test_every_saved_tensor_is_needed_to_end_in_the_same_bytes(half: Path, here:
     finish({"name": "run"})
     expected = outcome(here)
     names = pieces(checkpoints.read(half, trainer=True))
-    assert len(names) == 9 + 3 * 9 + 1  # weights; step, exp_avg and exp_avg_sq of each; the state of the lanes
+    # weights; step, exp_avg and exp_avg_sq of each; the state of the lanes
+    assert len(names) == 9 + 3 * 9 + 1
     for where, name in names:
         shutil.rmtree(run)
         shutil.copytree(here / "kept", run)
@@ -156,7 +180,9 @@ def test_every_saved_tensor_is_needed_to_end_in_the_same_bytes(half: Path, here:
         ("config", lambda config: config | {"sequence_length": 41}),
     ],
 )
-def test_every_saved_number_is_needed_to_end_in_the_same_bytes(name: str, piece: Callable[[Any], Any], half: Path, here: Path) -> None:
+def test_every_saved_number_is_needed_to_end_in_the_same_bytes(
+    name: str, piece: Callable[[Any], Any], half: Path, here: Path
+) -> None:
     shutil.copytree(here / "checkpoints/run", here / "kept")
     finish({"name": "run"})
     expected = outcome(here)
@@ -168,7 +194,13 @@ def test_every_saved_number_is_needed_to_end_in_the_same_bytes(name: str, piece:
 
 
 @pytest.mark.parametrize(
-    "name", ["state", "optimizer.step.head.bias", "optimizer.exp_avg.embedding.weight", "optimizer.exp_avg_sq.head.weight"]
+    "name",
+    [
+        "state",
+        "optimizer.step.head.bias",
+        "optimizer.exp_avg.embedding.weight",
+        "optimizer.exp_avg_sq.head.weight",
+    ],
 )
 def test_a_missing_tensor_is_an_error(name: str, half: Path, here: Path) -> None:
     found = checkpoints.read(half, trainer=True)
@@ -177,7 +209,10 @@ def test_a_missing_tensor_is_an_error(name: str, half: Path, here: Path) -> None
     with pytest.raises(charrnn.ResumeError) as error:
         launch({"name": "run"}, resume=True)
     path = Path("checkpoints/run/step-00000006")
-    assert str(error.value) == f"{path} lacks a piece that is needed to go on: {name!r}; go on from another checkpoint"
+    assert (
+        str(error.value)
+        == f"{path} lacks a piece that is needed to go on: {name!r}; go on from another checkpoint"
+    )
 
 
 def refusal(given: dict[str, Any], text: str | None = None) -> str:
@@ -199,7 +234,10 @@ def refusal(given: dict[str, Any], text: str | None = None) -> str:
     ],
 )  # fmt: skip
 def test_another_knob_is_refused_by_name(given: dict[str, Any], was: str, half: Path) -> None:
-    assert refusal({"name": "run"} | given) == f"{was}; leave it out to go on, or start another run with --name"
+    assert (
+        refusal({"name": "run"} | given)
+        == f"{was}; leave it out to go on, or start another run with --name"
+    )
 
 
 def test_minutes_are_refused_since_the_end_is_a_step(half: Path) -> None:
@@ -215,12 +253,20 @@ BRING_BACK = "; bring the old text back, or start another run with --name"
 @pytest.mark.parametrize(
     ("edit", "difference"),
     [
-        (lambda text: text + "!", "924 characters and 21 symbols then, 925 and 22 now (in one of them only: '!')"),
+        (
+            lambda text: text + "!",
+            "924 characters and 21 symbols then, 925 and 22 now (in one of them only: '!')",
+        ),
         (lambda text: text[1:], "924 characters and 21 symbols then, 923 and 21 now"),
-        (lambda text: text.replace("time", "item", 1), "924 characters and 21 symbols then, 924 and 21 now, but other ones"),
+        (
+            lambda text: text.replace("time", "item", 1),
+            "924 characters and 21 symbols then, 924 and 21 now, but other ones",
+        ),
     ],
 )
-def test_another_corpus_is_refused_and_the_difference_named(edit: Callable[[str], str], difference: str, half: Path, corpus: Path) -> None:
+def test_another_corpus_is_refused_and_the_difference_named(
+    edit: Callable[[str], str], difference: str, half: Path, corpus: Path
+) -> None:
     corpus.write_text(edit(corpus.read_text()))
     expected = f"the corpus is not the one that the run checkpoints/run began with: {difference}{BRING_BACK}"
     assert refusal({"name": "run"}) == expected
@@ -257,11 +303,12 @@ def test_a_run_without_a_checkpoint_is_said(corpus: Path, here: Path) -> None:
 
 def test_a_run_at_its_end_says_so_and_goes_on_to_a_later_one(half: Path, here: Path) -> None:
     finish({"name": "run"})
-    expected = (
-        "the run checkpoints/run is at its end, step 12 of 12; `charrnn train --resume --name run --steps 24` continues to a later one"
-    )
+    expected = "the run checkpoints/run is at its end, step 12 of 12; `charrnn train --resume --name run --steps 24` continues to a later one"
     assert refusal({"name": "run"}) == expected
-    assert refusal({"name": "run", "steps": 5}) == "steps: 5 is given, but the run checkpoints/run is at step 12 already; give more"
+    assert (
+        refusal({"name": "run", "steps": 5})
+        == "steps: 5 is given, but the run checkpoints/run is at step 12 already; give more"
+    )
     said: list[str] = []
     trainer = launch({"name": "run", "steps": 15}, resume=True, tell=said.append)
     steps = [report.step for report in trainer.run()]
@@ -281,14 +328,18 @@ def test_a_run_killed_before_its_final_loss_takes_it_on_resuming(half: Path, her
     assert run.metrics.read_bytes() == final
 
 
-def test_a_damaged_last_checkpoint_is_set_aside_and_the_one_before_goes_on(half: Path, here: Path) -> None:
+def test_a_damaged_last_checkpoint_is_set_aside_and_the_one_before_goes_on(
+    half: Path, here: Path
+) -> None:
     (half / "trainer.safetensors").write_bytes(b"")
     said: list[str] = []
     trainer = launch({"name": "run"}, resume=True, tell=said.append)
     size = checkpoints.read(here / "damaged", trainer=True) if (here / "damaged").exists() else None
     assert size is None
     assert trainer.step == 3  # validated, and the best so far, at step 3
-    assert said[0].startswith("checkpoints/run/step-00000006/trainer.safetensors is damaged: 0 bytes, ")
+    assert said[0].startswith(
+        "checkpoints/run/step-00000006/trainer.safetensors is damaged: 0 bytes, "
+    )
     assert said[0].endswith("; it was set aside as damaged-step-00000006")
 
 
@@ -312,24 +363,39 @@ def test_lost_metrics_are_an_error(half: Path, here: Path) -> None:
 def test_another_number_of_threads_is_said(half: Path) -> None:
     said: list[str] = []
     launch({"name": "run", "threads": 1}, resume=True, tell=said.append)
-    assert said[0] == "the run was trained with threads 2, and goes on with 1: well, but not to the bit"
+    assert (
+        said[0]
+        == "the run was trained with threads 2, and goes on with 1: well, but not to the bit"
+    )
 
 
-def test_a_run_in_bf16_goes_on_in_fp32_where_there_is_no_bf16(half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    change(half, "config", lambda config: config | {"precision": "bf16"}, "trainer")  # as another machine left it
+def test_a_run_in_bf16_goes_on_in_fp32_where_there_is_no_bf16(
+    half: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # as another machine left it
+    change(half, "config", lambda config: config | {"precision": "bf16"}, "trainer")
     monkeypatch.setattr("charrnn.training.resume.bf16_works", lambda device: False)
     said: list[str] = []
     trainer = launch({"name": "run"}, resume=True, tell=said.append)
-    assert said[0] == "the run was trained with precision bf16, and goes on with fp32: well, but not to the bit"
+    assert (
+        said[0]
+        == "the run was trained with precision bf16, and goes on with fp32: well, but not to the bit"
+    )
     assert trainer.config.train.precision == "fp32"
     assert list(trainer.run())[-1].step == N
 
 
 def test_metrics_hold_only_functions_of_the_run(half: Path, here: Path) -> None:
     finish({"name": "run"})
-    lines = [json.loads(line) for line in (here / "checkpoints/run/metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines[:-1]] == [3, 4, 6, 8, 9, 12]  # every 4, and every 3 with a validation loss
-    assert {frozenset(line) for line in lines[:-1]} == {frozenset({"step", "learning_rate", "train_loss", "grad_norm", "val_loss"})}
+    lines = [
+        json.loads(line)
+        for line in (here / "checkpoints/run/metrics.jsonl").read_text().splitlines()
+    ]
+    # every 4, and every 3 with a validation loss
+    assert [line["step"] for line in lines[:-1]] == [3, 4, 6, 8, 9, 12]
+    assert {frozenset(line) for line in lines[:-1]} == {
+        frozenset({"step", "learning_rate", "train_loss", "grad_norm", "val_loss"})
+    }
     assert set(lines[-1]) == {"step", "final_val_loss", "final_train_loss", "characters"}
 
 
@@ -350,7 +416,8 @@ def test_a_run_is_found_by_its_corpus_before_its_name(half: Path, here: Path) ->
 
 # Patience
 
-# What is learned makes this validation text ever less likely: its symbols never occur before. So the first validation is the best.
+# What is learned makes this validation text ever less likely: its symbols never occur before. So
+# the first validation is the best.
 WORSENING = "ab" * 90 + "cd" * 10
 TURNING = KNOBS | {
     "corpus": ["worse.txt"], "steps": 30, "batch_size": 2, "hidden_size": 8, "num_layers": 1, "embedding_size": 4, "eval_every": 2,
@@ -359,12 +426,17 @@ TURNING = KNOBS | {
 
 
 def all_files(where: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(where)): path.read_bytes() for path in sorted(where.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(where)): path.read_bytes()
+        for path in sorted(where.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that turned, and one that was stopped after its first step, made once; not to be changed."""
+    """A run that turned, and one that was stopped after its first step, made once; not to be
+    changed."""
     where = tmp_path_factory.mktemp("patience")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(where)
@@ -390,7 +462,8 @@ def stop(trainer: Trainer, after: int) -> None:
 
 
 def stopped(after: int) -> Path:
-    """A run of the same knobs, interrupted after its first step and after this one; its last checkpoint."""
+    """A run of the same knobs, interrupted after its first step and after this one; its last
+    checkpoint."""
     stop(launch({"name": "begun"}, resume=True), after)
     begun = Run(Path("checkpoints/begun"))
     shutil.rmtree(begun.step(1))
@@ -398,20 +471,32 @@ def stopped(after: int) -> Path:
 
 
 @pytest.mark.parametrize("after", [2, 3, 4, 5, 6, 7])
-def test_a_run_interrupted_between_stale_validations_ends_in_the_same_bytes(after: int, turned: Path) -> None:
+def test_a_run_interrupted_between_stale_validations_ends_in_the_same_bytes(
+    after: int, turned: Path
+) -> None:
     assert stopped(after).name == f"step-{after:08d}"
     finish({"name": "begun"})
     begun, whole = all_files(turned.with_name("begun")), all_files(turned)
-    kept = {name: data for name, data in begun.items() if name in whole and not name.endswith(("trainer.json", "manifest.json", ".yaml"))}
+    kept = {
+        name: data
+        for name, data in begun.items()
+        if name in whole and not name.endswith(("trainer.json", "manifest.json", ".yaml"))
+    }
     assert {name: whole[name] for name in kept} == kept
-    assert {name.split("/")[0] for name in kept} == {"metrics.jsonl", *(f"step-{step:08d}" for step in (2, 4, 6, 8))}
+    assert {name.split("/")[0] for name in kept} == {
+        "metrics.jsonl",
+        *(f"step-{step:08d}" for step in (2, 4, 6, 8)),
+    }
     ends = [json.loads(files["step-00000008/trainer.json"]) for files in (begun, whole)]
-    assert ends[0] | {"config": ends[0]["config"] | {"name": "run"}} == ends[1]  # all is the same but the name
+    # all is the same but the name
+    assert ends[0] | {"config": ends[0]["config"] | {"name": "run"}} == ends[1]
     assert Run(turned.with_name("begun")).steps()[-1].name == "step-00000008"
 
 
 @pytest.mark.parametrize(("more", "last"), [(1, 6), (-1, 10)])
-def test_how_many_validations_were_stale_is_saved_and_needed(more: int, last: int, turned: Path) -> None:
+def test_how_many_validations_were_stale_is_saved_and_needed(
+    more: int, last: int, turned: Path
+) -> None:
     last_checkpoint = stopped(5)
     found = checkpoints.read(last_checkpoint, trainer=True).trainer
     assert found and found["stale"] == 1
@@ -426,7 +511,10 @@ def test_a_checkpoint_that_does_not_say_how_many_were_stale_is_an_error(turned: 
     assert found.trainer
     del found.trainer["stale"]
     checkpoints.write(path, found)
-    assert refusal({"name": "begun"}) == f"{path} lacks a piece that is needed to go on: 'stale'; go on from another checkpoint"
+    assert (
+        refusal({"name": "begun"})
+        == f"{path} lacks a piece that is needed to go on: 'stale'; go on from another checkpoint"
+    )
 
 
 def test_a_run_that_turned_is_not_gone_on_with_unless_patience_is_another(turned: Path) -> None:
@@ -440,7 +528,9 @@ def test_a_run_that_turned_is_not_gone_on_with_unless_patience_is_another(turned
 
 
 @pytest.mark.parametrize(("patience", "last"), [(None, 30), (4, 10)])
-def test_a_run_that_turned_goes_on_with_more_patience_and_is_as_if_it_had_had_it(patience: int | None, last: int, turned: Path) -> None:
+def test_a_run_that_turned_goes_on_with_more_patience_and_is_as_if_it_had_had_it(
+    patience: int | None, last: int, turned: Path
+) -> None:
     finish({"name": "run", "patience": patience})
     found = all_files(turned)
     assert Run(turned).steps()[-1].name == f"step-{last:08d}"
@@ -448,11 +538,16 @@ def test_a_run_that_turned_goes_on_with_more_patience_and_is_as_if_it_had_had_it
     assert Run(turned).final() is not None
     finish({**TURNING, "patience": patience, "name": "patient"}, resume=False)
     patient = all_files(turned.with_name("patient"))
-    for name in ("metrics.jsonl", *(f"step-{last:08d}/{file}" for file in ("model.safetensors", "trainer.safetensors"))):
+    for name in (
+        "metrics.jsonl",
+        *(f"step-{last:08d}/{file}" for file in ("model.safetensors", "trainer.safetensors")),
+    ):
         assert found[name] == patient[name]
 
 
-def test_a_run_that_turned_and_was_killed_before_its_final_loss_takes_it_on_resuming(turned: Path) -> None:
+def test_a_run_that_turned_and_was_killed_before_its_final_loss_takes_it_on_resuming(
+    turned: Path,
+) -> None:
     expected = all_files(turned)
     metrics = turned / "metrics.jsonl"
     metrics.write_bytes(b"".join(metrics.read_bytes().splitlines(keepends=True)[:-1]))

@@ -1,4 +1,5 @@
-"""A run is looked after before it begins and while it is saved: room on the disk, errors of the disk, numbers that are none."""
+"""A run is looked after before it begins and while it is saved: room on the disk, errors of the
+disk, numbers that are none."""
 
 import errno
 import json
@@ -61,7 +62,9 @@ def free(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=room))
 
 
-def test_a_run_that_will_not_fit_is_refused_before_it_begins(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_will_not_fit_is_refused_before_it_begins(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         free(patch, 10_000)
         with pytest.raises(CheckpointError) as error:
@@ -73,13 +76,18 @@ def test_a_run_that_will_not_fit_is_refused_before_it_begins(here: Path, monkeyp
 
 
 def test_as_much_room_as_is_asked_for_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The numbers of a checkpoint, four times: two that are kept, the best, and one that is being written."""
+    """The numbers of a checkpoint, four times: two that are kept, the best, and one that is being
+    written."""
     trainer = launch(KNOBS, text=TEXT)
     for _ in range(2):
         trainer.train_step()
     found = snapshot(trainer)
     trainer.release()
-    one = sum(value.nbytes for name, value in (found.weights | found.trainer_tensors).items() if "optimizer.step" not in name)
+    one = sum(
+        value.nbytes
+        for name, value in (found.weights | found.trainer_tensors).items()
+        if "optimizer.step" not in name
+    )
     free(monkeypatch, 4 * one)
     launch(KNOBS, text=TEXT, overwrite=True).release()
     shutil.rmtree("checkpoints/run")
@@ -101,13 +109,17 @@ def test_what_the_run_has_already_counts_as_room(monkeypatch: pytest.MonkeyPatch
 # Errors of the disk
 
 
-def failing(monkeypatch: pytest.MonkeyPatch, at: Callable[[int], bool], code: int = errno.ENOSPC) -> None:
+def failing(
+    monkeypatch: pytest.MonkeyPatch, at: Callable[[int], bool], code: int = errno.ENOSPC
+) -> None:
     """Let the saves of these steps fail."""
     write = checkpoints.write
 
     def refused(path: Path, checkpoint: Any) -> None:
         if at(checkpoint.about["step"]):
-            raise CheckpointError(f"{path} could not be written: {os.strerror(code)} (0 MiB free there); make room there")
+            raise CheckpointError(
+                f"{path} could not be written: {os.strerror(code)} (0 MiB free there); make room there"
+            )
         write(path, checkpoint)
 
     monkeypatch.setattr(checkpoints, "write", refused)
@@ -117,7 +129,9 @@ def reports(trainer: Trainer) -> list[Report]:
     return [report for report in trainer.run() if report.final is None]
 
 
-def test_stop_ends_the_run_and_it_goes_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_ends_the_run_and_it_goes_on_to_the_same_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     list(launch(KNOBS | {"name": "whole"}, text=TEXT).run())
     with monkeypatch.context() as patch:
         failing(patch, lambda step: step == 3)
@@ -127,7 +141,9 @@ def test_stop_ends_the_run_and_it_goes_on_to_the_same_bytes(monkeypatch: pytest.
     assert steps(run) == [1, 2]
     list(launch({"name": "run"}, text=TEXT, resume=True).run())
     for name in ("model.safetensors", "trainer.safetensors"):
-        assert (run.step(6) / name).read_bytes() == (Path("checkpoints/whole/step-00000006") / name).read_bytes()
+        assert (run.step(6) / name).read_bytes() == (
+            Path("checkpoints/whole/step-00000006") / name
+        ).read_bytes()
     assert run.metrics.read_bytes() == Path("checkpoints/whole/metrics.jsonl").read_bytes()
 
 
@@ -139,7 +155,9 @@ def test_continue_says_so_and_trains_on_to_the_same_bytes(monkeypatch: pytest.Mo
     assert [report.step for report in found] == [1, 2, 3, 4, 5, 6]
     assert [report.step for report in found if report.trouble] == [2, 3]
     assert [report.step for report in found if report.saved] == [1, 4, 5, 6]
-    assert str(found[1].trouble).startswith("checkpoints/run/step-00000002 could not be written: No space left on device")
+    assert str(found[1].trouble).startswith(
+        "checkpoints/run/step-00000002 could not be written: No space left on device"
+    )
     assert Path("checkpoints/run/step-00000006/model.safetensors").read_bytes() == (
         Path("checkpoints/whole/step-00000006/model.safetensors").read_bytes()
     )
@@ -152,7 +170,9 @@ def stopped(trainer: Trainer, after: int | None) -> None:
 
 
 @pytest.mark.parametrize("after", [None, 3])
-def test_the_last_checkpoint_of_a_run_has_to_be_written(after: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_checkpoint_of_a_run_has_to_be_written(
+    after: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     last = after or 6
     failing(monkeypatch, lambda step: step == last)
     trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
@@ -178,7 +198,9 @@ class Disk:
         return getattr(self.file, name)
 
 
-def test_lines_that_a_full_disk_does_not_take_are_written_once_there_is_room(tmp_path: Path) -> None:
+def test_lines_that_a_full_disk_does_not_take_are_written_once_there_is_room(
+    tmp_path: Path,
+) -> None:
     trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
     with open(tmp_path / "metrics.jsonl", "ab", buffering=0) as file:
         disk: Any = Disk(file, 30)
@@ -194,7 +216,10 @@ def test_lines_that_a_full_disk_does_not_take_are_written_once_there_is_room(tmp
 
 def test_a_full_disk_under_metrics_stops_a_run_that_is_to_stop() -> None:
     trainer = launch(KNOBS, text=TEXT)
-    with open("metrics.jsonl", "ab", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+    with (
+        open("metrics.jsonl", "ab", buffering=0) as file,
+        pytest.raises(OSError, match="No space left"),
+    ):
         trainer._write_line(Disk(file, 3), {"step": 1})  # type: ignore[arg-type]
 
 
@@ -214,14 +239,23 @@ def test_lines_that_were_not_written_are_not_lost_by_a_resume(tmp_path: Path) ->
         found.append(report)
         if report.step == 3:
             break
-    assert ["No space left on device" in str(report.trouble) for report in found] == [False, True, True]
+    assert ["No space left on device" in str(report.trouble) for report in found] == [
+        False,
+        True,
+        True,
+    ]
     assert len(trainer.directory.metrics.read_text().splitlines()) == 1
     trainer.release()
     list(launch({"name": "run"}, text=TEXT, resume=True).run())
-    assert trainer.directory.metrics.read_bytes() == Path("checkpoints/whole/metrics.jsonl").read_bytes()
+    assert (
+        trainer.directory.metrics.read_bytes()
+        == Path("checkpoints/whole/metrics.jsonl").read_bytes()
+    )
 
 
-def test_an_old_checkpoint_that_cannot_be_removed_is_told_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_checkpoint_that_cannot_be_removed_is_told_and_training_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     trainer = launch(KNOBS, text=TEXT)
 
     unlink = Path.unlink
@@ -234,7 +268,10 @@ def test_an_old_checkpoint_that_cannot_be_removed_is_told_and_training_goes_on(m
     monkeypatch.setattr(Path, "unlink", stuck)
     found = reports(trainer)
     assert [report.step for report in found if report.saved] == [1, 2, 3, 4, 5, 6]
-    assert "an old checkpoint in checkpoints/run could not be removed: Device or resource busy" in str(found[2].trouble)
+    assert (
+        "an old checkpoint in checkpoints/run could not be removed: Device or resource busy"
+        in str(found[2].trouble)
+    )
     assert steps(Run(Path("checkpoints/run"))) == [5, 6]
 
 
@@ -248,7 +285,9 @@ def test_a_line_that_is_not_written_at_the_end_costs_no_checkpoint(last: int) ->
         return write(Disk(metrics, 0) if line["step"] == last else metrics, line)  # type: ignore[arg-type]
 
     trainer._write_line = full  # type: ignore[method-assign]
-    with pytest.raises(CheckpointError, match=r"metrics\.jsonl could not be written: No space left on device"):
+    with pytest.raises(
+        CheckpointError, match=r"metrics\.jsonl could not be written: No space left on device"
+    ):
         list(trainer.run())
     assert steps(Run(Path("checkpoints/run"))) == [last]
 

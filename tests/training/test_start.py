@@ -1,4 +1,5 @@
-"""A new run begins in a place of its own; what is refused is refused before anything was written or deleted."""
+"""A new run begins in a place of its own; what is refused is refused before anything was written or
+deleted."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,11 @@ KNOBS = {
 
 
 def files(where: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(where)): path.read_bytes() for path in sorted(where.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(where)): path.read_bytes()
+        for path in sorted(where.rglob("*"))
+        if path.is_file()
+    }
 
 
 def finish(trainer: Trainer) -> None:
@@ -55,7 +60,9 @@ def test_a_new_run_is_a_configuration_and_empty_metrics(corpus: Path, here: Path
         ({"runs_dir": "runs", "name": "mine"}, "runs/mine"),
     ],
 )
-def test_a_run_stands_under_runs_dir_by_its_name_or_that_of_the_corpus(given: dict[str, Any], place: str, corpus: Path, here: Path) -> None:
+def test_a_run_stands_under_runs_dir_by_its_name_or_that_of_the_corpus(
+    given: dict[str, Any], place: str, corpus: Path, here: Path
+) -> None:
     trainer = launch(KNOBS | given)
     assert trainer.directory is not None
     assert trainer.directory.path == Path(place)
@@ -83,7 +90,9 @@ def test_a_run_that_exists_is_refused_and_untouched(corpus: Path, here: Path) ->
     assert files(here) == before
 
 
-def test_a_run_that_ends_without_a_checkpoint_leaves_nothing_in_the_way(corpus: Path, here: Path) -> None:
+def test_a_run_that_ends_without_a_checkpoint_leaves_nothing_in_the_way(
+    corpus: Path, here: Path
+) -> None:
     trainer = launch(KNOBS)
     trainer.stop_requested = True
     assert list(trainer.run()) == []
@@ -119,7 +128,9 @@ def test_overwrite_beside_nothing_is_a_new_run(corpus: Path, here: Path) -> None
     assert launch(KNOBS, overwrite=True).step == 0
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "metrics.png", "step-by-step.md", "config.yaml.orig", ".git"])
+@pytest.mark.parametrize(
+    "name", ["notes.txt", "metrics.png", "step-by-step.md", "config.yaml.orig", ".git"]
+)
 def test_overwrite_refuses_to_delete_what_no_run_wrote(name: str, run: Path, here: Path) -> None:
     (run / name).write_text("mine")
     before = files(here)
@@ -152,8 +163,16 @@ def unchanged(here: Path, given: dict[str, Any], kind: type[CharRNNError], **how
 
 
 BAD = [
-    ({"corpus": ("none.txt",)}, CorpusError, "there is no file none.txt (in {here}); check the name"),
-    ({"corpus": ("empty.txt",)}, CorpusError, "the corpus is empty: 0 characters in empty.txt; give a file with text in it"),
+    (
+        {"corpus": ("none.txt",)},
+        CorpusError,
+        "there is no file none.txt (in {here}); check the name",
+    ),
+    (
+        {"corpus": ("empty.txt",)},
+        CorpusError,
+        "the corpus is empty: 0 characters in empty.txt; give a file with text in it",
+    ),
     (
         {"corpus": ("tiny.txt",)},
         CorpusError,
@@ -165,16 +184,28 @@ BAD = [
         "bad.txt is not utf-8: 0xe9 at byte 3 (line 1); "
         "try --encoding cp1252, which fits the whole file, or --encoding-errors replace to put U+FFFD there",
     ),
-    ({"corpus": ()}, CorpusError, "no corpus was given; name a text file, a directory of *.txt files, or - for standard input"),
+    (
+        {"corpus": ()},
+        CorpusError,
+        "no corpus was given; name a text file, a directory of *.txt files, or - for standard input",
+    ),
     (
         {"encoding": "klingon"},
         ConfigError,
         "encoding: 'klingon' is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030",
     ),
-    ({"steps": 0}, ConfigError, "steps: 0 is not possible; give a whole number from 1 to 1000000000 or none"),
+    (
+        {"steps": 0},
+        ConfigError,
+        "steps: 0 is not possible; give a whole number from 1 to 1000000000 or none",
+    ),
     ({"minutes": 1.0}, ConfigError, "minutes and steps: 1 and 2 are both given; give one of them"),
     ({"hiden_size": 8}, ConfigError, "'hiden_size' is not a knob; did you mean hidden_size?"),
-    ({"name": "a/b"}, ConfigError, "name: 'a/b' is not possible; give a directory's name: no slash, not beginning with step- or a dot"),
+    (
+        {"name": "a/b"},
+        ConfigError,
+        "name: 'a/b' is not possible; give a directory's name: no slash, not beginning with step- or a dot",
+    ),
     (
         {"device": "cuda"},
         ConfigError,
@@ -184,15 +215,31 @@ BAD = [
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize(("given", "kind", "message"), BAD, ids=lambda value: str(value) if isinstance(value, dict) else "")
+@pytest.mark.parametrize(
+    ("given", "kind", "message"),
+    BAD,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
 def test_a_refusal_leaves_everything_as_it_was(
-    given: dict[str, Any], kind: type[CharRNNError], message: str, overwrite: bool, run: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+    given: dict[str, Any],
+    kind: type[CharRNNError],
+    message: str,
+    overwrite: bool,
+    run: Path,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    for name, content in (("empty.txt", b""), ("tiny.txt", b"abc"), ("bad.txt", b"caf\xe9 au lait\n" * 20)):
+    for name, content in (
+        ("empty.txt", b""),
+        ("tiny.txt", b"abc"),
+        ("bad.txt", b"caf\xe9 au lait\n" * 20),
+    ):
         (here / name).write_bytes(content)
-    said = unchanged(here, KNOBS | {"name": "corpus" if overwrite else "new"} | given, kind, overwrite=overwrite)
+    said = unchanged(
+        here, KNOBS | {"name": "corpus" if overwrite else "new"} | given, kind, overwrite=overwrite
+    )
     assert said == message.format(here=here)
 
 
@@ -204,10 +251,16 @@ def test_resume_and_overwrite_together_are_refused(run: Path, here: Path) -> Non
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize(
     "given",
-    [{"runs_dir": "corpus.txt"}, {"runs_dir": ".", "name": "corpus.txt"}, {"runs_dir": ".", "name": "n" * 300}],
+    [
+        {"runs_dir": "corpus.txt"},
+        {"runs_dir": ".", "name": "corpus.txt"},
+        {"runs_dir": ".", "name": "n" * 300},
+    ],
     ids=["runs_dir is a file", "run is a file", "name too long"],
 )
-def test_a_place_where_no_run_can_be_written_is_an_error_of_ours(given: dict[str, Any], overwrite: bool, corpus: Path, here: Path) -> None:
+def test_a_place_where_no_run_can_be_written_is_an_error_of_ours(
+    given: dict[str, Any], overwrite: bool, corpus: Path, here: Path
+) -> None:
     unchanged(here, KNOBS | given, CharRNNError, overwrite=overwrite)
 
 

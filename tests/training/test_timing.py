@@ -1,4 +1,5 @@
-"""Minutes become steps by a clock that ticks once at each look, so that every number can be derived by hand."""
+"""Minutes become steps by a clock that ticks once at each look, so that every number can be derived
+by hand."""
 
 import itertools
 from pathlib import Path
@@ -17,7 +18,8 @@ from charrnn.training.timing import steps_for
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 3  # 198 characters, 20 of them to validate on
+# 198 characters, 20 of them to validate on
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 3
 KNOBS = {
     "batch_size": 2, "sequence_length": 5, "hidden_size": 4, "num_layers": 1, "embedding_size": 4, "threads": 1, "device": "cpu",
     "precision": "fp32",
@@ -25,7 +27,11 @@ KNOBS = {
 
 
 def steps(seconds: float, val_fraction: float = 0.1, **knobs: Any) -> int:
-    return steps_for(seconds, RunConfig.from_flat(KNOBS | {"dropout": 0.3} | knobs), Corpus.of(TEXT, val_fraction))
+    return steps_for(
+        seconds,
+        RunConfig.from_flat(KNOBS | {"dropout": 0.3} | knobs),
+        Corpus.of(TEXT, val_fraction),
+    )
 
 
 @pytest.fixture
@@ -34,8 +40,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
 
 
-# Looks: 0 begin; 1 begin of the steps, one after each step until 4 seconds are over: with 100 s (0.04 of which are 4) four steps and
-# looks 2 to 5, a second each; 6, 7, 8: a validation takes 1 s, the stream at the end 1 s; 9 the end. Left: 100 - 1 - 9 = 90 s.
+# Looks: 0 begin; 1 begin of the steps, one after each step until 4 seconds are over: with 100 s
+# (0.04 of which are 4) four steps and looks 2 to 5, a second each; 6, 7, 8: a validation takes 1 s,
+# the stream at the end 1 s; 9 the end. Left: 100 - 1 - 9 = 90 s.
 
 
 @pytest.mark.parametrize(
@@ -51,7 +58,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
         (25, None, 18),
     ],
 )
-def test_the_steps_are_what_is_left_over_what_a_step_takes(clock: None, seconds: float, eval_every: Any, expected: int) -> None:
+def test_the_steps_are_what_is_left_over_what_a_step_takes(
+    clock: None, seconds: float, eval_every: Any, expected: int
+) -> None:
     assert steps(seconds, eval_every=eval_every) == expected
 
 
@@ -60,7 +69,9 @@ def test_without_validation_text_only_the_checkpoints_are_taken_off(clock: None)
     assert steps(100, val_fraction=0) == 91
 
 
-def test_of_a_long_validation_text_a_piece_is_timed(clock: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_long_validation_text_a_piece_is_timed(
+    clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # 20 characters, 5 of them timed: the stream takes 4 s; 100 - 4 - 9 - 23 = 64
     monkeypatch.setattr(timing, "TIMED_CHARACTERS", 5)
     assert steps(100) == 64
@@ -68,7 +79,9 @@ def test_of_a_long_validation_text_a_piece_is_timed(clock: None, monkeypatch: py
 
 @pytest.mark.parametrize("seconds", [-10, 0, 1e-9, 1, 7])
 @pytest.mark.parametrize("eval_every", ["auto", 1, None])
-def test_one_step_is_made_however_little_time_is_left(clock: None, seconds: float, eval_every: Any) -> None:
+def test_one_step_is_made_however_little_time_is_left(
+    clock: None, seconds: float, eval_every: Any
+) -> None:
     assert steps(seconds, eval_every=eval_every) == 1
 
 
@@ -79,7 +92,10 @@ def test_by_the_true_clock_there_is_at_least_one_step(cell: str) -> None:
 
 
 def test_timing_leaves_no_trace(clock: None, here: Path) -> None:
-    corpus, config = Corpus.of(TEXT, 0.1), RunConfig.from_flat(KNOBS | {"minutes": 5.0, "dropout": 0.3})
+    corpus, config = (
+        Corpus.of(TEXT, 0.1),
+        RunConfig.from_flat(KNOBS | {"minutes": 5.0, "dropout": 0.3}),
+    )
     before, generator = (corpus.train.tobytes(), corpus.val.tobytes()), torch.get_rng_state()
     steps_for(100, config.replace(threads=2), corpus)
     assert torch.equal(torch.get_rng_state(), generator)
@@ -103,7 +119,9 @@ def test_the_steps_are_timed_with_the_threads_of_the_run(monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("clock")
 def test_a_final_validation_that_takes_most_of_the_time_is_refused() -> None:
-    text = TEXT * 3400  # 673,200 characters, half of them to validate on: 336,600 are 41.09 pieces of 8,192, a second each
+    # 673,200 characters, half of them to validate on: 336,600 are 41.09 pieces of 8,192, a second
+    # each
+    text = TEXT * 3400
     with pytest.raises(ConfigError) as error:
         steps_for(60, RunConfig.from_flat(KNOBS | {"val_fraction": 0.5}), Corpus.of(text, 0.5))
     assert str(error.value) == (

@@ -1,4 +1,5 @@
-"""A run is a function of its configuration, leaves nothing bad behind, and its files say what was done."""
+"""A run is a function of its configuration, leaves nothing bad behind, and its files say what was
+done."""
 
 import json
 import math
@@ -65,7 +66,9 @@ def after(made: int, text: str = TEXT, **knobs: Any) -> Trainer:
 def tensors(trainer: Trainer) -> dict[str, bytes]:
     """All that a step can change: weights, optimizer, the state of the lanes."""
     found = snapshot(trainer)
-    return {name: value.tobytes() for name, value in (found.weights | found.trainer_tensors).items()}
+    return {
+        name: value.tobytes() for name, value in (found.weights | found.trainer_tensors).items()
+    }
 
 
 def weights(trainer: Trainer) -> dict[str, bytes]:
@@ -73,11 +76,17 @@ def weights(trainer: Trainer) -> dict[str, bytes]:
 
 
 def files() -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(Path("checkpoints/run").rglob("*")) if path.is_file()}
+    return {
+        str(path): path.read_bytes()
+        for path in sorted(Path("checkpoints/run").rglob("*"))
+        if path.is_file()
+    }
 
 
 def metrics() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path("checkpoints/run/metrics.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line) for line in Path("checkpoints/run/metrics.jsonl").read_text().splitlines()
+    ]
 
 
 def steps_kept() -> list[str]:
@@ -90,12 +99,20 @@ def steps_kept() -> list[str]:
 @cells
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
 def test_two_fresh_runs_are_the_same_bytes(cell: str, precision: str) -> None:
-    knobs = {"cell": cell, "precision": precision, "dropout": 0.3, "eval_every": 2, "save_every": 3, "keep": 9}
+    knobs = {
+        "cell": cell,
+        "precision": precision,
+        "dropout": 0.3,
+        "eval_every": 2,
+        "save_every": 3,
+        "keep": 9,
+    }
     trained(**knobs)
     first = files()
     trained(**knobs)
     assert files() == first
-    assert len(first) == 2 + 4 * 7  # config.yaml, metrics.jsonl, and seven files for each of the steps 2, 3, 4 and 6
+    # config.yaml, metrics.jsonl, and seven files for each of the steps 2, 3, 4 and 6
+    assert len(first) == 2 + 4 * 7
 
 
 @cells
@@ -112,15 +129,25 @@ def test_a_step_reports_what_it_did() -> None:
     _, reports = trained()
     *steps, last = reports
     assert [(report.step, report.steps) for report in steps] == [(step, 6) for step in range(1, 7)]
-    assert [report.learning_rate for report in steps] == [learning_rate(step, 6, 0.01) for step in range(6)]
+    assert [report.learning_rate for report in steps] == [
+        learning_rate(step, 6, 0.01) for step in range(6)
+    ]
     assert all(math.isfinite(report.loss) and report.grad_norm > 0 for report in steps)
-    assert (last.step, last.final is not None, last.train_loss, last.val_loss, last.saved) == (6, True, None, None, None)
+    assert (last.step, last.final is not None, last.train_loss, last.val_loss, last.saved) == (
+        6,
+        True,
+        None,
+        None,
+        None,
+    )
 
 
 @cells
 @pytest.mark.bf16
 def test_bf16_stays_close_to_fp32(cell: str) -> None:
-    losses = {precision: trained(cell=cell, precision=precision)[1][:6] for precision in ("fp32", "bf16")}
+    losses = {
+        precision: trained(cell=cell, precision=precision)[1][:6] for precision in ("fp32", "bf16")
+    }
     for one, other in zip(losses["fp32"], losses["bf16"], strict=True):
         assert one.loss != other.loss
         assert one.loss == pytest.approx(other.loss, rel=0.01)
@@ -133,14 +160,19 @@ def test_bf16_stays_close_to_fp32(cell: str) -> None:
 def test_the_loss_of_a_step_is_the_mean_over_its_targets_without_the_padding(cell: str) -> None:
     trainer = new(cell=cell)
     padded = [step for step in range(5) if (trainer.layout.batch(step).y == PADDING).any()]
-    assert len(padded) == 1  # once in an epoch of all the text but 31 characters the last is followed by nothing
+    # once in an epoch of all the text but 31 characters the last is followed by nothing
+    assert len(padded) == 1
     for _ in range(padded[0]):
         trainer.train_step()
     batch = trainer.layout.batch(trainer.step)
     assert batch.recalled is not None
     with torch.no_grad():
-        logits, _ = trainer.model(torch.from_numpy(batch.x), trainer.state, torch.from_numpy(batch.recalled))
-    each = functional.cross_entropy(logits.flatten(0, 1), torch.from_numpy(batch.y).clamp(min=0).flatten(), reduction="none")
+        logits, _ = trainer.model(
+            torch.from_numpy(batch.x), trainer.state, torch.from_numpy(batch.recalled)
+        )
+    each = functional.cross_entropy(
+        logits.flatten(0, 1), torch.from_numpy(batch.y).clamp(min=0).flatten(), reduction="none"
+    )
     there = batch.y.flatten() != PADDING
     assert there.sum() == 4 * 40 - 1
     loss, _, _ = trainer.train_step()
@@ -148,15 +180,20 @@ def test_the_loss_of_a_step_is_the_mean_over_its_targets_without_the_padding(cel
 
 
 def test_a_step_without_any_target_changes_no_loss_and_is_no_divergence() -> None:
-    # one lane of one symbol a step: 18 steps in an epoch, in one of which the last symbol is followed by nothing
+    # one lane of one symbol a step: 18 steps in an epoch, in one of which the last symbol is
+    # followed by nothing
     trainer, reports = trained("abcdefghij" * 2, steps=18, batch_size=1, sequence_length=1)
     assert sum(bool((trainer.layout.batch(step).y == PADDING).all()) for step in range(18)) == 1
     assert reports[-1].step == 18
 
 
 @cells
-@pytest.mark.parametrize(("step", "fresh"), [(1, False), (4, False), (5, True), (6, False), (10, True)])
-def test_the_state_is_carried_within_an_epoch_and_dropped_at_its_start(cell: str, step: int, fresh: bool) -> None:
+@pytest.mark.parametrize(
+    ("step", "fresh"), [(1, False), (4, False), (5, True), (6, False), (10, True)]
+)
+def test_the_state_is_carried_within_an_epoch_and_dropped_at_its_start(
+    cell: str, step: int, fresh: bool
+) -> None:
     trainer, disturbed = after(step, cell=cell), after(step, cell=cell)
     assert trainer.layout.steps_per_epoch == 5
     assert trainer.state is not None and disturbed.state is not None
@@ -179,9 +216,13 @@ def test_the_state_after_a_step_is_that_of_its_last_symbols(cell: str) -> None:
 
 
 @cells
-def test_dropout_is_another_in_every_step_and_a_function_of_the_seed_and_the_step(cell: str) -> None:
+def test_dropout_is_another_in_every_step_and_a_function_of_the_seed_and_the_step(
+    cell: str,
+) -> None:
     trainer, masks = new(cell=cell, dropout=0.5), list[Tensor]()
-    trainer.model.dropout.register_forward_hook(lambda _module, inputs, y: masks.append((y != 0)[0]))
+    trainer.model.dropout.register_forward_hook(
+        lambda _module, inputs, y: masks.append((y != 0)[0])
+    )
     for _ in range(2):
         trainer.train_step()
     first, second = masks[0], masks[3]  # of the embedding; three masks a step
@@ -199,16 +240,26 @@ def test_dropout_is_another_in_every_step_and_a_function_of_the_seed_and_the_ste
 def test_weight_decay_acts_on_matrices_only(cell: str) -> None:
     # after one step, decay is all the difference: rate 0.01 x decay 0.5 of what the weight was
     before = new(cell=cell).model.state_dict()
-    plain, decayed = (after(1, cell=cell, weight_decay=decay).model.state_dict() for decay in (0.0, 0.5))
+    plain, decayed = (
+        after(1, cell=cell, weight_decay=decay).model.state_dict() for decay in (0.0, 0.5)
+    )
     for name, weight in before.items():
         if weight.ndim == 1:
             assert torch.equal(plain[name], decayed[name])
         else:
-            torch.testing.assert_close(plain[name] - decayed[name], 0.005 * weight, atol=1e-6, rtol=0)
+            torch.testing.assert_close(
+                plain[name] - decayed[name], 0.005 * weight, atol=1e-6, rtol=0
+            )
 
 
 def gradient(trainer: Trainer) -> float:
-    return math.sqrt(sum(float((weight.grad**2).sum()) for weight in trainer.model.parameters() if weight.grad is not None))
+    return math.sqrt(
+        sum(
+            float((weight.grad**2).sum())
+            for weight in trainer.model.parameters()
+            if weight.grad is not None
+        )
+    )
 
 
 @cells
@@ -244,10 +295,16 @@ def test_validate_leaves_weights_optimizer_and_state_as_they_were(cell: str) -> 
 
 def test_a_validation_reads_50_000_characters_in_16_lanes_and_not_one_more() -> None:
     corpus = Corpus.of("ab" * 50_010, 0.5)
-    tail = Corpus(corpus.vocabulary, corpus.train, np.concatenate([corpus.val[:50_000], 1 - corpus.val[50_000:]]))
+    tail = Corpus(
+        corpus.vocabulary,
+        corpus.train,
+        np.concatenate([corpus.val[:50_000], 1 - corpus.val[50_000:]]),
+    )
     config = RunConfig.from_flat(KNOBS | {"num_layers": 1, "hidden_size": 1, "embedding_size": 1})
     trainers = [Trainer(config, each, run=None) for each in (corpus, tail)]
-    expected = evaluate(trainers[0].model, corpus.val[:50_000], corpus.prime, lanes=16).nats_per_character
+    expected = evaluate(
+        trainers[0].model, corpus.val[:50_000], corpus.prime, lanes=16
+    ).nats_per_character
     assert [trainer.validate() for trainer in trainers] == [expected, expected]
 
 
@@ -268,7 +325,12 @@ def test_a_line_is_written_for_every_report_that_has_a_mean() -> None:
         }
         for report in lined
     ]
-    assert [line["step"] for line in metrics()[:-1] if line["val_loss"] is not None] == [3, 6, 9, 10]
+    assert [line["step"] for line in metrics()[:-1] if line["val_loss"] is not None] == [
+        3,
+        6,
+        9,
+        10,
+    ]
 
 
 def test_train_loss_is_the_mean_of_the_losses_since_the_line_before() -> None:
@@ -280,13 +342,24 @@ def test_train_loss_is_the_mean_of_the_losses_since_the_line_before() -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
-def test_the_last_line_is_the_loss_of_the_whole_validation_text_by_the_best_checkpoint(precision: str) -> None:
+def test_the_last_line_is_the_loss_of_the_whole_validation_text_by_the_best_checkpoint(
+    precision: str,
+) -> None:
     trainer, reports = trained(WORSENING, eval_every=2, precision=precision)
     best = Path("checkpoints/run/step-00000002")
-    expected = evaluate(load_model(checkpoints.read(best), "cpu"), trainer.corpus.val, trainer.corpus.prime)
-    learned = evaluate(load_model(checkpoints.read(best), "cpu"), trainer.corpus.train, trainer.corpus.prime).nats_per_character
+    expected = evaluate(
+        load_model(checkpoints.read(best), "cpu"), trainer.corpus.val, trainer.corpus.prime
+    )
+    learned = evaluate(
+        load_model(checkpoints.read(best), "cpu"), trainer.corpus.train, trainer.corpus.prime
+    ).nats_per_character
     assert reports[-1].final == expected
-    line = {"step": 2, "final_val_loss": expected.nats_per_character, "characters": 20, "final_train_loss": learned}
+    line = {
+        "step": 2,
+        "final_val_loss": expected.nats_per_character,
+        "characters": 20,
+        "final_train_loss": learned,
+    }
     assert metrics()[-1] == line
 
 
@@ -317,19 +390,26 @@ def test_the_best_may_be_among_the_last() -> None:
 
 @pytest.mark.parametrize(
     ("save_every", "kept"),
-    [(None, ["step-00000005"]), (2, ["step-00000002", "step-00000004", "step-00000005"]), (9, ["step-00000005"])],
+    [
+        (None, ["step-00000005"]),
+        (2, ["step-00000002", "step-00000004", "step-00000005"]),
+        (9, ["step-00000005"]),
+    ],
 )
 def test_the_last_step_is_always_saved(save_every: int | None, kept: list[str]) -> None:
     _, reports = trained(steps=5, save_every=save_every)
     assert steps_kept() == kept
-    assert [report.saved for report in reports if report.saved] == [Path("checkpoints/run") / name for name in kept]
+    assert [report.saved for report in reports if report.saved] == [
+        Path("checkpoints/run") / name for name in kept
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
         ("abcd" * 100, ["step-00000002", "step-00000004", "step-00000006"]),  # ever better
-        (WORSENING, ["step-00000002", "step-00000006"]),  # the first is the best; the last is the last
+        # the first is the best; the last is the last
+        (WORSENING, ["step-00000002", "step-00000006"]),
     ],
 )
 def test_a_new_best_is_saved_at_once_where_save_every_is_none(text: str, kept: list[str]) -> None:
@@ -344,7 +424,11 @@ def test_a_checkpoint_says_with_which_validation_loss_it_was_saved() -> None:
     assert [each["step"] for each in about] == [1, 2, 3, 4, 5, 6]
     # 5 steps an epoch; the rest of what info tells
     assert about[-1]["epochs"] == 6 / 5
-    assert (about[-1]["train_characters"], about[-1]["val_characters"], about[-1]["steps"]) == (831, 93, 6)
+    assert (about[-1]["train_characters"], about[-1]["val_characters"], about[-1]["steps"]) == (
+        831,
+        93,
+        6,
+    )
 
 
 # Patience
@@ -358,18 +442,26 @@ def validating(losses: list[float], **knobs: Any) -> tuple[Trainer, list[Report]
 
 
 @pytest.mark.parametrize("patience", [1, 3])
-def test_a_run_whose_validation_loss_turns_ends_after_so_many_validations_that_are_worse(patience: int) -> None:
+def test_a_run_whose_validation_loss_turns_ends_after_so_many_validations_that_are_worse(
+    patience: int,
+) -> None:
     trainer, reports = trained(WORSENING, steps=50, eval_every=2, patience=patience, save_every=1)
     *steps, final = reports
-    assert [report.step for report in steps] == list(range(1, 2 + 2 * patience + 1))  # the first validation, after step 2, is the best
+    # the first validation, after step 2, is the best
+    assert [report.step for report in steps] == list(range(1, 2 + 2 * patience + 1))
     assert [report.turned for report in steps] == [False] * (len(steps) - 1) + [True]
     assert (trainer.step, trainer.turned, final.turned) == (2 + 2 * patience, True, True)
     assert (final.step, final.saved, final.val_loss) == (2 + 2 * patience, None, None)
     expected = evaluate(
-        load_model(checkpoints.read(Path("checkpoints/run/step-00000002")), "cpu"), trainer.corpus.val, trainer.corpus.prime
+        load_model(checkpoints.read(Path("checkpoints/run/step-00000002")), "cpu"),
+        trainer.corpus.val,
+        trainer.corpus.prime,
     )
     assert final.final == expected
-    assert (metrics()[-1]["step"], metrics()[-1]["final_val_loss"]) == (2, expected.nats_per_character)
+    assert (metrics()[-1]["step"], metrics()[-1]["final_val_loss"]) == (
+        2,
+        expected.nats_per_character,
+    )
     assert Run(Path("checkpoints/run")).best().name == "step-00000002"
 
 
@@ -385,7 +477,11 @@ def test_with_patience_none_a_run_goes_to_its_end_however_its_loss_turns() -> No
 
 
 def test_patience_is_four_validations_where_it_is_not_given() -> None:
-    trainer = launch({name: knob for name, knob in KNOBS.items() if name != "patience"} | {"steps": 50, "eval_every": 1}, text=WORSENING)
+    trainer = launch(
+        {name: knob for name, knob in KNOBS.items() if name != "patience"}
+        | {"steps": 50, "eval_every": 1},
+        text=WORSENING,
+    )
     assert [report.step for report in trainer.run()] == [1, 2, 3, 4, 5, 5]
 
 
@@ -399,8 +495,11 @@ def test_patience_is_four_validations_where_it_is_not_given() -> None:
         ([3.0, 2.0, 4.0], 1, 3),
     ],
 )
-def test_validations_are_counted_since_the_best(losses: list[float], patience: int, made: int) -> None:
-    trainer, reports = validating(losses, patience=patience, batch_size=8, sequence_length=100)  # a step reads the whole text
+def test_validations_are_counted_since_the_best(
+    losses: list[float], patience: int, made: int
+) -> None:
+    # a step reads the whole text
+    trainer, reports = validating(losses, patience=patience, batch_size=8, sequence_length=100)
     assert (reports[-1].step, trainer.stale) == (made, patience)
     best = min(range(made), key=losses.__getitem__)  # the first of equals
     assert Run(Path("checkpoints/run")).best().name == f"step-{best + 1:08d}"
@@ -414,9 +513,12 @@ def test_patience_begins_when_the_text_has_been_read_once() -> None:
 
 
 def test_steps_without_a_validation_do_not_try_the_patience() -> None:
-    _, reports = validating([3.0, 4.0, 4.0], steps=30, eval_every=5, patience=2, report_every=1, save_every=1)
+    _, reports = validating(
+        [3.0, 4.0, 4.0], steps=30, eval_every=5, patience=2, report_every=1, save_every=1
+    )
     assert [report.step for report in reports if report.val_loss is not None] == [5, 10, 15]
-    assert [report.step for report in reports if report.turned] == [15, 15]  # the last is the final loss
+    # the last is the final loss
+    assert [report.step for report in reports if report.turned] == [15, 15]
 
 
 def test_without_validations_a_run_never_turns() -> None:
@@ -442,9 +544,15 @@ def test_a_stop_saves_the_step_under_way_and_ends_without_the_final_loss() -> No
 
 def test_a_stop_before_a_step_is_reported_is_saved_with_it() -> None:
     trainer = new()
-    trainer.model.head.register_forward_hook(lambda *_: setattr(trainer, "stop_requested", trainer.step == 2))
+    trainer.model.head.register_forward_hook(
+        lambda *_: setattr(trainer, "stop_requested", trainer.step == 2)
+    )
     seen = list(trainer.run())
-    assert [(report.step, report.saved) for report in seen] == [(1, None), (2, None), (3, Path("checkpoints/run/step-00000003"))]
+    assert [(report.step, report.saved) for report in seen] == [
+        (1, None),
+        (2, None),
+        (3, Path("checkpoints/run/step-00000003")),
+    ]
     assert steps_kept() == ["step-00000003"]
 
 
@@ -460,13 +568,17 @@ def test_a_stop_in_the_final_evaluation_ends_it_and_the_run_can_be_gone_on_with(
     expected, trainer, hook = files(), new(), None
     for report in trainer.run():
         if report.step == 6:
-            hook = register_module_forward_pre_hook(lambda *_: setattr(trainer, "stop_requested", True))
+            hook = register_module_forward_pre_hook(
+                lambda *_: setattr(trainer, "stop_requested", True)
+            )
     assert hook is not None
     hook.remove()
     assert report.final is None
     name = "checkpoints/run/metrics.jsonl"
     assert files() == expected | {name: b"".join(expected[name].splitlines(keepends=True)[:-1])}
-    assert [report.final is not None for report in launch({"name": "run"}, text=TEXT, resume=True).run()] == [True]
+    assert [
+        report.final is not None for report in launch({"name": "run"}, text=TEXT, resume=True).run()
+    ] == [True]
     assert files() == expected
 
 
@@ -476,7 +588,8 @@ def test_a_wish_to_save_is_granted_with_the_next_step_and_the_run_goes_on() -> N
     for report in trainer.run():
         saved.append(report.saved is not None)
         trainer.save_requested |= report.step == 2 and report.final is None
-    assert saved == [False, False, True, False, False, True, False]  # with step 3, with the last, and not with the final loss
+    # with step 3, with the last, and not with the final loss
+    assert saved == [False, False, True, False, False, True, False]
     assert steps_kept() == ["step-00000003", "step-00000006"]
 
 
@@ -555,14 +668,24 @@ def test_a_diverged_run_names_its_last_good_checkpoint_and_writes_no_other() -> 
         f"the last good checkpoint is checkpoints/run/step-00000001{ADVICE}"
     )
     assert files() == before
-    assert all(np.isfinite(weight).all() for weight in checkpoints.read(Path("checkpoints/run/step-00000001")).weights.values())
+    assert all(
+        np.isfinite(weight).all()
+        for weight in checkpoints.read(Path("checkpoints/run/step-00000001")).weights.values()
+    )
     assert [line["step"] for line in metrics()] == [1]
 
 
-@pytest.mark.parametrize("watching", [{"eval_every": 1, "save_every": 1}, {"save_every": 1}, {"eval_every": 1}], ids=str)
-def test_a_run_that_grows_beyond_all_numbers_ends_as_diverged_and_its_checkpoints_can_be_read(watching: dict[str, int]) -> None:
-    # at a rate of 1 a decay of 100 makes every weight -99 times what it was: beyond 1e38 after 19 steps
-    trainer = new(steps=40, learning_rate=1.0, weight_decay=100.0, clip_norm=None, keep=99, **watching)
+@pytest.mark.parametrize(
+    "watching", [{"eval_every": 1, "save_every": 1}, {"save_every": 1}, {"eval_every": 1}], ids=str
+)
+def test_a_run_that_grows_beyond_all_numbers_ends_as_diverged_and_its_checkpoints_can_be_read(
+    watching: dict[str, int],
+) -> None:
+    # at a rate of 1 a decay of 100 makes every weight -99 times what it was: beyond 1e38 after 19
+    # steps
+    trainer = new(
+        steps=40, learning_rate=1.0, weight_decay=100.0, clip_norm=None, keep=99, **watching
+    )
     with pytest.raises(DivergedError):
         list(trainer.run())
     for path in Run(Path("checkpoints/run")).steps():
@@ -576,7 +699,9 @@ def test_a_run_that_grows_beyond_all_numbers_ends_as_diverged_and_its_checkpoint
 @cells
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
 def test_a_corpus_of_one_symbol_is_certain_and_no_number_is_lost(cell: str, precision: str) -> None:
-    trainer, reports = trained("a" * 200, cell=cell, eval_every=2, report_every=1, dropout=0.3, precision=precision)
+    trainer, reports = trained(
+        "a" * 200, cell=cell, eval_every=2, report_every=1, dropout=0.3, precision=precision
+    )
     assert [(report.loss, report.grad_norm) for report in reports] == [(0, 0)] * 7
     assert [report.val_loss for report in reports] == [None, 0, None, 0, None, 0, None]
     assert reports[-1].final is not None

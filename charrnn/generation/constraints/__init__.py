@@ -1,4 +1,5 @@
-"""What a text must look like: constraints, put together with ``&``, and how text is written so that they hold."""
+"""What a text must look like: constraints, put together with ``&``, and how text is written so that
+they hold."""
 
 from charrnn.generation.constraints.forms import (
     Acrostic,

@@ -1,4 +1,5 @@
-"""What a text must look like: small automata that read characters, put together with ``&``. Knows nothing of models and sampling.
+"""What a text must look like: small automata that read characters, put together with ``&``. Knows
+nothing of models and sampling.
 
     Match(r"[A-Z]\\w+") & Without("q") & Length(5, 12)
 
@@ -17,17 +18,20 @@ USUAL = 80  # characters of a line
 
 
 class Constraint:
-    """A finite automaton over characters. States are hashable; there must be finitely many that can be reached.
+    """A finite automaton over characters. States are hashable; there must be finitely many that can
+    be reached.
 
     Attributes:
-        start: the state before the first character.
-        ends: whether a text may end wherever this accepts, its length being an upper bound: it does where the model would go on with a
+        start: the state before the first character. ends: whether a text may end wherever this
+        accepts, its length being an upper bound: it does where the model would go on with a
             character that this does not let follow. Else it is as long as was asked for.
-        followed: whether the model is taken to go along with it: what it forces costs no hope, only what fails does. So it is with an
-            expression, which the text follows from its first character on; a string that stands anywhere would be put off to the end.
-        room: characters that a text should be given where nobody says how many.
-        needs: characters that it names, and the model must know.
-        work: what its steps have cost so far, about 0.2 µs each, if a step can be slow; compiling it is given up beyond a limit.
+        followed: whether the model is taken to go along with it: what it forces costs no hope, only
+        what fails does. So it is with an
+            expression, which the text follows from its first character on; a string that stands
+            anywhere would be put off to the end.
+        room: characters that a text should be given where nobody says how many. needs: characters
+        that it names, and the model must know. work: what its steps have cost so far, about 0.2 µs
+        each, if a step can be slow; compiling it is given up beyond a limit.
     """
 
     start: Any = ()
@@ -46,7 +50,8 @@ class Constraint:
         raise NotImplementedError
 
     def alike(self, char: str) -> Hashable:
-        """Characters for which this is the same are the same to ``step``; the fewer there are, the faster it all is."""
+        """Characters for which this is the same are the same to ``step``; the fewer there are, the
+        faster it all is."""
         return char
 
     def parts(self) -> tuple["Constraint", ...]:
@@ -67,7 +72,9 @@ class All(Constraint):
     def __init__(self, *constraints: Constraint) -> None:
         for constraint in constraints:
             if not isinstance(constraint, Constraint):
-                raise ConfigError(f"constraint: must be a Constraint, such as Contains('moon'), got {constraint!r}")
+                raise ConfigError(
+                    f"constraint: must be a Constraint, such as Contains('moon'), got {constraint!r}"
+                )
         self._parts = tuple(part for constraint in constraints for part in constraint.parts())
         self.start = tuple(part.start for part in self._parts)
         self.ends = any(part.ends for part in self._parts)
@@ -94,7 +101,8 @@ class All(Constraint):
 class Match(Constraint):
     """The whole text matches a regular expression; ``regex.py`` says what is supported.
 
-    It ends where it matches and the model would go on with what cannot follow; with a lazy repetition (``.*?``), as soon as it matches.
+    It ends where it matches and the model would go on with what cannot follow; with a lazy
+    repetition (``.*?``), as soon as it matches.
     """
 
     ends = followed = True
@@ -130,17 +138,24 @@ class Match(Constraint):
 
 
 class _OfString(Constraint):
-    """Finds a string in a text: the state is how much of it the text ends with (Knuth, Morris and Pratt 1977)."""
+    """Finds a string in a text: the state is how much of it the text ends with (Knuth, Morris and
+    Pratt 1977)."""
 
     start = 0
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str) or not text:
-            raise ConfigError(f"{type(self).__name__.lower()}: {text!r} is not possible; give a string of at least one character")
+            raise ConfigError(
+                f"{type(self).__name__.lower()}: {text!r} is not possible; give a string of at least one character"
+            )
         self.text = text
         self._chars = frozenset(text)
-        self._fallbacks = [0]  # by state: where to go on with a character that does not continue the string
-        border = 0  # length of the longest beginning of the string that its first ``end`` characters end with, themselves apart
+        self._fallbacks = [
+            0
+        ]  # by state: where to go on with a character that does not continue the string
+        # length of the longest beginning of the string that its first ``end`` characters end with,
+        # themselves apart
+        border = 0
         for end in range(1, len(text)):
             same = text[border] == text[end]  # what fails there would fail here
             self._fallbacks.append(self._fallbacks[border] if same else border)
@@ -193,14 +208,21 @@ class Lines(Constraint):
         longest: None for any number.
     """
 
-    start = (0, 0)  # lines that are done, where they are counted; characters of this one, as far as they matter
+    start = (
+        0,
+        0,
+    )  # lines that are done, where they are counted; characters of this one, as far as they matter
 
-    def __init__(self, count: int | None = None, shortest: int = 1, longest: int | None = None) -> None:
+    def __init__(
+        self, count: int | None = None, shortest: int = 1, longest: int | None = None
+    ) -> None:
         self.count = None if count is None else whole_number("lines", count, 1)
         self.shortest = whole_number("line_length", shortest)
         self.longest = None if longest is None else whole_number("line_length", longest)
         if self.longest is not None and self.longest < self.shortest:
-            raise ConfigError(f"line_length: from {shortest} to {longest} is not possible; give the smaller number first")
+            raise ConfigError(
+                f"line_length: from {shortest} to {longest} is not possible; give the smaller number first"
+            )
         self.ends = count is not None
         self.room = (count or 0) * ((USUAL if longest is None else longest) + 1)
         self.needs = "\n" if count is not None and count > 1 else ""
@@ -223,9 +245,14 @@ class Lines(Constraint):
         return char == "\n"
 
     def __str__(self) -> str:
-        long = f"line_length {self.shortest} {'' if self.longest is None else self.longest}".rstrip()
+        long = (
+            f"line_length {self.shortest} {'' if self.longest is None else self.longest}".rstrip()
+        )
         return (
-            long if self.count is None else f"lines {self.count}" + (f" and {long}" if (self.shortest, self.longest) != (1, None) else "")
+            long
+            if self.count is None
+            else f"lines {self.count}"
+            + (f" and {long}" if (self.shortest, self.longest) != (1, None) else "")
         )
 
 
@@ -236,7 +263,9 @@ class Acrostic(Constraint):
 
     def __init__(self, word: str) -> None:
         if not isinstance(word, str) or not word or "\n" in word:
-            raise ConfigError(f"acrostic: {word!r} is not possible; give a word, a character for each line")
+            raise ConfigError(
+                f"acrostic: {word!r} is not possible; give a word, a character for each line"
+            )
         self.word, self._chars = word, frozenset(word)
         self.needs = word + ("\n" if len(word) > 1 else "")
 
@@ -270,7 +299,9 @@ class Length(Constraint):
         self.fewest = whole_number("length", fewest)
         self.most = self.fewest if most is None else whole_number("length", most)
         if self.most < self.fewest:
-            raise ConfigError(f"length: from {fewest} to {most} is not possible; give the smaller number first")
+            raise ConfigError(
+                f"length: from {fewest} to {most} is not possible; give the smaller number first"
+            )
 
     def step(self, state: Any, char: str) -> Hashable | None:
         return ()
@@ -282,7 +313,11 @@ class Length(Constraint):
         return ""
 
     def __str__(self) -> str:
-        return f"exact_length {self.fewest}" if self.fewest == self.most else f"length_between {self.fewest} {self.most}"
+        return (
+            f"exact_length {self.fewest}"
+            if self.fewest == self.most
+            else f"length_between {self.fewest} {self.most}"
+        )
 
 
 def bounds(constraint: Constraint, length: int, *, ends: bool) -> tuple[int, int]:
@@ -291,7 +326,8 @@ def bounds(constraint: Constraint, length: int, *, ends: bool) -> tuple[int, int
     Args:
         constraint: what it must look like.
         length: that was asked for.
-        ends: whether the text can end by itself, as a record does; else only a constraint that ``ends`` makes it shorter.
+        ends: whether the text can end by itself, as a record does; else only a constraint that
+            ``ends`` makes it shorter.
 
     Raises:
         ConfigError: there is no such number.
@@ -300,7 +336,9 @@ def bounds(constraint: Constraint, length: int, *, ends: bool) -> tuple[int, int
     fewest = max((each.fewest for each in given), default=0 if ends or constraint.ends else length)
     most = min((each.most for each in given), default=length)
     if fewest > most:
-        raise ConfigError(f"{' and '.join(map(str, given))}: no text can have both lengths; leave one of them out")
+        raise ConfigError(
+            f"{' and '.join(map(str, given))}: no text can have both lengths; leave one of them out"
+        )
     return fewest, most
 
 

@@ -1,7 +1,9 @@
-"""Lookahead: from which states of an automaton a text can still be finished in time, and how likely that is.
+"""Lookahead: from which states of an automaton a text can still be finished in time, and how likely
+that is.
 
-Going back from the end, it is worked out once for each number of symbols that are left: the probability that symbols drawn by their
-frequencies alone finish the text. Where that no longer changes it is taken to stay. Knows nothing of constraints, symbols and networks.
+Going back from the end, it is worked out once for each number of symbols that are left: the
+probability that symbols drawn by their frequencies alone finish the text. Where that no longer
+changes it is taken to stay. Knows nothing of constraints, symbols and networks.
 
     C  classes of symbols     S  states, and a dead one behind them
 """
@@ -32,7 +34,8 @@ class Lookahead:
         forced: (S + 1,) by how much likelier what can follow is than its share says.
         leaves: (S + 1, C) what ends a text that may end there, if it cannot follow.
         shares: (C,) how frequent each class is.
-        end_share: how frequent the end of a record is; None where a text ends by a symbol that leaves.
+        end_share: how frequent the end of a record is; None where a text ends by a symbol that
+            leaves.
         low: symbols that a text has at least.
         high: at most.
 
@@ -41,11 +44,27 @@ class Lookahead:
     """
 
     def __init__(
-        self, after: Array, accepts: Array, forced: Array, leaves: Array, shares: Array, end_share: float | None, low: int, high: int
+        self,
+        after: Array,
+        accepts: Array,
+        forced: Array,
+        leaves: Array,
+        shares: Array,
+        end_share: float | None,
+        low: int,
+        high: int,
     ) -> None:
-        self.after, self.accepts, self.forced, self.leaves, self.shares = after, accepts, forced, leaves, shares
+        self.after, self.accepts, self.forced, self.leaves, self.shares = (
+            after,
+            accepts,
+            forced,
+            leaves,
+            shares,
+        )
         self.end_share, self.low, self.high = end_share, low, high
-        self._end = np.ones(len(accepts)) if end_share is None else np.minimum(end_share * forced, 1.0)
+        self._end = (
+            np.ones(len(accepts)) if end_share is None else np.minimum(end_share * forced, 1.0)
+        )
         layer, self._late = accepts * self._end, list[Array]()
         self._add(self._late, layer)
         while len(self._late) <= high - low:  # the text may end here
@@ -53,7 +72,9 @@ class Lookahead:
             if not self._add(self._late, layer):
                 break
         self._early, self._scales = [self._late[-1]], [0.0]
-        while len(self._early) <= low:  # it may not: only how they differ is kept in the layers, and the rest apart
+        while (
+            len(self._early) <= low
+        ):  # it may not: only how they differ is kept in the layers, and the rest apart
             layer = self._before(layer, ends=False)
             most = float(layer.max()) or 1.0
             layer /= most
@@ -62,7 +83,8 @@ class Lookahead:
                 break
 
     def layer(self, written: int) -> tuple[int, Array]:
-        """The hopes (S + 1,) after so many symbols, less the scale, and the layer's number: where it is the same, so are they."""
+        """The hopes (S + 1,) after so many symbols, less the scale, and the layer's number: where
+        it is the same, so are they."""
         if written >= self.low:
             number = min(self.high - written, len(self._late) - 1)
             return number, self._late[number]
@@ -74,14 +96,18 @@ class Lookahead:
         number, last = self.low - written, len(self._scales) - 1
         if number <= last:
             return self._scales[max(0, number)]
-        return self._scales[-1] + (number - last) * (self._scales[-1] - self._scales[-2])  # from here on they fall evenly
+        return self._scales[-1] + (number - last) * (
+            self._scales[-1] - self._scales[-2]
+        )  # from here on they fall evenly
 
     def _before(self, layer: Array, *, ends: bool) -> Array:
         """One symbol earlier: (S + 1,) probabilities, floored where they would come to nothing."""
         after = layer[self.after]  # (S + 1, C)
         follow = after > 0
         some = follow.any(axis=1)
-        found = np.where(some, np.maximum(np.minimum(after @ self.shares * self.forced, 1.0), FLOOR), 0.0)
+        found = np.where(
+            some, np.maximum(np.minimum(after @ self.shares * self.forced, 1.0), FLOOR), 0.0
+        )
         if ends:
             stop = self._end
             if self.end_share is None:
@@ -95,7 +121,10 @@ class Lookahead:
         with np.errstate(divide="ignore"):
             layers.append(np.log(layer).round(4).astype(np.float32))
         size = len(layers) * len(layer)
-        if size * self.after.shape[1] + len(layers) * LAYER_OVERHEAD > MOST_WORK or size > MOST_KEPT:
+        if (
+            size * self.after.shape[1] + len(layers) * LAYER_OVERHEAD > MOST_WORK
+            or size > MOST_KEPT
+        ):
             raise ConfigError(
                 f"length: {self.high:,} characters are too many for a constraint of {len(layer) - 1:,} states; "
                 "give a smaller --length, or a simpler constraint"
@@ -104,4 +133,7 @@ class Lookahead:
             return True
         new, old = layers[-1], layers[-2]
         possible = np.isfinite(new)
-        return bool((possible != np.isfinite(old)).any() or (np.abs(new[possible] - old[possible]) > TOLERANCE).any())
+        return bool(
+            (possible != np.isfinite(old)).any()
+            or (np.abs(new[possible] - old[possible]) > TOLERANCE).any()
+        )

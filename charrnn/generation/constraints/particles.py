@@ -1,4 +1,5 @@
-"""Particles: texts that are written side by side, at some moment. Knows nothing of what may be written, and of how it is drawn.
+"""Particles: texts that are written side by side, at some moment. Knows nothing of what may be
+written, and of how it is drawn.
 
 K  texts     V  symbols     t  symbols written
 """
@@ -55,13 +56,17 @@ class Particles(NamedTuple):
             np.full((count, INITIAL_COLUMNS + 1), form, np.int32),
         )
         rows = np.repeat(logits[None].astype(np.float64), count, axis=0)
-        return cls(state, rows, 0, 0, ids, scores, forms, [guard] * count, [0.0] * count, [-1] * count)
+        return cls(
+            state, rows, 0, 0, ids, scores, forms, [guard] * count, [0.0] * count, [-1] * count
+        )
 
     @property
     def going(self) -> list[int]:
         """The texts that go on."""
         return [
-            row for row, (length, weight) in enumerate(zip(self.lengths, self.weights, strict=True)) if length < 0 and weight > -math.inf
+            row
+            for row, (length, weight) in enumerate(zip(self.lengths, self.weights, strict=True))
+            if length < 0 and weight > -math.inf
         ]
 
     @property
@@ -77,7 +82,8 @@ class Particles(NamedTuple):
         return self.written - self.base
 
     def shared(self, given: int) -> tuple[int, int]:
-        """One of the texts that were not given up, and how many symbols all of them have in common: ``given`` or more."""
+        """One of the texts that were not given up, and how many symbols all of them have in common:
+        ``given`` or more."""
         rows = [row for row, weight in enumerate(self.weights) if weight > -math.inf]
         most = min([self.written, *(self.lengths[row] for row in rows if self.lengths[row] >= 0)])
         if len(rows) == 1 or most <= given:
@@ -87,19 +93,37 @@ class Particles(NamedTuple):
         return rows[0], given + int(differ.argmax()) if differ.any() else most
 
     def rows(self, which: Sequence[int], given: int) -> "Particles":
-        """Some of the texts, one or the other more than once; all count the same then. What was given is no longer kept."""
+        """Some of the texts, one or the other more than once; all count the same then. What was
+        given is no longer kept."""
         which, start, end = list(which), given - self.base, self.here
         ids, scores, forms = (
-            np.concatenate([each[which, start:stop], np.zeros((len(which), INITIAL_COLUMNS), each.dtype)], axis=1)
+            np.concatenate(
+                [each[which, start:stop], np.zeros((len(which), INITIAL_COLUMNS), each.dtype)],
+                axis=1,
+            )
             for each, stop in ((self.ids, end), (self.scores, end), (self.forms, end + 1))
         )
         guards, lengths = [self.guards[row] for row in which], [self.lengths[row] for row in which]
         state, logits = taken(self.state, which), self.logits[which]
-        return Particles(state, logits, self.written, given, ids, scores, forms, guards, [0.0] * len(which), lengths)
+        return Particles(
+            state,
+            logits,
+            self.written,
+            given,
+            ids,
+            scores,
+            forms,
+            guards,
+            [0.0] * len(which),
+            lengths,
+        )
 
     def with_room(self) -> "Particles":
         """With arrays that hold a symbol more."""
         if self.here < self.ids.shape[1]:
             return self
-        ids, scores, forms = (np.concatenate([each, np.zeros_like(each)], axis=1) for each in (self.ids, self.scores, self.forms))
+        ids, scores, forms = (
+            np.concatenate([each, np.zeros_like(each)], axis=1)
+            for each in (self.ids, self.scores, self.forms)
+        )
         return self._replace(ids=ids, scores=scores, forms=forms)

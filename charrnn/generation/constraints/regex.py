@@ -262,7 +262,9 @@ class _Parser:
 
     def wrong(self, what: str) -> ConfigError:
         place = min(self.place, len(self.pattern))
-        return ConfigError(f"match: {self.pattern[:SHOWN]!r} {what} (character {place}); docs/constraints.md lists what there is")
+        return ConfigError(
+            f"match: {self.pattern[:SHOWN]!r} {what} (character {place}); docs/constraints.md lists what there is"
+        )
 
     def _any(self) -> Tree:
         parts = [self._all()]
@@ -288,9 +290,13 @@ class _Parser:
                 raise self.wrong("lacks a )")
             return tree
         if char in "^$":
-            raise self.wrong(f"has a {char}; the whole text is matched anyway, leave it out, or write \\{char} for the character")
+            raise self.wrong(
+                f"has a {char}; the whole text is matched anyway, leave it out, or write \\{char} for the character"
+            )
         if char in "*+?":
-            raise self.wrong(f"has a {char} with nothing before it; write \\{char} for the character")
+            raise self.wrong(
+                f"has a {char} with nothing before it; write \\{char} for the character"
+            )
         if char == ".":
             return self._class_test(DOT)
         if char == "[":
@@ -363,7 +369,9 @@ class _Parser:
             elif isinstance(low, CharacterClass):
                 categories |= low.categories
                 shorthands |= low.shorthands
-        return CharacterClass(tuple(sorted(ranges)), frozenset(categories), frozenset(shorthands), negated)
+        return CharacterClass(
+            tuple(sorted(ranges)), frozenset(categories), frozenset(shorthands), negated
+        )
 
     def _begins_range(self) -> bool:
         """Whether a - follows that is not the last character of a class."""
@@ -394,7 +402,9 @@ class _Parser:
         if char == "b" and in_class:
             return "\b"
         if char in ("A", "b", "B", "Z") and not in_class:
-            raise self.wrong(f"has \\{char}, which is not supported; the whole text is matched anyway, leave it out")
+            raise self.wrong(
+                f"has \\{char}, which is not supported; the whole text is matched anyway, leave it out"
+            )
         if char in ESCAPES:
             return ESCAPES[char]
         if char.isascii() and char.isalnum():
@@ -407,8 +417,13 @@ class _Parser:
         if name:
             members = {category for category in CATEGORIES if category.startswith(name[1])}
         if not name or not members:
-            names = " ".join(f"{major} " + " ".join(major + minor for minor in minors) for major, minors in MINOR_CATEGORIES.items())
-            raise self.wrong(f"has a \\p without a category; the categories are {names}, as in \\p{{Lu}}")
+            names = " ".join(
+                f"{major} " + " ".join(major + minor for minor in minors)
+                for major, minors in MINOR_CATEGORIES.items()
+            )
+            raise self.wrong(
+                f"has a \\p without a category; the categories are {names}, as in \\p{{Lu}}"
+            )
         self.place = name.end()
         if negated:
             members = set(CATEGORIES) - members
@@ -422,7 +437,9 @@ class _Parser:
         if len(digits) < count:
             raise self.wrong(f"has \\{letter}{digits}, which needs {count} hexadecimal digits")
         if int(digits, 16) > 0x10FFFF:
-            raise self.wrong(f"has \\{letter}{digits}, which is no code point; the last is \\U0010ffff")
+            raise self.wrong(
+                f"has \\{letter}{digits}, which is no code point; the last is \\U0010ffff"
+            )
         return chr(int(digits, 16))
 
     def _named(self) -> str:

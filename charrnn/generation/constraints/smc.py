@@ -1,12 +1,16 @@
-"""The decoding loop of a text that must have a form, or must not copy: K streams side by side, of which one is given.
+"""The decoding loop of a text that must have a form, or must not copy: K streams side by side, of
+which one is given.
 
-Where only some symbols may follow, a stream draws among these, by what the model gives them and by how much hope there is behind each
-(Form.hopes). That alone bends the text; so each stream carries a weight that says by how much, and now and then streams with little
-weight give way to copies of those with much (twisted sequential Monte Carlo: Whiteley and Lee 2014; systematic resampling: Kitagawa
-1996). With many streams the text is one that the model would have written, given that it has the form.
+Where only some symbols may follow, a stream draws among these, by what the model gives them and by
+how much hope there is behind each (Form.hopes). That alone bends the text; so each stream carries a
+weight that says by how much, and now and then streams with little weight give way to copies of
+those with much (twisted sequential Monte Carlo: Whiteley and Lee 2014; systematic resampling:
+Kitagawa 1996). With many streams the text is one that the model would have written, given that it
+has the form.
 
-What ends a text is a symbol that the form lets end it (Table.leaves), drawn where it may end; for records, their end. Where a guard
-leaves no symbol to any stream, all go back a step and do not take the same one again. Knows nothing of text and of files.
+What ends a text is a symbol that the form lets end it (Table.leaves), drawn where it may end; for
+records, their end. Where a guard leaves no symbol to any stream, all go back a step and do not take
+the same one again. Knows nothing of text and of files.
 
     K  particles     V  symbols     t  symbols written
 """
@@ -24,15 +28,25 @@ from charrnn.generation.constraints.dfa import Ahead, Form
 from charrnn.generation.constraints.particles import Particles
 from charrnn.generation.decode import REACH, Symbol
 from charrnn.generation.network import Network
-from charrnn.generation.sampling import LOWEST_SAFE_TEMPERATURE, Sampler, apply_top_k, draw, log_probabilities
+from charrnn.generation.sampling import (
+    LOWEST_SAFE_TEMPERATURE,
+    Sampler,
+    apply_top_k,
+    draw,
+    log_probabilities,
+)
 from charrnn.originality.copy_guard import Guard
 from charrnn.vocab import Ids
 
-MAX_BACKTRACK = 64  # symbols that may be taken back, by one stream; of several by each its part, and
+MAX_BACKTRACK = (
+    64  # symbols that may be taken back, by one stream; of several by each its part, and
+)
 MIN_BACKTRACK = 8
 MAX_STEPS_BACK = 2_000  # of them without getting further
 NEAR_ZERO = 1e-20  # a temperature below is as good as 0
-MAX_DIVERGENCE = 512  # symbols in which streams may have nothing in common; then all go on from one of them
+MAX_DIVERGENCE = (
+    512  # symbols in which streams may have nothing in common; then all go on from one of them
+)
 RESAMPLE_BELOW = 0.5  # of the streams: where their weights are worth fewer, they are drawn anew
 LOWEST_LOGIT = -1e30  # what a tiny temperature makes of a logit at the least
 
@@ -45,7 +59,8 @@ class NothingLeftError(GenerationError):
 
 
 class Past(NamedTuple):
-    """A step that may be taken back: what stood before it, what each stream must not draw there, and what it drew."""
+    """A step that may be taken back: what stood before it, what each stream must not draw there,
+    and what it drew."""
 
     cloud: Particles
     tried: list[set[int]]
@@ -87,11 +102,20 @@ class ConstrainedDecoder:
         end: int = -1,
         scored: bool = False,
     ) -> None:
-        self.network, self.prompt, self.sampler, self.rng = network, [int(idx) for idx in prompt], sampler, rng
+        self.network, self.prompt, self.sampler, self.rng = (
+            network,
+            [int(idx) for idx in prompt],
+            sampler,
+            rng,
+        )
         self.form, self.begun, self.guard = form, begun, guard
         self.temperature = sampler.temperature if sampler.temperature >= NEAR_ZERO else 0.0
         self.particles = particles if self.temperature else 1  # cold ones would all be the same
-        self.end, self.scored, self.stops = end, scored, [tuple(int(idx) for idx in stop) for stop in stops]
+        self.end, self.scored, self.stops = (
+            end,
+            scored,
+            [tuple(int(idx) for idx in stop) for stop in stops],
+        )
         self._at = form.begin(self.prompt[len(self.prompt) - begun :]) if form else 0
         self.taken_back = 0  # symbols
         self._looks_back = sampler.dry is not None or bool(sampler.processors)
@@ -105,7 +129,9 @@ class ConstrainedDecoder:
         cloud, tried, given = self._begin(), self._nothing_tried, 0
         self._given = list(self.prompt)  # and what was given, where the sampler looks back at it
         past = deque[Past](maxlen=max(MIN_BACKTRACK, MAX_BACKTRACK // self.particles))
-        hold = max((len(stop) - 1 for stop in self.stops), default=0)  # may be the beginning of a stop string
+        hold = max(
+            (len(stop) - 1 for stop in self.stops), default=0
+        )  # may be the beginning of a stop string
         gathered = furthest = spent = 0
         while True:
             before, ahead = self._look(cloud)
@@ -121,14 +147,22 @@ class ConstrainedDecoder:
             cloud, tried = self._after(cloud, ahead, idx, given), self._nothing_tried
             if cloud.written > furthest:
                 furthest, spent = cloud.written, 0
-            if cloud.written - max(given, gathered) >= MAX_DIVERGENCE and self.particles > 1 and max(cloud.lengths) < 0:
+            if (
+                cloud.written - max(given, gathered) >= MAX_DIVERGENCE
+                and self.particles > 1
+                and max(cloud.lengths) < 0
+            ):
                 gathered = cloud.written
                 cloud = cloud.rows(self._systematic(cloud.shares, 1) * self.particles, given)
             safe = past[0].cloud if past else cloud
             row, upto = safe.shared(given)
             yield from self._give(safe, row, given, upto - hold)
             given = max(given, upto - hold)
-        row = self._systematic(cloud.shares * (np.array(cloud.lengths) >= 0), 1)[0] if self.particles > 1 else 0
+        row = (
+            self._systematic(cloud.shares * (np.array(cloud.lengths) >= 0), 1)[0]
+            if self.particles > 1
+            else 0
+        )
         yield from self._give(cloud, row, given, cloud.lengths[row])
 
     @property
@@ -140,26 +174,38 @@ class ConstrainedDecoder:
         state = self.network.zero_state()
         for idx in self.prompt:
             logits, state = self.network.step(idx, state)
-        return Particles.begin(state, logits, self._at, self.guard.start if self.guard else None, self.particles)
+        return Particles.begin(
+            state, logits, self._at, self.guard.start if self.guard else None, self.particles
+        )
 
     def _look(self, cloud: Particles) -> tuple[Particles, dict[int, Ahead]]:
-        """What may come next in each of the streams that go on, and the streams with those marked that have to end here."""
+        """What may come next in each of the streams that go on, and the streams with those marked
+        that have to end here."""
         ahead, lengths = dict[int, Ahead](), list(cloud.lengths)
         for row in cloud.going:
             ahead[row] = ANYTHING
             if self.form is not None:
-                ahead[row] = self.form.ahead(int(cloud.forms[row, cloud.here]), self.begun + cloud.written)
+                ahead[row] = self.form.ahead(
+                    int(cloud.forms[row, cloud.here]), self.begun + cloud.written
+                )
             if ahead[row].over:
                 lengths[row] = cloud.written
         return cloud._replace(lengths=lengths), ahead
 
-    def _gains(self, cloud: Particles, ahead: dict[int, Ahead], tried: list[set[int]]) -> dict[int, Array]:
+    def _gains(
+        self, cloud: Particles, ahead: dict[int, Ahead], tried: list[set[int]]
+    ) -> dict[int, Array]:
         """What is added to the logits of a stream, (V,), where that is anything."""
         found = dict[int, Array]()
         for row in cloud.going:
             gains, follow, _ = ahead[row]
-            ends = [stop[-1] for stop in self.stops if self._ends_before(stop, cloud, row) is not None]
-            forbidden = [*tried[row], *(self.guard.forbidden(cloud.guards[row]) if self.guard else ())]
+            ends = [
+                stop[-1] for stop in self.stops if self._ends_before(stop, cloud, row) is not None
+            ]
+            forbidden = [
+                *tried[row],
+                *(self.guard.forbidden(cloud.guards[row]) if self.guard else ()),
+            ]
             if ends or forbidden:
                 gains = np.zeros(self.network.vocab_size) if gains is None else gains.copy()
                 gains[ends] = -self.form.scale(self.begun + cloud.written + 1) if self.form else 0.0
@@ -169,15 +215,25 @@ class ConstrainedDecoder:
         return found
 
     def _ends_before(self, stop: tuple[int, ...], cloud: Particles, row: int) -> int | None:
-        """The symbols before a stop string whose last symbol may come next; None where that is not so."""
+        """The symbols before a stop string whose last symbol may come next; None where that is not
+        so."""
         first = cloud.here - len(stop) + 1
-        if self.form is None or first < 0 or tuple(cloud.ids[row, first : cloud.here].tolist()) != stop[:-1]:
+        if (
+            self.form is None
+            or first < 0
+            or tuple(cloud.ids[row, first : cloud.here].tolist()) != stop[:-1]
+        ):
             return None
         before = cloud.base + first
-        return before if self.form.may_stop(int(cloud.forms[row, first]), self.begun + before) else None
+        return (
+            before
+            if self.form.may_stop(int(cloud.forms[row, first]), self.begun + before)
+            else None
+        )
 
     def _draw(self, cloud: Particles, gains: dict[int, Array]) -> tuple[list[int], Particles]:
-        """A symbol for each stream, of which those of streams that do not go on mean nothing; and the streams with their weights."""
+        """A symbol for each stream, of which those of streams that do not go on mean nothing; and
+        the streams with their weights."""
         if not cloud.going:
             return [], cloud
         logits = _tempered(self.sampler.adjusted(cloud.logits, self._read(cloud)), self.temperature)
@@ -195,9 +251,17 @@ class ConstrainedDecoder:
         if self.particles > 1 and self.form is not None:
             written = self.begun + cloud.written
             for row in cloud.going:
-                weights[row] += self.form.scale(written + 1) - self.form.hope(int(cloud.forms[row, cloud.here]), written)
-        drawn_from = self.sampler.cut(drawn_from if self.temperature else apply_top_k(drawn_from, 1))
-        idx = [draw(drawn_from[0], self.rng)] if self.particles == 1 else draw(drawn_from, self.rng).tolist()
+                weights[row] += self.form.scale(written + 1) - self.form.hope(
+                    int(cloud.forms[row, cloud.here]), written
+                )
+        drawn_from = self.sampler.cut(
+            drawn_from if self.temperature else apply_top_k(drawn_from, 1)
+        )
+        idx = (
+            [draw(drawn_from[0], self.rng)]
+            if self.particles == 1
+            else draw(drawn_from, self.rng).tolist()
+        )
         return idx, cloud._replace(weights=weights)
 
     def _read(self, cloud: Particles) -> list[Array]:
@@ -215,9 +279,16 @@ class ConstrainedDecoder:
                 self._given.append(symbol.idx)
             yield symbol
 
-    def _after(self, cloud: Particles, ahead: dict[int, Ahead], idx: list[int], given: int) -> Particles:
+    def _after(
+        self, cloud: Particles, ahead: dict[int, Ahead], idx: list[int], given: int
+    ) -> Particles:
         """The streams with what was drawn, and those with little weight replaced."""
-        here, lengths, guards, cloud = cloud.here, list(cloud.lengths), list(cloud.guards), cloud.with_room()
+        here, lengths, guards, cloud = (
+            cloud.here,
+            list(cloud.lengths),
+            list(cloud.guards),
+            cloud.with_room(),
+        )
         cloud.ids[:, here] = idx
         if self.scored:
             cloud.scores[:, here] = log_probabilities(cloud.logits)[range(self.particles), idx]
@@ -230,15 +301,24 @@ class ConstrainedDecoder:
                 cloud.forms[row, here + 1] = self.form.after(int(cloud.forms[row, here]), symbol)
             if self.guard is not None:
                 guards[row] = self.guard.after(guards[row], symbol)
-        logits, state = self.network.step(idx[0] if self.particles == 1 else np.array(idx), cloud.state)
+        logits, state = self.network.step(
+            idx[0] if self.particles == 1 else np.array(idx), cloud.state
+        )
         logits = logits.reshape(self.particles, -1).astype(np.float64)
-        cloud = cloud._replace(state=state, logits=logits, written=cloud.written + 1, lengths=lengths, guards=guards)
-        if self.particles == 1 or (shares := cloud.shares).sum() ** 2 >= RESAMPLE_BELOW * self.particles * (shares**2).sum():
+        cloud = cloud._replace(
+            state=state, logits=logits, written=cloud.written + 1, lengths=lengths, guards=guards
+        )
+        if (
+            self.particles == 1
+            or (shares := cloud.shares).sum() ** 2
+            >= RESAMPLE_BELOW * self.particles * (shares**2).sum()
+        ):
             return cloud
         return cloud.rows(self._systematic(shares, self.particles), given)
 
     def _end(self, cloud: Particles, row: int, symbol: int) -> int:
-        """How long a text is that a symbol ends: the end of a record is a part of it, a stop string is none."""
+        """How long a text is that a symbol ends: the end of a record is a part of it, a stop string
+        is none."""
         if symbol == self.end:
             return cloud.written + 1
         ends = [self._ends_before(stop, cloud, row) for stop in self.stops if stop[-1] == symbol]
@@ -248,18 +328,31 @@ class ConstrainedDecoder:
         """Rows in proportion to their shares, by one random number."""
         ends = np.cumsum(shares)
         marks = (self.rng.random() + np.arange(count)) / count * ends[-1]
-        rows: list[int] = np.minimum(np.searchsorted(ends, marks, side="right"), len(shares) - 1).tolist()
+        rows: list[int] = np.minimum(
+            np.searchsorted(ends, marks, side="right"), len(shares) - 1
+        ).tolist()
         return rows
 
-    def _back(self, past: deque[Past], written: int, spent: int) -> tuple[Particles, list[set[int]]]:
+    def _back(
+        self, past: deque[Past], written: int, spent: int
+    ) -> tuple[Particles, list[set[int]]]:
         """A step back; what was drawn there is not drawn again."""
         formed = self.form is not None and self.form.constrained
         removed = "the sampler's processors removed all that fit; let them leave some"
         if self.guard is None:
-            raise GenerationError(f"no symbol is left behind the first {written:,} characters: {removed}")
+            raise GenerationError(
+                f"no symbol is left behind the first {written:,} characters: {removed}"
+            )
         if not past or spent == MAX_STEPS_BACK:
-            others = ", or does not fit the constraint" * formed + ", or is removed by a processor" * bool(self.sampler.processors)
-            tried = f"{spent:,} were taken back without getting further" if spent else "no other way is left"
+            others = (
+                ", or does not fit the constraint" * formed
+                + ", or is removed by a processor" * bool(self.sampler.processors)
+            )
+            tried = (
+                f"{spent:,} were taken back without getting further"
+                if spent
+                else "no other way is left"
+            )
             raise NothingLeftError(
                 f"max_copy: whatever follows the first {written:,} characters copies more than {self.guard.longest} of the corpus{others}; "
                 f"{tried}; give a larger --max-copy, or another --seed"
@@ -267,11 +360,14 @@ class ConstrainedDecoder:
         cloud, tried_before, idx = past.pop()
         self.taken_back += 1
         logits = self.network.logits(cloud.state).reshape(self.particles, -1).astype(np.float64)
-        return cloud._replace(logits=logits), [each | {symbol} for each, symbol in zip(tried_before, idx, strict=True)]
+        return cloud._replace(logits=logits), [
+            each | {symbol} for each, symbol in zip(tried_before, idx, strict=True)
+        ]
 
 
 def _tempered(logits: Array, temperature: float) -> Array:
-    """(K, V) divided by the temperature, the largest being 0; what may be drawn stays so, however unlikely, and 0 waits for the gains."""
+    """(K, V) divided by the temperature, the largest being 0; what may be drawn stays so, however
+    unlikely, and 0 waits for the gains."""
     found: Array = logits - logits.max(axis=1, keepdims=True)
     if temperature > LOWEST_SAFE_TEMPERATURE:
         found /= temperature

@@ -1,4 +1,5 @@
-"""A form against brute force: what may follow is what some text begins with, and the hope of it is its probability."""
+"""A form against brute force: what may follow is what some text begins with, and the hope of it is
+its probability."""
 
 import math
 import random
@@ -12,7 +13,16 @@ import pytest
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.generation.constraints import dfa
 from charrnn.generation.constraints.dfa import Form, compile_one, product
-from charrnn.generation.constraints.forms import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.constraints.forms import (
+    Acrostic,
+    All,
+    Constraint,
+    Contains,
+    Length,
+    Lines,
+    Match,
+    Without,
+)
 from charrnn.generation.constraints.regex import MOST_NODES
 from charrnn.vocab import Vocabulary
 from tests.generation.constraints.test_forms import satisfies
@@ -38,19 +48,27 @@ def read(form: Form, text: str, vocabulary: Vocabulary) -> int:
 
 @pytest.mark.parametrize("constraint", CONSTRAINTS, ids=str)
 @pytest.mark.parametrize("vocabulary", [ABN, RECORDS], ids=["text", "records"])
-def test_what_may_follow_is_what_a_text_that_fits_goes_on_with(constraint: Constraint, vocabulary: Vocabulary) -> None:
+def test_what_may_follow_is_what_a_text_that_fits_goes_on_with(
+    constraint: Constraint, vocabulary: Vocabulary
+) -> None:
     length = 6
     try:
         form = Form(constraint, vocabulary, length)
     except (ConfigError, VocabularyError):
         assert vocabulary is RECORDS  # a record has no lines
         return
-    fitting = {text for text in all_texts(vocabulary.symbols, form.high) if form.low <= len(text) and satisfies(constraint, text)}
+    fitting = {
+        text
+        for text in all_texts(vocabulary.symbols, form.high)
+        if form.low <= len(text) and satisfies(constraint, text)
+    }
     beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
     assert fitting
     for text in beginnings:
         state = read(form, text, vocabulary)
-        expected = [text + char in beginnings for char in vocabulary.symbols] + [False] * vocabulary.records
+        expected = [text + char in beginnings for char in vocabulary.symbols] + [
+            False
+        ] * vocabulary.records
         assert (form.hopes(state, len(text)) > -np.inf).tolist() == expected, text
         assert form.may_end(state, len(text)) == (text in fitting), text
         for char in vocabulary.symbols:
@@ -59,8 +77,14 @@ def test_what_may_follow_is_what_a_text_that_fits_goes_on_with(constraint: Const
                     read(form, text + char, vocabulary)
 
 
-@pytest.mark.parametrize("constraint", [each for each in CONSTRAINTS if not any(part.followed for part in each.parts())], ids=str)
-def test_the_hope_of_a_text_is_the_probability_that_symbols_drawn_by_their_frequencies_finish_it(constraint: Constraint) -> None:
+@pytest.mark.parametrize(
+    "constraint",
+    [each for each in CONSTRAINTS if not any(part.followed for part in each.parts())],
+    ids=str,
+)
+def test_the_hope_of_a_text_is_the_probability_that_symbols_drawn_by_their_frequencies_finish_it(
+    constraint: Constraint,
+) -> None:
     form = Form(constraint, ABN, 6, frequencies=SHARES)
 
     def chance(text: str) -> float:
@@ -68,19 +92,33 @@ def test_the_hope_of_a_text_is_the_probability_that_symbols_drawn_by_their_frequ
             return 0.0
         following = [text + char for char in ABN.symbols]
         found = sum(share * chance(each) for share, each in zip(SHARES, following, strict=True))
-        if text in fitting:  # it ends where the next symbol leaves a constraint that ends it, and where none can follow
-            out = [share for share, each in zip(SHARES, following, strict=True) if each not in beginnings and leaves(each)]
+        # it ends where the next symbol leaves a constraint that ends it, and where none can follow
+        if text in fitting:
+            out = [
+                share
+                for share, each in zip(SHARES, following, strict=True)
+                if each not in beginnings and leaves(each)
+            ]
             found += sum(out) if any(each in beginnings for each in following) else 1.0
         return float(found)
 
     def leaves(text: str) -> bool:
         longer = [text + more for more in all_texts(ABN.symbols, 3)]
-        return any(part.ends and not any(satisfies(part, each) for each in longer) for part in constraint.parts())
+        return any(
+            part.ends and not any(satisfies(part, each) for each in longer)
+            for part in constraint.parts()
+        )
 
-    fitting = {text for text in all_texts(ABN.symbols, form.high) if form.low <= len(text) and satisfies(constraint, text)}
+    fitting = {
+        text
+        for text in all_texts(ABN.symbols, form.high)
+        if form.low <= len(text) and satisfies(constraint, text)
+    }
     beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
     for text in beginnings:
-        assert form.hope(read(form, text, ABN), len(text)) == pytest.approx(math.log(chance(text)), abs=2e-3), text
+        assert form.hope(read(form, text, ABN), len(text)) == pytest.approx(
+            math.log(chance(text)), abs=2e-3
+        ), text
 
 
 @pytest.mark.parametrize("pattern", ["ab", "(a|bbbb)a*", "[ab]{2,4}", "(ab|b)*a?", ".*?ba"])
@@ -96,27 +134,41 @@ def test_what_an_expression_forces_costs_no_hope(pattern: str, vocabulary: Vocab
 
 
 def test_what_fails_beside_an_expression_costs_hope() -> None:
-    both, alone = Form(Match("[ab]{3}") & Without("b"), ABN, 9, frequencies=SHARES), 3 * math.log(0.5 / 0.8)
+    both, alone = (
+        Form(Match("[ab]{3}") & Without("b"), ABN, 9, frequencies=SHARES),
+        3 * math.log(0.5 / 0.8),
+    )
     assert both.hope(0, 0) == pytest.approx(alone, abs=1e-3)  # three of a and b, none of them b
 
 
 def test_a_product_accepts_what_both_accept() -> None:
     rng, symbols, equal = random.Random(0), "ab\n", np.full(3, 1 / 3)
     for _ in range(60):
-        one, other = rng.sample([part for constraint in CONSTRAINTS for part in constraint.parts() if not isinstance(part, Length)], 2)
+        one, other = rng.sample(
+            [
+                part
+                for constraint in CONSTRAINTS
+                for part in constraint.parts()
+                if not isinstance(part, Length)
+            ],
+            2,
+        )
         table = product(compile_one(one, symbols, equal), compile_one(other, symbols, equal))
         for text in all_texts(symbols, 5):
             state = 0
             for char in text:
                 state = int(table.next[state, table.classes[symbols.index(char)]])
-            assert bool(table.accepts[state]) == (satisfies(one, text) and satisfies(other, text)), (str(one), str(other), text)
+            assert bool(table.accepts[state]) == (
+                satisfies(one, text) and satisfies(other, text)
+            ), (str(one), str(other), text)
 
 
 def test_only_what_leaves_a_constraint_that_ends_a_text_ends_it() -> None:
     form = Form(Lines(2) & Without("b"), ABN, 9)
     ahead = form.ahead(read(form, "a\na", ABN), 3)
     assert ahead.gains is not None
-    assert (ahead.gains > -np.inf).tolist() == [True, True, False]  # a newline would be a third line; b is never written, and ends nothing
+    # a newline would be a third line; b is never written, and ends nothing
+    assert (ahead.gains > -np.inf).tolist() == [True, True, False]
     assert ahead.follow is not None
     assert ahead.follow.tolist() == [False, True, False]
     long = Form(Length(2, 5) & Without("b"), ABN, 9)
@@ -126,7 +178,9 @@ def test_only_what_leaves_a_constraint_that_ends_a_text_ends_it() -> None:
 
 
 def test_a_product_has_no_state_from_which_nothing_accepts() -> None:
-    table = product(*(compile_one(each, "ab", np.array([0.5, 0.5])) for each in (Contains("ab"), Without("aa"))))
+    table = product(
+        *(compile_one(each, "ab", np.array([0.5, 0.5])) for each in (Contains("ab"), Without("aa")))
+    )
     good = table.accepts.copy()
     for _ in range(len(good)):
         good |= good[table.next].any(axis=1)
@@ -151,14 +205,19 @@ def test_what_is_banned_is_left_out_of_what_may_follow_and_of_the_way_to_the_end
     )
     with pytest.raises(ConfigError) as error:
         Form(Contains("a"), ABN, 5, banned=frozenset([1]))
-    assert str(error.value) == "contains 'a': no text of the characters that may be written does that; leave one out, or change it"
+    assert (
+        str(error.value)
+        == "contains 'a': no text of the characters that may be written does that; leave one out, or change it"
+    )
 
 
 def test_a_model_of_bytes_writes_ascii_in_a_form() -> None:
     form = Form(Match("[éa]."), Vocabulary("byte"), 5)
     assert np.flatnonzero(form.hopes(0, 0) > -np.inf).tolist() == [ord("a")]
     assert len(form.hopes(0, 0)) == 256
-    assert np.flatnonzero(form.hopes(form.after(0, ord("a")), 1) > -np.inf).tolist() == [byte for byte in range(128) if byte != ord("\n")]
+    assert np.flatnonzero(form.hopes(form.after(0, ord("a")), 1) > -np.inf).tolist() == [
+        byte for byte in range(128) if byte != ord("\n")
+    ]
     with pytest.raises(VocabularyError, match="names 'é'"):
         Form(Match("é"), Vocabulary("byte"), 5)
 
@@ -166,16 +225,30 @@ def test_a_model_of_bytes_writes_ascii_in_a_form() -> None:
 NONE = "no text of the characters that may be written does that; leave one out, or change it"
 EXCLUDING: list[tuple[Constraint, int, str]] = [
     (Contains("ab") & Without("b"), 9, f"contains 'ab' and without 'b': {NONE}"),
-    (Lines(9) & Contains("abab"), 3, "contains 'abab': no text of up to 3 characters does that; give another length"),
-    (Contains("abab"), 3, "contains 'abab': no text of 3 characters does that; give another length"),
+    (
+        Lines(9) & Contains("abab"),
+        3,
+        "contains 'abab': no text of up to 3 characters does that; give another length",
+    ),
+    (
+        Contains("abab"),
+        3,
+        "contains 'abab': no text of 3 characters does that; give another length",
+    ),
     (Without("b") & Lines(3) & Match(".*"), 9, f"lines 3 and match '.*': {NONE}"),
-    (Match("(aa)*") & Length(5), 9, "match '(aa)*': no text of 5 characters does that; give another length"),
+    (
+        Match("(aa)*") & Length(5),
+        9,
+        "match '(aa)*': no text of 5 characters does that; give another length",
+    ),
     (Match("[xyz]"), 9, f"match '[xyz]': {NONE}"),
 ]
 
 
 @pytest.mark.parametrize(("constraint", "length", "message"), EXCLUDING, ids=str)
-def test_what_excludes_each_other_is_named_and_nothing_else(constraint: Constraint, length: int, message: str) -> None:
+def test_what_excludes_each_other_is_named_and_nothing_else(
+    constraint: Constraint, length: int, message: str
+) -> None:
     with pytest.raises(ConfigError) as error:
         Form(constraint, ABN, length)
     assert str(error.value) == message
@@ -186,7 +259,8 @@ def test_a_character_that_the_model_lacks_is_named() -> None:
         with pytest.raises(VocabularyError) as error:
             Form(constraint, ABN, 9)
         assert (
-            str(error.value) == f"{constraint}: it names 'c' (U+0063, LATIN SMALL LETTER C), which the model has not seen; leave that out"
+            str(error.value)
+            == f"{constraint}: it names 'c' (U+0063, LATIN SMALL LETTER C), which the model has not seen; leave that out"
         )
     with pytest.raises(VocabularyError, match=r"names '\\n'"):
         Form(Lines(2), RECORDS, 9)
@@ -197,8 +271,15 @@ def test_a_long_chain_and_many_that_exclude_each_other_take_no_time() -> None:
     chain = Form(Length(3000) & Lines(1, 3000, 3000), ABN, 9)
     assert chain.may_end(read(chain, "a" * 3000, ABN), 3000)
     letters = "abcdefghijklmnopqrst"
-    with pytest.raises(ConfigError, match=r"^match '\[a-t\]\+' and without 'a' and .* and without 't': no text of the characters"):
-        Form(All(Lines(1), Match("[a-t]+"), Without("ab"), *map(Without, letters)), Vocabulary("char", letters), 9)
+    with pytest.raises(
+        ConfigError,
+        match=r"^match '\[a-t\]\+' and without 'a' and .* and without 't': no text of the characters",
+    ):
+        Form(
+            All(Lines(1), Match("[a-t]+"), Without("ab"), *map(Without, letters)),
+            Vocabulary("char", letters),
+            9,
+        )
 
 
 def test_characters_that_turn_out_to_be_alike_are_one_class() -> None:
@@ -213,7 +294,9 @@ def test_characters_that_turn_out_to_be_alike_are_one_class() -> None:
         def accepts(self, state: int) -> bool:
             return state == 0
 
-    table = compile_one(Even(), "".join(map(chr, range(0x4E00, 0x4E00 + 5000))), np.full(5000, 1 / 5000))
+    table = compile_one(
+        Even(), "".join(map(chr, range(0x4E00, 0x4E00 + 5000))), np.full(5000, 1 / 5000)
+    )
     assert table.next.shape == (3, 1)
 
 
@@ -265,14 +348,19 @@ HARD = {
 
 
 @pytest.mark.parametrize("pattern", HARD.values(), ids=HARD)
-def test_an_expression_takes_so_much_work_and_memory_and_no_more(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expression_takes_so_much_work_and_memory_and_no_more(
+    pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dfa, "MOST_WORK", 200_000)
     vocabulary = Vocabulary("char", "ab" + chinese(3000))
     match = Match(pattern)
     work_before = match.work
     with pytest.raises(ConfigError) as error:
         Form(match, vocabulary, 6000)
-    assert str(error.value) == f"{match}: it takes too much work to compile; give smaller counts, or a simpler one"
+    assert (
+        str(error.value)
+        == f"{match}: it takes too much work to compile; give smaller counts, or a simpler one"
+    )
     last_call = 3 * MOST_NODES
     assert match.work - work_before < 200_000 + last_call
     assert peak_memory(lambda: Form(Match(pattern), vocabulary, 6000)) < 40_000_000
@@ -323,16 +411,25 @@ def test_a_table_has_so_many_transitions_and_no_more(monkeypatch: pytest.MonkeyP
     vocabulary = Vocabulary("char", chinese(1000))
     with pytest.raises(ConfigError) as error:
         Form(Counting(), vocabulary, 9)
-    assert str(error.value) == "Counting: it has more than 300,000 transitions between states; give smaller counts, or a simpler one"
+    assert (
+        str(error.value)
+        == "Counting: it has more than 300,000 transitions between states; give smaller counts, or a simpler one"
+    )
     assert peak_memory(lambda: Form(Counting(), vocabulary, 9)) < 10_000_000
-    with pytest.raises(ConfigError, match=r"^contains .*: it has more than 300,000 transitions between states"):
+    with pytest.raises(
+        ConfigError, match=r"^contains .*: it has more than 300,000 transitions between states"
+    ):
         Form(Contains(chinese(1000)), vocabulary, 9)
 
 
-def test_a_product_takes_memory_for_the_pairs_that_are_reached_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_product_takes_memory_for_the_pairs_that_are_reached_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     symbols = "ab"
     equal = np.full(2, 1 / 2)
-    long, longer = (compile_one(Match(f"[ab]{{{count}}}"), symbols, equal) for count in (5000, 6000))
+    long, longer = (
+        compile_one(Match(f"[ab]{{{count}}}"), symbols, equal) for count in (5000, 6000)
+    )
     tracemalloc.start()
     both = product(long, product(long, longer))  # of 30,000,000 pairs 5,000 are reached
     peak = tracemalloc.get_traced_memory()[1]
@@ -342,10 +439,16 @@ def test_a_product_takes_memory_for_the_pairs_that_are_reached_and_no_more(monke
     monkeypatch.setattr(dfa, "MOST_TRANSITIONS", 30_000)
     many = chinese(200)
     equal = np.full(200, 1 / 200)
-    one, other = compile_one(Match(".{1,100}"), many, equal), compile_one(Contains(many[:100]), many, equal)
+    one, other = (
+        compile_one(Match(".{1,100}"), many, equal),
+        compile_one(Contains(many[:100]), many, equal),
+    )
     with pytest.raises(ConfigError) as error:
         product(one, other)
-    assert str(error.value) == "the constraints together have too many states; give fewer of them, or smaller counts"
+    assert (
+        str(error.value)
+        == "the constraints together have too many states; give fewer of them, or smaller counts"
+    )
     assert peak_memory(lambda: product(one, other)) < 10_000_000
 
 

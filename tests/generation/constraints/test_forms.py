@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from charrnn.errors import ConfigError
-from charrnn.generation.constraints.forms import Acrostic, All, Constraint, Contains, Length, Lines, Match, Without, bounds
+from charrnn.generation.constraints.forms import (
+    Acrostic,
+    All,
+    Constraint,
+    Contains,
+    Length,
+    Lines,
+    Match,
+    Without,
+    bounds,
+)
 
 SYMBOLS = "ab\n"
 
@@ -24,7 +34,9 @@ def satisfies(constraint: Constraint, text: str) -> bool:
 
 def lines_are(text: str, count: int | None, shortest: int, longest: int | None) -> bool:
     lines = text.split("\n")
-    return (count is None or len(lines) == count) and all(shortest <= len(line) <= (longest or len(line)) for line in lines)
+    return (count is None or len(lines) == count) and all(
+        shortest <= len(line) <= (longest or len(line)) for line in lines
+    )
 
 
 def acrostic_is(text: str, word: str) -> bool:
@@ -48,12 +60,21 @@ CASES: list[tuple[Constraint, Callable[[str], bool]]] = [
     (Acrostic("ab"), lambda text: acrostic_is(text, "ab")),
     (Acrostic("baa"), lambda text: acrostic_is(text, "baa")),
     (Match("(a|b\n)*"), lambda text: set(text.replace("b\n", "")) <= {"a"}),
-    (Contains("ab") & Without("bb") & Lines(2), lambda text: "ab" in text and "bb" not in text and lines_are(text, 2, 1, None)),
+    (
+        Contains("ab") & Without("bb") & Lines(2),
+        lambda text: "ab" in text and "bb" not in text and lines_are(text, 2, 1, None),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("constraint", "plain"), CASES, ids=lambda case: str(case) if isinstance(case, Constraint) else "")
-def test_a_constraint_is_what_plain_code_says_of_every_short_text(constraint: Constraint, plain: Callable[[str], bool]) -> None:
+@pytest.mark.parametrize(
+    ("constraint", "plain"),
+    CASES,
+    ids=lambda case: str(case) if isinstance(case, Constraint) else "",
+)
+def test_a_constraint_is_what_plain_code_says_of_every_short_text(
+    constraint: Constraint, plain: Callable[[str], bool]
+) -> None:
     found = {False: 0, True: 0}
     for size in range(8):
         for chars in product(SYMBOLS, repeat=size):
@@ -118,23 +139,50 @@ def test_the_bounds_are_the_length_unless_something_else_sets_them() -> None:
     assert bounds(Length(7, 900) & Length(3, 10) & Lines(2), 500, ends=False) == (7, 10)
     with pytest.raises(ConfigError) as error:
         bounds(Length(7) & Length(8), 500, ends=False)
-    assert str(error.value) == "exact_length 7 and exact_length 8: no text can have both lengths; leave one of them out"
+    assert (
+        str(error.value)
+        == "exact_length 7 and exact_length 8: no text can have both lengths; leave one of them out"
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Contains(""), "contains: '' is not possible; give a string of at least one character"),
-        (lambda: Without(""), "without: '' is not possible; give a string of at least one character"),
-        (lambda: Contains(5), "contains: 5 is not possible; give a string of at least one character"),
+        (
+            lambda: Contains(""),
+            "contains: '' is not possible; give a string of at least one character",
+        ),
+        (
+            lambda: Without(""),
+            "without: '' is not possible; give a string of at least one character",
+        ),
+        (
+            lambda: Contains(5),
+            "contains: 5 is not possible; give a string of at least one character",
+        ),
         (lambda: Match(5), "match: 5 is not possible; give a regular expression, a string"),
-        (lambda: Acrostic(5), "acrostic: 5 is not possible; give a word, a character for each line"),
-        (lambda: Acrostic(""), "acrostic: '' is not possible; give a word, a character for each line"),
-        (lambda: Acrostic("a\nb"), "acrostic: 'a\\nb' is not possible; give a word, a character for each line"),
+        (
+            lambda: Acrostic(5),
+            "acrostic: 5 is not possible; give a word, a character for each line",
+        ),
+        (
+            lambda: Acrostic(""),
+            "acrostic: '' is not possible; give a word, a character for each line",
+        ),
+        (
+            lambda: Acrostic("a\nb"),
+            "acrostic: 'a\\nb' is not possible; give a word, a character for each line",
+        ),
         (lambda: Lines(0), "lines: 0 is not possible; give a whole number from 1"),
-        (lambda: Lines(2, 5, 4), "line_length: from 5 to 4 is not possible; give the smaller number first"),
+        (
+            lambda: Lines(2, 5, 4),
+            "line_length: from 5 to 4 is not possible; give the smaller number first",
+        ),
         (lambda: Lines(2, -1), "line_length: -1 is not possible; give a whole number from 0"),
-        (lambda: Length(5, 4), "length: from 5 to 4 is not possible; give the smaller number first"),
+        (
+            lambda: Length(5, 4),
+            "length: from 5 to 4 is not possible; give the smaller number first",
+        ),
         (lambda: Length(2.5), "length: 2.5 is not possible; give a whole number from 0"),
     ],
 )
@@ -145,7 +193,8 @@ def test_what_is_not_possible_is_refused_by_name(make: Callable[[], object], mes
 
 
 def test_a_string_that_repeats_itself_is_looked_for_in_few_hops_a_character() -> None:
-    """With the shortest of the possible fallbacks each of 20,000 states took as many hops as it has characters."""
+    """With the shortest of the possible fallbacks each of 20,000 states took as many hops as it has
+    characters."""
     fallbacks = Contains("a" * 20_000 + "b")._fallbacks
     for state in (1, 100, 19_999, 20_000):
         hops = 0

@@ -1,4 +1,5 @@
-"""The regular expressions: the same texts as Python's own module says, and an error for what is not there."""
+"""The regular expressions: the same texts as Python's own module says, and an error for what is not
+there."""
 
 import pickle
 import random
@@ -9,7 +10,13 @@ import pytest
 
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints.forms import Length, Match
-from charrnn.generation.constraints.regex import MINOR_CATEGORIES, MOST_CHARACTERS, MOST_NODES, MOST_PARTS, Regex
+from charrnn.generation.constraints.regex import (
+    MINOR_CATEGORIES,
+    MOST_CHARACTERS,
+    MOST_NODES,
+    MOST_PARTS,
+    Regex,
+)
 
 SYMBOLS = "abAB0 9_-\n.é٣"
 
@@ -85,7 +92,12 @@ def test_a_category_is_that_of_the_unicode_database(major: str, minors: str) -> 
 
 
 def test_a_group_that_may_be_empty_is_repeated_in_no_time() -> None:
-    for pattern in ("(a?){1000}", "( ?[a-z]*){200}", "(a?b?c?){300}", "(((a{0}){19999}){19999}){19999}b"):
+    for pattern in (
+        "(a?){1000}",
+        "( ?[a-z]*){200}",
+        "(a?b?c?){300}",
+        "(((a{0}){19999}){19999}){19999}b",
+    ):
         regex = Regex(pattern)
         state = regex.start
         for _ in range(300):
@@ -206,8 +218,14 @@ def test_the_literals_are_what_must_be_known() -> None:
         (r"\N", r"has a \N without a name"),
         (r"\N{EM DASH", r"has a \N without a name"),
         (r"\N{}", r"has a \N with the name '', which no character has"),
-        (r"\N{NO SUCH CHARACTER}", r"has a \N with the name 'NO SUCH CHARACTER', which no character has"),
-        (r"\N{KEYCAP DIGIT ONE}", r"has a \N with the name 'KEYCAP DIGIT ONE', which no character has"),
+        (
+            r"\N{NO SUCH CHARACTER}",
+            r"has a \N with the name 'NO SUCH CHARACTER', which no character has",
+        ),
+        (
+            r"\N{KEYCAP DIGIT ONE}",
+            r"has a \N with the name 'KEYCAP DIGIT ONE', which no character has",
+        ),
         ("\\N{\ud800}", r"has a \N with the name '\ud800', which no character has"),
         ("(" * 5000 + ")" * 5000, "nests too deeply"),
         ("(" * 250 + "a" + "|b)?" * 250, "nests too deeply"),
@@ -236,7 +254,9 @@ def test_what_is_too_large_is_refused_before_memory_is_gone(pattern: str, limit:
     assert str(error.value) == f"match: {pattern[:60]!r} is too large: more than {limit}"
 
 
-def test_a_character_costs_as_much_work_as_there_are_classes_however_many_characters_are_named() -> None:
+def test_a_character_costs_as_much_work_as_there_are_classes_however_many_characters_are_named() -> (
+    None
+):
     named = Regex("".join(map(chr, range(0x4E00, 0x4E00 + 10_000))))
     before = named.work
     for code in range(0x4E00, 0x4E00 + 1000):

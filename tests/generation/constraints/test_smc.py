@@ -1,4 +1,5 @@
-"""Texts with a form, or without copies: by enumeration of all that a tiny model can write, and by checkers of their own."""
+"""Texts with a form, or without copies: by enumeration of all that a tiny model can write, and by
+checkers of their own."""
 
 import itertools
 import math
@@ -15,7 +16,13 @@ from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.constraints.dfa import Form
 from charrnn.generation.constraints.forms import Constraint, Contains, Length, Lines, Match, Without
 from charrnn.generation.constraints.particles import Particles
-from charrnn.generation.constraints.smc import MAX_BACKTRACK, MAX_DIVERGENCE, MAX_STEPS_BACK, ConstrainedDecoder, NothingLeftError
+from charrnn.generation.constraints.smc import (
+    MAX_BACKTRACK,
+    MAX_DIVERGENCE,
+    MAX_STEPS_BACK,
+    ConstrainedDecoder,
+    NothingLeftError,
+)
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.originality.copy_guard import Guard
@@ -28,47 +35,90 @@ RECORDS = Vocabulary("char", "abc", records=True)
 FREE = Sampler(temperature=1)
 
 
-def make_network(vocab_size: int, cell: str = "lstm", copy_window: int | None = 16, scale: float = 1.0, seed: int = 0) -> Network:
-    config = ModelConfig(cell=cell, hidden_size=6, num_layers=1, embedding_size=3, copy_window=copy_window)
+def make_network(
+    vocab_size: int,
+    cell: str = "lstm",
+    copy_window: int | None = 16,
+    scale: float = 1.0,
+    seed: int = 0,
+) -> Network:
+    config = ModelConfig(
+        cell=cell, hidden_size=6, num_layers=1, embedding_size=3, copy_window=copy_window
+    )
     rng = np.random.default_rng(seed)
-    weights = {name: rng.normal(0, scale, shape).astype(np.float32) for name, shape in shapes(config, vocab_size).items()}
+    weights = {
+        name: rng.normal(0, scale, shape).astype(np.float32)
+        for name, shape in shapes(config, vocab_size).items()
+    }
     return Network(config, vocab_size, weights)
 
 
 def write(
-    network: Network, vocabulary: Vocabulary, seed: Any = 0, sampler: Sampler = FREE, prompt: Sequence[int] = (0,), **rules: Any
+    network: Network,
+    vocabulary: Vocabulary,
+    seed: Any = 0,
+    sampler: Sampler = FREE,
+    prompt: Sequence[int] = (0,),
+    **rules: Any,
 ) -> str:
     rng = np.random.default_rng(seed)
     return vocabulary.decode(
-        [symbol.idx for symbol in ConstrainedDecoder(network, prompt, sampler, rng, **rules) if symbol.idx != vocabulary.end]
+        [
+            symbol.idx
+            for symbol in ConstrainedDecoder(network, prompt, sampler, rng, **rules)
+            if symbol.idx != vocabulary.end
+        ]
     )
 
 
 def guard(corpus: str, longest: int, vocabulary: Vocabulary) -> Guard:
     symbols = sorted(set(corpus))
-    codes = [bytes([symbols.index(char)]) if char in symbols else b"" for char in vocabulary.symbols] + [b""] * vocabulary.records
-    return Guard(Suffixes.of(np.array([symbols.index(char) for char in corpus], np.uint8), 1), codes, longest)
+    codes = [
+        bytes([symbols.index(char)]) if char in symbols else b"" for char in vocabulary.symbols
+    ] + [b""] * vocabulary.records
+    return Guard(
+        Suffixes.of(np.array([symbols.index(char) for char in corpus], np.uint8), 1), codes, longest
+    )
 
 
 def copies(text: str, corpus: str, longest: int) -> list[str]:
-    return [text[at : at + longest + 1] for at in range(len(text) - longest) if text[at : at + longest + 1] in corpus]
+    return [
+        text[at : at + longest + 1]
+        for at in range(len(text) - longest)
+        if text[at : at + longest + 1] in corpus
+    ]
 
 
 def enumerated(
-    network: Network, vocabulary: Vocabulary, fits: Callable[[str], bool], low: int, high: int, temperature: float = 1.0
+    network: Network,
+    vocabulary: Vocabulary,
+    fits: Callable[[str], bool],
+    low: int,
+    high: int,
+    temperature: float = 1.0,
 ) -> dict[str, float]:
-    """Of every text that fits its probability, given that it does, by the model's own steps; a record ends with its end."""
-    every = ["".join(chars) for size in range(high + 3) for chars in itertools.product(vocabulary.symbols, repeat=size)]
+    """Of every text that fits its probability, given that it does, by the model's own steps; a
+    record ends with its end."""
+    every = [
+        "".join(chars)
+        for size in range(high + 3)
+        for chars in itertools.product(vocabulary.symbols, repeat=size)
+    ]
     fitting = {text for text in every if low <= len(text) <= high and fits(text)}
     beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
-    possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}  # were there room for it
+    # were there room for it
+    possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}
     found: dict[str, float] = {}
 
     def go_on(text: str, logits: Any, state: Any, score: float) -> None:
         scores = log_probabilities(logits.astype(np.float64) / temperature)
         follow = [char for char in vocabulary.symbols if text + char in beginnings]
         if text in fitting:
-            other = [scores[idx] for idx, char in enumerate(vocabulary.symbols) if text + char not in possible]
+            other = [
+                scores[idx]
+                for idx, char in enumerate(vocabulary.symbols)
+                if text + char not in possible
+            ]
             ends = [scores[vocabulary.end]] if vocabulary.records else other if follow else [0.0]
             found[text] = score + float(np.logaddexp.reduce([-np.inf, *ends]))
         for char in follow:
@@ -83,7 +133,13 @@ def enumerated(
 
 def distance(found: Counter[str], expected: dict[str, float]) -> float:
     """Total variation."""
-    return sum(abs(found[text] / found.total() - expected.get(text, 0.0)) for text in {*found, *expected}) / 2
+    return (
+        sum(
+            abs(found[text] / found.total() - expected.get(text, 0.0))
+            for text in {*found, *expected}
+        )
+        / 2
+    )
 
 
 TARGETS: list[tuple[Constraint, int, int, Callable[[str], bool]]] = [
@@ -94,19 +150,36 @@ TARGETS: list[tuple[Constraint, int, int, Callable[[str], bool]]] = [
 
 
 @pytest.mark.parametrize("vocabulary", [ABC, RECORDS], ids=["text", "records"])
-@pytest.mark.parametrize(("constraint", "low", "high", "fits"), TARGETS, ids=str)
+@pytest.mark.parametrize(
+    ("constraint", "low", "high", "fits"), TARGETS, ids=["contains", "match", "without"]
+)
 def test_with_many_particles_a_text_is_the_model_s_own_given_the_constraint(
     vocabulary: Vocabulary, constraint: Constraint, low: int, high: int, fits: Callable[[str], bool]
 ) -> None:
     low = low if not vocabulary.records or low == 4 else 0
     network, draws, prime = make_network(len(vocabulary), seed=1), 400, max(0, vocabulary.end)
-    expected, form = enumerated(network, vocabulary, fits, low, high), Form(constraint, vocabulary, high)
+    expected, form = (
+        enumerated(network, vocabulary, fits, low, high),
+        Form(constraint, vocabulary, high),
+    )
     found = Counter(
-        write(network, vocabulary, [7, seed], form=form, particles=32, prompt=[prime], end=vocabulary.end) for seed in range(draws)
+        write(
+            network,
+            vocabulary,
+            [7, seed],
+            form=form,
+            particles=32,
+            prompt=[prime],
+            end=vocabulary.end,
+        )
+        for seed in range(draws)
     )
     assert set(found) <= set(expected)
     rng, shares = np.random.default_rng(0), np.array(list(expected.values()))
-    by_chance = [np.abs(rng.multinomial(draws, shares / shares.sum()) / draws - shares).sum() / 2 for _ in range(200)]
+    by_chance = [
+        np.abs(rng.multinomial(draws, shares / shares.sum()) / draws - shares).sum() / 2
+        for _ in range(200)
+    ]
     assert distance(found, expected) < np.max(by_chance) + 0.02
 
 
@@ -115,7 +188,13 @@ def test_the_distance_falls_with_the_particles_where_masks_alone_are_far_off() -
     without_hope(form)
     expected = enumerated(network, ABC, lambda text: "cab" in text, 6, 6)
     far = [
-        distance(Counter(write(network, ABC, [3, seed], form=form, particles=particles) for seed in range(300)), expected)
+        distance(
+            Counter(
+                write(network, ABC, [3, seed], form=form, particles=particles)
+                for seed in range(300)
+            ),
+            expected,
+        )
         for particles in (1, 4, 32)
     ]
     assert far[0] > far[1] + 0.05
@@ -133,9 +212,13 @@ def without_hope(form: Form) -> None:
 def test_one_particle_with_hope_is_nearer_than_with_masks_alone() -> None:
     network, form = make_network(3, seed=1, scale=1.4), Form(Contains("cab"), ABC, 6)
     expected = enumerated(network, ABC, lambda text: "cab" in text, 6, 6)
-    hoping = distance(Counter(write(network, ABC, [3, seed], form=form) for seed in range(400)), expected)
+    hoping = distance(
+        Counter(write(network, ABC, [3, seed], form=form) for seed in range(400)), expected
+    )
     without_hope(form)
-    masked = distance(Counter(write(network, ABC, [3, seed], form=form) for seed in range(400)), expected)
+    masked = distance(
+        Counter(write(network, ABC, [3, seed], form=form) for seed in range(400)), expected
+    )
     assert hoping < masked - 0.1
 
 
@@ -152,7 +235,8 @@ def test_of_several_ways_through_an_expression_the_shorter_is_not_favoured() -> 
     found = Counter(write(network, ABC, [1, seed], form=form, particles=64) for seed in range(400))
     assert found["aaaaaaaaab"] / 400 == pytest.approx(odds / (1 + odds), abs=0.03)
     alone = Counter(write(network, ABC, [1, seed], form=form) for seed in range(400))
-    assert alone["aaaaaaaaab"] > 100  # one stream goes where the model would, and not where the fewest characters are
+    # one stream goes where the model would, and not where the fewest characters are
+    assert alone["aaaaaaaaab"] > 100
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -186,7 +270,8 @@ def test_cold_text_is_the_likeliest_symbol_that_fits_by_its_hope() -> None:
 def test_a_tiny_temperature_is_as_good_as_none() -> None:
     network, form = make_network(3), Form(Without("a"), ABC, 30)
     texts = {
-        write(network, ABC, seed, Sampler(temperature=each), form=form) for seed, each in enumerate([0, 1e-300, 1e-30, 1e-21, 1e-19, 1e-9])
+        write(network, ABC, seed, Sampler(temperature=each), form=form)
+        for seed, each in enumerate([0, 1e-300, 1e-30, 1e-21, 1e-19, 1e-9])
     }
     assert len(texts) == 1
 
@@ -199,11 +284,17 @@ def test_a_text_is_had_again_by_its_seed_and_another_seed_writes_another() -> No
 
 
 @pytest.mark.parametrize(("particles", "most"), [(1, 21), (4, MAX_DIVERGENCE + 1)])
-def test_what_is_streamed_is_given_as_soon_as_all_streams_share_it(particles: int, most: int) -> None:
+def test_what_is_streamed_is_given_as_soon_as_all_streams_share_it(
+    particles: int, most: int
+) -> None:
     network, form = make_network(3), Form(Without("abc"), ABC, 2 * MAX_DIVERGENCE)
     steps, symbols = (
         count_steps(network),
-        iter(ConstrainedDecoder(network, [0], FREE, np.random.default_rng(0), form=form, particles=particles)),
+        iter(
+            ConstrainedDecoder(
+                network, [0], FREE, np.random.default_rng(0), form=form, particles=particles
+            )
+        ),
     )
     given = [next(symbols).idx for _ in range(20)]
     assert 20 <= steps() <= most
@@ -227,13 +318,26 @@ def test_scores_are_the_log_probabilities_under_the_model_itself() -> None:
     network, form = make_network(3), Form(Contains("abc"), ABC, 30)
     for particles in (1, 4):
         drawn = list(
-            ConstrainedDecoder(network, [0], Sampler(temperature=2), np.random.default_rng(0), form=form, particles=particles, scored=True)
+            ConstrainedDecoder(
+                network,
+                [0],
+                Sampler(temperature=2),
+                np.random.default_rng(0),
+                form=form,
+                particles=particles,
+                scored=True,
+            )
         )
         logits, state = network.step(0, network.zero_state())
         for symbol in drawn:
-            assert symbol.log_probability == pytest.approx(float(log_probabilities(logits.astype(np.float64))[symbol.idx]), abs=1e-5)
+            assert symbol.log_probability == pytest.approx(
+                float(log_probabilities(logits.astype(np.float64))[symbol.idx]), abs=1e-5
+            )
             logits, state = network.step(symbol.idx, state)
-    assert all(symbol.log_probability == 0 for symbol in ConstrainedDecoder(network, [0], FREE, np.random.default_rng(0), form=form))
+    assert all(
+        symbol.log_probability == 0
+        for symbol in ConstrainedDecoder(network, [0], FREE, np.random.default_rng(0), form=form)
+    )
 
 
 def test_a_prompt_that_is_a_part_of_the_text_is_walked_first() -> None:
@@ -242,8 +346,13 @@ def test_a_prompt_that_is_a_part_of_the_text_is_walked_first() -> None:
         text = write(network, RECORDS, seed, prompt=[3, 0, 1], form=form, begun=2, end=3)
         assert re.fullmatch("[bc]{2}", text)
     with pytest.raises(ConfigError) as error:
-        ConstrainedDecoder(network, [3, 1], FREE, np.random.default_rng(0), form=form, begun=1, end=3)
-    assert str(error.value) == "prompt: no text that begins with it has the form that is asked for; give another"
+        ConstrainedDecoder(
+            network, [3, 1], FREE, np.random.default_rng(0), form=form, begun=1, end=3
+        )
+    assert (
+        str(error.value)
+        == "prompt: no text that begins with it has the form that is asked for; give another"
+    )
 
 
 # Stop strings
@@ -268,9 +377,14 @@ def test_nothing_of_a_stop_string_is_given_before_it_is_known_to_be_none() -> No
     class Script(Network):
         def step(self, idx: Any, state: Any) -> Any:
             _, state = super().step(idx, state)
-            return np.where(np.arange(3) == (idx + 1) % 3, 50.0, 0.0).astype(np.float32), state  # abcabc
+            # abcabc
+            return np.where(np.arange(3) == (idx + 1) % 3, 50.0, 0.0).astype(np.float32), state
 
-    network = Script(ModelConfig(hidden_size=2, num_layers=1, embedding_size=2, copy_window=None), 3, weights_of(3))
+    network = Script(
+        ModelConfig(hidden_size=2, num_layers=1, embedding_size=2, copy_window=None),
+        3,
+        weights_of(3),
+    )
     form = Form(Contains("ab") & Without("cab") & Length(0, 30), ABC, 30)
     assert write(network, ABC, prompt=[2], form=form, stops=[[2, 0, 1]]) == "ab"
 
@@ -312,7 +426,12 @@ def test_where_all_that_follows_would_be_copied_it_goes_back_and_takes_another_w
     network, taken_back = make_network(3, scale=0.3), 0
     for seed in range(40):
         guided = ConstrainedDecoder(
-            network, [0], FREE, np.random.default_rng(seed), form=Form(Length(60), ABC, 60), guard=guard(corpus, 2, ABC)
+            network,
+            [0],
+            FREE,
+            np.random.default_rng(seed),
+            form=Form(Length(60), ABC, 60),
+            guard=guard(corpus, 2, ABC),
         )
         text = ABC.decode([symbol.idx for symbol in guided])
         assert "ab" not in text[:-1]
@@ -352,7 +471,9 @@ def test_a_long_text_may_take_back_more_than_a_short_one() -> None:
     assert guided.taken_back > MAX_STEPS_BACK
 
 
-def test_streams_are_gathered_once_in_so_many_symbols_with_a_guard_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_are_gathered_once_in_so_many_symbols_with_a_guard_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     gathered, rows = list[int](), Particles.rows
 
     def counted(cloud: Particles, which: Sequence[int], given: int) -> Particles:
@@ -375,16 +496,25 @@ def test_what_looks_back_sees_all_that_was_read_however_long_ago_it_was_given() 
         seen.append(ids)
         return logits
 
-    form, sampler = Form(Without("cc") & Length(600), ABC, 600), Sampler(temperature=1, processors=(watch,))
+    form, sampler = (
+        Form(Without("cc") & Length(600), ABC, 600),
+        Sampler(temperature=1, processors=(watch,)),
+    )
     text = write(make_network(3), ABC, sampler=sampler, form=form, particles=3, prompt=[0, 1])
     assert [len(ids) for ids in seen[::3]] == list(range(2, 602))
     assert any(ABC.decode(ids[2:].tolist()) == text[:599] for ids in seen[-3:])
 
 
 def test_in_the_last_resort_it_stops_and_says_why() -> None:
-    every = "".join("".join(chars) for chars in itertools.product("abc", repeat=3))  # whatever two characters stand there, all follow
+    # whatever two characters stand there, all follow
+    every = "".join("".join(chars) for chars in itertools.product("abc", repeat=3))
     guided = ConstrainedDecoder(
-        make_network(3), [0], FREE, np.random.default_rng(0), form=Form(Length(60), ABC, 60), guard=guard(every, 2, ABC)
+        make_network(3),
+        [0],
+        FREE,
+        np.random.default_rng(0),
+        form=Form(Length(60), ABC, 60),
+        guard=guard(every, 2, ABC),
     )
     with pytest.raises(
         NothingLeftError,
@@ -400,10 +530,22 @@ def test_a_form_and_a_guard_are_both_kept_or_it_is_an_error(particles: int) -> N
     rng, kept, refused = np.random.default_rng(1), 0, 0
     for case in range(40):
         corpus, longest = "".join(rng.choice(list("abc"), 40)), int(rng.integers(2, 5))
-        wanted = corpus[3 : 3 + int(rng.integers(2, longest + 2))]  # which may be one character too long to be allowed
-        form = Form(Contains(wanted) & Without("ca"), ABC, 20) if "ca" not in wanted else Form(Contains(wanted), ABC, 20)
+        # which may be one character too long to be allowed
+        wanted = corpus[3 : 3 + int(rng.integers(2, longest + 2))]
+        form = (
+            Form(Contains(wanted) & Without("ca"), ABC, 20)
+            if "ca" not in wanted
+            else Form(Contains(wanted), ABC, 20)
+        )
         try:
-            text = write(make_network(3, seed=case), ABC, case, form=form, guard=guard(corpus, longest, ABC), particles=particles)
+            text = write(
+                make_network(3, seed=case),
+                ABC,
+                case,
+                form=form,
+                guard=guard(corpus, longest, ABC),
+                particles=particles,
+            )
         except NothingLeftError:
             refused += 1
             continue
@@ -418,7 +560,9 @@ def test_a_form_and_a_guard_are_both_kept_or_it_is_an_error(particles: int) -> N
 def test_with_a_guard_text_is_given_once_it_cannot_be_taken_back() -> None:
     network = make_network(3)
     steps = count_steps(network)
-    symbols = iter(ConstrainedDecoder(network, [0], FREE, np.random.default_rng(0), guard=guard("zz", 1, ABC)))
+    symbols = iter(
+        ConstrainedDecoder(network, [0], FREE, np.random.default_rng(0), guard=guard("zz", 1, ABC))
+    )
     next(symbols)
     assert MAX_BACKTRACK <= steps() <= MAX_BACKTRACK + 3
 
@@ -426,7 +570,15 @@ def test_with_a_guard_text_is_given_once_it_cannot_be_taken_back() -> None:
 def test_a_record_s_end_is_no_part_of_what_is_copied() -> None:
     network = make_network(4, scale=0.3)
     for seed in range(30):
-        text = write(network, RECORDS, seed, prompt=[3], form=Form(Length(0, 12), RECORDS, 12), guard=guard("aa", 1, RECORDS), end=3)
+        text = write(
+            network,
+            RECORDS,
+            seed,
+            prompt=[3],
+            form=Form(Length(0, 12), RECORDS, 12),
+            guard=guard("aa", 1, RECORDS),
+            end=3,
+        )
         assert "aa" not in text
 
 
@@ -442,10 +594,15 @@ def test_processors_see_what_each_stream_has_read_and_may_leave_nothing_that_fit
         return logits
 
     sampler = Sampler(temperature=1, processors=(never_c,))
-    assert set(write(make_network(3), ABC, sampler=sampler, form=Form(Length(5), ABC, 5), particles=2)) <= {"a", "b"}
+    assert set(
+        write(make_network(3), ABC, sampler=sampler, form=Form(Length(5), ABC, 5), particles=2)
+    ) <= {"a", "b"}
     assert seen[:2] == [(0,), (0,)]
     assert {len(ids) for ids in seen} == {1, 2, 3, 4, 5}
-    with pytest.raises(GenerationError, match=r"^no symbol is left behind the first 1 characters: the sampler's processors"):
+    with pytest.raises(
+        GenerationError,
+        match=r"^no symbol is left behind the first 1 characters: the sampler's processors",
+    ):
         write(make_network(3), ABC, sampler=sampler, form=Form(Match("ac+"), ABC, 5))
 
 

@@ -1,5 +1,6 @@
-"""Writes ``format-N`` here, N being the present format: a small run, its logits and its greedy text. Run it once for each new format,
-with the first version that writes it, and never again for that one.
+"""Writes ``format-N`` here, N being the present format: a small run, its logits and its greedy
+text. Run it once for each new format, with the first version that writes it, and never again for
+that one.
 
     python tests/reliability/golden/make_golden.py
 """
@@ -28,7 +29,11 @@ def main() -> None:
     for idx in model.vocabulary.encode(PROMPT):
         found, state = model.network.step(int(idx), state)
         logits.append(found.tolist())
-    expected = {"prompt": PROMPT, "logits": logits, "text": model.generate(PROMPT, length=60, temperature=0)}
+    expected = {
+        "prompt": PROMPT,
+        "logits": logits,
+        "text": model.generate(PROMPT, length=60, temperature=0),
+    }
     Path("expected.json").write_text(json.dumps(expected) + "\n")
     Path("checkpoints/.run.lock").unlink()
 
