@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from charrnn.config.run_config import ModelConfig, RunConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.copy_window import ORDERS
-from charrnn.training import trainer as training
+from charrnn.training import loop as training
 from charrnn.training.device import available_threads, pick_precision, settled
 from charrnn.training.evaluate import evaluate
+from charrnn.training.loop import StepResult, TrainingLoop
 from charrnn.training.model import CELLS, CharRNN, _raised
-from charrnn.training.trainer import Trainer
 from ledger import Ledger
 from machine import describe
 from texts import DATA, TEXTS
@@ -44,48 +44,43 @@ COMPARED = ("shakespeare", "penn", "python")
 SEEDS = {"as it is": 3}  # the spread between seeds, beside which a difference has to be read
 
 
-class Averaged(Trainer):
+class Averaged(TrainingLoop):
     """Exponential mean of the weights (Polyak and Juditsky 1992), over about the last tenth of the
     run."""
 
-    def train_step(self) -> tuple[float, float, float]:
-        found = super().train_step()
+    def train_step(self) -> StepResult:
+        result = super().train_step()
         decay = min(1 - 10 / STEPS, (1 + self.step) / (10 + self.step))
         if self.step == 1:
             self.mean = [weight.detach().clone() for weight in self.model.parameters()]
         for mean, weight in zip(self.mean, self.model.parameters(), strict=True):
             mean.lerp_(weight.detach(), 1 - decay)
-        if self.step == self.steps:
+        if self.step == self.num_steps:
             for mean, weight in zip(self.mean, self.model.parameters(), strict=True):
                 weight.data.copy_(mean)
-        return found
+        return result
 
 
-class WeightDropped(Trainer):
+class WeightDropped(TrainingLoop):
     """DropConnect on the recurrent weights (Wan et al. 2013, Merity et al. 2018), a quarter of
     them."""
 
-    def _loss(self) -> Any:
-        weights = [layer.rnn.weight_hh_l0 for layer in self.model.layers]
+    def train_step(self) -> StepResult:
         generator = torch.Generator().manual_seed(self.step)
-        for weight in weights:
-            kept, whole = (
-                (torch.rand(weight.shape, generator=generator) >= 0.25).float() / 0.75,
-                weight.detach().clone(),
-            )
+        undo = []
+        for layer in self.model.layers:
+            weight = layer.rnn.weight_hh_l0
+            kept = (torch.rand(weight.shape, generator=generator) >= 0.25).float() / 0.75
+            whole = weight.detach().clone()
             weight.data.mul_(kept)
             hook = weight.register_hook(lambda gradient, kept=kept: gradient * kept)
-            self.undo = [*getattr(self, "undo", []), (weight, whole, hook)]
-        return super()._loss()
-
-    def train_step(self) -> tuple[float, float, float]:
+            undo.append((weight, whole, hook))
         step = self.optimizer.step
 
         def restored() -> None:
-            for weight, whole, hook in self.undo:
+            for weight, whole, hook in undo:
                 weight.data.copy_(whole)
                 hook.remove()
-            self.undo = []
             step()
 
         self.optimizer.step = restored
@@ -126,38 +121,36 @@ class Stacked(CharRNN):
         )
 
 
-class Reset(Trainer):
+class Reset(TrainingLoop):
     """Each lane starts from a zero state with probability 0.01 a step (Melis et al. 2018)."""
 
-    def _loss(self) -> Any:
+    def train_step(self) -> StepResult:
         if self.state is not None:
-            kept = (
-                np.random.default_rng([7, self.step]).random(self.config.train.batch_size) >= 0.01
-            )
+            kept = np.random.default_rng([7, self.step]).random(self.knobs.batch_size) >= 0.01
             self.state = self.state * torch.from_numpy(kept.astype(np.float32))[:, None]
-        return super()._loss()
+        return super().train_step()
 
 
-Make = Callable[..., Trainer]
-# knobs, who trains, and other names for those of trainer.py
+Make = Callable[..., TrainingLoop]
+# knobs, the loop, and what takes the place of names in loop.py
 VARIANTS: dict[str, tuple[dict[str, Any], Make, dict[str, Any]]] = {
-    "as it is": ({}, Trainer, {}),
-    "no copy window": ({"copy_window": None}, Trainer, {}),
-    "no skip connections": ({}, Trainer, {"CharRNN": Stacked}),
+    "as it is": ({}, TrainingLoop, {}),
+    "no copy window": ({"copy_window": None}, TrainingLoop, {}),
+    "no skip connections": ({}, TrainingLoop, {"CharRNN": Stacked}),
     "weight averaging": ({}, Averaged, {}),
     "weight-drop 0.25": ({}, WeightDropped, {}),
     "state resets": ({}, Reset, {}),
-    "beta1 0": ({}, Trainer, {"BETAS": (0.0, training.BETAS[1])}),
-    "beta2 0.999": ({}, Trainer, {"BETAS": (training.BETAS[0], 0.999)}),
-    "dropout 0": ({"dropout": 0.0}, Trainer, {}),
-    "dropout 0.3": ({"dropout": 0.3}, Trainer, {}),
-    "learning rate 2e-3": ({"learning_rate": 2e-3}, Trainer, {}),
-    "learning rate 6e-3": ({"learning_rate": 6e-3}, Trainer, {}),
-    "batch 32, half the steps": ({"batch_size": 32}, Trainer, {}),
-    "sequence 128, half the steps": ({"sequence_length": 128}, Trainer, {}),
-    "no weight decay": ({"weight_decay": 0.0}, Trainer, {}),
-    "copy window of 1,024": ({"copy_window": 1024}, Trainer, {}),
-    "copy window of 65,536": ({"copy_window": 65536}, Trainer, {}),
+    "beta1 0": ({}, TrainingLoop, {"BETAS": (0.0, training.BETAS[1])}),
+    "beta2 0.999": ({}, TrainingLoop, {"BETAS": (training.BETAS[0], 0.999)}),
+    "dropout 0": ({"dropout": 0.0}, TrainingLoop, {}),
+    "dropout 0.3": ({"dropout": 0.3}, TrainingLoop, {}),
+    "learning rate 2e-3": ({"learning_rate": 2e-3}, TrainingLoop, {}),
+    "learning rate 6e-3": ({"learning_rate": 6e-3}, TrainingLoop, {}),
+    "batch 32, half the steps": ({"batch_size": 32}, TrainingLoop, {}),
+    "sequence 128, half the steps": ({"sequence_length": 128}, TrainingLoop, {}),
+    "no weight decay": ({"weight_decay": 0.0}, TrainingLoop, {}),
+    "copy window of 1,024": ({"copy_window": 1024}, TrainingLoop, {}),
+    "copy window of 65,536": ({"copy_window": 65536}, TrainingLoop, {}),
 }
 
 
@@ -195,10 +188,10 @@ def run(data: Path, text: str, variant: str, seed: int) -> dict[str, Any]:
         settled(available_threads(), "cpu"),
         mock.patch.multiple(training, **patches) if patches else nullcontext(),
     ):
-        trainer = make(config, corpus, None)
-        losses = [trainer.train_step()[0] for _ in range(trainer.steps)]
+        loop = make(config, corpus)
+        losses = [loop.train_step().loss for _ in range(loop.num_steps)]
         seconds = time.perf_counter() - begin
-        loss = evaluate(trainer.model, corpus.val, corpus.prime).nats_per_character
+        loss = evaluate(loop.model, corpus.val, corpus.prime).nats_per_character
     last = losses[-len(losses) // 10 :]
     return {
         "validation": round(loss, 4),

@@ -26,7 +26,7 @@ from machine import describe
 from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.training.device import available_threads, pick_precision, settled
-from charrnn.training.trainer import Trainer
+from charrnn.training.loop import TrainingLoop
 
 ROUNDS = 5
 SECONDS = 1.0
@@ -99,21 +99,21 @@ def main() -> None:
                 cell=cell, hidden_size=hidden_size, num_layers=num_layers, batch_size=args.batch_size, steps=10**9,
                 precision=precisions[name], threads=available_threads(), device=args.device,
             )  # fmt: skip
-            trainer, usual = (
-                Trainer(config, corpus, run=None),
+            loop, usual = (
+                TrainingLoop(config, corpus),
                 Usual(cell, num_layers, hidden_size, 65).to(args.device),
             )
             weights[name] = sum(
                 w.numel()
-                for n, w in trainer.model.named_parameters()
+                for n, w in loop.model.named_parameters()
                 if w.ndim > 1 and n != "embedding.weight"
             )
-            batch = trainer.layout.batch(0)
+            batch = loop.batches.batch(0)
             x, y = (
                 torch.from_numpy(batch.x).to(args.device),
                 torch.from_numpy(batch.y).to(args.device).clamp(min=0),
             )
-            works[name] = lambda trainer=trainer: characters / each(trainer.train_step, args.device)
+            works[name] = lambda loop=loop: characters / each(loop.train_step, args.device)
             works[f"usual {name}"] = lambda usual=usual, x=x, y=y: (
                 characters / each(lambda: usual.train_step(x, y), args.device)
             )

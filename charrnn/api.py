@@ -1,5 +1,4 @@
-"""Training from a script: train, as ``charrnn train`` does it; and reports, with a short sample now
-and then."""
+"""Training from a script: ``train``, as ``charrnn train`` does it, and reports with samples."""
 
 import signal
 import threading
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from charrnn.training.step_report import Report
     from charrnn.training.trainer import Trainer
 
-SAMPLE_LENGTH = 200  # of the samples while training
+SAMPLE_LENGTH = 200  # characters of a sample during training
 SAMPLE_RECORDS = 5
 
 
@@ -32,15 +31,15 @@ def train(
     on_notice: Callable[[str], object] | None = None,
     **knobs: Any,
 ) -> TextModel:
-    """Train a model, as ``charrnn train`` does; the run stands under ``checkpoints/`` then.
+    """Train a model, as ``charrnn train`` does; the run is saved under ``checkpoints/``.
 
     Args:
         path: one or several text files, a directory, a .gz file.
         text: the corpus itself, instead of a path.
-        resume: go on with the run of that name or corpus.
+        resume: continue the run of that name or corpus.
         overwrite: delete a run of that name first.
-        on_report: called with a Report after each step; where it gives False, the run is saved and
-            stops.
+        on_report: called with a Report after each step; if it returns False, the run is saved
+            and stops.
         on_notice: called with a sentence on whatever a user should know.
         **knobs: those of ``charrnn train``, with underscores: ``minutes=5``, ``hidden_size=256``.
 
@@ -49,8 +48,8 @@ def train(
 
     Raises:
         CharRNNError: any of its kinds.
-        KeyboardInterrupt: Ctrl-C, in the main thread: the step under way is finished and saved
-            first; ``resume=True`` goes on.
+        KeyboardInterrupt: Ctrl-C, in the main thread: the step in progress is finished and saved
+            first; ``resume=True`` continues.
     """
     given = dict(knobs)
     if path is not None:
@@ -59,40 +58,44 @@ def train(
         given["runs_dir"] = str(file_path("runs_dir", knobs["runs_dir"]))
     if text is not None:
         string_or_bytes("text", text)
-    for name, called in (("on_report", on_report), ("on_notice", on_notice)):
-        if called is not None:
-            function(name, called)
+    if on_report is not None:
+        function("on_report", on_report)
+    if on_notice is None:
+        on_notice = _ignore
+    function("on_notice", on_notice)
     from charrnn.training.start import launch
 
-    trainer = launch(
-        given, text=text, resume=resume, overwrite=overwrite, tell=on_notice or (lambda _: None)
-    )
-    with _ctrl_c_stops(trainer), closing(reports(trainer)) as each:
-        for report in each:
+    trainer = launch(given, text=text, resume=resume, overwrite=overwrite, tell=on_notice)
+    with _stop_on_ctrl_c(trainer), closing(reports(trainer)) as stream:
+        for report in stream:
             if on_report and on_report(report) is False:
                 trainer.stop_requested = True
-    assert trainer.directory is not None
     return load(trainer.directory.best(), runs_dir=".")
 
 
+def _ignore(notice: str) -> None:
+    pass
+
+
 @contextmanager
-def _ctrl_c_stops(trainer: "Trainer") -> Iterator[None]:
-    """Let the first Ctrl-C be a wish, so that nothing is lost by it; only the main thread can hear
-    it."""
+def _stop_on_ctrl_c(trainer: "Trainer") -> Iterator[None]:
+    """Turn the first Ctrl-C into a request to stop, so that nothing is lost by it.
+
+    Only the main thread receives signals; a handler that the caller has set stays.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) != signal.default_int_handler:
+        yield
+        return
     interrupted = False
 
     def stop(signum: int, frame: FrameType | None) -> None:
         nonlocal interrupted
         if interrupted:
             raise KeyboardInterrupt
-        trainer.stop_requested = interrupted = True
+        interrupted = True
+        trainer.stop_requested = True
 
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) != signal.default_int_handler
-    ):
-        yield
-        return
     signal.signal(signal.SIGINT, stop)
     try:
         yield
@@ -103,26 +106,26 @@ def _ctrl_c_stops(trainer: "Trainer") -> Iterator[None]:
 
 
 def reports(trainer: "Trainer") -> "Generator[Report, None, None]":
-    """Run a trainer, and put a short sample into a report every ``sample_every`` steps; the
-    training does not feel it."""
+    """Run a trainer, adding a short sample to a report every ``sample_every`` steps."""
     every = trainer.config.train.sample_every
     for report in trainer.run():
         if isinstance(every, int) and report.step % every == 0 and report.final is None:
-            report = replace(report, sample=_sample(trainer, report.step))
+            report = replace(report, sample=_sample(trainer))
         yield report
 
 
-def _sample(trainer: "Trainer", step: int) -> str:
-    """A short text by the weights of a step, or a few records; its network, of L·V·4H numbers and
-    more, is freed before the next step."""
-    network = Network(trainer.config.model, len(trainer.corpus.vocabulary), trainer.weights())
-    model = TextModel(network, trainer.corpus.vocabulary, trainer.corpus.prime)
-    few = SAMPLE_RECORDS if trainer.corpus.vocabulary.records else 1
-    texts = [
-        model.generate(length=SAMPLE_LENGTH, seed=number * trainer.steps + step)
-        for number in range(few)
-    ]
-    del (
-        model.generator
-    )  # which refers back to the model: else both would wait for the garbage collector
+def _sample(trainer: "Trainer") -> str:
+    """A short text, or a few records, by the current weights.
+
+    The network takes L·V·4H numbers and more; it is freed before the next step.
+    """
+    vocabulary = trainer.corpus.vocabulary
+    network = Network(trainer.config.model, len(vocabulary), trainer.loop.weights())
+    model = TextModel(network, vocabulary, trainer.corpus.prime)
+    count = SAMPLE_RECORDS if vocabulary.records else 1
+    texts = []
+    for number in range(count):
+        seed = number * trainer.steps + trainer.step
+        texts.append(model.generate(length=SAMPLE_LENGTH, seed=seed))
+    del model.generator  # refers back to the model: both would wait for the garbage collector
     return "\n".join(texts)

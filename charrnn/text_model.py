@@ -375,7 +375,7 @@ class TextModel:
         network = Network(
             checkpoint.model,
             len(self.vocabulary),
-            adapted(checkpoint, text, unknown, each=each, tell=on_notice),
+            adapted(checkpoint, text, unknown, on_progress=each, tell=on_notice),
         )
         leaning = TextModel(
             network,

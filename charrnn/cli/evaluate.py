@@ -79,7 +79,7 @@ def evaluate(
     bar = tqdm(unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr)
     with bar:
         found, notices = evaluate_file(
-            path, file, data, unknown, adaptive=adaptive, each=bar.update
+            path, file, data, unknown, adaptive=adaptive, on_progress=bar.update
         )
     for notice in notices[:SHOWN]:
         tell(notice)

@@ -51,11 +51,11 @@ def plan(
     """
     values = given_for_run(ctx, corpus, records, config)
     from charrnn.cli.progress import in_words
-    from charrnn.training.plan import survey
-    from charrnn.training.start import prepare
-    from charrnn.training.trainer import layout
+    from charrnn.corpus.survey import survey
+    from charrnn.training.loop import layout
+    from charrnn.training.resolve import resolve
 
-    resolved, found, advice = prepare(values, None, tell, time.monotonic())
+    resolved, found, advice = resolve(values, None, tell, time.monotonic())
     about = survey(found)
     if as_json:
         flat = {

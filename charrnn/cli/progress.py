@@ -25,7 +25,7 @@ class Progress:
     """Shows the reports of one run."""
 
     def __init__(self, trainer: Trainer) -> None:
-        self.per_step = round(trainer.layout.symbols_per_step)
+        self.per_step = round(trainer.loop.batches.symbols_per_step)
         self.held_out = len(trainer.corpus.judged)
         self.how = "record by record" if trainer.corpus.vocabulary.records else "in one stream"
         self.terminal = sys.stderr.isatty()

@@ -62,7 +62,6 @@ def train(
         wished.imported()
         trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell, made=wished.watch)
         run = trainer.directory
-        assert run is not None
         wished.watch(trainer)
         tell(_first_line(trainer))
         progress, final = Progress(trainer), None
@@ -101,7 +100,7 @@ def _first_line(trainer: Any) -> str:
         f" in {len(corpus.lengths(part)):,} records" if corpus.vocabulary.records else ""
         for part in (corpus.train, corpus.val)
     )
-    size = sum(weight.numel() for weight in trainer.model.parameters())
+    size = trainer.loop.num_parameters
     return (
         f"{trainer.directory.path}: {len(corpus.train):,} characters{next(in_records)} to learn from, "
         f"{len(corpus.val):,}{next(in_records)} held out, "

@@ -1,7 +1,8 @@
-"""Corpus: a text as ids, split, with a fingerprint. Knows nothing of batches and models."""
+"""Corpus: a text as ids, with a training and a validation part, as running text or as records."""
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,27 +11,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn import copy_window as recall
+from charrnn.config.run_config import RunConfig
 from charrnn.copy_window import Recalled
+from charrnn.corpus.batches import Lanes, Layout, Records, check_lengths, fit, fit_records
 from charrnn.corpus.kneser_ney import Measure, measure
+from charrnn.corpus.reading import stream, take
 from charrnn.corpus.records import quantiles, some_records, split
 from charrnn.corpus.text_to_ids import encode
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.vocab import Ids, Vocabulary
 
-SMALLEST = 4  # two characters to learn from, two to validate on
-MOST_JUDGED = 1_000_000  # characters
+MIN_CHARACTERS = 4  # two to learn from, two to validate on
+MAX_JUDGED = 1_000_000  # characters
 BLOCK = 1 << 24  # symbols counted at once
+SHORTEST_REPEAT = 20  # characters, of a line whose repetition says something
 
 Tell = Callable[[str], object]
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """A vocabulary and two id arrays, one-dimensional: train, and validation: the end of the text,
-    or some of its records.
+class Corpus(ABC):
+    """A vocabulary and two arrays of its ids: ``train`` (n,) and ``val`` (m,).
 
-    Of records, each has the vocabulary's end behind it, and stands by itself.
+    ``Corpus.of`` makes one of its two members: RunningText, which is read from left to right and
+    holds out its end, or RecordCorpus, whose items are independent and held out at random.
     """
 
     vocabulary: Vocabulary
@@ -38,109 +42,99 @@ class Corpus:
     val: Ids
     _recalled: dict[int, Recalled] = field(default_factory=dict, repr=False, compare=False)
 
-    @classmethod
+    @staticmethod
     def of(
-        cls,
         text: str | bytes | Iterable[str | bytes],
         val_fraction: float,
         separator: str | None = None,
         tell: Tell = lambda _: None,
     ) -> "Corpus":
-        """Encode a text, or the blocks of one, and hold out its end, or a random share of its
-        records.
+        """Encode a text, or the blocks of one, and hold a part of it out.
 
         Args:
             text: str, bytes, or blocks of one of them.
-            val_fraction: that is held out.
-            separator: of records; None for running text.
+            val_fraction: the share held out.
+            separator: between records; None for running text.
             tell: called with a sentence on whatever the user should know.
 
         Raises:
             CorpusError: too small to learn anything from.
         """
-        vocabulary, ids = encode([text] if isinstance(text, str | bytes) else text)
-        if len(ids) < SMALLEST:
+        blocks = [text] if isinstance(text, str | bytes) else text
+        vocabulary, ids = encode(blocks)
+        if len(ids) < MIN_CHARACTERS:
             raise CorpusError(
-                f"the corpus is too small: {len(ids)} characters, at least {SMALLEST} are needed; give more text"
+                f"the corpus is too small: {len(ids)} characters, at least {MIN_CHARACTERS} "
+                "are needed; give more text"
             )
-        if half := re.search("[\ud800-\udfff]", vocabulary.symbols):
-            place = f"U+{ord(half[0]):04X}, at character {int(np.argmax(ids == half.start())) + 1}"
-            raise CorpusError(f"the corpus holds half a surrogate pair, {place}; leave it out")
-        if separator is not None:
-            vocabulary, train, val, notices = split(vocabulary, ids, separator, val_fraction)
-            for notice in notices:
-                tell(notice)
-            return cls(vocabulary, train, val)
-        num_train = (
-            min(int(len(ids) * (1 - val_fraction) + 1e-6), len(ids) - 2)
-            if val_fraction
-            else len(ids)
-        )
-        return cls(vocabulary, ids[:num_train], ids[num_train:])
+        _check_surrogates(vocabulary, ids)
+        if separator is None:
+            return RunningText.split(vocabulary, ids, val_fraction)
+        return RecordCorpus.split(vocabulary, ids, separator, val_fraction, tell)
 
     def __len__(self) -> int:
         return len(self.train) + len(self.val)
 
+    # --- where running text and records differ ---
+
+    @property
+    @abstractmethod
+    def prime(self) -> int:
+        """The id that a network reads before a text without a prompt."""
+
+    @abstractmethod
+    def beginning(self, most: int) -> Ids:
+        """The validation part, cut to about ``most`` symbols."""
+
+    @abstractmethod
+    def learned(self, most: int) -> Ids:
+        """A part of the training text of about ``most`` symbols, to compare validation with."""
+
+    @abstractmethod
+    def fit_batch(self, batch_size: int | None, sequence_length: int) -> tuple[int, int]:
+        """Batch size and sequence length as given, or as much smaller as the corpus needs.
+
+        Raises:
+            CorpusError: a record is too long to be read whole.
+        """
+
+    @abstractmethod
+    def layout(
+        self, batch_size: int, sequence_length: int, seed: int, copy_window: int | None
+    ) -> Layout:
+        """The training part laid out as batches."""
+
+    @property
+    @abstractmethod
+    def item_end(self) -> int:
+        """The id that ends a line, or a record; -1 without one."""
+
+    @property
+    @abstractmethod
+    def shortest_repeat(self) -> int:
+        """Characters of the shortest line or record whose repetition is worth counting."""
+
+    @property
+    @abstractmethod
+    def record_summary(self) -> dict[str, Any] | None:
+        """The numbers of records and the quantiles of their lengths; None for running text."""
+
+    # --- what they share ---
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of what is trained on: symbols, ids, and where they are split."""
-        digest = hashlib.sha256(
-            f"{self.vocabulary.unit} {len(self.train)} {len(self.val)} {self.vocabulary.symbols}".encode()
-        )
+        vocabulary = self.vocabulary
+        sizes = f"{vocabulary.unit} {len(self.train)} {len(self.val)} {vocabulary.symbols}"
+        digest = hashlib.sha256(sizes.encode())
         digest.update(np.ascontiguousarray(self.train).data)
         digest.update(np.ascontiguousarray(self.val).data)
         return digest.hexdigest()
 
     @property
     def judged(self) -> Ids:
-        """What a finished model is judged on: the validation part, of a very long one its
-        beginning, or some of its records."""
-        return self.beginning(MOST_JUDGED)
-
-    def beginning(self, most: int) -> Ids:
-        """The first symbols of the validation part, about so many at most; of records some of them
-        all, evenly spread."""
-        return (
-            some_records(self.val, self.vocabulary.end, most)
-            if self.vocabulary.records
-            else self.val[:most]
-        )
-
-    def learned(self, most: int) -> Ids:
-        """The last symbols of the training part, about so many at most; of records some of them
-        all, evenly spread."""
-        return (
-            some_records(self.train, self.vocabulary.end, most)
-            if self.vocabulary.records
-            else self.train[-most:]
-        )
-
-    def lengths(self, ids: Ids) -> NDArray[np.int64]:
-        """Of records in a part, how many symbols each has, its end not counted."""
-        return np.diff(np.flatnonzero(ids == self.vocabulary.end), prepend=-1) - 1
-
-    @cached_property
-    def of_records(self) -> dict[str, Any] | None:
-        """Of records: how many there are, and how many characters each has, without its end."""
-        if not self.vocabulary.records:
-            return None
-        parts = [self.train, self.val]
-        if (
-            self.vocabulary.unit == "byte"
-        ):  # in UTF-8 the first byte of a character is none from 0x80 to 0xBF
-            parts = [part[(part < 0x80) | (part > 0xBF)] for part in parts]
-        train, val = (self.lengths(part) for part in parts)
-        return {
-            "train": len(train),
-            "val": len(val),
-            "lengths": quantiles([*train.tolist(), *val.tolist()]),
-        }
-
-    def records(self) -> Iterator[str]:
-        """The texts of all records, of both parts."""
-        for part in (self.train, self.val):
-            for record in np.split(part, np.flatnonzero(part == self.vocabulary.end) + 1)[:-1]:
-                yield self.vocabulary.decode(record[:-1])
+        """What a finished model is judged on: the validation part, or some of a very long one."""
+        return self.beginning(MAX_JUDGED)
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -148,44 +142,208 @@ class Corpus:
         return self._counts(self.train) + self._counts(self.val)
 
     def _counts(self, part: Ids) -> NDArray[np.int64]:
-        """How often each symbol occurs in a part: (V,); block by block, since a part may be a file
-        mapped into memory."""
+        """How often each symbol occurs in a part: (V,).
+
+        Counted block by block, since a part may be a file mapped into memory.
+        """
         counts = np.zeros(len(self.vocabulary), np.int64)
         for start in range(0, len(part), BLOCK):
             counts += np.bincount(part[start : start + BLOCK], minlength=len(counts))
         return counts
 
     def recalled(self, window: int | None) -> Recalled | None:
-        """What ``recall`` finds in the training part, worked out once; None for no window."""
-        if window is not None and window not in self._recalled:
-            self._recalled[window] = recall.Recalled(
-                self.train, window, len(self.vocabulary), self.vocabulary.end
-            )
-        return None if window is None else self._recalled[window]
+        """What the copy window recalls in the training part, computed once; None without one."""
+        if window is None:
+            return None
+        if window not in self._recalled:
+            vocabulary = self.vocabulary
+            recalled = Recalled(self.train, window, len(vocabulary), vocabulary.end)
+            self._recalled[window] = recalled
+        return self._recalled[window]
 
     @cached_property
     def yardstick(self) -> Measure | None:
-        """The loss of a count-based model of the training part on the validation part; None without
-        one."""
-        return (
-            measure(self.train, self.judged, len(self.vocabulary), self.vocabulary.end)
-            if len(self.val)
-            else None
-        )
+        """The validation loss of a count-based model of the training part."""
+        if not len(self.val):
+            return None
+        return measure(self.train, self.judged, len(self.vocabulary), self.vocabulary.end)
+
+
+class RunningText(Corpus):
+    """A text that is read from left to right; its end is held out."""
+
+    @classmethod
+    def split(cls, vocabulary: Vocabulary, ids: Ids, val_fraction: float) -> "RunningText":
+        """Hold out the end of a text."""
+        num_train = len(ids)
+        if val_fraction:
+            num_train = min(int(len(ids) * (1 - val_fraction) + 1e-6), len(ids) - 2)
+        return cls(vocabulary, ids[:num_train], ids[num_train:])
 
     @cached_property
     def prime(self) -> int:
-        """The id that a network reads before a text without a prompt: a newline; before a record,
-        the end of one.
+        """A newline, or the most frequent symbol where no newline has anything after it.
 
-        Where the training part has no newline with something after it, the symbol most frequent
-        there: after a symbol that the network never read, it would write garbage.
+        After a symbol that the network never read, it would write garbage.
         """
-        if self.vocabulary.records:
-            return self.vocabulary.end
         followed = self.train[:-1]
         newline = self.vocabulary.newline
-        blocks = (followed[start : start + BLOCK] for start in range(0, len(followed), BLOCK))
-        if newline >= 0 and any((block == newline).any() for block in blocks):
+        if newline >= 0 and _contains(followed, newline):
             return newline
         return int(self._counts(followed).argmax())
+
+    def beginning(self, most: int) -> Ids:
+        """The first symbols of the validation part."""
+        return self.val[:most]
+
+    def learned(self, most: int) -> Ids:
+        """The last symbols of the training part."""
+        return self.train[-most:]
+
+    def fit_batch(self, batch_size: int | None, sequence_length: int) -> tuple[int, int]:
+        """As given, or as much smaller as a short text needs."""
+        assert batch_size is not None
+        return fit(len(self.train), batch_size, sequence_length)
+
+    def layout(
+        self, batch_size: int, sequence_length: int, seed: int, copy_window: int | None
+    ) -> Lanes:
+        """Parallel lanes."""
+        recalled = self.recalled(copy_window)
+        return Lanes(self.train, batch_size, sequence_length, seed, recalled)
+
+    @property
+    def item_end(self) -> int:
+        """A newline."""
+        return self.vocabulary.newline
+
+    @property
+    def shortest_repeat(self) -> int:
+        """A short line says nothing when it comes twice."""
+        return SHORTEST_REPEAT
+
+    @property
+    def record_summary(self) -> None:
+        """There are no records."""
+        return None
+
+
+class RecordCorpus(Corpus):
+    """Independent records, each followed by the vocabulary's end; some of them are held out."""
+
+    @classmethod
+    def split(
+        cls, vocabulary: Vocabulary, ids: Ids, separator: str, val_fraction: float, tell: Tell
+    ) -> "RecordCorpus":
+        """Cut a text at its separator, and hold out a random share of the distinct records."""
+        parts = split(vocabulary, ids, separator, val_fraction)
+        for notice in parts.notices:
+            tell(notice)
+        return cls(parts.vocabulary, parts.train, parts.val)
+
+    @property
+    def prime(self) -> int:
+        """The end of the record before."""
+        return self.vocabulary.end
+
+    def beginning(self, most: int) -> Ids:
+        """Validation records, evenly spread."""
+        return some_records(self.val, self.vocabulary.end, most)
+
+    def learned(self, most: int) -> Ids:
+        """Training records, evenly spread."""
+        return some_records(self.train, self.vocabulary.end, most)
+
+    def fit_batch(self, batch_size: int | None, sequence_length: int) -> tuple[int, int]:
+        """As many records as given, or as make a good batch, or fewer long ones."""
+        check_lengths(self.lengths(self.val), "held-out")
+        return fit_records(self.lengths(self.train), batch_size), sequence_length
+
+    def layout(
+        self, batch_size: int, sequence_length: int, seed: int, copy_window: int | None
+    ) -> Records:
+        """Records of similar length side by side."""
+        recalled = self.recalled(copy_window)
+        return Records(self.train, self.vocabulary.end, batch_size, seed, recalled)
+
+    @property
+    def item_end(self) -> int:
+        """The end of a record."""
+        return self.vocabulary.end
+
+    @property
+    def shortest_repeat(self) -> int:
+        """Every record counts."""
+        return 1
+
+    @cached_property
+    def record_summary(self) -> dict[str, Any]:
+        """The number of records in each part, and quantiles of their lengths in characters."""
+        train = self._lengths_in_characters(self.train)
+        val = self._lengths_in_characters(self.val)
+        return {
+            "train": len(train),
+            "val": len(val),
+            "lengths": quantiles([*train.tolist(), *val.tolist()]),
+        }
+
+    def lengths(self, part: Ids) -> NDArray[np.int64]:
+        """The number of symbols of each record in a part, without its end."""
+        ends = np.flatnonzero(part == self.vocabulary.end)
+        return np.diff(ends, prepend=-1) - 1
+
+    def _lengths_in_characters(self, part: Ids) -> NDArray[np.int64]:
+        if self.vocabulary.unit == "byte":
+            # in UTF-8, all but the first byte of a character are from 0x80 to 0xBF
+            part = part[(part < 0x80) | (part > 0xBF)]
+        return self.lengths(part)
+
+    def records(self) -> Iterator[str]:
+        """The texts of all records, of both parts."""
+        for part in (self.train, self.val):
+            ends = np.flatnonzero(part == self.vocabulary.end)
+            for record in np.split(part, ends + 1)[:-1]:
+                yield self.vocabulary.decode(record[:-1])
+
+
+def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corpus:
+    """The corpus that a configuration names, or the text given instead of one.
+
+    Raises:
+        ConfigError: both are given.
+        CorpusError: it cannot be read, or is too small.
+    """
+    if text is not None and config.corpus:
+        raise ConfigError("corpus: both a path and text= are given; leave one of them out")
+    notices: list[str] = []
+    if text is None:
+        blocks: Iterable[str | bytes] = stream(config.corpus, config.data, notices)
+    else:
+        reading = take(text, config.data)
+        notices.extend(reading.notices)
+        blocks = [reading.text]
+    data = config.data
+    corpus = Corpus.of(blocks, data.val_fraction, data.separator, notices.append)
+    for notice in notices:
+        tell(notice)
+    return corpus
+
+
+def _check_surrogates(vocabulary: Vocabulary, ids: Ids) -> None:
+    """Refuse half a surrogate pair, which no file can hold."""
+    half = re.search("[\ud800-\udfff]", vocabulary.symbols)
+    if half is None:
+        return
+    character = int(np.argmax(ids == half.start())) + 1
+    raise CorpusError(
+        f"the corpus holds half a surrogate pair, U+{ord(half[0]):04X}, at character "
+        f"{character}; leave it out"
+    )
+
+
+def _contains(ids: Ids, idx: int) -> bool:
+    """Whether an id occurs; block by block, since the ids may be a file mapped into memory."""
+    for start in range(0, len(ids), BLOCK):
+        if (ids[start : start + BLOCK] == idx).any():
+            return True
+    return False

@@ -1,5 +1,4 @@
-"""Where and how precisely a run computes: device, bf16, threads. Knows nothing of models beyond
-their cell's name."""
+"""Where and how precisely a run computes: device, bf16, threads."""
 
 import contextlib
 import os
@@ -13,48 +12,51 @@ from charrnn.errors import ConfigError
 
 
 def pick_device(name: str) -> str:
-    """The device that ``auto`` stands for here, or the one named.
+    """The device that ``auto`` means on this machine, or the one named.
 
     Raises:
         ConfigError: this machine has no such device.
     """
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
+    available = ["cpu"]
+    if torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    if torch.cuda.is_available():
+        available.insert(0, "cuda")
     if name == "auto":
-        return next(device for device, found in there.items() if found)
-    if not there[name]:
+        return available[0]
+    if name not in available:
         raise ConfigError(
             f"device: {name!r} is not there, as this PyTorch sees the machine; "
-            f"give one of {', '.join(d for d in there if there[d])} or auto"
+            f"give one of {', '.join(available)} or auto"
         )
     return name
 
 
 def pick_precision(name: str, device: str) -> str:
-    """``bf16`` where it is asked for, or where it is both there and fast; else ``fp32``.
+    """``bf16`` if it is asked for, or if it is available and fast; else ``fp32``.
 
     On a CPU every cell gains by it: the LSTM by oneDNN's kernel, GRU and RNN by those of
     kernels.py.
 
     Raises:
-        ConfigError: bf16 is asked for and cannot be had.
+        ConfigError: bf16 is asked for and not available.
     """
     if name == "fp32":
         return name
-    fast = (device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)) or (
-        device == "cpu" and _has_avx512_bf16()
-    )
-    if (fast or name == "bf16") and bf16_works(device):
+    if (name == "bf16" or _has_fast_bf16(device)) and bf16_works(device):
         return "bf16"
     if name == "bf16":
         raise ConfigError(f"precision: 'bf16' cannot be had on this {device}; give fp32 or auto")
     return "fp32"
 
 
-def _has_avx512_bf16() -> bool:
+def _has_fast_bf16(device: str) -> bool:
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device == "cpu" and _cpu_has_bf16()
+
+
+def _cpu_has_bf16() -> bool:
     try:
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     except (AttributeError, RuntimeError):  # a private name: another PyTorch may not have it
@@ -62,8 +64,10 @@ def _has_avx512_bf16() -> bool:
 
 
 def bf16_works(device: str) -> bool:
-    """Whether bf16 can be had at all, fast or not; some builds fail only when the kernel is made,
-    so one step of a small layer is tried."""
+    """Whether bf16 works at all, fast or not.
+
+    Some builds fail only when the kernel is made, so one step of a small layer is tried.
+    """
     with torch.random.fork_rng(devices=[]):
         layer = nn.LSTM(4, 4).to(device)
     try:
@@ -82,38 +86,36 @@ def autocast(device: str, precision: str) -> torch.autocast:
 
 def available_threads() -> int:
     """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager
 def settled(threads: int, device: str) -> Iterator[None]:
-    """Compute with so many threads, and in a fixed order, so that a run's bits are its own; what
-    was set comes back.
+    """Compute with a number of threads and in a fixed order, so that runs repeat bit for bit.
 
-    PyTorch's own wording: deterministic for one machine, one version and one number of threads.
+    In PyTorch's words: deterministic for one machine, one version and one number of threads.
+    PyTorch's own settings are restored afterwards.
     """
     deterministic: Any = torch.utils.deterministic
-    before = (
-        torch.get_num_threads(),
-        deterministic.fill_uninitialized_memory,
-        torch.backends.cudnn.benchmark,
-    )
-    mode, warn_only = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    cudnn = torch.backends.cudnn
+    threads_before = torch.get_num_threads()
+    fill_before = deterministic.fill_uninitialized_memory
+    benchmark_before = cudnn.benchmark
+    mode_before = torch.are_deterministic_algorithms_enabled()
+    warn_before = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.set_num_threads(threads)
     if device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    deterministic.fill_uninitialized_memory = (
-        False  # costs time, and nothing here reads what it has not written
-    )
-    torch.backends.cudnn.benchmark = False
+    # costs time, and nothing here reads what it has not written
+    deterministic.fill_uninitialized_memory = False
+    cudnn.benchmark = False
     try:
         yield
     finally:
-        torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(mode, warn_only=warn_only)
-        deterministic.fill_uninitialized_memory = before[1]
-        torch.backends.cudnn.benchmark = before[2]
+        torch.set_num_threads(threads_before)
+        torch.use_deterministic_algorithms(mode_before, warn_only=warn_before)
+        deterministic.fill_uninitialized_memory = fill_before
+        cudnn.benchmark = benchmark_before

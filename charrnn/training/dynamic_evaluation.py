@@ -1,28 +1,30 @@
-"""Adaptive loss: each piece of a text is scored first, then learned from. Knows nothing of runs and
-of training's own schedule.
+"""Adaptive loss: each piece of a text is scored first, then learned from.
 
 Dynamic evaluation (Mikolov et al. 2010, Krause et al. 2017): gradient steps scaled by the running
 mean square of the gradients (RMSprop, Tieleman and Hinton 2012), with a decay toward the trained
 weights, so that what was learned from a piece fades.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
+from torch import Tensor
 
-from charrnn import copy_window as recall
+from charrnn.copy_window import NOTHING, recall
+from charrnn.corpus.batches import Batch
 from charrnn.corpus.records import encode_known
 from charrnn.errors import CheckpointError
 from charrnn.storage.checkpoint import LARGEST_WEIGHT, Checkpoint, is_within
-from charrnn.training.evaluate import Evaluation, load_model
+from charrnn.training.evaluate import Evaluation, OnProgress, load_model
+from charrnn.training.loss import batch_loss
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
-PIECE = 32  # characters between updates; gradients reach back so far
+PIECE = 32  # characters between updates, and as far as gradients reach back
 LEARNING_RATE = 3e-4
 DECAY = 1e-3  # toward the trained weights, at each update
 MEMORY = 0.999  # of the mean square
@@ -35,72 +37,91 @@ def adapt(
     prime: int,
     *,
     records: bool = False,
-    each: Callable[[int], object] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
 ) -> Evaluation:
-    """The adaptive loss of a text, every symbol of it counted before anything is learned from it.
+    """The adaptive loss of a text; every symbol counts before anything is learned from it.
 
     Args:
         model: its weights are changed, and lean toward the text afterwards; left in the mode in
             which it was.
         ids: (n,) the text.
         prime: id of the symbol that is read before the first.
-        records: the text is records, each with ``prime`` behind it and read from a zero state; no
-            piece reaches over an end.
-        each: called with the number of characters after each piece; what it raises ends the
-            reading.
+        records: the text is records, each followed by ``prime`` and read from a zero state; no
+            piece crosses the end of one.
+        on_progress: called with the number of characters after each piece; what it raises ends
+            the reading.
     """
-    device = model.head.weight.device
-    symbols = np.concatenate([[prime], ids]).astype(np.int64)
-    x, y = (
-        torch.from_numpy(symbols[:-1, None]).to(device),
-        torch.from_numpy(symbols[1:]).to(device),
-    )  # (n, 1), (n,)
-    window, end = model.copy_window, prime if records else recall.NOTHING
-    recalled = (
-        None
-        if window is None
-        else torch.from_numpy(recall.recall(symbols[:-1], window, end))[:, None].to(device)
-    )  # (n, 1, K)
+    end = prime if records else NOTHING
     weights = list(model.parameters())
-    trained = [weight.detach().clone() for weight in weights]
-    squares = [torch.zeros_like(weight) for weight in weights]
-    training, state, total = model.training, None, 0.0
-    model.eval()
-    cudnn, torch.backends.cudnn.enabled = (
-        torch.backends.cudnn.enabled,
-        False,
-    )  # it goes back through a network in training only
-    try:
-        for number, here in enumerate(_pieces(symbols[1:], end)):
-            if symbols[here.start] == end:
-                state = None
-            logits, state = model(x[here], state, None if recalled is None else recalled[here])
-            loss = functional.cross_entropy(logits[:, 0], y[here])
+    optimizer = _DecayingRMSprop(weights)
+    state = None
+    total = 0.0
+    with _differentiable_evaluation(model):
+        for batch in _pieces(ids, prime, end, model.copy_window):
+            count = len(batch.y)
+            summed, state = batch_loss(model, batch, state)
+            loss = summed / count
             gradients = torch.autograd.grad(loss, weights, allow_unused=True)
-            state, total = state.detach(), total + loss.item() * len(logits)
-            with torch.no_grad():
-                correction = 1 - MEMORY ** (number + 1)
-                for weight, gradient, square, home in zip(
-                    weights, gradients, squares, trained, strict=True
-                ):
-                    if gradient is not None:
-                        square.mul_(MEMORY).addcmul_(gradient, gradient, value=1 - MEMORY)
-                        weight.addcdiv_(
-                            gradient, (square / correction).sqrt_().add_(TINY), value=-LEARNING_RATE
-                        )
-                        weight.lerp_(home, DECAY)
-            each(len(logits))
-    finally:
-        model.train(training)
-        torch.backends.cudnn.enabled = cudnn
+            state = state.detach()
+            total += loss.item() * count
+            optimizer.step(gradients)
+            on_progress(count)
     return Evaluation(len(ids), total / len(ids), int((ids == end).sum()))
 
 
-def _pieces(ids: NDArray[np.int64], end: int) -> Iterator[slice]:
-    """Up to PIECE symbols each, and none behind an end."""
+class _DecayingRMSprop:
+    """RMSprop with a decay toward the weights it began with."""
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        self.weights = weights
+        self.trained = [weight.detach().clone() for weight in weights]
+        self.squares = [torch.zeros_like(weight) for weight in weights]
+        self.steps = 0
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor | None]) -> None:
+        """Update each weight that has a gradient."""
+        self.steps += 1
+        correction = 1 - MEMORY**self.steps
+        rows = zip(self.weights, gradients, self.squares, self.trained, strict=True)
+        for weight, gradient, square, trained in rows:
+            if gradient is None:
+                continue
+            square.mul_(MEMORY).addcmul_(gradient, gradient, value=1 - MEMORY)
+            root = (square / correction).sqrt_().add_(TINY)
+            weight.addcdiv_(gradient, root, value=-LEARNING_RATE)
+            weight.lerp_(trained, DECAY)
+
+
+@contextmanager
+def _differentiable_evaluation(model: CharRNN) -> Iterator[None]:
+    """Evaluation mode, without cuDNN, which computes gradients in training mode only."""
+    was_training = model.training
+    cudnn_enabled = torch.backends.cudnn.enabled
+    model.eval()
+    torch.backends.cudnn.enabled = False
+    try:
+        yield
+    finally:
+        model.train(was_training)
+        torch.backends.cudnn.enabled = cudnn_enabled
+
+
+def _pieces(ids: Ids, prime: int, end: int, copy_window: int | None) -> Iterator[Batch]:
+    """A text as batches of one lane: up to PIECE symbols each, none of them after an end."""
+    symbols = np.concatenate([[prime], ids]).astype(np.int64)  # (n + 1,)
+    x = symbols[:-1, None]  # (n, 1)
+    y = symbols[1:, None]  # (n, 1)
+    recalled = None
+    if copy_window is not None:
+        recalled = recall(symbols[:-1], copy_window, end)[:, None]  # (n, 1, K)
+    ends = np.flatnonzero(y == end) + 1
     start = 0
-    for stop in [*(np.flatnonzero(ids == end) + 1).tolist(), len(ids)]:
-        yield from (slice(place, min(place + PIECE, stop)) for place in range(start, stop, PIECE))
+    for stop in [*ends.tolist(), len(y)]:
+        for first in range(start, stop, PIECE):
+            piece = slice(first, min(first + PIECE, stop))
+            fresh = np.array([symbols[first] == end])
+            yield Batch(x[piece], y[piece], fresh, None if recalled is None else recalled[piece])
         start = stop
 
 
@@ -109,26 +130,33 @@ def adapted(
     text: str | bytes,
     unknown: str,
     *,
-    each: Callable[[int], object] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
     tell: Callable[[str], object] = lambda _: None,
 ) -> dict[str, NDArray[Any]]:
-    """The weights of a checkpoint after reading a text so, float32 by name; ``tell`` is called with
-    what was changed in the text.
+    """The weights of a checkpoint after it read a text this way, float32, by name.
+
+    Args:
+        checkpoint: the model to begin with.
+        text: the text to read.
+        unknown: an unknown character: ``"error"``, ``"skip"`` or ``"replace"``.
+        on_progress: as for ``adapt``.
+        tell: called with a sentence on each change made to the text.
 
     Raises:
         VocabularyError, CorpusError: a character is unknown, or nothing is left of the text.
-        CheckpointError: the weights are no longer numbers.
+        CheckpointError: the weights are no longer finite.
     """
-    ids, changes = encode_known(
-        checkpoint.vocabulary, text, checkpoint.about["data"].get("separator"), unknown
-    )
+    separator = checkpoint.about["data"].get("separator")
+    ids, changes = encode_known(checkpoint.vocabulary, text, separator, unknown)
     for change in changes:
         tell(change)
     model = load_model(checkpoint, "cpu")
-    adapt(model, ids, checkpoint.prime, records=checkpoint.vocabulary.records, each=each)
+    records = checkpoint.vocabulary.records
+    adapt(model, ids, checkpoint.prime, records=records, on_progress=on_progress)
     weights = {name: weight.numpy().copy() for name, weight in model.state_dict().items()}
     if not all(is_within(weight, LARGEST_WEIGHT) for weight in weights.values()):
         raise CheckpointError(
-            "the weights of this model are no longer numbers after it learned from the text; use another checkpoint"
+            "the weights of this model are no longer numbers after it learned from the text; "
+            "use another checkpoint"
         )
     return weights

@@ -1,41 +1,39 @@
-"""Static loss on a text: the weights stay as they are while it is read with carried state. Knows
-nothing of training."""
+"""Static loss: a text is read with the state carried and the weights fixed."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
-from charrnn import copy_window as recall
-from charrnn.corpus.batches import PADDING, Records
+from charrnn.copy_window import recall
+from charrnn.corpus.batches import PADDING, Batch, Records
 from charrnn.errors import CheckpointError
 from charrnn.storage.checkpoint import Checkpoint
+from charrnn.training.loss import batch_loss
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
-CHUNK = (
-    1024  # characters of a stream read at once, at most; the state is carried from chunk to chunk
-)
+CHUNK = 1024  # characters of a stream read at once, at most; the state is carried between chunks
 MAX_RECORDS_TOGETHER = 256  # records read side by side, at most
-MOST = 1 << 14  # symbols of records read side by side, at most
-MOST_LOGITS = (
-    1 << 23
-)  # computed at once: 32 MiB in float32; fewer symbols are read at once where V is large
+MAX_SYMBOLS_TOGETHER = 1 << 14  # symbols of records read side by side, at most
+# Logits computed at once, at most: 32 MiB in float32. Fewer symbols are read at once if V is large.
+MAX_LOGITS = 1 << 23
+
+OnProgress = Callable[[int], object]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A loss and what it was taken on.
+    """A loss and what it was measured on.
 
     Args:
-        characters: how many symbols were predicted; of records, the end of each among them.
+        characters: the number of symbols predicted; for records, their ends included.
         nats_per_character: their mean negative log-probability.
-        records: how many there were; 0 of a running text.
+        records: the number of records; 0 for running text.
     """
 
     characters: int
@@ -48,7 +46,7 @@ class Evaluation:
 
     @property
     def nats_per_record(self) -> float:
-        """Of a whole record, its end counted."""
+        """Of a whole record, its end included."""
         return self.nats_per_character * self.characters / self.records
 
 
@@ -64,125 +62,126 @@ def evaluate(
     *,
     lanes: int = 1,
     records: bool = False,
-    each: Callable[[int], object] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
 ) -> Evaluation:
-    """The static loss of a text, every symbol of it counted.
+    """The static loss of a text; every symbol of it counts.
 
     Args:
         model: left in the mode in which it was.
         ids: (n,) the text.
         prime: id of the symbol that is read before the first.
-        lanes: 1 reads the text in one stream; more cut it into so many pieces side by side, each
-            read from a zero state after the symbol before it, which is faster and a little worse;
-            what is recalled may stand in the piece before.
-        records: the text is records, each with ``prime`` behind it and read from a zero state,
+        lanes: 1 reads the text in one stream. More cut it into that many pieces, read side by
+            side, each from a zero state after the symbol before it: faster, and a little worse.
+            The copy window still sees the pieces before.
+        records: the text is records, each followed by ``prime`` and read from a zero state,
             whatever the lanes.
-        each: called with the number of characters after each chunk; what it raises ends the
-            evaluation.
+        on_progress: called with the number of characters after each chunk; what it raises ends
+            the evaluation.
     """
+    vocab_size = model.head.out_features
+    num_records = 0
     if records:
-        return _evaluate_records(model, ids, prime, each)
-    device = model.head.weight.device
+        num_records = int((ids == prime).sum())
+        batches = _record_batches(ids, prime, model.copy_window, vocab_size)
+    else:
+        batches = _lane_batches(ids, prime, lanes, model.copy_window, vocab_size)
+    was_training = model.training
+    model.eval()
+    state = None
+    total = 0.0
+    try:
+        for batch in batches:
+            loss, state = batch_loss(model, batch, state)
+            total += loss.item()
+            on_progress(batch.num_targets)
+    finally:
+        model.train(was_training)
+    return Evaluation(len(ids), total / len(ids), num_records)
+
+
+def _lane_batches(
+    ids: Ids, prime: int, lanes: int, copy_window: int | None, vocab_size: int
+) -> Iterator[Batch]:
+    """A text cut into lanes that are read side by side, chunk by chunk."""
     lanes = max(1, min(lanes, len(ids) // CHUNK))
     length = -(-len(ids) // lanes)
-    padded = np.full(lanes * length, -1, dtype=np.int64)
+    padded = np.full(lanes * length, PADDING, dtype=np.int64)
     padded[: len(ids)] = ids
-    y = torch.from_numpy(padded.reshape(lanes, length).T.copy()).to(
-        device
-    )  # (n / lanes, lanes), -1 at the very end
-    first = torch.cat([torch.tensor([prime], device=device), y[-1, :-1]])[
-        None
-    ]  # (1, lanes) what stands before each piece
-    x = torch.cat([first, y[:-1]]).clamp(min=0)  # (n / lanes, lanes)
-    recalled = (
-        None
-        if model.copy_window is None
-        else _recalled(padded, lanes, prime, model.copy_window).to(device)
-    )
-    chunk = _chunk(lanes, model.head.out_features)
-    training, state, total = model.training, None, 0.0
-    model.eval()
-    try:
-        for start in range(0, length, chunk):
-            here = slice(start, start + chunk)
-            logits, state = model(x[here], state, None if recalled is None else recalled[here])
-            total += functional.cross_entropy(
-                logits.flatten(0, 1), y[here].flatten(), ignore_index=-1, reduction="sum"
-            ).item()
-            each(int((y[here] >= 0).sum()))
-    finally:
-        model.train(training)
-    return Evaluation(len(ids), total / len(ids))
+    read = np.concatenate([[prime], padded[:-1].clip(min=0)])  # (n,) the symbol before each
+    x = _columns(read, lanes)  # (n / lanes, lanes)
+    y = _columns(padded, lanes)  # the same, PADDING at the very end
+    recalled = None
+    if copy_window is not None:
+        recalled = _columns(recall(read, copy_window), lanes)  # (n / lanes, lanes, K)
+    chunk = _chunk_length(lanes, vocab_size)
+    for start in range(0, length, chunk):
+        fresh = np.full(lanes, start == 0)
+        yield _piece(Batch(x, y, fresh, recalled), start, start + chunk)
 
 
-def _evaluate_records(
-    model: CharRNN, ids: Ids, end: int, each: Callable[[int], object]
-) -> Evaluation:
-    """Records of like length side by side."""
-    found = None if model.copy_window is None else recall.recall(ids, model.copy_window, end)
-    layout = Records(ids, end, MAX_RECORDS_TOGETHER, 0, found)
+def _record_batches(
+    ids: Ids, end: int, copy_window: int | None, vocab_size: int
+) -> Iterator[Batch]:
+    """Records of similar length side by side, from their beginning to their end."""
+    recalled = None
+    if copy_window is not None:
+        recalled = recall(ids, copy_window, end)
+    layout = Records(ids, end, MAX_RECORDS_TOGETHER, 0, recalled)
     lengths = layout.ends - layout.starts + 1
     order = np.argsort(lengths, kind="stable")
-    device, training, total, place = model.head.weight.device, model.training, 0.0, 0
-    most = min(MOST, MOST_LOGITS // model.head.out_features)
-    model.eval()
-    try:
-        while place < len(order):
-            chosen = order[place : place + MAX_RECORDS_TOGETHER]
-            fitting = (
-                np.arange(1, len(chosen) + 1) * lengths[chosen] <= most
-            )  # of long ones fewer at once
-            chosen = chosen[: max(1, int(fitting.sum()))]
-            batch, state = layout.lay_out(chosen, len(chosen)), None
-            x, y = torch.from_numpy(batch.x).to(device), torch.from_numpy(batch.y).to(device)
-            recalled = (
-                None if batch.recalled is None else torch.from_numpy(batch.recalled).to(device)
-            )
-            chunk = _chunk(len(chosen), model.head.out_features)
-            for start in range(0, len(x), chunk):
-                here = slice(start, start + chunk)
-                logits, state = model(x[here], state, None if recalled is None else recalled[here])
-                total += functional.cross_entropy(
-                    logits.flatten(0, 1), y[here].flatten(), ignore_index=PADDING, reduction="sum"
-                ).item()
-            place += len(chosen)
-            each(int(lengths[chosen].sum()))
-    finally:
-        model.train(training)
-    return Evaluation(len(ids), total / len(ids), len(order))
+    max_symbols = min(MAX_SYMBOLS_TOGETHER, MAX_LOGITS // vocab_size)
+    place = 0
+    while place < len(order):
+        chosen = order[place : place + MAX_RECORDS_TOGETHER]
+        symbols = np.arange(1, len(chosen) + 1) * lengths[chosen]  # the longest comes last
+        count = max(1, int((symbols <= max_symbols).sum()))
+        batch = layout.lay_out(chosen[:count], count)
+        place += count
+        chunk = _chunk_length(count, vocab_size)
+        for start in range(0, len(batch.x), chunk):
+            yield _piece(batch, start, start + chunk)
 
 
-def _chunk(streams: int, vocab_size: int) -> int:
-    """How many characters of each stream to read at once: CHUNK, or fewer where their logits would
-    be more than MOST_LOGITS."""
-    return max(1, min(CHUNK, MOST_LOGITS // (streams * vocab_size)))
+def _piece(batch: Batch, start: int, stop: int) -> Batch:
+    """Some time steps of a batch; its lanes are fresh in the first of them only."""
+    recalled = None
+    if batch.recalled is not None:
+        recalled = batch.recalled[start:stop]
+    fresh = batch.fresh
+    if start > 0:
+        fresh = np.zeros_like(fresh)
+    return Batch(batch.x[start:stop], batch.y[start:stop], fresh, recalled)
 
 
-def _recalled(padded: NDArray[np.int64], lanes: int, prime: int, window: int) -> Tensor:
-    """What ``recall`` finds for each symbol that is read, in the text as it goes on over all lanes:
-    (n / lanes, lanes, K)."""
-    found = recall.recall(np.concatenate([[prime], padded[:-1].clip(min=0)]), window)
-    return torch.from_numpy(found.reshape(lanes, -1, found.shape[1]).swapaxes(0, 1).copy())
+def _columns(values: NDArray[Any], lanes: int) -> NDArray[Any]:
+    """One value a symbol, (n, ...), as lanes that are read downwards: (n / lanes, lanes, ...)."""
+    rows = values.reshape(lanes, -1, *values.shape[1:])
+    return rows.swapaxes(0, 1).copy()
+
+
+def _chunk_length(lanes: int, vocab_size: int) -> int:
+    """Characters of each lane to read at once: CHUNK, or what keeps within MAX_LOGITS."""
+    return max(1, min(CHUNK, MAX_LOGITS // (lanes * vocab_size)))
 
 
 def load_model(checkpoint: Checkpoint, device: str) -> CharRNN:
     """The PyTorch network of a checkpoint."""
     model = CharRNN(checkpoint.model, len(checkpoint.vocabulary)).to(device)
-    load_weights(model, checkpoint)
+    load_weights(model, checkpoint.weights)
     return model
 
 
-def load_weights(model: CharRNN, checkpoint: Checkpoint) -> None:
-    """Take over a checkpoint's weights.
+def load_weights(model: CharRNN, weights: dict[str, NDArray[Any]]) -> None:
+    """Copy weights, by name, into a model.
 
     Raises:
-        CheckpointError: a weight is missing, of another shape, or one too many.
+        CheckpointError: one is missing, has another shape, or does not belong there.
     """
+    tensors = {name: torch.from_numpy(value.copy()) for name, value in weights.items()}
     try:
-        model.load_state_dict(
-            {name: torch.from_numpy(value.copy()) for name, value in checkpoint.weights.items()}
-        )
+        model.load_state_dict(tensors)
     except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
         raise CheckpointError(
-            f"the weights are not those of the configuration: {' '.join(str(error).split())[:300]}; use another checkpoint"
+            f"the weights are not those of the configuration: {reason}; use another checkpoint"
         ) from None

@@ -1,8 +1,6 @@
-"""The loss of a checkpoint on a text file, static or adaptive. Knows nothing of runs and of
-printing."""
+"""The loss of a checkpoint on a text file, static or adaptive."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 from charrnn.config.run_config import DataConfig
@@ -11,7 +9,7 @@ from charrnn.corpus.records import encode_known
 from charrnn.errors import CheckpointError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.training.dynamic_evaluation import adapt
-from charrnn.training.evaluate import Evaluation, evaluate, load_model
+from charrnn.training.evaluate import Evaluation, OnProgress, evaluate, load_model
 
 
 def evaluate_file(
@@ -21,30 +19,37 @@ def evaluate_file(
     unknown: str,
     *,
     adaptive: bool = False,
-    each: Callable[[int], object] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
 ) -> tuple[Evaluation, tuple[str, ...]]:
-    """The loss of a checkpoint on a text file, in one stream, or record by record; and what there
-    is to say of the file.
+    """The loss of a checkpoint on a text file, in one stream, or record by record.
 
     Args:
         path: the checkpoint's directory.
         file: as ``charrnn train`` takes them.
         data: how it is read.
-        unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or ``"replace"``.
-        adaptive: learn from each piece after it is scored; else the weights stay as they are.
-        each: called with the number of characters after each chunk.
+        unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or
+            ``"replace"``.
+        adaptive: learn from each piece after it is scored; otherwise the weights are fixed.
+        on_progress: called with the number of characters after each chunk.
+
+    Returns:
+        the loss, and notices about the file.
 
     Raises:
         CharRNNError: the file or the checkpoint cannot be read, or a character is unknown.
     """
     checkpoint = checkpoints.read(path)
-    reading, vocabulary = read([file], data), checkpoint.vocabulary
+    vocabulary = checkpoint.vocabulary
+    reading = read([file], data)
     ids, changes = encode_known(vocabulary, reading.text, data.separator, unknown, file)
     model = load_model(checkpoint, "cpu")
     score = adapt if adaptive else evaluate
-    evaluation = score(model, ids, checkpoint.prime, records=vocabulary.records, each=each)
+    evaluation = score(
+        model, ids, checkpoint.prime, records=vocabulary.records, on_progress=on_progress
+    )
     if not math.isfinite(evaluation.nats_per_character):
         raise CheckpointError(
-            f"the loss of {path} on {file} is {evaluation.nats_per_character}, not a number; use another checkpoint"
+            f"the loss of {path} on {file} is {evaluation.nats_per_character}, not a number; "
+            "use another checkpoint"
         )
     return evaluation, (*reading.notices, *changes)

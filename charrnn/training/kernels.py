@@ -1,63 +1,68 @@
-"""GRU and RNN on a CPU, forward and backward by hand: all input gates in one product, one product a
-step, one for the weights.
+"""GRU and RNN on a CPU, forward and backward by hand.
 
-PyTorch has a fused kernel for the LSTM alone; its GRU and RNN make an autograd graph of every step.
-What a step does here is one product and a few point-wise operations in place, since each call costs
-more than its arithmetic. Whatever is linear in the gradient that comes back through time is
+PyTorch has a fused kernel for the LSTM alone; its GRU and RNN build an autograd graph of every
+step. Here all input gates come from one product, each step is one product and a few point-wise
+operations in place, since a call costs more than its arithmetic, and the gradients of the weights
+come from one product again. Whatever is linear in the gradient that comes back through time is
 computed for all steps at once.
 
-Knows nothing of modules, of autocast's rules and of other devices: it computes its products in the
-dtype that it is given.
-
-    T  time     B  lanes     W  width of what is read     H  hidden size
+    T  time     B  lanes     W  width of the input     H  hidden size
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import Function, once_differentiable
 
+WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")  # as PyTorch names them
 sigmoid_backward: Any = torch.ops.aten.sigmoid_backward  # (d, s): d · s · (1 - s)
 tanh_backward: Any = torch.ops.aten.tanh_backward  # (d, n): d · (1 - n²)
 
 
-def gru(
-    x: Tensor, h: Tensor, weights: Sequence[Tensor], dtype: torch.dtype
+def run_kernel(
+    kernel: type[Function], module: nn.RNNBase, x: Tensor, state: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Read x (T, B, W) from the state h (B, H): y (T, B, H) in the dtype of the products, and the
-    last state (B, H).
+    """Read x (T, B, W) with a module's weights: y (T, B, H), state (1, B, H).
 
-    Args:
-        x: what is read.
-        h: the state before it.
-        weights: as PyTorch names and stacks them: weight_ih (3H, W), weight_hh (3H, H), bias_ih
-            (3H,), bias_hh (3H,).
-        dtype: of the products and of y. The state is kept, and added up, in float32 at least.
+    The products are computed in the precision that autocast asks for.
     """
-    return _apply(_GRU, x, h, weights, dtype)
+    weights = [module.get_parameter(name) for name in WEIGHTS]
+    dtype = weights[0].dtype
+    if torch.is_autocast_enabled("cpu"):
+        dtype = torch.get_autocast_dtype("cpu")
+    if state is None:
+        h = x.new_zeros(x.shape[1], module.hidden_size, dtype=torch.float32)  # (B, H)
+    else:
+        h = state[0]
+    y, last = apply(kernel, x, h, weights, dtype)
+    return y, last[None]
 
 
-def rnn(
-    x: Tensor, h: Tensor, weights: Sequence[Tensor], dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """As ``gru``, with tanh and (H, ...) weights; nothing adds up in its state, which is kept in
-    the dtype of the products."""
-    return _apply(_RNN, x, h, weights, dtype)
-
-
-def _apply(
+def apply(
     kernel: type[Function], x: Tensor, h: Tensor, weights: Sequence[Tensor], dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
+    """Read x (T, B, W) from the state h (B, H): y (T, B, H), and the last state (B, H).
+
+    Args:
+        kernel: GRUKernel or RNNKernel.
+        x: the input.
+        h: the state before it.
+        weights: as PyTorch stacks them, G = 3 blocks for a GRU and 1 for an RNN: weight_ih
+            (G·H, W), weight_hh (G·H, H), bias_ih (G·H,), bias_hh (G·H,).
+        dtype: of the products and of y. A GRU's state is kept, and added up, in float32 at least.
+    """
     keep = torch.is_grad_enabled() and any(value.requires_grad for value in (x, h, *weights))
     y, last = kernel.apply(x, h, *weights, dtype, keep)  # type: ignore[no-untyped-call]
     return y, last
 
 
-class _GRU(Function):
-    """h' = n + z (h - n), where n = tanh(a) = 2 sigmoid(2a) - 1: PyTorch's tanh is slow. The rows
-    of n are doubled for it."""
+class GRUKernel(Function):
+    """h' = n + z (h - n), where n = tanh(a) = 2 sigmoid(2a) - 1, since PyTorch's tanh is slow.
+
+    The rows of n in weights and biases are doubled for it.
+    """
 
     @staticmethod
     def forward(
@@ -71,103 +76,128 @@ class _GRU(Function):
         dtype: torch.dtype,
         keep: bool,
     ) -> tuple[Tensor, Tensor]:
-        (T, B, W), H = x.shape, w_hh.shape[1]
+        T, B, W = x.shape
+        H = w_hh.shape[1]
         exact = torch.promote_types(dtype, torch.float32)
         xs = x.to(dtype).reshape(T * B, W)
-        w_ih, w_hh, b_ih, b_hh = (value.to(dtype, copy=True) for value in (w_ih, w_hh, b_ih, b_hh))
-        for value in (w_ih, w_hh, b_ih, b_hh):
-            value[2 * H :] *= 2
+        w_ih = _with_doubled_rows(w_ih, H, dtype)
+        w_hh = _with_doubled_rows(w_hh, H, dtype)
+        b_ih = _with_doubled_rows(b_ih, H, dtype)
+        b_hh = _with_doubled_rows(b_hh, H, dtype)
         b_ih[: 2 * H] += b_hh[: 2 * H]
         with torch.autocast("cpu", enabled=False):
             gates = torch.addmm(b_ih, xs, w_ih.t()).view(T, B, 3 * H)
             new = gates[..., 2 * H :].to(exact, copy=True)  # (T, B, H)
             gates[..., 2 * H :] = b_hh[2 * H :]
             steps = T if keep else 1
-            a = torch.empty(steps, B, 3 * H, dtype=exact)  # r, z, W h of n
-            hs = torch.empty(steps + 1, B, H, dtype=exact)
+            activations = torch.empty(steps, B, 3 * H, dtype=exact)  # r, z, W h of n
+            states = torch.empty(steps + 1, B, H, dtype=exact)
             y = torch.empty(T + 1, B, H, dtype=dtype)
-            hs[0], y[0] = h, h
-            _gru_steps(gates, new, a, hs, y, w_hh.t().contiguous())
+            states[0] = h
+            y[0] = h
+            _gru_steps(gates, new, activations, states, y, w_hh.t().contiguous())
         if keep:
-            ctx.save_for_backward(xs, w_ih, w_hh, a, new, hs, y)
-        return y[1:], hs[T if keep else T % 2].to(torch.float32, copy=True)
+            ctx.save_for_backward(xs, w_ih, w_hh, activations, new, states, y)
+        last = states[T if keep else T % 2]
+        return y[1:], last.to(torch.float32, copy=True)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor, dlast: Tensor) -> tuple[Tensor | None, ...]:
-        xs, w_ih, w_hh, a, n, hs, y = ctx.saved_tensors
+        xs, w_ih, w_hh, activations, n, states, y = ctx.saved_tensors
         T, B, H = n.shape
-        dtype, exact = xs.dtype, n.dtype
-        r, z, hn = a.split(H, dim=-1)
+        dtype = xs.dtype
+        exact = n.dtype
+        r, z, hn = activations.split(H, dim=-1)
         half = torch.tensor(0.5, dtype=exact)
-        by = torch.empty(T, B, 3, H, dtype=exact)  # d of r, z, W h of n: of each unit of dh
+        factors = torch.empty(T, B, 3, H, dtype=exact)  # d(r, z, W h of n) per unit of dh
         dn = torch.add(half, z, alpha=-0.5)
         tanh_backward.grad_input(dn, n, grad_input=dn)
         part = dn * hn
-        sigmoid_backward.grad_input(part, r, grad_input=by[:, :, 0])
-        sigmoid_backward.grad_input(torch.sub(hs[:-1], n, out=part), z, grad_input=by[:, :, 1])
-        torch.mul(dn, r, out=by[:, :, 2])
+        sigmoid_backward.grad_input(part, r, grad_input=factors[:, :, 0])
+        torch.sub(states[:-1], n, out=part)
+        sigmoid_backward.grad_input(part, z, grad_input=factors[:, :, 1])
+        torch.mul(dn, r, out=factors[:, :, 2])
         d = torch.empty(T, B, 3, H, dtype=dtype)
         dh = torch.empty(T + 1, B, H, dtype=exact)
-        dh[0], dh[1:] = 0, dy
+        dh[0] = 0
+        dh[1:] = dy
         dh[T] += dlast
-        _gru_steps_back(by, z, d, dh, w_hh)
+        _gru_steps_back(factors, z, d, dh, w_hh)
         flat = d.view(T * B, 3 * H)
-        dw_hh, db_hh = (flat.t() @ y[:-1].view(T * B, H)).to(exact), flat.sum(0).to(exact)
+        dw_hh = (flat.t() @ y[:-1].view(T * B, H)).to(exact)
+        db_hh = flat.sum(0).to(exact)
         torch.mul(dh[1:], dn, out=d[:, :, 2])
-        dw_ih, db_ih = (
-            (flat.t() @ xs).to(exact),
-            torch.cat([db_hh[: 2 * H], flat[:, 2 * H :].sum(0).to(exact)]),
-        )
+        dw_ih = (flat.t() @ xs).to(exact)
+        db_ih = torch.cat([db_hh[: 2 * H], flat[:, 2 * H :].sum(0).to(exact)])
         for gradient in (dw_ih, dw_hh, db_ih, db_hh):
             gradient[2 * H :] *= 2
-        dx = (flat @ w_ih).view(T, B, -1).to(exact) if ctx.needs_input_grad[0] else None
+        dx = None
+        if ctx.needs_input_grad[0]:
+            dx = (flat @ w_ih).view(T, B, -1).to(exact)
         return dx, dh[0], dw_ih, dw_hh, db_ih, db_hh, None, None
 
 
-def _gru_steps(gates: Tensor, new: Tensor, a: Tensor, hs: Tensor, y: Tensor, w: Tensor) -> None:
-    """Fill y and the states, and make of ``new`` n; without a place for every state, the two in
-    ``hs`` take turns."""
+def _with_doubled_rows(weight: Tensor, H: int, dtype: torch.dtype) -> Tensor:  # noqa: N803
+    """A copy of a weight or bias in which the block of n is doubled."""
+    doubled = weight.to(dtype, copy=True)
+    doubled[2 * H :] *= 2
+    return doubled
+
+
+def _gru_steps(
+    gates: Tensor, new: Tensor, activations: Tensor, states: Tensor, y: Tensor, w: Tensor
+) -> None:
+    """Fill y and the states, and turn ``new`` into n.
+
+    With room for two states only, they take turns.
+    """
     H = new.shape[-1]
-    minus = torch.tensor(-1.0, dtype=new.dtype)
-    keep = len(hs) == len(y)
+    minus_one = torch.tensor(-1.0, dtype=new.dtype)
+    keep = len(states) == len(y)
+    r, z, hn = activations.chunk(3, dim=-1)
+    both = activations[..., : 2 * H]  # r and z
     slots = list(
-        zip(
-            a.unbind(),
-            a[..., : 2 * H].unbind(),
-            *(part.unbind() for part in a.chunk(3, dim=-1)),
-            strict=True,
-        )
+        zip(activations.unbind(), both.unbind(), r.unbind(), z.unbind(), hn.unbind(), strict=True)
     )
-    states, outputs = hs.unbind(), y.unbind()
+    hs = states.unbind()
+    outputs = y.unbind()
     for t, (gate, n) in enumerate(zip(gates.unbind(), new.unbind(), strict=True)):
-        whole, rz, r, z, hn = slots[t if keep else 0]
-        h, after = (states[t], states[t + 1]) if keep else (states[t % 2], states[(t + 1) % 2])
+        if keep:
+            whole, rz, r_t, z_t, hn_t = slots[t]
+            before, after = hs[t], hs[t + 1]
+        else:
+            whole, rz, r_t, z_t, hn_t = slots[0]
+            before, after = hs[t % 2], hs[(t + 1) % 2]
         gate.addmm_(outputs[t], w)
         whole.copy_(gate)
         rz.sigmoid_()
-        n.addcmul_(r, hn).sigmoid_()
-        torch.add(minus, n, alpha=2, out=n)
-        torch.lerp(n, h, z, out=after)
+        n.addcmul_(r_t, hn_t).sigmoid_()
+        torch.add(minus_one, n, alpha=2, out=n)
+        torch.lerp(n, before, z_t, out=after)
         outputs[t + 1].copy_(after)
 
 
-def _gru_steps_back(by: Tensor, z: Tensor, d: Tensor, dh: Tensor, w: Tensor) -> None:
-    """Fill d, and add to dh, which holds what reaches each state from y, what reaches it through
-    time."""
+def _gru_steps_back(factors: Tensor, z: Tensor, d: Tensor, dh: Tensor, w: Tensor) -> None:
+    """Fill d, and add to dh, which holds the gradients from y, those from later states."""
     T, B, H = z.shape
-    product, exact = dh.new_empty(B, H, dtype=d.dtype), dh.new_empty(B, H)
-    zs, bys, ds, flat = z.unbind(), by.unbind(), d.unbind(), d.view(T, B, 3 * H).unbind()
-    dhs, wide = dh.unbind(), dh[:, :, None].unbind()
+    product = dh.new_empty(B, H, dtype=d.dtype)
+    exact = dh.new_empty(B, H)
+    zs = z.unbind()
+    fs = factors.unbind()
+    ds = d.unbind()
+    flat = d.view(T, B, 3 * H).unbind()
+    dhs = dh.unbind()
+    wide = dh[:, :, None].unbind()
     for t in range(T - 1, -1, -1):
-        torch.mul(bys[t], wide[t + 1], out=ds[t])
+        torch.mul(fs[t], wide[t + 1], out=ds[t])
         torch.mm(flat[t], w, out=product)
         exact.copy_(product)
         dhs[t].addcmul_(dhs[t + 1], zs[t]).add_(exact)
 
 
-class _RNN(Function):
-    """h' = tanh(a)."""
+class RNNKernel(Function):
+    """h' = tanh(a); nothing adds up in the state, which has the dtype of the products."""
 
     @staticmethod
     def forward(
@@ -181,13 +211,18 @@ class _RNN(Function):
         dtype: torch.dtype,
         keep: bool,
     ) -> tuple[Tensor, Tensor]:
-        (T, B, W), H = x.shape, w_hh.shape[1]
-        xs, w_ih, w_hh = x.to(dtype).reshape(T * B, W), w_ih.to(dtype), w_hh.to(dtype)
+        T, B, W = x.shape
+        H = w_hh.shape[1]
+        xs = x.to(dtype).reshape(T * B, W)
+        w_ih = w_ih.to(dtype)
+        w_hh = w_hh.to(dtype)
+        bias = (b_ih + b_hh).to(dtype)
         with torch.autocast("cpu", enabled=False):
-            gates = torch.addmm((b_ih + b_hh).to(dtype), xs, w_ih.t()).view(T, B, H)
+            gates = torch.addmm(bias, xs, w_ih.t()).view(T, B, H)
             y = torch.empty(T + 1, B, H, dtype=dtype)
             y[0] = h
-            w, outputs = w_hh.t().contiguous(), y.unbind()
+            w = w_hh.t().contiguous()
+            outputs = y.unbind()
             for t, gate in enumerate(gates.unbind()):
                 torch.tanh(gate.addmm_(outputs[t], w), out=outputs[t + 1])
         if keep:
@@ -202,19 +237,18 @@ class _RNN(Function):
         exact = torch.promote_types(xs.dtype, torch.float32)
         dh = torch.cat([dy.new_zeros(1, B, H), dy])
         dh[T] += dlast
-        d, by = (
-            torch.empty_like(dy, memory_format=torch.contiguous_format),
-            tanh_backward(torch.ones_like(dy), y[1:]),
-        )
-        ds, bys, dhs = d.unbind(), by.unbind(), dh.unbind()
+        d = torch.empty_like(dy, memory_format=torch.contiguous_format)
+        factors = tanh_backward(torch.ones_like(dy), y[1:]).unbind()  # da per unit of dh
+        ds = d.unbind()
+        dhs = dh.unbind()
         for t in range(T - 1, -1, -1):
-            torch.mul(bys[t], dhs[t + 1], out=ds[t])
+            torch.mul(factors[t], dhs[t + 1], out=ds[t])
             dhs[t].addmm_(ds[t], w_hh)
         flat = d.view(T * B, H)
-        dw_ih, dw_hh, db = (
-            (flat.t() @ xs).to(exact),
-            (flat.t() @ y[:-1].view(T * B, H)).to(exact),
-            flat.sum(0).to(exact),
-        )
-        dx = (flat @ w_ih).view(T, B, -1).to(exact) if ctx.needs_input_grad[0] else None
+        dw_ih = (flat.t() @ xs).to(exact)
+        dw_hh = (flat.t() @ y[:-1].view(T * B, H)).to(exact)
+        db = flat.sum(0).to(exact)
+        dx = None
+        if ctx.needs_input_grad[0]:
+            dx = (flat @ w_ih).view(T, B, -1).to(exact)
         return dx, dh[0].to(exact), dw_ih, dw_hh, db, db.clone(), None, None

@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step. Knows nothing else."""
+"""The learning rate as a function of the step."""
 
 import math
 
@@ -11,7 +11,7 @@ def learning_rate(step: int, steps: int, highest: float) -> float:
 
     Args:
         step: counted from 0.
-        steps: how many there are in all.
+        steps: of the whole run.
         highest: where the warm-up ends.
     """
     warmup = max(1, round(WARMUP * steps))

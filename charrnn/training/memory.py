@@ -9,142 +9,136 @@ import numpy as np
 
 from charrnn.config.run_config import ModelConfig, RunConfig
 from charrnn.copy_window import BLOCK, ORDERS, WHOLE
-from charrnn.corpus.corpus import Corpus
+from charrnn.corpus.corpus import Corpus, RecordCorpus
 from charrnn.corpus.kneser_ney import ORDER, SAMPLE
 from charrnn.corpus.text_to_ids import IN_MEMORY
 from charrnn.storage.weight_shapes import GATES, shapes
-from charrnn.training.evaluate import CHUNK, MAX_RECORDS_TOGETHER, MOST_LOGITS
-from charrnn.training.trainer import EVAL_CHARACTERS, EVAL_LANES, layout
+from charrnn.training.evaluate import CHUNK, MAX_LOGITS, MAX_RECORDS_TOGETHER
+from charrnn.training.loop import EVAL_CHARACTERS, EVAL_LANES, layout
 from charrnn.vocab import Ids
 
 FLOAT = 4  # bytes of a float32: of all weights, and of what is computed with them
-# Python and PyTorch after a first step of a tiny model: 230e6 of their own, 100e6 mapped from their
-# files
+# Python and PyTorch after a first step of a tiny model: 230e6 of their own, 100e6 mapped files.
 STARTING_BYTES = 330e6
-LARGE_BYTES = (
-    32 << 20
-    # a block that malloc gives back to the system when it is freed; smaller ones leave holes
-    # (M_MMAP_THRESHOLD)
-)
-RECALLING_BYTES = 64  # for each symbol of a block, while it is recalled: eight arrays of int64
-GRAM_SAMPLE = (
-    1 << 17
-)  # symbols whose distinct grams are counted, to tell how many there are in the whole text
-SYMBOL_BYTES = (
-    8 * (ORDER + 2)
-    # of the yardstick for each symbol: int64 numbers of the grams that begin there, and of the
-    # empty one
-)
-GRAM_BYTES = 8 * 5  # and for each distinct gram: key, count, first place, share, backoff
-LAST_GRAM_BYTES = (
-    8 * 11
-)  # and for each of the longest, the arrays that its share and backoff are computed from
-# of a chunk's logits at once: forward before, by how much and as raised; backward log-probabilities
-# and two gradients
+# A block that malloc returns to the system when it is freed (M_MMAP_THRESHOLD); smaller ones leave
+# holes.
+LARGE_BYTES = 32 << 20
+RECALLING_BYTES = 64  # per symbol of a block, while it is recalled: eight arrays of int64
+GRAM_SAMPLE = 1 << 17  # symbols whose distinct grams are counted, to estimate those of the text
+# The yardstick's, per symbol: int64 numbers of the grams that begin there, and of the empty one.
+SYMBOL_BYTES = 8 * (ORDER + 2)
+GRAM_BYTES = 8 * 5  # per distinct gram: key, count, first place, share, backoff
+LAST_GRAM_BYTES = 8 * 11  # per longest gram: the arrays for its share and backoff
+# Of a chunk's logits at once: forward, the logits before, the raise, and the sum; backward, the
+# log-probabilities and two gradients.
 LOGITS_COPIES = 3
-# of H numbers that a layer has for each symbol on the way back, and 2 of each gate: inputs, states,
-# outputs, gradients
+# Of the H numbers that a layer keeps per symbol for the backward pass, and twice that per gate:
+# inputs, states, outputs, gradients.
 LAYER_COPIES = 6
 # Copies of the weights while a checkpoint is written: the trainer's own, their gradients and two
 # moments (4), the snapshot's of weights and moments (3), model.safetensors (1), and the moments
 # made contiguous, laid out by safetensors, and as the bytes that it returns (6). The network of a
-# sample takes less: with its tables, as much as 13 copies at most.
+# sample takes less: 13 copies at most, with its tables.
 WRITING_COPIES = 14
 
 
 def estimate_memory(config: RunConfig, corpus: Corpus) -> float:
-    """The most resident memory of a run on a CPU, in bytes: what is there all the time, and the
-    most that one stage takes."""
+    """The most resident memory of a run on a CPU, in bytes.
+
+    It is what is there all the time, plus the most that one stage takes.
+    """
     model = config.model
-    H, L, E, G, V = (
-        model.hidden_size,
-        model.num_layers,
-        model.embedding_size,
-        GATES[model.cell],
-        len(corpus.vocabulary),
-    )
+    V = len(corpus.vocabulary)
     weights = FLOAT * sum(math.prod(shape) for shape in shapes(model, V).values())
     text = min(len(corpus) * corpus.train.itemsize, IN_MEMORY)
-    kept = recalling = 0
-    if model.copy_window is not None:
-        id_bytes = 2 if V < 2**15 else 4
-        kept = min(len(corpus.train), WHOLE) * len(ORDERS) * id_bytes
-        recalling = RECALLING_BYTES * min(len(corpus.train), BLOCK)
-    symbols = layout(config, corpus).most_symbols
+    kept, recalling = _copy_window_bytes(model, corpus)
+    symbols = layout(config, corpus).max_symbols
     logits = FLOAT * symbols * V  # of a step
-    layers = FLOAT * symbols * (L * (LAYER_COPIES + 2 * G) * H + 4 * E)
-    holes = (
-        LOGITS_COPIES * logits if logits < LARGE_BYTES else 0
-    )  # where they were: what comes after has other sizes
+    layers = FLOAT * symbols * _numbers_per_symbol(model)
+    # Freed logits leave holes that later stages, whose arrays have other sizes, do not fill.
+    holes = LOGITS_COPIES * logits if logits < LARGE_BYTES else 0
+    # The gradients of the weights come when those of the logits are gone.
+    backward = max(weights, LOGITS_COPIES * logits)
     stages = [
         weights + _counting_bytes(corpus),
         weights + recalling,
-        3 * weights
-        + layers
-        + max(
-            weights, LOGITS_COPIES * logits
-        ),  # gradients of weights come when those of logits are gone
+        3 * weights + layers + backward,
         holes + 4 * weights + _validation_bytes(model, corpus),
         holes + WRITING_COPIES * weights,
     ]
     return STARTING_BYTES + text + kept + max(stages)
 
 
+def _copy_window_bytes(model: ModelConfig, corpus: Corpus) -> tuple[int, int]:
+    """What the copy window keeps all the time, and what it takes while it recalls a block."""
+    if model.copy_window is None:
+        return 0, 0
+    id_bytes = 2 if len(corpus.vocabulary) < 2**15 else 4
+    kept = min(len(corpus.train), WHOLE) * len(ORDERS) * id_bytes
+    recalling = RECALLING_BYTES * min(len(corpus.train), BLOCK)
+    return kept, recalling
+
+
+def _numbers_per_symbol(model: ModelConfig) -> int:
+    """Kept for the backward pass of a step, for each symbol of the batch."""
+    per_layer = (LAYER_COPIES + 2 * GATES[model.cell]) * model.hidden_size
+    return model.num_layers * per_layer + 4 * model.embedding_size
+
+
 def _counting_bytes(corpus: Corpus) -> float:
-    """What the yardstick takes: for each symbol and for each distinct gram, while its tables are
-    made, the longest grams' last."""
+    """What the yardstick takes: per symbol and per distinct gram, while its tables are made."""
     if not len(corpus.val):
         return 0.0
     symbols = min(len(corpus.train), SAMPLE)
-    separators = (
-        ORDER * len(corpus.lengths(corpus.train)) if corpus.vocabulary.records else 0
-    )  # between records; they are numbered too
-    grams = _distinct_grams(corpus.train[-GRAM_SAMPLE:], len(corpus.vocabulary), symbols)
-    return (
-        (symbols + separators) * SYMBOL_BYTES
-        + sum(grams) * GRAM_BYTES
-        + grams[-1] * LAST_GRAM_BYTES
-    )
+    separators = 0
+    if isinstance(corpus, RecordCorpus):  # separators between records are numbered too
+        separators = ORDER * len(corpus.lengths(corpus.train))
+    sample = corpus.train[-GRAM_SAMPLE:]
+    grams = _distinct_grams(sample, len(corpus.vocabulary), symbols)
+    per_gram = sum(grams) * GRAM_BYTES + grams[-1] * LAST_GRAM_BYTES
+    return (symbols + separators) * SYMBOL_BYTES + per_gram
 
 
 def _distinct_grams(sample: Ids, vocab_size: int, symbols: int) -> list[float]:
-    """How many distinct grams a text has, by length up to ORDER + 1.
+    """The number of distinct grams of a text, by length up to ORDER + 1.
 
-    They grow as a power of the text's length (Heaps 1978), which is taken from the sample and its
+    It grows as a power of the text's length (Heaps 1978), estimated from the sample and its
     second half.
     """
-    whole, half = (_count_grams(ids, vocab_size) for ids in (sample, sample[len(sample) // 2 :]))
+    whole = _count_grams(sample, vocab_size)
+    half = _count_grams(sample[len(sample) // 2 :], vocab_size)
     growth = symbols / len(sample)
-    return [
-        min(symbols, count * growth ** math.log2(count / fewer))
-        for count, fewer in zip(whole, half, strict=True)
-    ]
+    grams = []
+    for count, fewer in zip(whole, half, strict=True):
+        exponent = math.log2(count / fewer)
+        grams.append(min(symbols, count * growth**exponent))
+    return grams
 
 
 def _count_grams(ids: Ids, vocab_size: int) -> list[int]:
-    """How many distinct runs of 1, 2, ... ORDER + 1 symbols there are; at least one of each, to be
-    divided by."""
+    """The number of distinct runs of 1, 2, ... ORDER + 1 symbols; at least 1 each, a divisor."""
     counts: list[int] = []
     number = np.zeros(len(ids) + 1, np.int64)  # of the gram that begins at each symbol
     for length in range(ORDER + 1):
         last = ids[length:].astype(np.int64)
-        unique, number = np.unique(number[: len(last)] * vocab_size + last, return_inverse=True)
+        keys = number[: len(last)] * vocab_size + last
+        unique, number = np.unique(keys, return_inverse=True)
         counts.append(max(1, len(unique)))
     return counts
 
 
 def _validation_bytes(model: ModelConfig, corpus: Corpus) -> int:
-    """Of a validation's largest chunk, either in its last layer or at its logits."""
+    """The largest chunk of a validation, either in its last layer or at its logits."""
     if not len(corpus.val):
         return 0
-    H, L, E, V = model.hidden_size, model.num_layers, model.embedding_size, len(corpus.vocabulary)
-    symbols = min(len(corpus.val), EVAL_CHARACTERS, EVAL_LANES * CHUNK, MOST_LOGITS // V)
-    if corpus.vocabulary.records:
-        symbols = min(symbols, MAX_RECORDS_TOGETHER * (int(corpus.lengths(corpus.val).max()) + 1))
-    in_layer = (
-        E + (E + H) + L * H + GATES[model.cell] * H
-    )  # embedded; with the layer below; put out by all layers; gates
-    at_logits = (
-        E + 2 * L * H + (LOGITS_COPIES + 1) * V
-    )  # embedded; put out, and joined; the chunk before still has its logits
+    H, L, E = model.hidden_size, model.num_layers, model.embedding_size
+    V = len(corpus.vocabulary)
+    symbols = min(len(corpus.val), EVAL_CHARACTERS, EVAL_LANES * CHUNK, MAX_LOGITS // V)
+    if isinstance(corpus, RecordCorpus):
+        longest = int(corpus.lengths(corpus.val).max()) + 1
+        symbols = min(symbols, MAX_RECORDS_TOGETHER * longest)
+    # embedded; with the layer below; the outputs of all layers; gates
+    in_layer = E + (E + H) + L * H + GATES[model.cell] * H
+    # embedded; outputs, and the same joined; logits, while the chunk before still has its own
+    at_logits = E + 2 * L * H + (LOGITS_COPIES + 1) * V
     return FLOAT * symbols * max(in_layer, at_logits)

@@ -1,43 +1,42 @@
 """The network that is trained: CELLS, a table of recurrent layers, and CharRNN, which stacks them.
 
-Knows nothing of losses, texts or sampling. The NumPy twin of every cell stands in
-generation/network.py.
+The NumPy twin of every cell is in generation/network.py.
 
     T  sequence_length     B  batch_size        V  vocab_size
     E  embedding_size      H  hidden_size       L  num_layers
     P  parts of a layer's state: 2 for lstm (h, c), 1 for gru and rnn (h)
+    W  width of a layer's input
     K  symbols recalled at each place (copy_window.ORDERS)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from charrnn.config.run_config import ModelConfig
 from charrnn.copy_window import ORDERS
-from charrnn.training import kernels
+from charrnn.training.kernels import GRUKernel, RNNKernel, run_kernel
 
-Kernel = Callable[[Tensor, Tensor, Sequence[Tensor], torch.dtype], tuple[Tensor, Tensor]]
-WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 FORGET_BIAS = 1.0  # Gers et al. 2000, Jozefowicz et al. 2015: begin by remembering
 
 
 class RecurrentLayer(nn.Module):
-    """One recurrent layer: ``(x (T, B, width), state (P, B, H) or None) -> (y (T, B, H), state (P,
-    B, H))``.
+    """One recurrent layer: ``(x (T, B, W), state (P, B, H) or None) -> (y (T, B, H), state)``.
 
-    Built on PyTorch's one-layer modules, so that their fused kernels are used where there are any;
+    Built on PyTorch's one-layer modules, so that their fused kernels are used where they exist;
     kernels.py has the others.
     """
 
     rnn: nn.RNNBase
-    num_gates: int  # how many (H, ...) blocks are stacked in the weights
+    num_gates: int  # (H, ...) blocks stacked in the weights
     num_parts: int = 1  # P, of the state
 
     def init_weights(self) -> None:
-        """Orthogonal recurrent blocks (Saxe et al. 2014), Xavier input blocks (Glorot and Bengio
-        2010), zero biases."""
+        """Orthogonal recurrent blocks, Xavier input blocks, zero biases.
+
+        Saxe et al. 2014; Glorot and Bengio 2010.
+        """
         for name, weight in self.rnn.named_parameters():
             if name.startswith("bias"):
                 nn.init.zeros_(weight)
@@ -63,22 +62,26 @@ class LSTMLayer(RecurrentLayer):
         self.rnn = nn.LSTM(width, hidden_size)
 
     def init_weights(self) -> None:
-        """As every layer, with a forget gate that begins open; one of the two biases is enough,
-        they add up."""
+        """As every layer, with a forget gate that begins open.
+
+        One of the two biases is enough: they add up.
+        """
         super().init_weights()
-        size = self.rnn.hidden_size
+        H = self.rnn.hidden_size
         with torch.no_grad():
-            self.rnn.get_parameter("bias_ih_l0")[size : 2 * size] = FORGET_BIAS
+            self.rnn.get_parameter("bias_ih_l0")[H : 2 * H] = FORGET_BIAS
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """As every layer, with h and c for the state."""
-        y, (h, c) = self.rnn(x, None if state is None else (state[0:1], state[1:2]))
+        hc = None
+        if state is not None:
+            hc = (state[0:1], state[1:2])
+        y, (h, c) = self.rnn(x, hc)
         return y, torch.cat([h, c]).float()  # (T, B, H), (2, B, H)
 
 
 class GRULayer(RecurrentLayer):
-    """Gated recurrent unit (Cho et al. 2014), with the reset gate after the product, as in cuDNN
-    and PyTorch."""
+    """Gated recurrent unit (Cho et al. 2014), reset gate after the product as in cuDNN."""
 
     num_gates = 3  # reset, update, new
 
@@ -87,12 +90,10 @@ class GRULayer(RecurrentLayer):
         self.rnn = nn.GRU(width, hidden_size)
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As every layer; on a CPU by a kernel of our own."""
-        return (
-            _on_cpu(kernels.gru, self.rnn, x, state)
-            if x.device.type == "cpu"
-            else super().forward(x, state)
-        )
+        """As every layer; on a CPU by our own kernel."""
+        if x.device.type == "cpu":
+            return run_kernel(GRUKernel, self.rnn, x, state)
+        return super().forward(x, state)
 
 
 class RNNLayer(RecurrentLayer):
@@ -105,30 +106,10 @@ class RNNLayer(RecurrentLayer):
         self.rnn = nn.RNN(width, hidden_size, nonlinearity="tanh")
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As every layer; on a CPU by a kernel of our own."""
-        return (
-            _on_cpu(kernels.rnn, self.rnn, x, state)
-            if x.device.type == "cpu"
-            else super().forward(x, state)
-        )
-
-
-def _on_cpu(
-    kernel: Kernel, module: nn.RNNBase, x: Tensor, state: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """A layer by one of our kernels, with the module's weights, in the precision that autocast asks
-    for."""
-    weights = [module.get_parameter(name) for name in WEIGHTS]
-    dtype = (
-        torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weights[0].dtype
-    )
-    h = (
-        x.new_zeros(x.shape[1], module.hidden_size, dtype=torch.float32)
-        if state is None
-        else state[0]
-    )  # (B, H)
-    y, last = kernel(x, h, weights, dtype)
-    return y, last[None]  # (T, B, H), (1, B, H)
+        """As every layer; on a CPU by our own kernel."""
+        if x.device.type == "cpu":
+            return run_kernel(RNNKernel, self.rnn, x, state)
+        return super().forward(x, state)
 
 
 CELLS: dict[str, Callable[[int, int], RecurrentLayer]] = {
@@ -139,10 +120,10 @@ CELLS: dict[str, Callable[[int, int], RecurrentLayer]] = {
 
 
 class LockedDropout(nn.Module):
-    """Dropout with one mask for all time steps of a chunk (Gal and Ghahramani 2016), drawn from a
-    generator of its own.
+    """Dropout with one mask for all time steps of a chunk (Gal and Ghahramani 2016).
 
-    The generator is on the CPU whatever the device, so that a seed gives the same masks everywhere.
+    Its generator is on the CPU whatever the device, so that a seed gives the same masks
+    everywhere.
     """
 
     def __init__(self, rate: float) -> None:
@@ -159,50 +140,47 @@ class LockedDropout(nn.Module):
 
 
 class CharRNN(nn.Module):
-    """Embedding, L recurrent layers, head: ``forward(idx, state, recalled) -> (logits (T, B, V),
-    state (L, P, B, H))``.
+    """Embedding, L recurrent layers, head.
 
-    ``idx`` is (T, B); a ``state`` of None means zeros. The embedding enters every layer, and every
-    layer's output enters the head (skip connections: Graves 2013). ``recalled`` (T, B, K), with a
-    copy window, is what followed the last time that the same symbols were read: the logit of each
-    of them is raised by as much as the layers' outputs believe it. Whatever is raised, the softmax
-    sums to one. None means that nothing is recalled.
+    ``forward(idx (T, B), state, recalled) -> (logits (T, B, V), state (L, P, B, H))``; a state of
+    None means zeros. The embedding enters every layer, and every layer's output enters the head
+    (skip connections: Graves 2013).
+
+    With a copy window, ``recalled`` (T, B, K) is what followed the last time that the same symbols
+    were read: the logit of each of them is raised by as much as the layers' outputs trust it; the
+    softmax still sums to one. None means that nothing is recalled.
 
     Args:
         config: the sizes.
-        vocab_size: how many symbols there are.
+        vocab_size: V.
         seed: of the initial weights; PyTorch's global generator is left as it was.
     """
 
     def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0) -> None:
         super().__init__()
         E, H, L = config.embedding_size, config.hidden_size, config.num_layers
+        cell = CELLS[config.cell]
+        self.copy_window = config.copy_window
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             self.embedding = nn.Embedding(vocab_size, E)
-            self.layers = nn.ModuleList(
-                CELLS[config.cell](E + (H if l else 0), H) for l in range(L)
-            )
+            layers = [cell(E, H)]
+            layers += [cell(E + H, H) for _ in range(L - 1)]
+            self.layers = nn.ModuleList(layers)
             self.head = nn.Linear(L * H, vocab_size)
             self._init_weights()
-            self.copy = (
-                None if config.copy_window is None else nn.Linear(L * H, len(ORDERS))
-            )  # last: the others begin alike without it
-        if self.copy is not None:
-            nn.init.zeros_(self.copy.weight)
-            nn.init.zeros_(self.copy.bias)
-        self.copy_window = config.copy_window
+            # last, so that the others begin the same without it
+            self.copy: nn.Linear | None = None
+            if self.copy_window is not None:
+                self.copy = nn.Linear(L * H, len(ORDERS))
+                nn.init.zeros_(self.copy.weight)
+                nn.init.zeros_(self.copy.bias)
         self.dropout = LockedDropout(config.dropout)
-        self.state_shape = (
-            L,
-            self.layers[0].num_parts,
-            H,
-        )  # without B, which stands before the last
+        self.state_shape = (L, layers[0].num_parts, H)  # B comes before the last
 
     def _init_weights(self) -> None:
-        nn.init.normal_(
-            self.embedding.weight
-        )  # unit variance, as the one-hot vectors it replaces are far apart
+        # unit variance: the one-hot vectors that an embedding replaces are far apart
+        nn.init.normal_(self.embedding.weight)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         for layer in self.layers:
@@ -219,27 +197,29 @@ class CharRNN(nn.Module):
         outputs: list[Tensor] = []
         states: list[Tensor] = []
         for number, layer in enumerate(self.layers):
-            x = (
-                torch.cat([outputs[-1], embedded], dim=-1) if outputs else embedded
-            )  # (T, B, H + E) or (T, B, E)
+            x = embedded  # (T, B, E)
+            if outputs:
+                x = torch.cat([outputs[-1], embedded], dim=-1)  # (T, B, H + E)
             y, last = layer(x, None if state is None else state[number])
             outputs.append(self.dropout(y))  # (T, B, H)
             states.append(last)  # (P, B, H)
         output = torch.cat(outputs, dim=-1)  # (T, B, L·H)
         logits = self.head(output).float()  # (T, B, V)
         if self.copy is not None and recalled is not None:
-            logits = logits + _raised(recalled, self.copy(output).float(), logits.shape[-1])
+            trust = self.copy(output).float()  # (T, B, K)
+            logits = logits + _raised(recalled, trust, logits.shape[-1])
         return logits, torch.stack(states)  # (T, B, V), (L, P, B, H)
 
 
-def _raised(recalled: Tensor, by: Tensor, vocab_size: int) -> Tensor:
-    """By how much to raise each logit: (T, B, V), where ``by`` (T, B, K) is given to the symbols
-    ``recalled`` (T, B, K).
+def _raised(recalled: Tensor, trust: Tensor, vocab_size: int) -> Tensor:
+    """How much each logit is raised: (T, B, V), ``trust`` (T, B, K) added at ``recalled``.
 
-    In one dimension, since only there PyTorch adds in a fixed order on a GPU too.
+    Added in one dimension: only there PyTorch has a fixed order on a GPU too.
     """
     T, B, _ = recalled.shape
     width = vocab_size + 1  # the last is for NOTHING, and dropped
-    places = torch.arange(T * B, device=by.device).view(T, B, 1) * width + recalled.long() % width
-    raised = by.new_zeros(T * B * width).scatter_add(0, places.flatten(), by.flatten())
+    rows = torch.arange(T * B, device=trust.device).view(T, B, 1) * width
+    places = rows + recalled.long() % width  # (T, B, K)
+    raised = trust.new_zeros(T * B * width)
+    raised = raised.scatter_add(0, places.flatten(), trust.flatten())
     return raised.view(T, B, width)[..., :vocab_size]

@@ -1,10 +1,9 @@
 """The autopilot: size, dropout and length of a run, from the text, the machine and the minutes.
-Knows nothing of printing.
 
 Its advice rests on MEASURED: for texts of several sizes and several amounts of work, the run that
-did best, as ``benchmarks/autopilot.py`` printed them. Work is counted in passes over the training
-text at 2 x 256; another network makes as many fewer as it is slower. A text is planned like the
-nearest one that was measured with so much work, in the logarithm of its size.
+did best, as printed by ``benchmarks/autopilot.py``. Work is counted in passes over the training
+text at 2 x 256; a network that is slower makes fewer passes in the same time. A text is planned
+like the measured text whose size is nearest, by logarithm, and that was measured with as much work.
 """
 
 import math
@@ -16,28 +15,24 @@ from typing import Any
 import numpy as np
 
 from charrnn.config.run_config import ModelConfig, RunConfig, run_knobs
-from charrnn.corpus.corpus import Corpus
+from charrnn.corpus.corpus import Corpus, RecordCorpus
 from charrnn.training.device import settled
+from charrnn.training.loop import layout
 from charrnn.training.measured import MEASURED, Row
 from charrnn.training.memory import estimate_memory
 from charrnn.training.timing import seconds_per_character
-from charrnn.training.trainer import layout
 
 PLANNED = tuple(name for name, knob in run_knobs().items() if knob.planned)
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
-# where there is time for more passes than this times those measured on a text, runs on a smaller
-# text are looked at
+# If there is time for more passes than this times the most measured on a text, the runs on a
+# smaller text are used.
 MAX_EXTRAPOLATION = 3.0
-# a run is advised even where there is so much less time than it was measured with, and for so much
-# more
+# A run is advised even if there is this much less time than it was measured with, or more.
 TOLERANCE = 1.25
-# Weights of the layers, with an embedding of 64, and time a character beside 2 x 256: 1 x 128, 2 x
-# 128, 2 x 256, 2 x 384, 2 x 512.
+# Weights of the layers, with an embedding of 64, and time per character relative to 2 x 256, of
+# 1 x 128, 2 x 128, 2 x 256, 2 x 384, 2 x 512.
 COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_407_872, 3.2))
-LINE = 20  # characters, of a line whose repetition says something
-RARE = 10  # times
-SURVEYED = 1 << 24  # characters whose lines are looked at
 
 
 @dataclass(frozen=True)
@@ -46,11 +41,11 @@ class Plan:
 
     Args:
         values: of the planned knobs.
-        most_passes: over the training text, beyond which more steps harm; infinity where that was
-            not seen.
+        most_passes: over the training text, beyond which more steps do harm; infinity if that
+            was not seen.
         reasons: a line for each piece of advice.
-        expected: nats per character on the validation part; None without one, or of records, on
-            which no such runs were measured.
+        expected: nats per character on the validation part; None without one, and for records,
+            on which no such runs were measured.
         outlook: the same for other minutes.
         memory: the most resident bytes of the run, roughly.
     """
@@ -64,214 +59,192 @@ class Plan:
 
 
 def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> Plan:
-    """Plan a run around the knobs that somebody set.
+    """Plan a run around the knobs that the user set.
 
     Args:
-        config: settled, with every knob that was set; the others at their defaults.
+        config: fitted to corpus and machine, with every knob that was set; the others at their
+            defaults.
         given: the names of those that were set.
         corpus: what will be trained on.
         started: by ``time.monotonic``, when the minutes began.
     """
-    characters = len(corpus.train)
     if config.train.steps is not None and given >= set(PLANNED):
         return Plan({}, math.inf, memory=estimate_memory(config, corpus))
-    speed = _speed(config, corpus) / relative_cost(config.model)  # seconds a character at 2 x 256
-    if config.train.steps is not None:
-        seconds = (
-            config.train.steps
-            * layout(config, corpus).symbols_per_step
-            * speed
-            * relative_cost(config.model)
-        )
-    else:
-        seconds = (config.train.minutes or DEFAULT_MINUTES) * 60 - (time.monotonic() - started)
+    characters = len(corpus.train)
+    cost = relative_cost(config.model)
+    speed = _seconds_per_character(config, corpus) / cost  # at 2 x 256
+    seconds = _time_to_train(config, corpus, speed * cost, started)
     passes = max(0.0, seconds) / speed / characters
-    set_ = {name: getattr(config.model, name) for name in PLANNED if name in given}
-    row = best_row(characters, passes, set_)
+    fixed = {name: getattr(config.model, name) for name in PLANNED if name in given}
+    row = best_row(characters, passes, fixed)
     values = {name: getattr(row, name) for name in PLANNED if name not in given}
-    chosen = config.replace(**values)
+    planned = config.replace(**values)
+    expected = None
+    outlook: dict[float, float] = {}
+    if not fixed and not isinstance(corpus, RecordCorpus) and corpus.yardstick is not None:
+        expected = corpus.yardstick.nats_per_character * expected_ratio(characters, passes)
+        outlook = _outlook(corpus.yardstick.nats_per_character, characters, speed)
     return Plan(
         values,
-        most_passes(row) / relative_cost(chosen.model),
+        most_passes(row) / relative_cost(planned.model),
         _reasons(row, values, passes),
-        *(
-            (None, {})
-            if set_ or corpus.vocabulary.records
-            else _expectations(corpus, passes, speed)
-        ),
-        memory=estimate_memory(chosen, corpus),
+        expected,
+        outlook,
+        estimate_memory(planned, corpus),
     )
 
 
-def survey(corpus: Corpus) -> dict[str, Any]:
-    """What a text is: characters, symbols, how many of these are rare, and the share of its first
-    ones that repeats earlier lines.
+def _seconds_per_character(config: RunConfig, corpus: Corpus) -> float:
+    threads = config.train.threads
+    assert isinstance(threads, int)
+    with settled(threads, config.train.device):
+        return seconds_per_character(config, corpus)
 
-    Of records it is the share that repeats earlier ones, however short, and how many there are;
-    their ends are characters and symbols.
-    """
-    counts, train = corpus.counts, corpus.train[:SURVEYED]
-    ids = np.concatenate([train, corpus.val[: SURVEYED - len(train)]])
-    records = corpus.vocabulary.records
-    mark, shortest = (corpus.vocabulary.end, 1) if records else (corpus.vocabulary.newline, LINE)
-    ends = np.append(np.flatnonzero(ids == mark) if mark >= 0 else [], len(ids)).astype(np.int64)
-    seen: set[bytes] = set()
-    repeated = start = 0
-    for end in ends:
-        line = ids[start:end].tobytes()
-        if end - start >= shortest:
-            repeated += int(end - start) if line in seen else 0
-            seen.add(line)
-        start = int(end) + 1
-    rare = int(((counts > 0) & (counts < RARE)).sum())
-    symbols = int((counts > 0).sum())
-    found = {
-        "characters": len(corpus),
-        "symbols": symbols,
-        "rare": rare,
-        "surveyed": len(ids),
-        "repeated": repeated / len(ids),
-    }
-    return found | (
-        {"records": sum(len(corpus.lengths(part)) for part in (corpus.train, corpus.val))}
-        if records
-        else {}
-    )
+
+def _time_to_train(config: RunConfig, corpus: Corpus, speed: float, started: float) -> float:
+    """Seconds that the steps asked for will take, or what is left of the minutes."""
+    knobs = config.train
+    if knobs.steps is not None:
+        return knobs.steps * layout(config, corpus).symbols_per_step * speed
+    minutes = knobs.minutes or DEFAULT_MINUTES
+    return minutes * 60 - (time.monotonic() - started)
 
 
 def relative_cost(model: ModelConfig) -> float:
-    """How much longer a character takes than at 2 x 256, about: small products are slower than
-    their size says."""
+    """The time per character relative to 2 x 256, roughly: small products are slower per weight."""
     weights = _matrix_weights(model)
-    sizes, costs = zip(*COSTS, strict=True)
+    sizes = [size for size, _ in COSTS]
+    costs = [cost for _, cost in COSTS]
     if weights > sizes[-1]:
         return float(costs[-1] * weights / sizes[-1])
     return float(np.exp(np.interp(np.log(weights), np.log(sizes), np.log(costs))))
 
 
 def _matrix_weights(model: ModelConfig) -> int:
-    """Of the layers, with the four gates of an LSTM."""
+    """Weights of the layers, with the four gates of an LSTM."""
     H, L, E = model.hidden_size, model.num_layers, model.embedding_size
-    return sum(4 * H * (H + E + (H if layer else 0)) for layer in range(L))
+    first = 4 * H * (H + E)
+    further = 4 * H * (H + E + H)
+    return first + (L - 1) * further
 
 
 def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = None) -> Row:
-    """The best measured run with about so much work or less, on a text of about this size.
+    """The best measured run with about as much work or less, on a text of about this size.
 
     Args:
         characters: of training text.
         passes: over it, at 2 x 256, that there is time for.
-        given: planned knobs that somebody set: only runs that come nearest to them are looked at.
+        given: planned knobs that the user set: only runs nearest to them are considered.
     """
     rows = _nearest(characters, passes)
     for name, value in (given or {}).items():
-        off = [abs(math.log((getattr(row, name) + 0.1) / (value + 0.1))) for row in rows]
-        rows = [row for row, distance in zip(rows, off, strict=True) if distance == min(off)]
+        distances = [abs(math.log((getattr(row, name) + 0.1) / (value + 0.1))) for row in rows]
+        nearest = min(distances)
+        rows = [row for row, distance in zip(rows, distances, strict=True) if distance == nearest]
     fewest = min(row.passes for row in rows)
-    return min(
-        (row for row in rows if row.passes <= max(fewest, TOLERANCE * passes)),
-        key=lambda row: row.ratio,
-    )
+    limit = max(fewest, TOLERANCE * passes)
+    return min((row for row in rows if row.passes <= limit), key=lambda row: row.ratio)
 
 
 def most_passes(best: Row) -> float:
-    """Passes at 2 x 256 beyond which every measured run did worse; infinity where one did better.
+    """Passes at 2 x 256 beyond which every measured run did worse; infinity if one did better.
 
-    Where none was measured: infinity too, but for the smallest texts, which are soon known by
+    If none was measured: infinity too, except for the smallest texts, which are soon known by
     heart.
     """
-    more = [
+    longer = [
         row.ratio
         for row in MEASURED
         if row.characters == best.characters and row.passes > best.passes
     ]
-    smallest = best.characters == min(row.characters for row in MEASURED)
-    return TOLERANCE * best.passes if (min(more) > best.ratio if more else smallest) else math.inf
+    if longer:
+        over_fits = min(longer) > best.ratio
+    else:
+        over_fits = best.characters == _measured_sizes()[0]
+    return TOLERANCE * best.passes if over_fits else math.inf
 
 
 def expected_ratio(characters: int, passes: float) -> float:
-    """The loss over the yardstick's, between the measured runs; beyond the last of them, that of
-    the last."""
+    """The loss over the yardstick's, interpolated between the measured runs.
+
+    Beyond the longest of them, it is that of the longest.
+    """
     below, above = _around(characters)
-    share = 0.0 if above == below else math.log(characters / below) / math.log(above / below)
+    share = 0.0
+    if above != below:
+        share = math.log(characters / below) / math.log(above / below)
     return (1 - share) * _on_curve(below, passes) + share * _on_curve(above, passes)
 
 
+def _measured_sizes() -> list[int]:
+    """The characters of the measured texts, ascending."""
+    return sorted({row.characters for row in MEASURED})
+
+
 def _around(characters: int) -> tuple[int, int]:
-    """The measured sizes on both sides; twice the same at the ends."""
-    sizes = sorted({row.characters for row in MEASURED})
-    return max((size for size in sizes if size <= characters), default=sizes[0]), min(
-        (size for size in sizes if size >= characters), default=sizes[-1]
-    )
+    """The measured sizes on both sides; twice the same one at the ends."""
+    sizes = _measured_sizes()
+    below = [size for size in sizes if size <= characters]
+    above = [size for size in sizes if size >= characters]
+    return max(below, default=sizes[0]), min(above, default=sizes[-1])
 
 
 def _nearest(characters: int, passes: float) -> list[Row]:
-    """The rows of the nearest size, by the logarithm, or of a smaller one that was measured with
-    anything like so many passes."""
-    sizes = sorted(
-        {row.characters for row in MEASURED}, key=lambda size: abs(math.log(characters / size))
-    )
-    groups = [
-        [row for row in MEASURED if row.characters == size] for size in sizes if size <= sizes[0]
-    ]
-    return next(
-        (rows for rows in groups if MAX_EXTRAPOLATION * max(row.passes for row in rows) >= passes),
-        groups[0],
-    )
+    """The rows of the nearest size, or of a smaller one that was measured with more passes.
+
+    A smaller one is used where there is time for more than MAX_EXTRAPOLATION times the passes.
+    """
+    sizes = _measured_sizes()
+    sizes.sort(key=lambda size: abs(math.log(characters / size)))
+    candidates = [size for size in sizes if size <= sizes[0]]
+    for size in candidates:
+        rows = [row for row in MEASURED if row.characters == size]
+        if MAX_EXTRAPOLATION * max(row.passes for row in rows) >= passes:
+            return rows
+    return [row for row in MEASURED if row.characters == candidates[0]]
 
 
 def _on_curve(size: int, passes: float) -> float:
-    """Of one measured size: the best ratio with so many passes or fewer, straight lines over the
-    logarithm between them."""
+    """The best ratio of one measured size with at most these passes.
+
+    Interpolated linearly over the logarithm of the passes.
+    """
     rows = [row for row in MEASURED if row.characters == size]
     measured = sorted({row.passes for row in rows})
-    best = np.minimum.accumulate(
-        [min(row.ratio for row in rows if row.passes == each) for each in measured]
-    )
-    places, here = np.log(measured), math.log(max(passes, 1e-3))
-    if here < places[0] and len(best) > 1:  # a line goes on to the left, where the loss rises fast
-        return float(best[0] + (best[1] - best[0]) / (places[1] - places[0]) * (here - places[0]))
-    return float(np.interp(here, places, best))
-
-
-def _speed(config: RunConfig, corpus: Corpus) -> float:
-    threads = config.train.threads
-    assert threads != "auto"
-    with settled(threads, config.train.device):
-        return seconds_per_character(config.replace(minutes=None, steps=10**9), corpus)
+    ratios = [min(row.ratio for row in rows if row.passes == passes_) for passes_ in measured]
+    best = np.minimum.accumulate(ratios)
+    places = np.log(measured)
+    place = math.log(max(passes, 1e-3))
+    if place < places[0] and len(best) > 1:  # extended to the left, where the loss rises fast
+        slope = (best[1] - best[0]) / (places[1] - places[0])
+        return float(best[0] + slope * (place - places[0]))
+    return float(np.interp(place, places, best))
 
 
 def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:
+    if not values:
+        return []
     words = {
         "num_layers": f"{row.num_layers} layers",
         "hidden_size": f"{row.hidden_size} units",
         "dropout": f"dropout {row.dropout:g}",
     }
-    if not values:
-        return []
-    what = ", ".join(
-        words[name] for name in ("num_layers", "hidden_size", "dropout") if name in values
-    )
+    planned = ", ".join(word for name, word in words.items() if name in values)
     return [
-        f"planned {what}: the best of the runs measured on {row.characters:,} characters of text; it read them {row.passes:.3g} times, "
-        f"here there is time for {passes:.3g} (both counted at 2 x 256)"
+        f"planned {planned}: the best of the runs measured on {row.characters:,} characters of "
+        f"text; it read them {row.passes:.3g} times, here there is time for {passes:.3g} (both "
+        "counted at 2 x 256)"
     ]
 
 
-def _expectations(
-    corpus: Corpus, passes: float, speed: float
-) -> tuple[float | None, dict[float, float]]:
-    """The expected loss, and that of other minutes where several lengths were measured."""
-    if corpus.yardstick is None:
-        return None, {}
-    counts, characters = corpus.yardstick.nats_per_character, len(corpus.train)
-    several = all(
-        len({row.passes for row in MEASURED if row.characters == size}) > 1
-        for size in _around(characters)
-    )
-    outlook = {
-        minutes: counts * expected_ratio(characters, minutes * 60 / speed / characters)
-        for minutes in OUTLOOK
-        if several
-    }
-    return counts * expected_ratio(characters, passes), outlook
+def _outlook(yardstick: float, characters: int, speed: float) -> dict[float, float]:
+    """The expected loss of other minutes, if several lengths were measured on such texts."""
+    for size in _around(characters):
+        lengths = {row.passes for row in MEASURED if row.characters == size}
+        if len(lengths) == 1:
+            return {}
+    outlook = {}
+    for minutes in OUTLOOK:
+        passes = minutes * 60 / speed / characters
+        outlook[minutes] = yardstick * expected_ratio(characters, passes)
+    return outlook

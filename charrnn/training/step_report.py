@@ -1,4 +1,4 @@
-"""Report: what one step of a run did. Knows nothing of how it was done."""
+"""Report: what one step of a run did."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +11,20 @@ class Report:
     """What one step did. Losses are in nats per character.
 
     Args:
-        step: steps done, this one counted.
+        step: steps done, including this one.
         steps: steps of the whole run.
         loss: of this step.
         learning_rate: of this step.
         grad_norm: before clipping.
-        train_loss: mean since the last line of metrics.jsonl, where one was written with this step.
-        val_loss: where one was taken: static, over parallel lanes, at most 50,000 characters.
-        final: at the end of the run: the validation text (at most a million characters) in one
-            stream, read by the best checkpoint.
+        train_loss: the mean since the last line of metrics.jsonl, if this step wrote one.
+        val_loss: if it was measured: static, over parallel lanes, at most 50,000 characters.
+        final: at the end of the run: the best checkpoint's loss on the validation text (at most
+            a million characters) in one stream.
         saved: the checkpoint that was committed with this step.
-        trouble: what went wrong with the disk (a checkpoint or a line not written, an old one not
-            removed), where training goes on.
-        turned: whether the run ends here, before its last step, since the validation loss has
-            turned.
-        sample: a short text, put in by whoever can write one.
+        trouble: what went wrong with the disk (a checkpoint or a line not written, an old one
+            not removed), where training continues.
+        turned: whether early stopping ends the run here.
+        sample: a short text, added by whoever can generate one.
     """
 
     step: int

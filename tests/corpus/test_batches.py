@@ -344,7 +344,7 @@ def test_records_of_like_length_are_side_by_side_and_little_is_padding() -> None
     assert sum(int((batch.y == PADDING).sum()) for batch in batches) < 0.2 * len(ids)
     assert layout.mean_length == pytest.approx(np.mean([len(batch.x) for batch in batches]))
     assert layout.symbols_per_step == pytest.approx(len(ids) / len(batches))
-    assert layout.most_symbols == max(batch.x.size for batch in batches)
+    assert layout.max_symbols == max(batch.x.size for batch in batches)
 
 
 def test_a_batch_of_records_is_a_function_of_the_step_and_the_seed() -> None:

@@ -12,6 +12,7 @@ import torch
 
 from charrnn.errors import DivergedError
 from charrnn.storage import checkpoint as checkpoints
+from charrnn.training import loop
 from charrnn.training.start import launch
 from charrnn.training.trainer import Trainer
 
@@ -26,12 +27,12 @@ pytestmark = pytest.mark.usefixtures("here", "one_thread")
 
 
 def bytes_of(trainer: Trainer) -> dict[str, bytes]:
-    return {name: value.tobytes() for name, value in trainer.weights().items()}
+    return {name: value.tobytes() for name, value in trainer.loop.weights().items()}
 
 
 def plant(trainer: Trainer, where: str, value: float, rng: random.Random) -> None:
     """Let the next step meet a number that is none."""
-    weights = dict(trainer.model.named_parameters())
+    weights = dict(trainer.loop.model.named_parameters())
     weight = weights[rng.choice(list(weights))]
     place = rng.randrange(weight.numel())
     if where == "weight":
@@ -45,13 +46,14 @@ def plant(trainer: Trainer, where: str, value: float, rng: random.Random) -> Non
 
         weight.register_hook(spoil)
     else:
-        compute = trainer._loss
+        compute = loop.batch_loss
 
-        def spoiled() -> Any:
-            loss, state = compute()
+        def spoiled(*args: Any) -> Any:
+            loop.batch_loss = compute
+            loss, state = compute(*args)
             return loss + value, state
 
-        trainer._loss = spoiled  # type: ignore[method-assign]
+        loop.batch_loss = spoiled
 
 
 @pytest.mark.parametrize("where", ["loss", "gradient", "weight"])
@@ -63,7 +65,6 @@ def test_a_number_that_is_none_is_caught_before_the_update(
     for number in range(tries):
         trainer = launch(KNOBS, text=TEXT, overwrite=True)
         run, at = trainer.directory, rng.randrange(1, 12)
-        assert run
         before: dict[str, bytes] = {}
         with pytest.raises(DivergedError) as error:
             for report in trainer.run():
@@ -98,9 +99,9 @@ def test_a_weight_that_no_step_touches_is_found_when_it_is_saved(value: float, t
         KNOBS | {"val_fraction": 0.1, "eval_every": None}, text=TEXT + "z", overwrite=True
     )
     unread = trainer.corpus.vocabulary.encode("z")[0]
-    trainer.model.embedding.weight.data[unread] = value
-    assert math.isfinite(trainer.train_step()[0])
-    trainer.step = 0
+    trainer.loop.model.embedding.weight.data[unread] = value
+    assert math.isfinite(trainer.loop.train_step().loss)
+    trainer.loop.step = 0
     with pytest.raises(
         DivergedError, match=r"was not saved: embedding\.weight holds a value that is not a number"
     ):

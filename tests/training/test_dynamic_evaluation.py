@@ -183,7 +183,7 @@ def test_what_was_learned_fades_toward_the_trained_weights() -> None:
         disturbed.append(characters)
 
     disturbed: list[int] = []
-    adapt(model, np.zeros(101 * PIECE, np.uint8), 0, each=disturb)
+    adapt(model, np.zeros(101 * PIECE, np.uint8), 0, on_progress=disturb)
     assert (model.head.bias - before).item() == pytest.approx(0.999**100, rel=1e-4)
 
 
@@ -198,7 +198,7 @@ def test_the_loss_of_a_text_that_repeats_itself_is_lower_than_the_static_one(cel
 def test_every_symbol_is_counted(length: int) -> None:
     ids, lengths = symbols(length), list[int]()
     found, logits = scored(network(), ids)
-    adapt(network(), ids, 0, each=lengths.append)
+    adapt(network(), ids, 0, on_progress=lengths.append)
     expected = functional.cross_entropy(
         torch.cat(logits), torch.from_numpy(ids.astype(np.int64))
     ).item()
@@ -223,7 +223,7 @@ def test_what_each_raises_ends_the_reading_and_the_mode_is_left_as_it_was() -> N
 
     model = network().train()
     with pytest.raises(KeyboardInterrupt):
-        adapt(model, symbols(3 * PIECE), 0, each=stop)
+        adapt(model, symbols(3 * PIECE), 0, on_progress=stop)
     assert model.training
 
 
@@ -318,7 +318,7 @@ def test_adapted_gives_the_weights_after_reading_and_leaves_the_checkpoint_as_it
         load_model(checkpoint, "cpu"),
         list[int](),
     )
-    found = adapted(checkpoint, OTHER * 10, "error", each=lengths.append)
+    found = adapted(checkpoint, OTHER * 10, "error", on_progress=lengths.append)
     adapt(model, ids, checkpoint.prime)
     assert sum(lengths) == 100
     assert {name: value.tobytes() for name, value in found.items()} == weights(model)
@@ -567,7 +567,7 @@ def test_records_are_each_read_from_a_zero_state_in_pieces_of_their_own(window: 
         states.append(inputs[1] is None)
 
     hook = model.register_forward_hook(watch)
-    found = adapt(model, ids, end, records=True, each=counted.append)
+    found = adapt(model, ids, end, records=True, on_progress=counted.append)
     hook.remove()
     expected = [
         ([end, *record])[start : start + PIECE]

@@ -19,7 +19,7 @@ from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.training.evaluate import (
     CHUNK,
-    MOST_LOGITS,
+    MAX_LOGITS,
     Evaluation,
     evaluate,
     load_model,
@@ -121,7 +121,7 @@ def test_chunk_boundaries_change_nothing(cell: str) -> None:
 @pytest.mark.parametrize("length", [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK])
 def test_every_symbol_is_counted(length: int) -> None:
     seen: list[int] = []
-    found = evaluate(network(), ids(length), PRIME, each=seen.append)
+    found = evaluate(network(), ids(length), PRIME, on_progress=seen.append)
     all_ids = ids(length).tolist()
     assert found.characters == length
     assert found.nats_per_character == pytest.approx(
@@ -218,7 +218,7 @@ def test_lanes_are_no_shorter_than_a_chunk() -> None:
 @pytest.mark.parametrize("lanes", [1, 2, 3])
 def test_each_is_told_of_every_character_once(lanes: int) -> None:
     length, seen = 3 * CHUNK + 7, list[int]()
-    evaluate(network(), ids(length), PRIME, lanes=lanes, each=seen.append)
+    evaluate(network(), ids(length), PRIME, lanes=lanes, on_progress=seen.append)
     assert sum(seen) == length
 
 
@@ -252,7 +252,7 @@ def test_the_logits_of_a_large_alphabet_are_computed_a_few_characters_at_a_time(
     model, all_ids = network(vocab_size=LARGE), some_ids(LARGE, 300)
     whole = nats(model, [PRIME, *all_ids[:-1].tolist()], all_ids.tolist())
     sizes, seen = watched(model, monkeypatch), list[int]()
-    found = evaluate(model, all_ids, PRIME, each=seen.append)
+    found = evaluate(model, all_ids, PRIME, on_progress=seen.append)
     assert sizes == [139 * LARGE, 139 * LARGE, 22 * LARGE]  # 140 x 60,000 are more than 1 << 23
     assert seen == [139, 139, 22]
     assert found.nats_per_character == pytest.approx(whole / 300, abs=1e-6)
@@ -263,7 +263,7 @@ def test_all_lanes_together_have_no_more_logits_than_one(monkeypatch: pytest.Mon
     sizes = watched(model, monkeypatch)
     evaluate(model, some_ids(LARGE, 2 * CHUNK), PRIME, lanes=2)
     assert sizes == [69 * 2 * LARGE] * 14 + [58 * 2 * LARGE]  # 1,024 = 14 x 69 + 58
-    assert max(sizes) <= MOST_LOGITS
+    assert max(sizes) <= MAX_LOGITS
 
 
 @pytest.mark.parametrize("vocab_size", [65, 512])
@@ -285,7 +285,7 @@ def test_fewer_characters_at_once_change_nothing(
     monkeypatch.setattr("charrnn.training.evaluate.CHUNK", 64)
     model, all_ids = network(cell, copy_window=100), ids(3 * 64 + 5)
     expected = evaluate(model, all_ids, PRIME, lanes=3)
-    monkeypatch.setattr("charrnn.training.evaluate.MOST_LOGITS", most)
+    monkeypatch.setattr("charrnn.training.evaluate.MAX_LOGITS", most)
     found = evaluate(model, all_ids, PRIME, lanes=3)
     assert found.characters == expected.characters
     assert found.nats_per_character == pytest.approx(expected.nats_per_character, abs=1e-6)
@@ -301,13 +301,13 @@ def test_records_of_a_large_alphabet_have_no_more_logits_either(
     )
     model = network(vocab_size=LARGE, copy_window=None)
     sizes, seen = watched(model, monkeypatch), list[int]()
-    found = evaluate(model, all_ids, end, records=True, each=seen.append)
-    assert max(sizes) <= MOST_LOGITS
+    found = evaluate(model, all_ids, end, records=True, on_progress=seen.append)
+    assert max(sizes) <= MAX_LOGITS
     assert (sum(seen), found.records) == (len(all_ids), 31)
-    monkeypatch.setattr("charrnn.training.evaluate.MOST_LOGITS", 1 << 40)
+    monkeypatch.setattr("charrnn.training.evaluate.MAX_LOGITS", 1 << 40)
     sizes.clear()
     unbounded = evaluate(model, all_ids, end, records=True)
-    assert max(sizes) > MOST_LOGITS
+    assert max(sizes) > MAX_LOGITS
     assert found.nats_per_character == pytest.approx(unbounded.nats_per_character, abs=1e-6)
 
 
@@ -342,7 +342,7 @@ def test_what_each_raises_ends_it_and_the_mode_is_restored() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        evaluate(model, ids(2 * CHUNK), PRIME, each=stop)
+        evaluate(model, ids(2 * CHUNK), PRIME, on_progress=stop)
     assert seen == [CHUNK]
     assert model.training
 
@@ -387,7 +387,7 @@ def test_loaded_weights_do_not_share_the_checkpoints_memory() -> None:
 )
 def test_weights_of_another_model_are_refused(changes: dict[str, Any], what: str) -> None:
     with pytest.raises(CheckpointError) as error:
-        load_weights(network(), checkpoint(**changes))
+        load_weights(network(), checkpoint(**changes).weights)
     message = str(error.value)
     assert message.startswith(
         f"the weights are not those of the configuration: Error(s) in loading state_dict for CharRNN: {what}"
@@ -432,7 +432,7 @@ def test_the_loss_of_records_is_that_of_each_read_alone_from_a_zero_state(
             )
     ids = np.concatenate([[*record, END] for record in records]).astype(np.uint8)
     counted = list[int]()
-    found = evaluate(model, ids, END, records=True, each=counted.append)
+    found = evaluate(model, ids, END, records=True, on_progress=counted.append)
     assert (found.characters, found.records, sum(counted)) == (len(ids), 600, len(ids))
     assert found.nats_per_character == pytest.approx(total / len(ids), rel=1e-5)
     assert found.nats_per_record == pytest.approx(total / 600, rel=1e-5)
@@ -450,7 +450,7 @@ def test_the_order_of_the_records_and_how_many_are_read_at_once_change_nothing(
         (256, 64, 5),
     ):
         monkeypatch.setattr("charrnn.training.evaluate.MAX_RECORDS_TOGETHER", together)
-        monkeypatch.setattr("charrnn.training.evaluate.MOST", most)
+        monkeypatch.setattr("charrnn.training.evaluate.MAX_SYMBOLS_TOGETHER", most)
         monkeypatch.setattr("charrnn.training.evaluate.CHUNK", chunk)
         for order in (records, records[::-1]):
             ids = np.concatenate([[*record, END] for record in order]).astype(np.uint8)

@@ -36,7 +36,11 @@ def test_the_loss_of_a_file_is_the_mean_score_of_its_text(cell: str, tmp_path: P
     model = saved(tmp_path / "model", network(cell), cell=cell)
     seen: list[int] = []
     found, notices = evaluate_file(
-        model, write(tmp_path, b"abc d\xc3\xa9\nabba\n"), DataConfig(), "error", each=seen.append
+        model,
+        write(tmp_path, b"abc d\xc3\xa9\nabba\n"),
+        DataConfig(),
+        "error",
+        on_progress=seen.append,
     )
     assert found == expected(model, "abc dé\nabba\n")
     assert (notices, seen) == ((), [12])

@@ -2,6 +2,7 @@
 write over nothing."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,10 @@ from charrnn.training import kernels
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 T, B, W, H = 9, 3, 4, 5
-KERNELS = {"gru": (kernels.gru, 3), "rnn": (kernels.rnn, 1)}
+KERNELS = {
+    "gru": (partial(kernels.apply, kernels.GRUKernel), 3),
+    "rnn": (partial(kernels.apply, kernels.RNNKernel), 1),
+}
 Kernel = Callable[..., tuple[Tensor, Tensor]]
 
 both = pytest.mark.parametrize("name", KERNELS)

@@ -13,7 +13,7 @@ from charrnn.config.run_config import ModelConfig, RunConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.training import plan as planning
 from charrnn.training.measured import MEASURED, Row
-from charrnn.training.plan import best_row, expected_ratio, most_passes, plan, relative_cost, survey
+from charrnn.training.plan import best_row, expected_ratio, most_passes, plan, relative_cost
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -39,7 +39,9 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that takes a millisecond for a character at 2 x 256, and as many more as another
     network costs."""
     monkeypatch.setattr(
-        planning, "_speed", lambda config, corpus: 1e-3 * relative_cost(config.model)
+        planning,
+        "_seconds_per_character",
+        lambda config, corpus: 1e-3 * relative_cost(config.model),
     )
 
 
@@ -192,24 +194,3 @@ def test_the_table_holds_texts_of_several_sizes_and_networks_of_several() -> Non
         for row in MEASURED
     )
     assert len(set(MEASURED)) == len(MEASURED)
-
-
-# The survey of a text
-
-
-def test_a_survey_counts_symbols_rare_ones_and_repeated_lines() -> None:
-    line, other = "twenty characters ok", "a line of its own, once"
-    text = f"{line}\n{other}\n{line}\nshort\nshort\n{line}\n" + "e" * 9
-    found = survey(Corpus.of(text, 0.1))
-    counts = {char: text.count(char) for char in set(text)}
-    assert found == {
-        "characters": len(text),
-        "symbols": len(counts),
-        "rare": sum(count < 10 for count in counts.values()),
-        "repeated": pytest.approx(2 * len(line) / len(text)),
-        "surveyed": len(text),
-    }
-
-
-def test_a_text_without_lines_repeats_nothing() -> None:
-    assert survey(Corpus.of("abcd" * 50, 0.1))["repeated"] == 0

@@ -2,6 +2,7 @@
 again."""
 
 import itertools
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,20 +15,22 @@ import torch
 from charrnn.api import reports
 from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.yaml import read_yaml
-from charrnn.corpus.corpus import Corpus
+from charrnn.corpus.corpus import Corpus, RunningText, read_corpus
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.storage.run import Run
 from charrnn.training import resolve as resolving
 from charrnn.training import timing
 from charrnn.training.device import available_threads, pick_device, pick_precision
 from charrnn.training.model import CELLS
-from charrnn.training.resolve import read_corpus, resolve, settle
+from charrnn.training.plan import Plan
+from charrnn.training.resolve import fit_to_corpus, resolve
 from charrnn.training.start import launch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 # 781 code points, 803 bytes: accents composed and not, and two kinds of line ends
 TEXT = "Café au lait, said the clock;\r\nthen is the time, cafe\u0301, said the bell!\n" * 11
+MIXED = "the text mixes line ends (11 CRLF, 11 LF); they were kept; --newlines lf makes them all LF"
 SMALL = {
     "corpus": ("text.txt",), "steps": 10, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 1, "embedding_size": 4,
     "dropout": 0.1, "learning_rate": 0.01, "report_every": 5, "eval_every": 5, "save_every": 5, "sample_every": 5, "keep": 9, "threads": 1,
@@ -57,7 +60,6 @@ def outcome(given: dict[str, Any]) -> dict[str, Any]:
         threads.add(torch.get_num_threads())
         samples.append(report.sample)
     run = trainer.directory
-    assert run is not None
     return {
         "place": run.path,
         "files": sorted(str(path.relative_to(run.path)) for path in run.path.rglob("*")),
@@ -150,10 +152,11 @@ def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunC
         | knobs
     )
     said: list[str] = []
-    corpus = Corpus.of(text, 0.1)
-    settled = settle(RunConfig.from_flat(given), set(given), corpus, said.append)
-    config = resolve(settled, corpus, said.append, resolving.time.monotonic() - seconds)
-    return config, said
+    with pytest.MonkeyPatch.context() as patch:  # nothing is left to be planned
+        patch.setattr(resolving, "plan", lambda *_: Plan({}, math.inf))
+        started = resolving.time.monotonic() - seconds
+        config = resolve(given, text, said.append, started).config
+    return config, [notice for notice in said if notice != MIXED]
 
 
 @pytest.mark.parametrize(
@@ -197,12 +200,9 @@ def test_device_precision_and_threads_are_those_of_the_machine(cell: str) -> Non
 def test_nothing_that_is_resolved_is_auto_and_resolving_it_again_changes_nothing(cell: str) -> None:
     config, _ = resolved(cell=cell, device="auto", precision="auto", threads="auto")
     assert "auto" not in config.flat().values()
-    corpus = Corpus.of(TEXT, 0.1)
-    assert (
-        settle(config, set(), corpus, pytest.fail)
-        == resolve(config, corpus, pytest.fail, 0.0)
-        == config
-    )
+    again, said = resolved(**config.flat())
+    assert again == config
+    assert said == []
 
 
 # A corpus too short for the batch
@@ -228,9 +228,8 @@ def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(
         SMALL | {"batch_size": given[0], "sequence_length": given[1], "val_fraction": 0}
     )
     corpus = Corpus.of(text + "ab", 0)
-    train = settle(
-        config, set(), Corpus(corpus.vocabulary, corpus.train[:characters], corpus.val), said.append
-    ).train
+    short = RunningText(corpus.vocabulary, corpus.train[:characters], corpus.val)
+    train = fit_to_corpus(config, set(), short, said.append).train
     assert (train.batch_size, train.sequence_length) == taken
     notice = (
         f"{characters:,} characters to train on are too few for batches of {given[0]} x {given[1]}; "

@@ -2,7 +2,6 @@
 disk, numbers that are none."""
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -16,10 +15,11 @@ import pytest
 from charrnn.errors import CheckpointError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.run import Run
-from charrnn.training.snapshot import not_a_number, restore, snapshot
+from charrnn.training.snapshot import not_a_number
 from charrnn.training.start import launch
 from charrnn.training.step_report import Report
 from charrnn.training.trainer import Trainer
+from tests.disk import Disk
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 KNOBS = {
@@ -41,18 +41,18 @@ def steps(run: Run) -> list[int]:
 def test_a_restored_run_is_the_same_to_the_last_tensor() -> None:
     trainer = launch(KNOBS, text=TEXT)
     for _ in range(3):
-        trainer.train_step()
-    found = snapshot(trainer, 1.5)
+        trainer.loop.train_step()
+    found = trainer.checkpoint(1.5)
     assert found.about["val_loss"] == 1.5
     assert not_a_number(found) is None
     trainer.release()
     other = launch(KNOBS, text=TEXT, overwrite=True)
-    restore(other, found)
-    again = snapshot(other, 1.5)
+    other.restore(found)
+    again = other.checkpoint(1.5)
     assert (again.about, again.trainer) == (found.about, found.trainer)
     for name, value in (found.weights | found.trainer_tensors).items():
         np.testing.assert_array_equal((again.weights | again.trainer_tensors)[name], value)
-    assert other.train_step() == trainer.train_step()
+    assert other.loop.train_step() == trainer.loop.train_step()
 
 
 # Room on the disk
@@ -80,8 +80,8 @@ def test_as_much_room_as_is_asked_for_is_enough(monkeypatch: pytest.MonkeyPatch)
     written."""
     trainer = launch(KNOBS, text=TEXT)
     for _ in range(2):
-        trainer.train_step()
-    found = snapshot(trainer)
+        trainer.loop.train_step()
+    found = trainer.checkpoint()
     trainer.release()
     one = sum(
         value.nbytes
@@ -100,7 +100,6 @@ def test_as_much_room_as_is_asked_for_is_enough(monkeypatch: pytest.MonkeyPatch)
 def test_what_the_run_has_already_counts_as_room(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = launch(KNOBS | {"keep": 9}, text=TEXT)
     list(trainer.run())
-    assert trainer.directory
     free(monkeypatch, 0)
     launch({"name": "run", "steps": 8, "keep": 1}, text=TEXT, resume=True).release()
     launch(KNOBS, text=TEXT, overwrite=True).release()
@@ -181,59 +180,26 @@ def test_the_last_checkpoint_of_a_run_has_to_be_written(
     assert steps(Run(Path("checkpoints/run")))[-1] == last - 1
 
 
-class Disk:
-    """metrics.jsonl on a disk that takes so many bytes and no more, until it is given room."""
+def fill_disk(trainer: Trainer, at: Callable[[int], bool]) -> None:
+    """Let the disk be full while the lines of these steps are written."""
+    append = trainer.log.append
 
-    def __init__(self, file: Any, room: int) -> None:
-        self.file, self.room = file, room
+    def full(line: dict[str, Any]) -> None:
+        file = trainer.log._file
+        if at(line["step"]):
+            trainer.log._file = Disk(file, 0)  # type: ignore[assignment]
+        try:
+            append(line)
+        finally:
+            trainer.log._file = file
 
-    def write(self, data: bytes) -> int:
-        if not self.room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        taken = min(self.room, len(data))
-        self.room -= taken
-        return int(self.file.write(data[:taken]))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
-
-
-def test_lines_that_a_full_disk_does_not_take_are_written_once_there_is_room(
-    tmp_path: Path,
-) -> None:
-    trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
-    with open(tmp_path / "metrics.jsonl", "ab", buffering=0) as file:
-        disk: Any = Disk(file, 30)
-        for step in range(5):
-            trainer._write_line(disk, {"step": step, "note": "x" * 10})
-        assert trainer.metrics_bytes == 0  # not one whole line fitted
-        disk.room = 10_000
-        trainer._write_line(disk, {"step": 5, "note": "x" * 10})
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [0, 1, 2, 3, 4, 5]
-    assert trainer.metrics_bytes == (tmp_path / "metrics.jsonl").stat().st_size
+    trainer.log.append = full  # type: ignore[method-assign]
 
 
-def test_a_full_disk_under_metrics_stops_a_run_that_is_to_stop() -> None:
-    trainer = launch(KNOBS, text=TEXT)
-    with (
-        open("metrics.jsonl", "ab", buffering=0) as file,
-        pytest.raises(OSError, match="No space left"),
-    ):
-        trainer._write_line(Disk(file, 3), {"step": 1})  # type: ignore[arg-type]
-
-
-def test_lines_that_were_not_written_are_not_lost_by_a_resume(tmp_path: Path) -> None:
+def test_lines_that_were_not_written_are_not_lost_by_a_resume() -> None:
     list(launch(KNOBS | {"name": "whole"}, text=TEXT).run())
     trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
-    assert trainer.directory
-    write, steps_ = trainer._write_line, []
-
-    def full(metrics: Any, line: dict[str, Any]) -> str | None:
-        steps_.append(line["step"])
-        return write(Disk(metrics, 0) if line["step"] in (2, 3) else metrics, line)  # type: ignore[arg-type]
-
-    trainer._write_line = full  # type: ignore[method-assign]
+    fill_disk(trainer, lambda step: step in (2, 3))
     found = []
     for report in trainer.run():
         found.append(report)
@@ -278,13 +244,12 @@ def test_an_old_checkpoint_that_cannot_be_removed_is_told_and_training_goes_on(
 @pytest.mark.parametrize("last", [3, 6])
 def test_a_line_that_is_not_written_at_the_end_costs_no_checkpoint(last: int) -> None:
     trainer = launch(KNOBS | {"on_save_error": "continue", "save_every": None}, text=TEXT)
-    write = trainer._write_line
 
-    def full(metrics: Any, line: dict[str, Any]) -> str | None:
-        trainer.stop_requested = line["step"] == last  # while that step is reported
-        return write(Disk(metrics, 0) if line["step"] == last else metrics, line)  # type: ignore[arg-type]
+    def is_last(step: int) -> bool:
+        trainer.stop_requested = step == last  # while that step is reported
+        return step == last
 
-    trainer._write_line = full  # type: ignore[method-assign]
+    fill_disk(trainer, is_last)
     with pytest.raises(
         CheckpointError, match=r"metrics\.jsonl could not be written: No space left on device"
     ):

@@ -64,7 +64,6 @@ def test_a_run_stands_under_runs_dir_by_its_name_or_that_of_the_corpus(
     given: dict[str, Any], place: str, corpus: Path, here: Path
 ) -> None:
     trainer = launch(KNOBS | given)
-    assert trainer.directory is not None
     assert trainer.directory.path == Path(place)
     assert (here / place / "config.yaml").exists()
     assert trainer.config.name == Path(place).name
@@ -72,7 +71,6 @@ def test_a_run_stands_under_runs_dir_by_its_name_or_that_of_the_corpus(
 
 def test_a_text_is_a_run_called_text(here: Path) -> None:
     trainer = launch(KNOBS | {"corpus": ()}, text="now is the time\n" * 20)
-    assert trainer.directory is not None
     assert trainer.directory.path == Path("checkpoints/text")
 
 

@@ -1,0 +1,46 @@
+"""The loss of a batch: the one place where a batch meets the model."""
+
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from charrnn.corpus.batches import PADDING, Batch
+from charrnn.training.model import CharRNN
+
+
+def batch_loss(model: CharRNN, batch: Batch, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Read a batch: the cross-entropy summed over its targets, in nats, and the state after it.
+
+    Args:
+        model: in the mode and precision that the caller chose.
+        batch: x (T, B), y (T, B); its fresh lanes start from a zero state.
+        state: (L, P, B, H) after the batch before; None for zeros.
+    """
+    device = model.head.weight.device
+    x = _to(device, batch.x)
+    y = _to(device, batch.y)
+    recalled = None
+    if batch.recalled is not None:
+        recalled = _to(device, batch.recalled)
+    logits, state = model(x, _carried(state, batch), recalled)  # (T, B, V), (L, P, B, H)
+    loss = functional.cross_entropy(
+        logits.flatten(0, 1), y.flatten(), ignore_index=PADDING, reduction="sum"
+    )
+    return loss, state
+
+
+def _carried(state: Tensor | None, batch: Batch) -> Tensor | None:
+    """The state that a batch begins with: zeros in its fresh lanes."""
+    if state is None or batch.fresh.all():
+        return None
+    if not batch.fresh.any():
+        return state
+    keep = _to(state.device, ~batch.fresh)[:, None]  # (B, 1)
+    return state * keep
+
+
+def _to(device: torch.device, array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(array).to(device)

@@ -1,0 +1,89 @@
+"""The first files of a run, and whether its checkpoints will fit on the disk."""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from charrnn.config.run_config import RunConfig
+from charrnn.config.yaml import write_yaml
+from charrnn.corpus.corpus import Corpus, RecordCorpus
+from charrnn.errors import CheckpointError, RunExistsError
+from charrnn.storage.atomic import write_file
+from charrnn.storage.run import Run
+from charrnn.storage.seen_records import write_seen_records
+from charrnn.training.trainer import Trainer
+
+HEAD = (
+    "# The resolved configuration of this run. "
+    "`charrnn train --config config.yaml --name another` trains it again.\n"
+)
+
+
+def begin(run: Run, config: RunConfig, corpus: Corpus) -> None:
+    """Write the first files of a run; none where they cannot all be written."""
+    try:
+        write_config(run, config)
+        write_records(run, corpus)
+        write_file(run.metrics, b"")
+    except BaseException:
+        with suppress(RunExistsError, OSError):
+            run.remove()
+        raise
+
+
+def write_config(run: Run, config: RunConfig) -> None:
+    """Write config.yaml into a run's directory, which is created if needed."""
+    write_file(run.config, (HEAD + write_yaml(config)).encode())
+
+
+def write_records(run: Run, corpus: Corpus) -> None:
+    """Write the set of the corpus's records, if it has any, for ``--new``."""
+    if isinstance(corpus, RecordCorpus):
+        write_seen_records(run.seen_records, corpus.records())
+
+
+def check_disk_space(trainer: Trainer) -> None:
+    """Check that a run's checkpoints will fit on the disk.
+
+    The run's own bytes count as free: a new run deletes them, a resumed one prunes.
+
+    Raises:
+        CheckpointError: they will not fit; not with ``--on-save-error continue``.
+    """
+    knobs = trainer.config.train
+    path = trainer.directory.path
+    size = _checkpoint_bytes(trainer)
+    count = _checkpoints_kept(trainer)
+    available = _free_bytes(path) + trainer.directory.size()
+    if count * size > available and knobs.on_save_error == "stop":
+        raise CheckpointError(
+            f"{path}: {count} checkpoints of {size / 2**20:,.1f} MiB have to fit there, and "
+            f"{available / 2**20:,.1f} MiB are free; make room, give a smaller --keep, "
+            "or another --runs-dir"
+        )
+
+
+def _checkpoint_bytes(trainer: Trainer) -> int:
+    """Weights, two moments of each, and the state of each lane, h and c."""
+    model = trainer.config.model
+    lanes = trainer.config.train.batch_size
+    state = 2 * lanes * model.num_layers * model.hidden_size
+    return 4 * (3 * trainer.loop.num_parameters + state)
+
+
+def _checkpoints_kept(trainer: Trainer) -> int:
+    """The most that exist at once: the last ones, the best, and one that is being written."""
+    knobs = trainer.config.train
+    steps_left = trainer.steps - trainer.step
+    still_to_come = 1
+    for every in (knobs.save_every, knobs.eval_every):
+        if isinstance(every, int):
+            still_to_come += steps_left // every
+    return min(knobs.keep, still_to_come) + 2
+
+
+def _free_bytes(path: Path) -> int:
+    """Free on the disk where a path is, or will be."""
+    while not path.exists():
+        path = path.absolute().parent
+    return shutil.disk_usage(path).free
