@@ -48,6 +48,14 @@ class Batch:
         """Symbols that have a loss."""
         return int((self.y != PADDING).sum())
 
+    def steps(self, start: int, stop: int) -> "Batch":
+        """Some of its time steps; lanes are fresh in the first one only."""
+        recalled = self.recalled
+        if recalled is not None:
+            recalled = recalled[start:stop]
+        fresh = self.fresh & (start == 0)
+        return Batch(self.x[start:stop], self.y[start:stop], fresh, recalled)
+
 
 def fit(length: int, batch_size: int, sequence_length: int) -> tuple[int, int]:
     """Batch size and sequence length as given, or as much smaller as ``length`` symbols need."""

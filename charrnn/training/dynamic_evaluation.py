@@ -7,6 +7,7 @@ weights, so that what was learned from a piece fades.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -112,16 +113,17 @@ def _pieces(ids: Ids, prime: int, end: int, copy_window: int | None) -> Iterator
     symbols = np.concatenate([[prime], ids]).astype(np.int64)  # (n + 1,)
     x = symbols[:-1, None]  # (n, 1)
     y = symbols[1:, None]  # (n, 1)
+    starts = x[:, 0] == end  # (n,) after which a record begins
     recalled = None
     if copy_window is not None:
         recalled = recall(symbols[:-1], copy_window, end)[:, None]  # (n, 1, K)
+    whole = Batch(x, y, np.ones(1, np.bool_), recalled)
     ends = np.flatnonzero(y == end) + 1
     start = 0
     for stop in [*ends.tolist(), len(y)]:
         for first in range(start, stop, PIECE):
-            piece = slice(first, min(first + PIECE, stop))
-            fresh = np.array([symbols[first] == end])
-            yield Batch(x[piece], y[piece], fresh, None if recalled is None else recalled[piece])
+            piece = whole.steps(first, min(first + PIECE, stop))
+            yield replace(piece, fresh=starts[first : first + 1])
         start = stop
 
 

@@ -113,10 +113,8 @@ def _lane_batches(
     recalled = None
     if copy_window is not None:
         recalled = _columns(recall(read, copy_window), lanes)  # (n / lanes, lanes, K)
-    chunk = _chunk_length(lanes, vocab_size)
-    for start in range(0, length, chunk):
-        fresh = np.full(lanes, start == 0)
-        yield _piece(Batch(x, y, fresh, recalled), start, start + chunk)
+    whole = Batch(x, y, np.ones(lanes, np.bool_), recalled)
+    yield from _chunks(whole, vocab_size)
 
 
 def _record_batches(
@@ -137,20 +135,7 @@ def _record_batches(
         count = max(1, int((symbols <= max_symbols).sum()))
         batch = layout.lay_out(chosen[:count], count)
         place += count
-        chunk = _chunk_length(count, vocab_size)
-        for start in range(0, len(batch.x), chunk):
-            yield _piece(batch, start, start + chunk)
-
-
-def _piece(batch: Batch, start: int, stop: int) -> Batch:
-    """Some time steps of a batch; its lanes are fresh in the first of them only."""
-    recalled = None
-    if batch.recalled is not None:
-        recalled = batch.recalled[start:stop]
-    fresh = batch.fresh
-    if start > 0:
-        fresh = np.zeros_like(fresh)
-    return Batch(batch.x[start:stop], batch.y[start:stop], fresh, recalled)
+        yield from _chunks(batch, vocab_size)
 
 
 def _columns(values: NDArray[Any], lanes: int) -> NDArray[Any]:
@@ -159,9 +144,12 @@ def _columns(values: NDArray[Any], lanes: int) -> NDArray[Any]:
     return rows.swapaxes(0, 1).copy()
 
 
-def _chunk_length(lanes: int, vocab_size: int) -> int:
-    """Characters of each lane to read at once: CHUNK, or what keeps within MAX_LOGITS."""
-    return max(1, min(CHUNK, MAX_LOGITS // (lanes * vocab_size)))
+def _chunks(batch: Batch, vocab_size: int) -> Iterator[Batch]:
+    """A batch in pieces of CHUNK time steps, or of what keeps within MAX_LOGITS."""
+    T, B = batch.x.shape
+    length = max(1, min(CHUNK, MAX_LOGITS // (B * vocab_size)))
+    for start in range(0, T, length):
+        yield batch.steps(start, start + length)
 
 
 def load_model(checkpoint: Checkpoint, device: str) -> CharRNN:

@@ -106,30 +106,38 @@ class GRUKernel(Function):
     def backward(ctx: Any, dy: Tensor, dlast: Tensor) -> tuple[Tensor | None, ...]:
         xs, w_ih, w_hh, activations, n, states, y = ctx.saved_tensors
         T, B, H = n.shape
-        dtype = xs.dtype
         exact = n.dtype
         r, z, hn = activations.split(H, dim=-1)
+
+        # the gradient of each pre-activation, per unit of dh
+        factors = torch.empty(T, B, 3, H, dtype=exact)
+        factor_r, factor_z, factor_hn = factors.unbind(2)
         half = torch.tensor(0.5, dtype=exact)
-        factors = torch.empty(T, B, 3, H, dtype=exact)  # d(r, z, W h of n) per unit of dh
         dn = torch.add(half, z, alpha=-0.5)
         tanh_backward.grad_input(dn, n, grad_input=dn)
         part = dn * hn
-        sigmoid_backward.grad_input(part, r, grad_input=factors[:, :, 0])
+        sigmoid_backward.grad_input(part, r, grad_input=factor_r)
         torch.sub(states[:-1], n, out=part)
-        sigmoid_backward.grad_input(part, z, grad_input=factors[:, :, 1])
-        torch.mul(dn, r, out=factors[:, :, 2])
-        d = torch.empty(T, B, 3, H, dtype=dtype)
+        sigmoid_backward.grad_input(part, z, grad_input=factor_z)
+        torch.mul(dn, r, out=factor_hn)
+
+        # back through time
+        d = torch.empty(T, B, 3, H, dtype=xs.dtype)
         dh = torch.empty(T + 1, B, H, dtype=exact)
         dh[0] = 0
         dh[1:] = dy
         dh[T] += dlast
         _gru_steps_back(factors, z, d, dh, w_hh)
+
+        # the weights; input and recurrent weights see another gradient of n
         flat = d.view(T * B, 3 * H)
-        dw_hh = (flat.t() @ y[:-1].view(T * B, H)).to(exact)
+        hidden = y[:-1].view(T * B, H)
+        dw_hh = (flat.t() @ hidden).to(exact)
         db_hh = flat.sum(0).to(exact)
         torch.mul(dh[1:], dn, out=d[:, :, 2])
         dw_ih = (flat.t() @ xs).to(exact)
-        db_ih = torch.cat([db_hh[: 2 * H], flat[:, 2 * H :].sum(0).to(exact)])
+        db_n = flat[:, 2 * H :].sum(0).to(exact)
+        db_ih = torch.cat([db_hh[: 2 * H], db_n])
         for gradient in (dw_ih, dw_hh, db_ih, db_hh):
             gradient[2 * H :] *= 2
         dx = None
@@ -155,20 +163,17 @@ def _gru_steps(
     H = new.shape[-1]
     minus_one = torch.tensor(-1.0, dtype=new.dtype)
     keep = len(states) == len(y)
-    r, z, hn = activations.chunk(3, dim=-1)
     both = activations[..., : 2 * H]  # r and z
-    slots = list(
-        zip(activations.unbind(), both.unbind(), r.unbind(), z.unbind(), hn.unbind(), strict=True)
-    )
+    r, z, hn = activations.chunk(3, dim=-1)
+    views = [whole.unbind() for whole in (activations, both, r, z, hn)]
+    slots = list(zip(*views, strict=True))
     hs = states.unbind()
     outputs = y.unbind()
     for t, (gate, n) in enumerate(zip(gates.unbind(), new.unbind(), strict=True)):
-        if keep:
-            whole, rz, r_t, z_t, hn_t = slots[t]
-            before, after = hs[t], hs[t + 1]
-        else:
-            whole, rz, r_t, z_t, hn_t = slots[0]
-            before, after = hs[t % 2], hs[(t + 1) % 2]
+        slot = t if keep else 0
+        whole, rz, r_t, z_t, hn_t = slots[slot]
+        before = hs[t if keep else t % 2]
+        after = hs[t + 1 if keep else (t + 1) % 2]
         gate.addmm_(outputs[t], w)
         whole.copy_(gate)
         rz.sigmoid_()
@@ -245,8 +250,9 @@ class RNNKernel(Function):
             torch.mul(factors[t], dhs[t + 1], out=ds[t])
             dhs[t].addmm_(ds[t], w_hh)
         flat = d.view(T * B, H)
+        hidden = y[:-1].view(T * B, H)
         dw_ih = (flat.t() @ xs).to(exact)
-        dw_hh = (flat.t() @ y[:-1].view(T * B, H)).to(exact)
+        dw_hh = (flat.t() @ hidden).to(exact)
         db = flat.sum(0).to(exact)
         dx = None
         if ctx.needs_input_grad[0]:

@@ -17,5 +17,7 @@ def learning_rate(step: int, steps: int, highest: float) -> float:
     warmup = max(1, round(WARMUP * steps))
     if step < warmup:
         return highest * (step + 1) / warmup
-    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
-    return highest * (FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * progress)) / 2)
+    remaining = max(1, steps - warmup)
+    progress = min(1.0, (step - warmup) / remaining)
+    cosine = 1 + math.cos(math.pi * progress)  # from 2 to 0
+    return highest * (FLOOR + (1 - FLOOR) * cosine / 2)

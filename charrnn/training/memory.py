@@ -49,7 +49,9 @@ def estimate_memory(config: RunConfig, corpus: Corpus) -> float:
     """
     model = config.model
     V = len(corpus.vocabulary)
-    weights = FLOAT * sum(math.prod(shape) for shape in shapes(model, V).values())
+    weights = 0
+    for shape in shapes(model, V).values():
+        weights += FLOAT * math.prod(shape)
     text = min(len(corpus) * corpus.train.itemsize, IN_MEMORY)
     kept, recalling = _copy_window_bytes(model, corpus)
     symbols = layout(config, corpus).max_symbols
@@ -131,14 +133,17 @@ def _validation_bytes(model: ModelConfig, corpus: Corpus) -> int:
     """The largest chunk of a validation, either in its last layer or at its logits."""
     if not len(corpus.val):
         return 0
-    H, L, E = model.hidden_size, model.num_layers, model.embedding_size
+    H = model.hidden_size
+    L = model.num_layers
+    E = model.embedding_size
     V = len(corpus.vocabulary)
     symbols = min(len(corpus.val), EVAL_CHARACTERS, EVAL_LANES * CHUNK, MAX_LOGITS // V)
     if isinstance(corpus, RecordCorpus):
         longest = int(corpus.lengths(corpus.val).max()) + 1
         symbols = min(symbols, MAX_RECORDS_TOGETHER * longest)
     # embedded; with the layer below; the outputs of all layers; gates
-    in_layer = E + (E + H) + L * H + GATES[model.cell] * H
+    gates = GATES[model.cell] * H
+    in_layer = E + (E + H) + L * H + gates
     # embedded; outputs, and the same joined; logits, while the chunk before still has its own
     at_logits = E + 2 * L * H + (LOGITS_COPIES + 1) * V
     return FLOAT * symbols * max(in_layer, at_logits)

@@ -41,7 +41,9 @@ class RecurrentLayer(nn.Module):
             if name.startswith("bias"):
                 nn.init.zeros_(weight)
                 continue
-            init = nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_
+            init = nn.init.xavier_uniform_
+            if name.startswith("weight_hh"):
+                init = nn.init.orthogonal_
             for block in weight.chunk(self.num_gates):
                 init(block)
 
@@ -158,7 +160,9 @@ class CharRNN(nn.Module):
 
     def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0) -> None:
         super().__init__()
-        E, H, L = config.embedding_size, config.hidden_size, config.num_layers
+        E = config.embedding_size
+        H = config.hidden_size
+        L = config.num_layers
         cell = CELLS[config.cell]
         self.copy_window = config.copy_window
         with torch.random.fork_rng(devices=[]):
@@ -199,8 +203,12 @@ class CharRNN(nn.Module):
         for number, layer in enumerate(self.layers):
             x = embedded  # (T, B, E)
             if outputs:
-                x = torch.cat([outputs[-1], embedded], dim=-1)  # (T, B, H + E)
-            y, last = layer(x, None if state is None else state[number])
+                below = outputs[-1]
+                x = torch.cat([below, embedded], dim=-1)  # (T, B, H + E)
+            before = None
+            if state is not None:
+                before = state[number]
+            y, last = layer(x, before)
             outputs.append(self.dropout(y))  # (T, B, H)
             states.append(last)  # (P, B, H)
         output = torch.cat(outputs, dim=-1)  # (T, B, L·H)
@@ -218,8 +226,9 @@ def _raised(recalled: Tensor, trust: Tensor, vocab_size: int) -> Tensor:
     """
     T, B, _ = recalled.shape
     width = vocab_size + 1  # the last is for NOTHING, and dropped
-    rows = torch.arange(T * B, device=trust.device).view(T, B, 1) * width
-    places = rows + recalled.long() % width  # (T, B, K)
-    raised = trust.new_zeros(T * B * width)
-    raised = raised.scatter_add(0, places.flatten(), trust.flatten())
+    rows = torch.arange(T * B, device=trust.device).view(T, B, 1)
+    columns = recalled.long() % width  # (T, B, K)
+    places = rows * width + columns  # (T, B, K)
+    zeros = trust.new_zeros(T * B * width)
+    raised = zeros.scatter_add(0, places.flatten(), trust.flatten())
     return raised.view(T, B, width)[..., :vocab_size]

@@ -81,16 +81,18 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
     planned = config.replace(**values)
     expected = None
     outlook: dict[float, float] = {}
-    if not fixed and not isinstance(corpus, RecordCorpus) and corpus.yardstick is not None:
-        expected = corpus.yardstick.nats_per_character * expected_ratio(characters, passes)
-        outlook = _outlook(corpus.yardstick.nats_per_character, characters, speed)
+    measured = not fixed and not isinstance(corpus, RecordCorpus)
+    if measured and corpus.yardstick is not None:
+        yardstick = corpus.yardstick.nats_per_character
+        expected = yardstick * expected_ratio(characters, passes)
+        outlook = _outlook(yardstick, characters, speed)
     return Plan(
-        values,
-        most_passes(row) / relative_cost(planned.model),
-        _reasons(row, values, passes),
-        expected,
-        outlook,
-        estimate_memory(planned, corpus),
+        values=values,
+        most_passes=most_passes(row) / relative_cost(planned.model),
+        reasons=_reasons(row, values, passes),
+        expected=expected,
+        outlook=outlook,
+        memory=estimate_memory(planned, corpus),
     )
 
 
@@ -113,19 +115,20 @@ def _time_to_train(config: RunConfig, corpus: Corpus, speed: float, started: flo
 def relative_cost(model: ModelConfig) -> float:
     """The time per character relative to 2 x 256, roughly: small products are slower per weight."""
     weights = _matrix_weights(model)
-    sizes = [size for size, _ in COSTS]
-    costs = [cost for _, cost in COSTS]
-    if weights > sizes[-1]:
-        return float(costs[-1] * weights / sizes[-1])
-    return float(np.exp(np.interp(np.log(weights), np.log(sizes), np.log(costs))))
+    largest, its_cost = COSTS[-1]
+    if weights > largest:
+        return its_cost * weights / largest
+    sizes, costs = np.log(COSTS).T
+    return float(np.exp(np.interp(np.log(weights), sizes, costs)))
 
 
 def _matrix_weights(model: ModelConfig) -> int:
     """Weights of the layers, with the four gates of an LSTM."""
-    H, L, E = model.hidden_size, model.num_layers, model.embedding_size
+    H = model.hidden_size
+    E = model.embedding_size
     first = 4 * H * (H + E)
     further = 4 * H * (H + E + H)
-    return first + (L - 1) * further
+    return first + (model.num_layers - 1) * further
 
 
 def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = None) -> Row:
@@ -138,12 +141,21 @@ def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = N
     """
     rows = _nearest(characters, passes)
     for name, value in (given or {}).items():
-        distances = [abs(math.log((getattr(row, name) + 0.1) / (value + 0.1))) for row in rows]
-        nearest = min(distances)
-        rows = [row for row, distance in zip(rows, distances, strict=True) if distance == nearest]
+        rows = _closest(rows, name, value)
     fewest = min(row.passes for row in rows)
     limit = max(fewest, TOLERANCE * passes)
-    return min((row for row in rows if row.passes <= limit), key=lambda row: row.ratio)
+    affordable = [row for row in rows if row.passes <= limit]
+    return min(affordable, key=lambda row: row.ratio)
+
+
+def _closest(rows: list[Row], name: str, value: float) -> list[Row]:
+    """The rows in which a knob is nearest to a value, by the logarithm."""
+    distances = []
+    for row in rows:
+        ratio = (getattr(row, name) + 0.1) / (value + 0.1)
+        distances.append(abs(math.log(ratio)))
+    smallest = min(distances)
+    return [row for row, distance in zip(rows, distances, strict=True) if distance == smallest]
 
 
 def most_passes(best: Row) -> float:
@@ -152,16 +164,14 @@ def most_passes(best: Row) -> float:
     If none was measured: infinity too, except for the smallest texts, which are soon known by
     heart.
     """
-    longer = [
-        row.ratio
-        for row in MEASURED
-        if row.characters == best.characters and row.passes > best.passes
-    ]
+    longer = [row.ratio for row in _rows(best.characters) if row.passes > best.passes]
     if longer:
         over_fits = min(longer) > best.ratio
     else:
         over_fits = best.characters == _measured_sizes()[0]
-    return TOLERANCE * best.passes if over_fits else math.inf
+    if not over_fits:
+        return math.inf
+    return TOLERANCE * best.passes
 
 
 def expected_ratio(characters: int, passes: float) -> float:
@@ -174,6 +184,11 @@ def expected_ratio(characters: int, passes: float) -> float:
     if above != below:
         share = math.log(characters / below) / math.log(above / below)
     return (1 - share) * _on_curve(below, passes) + share * _on_curve(above, passes)
+
+
+def _rows(size: int) -> list[Row]:
+    """The rows of one measured size."""
+    return [row for row in MEASURED if row.characters == size]
 
 
 def _measured_sizes() -> list[int]:
@@ -198,10 +213,10 @@ def _nearest(characters: int, passes: float) -> list[Row]:
     sizes.sort(key=lambda size: abs(math.log(characters / size)))
     candidates = [size for size in sizes if size <= sizes[0]]
     for size in candidates:
-        rows = [row for row in MEASURED if row.characters == size]
-        if MAX_EXTRAPOLATION * max(row.passes for row in rows) >= passes:
-            return rows
-    return [row for row in MEASURED if row.characters == candidates[0]]
+        longest = max(row.passes for row in _rows(size))
+        if MAX_EXTRAPOLATION * longest >= passes:
+            return _rows(size)
+    return _rows(candidates[0])
 
 
 def _on_curve(size: int, passes: float) -> float:
@@ -209,16 +224,18 @@ def _on_curve(size: int, passes: float) -> float:
 
     Interpolated linearly over the logarithm of the passes.
     """
-    rows = [row for row in MEASURED if row.characters == size]
-    measured = sorted({row.passes for row in rows})
-    ratios = [min(row.ratio for row in rows if row.passes == passes_) for passes_ in measured]
-    best = np.minimum.accumulate(ratios)
-    places = np.log(measured)
+    best_by_passes: dict[float, float] = {}
+    best = math.inf
+    for row in sorted(_rows(size), key=lambda row: row.passes):
+        best = min(best, row.ratio)
+        best_by_passes[row.passes] = best
+    places = np.log(list(best_by_passes))
+    ratios = list(best_by_passes.values())
     place = math.log(max(passes, 1e-3))
-    if place < places[0] and len(best) > 1:  # extended to the left, where the loss rises fast
-        slope = (best[1] - best[0]) / (places[1] - places[0])
-        return float(best[0] + slope * (place - places[0]))
-    return float(np.interp(place, places, best))
+    if place < places[0] and len(ratios) > 1:  # extended to the left, where the loss rises fast
+        slope = (ratios[1] - ratios[0]) / (places[1] - places[0])
+        return float(ratios[0] + slope * (place - places[0]))
+    return float(np.interp(place, places, ratios))
 
 
 def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:
@@ -240,7 +257,7 @@ def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:
 def _outlook(yardstick: float, characters: int, speed: float) -> dict[float, float]:
     """The expected loss of other minutes, if several lengths were measured on such texts."""
     for size in _around(characters):
-        lengths = {row.passes for row in MEASURED if row.characters == size}
+        lengths = {row.passes for row in _rows(size)}
         if len(lengths) == 1:
             return {}
     outlook = {}
