@@ -27,7 +27,7 @@ import torch
 from charrnn.api import reports
 from charrnn.cli import train
 from charrnn.cli.main import cli
-from charrnn.cli.signals import Wishes
+from charrnn.cli.signals import Requests
 from charrnn.storage.run import Run
 from charrnn.training.start import launch
 
@@ -58,15 +58,15 @@ def forbid(event: str, args: tuple[Any, ...]) -> None:
 
 def command(job: dict[str, Any], listening: int) -> None:
     """Run ``charrnn`` with these words; say when it has begun to listen to signals."""
-    wishes = train.wishes
+    signal_requests = train.signal_requests
 
     @contextmanager
-    def told() -> Iterator[Wishes]:
-        with wishes() as wished:
+    def told() -> Iterator[Requests]:
+        with signal_requests() as requests:
             os.write(listening, b"\n")
-            yield wished
+            yield requests
 
-    train.wishes = told  # type: ignore[assignment]
+    train.signal_requests = told  # type: ignore[assignment]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
     os.chdir(job["cwd"])

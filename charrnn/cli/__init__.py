@@ -1,1 +1,1 @@
-"""One file per command. The only room that prints, or imports click or tqdm."""
+"""The command line: one file per command. Only this package prints, or imports click or tqdm."""

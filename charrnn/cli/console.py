@@ -1,28 +1,57 @@
-"""A line for the user. Knows nothing of what it says."""
+"""Output to a terminal: a line on stderr, text made safe to show, a loss, a progress bar."""
 
+import math
+import sys
 import unicodedata
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+# Format characters that join letters and emoji, and the tab: not printable, but harmless.
+HARMLESS = "\t\u200c\u200d"
+
 
 def tell(line: str) -> None:
-    """A line on stderr; where nobody reads it any more, the work goes on all the same."""
+    """Print a line on stderr; the work continues if nobody reads it any more."""
     with suppress(OSError):
         click.echo(shown(line), err=True)
 
 
 def shown(text: str) -> str:
-    """A text in which nothing can move a terminal's cursor: what a file or a stranger's model says
-    is shown, not obeyed."""
-    return (
-        text
-        if text.isprintable()
-        else "".join(char if _harmless(char) else ascii(char)[1:-1] for char in text)
+    """Escape every character of a text that could control a terminal.
+
+    What a file or a stranger's model says is shown, not obeyed.
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_shown_character, text))
+
+
+def format_loss(nats: float) -> str:
+    """A loss in nats per character as users see it."""
+    return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
+
+
+def progress_bar(total: int | None = None) -> "tqdm[Any]":
+    """A bar on stderr that counts characters; it shows only on a terminal, and leaves no trace."""
+    from tqdm import tqdm
+
+    return tqdm(
+        total=total,
+        unit=" characters",
+        unit_scale=True,
+        disable=None,
+        leave=False,
+        file=sys.stderr,
     )
 
 
-def _harmless(char: str) -> bool:
-    """Spaces of any script, tabs, and what joins letters and emoji are no letters, and move
-    nothing."""
-    return char.isprintable() or char in "\t\u200c\u200d" or unicodedata.category(char) == "Zs"
+def _shown_character(char: str) -> str:
+    is_space = unicodedata.category(char) == "Zs"
+    if char.isprintable() or is_space or char in HARMLESS:
+        return char
+    return ascii(char)[1:-1]

@@ -1,21 +1,25 @@
 """charrnn evaluate: the loss of a model on a file, static or adaptive."""
 
 import json
-import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from tqdm import tqdm
 
-from charrnn.cli.console import tell
-from charrnn.cli.options import given, knob_options, runs_dir_option
+from charrnn.cli.console import format_loss, progress_bar, tell
+from charrnn.cli.options import given, json_option, knob_options, runs_dir_option
 from charrnn.config.knobs import knobs
 from charrnn.config.run_config import DataConfig
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import find_checkpoint
 
-SHOWN = 8  # notices; a text in another script would have one for each of its characters
+if TYPE_CHECKING:
+    from charrnn.training.evaluate import Evaluation
+
+# A text in another script has a notice for each of its characters.
+MAX_NOTICES = 8
+# The knobs of how a file is read. The others are fixed by the model, or are about the split.
 READING = {
     name: knob
     for name, knob in knobs(DataConfig).items()
@@ -39,12 +43,10 @@ READING = {
     is_flag=True,
     help="learn from each piece of the file after it is scored (dynamic evaluation); slower",
 )
-@click.option(
-    "--json",
-    "as_json",
-    envvar="CHARRNN_EVALUATE_JSON",
-    is_flag=True,
-    help="one JSON object: characters, nats_per_character, bits_per_character, mode; of records also records, nats_per_record",
+@json_option(
+    "evaluate",
+    "one JSON object: characters, nats_per_character, bits_per_character, mode; "
+    "of records also records, nats_per_record",
 )
 @runs_dir_option
 @click.pass_context
@@ -71,34 +73,50 @@ def evaluate(
       charrnn evaluate checkpoints/shakespeare/step-00002000 sonnets.txt --json
     """
     values = given(ctx, READING)
-    from charrnn.cli.progress import in_words
     from charrnn.training.evaluate_file import evaluate_file
 
     path = find_checkpoint(run, runs_dir)
     data = replace(DataConfig(**read_about(path)["about"]["data"]), **values)
-    bar = tqdm(unit=" characters", unit_scale=True, disable=None, leave=False, file=sys.stderr)
-    with bar:
-        found, notices = evaluate_file(
+    with progress_bar() as bar:
+        evaluation, notices = evaluate_file(
             path, file, data, unknown, adaptive=adaptive, on_progress=bar.update
         )
-    for notice in notices[:SHOWN]:
-        tell(notice)
-    if len(notices) > SHOWN:
-        tell(f"and {len(notices) - SHOWN} more of the kind")
-    tell(f"{path}")
+    _tell_notices(notices)
+    tell(str(path))
     mode = "adaptive" if adaptive else "static"
     if as_json:
-        values = {
-            "characters": found.characters,
-            "nats_per_character": found.nats_per_character,
-            "bits_per_character": found.bits_per_character,
-            "mode": mode,
-        }
-        if found.records:
-            values |= {"records": found.records, "nats_per_record": found.nats_per_record}
-        click.echo(json.dumps(values))
+        click.echo(json.dumps(_as_dict(evaluation, mode)))
     else:
-        words = f"{in_words(found.nats_per_character)}, {mode}, {found.characters:,} characters"
-        if found.records:
-            words += f" with the end of each of {found.records:,} records, {found.nats_per_record:.3f} nats per record"
-        click.echo(words)
+        click.echo(_as_text(evaluation, mode))
+
+
+def _tell_notices(notices: Sequence[str]) -> None:
+    for notice in notices[:MAX_NOTICES]:
+        tell(notice)
+    if len(notices) > MAX_NOTICES:
+        tell(f"and {len(notices) - MAX_NOTICES} more of the kind")
+
+
+def _as_dict(evaluation: "Evaluation", mode: str) -> dict[str, Any]:
+    """What ``--json`` shows."""
+    values = {
+        "characters": evaluation.characters,
+        "nats_per_character": evaluation.nats_per_character,
+        "bits_per_character": evaluation.bits_per_character,
+        "mode": mode,
+    }
+    if evaluation.records:
+        values["records"] = evaluation.records
+        values["nats_per_record"] = evaluation.nats_per_record
+    return values
+
+
+def _as_text(evaluation: "Evaluation", mode: str) -> str:
+    loss = format_loss(evaluation.nats_per_character)
+    text = f"{loss}, {mode}, {evaluation.characters:,} characters"
+    if evaluation.records:
+        text += (
+            f" with the end of each of {evaluation.records:,} records, "
+            f"{evaluation.nats_per_record:.3f} nats per record"
+        )
+    return text

@@ -1,16 +1,14 @@
-"""charrnn info: what a model is and how well it does; without a name, the runs. Needs no
-PyTorch."""
+"""charrnn info: what a model is and how well it does, or a list of the runs. Needs no PyTorch."""
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from charrnn.cli.console import shown, tell
-from charrnn.cli.options import runs_dir_option
+from charrnn.cli.console import format_loss, shown, tell
+from charrnn.cli.options import json_option, runs_dir_option
 from charrnn.errors import CheckpointError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.run import Run, all_runs, find_checkpoint
@@ -19,13 +17,7 @@ from charrnn.storage.verdict import verdict
 
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("run", required=False)
-@click.option(
-    "--json",
-    "as_json",
-    envvar="CHARRNN_INFO_JSON",
-    is_flag=True,
-    help="one JSON object, or, without RUN, a list of them",
-)
+@json_option("info", "one JSON object, or, without RUN, a list of them")
 @runs_dir_option
 def info(run: str | None, as_json: bool, runs_dir: str) -> None:
     """What RUN is, what it was trained on, and how well it does; without RUN, the list of runs.
@@ -35,122 +27,162 @@ def info(run: str | None, as_json: bool, runs_dir: str) -> None:
       charrnn info shakespeare --json
     """
     if run is None:
-        found = [_about_or_error(each) for each in all_runs(runs_dir)]
-        if as_json:
-            click.echo(json.dumps(found))
-        elif not found:
-            tell(
-                f"there is no run in {Path(runs_dir).resolve()}; train one with `charrnn train FILE`"
-            )
-        else:
-            click.echo("\n".join(shown(_in_a_line(each)) for each in found))
+        _show_runs(runs_dir, as_json)
+    else:
+        _show_checkpoint(find_checkpoint(run, runs_dir), as_json)
+
+
+def _show_runs(runs_dir: str, as_json: bool) -> None:
+    runs = [_describe_run(run) for run in all_runs(runs_dir)]
+    if as_json:
+        click.echo(json.dumps(runs))
+    elif runs:
+        click.echo("\n".join(shown(_one_line(description)) for description in runs))
+    else:
+        place = Path(runs_dir).resolve()
+        tell(f"there is no run in {place}; train one with `charrnn train FILE`")
+
+
+def _show_checkpoint(path: Path, as_json: bool) -> None:
+    description = _describe(path)
+    if as_json:
+        click.echo(json.dumps(description))
         return
-    about = _about(find_checkpoint(run, runs_dir))
-    click.echo(json.dumps(about) if as_json else _in_full(about))
+    lines = _lines(description)
+    steps = [step.name for step in Run(path.parent).steps()]
+    if len(steps) > 1:
+        lines["kept"] = ", ".join(steps)
+    click.echo("\n".join(f"{name + ':':<12}{shown(value)}" for name, value in lines.items()))
 
 
-def _about(path: Path) -> dict[str, Any]:
-    """What a checkpoint, and the run around it, say of themselves."""
-    checkpoint = checkpoints.read(path)
-    final = Run(path.parent).final() or {}
-    if final.get("step") != checkpoint.about["step"]:
-        final = {}
-    found = verdict(Run(path.parent)) if _is_best(path) else None
-    return {
-        "run": path.parent.name,
-        "checkpoint": str(path),
-        "cell": checkpoint.model.cell,
-        "num_layers": checkpoint.model.num_layers,
-        "hidden_size": checkpoint.model.hidden_size,
-        "embedding_size": checkpoint.model.embedding_size,
-        "copy_window": checkpoint.model.copy_window,
-        "dropout": checkpoint.model.dropout,
-        "unit": checkpoint.vocabulary.unit,
-        "vocab_size": len(checkpoint.vocabulary),
-        "symbols": checkpoint.vocabulary.symbols,
-        "sha256": checkpoint.sha256,
-        "final_val_loss": final.get("final_val_loss"),
-        **checkpoint.about,
-        "verdict": asdict(found) if found else None,
-        "trained_steps": max(
-            (int(step.name.removeprefix("step-")) for step in Run(path.parent).steps()),
-            default=checkpoint.about["step"],
-        ),
-    }
-
-
-def _is_best(path: Path) -> bool:
-    """Whether a checkpoint stands for a run; one that was copied out of it does not."""
+def _describe_run(run: Run) -> dict[str, Any]:
+    """A run's best checkpoint, or its error: one damaged run must not hide the others."""
     try:
-        return path == Run(path.parent).best()
-    except CheckpointError:
-        return False
-
-
-def _about_or_error(run: Run) -> dict[str, Any]:
-    """One damaged run must not hide the others."""
-    try:
-        return _about(run.best())
+        return _describe(run.best())
     except CheckpointError as error:
         return {"run": run.path.name, "error": str(error)}
 
 
-def _in_a_line(about: dict[str, Any]) -> str:
-    if "error" in about:
-        return f"{about['run']}: {about['error']}"
-    return f"{about['run']}: {_size(about)}, {_steps(about)}, {_loss(about)}"
+def _describe(path: Path) -> dict[str, Any]:
+    """What a checkpoint, and the run that it is in, say about themselves."""
+    checkpoint = checkpoints.read(path)
+    run = Run(path.parent)
+    model = checkpoint.model
+    step = checkpoint.about["step"]
+    final = run.final()
+    final_val_loss = None
+    if final is not None and final.get("step") == step:
+        final_val_loss = final.get("final_val_loss")
+    judgement = verdict(run) if _is_best(path, run) else None
+    return {
+        "run": path.parent.name,
+        "checkpoint": str(path),
+        "cell": model.cell,
+        "num_layers": model.num_layers,
+        "hidden_size": model.hidden_size,
+        "embedding_size": model.embedding_size,
+        "copy_window": model.copy_window,
+        "dropout": model.dropout,
+        "unit": checkpoint.vocabulary.unit,
+        "vocab_size": len(checkpoint.vocabulary),
+        "symbols": checkpoint.vocabulary.symbols,
+        "sha256": checkpoint.sha256,
+        "final_val_loss": final_val_loss,
+        **checkpoint.about,
+        "verdict": asdict(judgement) if judgement else None,
+        "trained_steps": _last_step(run, step),
+    }
 
 
-def _steps(about: dict[str, Any]) -> str:
-    """How far the run has come, and where it did best."""
+def _is_best(path: Path, run: Run) -> bool:
+    """Whether a checkpoint is the best of its run; one that was copied out of it is not."""
+    try:
+        return path == run.best()
+    except CheckpointError:
+        return False
+
+
+def _last_step(run: Run, default: int) -> int:
+    """The last step that a run saved."""
+    steps = run.steps()
+    if not steps:
+        return default
+    return int(steps[-1].name.removeprefix("step-"))
+
+
+def _one_line(description: dict[str, Any]) -> str:
+    run = description["run"]
+    if "error" in description:
+        return f"{run}: {description['error']}"
+    size = _size(description)
+    return f"{run}: {size}, trained {_steps(description)}, {_loss(description)}"
+
+
+def _lines(description: dict[str, Any]) -> dict[str, str]:
+    """A checkpoint in full: a text for each of several headings."""
+    lines = {
+        "checkpoint": description["checkpoint"],
+        "model": _model(description),
+        "symbols": _symbols(description),
+        "corpus": _corpus(description),
+        "trained": f"{_steps(description)}, the text {description['epochs']:.2f} times by then, "
+        f"by charrnn {description['charrnn']}",
+        "loss": _loss(description),
+        "sha256": description["sha256"],
+    }
+    judgement = description["verdict"]
+    if judgement:
+        lines["verdict"] = f"{judgement['text']} Next: `{judgement['command']}`"
+    return lines
+
+
+def _size(description: dict[str, Any]) -> str:
+    return f"{description['cell']} {description['num_layers']} x {description['hidden_size']}"
+
+
+def _model(description: dict[str, Any]) -> str:
+    copy_window = description["copy_window"] or "none"
     return (
-        f"trained {about['trained_steps']:,} of {about['steps']:,} steps, best at {about['step']:,}"
+        f"{_size(description)}, embedding {description['embedding_size']}, "
+        f"copy window {copy_window}, dropout {description['dropout']:g}, "
+        f"{description['parameters']:,} parameters"
     )
 
 
-def _size(about: dict[str, Any]) -> str:
-    return f"{about['cell']} {about['num_layers']} x {about['hidden_size']}"
+def _symbols(description: dict[str, Any]) -> str:
+    end = " and the end of a record" if description["records"] else ""
+    if description["unit"] == "byte":
+        return f"256 bytes{end}"
+    symbols = description["symbols"]
+    return f"{len(symbols)} characters{end}: {json.dumps(symbols, ensure_ascii=False)}"
 
 
-def _loss(about: dict[str, Any]) -> str:
-    whole = about["final_val_loss"] is not None
-    loss = about["final_val_loss"] if whole else about["val_loss"]
+def _corpus(description: dict[str, Any]) -> str:
+    source = ", ".join(description["corpus"]) or "a text"
+    learned = f"{description['train_characters']:,} characters"
+    held_out = f"{description['val_characters']:,}"
+    records = description["records"]
+    if records:
+        learned += f" in {records['train']:,} records"
+        held_out += f" in {records['val']:,} records"
+    return f"{source}: {learned} to learn from, {held_out} held out"
+
+
+def _steps(description: dict[str, Any]) -> str:
+    """How far the run has come, and where it did best."""
+    trained = description["trained_steps"]
+    return f"{trained:,} of {description['steps']:,} steps, best at {description['step']:,}"
+
+
+def _loss(description: dict[str, Any]) -> str:
+    """The loss on held-out data, and how much of it was read in which way."""
+    loss = description["final_val_loss"]
+    text = "held-out text in one stream"
+    if loss is None:
+        loss = description["val_loss"]
+        text = "held-out text, over parallel lanes"
     if loss is None:
         return "no validation loss"
-    one = about["records"] is not None
-    what = (
-        "held-out records"
-        if one
-        else "held-out text in one stream"
-        if whole
-        else "held-out text, over parallel lanes"
-    )
-    return f"{loss:.4f} nats ({loss / math.log(2):.3f} bits) per character, static, {what}"
-
-
-def _in_full(about: dict[str, Any]) -> str:
-    records = about["records"]
-    end = " and the end of a record" if records else ""
-    characters = f"{len(about['symbols'])} characters{end}: {json.dumps(about['symbols'], ensure_ascii=False)}"
-    symbols = f"256 bytes{end}" if about["unit"] == "byte" else characters
-    learned, held_out = (
-        f" in {records[part]:,} records" if records else "" for part in ("train", "val")
-    )
-    source = ", ".join(about["corpus"]) or "a text"
-    lines = {
-        "checkpoint": about["checkpoint"],
-        "model": f"{_size(about)}, embedding {about['embedding_size']}, copy window {about['copy_window'] or 'none'}, "
-        f"dropout {about['dropout']:g}, {about['parameters']:,} parameters",
-        "symbols": symbols,
-        "corpus": f"{source}: {about['train_characters']:,} characters{learned} to learn from, "
-        f"{about['val_characters']:,}{held_out} held out",
-        "trained": f"{_steps(about).removeprefix('trained ')}, the text {about['epochs']:.2f} times by then, by charrnn {about['charrnn']}",
-        "loss": _loss(about),
-        "sha256": about["sha256"],
-    }
-    if about["verdict"]:
-        lines["verdict"] = f"{about['verdict']['text']} Next: `{about['verdict']['command']}`"
-    others = [path.name for path in Run(Path(about["checkpoint"]).parent).steps()]
-    if len(others) > 1:
-        lines["kept"] = ", ".join(others)
-    return "\n".join(f"{name + ':':<12}{shown(value)}" for name, value in lines.items())
+    if description["records"] is not None:
+        text = "held-out records"
+    return f"{format_loss(loss)}, static, {text}"

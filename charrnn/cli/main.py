@@ -1,5 +1,4 @@
-"""The command ``charrnn``: its subcommands, loaded when they are used; and errors as one line on
-stderr."""
+"""The ``charrnn`` command: loads subcommands on use, and reports errors as one line on stderr."""
 
 import importlib
 import os
@@ -22,11 +21,17 @@ COMMANDS = {
     "originality": "What of a text stands word for word in a run's corpus.",
     "info": "What a model is and how well it does; without a name, the runs.",
 }
+EXAMPLES = """
+\b
+  charrnn train my.txt
+  charrnn train my.txt --resume --steps 20000
+  charrnn sample --temperature 0.8 --prompt "Once "
+  charrnn info
+"""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used, so that --help needs neither torch
-    nor numpy."""
+    """A group that imports a command when it is used, so ``--help`` needs no torch or numpy."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -34,9 +39,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(
-            importlib.import_module(f"charrnn.cli.{cmd_name}"), cmd_name
-        )
+        module = importlib.import_module(f"charrnn.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -44,18 +48,12 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
+        _require_working_directory()
         try:
-            os.getcwd()
-        except OSError:  # PyTorch would end the process
-            tell(
-                "Error: the working directory no longer exists; change to one that does, such as with `cd ~`"
-            )
-            sys.exit(1)
-        try:
-            found = super().invoke(ctx)
+            result = super().invoke(ctx)
             if sys.stdout is not None:
-                sys.stdout.flush()  # here, where an error can still be told
-            return found
+                sys.stdout.flush()  # here, where a failure can still be reported
+            return result
         except CharRNNError as error:
             tell(f"Error: {error}")
             sys.exit(2 if isinstance(error, ConfigError) else 1)
@@ -65,30 +63,14 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             sys.exit(130)
         except BrokenPipeError:  # the reader of the text has gone; that is no error
-            _drop_stdout()
+            _discard_stdout()
             sys.exit(141)
         except OSError as error:
-            _drop_stdout()
-            what = error.filename or "standard output or a file"
-            tell(
-                f"Error: {what}: {error.strerror or error}; see what is there, and whether there is room"
-            )
+            _discard_stdout()
+            place = error.filename or "standard output or a file"
+            reason = error.strerror or error
+            tell(f"Error: {place}: {reason}; see what is there, and whether there is room")
             sys.exit(1)
-
-
-def _drop_stdout() -> None:
-    """What waits to be written goes nowhere, so that nothing is said about it at the very end."""
-    with suppress(OSError, ValueError, AttributeError):  # it is closed already, or no file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-EXAMPLES = """
-\b
-  charrnn train my.txt
-  charrnn train my.txt --resume --steps 20000
-  charrnn sample --temperature 0.8 --prompt "Once "
-  charrnn info
-"""
 
 
 @click.group(
@@ -108,11 +90,37 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """The console script."""
-    for handle in range(
-        3
-    ):  # of a stream that was closed; the next file that is opened would stand in its place
+    _open_closed_streams()
+    try:
+        cli()
+    except OSError as error:  # from what click itself prints, such as help
+        _discard_stdout()
+        reason = error.strerror or error
+        tell(f"Error: standard output: {reason}; see whether there is room")
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _require_working_directory() -> None:
+    """Exit with an error if the working directory was deleted: PyTorch would end the process."""
+    try:
+        os.getcwd()
+    except OSError:
+        tell(
+            "Error: the working directory no longer exists; change to one that does, "
+            "such as with `cd ~`"
+        )
+        sys.exit(1)
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller closed of the standard streams, and let the output ones write UTF-8.
+
+    The next file that is opened would otherwise take the place of the closed stream.
+    """
+    for descriptor in range(3):
         try:
-            os.fstat(handle)
+            os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
@@ -120,10 +128,9 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    try:
-        cli()
-    except OSError as error:  # of what click says itself, such as help
-        _drop_stdout()
-        tell(f"Error: standard output: {error.strerror or error}; see whether there is room")
-        sys.exit(1)
-    sys.exit(0)
+
+
+def _discard_stdout() -> None:
+    """Send what is still buffered to nowhere, so Python reports no error about it on exit."""
+    with suppress(OSError, ValueError, AttributeError):  # it is closed already, or no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,4 @@
-"""Knobs as options: one flag each, made from what the knob knows; and the values given, from
-wherever they come."""
+"""Knobs as options: a flag for each knob, and the values that a user set, from any source."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -17,23 +16,26 @@ from charrnn.errors import ConfigError
 from charrnn.storage.run import RUNS_DIR
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+METAVARS = {
+    int: "N",
+    float: "X",
+    str: "TEXT",
+}
+# The separator that --records is short for.
+LINE = "\n"
 
 
 class WholeString(click.types.StringParamType):
-    """A text that is not split at its spaces where it comes from the environment."""
+    """A text that click does not split at its spaces when it comes from the environment."""
 
     envvar_list_splitter = "\0"
 
 
-def typed(text: str) -> str:
-    """A text from the command line, as UTF-8 whatever the locale took it for."""
-    try:
-        return os.fsencode(text).decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text
+def json_option(name: str, help: str) -> Decorator:
+    """The flag ``--json`` of a command, which its function receives as ``as_json``."""
+    variable = f"CHARRNN_{name.upper()}_JSON"
+    return click.option("--json", "as_json", envvar=variable, is_flag=True, help=help)
 
-
-LINE = "\n"  # the separator that --records stands for
 
 records_option = click.option(
     "--records",
@@ -41,8 +43,22 @@ records_option = click.option(
     help="each line is a record, learned by itself: the same as --separator '\\n'",
 )
 runs_dir_option = click.option(
-    "--runs-dir", default=RUNS_DIR, show_default=True, help="the directory that holds the runs"
+    "--runs-dir",
+    default=RUNS_DIR,
+    show_default=True,
+    help="the directory that holds the runs",
 )
+
+
+def option_group(*options: Decorator) -> Decorator:
+    """Several options as one decorator, in their order."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:
@@ -50,68 +66,70 @@ def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:
 
     Args:
         knobs: by name.
-        default: what holds where a flag is not given, if that is not the knob's own default.
+        default: what the help calls the default, if it is not the knob's own.
     """
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for knob in reversed(list(knobs.values())):
-            names = [knob.short, knob.flag] if knob.short else [knob.flag]
-            function = click.option(
-                *names,
-                knob.name,
-                metavar=metavar(knob),
-                help=f"{knob.help}  [default: {default or ('auto' if knob.planned else spelled(knob.default))}]",
-                expose_value=True,
-            )(function)
-        return function
-
-    return decorate
+    return option_group(*(_knob_option(knob, default) for knob in knobs.values()))
 
 
 def metavar(knob: Knob) -> str:
-    """What may stand after the flag, in short."""
-    words = (
-        "|".join(knob.choices) if knob.choices else {int: "N", float: "X", str: "TEXT"}[knob.kind]
-    )
-    return words + ("|auto" if knob.auto or knob.planned else "") + ("|none" if knob.none else "")
+    """The values of a flag, in short."""
+    words = list(knob.choices) or [METAVARS[knob.kind]]
+    if knob.auto or knob.planned:
+        words.append("auto")
+    if knob.none:
+        words.append("none")
+    return "|".join(words)
 
 
 def spelled(value: object) -> str:
-    """A value as it is written in a flag."""
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    """A value as it is spelled in a flag."""
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def typed(text: str) -> str:
+    """A text from the command line as UTF-8, whichever encoding the locale took it for."""
+    try:
+        return os.fsencode(text).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text
+
+
+def given_names(ctx: click.Context) -> frozenset[str]:
+    """The names of the options that were set on the command line or in the environment."""
+    sources = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    return frozenset(name for name in ctx.params if ctx.get_parameter_source(name) in sources)
 
 
 def given(
     ctx: click.Context, knobs: Mapping[str, Knob], config: str | None = None
 ) -> dict[str, Any]:
-    """The values that somebody set: by flag, else by environment, else in the YAML file ``config``.
+    """The values that were set: by flag, else by environment, else in the YAML file ``config``.
 
     Raises:
-        ConfigError: a value is not possible; the message says where it comes from.
+        ConfigError: a value is invalid; the message says where it comes from.
     """
+    levels = [
+        _from_yaml(config) if config else {},
+        _from_source(ctx, knobs, ParameterSource.ENVIRONMENT),
+        _from_source(ctx, knobs, ParameterSource.COMMANDLINE),
+    ]
     values: dict[str, Any] = {}
-    levels = [_from_yaml(config)] if config else []
-    for source in (ParameterSource.ENVIRONMENT, ParameterSource.COMMANDLINE):
-        here = {
-            name: knob for name, knob in knobs.items() if ctx.get_parameter_source(name) == source
-        }
-        levels.append(
-            {
-                name: knob.parse(_typed(knob, ctx.params[name]), _place(ctx, knob, source))
-                for name, knob in here.items()
-            }
-        )
     for level in levels:
-        if level.get("minutes") and level.get("steps"):
+        minutes = level.get("minutes")
+        steps = level.get("steps")
+        if minutes and steps:
             raise ConfigError(
-                f"minutes and steps: {level['minutes']:g} and {level['steps']} are both given; give one of them"
+                f"minutes and steps: {minutes:g} and {steps} are both given; give one of them"
             )
-        for one, other in (
-            ("minutes", "steps"),
-            ("steps", "minutes"),
-        ):  # what is set here replaces both of below
-            if level.get(one):
-                values.pop(other, None)
+        # Either of them replaces both of a lower level.
+        if minutes:
+            values.pop("steps", None)
+        if steps:
+            values.pop("minutes", None)
         values |= level
     return values
 
@@ -119,42 +137,67 @@ def given(
 def given_for_run(
     ctx: click.Context, corpus: tuple[str, ...], records: bool, config: str | None
 ) -> dict[str, Any]:
-    """The knobs of a run that somebody set, ``--records`` as the separator that it stands for.
+    """The values of a run's knobs that were set, ``--records`` as the separator it is short for.
 
     Raises:
-        ConfigError: a value is not possible, or another separator is given beside ``--records``, in
-            the same place.
+        ConfigError: a value is invalid, or ``--records`` and another separator are given in the
+            same place.
     """
     values = given(ctx, run_knobs(), config)
-    flag, separator = (ctx.get_parameter_source(name) for name in ("records", "separator"))
-    if records and flag == separator and values["separator"] != LINE:
-        raise ConfigError(
-            f"records and separator: --records takes a line for a record, and {values['separator']!r} is given too; give one"
-        )
-    if (
-        records and separator != ParameterSource.COMMANDLINE
-    ):  # a flag goes before the environment, and both before YAML
-        values["separator"] = LINE
-    return values | ({"corpus": corpus} if corpus else {})
+    if records:
+        separator_source = ctx.get_parameter_source("separator")
+        same_source = separator_source == ctx.get_parameter_source("records")
+        if same_source and values["separator"] != LINE:
+            raise ConfigError(
+                f"records and separator: --records takes a line for a record, "
+                f"and {values['separator']!r} is given too; give one"
+            )
+        # A flag takes precedence over the environment, and both over YAML.
+        if separator_source != ParameterSource.COMMANDLINE:
+            values["separator"] = LINE
+    if corpus:
+        values["corpus"] = corpus
+    return values
 
 
-def _typed(knob: Knob, text: str) -> str:
-    return unescaped(text) if knob.escaped else text
+def _knob_option(knob: Knob, default: str) -> Decorator:
+    names = [knob.flag, knob.name]
+    if knob.short:
+        names.insert(0, knob.short)
+    if not default:
+        default = "auto" if knob.planned else spelled(knob.default)
+    return click.option(
+        *names,
+        metavar=metavar(knob),
+        help=f"{knob.help}  [default: {default}]",
+        expose_value=True,
+    )
+
+
+def _from_source(
+    ctx: click.Context, knobs: Mapping[str, Knob], source: ParameterSource
+) -> dict[str, Any]:
+    values = {}
+    for name, knob in knobs.items():
+        if ctx.get_parameter_source(name) != source:
+            continue
+        text = ctx.params[name]
+        if knob.escaped:
+            text = unescaped(text)
+        values[name] = knob.parse(text, _place(ctx, knob, source))
+    return values
 
 
 def _place(ctx: click.Context, knob: Knob, source: ParameterSource) -> str:
-    return (
-        knob.flag
-        if source == ParameterSource.COMMANDLINE
-        else f"{ctx.auto_envvar_prefix}_{knob.name.upper()}"
-    )
+    if source == ParameterSource.COMMANDLINE:
+        return knob.flag
+    return f"{ctx.auto_envvar_prefix}_{knob.name.upper()}"
 
 
 def _from_yaml(path: str) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        raise ConfigError(
-            f"config: {path} cannot be read: {getattr(error, 'strerror', None) or error}; give a YAML file"
-        ) from None
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"config: {path} cannot be read: {reason}; give a YAML file") from None
     return read_yaml(text, path)

@@ -1,5 +1,4 @@
-"""The paths of a command compared with each other, so that an output never overwrites what was
-read."""
+"""Checks on the paths of a command, so that an output never overwrites what was read."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -13,52 +12,60 @@ Paths = Mapping[str, str | None]
 
 
 def check_outputs(outputs: Paths, inputs: Paths, corpus: Iterable[str] = ()) -> None:
-    """Refuse an output that would overwrite an input, another output, the corpus of the run, or a
-    file of any run.
+    """Refuse an output that would overwrite an input, another output, the corpus or a run's file.
 
     Pipes and devices are left alone: nothing in them is overwritten.
 
     Args:
         outputs: path by flag; None or ``-`` for none.
-        inputs: path by what it is, in words; as above.
+        inputs: path by a description of it; as above.
         corpus: paths of the run's corpus: files, or directories of ``*.txt``.
 
     Raises:
         ConfigError: names the flag, the path and what it would overwrite.
     """
-    read = [
-        (what, Path(path)) for what, path in inputs.items() if path is not None and path != STDIN
-    ]
-    read += [("the corpus of the run", Path(path)) for path in corpus if path != STDIN]
-    written: list[tuple[str, Path]] = []
-    for flag, name in outputs.items():
-        if name is None or name == STDIN:
+    inputs_read = _files(inputs.items())
+    inputs_read += _files(("the corpus of the run", path) for path in corpus)
+    earlier_outputs: list[tuple[str, str]] = []
+    for flag, path in _files(outputs.items()):
+        exists = Path(path).exists()
+        if exists and not Path(path).is_file():
             continue
-        path = Path(name)
-        if path.exists() and not path.is_file():
-            continue
-        for what, other in (*written, *(read if path.exists() else ())):
-            if _is_same(path, other) or _is_in_corpus(path, other):
-                raise ConfigError(
-                    f"{flag}: {name} is {what} too, and would be overwritten; give another file"
-                )
-        if is_of_run(path):
+        _refuse_same(flag, path, earlier_outputs)
+        if exists:
+            _refuse_same(flag, path, inputs_read)
+        if is_of_run(Path(path)):
             raise ConfigError(
-                f"{flag}: {name} belongs to a run, and would be overwritten; give another file"
+                f"{flag}: {path} belongs to a run, and would be overwritten; give another file"
             )
-        written.append((f"the file of {flag}", path))
+        earlier_outputs.append((f"the file of {flag}", path))
 
 
-def _is_same(path: Path, other: Path) -> bool:
+def _files(paths: Iterable[tuple[str, str | None]]) -> list[tuple[str, str]]:
+    """Those of some described paths that are given and are not a standard stream."""
+    return [(what, path) for what, path in paths if path is not None and path != STDIN]
+
+
+def _refuse_same(flag: str, path: str, others: Iterable[tuple[str, str]]) -> None:
+    for what, other in others:
+        if _is_same(path, other) or _is_in_corpus(Path(path), Path(other)):
+            raise ConfigError(
+                f"{flag}: {path} is {what} too, and would be overwritten; give another file"
+            )
+
+
+def _is_same(path: str | Path, other: str | Path) -> bool:
     """Whether two paths lead to one file, through links too."""
     if os.path.realpath(path) == os.path.realpath(other):
         return True
     try:
-        return path.samefile(other)
+        return os.path.samefile(path, other)
     except OSError:
         return False
 
 
 def _is_in_corpus(path: Path, directory: Path) -> bool:
-    """Whether a corpus that was named by its directory was read from this file too."""
-    return directory.is_dir() and path.suffix == ".txt" and _is_same(path.parent, directory)
+    """Whether a file was read as part of a corpus that was given as a directory."""
+    if not directory.is_dir() or path.suffix != ".txt":
+        return False
+    return _is_same(path.parent, directory)

@@ -2,15 +2,27 @@
 
 import json
 import time
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from charrnn.cli.console import tell
-from charrnn.cli.options import given_for_run, knob_options, records_option, spelled
-from charrnn.config.run_config import run_knobs
+from charrnn.cli.console import format_loss, tell
+from charrnn.cli.options import (
+    given_for_run,
+    json_option,
+    knob_options,
+    records_option,
+    spelled,
+)
+from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.shell import command, option
+
+if TYPE_CHECKING:
+    from charrnn.corpus.corpus import Corpus
+    from charrnn.training.plan import Plan
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -23,13 +35,7 @@ from charrnn.config.shell import command, option
     metavar="FILE",
     help="a YAML file of knobs; flags and environment go before it",
 )
-@click.option(
-    "--json",
-    "as_json",
-    envvar="CHARRNN_PLAN_JSON",
-    is_flag=True,
-    help="one JSON object: what was found and what is advised",
-)
+@json_option("plan", "one JSON object: what was found and what is advised")
 @click.pass_context
 def plan(
     ctx: click.Context,
@@ -49,80 +55,129 @@ def plan(
       charrnn plan my.txt
       charrnn plan my.txt --minutes 30 --hidden-size 512
     """
-    values = given_for_run(ctx, corpus, records, config)
-    from charrnn.cli.progress import in_words
+    planned = _plan(given_for_run(ctx, corpus, records, config))
+    if as_json:
+        click.echo(json.dumps(_as_dict(planned)))
+        return
+    click.echo("\n".join(_lines(planned)))
+    tell(f"`{_train_command(ctx, corpus, config)}` does this")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run that could be trained.
+
+    Args:
+        config: without ``auto``.
+        corpus: what it would learn.
+        survey: statistics of the corpus.
+        advice: of the autopilot.
+        passes: over the training text.
+    """
+
+    config: RunConfig
+    corpus: "Corpus"
+    survey: dict[str, Any]
+    advice: "Plan"
+    passes: float
+
+
+def _plan(values: dict[str, Any]) -> Planned:
+    """Plan a run around the knobs that were set."""
     from charrnn.corpus.survey import survey
     from charrnn.training.loop import layout
     from charrnn.training.resolve import resolve
 
-    resolved, found, advice = resolve(values, None, tell, time.monotonic())
-    about = survey(found)
-    if as_json:
-        flat = {
-            name: value
-            for name, value in resolved.flat().items()
-            if name not in ("name", "runs_dir")
-        }
-        numbers = {
-            "expected": advice.expected,
-            "outlook": advice.outlook,
-            "memory": advice.memory,
-            "reasons": advice.reasons,
-        }
-        nats = found.yardstick.nats_per_character if found.yardstick else None
-        click.echo(
-            json.dumps({"corpus": about, "yardstick": nats, "advice": numbers, "knobs": flat})
-        )
-        return
-    model, train = resolved.model, resolved.train
-    passes = (train.steps or 0) * layout(resolved, found).symbols_per_step / len(found.train)
-    ends = train.patience is not None and train.eval_every is not None and len(found.val) > 0
-    sooner = "; it ends sooner where the validation loss turns" if ends else ""
-    where = (
-        "it"
-        if about["surveyed"] == about["characters"]
-        else f"its first {about['surveyed']:,} characters"
-    )
-    in_records = f" in {about['records']:,} records" if "records" in about else ""
-    kind = "records" if in_records else "lines of 20 characters or more"
-    batches = (
-        f"{train.batch_size} records"
-        if in_records
-        else f"{train.batch_size} x {train.sequence_length}"
-    )
-    lines = [
-        f"text: {about['characters']:,} characters{in_records}, {about['symbols']} symbols ({about['rare']} of them fewer than 10 times); "
-        f"{about['repeated']:.1%} of {where} are {kind} that stood there before",
-        f"network: {model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
-        f"copy window {spelled(model.copy_window)}; batches of {batches}, "
-        f"{train.precision} on {train.device}",
-        f"length: {train.steps:,} steps, {passes:.1f} passes over the text{sooner}",
-        f"memory: about {advice.memory / 1e6:,.0f} MB",
-    ]
-    if counts := found.yardstick:
-        said = f"yardstick: {in_words(counts.nats_per_character)}, by counts of {counts.train_characters:,} characters"
-        lines.insert(1, said)
+    config, corpus, advice = resolve(values, None, tell, time.monotonic())
+    steps = config.train.steps or 0
+    symbols = steps * layout(config, corpus).symbols_per_step
+    return Planned(config, corpus, survey(corpus), advice, symbols / len(corpus.train))
+
+
+def _as_dict(planned: Planned) -> dict[str, Any]:
+    """What ``--json`` shows."""
+    yardstick = planned.corpus.yardstick
+    knobs = planned.config.flat()
+    del knobs["name"]
+    del knobs["runs_dir"]
+    return {
+        "corpus": planned.survey,
+        "yardstick": yardstick.nats_per_character if yardstick else None,
+        "advice": {
+            "expected": planned.advice.expected,
+            "outlook": planned.advice.outlook,
+            "memory": planned.advice.memory,
+            "reasons": planned.advice.reasons,
+        },
+        "knobs": knobs,
+    }
+
+
+def _lines(planned: Planned) -> Iterator[str]:
+    advice = planned.advice
+    yardstick = planned.corpus.yardstick
+    yield f"text: {_text(planned.survey)}"
+    if yardstick:
+        loss = format_loss(yardstick.nats_per_character)
+        yield f"yardstick: {loss}, by counts of {yardstick.train_characters:,} characters"
+    yield f"network: {_network(planned)}"
+    yield f"length: {_length(planned)}"
+    yield f"memory: about {advice.memory / 1e6:,.0f} MB"
     if advice.expected is not None:
-        lines.append(f"expected: about {advice.expected:.2f} nats per character on held-out text")
+        yield f"expected: about {advice.expected:.2f} nats per character on held-out text"
     if advice.outlook:
-        lines.append(
-            "outlook: "
-            + ", ".join(
-                f"{loss:.2f} with {minutes:g} minutes" for minutes, loss in advice.outlook.items()
-            )
-        )
-    click.echo("\n".join(lines))
-    tell(f"`{_train(ctx, corpus, config)}` does this")
+        losses = [
+            f"{loss:.2f} with {minutes:g} minutes" for minutes, loss in advice.outlook.items()
+        ]
+        yield f"outlook: {', '.join(losses)}"
 
 
-def _train(ctx: click.Context, corpus: tuple[str, ...], config: str | None) -> str:
-    """The command that does what was planned, with the flags that were given."""
-    knobs = [
-        knob
-        for name, knob in run_knobs().items()
-        if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
-    ]
-    flags = [word for knob in knobs for word in option(knob.flag, ctx.params[knob.name])]
-    flags += ["--records"] if ctx.params["records"] else []
-    flags += option("--config", config) if config else []
+def _text(survey: dict[str, Any]) -> str:
+    """What the text is, and how much of it repeats."""
+    length = f"{survey['characters']:,} characters"
+    lines = "lines of 20 characters or more"
+    if "records" in survey:
+        length += f" in {survey['records']:,} records"
+        lines = "records"
+    part = "it"
+    if survey["surveyed"] < survey["characters"]:
+        part = f"its first {survey['surveyed']:,} characters"
+    return (
+        f"{length}, {survey['symbols']} symbols ({survey['rare']} of them fewer than 10 times); "
+        f"{survey['repeated']:.1%} of {part} are {lines} that stood there before"
+    )
+
+
+def _network(planned: Planned) -> str:
+    model = planned.config.model
+    train = planned.config.train
+    batches = f"{train.batch_size} x {train.sequence_length}"
+    if "records" in planned.survey:
+        batches = f"{train.batch_size} records"
+    return (
+        f"{model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
+        f"copy window {spelled(model.copy_window)}; batches of {batches}, "
+        f"{train.precision} on {train.device}"
+    )
+
+
+def _length(planned: Planned) -> str:
+    train = planned.config.train
+    length = f"{train.steps:,} steps, {planned.passes:.1f} passes over the text"
+    validates = train.eval_every is not None and len(planned.corpus.val) > 0
+    if validates and train.patience is not None:
+        length += "; it ends sooner where the validation loss turns"
+    return length
+
+
+def _train_command(ctx: click.Context, corpus: tuple[str, ...], config: str | None) -> str:
+    """The command that trains the planned run, with the flags that were given."""
+    flags: list[str] = []
+    for name, knob in run_knobs().items():
+        if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            flags += option(knob.flag, ctx.params[name])
+    if ctx.params["records"]:
+        flags.append("--records")
+    if config:
+        flags += option("--config", config)
     return command(["train"], corpus, flags)

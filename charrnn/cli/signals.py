@@ -1,4 +1,4 @@
-"""Signals as wishes: the step under way is finished and saved before a run stops."""
+"""Signals as requests: the step under way is finished and saved before a run stops."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
+# Not every platform has all of them.
 STOP = [
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -16,7 +17,7 @@ SAVE = getattr(signal, "SIGUSR1", None)
 
 
 class Interrupted(BaseException):
-    """A stop was asked for before there was a run that could be saved."""
+    """A stop was requested before there was a run that could be saved."""
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
@@ -29,22 +30,22 @@ class Stoppable(Protocol):
     save_requested: bool
 
 
-class Wishes:
-    """The signals that came, and whom to tell of them."""
+class Requests:
+    """What the signals so far have asked for, passed on to a run once there is one."""
 
     def __init__(self) -> None:
-        self.signum = 0
+        self.signum = 0  # the last signal that asked for a stop; 0 for none
         self.target: Stoppable | None = None
-        self.importing = True  # PyTorch cannot be torn away in the middle of its import
+        self.importing = True  # an interrupted import would leave PyTorch half loaded
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
-        """Only a flag is set: a checkpoint is never written from within a handler."""
+        """Handle a signal. It only sets a flag: a handler never writes a checkpoint."""
         if signum == SAVE:
             if self.target:
                 self.target.save_requested = True
             return
         if self.signum and signum == signal.SIGINT:
-            os._exit(128 + signum)  # asked twice: leave at once; what was committed stands
+            os._exit(128 + signum)  # asked twice: leave at once; what was committed remains
         self.signum = signum
         if self.target:
             self.target.stop_requested = True
@@ -52,27 +53,28 @@ class Wishes:
             raise Interrupted(signum)
 
     def watch(self, target: Stoppable) -> None:
-        """From now on a stop is its wish."""
+        """Pass later requests on to this run."""
         self.target = target
 
     def imported(self) -> None:
-        """From now on a stop is heeded at once, until there is a run that can be saved."""
+        """From now on, stop at once on request, until there is a run that can be saved."""
         self.importing = False
         if self.signum:
             raise Interrupted(self.signum)
 
 
 @contextmanager
-def wishes() -> Iterator[Wishes]:
-    """Catch the signals while a run is made and trained."""
-    wished = Wishes()
+def signal_requests() -> Iterator[Requests]:
+    """Catch the signals while a run is created and trained."""
+    requests = Requests()
+    previous = {}
     signals = [*STOP, SAVE] if SAVE else STOP
-    heard = [
-        signum for signum in signals if signal.getsignal(signum) != signal.SIG_IGN
-    ]  # nohup stays nohup
-    before = {signum: signal.signal(signum, wished.handle) for signum in heard}
+    for signum in signals:
+        # What is ignored stays ignored, as under nohup.
+        if signal.getsignal(signum) != signal.SIG_IGN:
+            previous[signum] = signal.signal(signum, requests.handle)
     try:
-        yield wished
+        yield requests
     finally:
-        for signum, handler in before.items():
+        for signum, handler in previous.items():
             signal.signal(signum, handler)

@@ -2,16 +2,22 @@
 
 import sys
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli.console import tell
+from charrnn.cli.console import format_loss, tell
 from charrnn.cli.options import given_for_run, knob_options, records_option
-from charrnn.cli.signals import wishes
+from charrnn.cli.signals import signal_requests
 from charrnn.config.run_config import run_knobs
 from charrnn.config.shell import command, option
+from charrnn.storage.run import Run
 from charrnn.storage.verdict import verdict
+
+if TYPE_CHECKING:
+    from charrnn.training.evaluate import Evaluation
+    from charrnn.training.trainer import Trainer
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -53,57 +59,63 @@ def train(
     Ctrl-C finishes the step, saves, and stops; --resume goes on as if nothing had happened.
     """
     values = given_for_run(ctx, corpus, records, config)
-    with wishes() as wished:
-        begin = time.monotonic()
-        from charrnn.api import reports
-        from charrnn.cli.progress import Progress, in_words
+    with signal_requests() as requests:
+        started = time.monotonic()
+        from charrnn.cli.progress import run_with_progress
         from charrnn.training.start import launch
 
-        wished.imported()
-        trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell, made=wished.watch)
+        requests.imported()
+        trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell, made=requests.watch)
+        requests.watch(trainer)
         run = trainer.directory
-        wished.watch(trainer)
-        tell(_first_line(trainer))
-        progress, final = Progress(trainer), None
-        try:
-            for report in reports(trainer):
-                progress.show(report)
-                final = report.final
-        finally:
-            progress.close()
-        if wished.signum:
-            again = command(
-                ["train", "--resume"],
-                flags=[*option("--name", run.path.name), *run.runs_dir_option],
-            )
-            tell(
-                f"stopped; saved {run.steps()[-1]}; `{again}` continues"
-                if run.steps()
-                else "stopped before the first step"
-            )
-            sys.exit(128 + wished.signum)
-        took = time.monotonic() - begin
-        loss = (
-            f": {in_words(final.nats_per_character)} on the {final.characters:,} held-out ones"
-            if final
-            else ""
-        )
-        tell(f"done in {took / 60:.1f} minutes; the best checkpoint is {run.best()}{loss}")
-        if found := verdict(run):
-            tell(f"{found.text} Next: `{found.command}`")
-        tell(f"write with: {command(['sample'], [run.path.name], run.runs_dir_option)}")
+        tell(_first_line(trainer, run))
+        final = run_with_progress(trainer)
+        if requests.signum:
+            tell(_stopped(run))
+            sys.exit(128 + requests.signum)
+        minutes = (time.monotonic() - started) / 60
+        for line in _last_lines(run, final, minutes):
+            tell(line)
 
 
-def _first_line(trainer: Any) -> str:
-    model, knobs, corpus = trainer.config.model, trainer.config.train, trainer.corpus
-    in_records = (
-        f" in {len(corpus.lengths(part)):,} records" if corpus.vocabulary.records else ""
-        for part in (corpus.train, corpus.val)
-    )
-    size = trainer.loop.num_parameters
+def _first_line(trainer: "Trainer", run: Run) -> str:
+    """What is about to be trained, on what."""
+    model = trainer.config.model
+    knobs = trainer.config.train
+    corpus = trainer.corpus
+    parameters = trainer.loop.num_parameters
+    learned = f"{len(corpus.train):,} characters"
+    held_out = f"{len(corpus.val):,}"
+    summary = corpus.record_summary
+    if summary is not None:
+        learned += f" in {summary['train']:,} records"
+        held_out += f" in {summary['val']:,} records"
     return (
-        f"{trainer.directory.path}: {len(corpus.train):,} characters{next(in_records)} to learn from, "
-        f"{len(corpus.val):,}{next(in_records)} held out, "
-        f"{len(corpus.vocabulary)} symbols; {model.cell} {model.num_layers} x {model.hidden_size}, {size:,} parameters, "
+        f"{run.path}: {learned} to learn from, {held_out} held out, "
+        f"{len(corpus.vocabulary)} symbols; "
+        f"{model.cell} {model.num_layers} x {model.hidden_size}, {parameters:,} parameters, "
         f"{knobs.precision} on {knobs.device}, {knobs.threads} threads, seed {knobs.seed}"
     )
+
+
+def _stopped(run: Run) -> str:
+    """How to continue a run that was stopped by a signal."""
+    steps = run.steps()
+    if not steps:
+        return "stopped before the first step"
+    flags = [*option("--name", run.path.name), *run.runs_dir_option]
+    resume = command(["train", "--resume"], flags=flags)
+    return f"stopped; saved {steps[-1]}; `{resume}` continues"
+
+
+def _last_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterator[str]:
+    """What a finished run came to, and what to do next."""
+    done = f"done in {minutes:.1f} minutes; the best checkpoint is {run.best()}"
+    if final:
+        loss = format_loss(final.nats_per_character)
+        done += f": {loss} on the {final.characters:,} held-out ones"
+    yield done
+    judgement = verdict(run)
+    if judgement:
+        yield f"{judgement.text} Next: `{judgement.command}`"
+    yield f"write with: {command(['sample'], [run.path.name], run.runs_dir_option)}"

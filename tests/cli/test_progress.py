@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 import charrnn
 from charrnn.cli.main import cli
-from charrnn.cli.progress import in_words
+from charrnn.cli.console import format_loss
 
 SMALL = [
     "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
@@ -68,7 +68,7 @@ def metrics() -> list[dict[str, Any]]:
     ],
 )
 def test_a_loss_is_shown_in_nats_and_bits(nats: float, words: str) -> None:
-    assert in_words(nats) == words
+    assert format_loss(nats) == words
 
 
 def test_lines_come_with_each_validation_and_say_whether_it_was_saved(corpus: Path) -> None:
@@ -86,7 +86,7 @@ def test_lines_come_with_each_validation_and_say_whether_it_was_saved(corpus: Pa
     first, *shown, reading, done, _, write = result.stderr.splitlines()  # between them the verdict
     assert first.startswith("checkpoints/corpus: 831 characters to learn from")
     for found, line in zip(shown, (two, four), strict=True):
-        words = f"step {line['step']} of 4: loss {line['train_loss']:.4f}, validation {in_words(line['val_loss'])}, "
+        words = f"step {line['step']} of 4: loss {line['train_loss']:.4f}, validation {format_loss(line['val_loss'])}, "
         assert re.fullmatch(re.escape(words) + RATE + ", saved", found)
     assert reading == "reading the 93 held-out characters in one stream"
     assert done.startswith("done in ")

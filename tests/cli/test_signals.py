@@ -25,7 +25,7 @@ from click.testing import CliRunner, Result
 
 import charrnn
 from charrnn.cli.main import cli
-from charrnn.cli.signals import wishes
+from charrnn.cli.signals import signal_requests
 
 ROOT = str(Path(charrnn.__file__).parents[1])
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
@@ -312,7 +312,7 @@ def test_a_run_stopped_before_its_first_step_does_not_stand_in_the_way(
 def test_a_run_that_ends_leaves_the_handlers_as_they_were(corpus: Path) -> None:
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
     before = [signal.getsignal(signum) for signum in signals]
-    with wishes():
+    with signal_requests():
         assert [signal.getsignal(signum) for signum in signals] != before
     assert [signal.getsignal(signum) for signum in signals] == before
     assert call("train", "corpus.txt", *SMALL, "--steps=1").exit_code == 0
@@ -323,7 +323,7 @@ def test_a_signal_that_was_ignored_stays_ignored(here: Path) -> None:
     """As under nohup, and in the background of a shell script."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with wishes():
+        with signal_requests():
             assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
