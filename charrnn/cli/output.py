@@ -1,78 +1,52 @@
-"""What was written, on its way out: to standard output as it comes, or into a file once all of it
-is there; as text or as JSON."""
+"""Text on its way out: to standard output as it comes, or into a file once it is complete."""
 
-import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from charrnn.cli.forms import FORMS
-from charrnn.config.knobs import knobs
 from charrnn.errors import CharRNNError, CheckpointError, GenerationError
-from charrnn.generation.form_options import FormOptions
-from charrnn.generation.sampling import Sampler
+from charrnn.generation.session import Session
 from charrnn.storage.atomic import write_output
-from charrnn.text_model import TextModel
+
+
+@dataclass
+class Writing:
+    """Texts that are about to be written.
+
+    Args:
+        title: the model and the seed, for the user.
+        pieces: what goes to the output, generated while it is written.
+        new_texts: the texts so far, without their prompts; collected only for ``--originality``.
+        session: the story that is written; its state can be saved after the last piece.
+    """
+
+    title: str
+    pieces: Iterator[str]
+    new_texts: list[str] = field(default_factory=list)
+    session: Session | None = None
 
 
 def show(pieces: Iterable[str], output: str | None) -> None:
-    """Each piece as it comes on standard output; or all of them into a file; what came before an
-    error, where no file is there yet.
+    """Write each piece to standard output as it comes, or all of them into a file at the end.
+
+    After an error, the pieces before it are written if the file does not exist yet.
+
+    Args:
+        pieces: of a text.
+        output: a path; None and ``-`` are standard output.
 
     Raises:
         GenerationError: standard output is closed, or the file cannot be written.
     """
-    if output in (None, "-"):
-        _on_stdout(pieces)
-        return
-    kept = list[str]()
-    try:
-        kept.extend(pieces)
-    except CharRNNError:
-        if any(kept) and not Path(str(output)).exists():
-            into_file("--output", Path(str(output)), "".join(kept).encode())
-        raise
-    into_file("--output", Path(str(output)), "".join(kept).encode())
-
-
-def json_line(
-    text: str,
-    which: dict[str, Any],
-    settings: dict[str, Any],
-    log_probability: float,
-    model: TextModel,
-    asked: Any,
-) -> str:
-    """One JSON object, of one text."""
-    rules, rest = FormOptions.split(asked.settings)
-    sampler = model.sampler(**rest)
-    settings |= {name: getattr(sampler, name) for name in knobs(Sampler)}
-    if rules:
-        settings |= {name: getattr(asked, name) for name in sorted(FORMS & asked.given)}
-        settings |= {"particles": rules.streams, "max_copy": rules.max_copy}
-    settings |= {name: asked.settings[name] for name in ("bias", "ban") if name in asked.settings}
-    values = {
-        "text": text,
-        "prompt": asked.prompt,
-        **which,
-        "settings": settings,
-        "adapt_to": asked.adapt_to,
-        "model": model.sha256,
-    }
-    return json.dumps(values | {"log_probability": log_probability}, ensure_ascii=False) + "\n"
-
-
-def _on_stdout(pieces: Iterable[str]) -> None:
-    if sys.stdout is None:
-        raise GenerationError("standard output is closed; give a file with --output")
-    for piece in pieces:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
+    if output is None or output == "-":
+        _to_stdout(pieces)
+    else:
+        _to_file(pieces, Path(output))
 
 
 def into_file(flag: str, path: Path, data: bytes) -> None:
-    """Write a file that a flag names.
+    """Write the file that a flag names.
 
     Raises:
         GenerationError: it could not be written.
@@ -81,3 +55,23 @@ def into_file(flag: str, path: Path, data: bytes) -> None:
         write_output(path, data)
     except CheckpointError as error:
         raise GenerationError(f"{flag}: {error}") from None
+
+
+def _to_stdout(pieces: Iterable[str]) -> None:
+    if sys.stdout is None:
+        raise GenerationError("standard output is closed; give a file with --output")
+    for piece in pieces:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+
+
+def _to_file(pieces: Iterable[str], path: Path) -> None:
+    finished: list[str] = []
+    try:
+        for piece in pieces:
+            finished.append(piece)
+    except CharRNNError:
+        if any(finished) and not path.exists():
+            into_file("--output", path, "".join(finished).encode())
+        raise
+    into_file("--output", path, "".join(finished).encode())

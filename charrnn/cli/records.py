@@ -1,20 +1,29 @@
-"""The part of charrnn sample that writes records: which are kept, and what is said of them."""
+"""The part of ``charrnn sample`` that writes records: which are kept, and a report on them."""
 
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from charrnn.cli.console import tell
-from charrnn.cli.options import Decorator
-from charrnn.cli.output import json_line
+from charrnn.cli.json_line import json_line
+from charrnn.cli.options import option_group
+from charrnn.cli.output import Writing
+from charrnn.cli.sample_request import SampleRequest
 from charrnn.corpus.records import quantiles
 from charrnn.errors import CheckpointError, GenerationError
+from charrnn.generation.record_sampler import AcceptedRecords, Record
 from charrnn.text_model import TextModel
 
-NOT_RUN = (126, 127)  # what a shell says of a command that it cannot run
-OPTIONS = (
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+# Exit codes with which a shell says that it cannot run a command.
+NOT_RUN = (126, 127)
+QUANTILES = ("shortest", "quarter", "half", "three quarters", "longest")
+
+records_options = option_group(
     click.option("--unique", is_flag=True, help="of records: no two alike"),
     click.option(
         "--new",
@@ -24,7 +33,8 @@ OPTIONS = (
     click.option(
         "--accept",
         metavar="COMMAND",
-        help="of records: only those on which this shell command, given the record and a newline, exits with 0",
+        help="of records: only those on which this shell command, given the record and a newline, "
+        "exits with 0",
     ),
     click.option(
         "--max-tries",
@@ -39,99 +49,128 @@ OPTIONS = (
 )
 
 
-def records_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that only records have."""
-    decorators: tuple[Decorator, ...] = OPTIONS
-    for option in reversed(decorators):
-        function = option(function)
-    return function
+def write_records(model: TextModel, request: SampleRequest) -> Writing:
+    """Write whole records, each followed by the separator of the corpus or as a line of JSON.
 
+    After the last one, what became of the others is reported on stderr.
 
-def write_records(model: TextModel, asked: Any) -> tuple[str, Iterator[str]]:
-    """Whole records, each followed by the separator of the corpus, or a JSON object a line; then
-    what became of the others."""
-    kept = model.records(
-        asked.num_samples,
-        prompt=asked.prompt,
-        seed=asked.seed,
-        unique=asked.unique,
-        new=asked.new,
-        accept=accepts(asked.accept) if asked.accept else None,
-        max_tries=asked.max_tries,
-        length=asked.length if "length" in asked.given else None,
-        **asked.settings,
+    Raises:
+        CharRNNError: the model cannot write what was asked for.
+    """
+    records = model.records(
+        request.num_samples,
+        prompt=request.prompt,
+        seed=request.seed,
+        unique=request.unique,
+        new=request.new,
+        accept=_shell_filter(request.accept) if request.accept else None,
+        max_tries=request.max_tries,
+        length=request.length,
+        **request.settings,
     )
-    return f"{model.path}, seed {asked.seed}", _written(model, kept, asked)
+    new_texts: list[str] = []
+    pieces = _pieces(model, request, records, new_texts)
+    return Writing(f"{model.path}, seed {request.seed}", pieces, new_texts)
 
 
-def _written(model: TextModel, kept: Any, asked: Any) -> Iterator[str]:
-    from tqdm import tqdm
-
-    separator, texts = model.about["data"].get("separator") or "\n", list[str]()
-    shown = asked.output not in (None, "-")  # on standard output they can be seen coming
-    with tqdm(
-        total=asked.num_samples,
-        unit=" records",
-        disable=None if shown else True,
-        leave=False,
-        file=sys.stderr,
-    ) as bar:
-        for record in kept:
-            texts += [record.text] if asked.report else []
-            asked.texts += [record.text[len(asked.prompt) :]] if asked.originality else []
-            text = record.text[len(asked.prompt) :] if asked.hide_prompt else record.text
-            which = {"seed": asked.seed, "number": record.number}
-            settings = {"length": asked.length} if "length" in asked.given else {}
-            yield (
-                json_line(text, which, settings, record.log_probability, model, asked)
-                if asked.as_json
-                else text + separator
-            )
+def _pieces(
+    model: TextModel, request: SampleRequest, records: AcceptedRecords, new_texts: list[str]
+) -> Iterator[str]:
+    texts: list[str] = []
+    with _bar(request) as bar:
+        for record in records:
+            if request.report:
+                texts.append(record.text)
+            if request.originality:
+                new_texts.append(record.text[len(request.prompt) :])
+            yield _written(model, request, record)
             bar.update()
-    tell(str(kept.tally))
-    if asked.report:
-        for line in report(texts, model):
+    tell(str(records.tally))
+    if request.report:
+        for line in _report(texts, model):
             tell(line)
 
 
-def accepts(command: str) -> Callable[[str], bool]:
-    """Whether a shell command exits with 0, given a record and a newline on standard input.
+def _bar(request: SampleRequest) -> "tqdm[Any]":
+    """A bar on stderr, shown on a terminal unless the records themselves appear there."""
+    from tqdm import tqdm
+
+    to_stdout = request.output is None or request.output == "-"
+    return tqdm(
+        total=request.num_samples,
+        unit=" records",
+        disable=True if to_stdout else None,
+        leave=False,
+        file=sys.stderr,
+    )
+
+
+def _written(model: TextModel, request: SampleRequest, record: Record) -> str:
+    """A record as it goes to the output."""
+    text = record.text
+    if request.hide_prompt:
+        text = text[len(request.prompt) :]
+    if not request.as_json:
+        separator: str = model.about["data"].get("separator") or "\n"
+        return text + separator
+    return json_line(
+        model,
+        request,
+        text,
+        record.log_probability,
+        which={"seed": request.seed, "number": record.number},
+        ends={} if request.length is None else {"length": request.length},
+    )
+
+
+def _shell_filter(command: str) -> Callable[[str], bool]:
+    """A function that tells whether a shell command accepts a record.
+
+    The command gets the record and a newline on standard input, and accepts by exiting with 0.
 
     Raises:
-        GenerationError: when it is called, the shell cannot run the command.
+        GenerationError: when the function is called, the shell cannot run the command.
     """
-
     import subprocess
 
     def accept(text: str) -> bool:
         data = f"{text}\n".encode("utf-8", "surrogateescape")
-        code = subprocess.run(
+        process = subprocess.run(
             command, shell=True, input=data, stdout=subprocess.DEVNULL, check=False
-        ).returncode
-        if code in NOT_RUN:
+        )
+        if process.returncode in NOT_RUN:
             raise GenerationError(
-                f"--accept: the shell cannot run {command!r} (exit code {code}); check its name and its permissions"
+                f"--accept: the shell cannot run {command!r} (exit code {process.returncode}); "
+                "check its name and its permissions"
             )
-        return code == 0
+        return process.returncode == 0
 
     return accept
 
 
-def report(texts: list[str], model: TextModel) -> Iterator[str]:
-    """How many of some records are unique and new, and how long they are, beside the corpus's."""
+def _report(texts: Sequence[str], model: TextModel) -> Iterator[str]:
+    """How many of some records are unique and new, and how long they are next to the corpus's."""
     distinct = set(texts)
-    yield f"unique: {len(distinct):,} of {len(texts):,} ({len(distinct) / len(texts):.4f})"
+    share = len(distinct) / len(texts)
+    yield f"unique: {len(distinct):,} of {len(texts):,} ({share:.4f})"
+    yield _new(distinct, model)
+    of_corpus = (model.about.get("records") or {}).get("lengths", [])
+    yield _lengths("these", quantiles(map(len, texts)))
+    yield _lengths("the corpus", of_corpus)
+
+
+def _new(distinct: set[str], model: TextModel) -> str:
     try:
         new = len(distinct - model.seen_records)
-        yield f"new: {new:,} of these {len(distinct):,} ({new / len(distinct):.4f}); the others stand in the corpus"
     except CheckpointError as error:
-        yield f"new: not known: {error}"
-    lengths = quantiles(map(len, texts))
-    of_corpus = (model.about.get("records") or {}).get("lengths", [])
-    for whose, numbers in (("these", lengths), ("the corpus", of_corpus)):
-        yield f"characters of {whose}: " + ", ".join(
-            f"{name} {number}"
-            for name, number in zip(
-                ("shortest", "quarter", "half", "three quarters", "longest"), numbers, strict=False
-            )
-        )
+        return f"new: not known: {error}"
+    return (
+        f"new: {new:,} of these {len(distinct):,} ({new / len(distinct):.4f}); "
+        "the others stand in the corpus"
+    )
+
+
+def _lengths(whose: str, lengths: Iterable[int]) -> str:
+    # A damaged checkpoint may have fewer lengths than there are names.
+    named = zip(QUANTILES, lengths, strict=False)
+    return f"characters of {whose}: " + ", ".join(f"{name} {length}" for name, length in named)

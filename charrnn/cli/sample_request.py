@@ -1,0 +1,266 @@
+"""SampleRequest: what ``charrnn sample`` was asked to write, checked before a model is opened."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from charrnn.cli.forms import FORMS, rules_of
+from charrnn.cli.options import given, given_names, typed
+from charrnn.cli.paths import check_outputs
+from charrnn.config.escapes import unescaped
+from charrnn.config.knobs import knobs
+from charrnn.corpus.reading import STDIN, read_stdin
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.generation.constraints.forms import Constraint
+from charrnn.generation.sampling import Sampler
+from charrnn.generation.session import LENGTH
+from charrnn.generation.settings import seed_of
+from charrnn.text_model import TextModel
+
+TEXT_ONLY = {"stop", "until", "best_of", "save_state", "load_state"}
+RECORDS_ONLY = {"unique", "new", "accept", "max_tries", "report"}
+# Options that do nothing with a story that is saved or loaded.
+NOT_OF_A_STORY = {
+    "stop",
+    "best_of",
+    "num_samples",
+    "as_json",
+    "adapt_to",
+    "max_copy",
+    "particles",
+    *FORMS,
+}
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """What to write, and where to.
+
+    Args:
+        given: names of the options that the user set.
+        settings: of the sampler and the constraints, as ``TextModel.generate`` takes them.
+        forms: the constraints as they were typed, by the name of their option.
+        prompt: read before the text.
+        length: new characters; None if it was not given.
+        stop, until: where a text ends, as ``TextModel.generate`` takes them.
+        best_of: texts that are drawn for each one.
+        num_samples: texts, or records.
+        seed: of the first text, or of all records.
+        unique, new, max_tries: which records are kept, as ``TextModel.records`` takes them.
+        accept: a shell command that accepts a record.
+        report: whether to compare the records with those of the corpus.
+        unknown: what happens to a character that the model has not seen.
+        prompt_file, adapt_to, load_state: files to read.
+        corpus: paths of the corpus, if it has moved.
+        save_state, output: files to write.
+        hide_prompt, as_json, originality: how the texts are shown.
+
+    Raises:
+        ConfigError: a file to write cannot exist.
+    """
+
+    given: frozenset[str]
+    settings: Mapping[str, Any]
+    forms: Mapping[str, Any]
+    prompt: str
+    length: int | None
+    stop: tuple[str, ...]
+    until: str | None
+    best_of: int
+    num_samples: int
+    seed: int
+    unique: bool
+    new: bool
+    max_tries: int | None
+    accept: str | None
+    report: bool
+    unknown: str
+    prompt_file: str | None
+    adapt_to: str | None
+    load_state: str | None
+    corpus: tuple[str, ...]
+    save_state: str | None
+    output: str | None
+    hide_prompt: bool
+    as_json: bool
+    originality: bool
+
+    def __post_init__(self) -> None:
+        if self.output != "-":
+            _check_place("--output", self.output)
+        _check_place("--save-state", self.save_state)
+
+    @classmethod
+    def from_options(cls, ctx: click.Context, options: Mapping[str, Any]) -> "SampleRequest":
+        """The request of a command line; the prompt is read from its file.
+
+        Raises:
+            ConfigError: an option is invalid, or does nothing.
+            CorpusError: the prompt's file cannot be read.
+        """
+        names = given_names(ctx)
+        settings = _sampler_settings(ctx, options) | rules_of(dict(options))
+        until = options["until"]
+        if options["prompt_file"] == options["adapt_to"] == STDIN:
+            raise ConfigError(
+                "prompt_file and adapt_to: both read standard input; give a file for one of them"
+            )
+        unchanged = {
+            field.name: options[field.name] for field in fields(cls) if field.name in options
+        }
+        parsed = {
+            "given": names,
+            "settings": settings,
+            "forms": {name: options[name] for name in sorted(FORMS & names)},
+            "prompt": _read_prompt(typed(options["prompt"]), options["prompt_file"]),
+            "length": options["length"] if "length" in names else None,
+            "stop": tuple(unescaped(typed(text)) for text in options["stop"]),
+            "until": None if until is None else unescaped(typed(until)),
+            "seed": seed_of(options["seed"]),
+        }
+        return cls(**(unchanged | parsed))
+
+    @property
+    def text_length(self) -> int:
+        """New characters of a running text, whether or not a length was given."""
+        if self.length is not None:
+            return self.length
+        constraint: Constraint | None = self.settings.get("constraint")
+        if constraint is not None:
+            return max(LENGTH, constraint.room)
+        return LENGTH
+
+    @property
+    def text_arguments(self) -> dict[str, Any]:
+        """Arguments of ``TextModel.generate``, without the prompt, the seed and ``best_of``."""
+        ends = {"length": self.text_length, "stop": self.stop, "until": self.until}
+        return {**ends, **self.settings}
+
+    @property
+    def is_story(self) -> bool:
+        """Whether the text continues a saved one, or will be saved to be continued."""
+        return self.save_state is not None or self.load_state is not None
+
+    def check_with(self, model: TextModel) -> None:
+        """Refuse what this model cannot do, and outputs that would overwrite what is read.
+
+        Raises:
+            ConfigError: names the options.
+        """
+        _check_lengths(self.given)
+        _check_kind(self.given, model)
+        _check_story(self.given)
+        outputs = {"--output": self.output, "--save-state": self.save_state}
+        inputs = {
+            "the file of --prompt-file": self.prompt_file,
+            "the file of --adapt-to": self.adapt_to,
+        }
+        # A state may replace the one that it continues.
+        if self.load_state != self.save_state:
+            inputs["the file of --load-state"] = self.load_state
+        check_outputs(outputs, inputs, (*model.about["corpus"], *self.corpus))
+
+
+def _sampler_settings(ctx: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the sampler that were given."""
+    bias = _parse_bias(options["bias"])
+    settings = given(ctx, knobs(Sampler))
+    needs_dry = settings.keys() & {"dry_base", "dry_length"}
+    # A saved story may have its own dry.
+    if needs_dry and settings.get("dry") is None and not options["load_state"]:
+        raise ConfigError(
+            f"{min(needs_dry)}: it does nothing without --dry; give that too, such as --dry 1"
+        )
+    if bias:
+        settings["bias"] = bias
+    if options["ban"]:
+        settings["ban"] = unescaped(typed(options["ban"]))
+    return settings
+
+
+def _parse_bias(texts: Iterable[str]) -> dict[str, float]:
+    """Nats by characters; the same characters given twice get the sum."""
+    bias: dict[str, float] = {}
+    for text in texts:
+        chars, _, number = unescaped(typed(text)).rpartition("=")
+        nats = _parse_float(number)
+        if not chars or nats is None:
+            raise ConfigError(
+                f"bias: {text!r} is not possible; give characters and a number of nats, "
+                "such as --bias 'eE=-2'"
+            )
+        bias[chars] = bias.get(chars, 0.0) + nats
+    return bias
+
+
+def _parse_float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _read_prompt(prompt: str, path: str | None) -> str:
+    """The prompt that was typed, or the one in a file."""
+    if path is None:
+        return prompt
+    if prompt:
+        raise ConfigError("prompt and prompt_file: both are given; leave one of them out")
+    try:
+        data = read_stdin() if path == STDIN else Path(path).read_bytes()
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"the prompt in {path} is not utf-8: 0x{data[error.start]:02x} "
+            f"at byte {error.start}; save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise CorpusError(
+            f"the prompt file {path} cannot be read: {error.strerror}; check the name"
+        ) from None
+
+
+def _check_place(flag: str, path: str | None) -> None:
+    if path is None:
+        return
+    parent = Path(path).parent
+    if not parent.is_dir():
+        raise ConfigError(
+            f"{flag}: there is no directory {parent}; make it, or give another {flag}"
+        )
+    if Path(path).is_dir():
+        raise ConfigError(f"{flag}: {path} is a directory; give the name of a file")
+
+
+def _check_lengths(names: frozenset[str]) -> None:
+    if "length" not in names:
+        return
+    for name in sorted(names & {"exact_length", "length_between"}):
+        raise ConfigError(
+            f"length and {name}: both are given, and both say how long the text is; "
+            "leave one of them out"
+        )
+
+
+def _check_kind(names: frozenset[str], model: TextModel) -> None:
+    if model.vocabulary.records:
+        useless = names & TEXT_ONLY
+        reason = "writes records, each to its own end; leave it out"
+    else:
+        useless = names & RECORDS_ONLY
+        reason = "writes running text; leave it out, or train a model with --records"
+    if useless:
+        raise ConfigError(f"{min(useless)}: {model.path} {reason}")
+
+
+def _check_story(names: frozenset[str]) -> None:
+    state = sorted(names & {"save_state", "load_state"})
+    useless = names & NOT_OF_A_STORY
+    if state and useless:
+        raise ConfigError(
+            f"{state[0]} and {min(useless)}: a story that goes on is one, "
+            "and ends at its --length; leave one of them out"
+        )

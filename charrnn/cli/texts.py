@@ -1,0 +1,109 @@
+"""The part of ``charrnn sample`` that writes running text: several texts, or a story."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from charrnn.cli.json_line import json_line
+from charrnn.cli.output import Writing
+from charrnn.cli.sample_request import SampleRequest
+from charrnn.generation.decode import Sample
+from charrnn.generation.session import Session
+from charrnn.text_model import TextModel
+
+
+def write_texts(model: TextModel, request: SampleRequest) -> Writing:
+    """Write texts, each with a seed one higher than the one before.
+
+    Raises:
+        CharRNNError: the model cannot write what was asked for.
+    """
+    # This text is never drawn: it checks all settings before anything is printed.
+    model.stream(request.prompt, seed=request.seed, **request.text_arguments)
+    seeds = range(request.seed, request.seed + request.num_samples)
+    title = f"{model.path}, seed {request.seed}"
+    if len(seeds) > 1:
+        title = f"{model.path}, seeds {seeds[0]} to {seeds[-1]}"
+    new_texts: list[str] = []
+    texts = (_text(model, request, seed, new_texts) for seed in seeds)
+    return Writing(title, chain.from_iterable(texts), new_texts)
+
+
+def write_story(model: TextModel, request: SampleRequest) -> Writing:
+    """Write a text that continues a saved state, or whose state will be saved.
+
+    Raises:
+        CharRNNError: the state cannot be read, or the model cannot write what was asked for.
+    """
+    if request.load_state is None:
+        session = model.session(request.prompt, seed=request.seed, **request.settings)
+        title = f"{model.path}, seed {request.seed}"
+    else:
+        session = model.load_session(request.load_state, **request.settings)
+        if "seed" in request.given:
+            session = session.fork(request.seed)
+        session.feed(request.prompt)
+        title = f"{model.path}, going on from {request.load_state}"
+    new_texts: list[str] = []
+    return Writing(title, _story(session, request, new_texts), new_texts, session)
+
+
+def _text(
+    model: TextModel, request: SampleRequest, seed: int, new_texts: list[str]
+) -> Iterator[str]:
+    """The pieces of one text, or its line of JSON."""
+    if request.as_json:
+        sample = model.sample(
+            request.prompt, seed=seed, best_of=request.best_of, **request.text_arguments
+        )
+        if request.originality:
+            new_texts.append(sample.text)
+        yield _json(model, request, sample)
+        return
+    if not request.hide_prompt:
+        yield request.prompt
+    pieces = _new_pieces(model, request, seed)
+    yield from _collected(pieces, request, new_texts)
+    yield "\n"
+
+
+def _json(model: TextModel, request: SampleRequest, sample: Sample) -> str:
+    ends = {
+        "length": request.text_length,
+        "stop": request.stop,
+        "until": request.until,
+        "best_of": request.best_of,
+    }
+    which = {"seed": sample.seed}
+    return json_line(model, request, sample.text, sample.log_probability, which=which, ends=ends)
+
+
+def _new_pieces(model: TextModel, request: SampleRequest, seed: int) -> Iterable[str]:
+    """A text as it is drawn; the best of several texts can only come as a whole."""
+    if request.best_of == 1:
+        return model.stream(request.prompt, seed=seed, **request.text_arguments)
+    best = model.generate(
+        request.prompt, seed=seed, best_of=request.best_of, **request.text_arguments
+    )
+    return [best]
+
+
+def _story(session: Session, request: SampleRequest, new_texts: list[str]) -> Iterator[str]:
+    if not request.hide_prompt:
+        yield session.text
+    pieces = session.stream(request.text_length, until=request.until)
+    yield from _collected(pieces, request, new_texts)
+    yield "\n"
+
+
+def _collected(
+    pieces: Iterable[str], request: SampleRequest, new_texts: list[str]
+) -> Iterator[str]:
+    """Pass on the pieces of a text, which becomes one of the new texts for ``--originality``."""
+    if not request.originality:
+        yield from pieces
+        return
+    finished: list[str] = []
+    for piece in pieces:
+        finished.append(piece)
+        yield piece
+    new_texts.append("".join(finished))
