@@ -27,39 +27,46 @@ def check_outputs(outputs: Paths, inputs: Paths, corpus: Iterable[str] = ()) -> 
     inputs_read = _files(inputs.items())
     inputs_read += _files(("the corpus of the run", path) for path in corpus)
     earlier_outputs: list[tuple[str, str]] = []
-    for flag, path in _files(outputs.items()):
-        exists = Path(path).exists()
-        if exists and not Path(path).is_file():
+    for flag, name in _files(outputs.items()):
+        path = Path(name)
+        exists = path.exists()
+        if exists and not path.is_file():
             continue
-        _refuse_same(flag, path, earlier_outputs)
+        _refuse_same(flag, name, earlier_outputs)
         if exists:
-            _refuse_same(flag, path, inputs_read)
-        if is_of_run(Path(path)):
+            _refuse_same(flag, name, inputs_read)
+        if is_of_run(path):
             raise ConfigError(
-                f"{flag}: {path} belongs to a run, and would be overwritten; give another file"
+                f"{flag}: {name} belongs to a run, and would be overwritten; give another file"
             )
-        earlier_outputs.append((f"the file of {flag}", path))
+        earlier_outputs.append((f"the file of {flag}", name))
 
 
 def _files(paths: Iterable[tuple[str, str | None]]) -> list[tuple[str, str]]:
-    """Those of some described paths that are given and are not a standard stream."""
-    return [(what, path) for what, path in paths if path is not None and path != STDIN]
+    """The described paths that are given and are not a standard stream."""
+    files = []
+    for what, path in paths:
+        if path is not None and path != STDIN:
+            files.append((what, path))
+    return files
 
 
-def _refuse_same(flag: str, path: str, others: Iterable[tuple[str, str]]) -> None:
-    for what, other in others:
-        if _is_same(path, other) or _is_in_corpus(Path(path), Path(other)):
+def _refuse_same(flag: str, name: str, others: Iterable[tuple[str, str]]) -> None:
+    path = Path(name)
+    for what, other_name in others:
+        other = Path(other_name)
+        if _is_same(path, other) or _is_in_corpus(path, other):
             raise ConfigError(
-                f"{flag}: {path} is {what} too, and would be overwritten; give another file"
+                f"{flag}: {name} is {what} too, and would be overwritten; give another file"
             )
 
 
-def _is_same(path: str | Path, other: str | Path) -> bool:
+def _is_same(path: Path, other: Path) -> bool:
     """Whether two paths lead to one file, through links too."""
     if os.path.realpath(path) == os.path.realpath(other):
         return True
     try:
-        return os.path.samefile(path, other)
+        return path.samefile(other)
     except OSError:
         return False
 
