@@ -1,20 +1,20 @@
-"""Yardstick: a count-based model of the same text, whose loss a network has to beat. Knows nothing
-of networks and files.
+"""Yardstick: a count-based model of a text, whose loss a network has to beat.
 
-Interpolated modified Kneser-Ney (Chen and Goodman 1999) over characters. A gram is a run of
-symbols; the grams of each length are numbered, and a gram's key is its prefix's number times V plus
-its last symbol, so that keys are exact whatever the alphabet and the length. With k symbols of
-context c and a discount D that depends on the count,
+Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999) over characters. An n-gram is n
+symbols in a row. The distinct n-grams of each length are numbered in the order of their keys; the
+key of an n-gram is the number of its prefix, the n - 1 symbols before the last, times V plus its
+last symbol, so that keys are exact for any alphabet and any length. For a symbol s after a context
+c of k symbols, and a discount D that depends on the count,
 
-    P_k(s | c) = (count(cs) - D) / count(c.)  +  (what the discounts of c left) * P_{k-1}(s | c
-    without its first symbol)
+    P_k(s | c) = (count(cs) - D) / count(c.) + backoff(c) * P_{k-1}(s | c without its first symbol)
 
-where the counts below the longest length are of distinct symbols standing before (Kneser and Ney
-1995), and P_{-1} = 1 / V.
+where backoff(c) is the probability that the discounts of all n-grams with prefix c set free, and
+P_{-1} = 1 / V. Only the longest n-grams have plain counts; those of a shorter one are continuation
+counts, the number of distinct symbols that precede it (Kneser and Ney 1995).
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,37 +23,53 @@ from charrnn.corpus.records import some_records
 from charrnn.vocab import Ids
 
 ORDER = 7  # symbols of context, at most
-# symbols to learn from, at most; the end of the text, which is nearest to what is held out
+# Symbols that are counted, at most: the end of the training part, which is nearest to the
+# validation part.
 SAMPLE = 4_000_000
 
+# What a discount is where no n-gram has the count that it is estimated from.
+DEFAULT_DISCOUNTS = {
+    1: 0.5,
+    2: 0.75,
+    3: 1.0,
+}
+DISCOUNT_MARGIN = 0.05  # a discount keeps this distance from 0 and from its count
+UNSEEN = -1  # the number of an n-gram that the counted text does not have
+
 Array = NDArray[Any]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Level:
-    """The grams of one length, and of each gram shorter by one what may follow it.
+    """The smoothed n-grams of one length: G of them, with M possible prefixes.
 
     Args:
-        keys: (n,) sorted, of the n grams.
-        shares: (n,) what a gram's count gives its last symbol: count less discount, over the count
-            of its prefix.
-        backoff: (m,) by the prefix's number: the probability that the discounts left; 1 where
-            nothing ever followed.
+        keys: (G,) sorted.
+        discounted: (G,) the count less its discount, divided by the total count of the prefix.
+        backoff: (M,) by the number of a prefix: the probability that the discounts set free; 1 if
+            nothing ever followed the prefix.
     """
 
     keys: Array
-    shares: Array
+    discounted: Array
     backoff: Array
+
+    def find(self, keys: Array) -> Array:
+        """The numbers of the n-grams with these keys; UNSEEN for those that were not counted."""
+        last = len(self.keys) - 1
+        places = np.minimum(np.searchsorted(self.keys, keys), last)
+        return np.where(self.keys[places] == keys, places, UNSEEN)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A loss and what it was taken on.
+    """A loss, and the sizes of the two texts that it was measured on.
 
     Args:
         nats_per_character: the mean negative log-probability.
-        train_characters: how many symbols were counted, the last of the training part.
-        val_characters: how many were predicted.
+        train_characters: symbols that were counted.
+        val_characters: symbols that were predicted.
     """
 
     nats_per_character: float
@@ -61,113 +77,171 @@ class Measure:
     val_characters: int
 
 
-def measure(train: Ids, val: Ids, vocab_size: int, end: int = -1) -> Measure:
-    """The static loss of a Yardstick on the whole validation part; of a long training part its end,
-    or some of its records.
+def measure(
+    train: Ids,
+    val: Ids,
+    vocab_size: int,
+    end: int = -1,
+) -> Measure:
+    """The static loss of a Yardstick on the whole validation part.
+
+    Of a long training part only the end is counted, or, if it consists of records, some of them.
 
     Args:
         train: (n,) what is counted.
-        val: what is predicted.
+        val: (m,) what is predicted.
         vocab_size: V.
-        end: of records, the symbol at the end of each; before one then stand so many of it that no
-            count reaches into the one before.
+        end: the symbol after each record; -1 for running text.
     """
-    train = train[-SAMPLE:] if end < 0 else some_records(train, end, SAMPLE)
-    apart, _ = _apart(train, end)
-    read, own = _apart(val, end)
+    sample = train[-SAMPLE:] if end < 0 else some_records(train, end, SAMPLE)
+    counted, _ = _padded(sample, end)
+    predicted, is_real = _padded(val, end)
+    yardstick = Yardstick(counted, vocab_size)
+    losses = -yardstick.score(predicted)
     return Measure(
-        float(-Yardstick(apart, vocab_size).score(read)[own].mean()), len(train), len(val)
+        nats_per_character=float(losses[is_real].mean()),
+        train_characters=len(sample),
+        val_characters=len(val),
     )
 
 
-def _apart(ids: Ids, end: int) -> tuple[Ids, NDArray[np.bool_]]:
-    """Records with ORDER ends before each in all, and which symbols are their own; a running text
-    as it is."""
+def _padded(ids: Ids, end: int) -> tuple[Ids, Mask]:
+    """Put ORDER ends before each record, so that no context reaches into the record before.
+
+    Also returns which symbols of the result are not padding. Running text is left unchanged.
+    """
+    is_real = np.ones(len(ids), np.bool_)
     if end < 0:
-        return ids, np.ones(len(ids), np.bool_)
-    behind = np.append(0, np.flatnonzero(ids[:-1] == end) + 1)  # where a record begins
-    more = np.full(len(behind), ORDER - 1)
-    more[0] += 1  # before the first there is none
-    places = np.repeat(behind, more)
-    return np.insert(ids, places, end), np.insert(np.ones(len(ids), np.bool_), places, False)
+        return ids, is_real
+    record_starts = np.append(0, np.flatnonzero(ids[:-1] == end) + 1)  # (number of records,)
+    missing = np.full(len(record_starts), ORDER - 1)  # the record before gives one end
+    missing[0] = ORDER
+    places = np.repeat(record_starts, missing)  # (number of ends to insert,)
+    padded = np.insert(ids, places, end)
+    is_real = np.insert(is_real, places, False)
+    return padded, is_real
 
 
 class Yardstick:
-    """Counts of a text, smoothed.
+    """The n-gram counts of a text, smoothed.
 
     Args:
-        ids: (n,) the text, at least one symbol.
+        ids: (N,) the text, at least one symbol.
         vocab_size: V.
         order: symbols of context, at most.
     """
 
     def __init__(self, ids: Ids, vocab_size: int, order: int = ORDER) -> None:
         self.vocab_size = vocab_size
-        self.levels: list[Level] = []
+        self.levels: list[Level] = []  # levels[k]: after k symbols of context
         order = min(order, len(ids) - 1)
-        keys: list[Array] = []
-        counts: list[Array] = []
-        firsts: list[Array] = []  # of each length, where each of its grams stands first
-        numbers: list[Array] = [
-            np.zeros(len(ids) + 1, np.int64)
-        ]  # numbers[k][i]: of the gram of length k that begins at i
+        grams = _number_grams(ids, vocab_size, order)
+        num_prefixes = 1  # the empty one
         for k in range(order + 1):
-            joined = numbers[k][: len(ids) - k] * vocab_size + ids[k:].astype(np.int64)
-            unique, first, number, count = np.unique(
-                joined, return_index=True, return_inverse=True, return_counts=True
-            )
-            for found, here in (
-                (keys, unique),
-                (counts, count),
-                (firsts, first),
-                (numbers, number),
-            ):
-                found.append(here)
-        for k in range(order + 1):
-            if (
-                k < order
-                # how many distinct symbols stand before; a gram at the very beginning has none, and
-                # counts as one
-            ):
-                before = np.bincount(numbers[k + 1][firsts[k + 1] + 1], minlength=len(keys[k]))
-                counts[k] = np.maximum(before, 1)
-            self.levels.append(_level(keys[k], counts[k], len(keys[k - 1]) if k else 1, vocab_size))
+            keys = grams[k].keys
+            if k < order:
+                counts = _continuation_counts(grams[k], longer=grams[k + 1])
+            else:
+                counts = np.bincount(grams[k].numbers)
+            self.levels.append(_smoothed(keys, counts, num_prefixes, vocab_size))
+            num_prefixes = len(keys)
 
     def score(self, ids: Ids) -> NDArray[np.float64]:
         """The natural-log probability of each symbol given those before it in ``ids``: (n,)."""
+        n = len(ids)
         ids = ids.astype(np.int64)
-        probability = np.full(len(ids), 1 / self.vocab_size)
-        number = np.zeros(
-            len(ids) + 1, np.int64
-        )  # of the context that begins at i; -1 for one never seen
+        probability = np.full(n, 1 / self.vocab_size)  # (n,) P_{-1}
+        contexts = np.zeros(n + 1, np.int64)  # the empty context has the number 0
         for k, level in enumerate(self.levels):
-            if len(ids) <= k:
+            if n <= k:
                 break
-            context, here = number[: len(ids) - k], probability[k:]
-            key = context * self.vocab_size + ids[k:]
-            place = np.minimum(np.searchsorted(level.keys, key), len(level.keys) - 1)
-            found = (context >= 0) & (level.keys[place] == key)
-            backoff = np.where(context >= 0, level.backoff[context], 1.0)
-            probability[k:] = np.where(found, level.shares[place], 0.0) + backoff * here
-            number = np.where(found, place, -1)
-        logarithm: NDArray[np.float64] = np.log(probability)
-        return logarithm
+            contexts = contexts[: n - k]  # (n - k,) of the k symbols from i on
+            is_seen = contexts != UNSEEN
+            keys = contexts * self.vocab_size + ids[k:]
+            grams = np.where(is_seen, level.find(keys), UNSEEN)  # (n - k,) of k + 1 symbols
+            discounted = np.where(grams != UNSEEN, level.discounted[grams], 0.0)
+            backoff = np.where(is_seen, level.backoff[contexts], 1.0)
+            probability[k:] = discounted + backoff * probability[k:]  # (n - k,) P_k
+            contexts = grams
+        log_probability: NDArray[np.float64] = np.log(probability)
+        return log_probability
 
 
-def _level(keys: Array, counts: Array, contexts: int, vocab_size: int) -> Level:
-    """Discounts by count, 1, 2, and 3 or more, from how many grams have which count (Chen and
-    Goodman 1999, equation 26)."""
-    n1, n2, n3, n4 = (int((counts == n).sum()) for n in (1, 2, 3, 4))
-    y = n1 / (n1 + 2 * n2) if n1 else 0.5
-    wanted = [
-        1 - 2 * y * n2 / n1 if n1 else 0.5,
-        2 - 3 * y * n3 / n2 if n2 else 0.75,
-        3 - 4 * y * n4 / n3 if n3 else 1.0,
-    ]
-    discounts = np.array([0.0, *(min(max(d, 0.05), n - 0.05) for n, d in enumerate(wanted, 1))])
-    taken = discounts[np.minimum(counts, 3)]
-    prefix = keys // vocab_size
-    total = np.bincount(prefix, counts, minlength=contexts)
-    left = np.bincount(prefix, taken, minlength=contexts)
-    backoff = np.where(total > 0, left / np.maximum(total, 1), 1.0)
-    return Level(keys, (counts - taken) / total[prefix], backoff)
+class _Grams(NamedTuple):
+    """The distinct n-grams of one length in a text of N symbols: G of them, numbered from 0.
+
+    Args:
+        keys: (G,) sorted.
+        first_places: (G,) where each n-gram occurs first.
+        numbers: (N - n + 1,) the number of the n-gram at each place.
+    """
+
+    keys: Array
+    first_places: Array
+    numbers: Array
+
+
+def _number_grams(ids: Ids, vocab_size: int, order: int) -> list[_Grams]:
+    """The n-grams of 1, 2, ... ``order`` + 1 symbols."""
+    grams: list[_Grams] = []
+    prefixes: Array = np.zeros(len(ids) + 1, np.int64)  # the empty prefix has the number 0
+    for k in range(order + 1):
+        keys = prefixes[: len(ids) - k] * vocab_size + ids[k:].astype(np.int64)  # (N - k,)
+        distinct, first_places, numbers = np.unique(
+            keys,
+            return_index=True,
+            return_inverse=True,
+        )
+        grams.append(_Grams(distinct, first_places, numbers))
+        prefixes = numbers
+    return grams
+
+
+def _continuation_counts(grams: _Grams, longer: _Grams) -> Array:
+    """The number of distinct symbols that precede each n-gram: (G,).
+
+    Each distinct n-gram that is longer by a symbol in front adds one. An n-gram that occurs only at
+    the very beginning of the text is preceded by nothing, and counts as one.
+    """
+    suffixes = grams.numbers[longer.first_places + 1]  # (G of the longer,)
+    counts = np.bincount(suffixes, minlength=len(grams.keys))
+    return np.maximum(counts, 1)
+
+
+def _smoothed(
+    keys: Array,
+    counts: Array,
+    num_prefixes: int,
+    vocab_size: int,
+) -> Level:
+    """Discount the counts of the n-grams of one length."""
+    discounts = _discounts(counts)[np.minimum(counts, 3)]  # (G,)
+    prefixes = keys // vocab_size  # (G,)
+    totals = np.bincount(prefixes, counts, minlength=num_prefixes)  # (M,)
+    freed = np.bincount(prefixes, discounts, minlength=num_prefixes)  # (M,)
+    return Level(
+        keys=keys,
+        discounted=(counts - discounts) / totals[prefixes],
+        backoff=np.where(totals > 0, freed / np.maximum(totals, 1), 1.0),
+    )
+
+
+def _discounts(counts: Array) -> Array:
+    """The discounts of the counts 0, 1, 2, and 3 or more: (4,).
+
+    Equation 26 of Chen and Goodman 1999, from how many n-grams have a count of 1, 2, 3 and 4.
+    """
+    num_grams = [int((counts == count).sum()) for count in range(5)]  # by their count
+    once = num_grams[1]
+    twice = num_grams[2]
+    y = 0.5
+    if once:
+        y = once / (once + 2 * twice)
+    discounts = [0.0]
+    for count, discount in DEFAULT_DISCOUNTS.items():
+        if num_grams[count]:
+            discount = count - (count + 1) * y * num_grams[count + 1] / num_grams[count]
+        discount = max(discount, DISCOUNT_MARGIN)
+        discount = min(discount, count - DISCOUNT_MARGIN)
+        discounts.append(discount)
+    return np.array(discounts)
