@@ -1,81 +1,135 @@
-"""Encodings: which there are, what is wrong with a byte, and which encoding a text may be in. Knows
-nothing of files."""
+"""Encodings: which there are, what is wrong with a byte, and which one a text may be in."""
 
 import codecs
 import re
+from typing import NamedTuple
 
 from charrnn.config.run_config import DataConfig
 from charrnn.errors import ConfigError, CorpusError
 
-FOR_DOMAIN_NAMES = (
-    "punycode",
-    "idna",
-)  # Python counts them as text encodings; punycode takes quadratic time
+# Python counts these as text encodings, but they are for domain names; punycode takes quadratic
+# time.
+FOR_DOMAIN_NAMES = ("punycode", "idna")
+TEXT_KNOBS = ("encoding", "encoding_errors", "newlines", "normalize")
+MOST_BAD_BYTES = 8  # that an error shows
 
 
 def check_encoding(config: DataConfig) -> None:
     """Refuse an encoding that Python does not have, and text knobs for raw bytes."""
-    try:
-        codec = codecs.lookup(config.encoding)
-        known = codec._is_text_encoding and codec.name not in FOR_DOMAIN_NAMES
-    except (LookupError, ValueError):
-        known = False
-    if not known:
+    if not _is_text_encoding(config.encoding):
         raise ConfigError(
-            f"encoding: {config.encoding!r} is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
+            f"encoding: {config.encoding!r} is not a text encoding; "
+            "give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
         )
-    plain = DataConfig()
-    for name in ("encoding", "encoding_errors", "newlines", "normalize"):
-        if config.unit == "byte" and getattr(config, name) != getattr(plain, name):
+    if config.unit != "byte":
+        return
+    defaults = DataConfig()
+    for name in TEXT_KNOBS:
+        value = getattr(config, name)
+        if value != getattr(defaults, name):
             raise ConfigError(
-                f"{name}: {getattr(config, name)!r} cannot be had with unit byte, which takes the bytes as they are; leave one of them out"
+                f"{name}: {value!r} cannot be had with unit byte, which takes the bytes as they "
+                "are; leave one of them out"
             )
 
 
-def bad_byte(data: bytes, path: str, config: DataConfig, error: UnicodeError) -> CorpusError:
-    """The error that names the first byte that cannot be read, its place, and the encoding that
-    fits."""
-    place = error.start if isinstance(error, UnicodeDecodeError) else 0
-    end = error.end if isinstance(error, UnicodeDecodeError) else 1
-    line = data.count(b"\n", 0, place) + 1
-    found = (
-        " ".join(f"0x{byte:02x}" for byte in data[place : max(end, place + 1)][:8])
-        or "the end of the file"
-    )
+def _is_text_encoding(name: str) -> bool:
+    try:
+        codec = codecs.lookup(name)
+    except (LookupError, ValueError):
+        return False
+    return codec._is_text_encoding and codec.name not in FOR_DOMAIN_NAMES
+
+
+def bad_byte(
+    data: bytes,
+    path: str,
+    config: DataConfig,
+    error: UnicodeError,
+) -> CorpusError:
+    """The error that names the first undecodable byte, its place, and an encoding that fits."""
+    start = 0
+    end = 1
+    if isinstance(error, UnicodeDecodeError):
+        start = error.start
+        end = max(error.end, start + 1)
+    line = data.count(b"\n", 0, start) + 1
+    bad_bytes = " ".join(f"0x{byte:02x}" for byte in data[start:end][:MOST_BAD_BYTES])
+    advice = "--encoding-errors replace to put U+FFFD there"
     guess = guess_encoding(data)
-    try_this = (
-        f"--encoding {guess}, which fits the whole file, or "
-        if guess and guess != config.encoding
-        else ""
-    )
+    if guess and guess != config.encoding:
+        advice = f"--encoding {guess}, which fits the whole file, or {advice}"
     return CorpusError(
-        f"{path} is not {config.encoding}: {found} at byte {place} (line {line}); "
-        f"try {try_this}--encoding-errors replace to put U+FFFD there"
+        f"{path} is not {config.encoding}: {bad_bytes or 'the end of the file'} "
+        f"at byte {start} (line {line}); try {advice}"
     )
 
 
-# What old texts come in, with the letters that each would show if it were the right one.
-_ENCODINGS = {
-    "cp1252": "[a-zß-ÿœ\u2018-\u201d\u2013\u2014\u2026£©°«» ]",
-    "cp1251": "[а-яё\u2013\u2014«»№]",
-    "koi8-r": "[а-яё]",
-    "shift_jis": "[ぁ-んァ-ヶ、。一-龠]",
-    "euc-jp": "[ぁ-んァ-ヶ、。一-龠]",
-    "gb18030": "[一-龠，。、“”]",
-    "big5": "[一-龠，。、]",
-    "euc-kr": "[가-힣]",
-    "latin-1": "[a-zß-ÿ\u00a3\u00a9\u00b0\u00ab\u00bb ]",
+class _Candidate(NamedTuple):
+    """How a text would look if an encoding were the right one.
+
+    Args:
+        letters: the foreign characters, those beyond ASCII, that it would have.
+        most_foreign: the share of its bytes that may be foreign characters.
+        telling: letters that only this encoding shows in great number.
+        telling_share: the share of the foreign characters from which their number is great.
+    """
+
+    letters: str
+    most_foreign: float = 1.0
+    telling: str = ""
+    telling_share: float = 1.0
+
+
+# The encodings that old texts come in.
+CANDIDATES = {
+    "cp1252": _Candidate(
+        "[a-zß-ÿœ\u2018-\u201d\u2013\u2014\u2026£©°«» ]",
+        most_foreign=0.3,
+    ),
+    "cp1251": _Candidate("[а-яё\u2013\u2014«»№]"),
+    "koi8-r": _Candidate("[а-яё]"),
+    "shift_jis": _Candidate(
+        "[ぁ-んァ-ヶ、。一-龠]",
+        telling="[ぁ-ん]",
+        telling_share=0.25,
+    ),
+    "euc-jp": _Candidate(
+        "[ぁ-んァ-ヶ、。一-龠]",
+        telling="[ぁ-ん]",
+        telling_share=0.25,
+    ),
+    "gb18030": _Candidate("[一-龠，。、“”]"),
+    "big5": _Candidate("[一-龠，。、]"),
+    "euc-kr": _Candidate(
+        "[가-힣]",
+        telling="[가-힣]",
+        telling_share=0.95,
+    ),
+    "latin-1": _Candidate(
+        "[a-zß-ÿ\u00a3\u00a9\u00b0\u00ab\u00bb ]",
+        most_foreign=0.3,
+    ),
 }
-_SHARE = {
-    "cp1252": 0.3,
-    "latin-1": 0.3,
-}  # the largest share of foreign characters that a text in Latin letters has
-# Letters that no text in another encoding would show so many of.
-_TELLING = {
-    "shift_jis": ("[ぁ-ん]", 0.25),
-    "euc-jp": ("[ぁ-ん]", 0.25),
-    "euc-kr": ("[가-힣]", 0.95),
-}
+
+
+def guess_encoding(data: bytes) -> str:
+    """The usual encoding that fits all of the data best, or ``""``: a proposal, never acted on."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16" if _fits(data, "utf-16") else ""
+    if data.count(0) > len(data) // 4:
+        utf16 = _utf16_by_zeros(data)
+        return utf16 if _fits(data, utf16) else ""
+    if _is_flawed_utf8(data):
+        return ""
+    best = ""
+    best_score = 0.0
+    for encoding, candidate in CANDIDATES.items():
+        score = _score(data, encoding, candidate)
+        if score > best_score:
+            best = encoding
+            best_score = score
+    return best
 
 
 def _fits(data: bytes, encoding: str) -> bool:
@@ -86,27 +140,33 @@ def _fits(data: bytes, encoding: str) -> bool:
     return True
 
 
-def guess_encoding(data: bytes) -> str:
-    """The usual encoding that fits all of the data best, or ``""``: a proposal, never acted on."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16" if _fits(data, "utf-16") else ""
-    if data.count(0) > len(data) // 4:
-        utf16 = "utf-16-le" if data[1::2].count(0) > data[0::2].count(0) else "utf-16-be"
-        return utf16 if _fits(data, utf16) else ""
-    read_anyway = data.decode("utf-8", "replace")
-    if len(re.findall("[^\x00-\x7f\ufffd]", read_anyway)) > read_anyway.count("\ufffd"):
-        return ""  # it is UTF-8, with a flaw
-    best, best_score = "", 0.0
-    for encoding, plausible in _ENCODINGS.items():
-        try:
-            foreign = re.sub("[\x00-\x7f]", "", data.decode(encoding))
-        except UnicodeDecodeError:
-            continue
-        if len(foreign) > _SHARE.get(encoding, 1.0) * len(data):
-            continue
-        score = len(re.findall(plausible, foreign)) / max(len(foreign), 1)
-        letters, share = _TELLING.get(encoding, ("", 1.0))
-        score += 0.5 * (bool(letters) and len(re.findall(letters, foreign)) > share * len(foreign))
-        if score > best_score:
-            best, best_score = encoding, score
-    return best
+def _utf16_by_zeros(data: bytes) -> str:
+    """The byte order that puts more of the zeros into the high bytes."""
+    zeros_at_even = data[0::2].count(0)
+    zeros_at_odd = data[1::2].count(0)
+    return "utf-16-le" if zeros_at_odd > zeros_at_even else "utf-16-be"
+
+
+def _is_flawed_utf8(data: bytes) -> bool:
+    """Whether most of what is not ASCII is UTF-8."""
+    text = data.decode("utf-8", "replace")
+    num_decoded = len(re.findall("[^\x00-\x7f\ufffd]", text))
+    return num_decoded > text.count("\ufffd")
+
+
+def _score(data: bytes, encoding: str, candidate: _Candidate) -> float:
+    """How plausible an encoding is: the share of plausible letters among the foreign characters,
+    and 0.5 for the telling ones; 0 if it does not fit."""
+    try:
+        foreign = re.sub("[\x00-\x7f]", "", data.decode(encoding))
+    except UnicodeDecodeError:
+        return 0.0
+    if len(foreign) > candidate.most_foreign * len(data):
+        return 0.0
+    plausible = re.findall(candidate.letters, foreign)
+    score = len(plausible) / max(len(foreign), 1)
+    if candidate.telling:
+        telling = re.findall(candidate.telling, foreign)
+        if len(telling) > candidate.telling_share * len(foreign):
+            score += 0.5
+    return score

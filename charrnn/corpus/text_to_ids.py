@@ -1,13 +1,13 @@
-"""Text to ids, block by block: memory does not grow with the text. Knows nothing of files of text
-and of how it is split.
+"""Text to ids, block by block, so that memory does not grow with the text.
 
-A symbol gets a number when it is first seen; once all have been seen, the numbers are put into the
-vocabulary's order. Up to IN_MEMORY bytes of ids are kept in memory; more stand in a temporary file
-that has no name, and are mapped from there.
+A symbol gets a number when it is first seen. Once all blocks have been read, the numbers become ids
+in the vocabulary's order. Up to IN_MEMORY bytes of ids are kept in memory; more are written to a
+temporary file without a name and mapped from there.
 """
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from charrnn.errors import CorpusError
 from charrnn.vocab import Ids, Vocabulary, smallest_dtype
 
 IN_MEMORY = 64 << 20  # bytes
-POINTS = 0x110000  # code points that there are
+CODE_POINTS = 0x110000  # all that Unicode has
+
+DType = np.dtype[Any]
 
 
 def encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
@@ -25,65 +27,94 @@ def encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
     Raises:
         CorpusError: there is no room for the ids.
     """
-    number = np.full(POINTS, -1, np.int32)
-    symbols: list[int] = []  # code points, in the order in which they were seen
-    lengths: list[
-        tuple[int, type[np.unsignedinteger]]
-    ] = []  # of each block: symbols, and how their numbers are written
-    raw, where = False, "a directory for temporary files"
+    directory = "a directory for temporary files"
     try:
-        where = tempfile.gettempdir()
-        with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool:
-            for block in blocks:
-                if isinstance(block, bytes):
-                    raw, numbers = True, np.frombuffer(block, np.uint8)
-                else:
-                    numbers = _numbered(
-                        np.frombuffer(block.encode("utf-32-le", "surrogatepass"), np.uint32),
-                        number,
-                        symbols,
-                    )
-                lengths.append((len(numbers), numbers.dtype.type))
-                spool.write(numbers.tobytes())
-            spool.seek(0)
-            raw = raw or not symbols
-            vocabulary = (
-                Vocabulary("byte")
-                if raw
-                else Vocabulary("char", "".join(map(chr, sorted(symbols))))
-            )
-            order = np.arange(256) if raw else np.argsort(np.argsort(symbols))
-            final = order.astype(smallest_dtype(len(vocabulary)))  # id of each number
-            pieces = (
-                final[np.frombuffer(spool.read(length * kind().itemsize), kind)]
-                for length, kind in lengths
-            )
-            return vocabulary, _gathered(pieces, sum(length for length, _ in lengths), final.dtype)
+        directory = tempfile.gettempdir()
+        return _encode(blocks)
     except OSError as error:
         raise CorpusError(
-            f"the encoded text could not be put into {where}: {error.strerror or error}; make room there, or set TMPDIR"
+            f"the encoded text could not be put into {directory}: {error.strerror or error}; "
+            "make room there, or set TMPDIR"
         ) from None
 
 
-def _numbered(points: NDArray[np.uint32], number: NDArray[np.int32], symbols: list[int]) -> Ids:
-    """The numbers of some code points; those not seen before get the next ones."""
-    numbers = number[points]
-    if numbers.size and numbers.min() < 0:
-        fresh = np.unique(points[numbers < 0])
-        number[fresh] = np.arange(len(symbols), len(symbols) + len(fresh))
-        symbols.extend(fresh.tolist())
-        numbers = number[points]
-    return numbers.astype(smallest_dtype(len(symbols)))
+def _encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
+    numbering = _Numbering()
+    layout: list[tuple[int, DType]] = []  # of each block: its bytes, and how they are read
+    num_symbols = 0
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool:
+        for block in blocks:
+            numbers = numbering.numbers(block)
+            num_symbols += len(numbers)
+            layout.append((numbers.nbytes, numbers.dtype))
+            spool.write(numbers.tobytes())
+        spool.seek(0)
+        vocabulary = numbering.vocabulary()
+        ids = numbering.ids()  # (V,)
+        ids = ids.astype(smallest_dtype(len(vocabulary)))
+        pieces = (ids[numbers] for numbers in _spooled(spool, layout))
+        return vocabulary, _joined(pieces, num_symbols, ids.dtype)
 
 
-def _gathered(pieces: Iterator[Ids], length: int, dtype: np.dtype[np.unsignedinteger]) -> Ids:
+class _Numbering:
+    """Numbers the symbols of a text in the order in which they are first seen."""
+
+    def __init__(self) -> None:
+        self._number = np.full(CODE_POINTS, -1, np.int32)  # of each code point; -1: not seen yet
+        self._points: list[int] = []  # the code point of each number
+        self._is_bytes = False
+
+    def numbers(self, block: str | bytes) -> Ids:
+        """The numbers of a block's symbols; those of bytes are their values."""
+        if isinstance(block, bytes):
+            self._is_bytes = True
+            return np.frombuffer(block, np.uint8)
+        data = block.encode("utf-32-le", "surrogatepass")
+        points = np.frombuffer(data, np.uint32)
+        numbers = self._number[points]
+        if numbers.size and numbers.min() < 0:
+            self._add(np.unique(points[numbers < 0]))
+            numbers = self._number[points]
+        return numbers.astype(smallest_dtype(len(self._points)))
+
+    def _add(self, points: NDArray[np.uint32]) -> None:
+        """Give new code points the next numbers."""
+        start = len(self._points)
+        self._points.extend(points.tolist())
+        end = len(self._points)
+        self._number[points] = np.arange(start, end)
+
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary of all symbols that were seen; that of bytes if there were none."""
+        if self._is_bytes or not self._points:
+            return Vocabulary("byte")
+        symbols = "".join(map(chr, sorted(self._points)))
+        return Vocabulary("char", symbols)
+
+    def ids(self) -> NDArray[np.int64]:
+        """The id of each number: (V,)."""
+        if self._is_bytes or not self._points:
+            return np.arange(256)
+        by_point = np.argsort(self._points)
+        return np.argsort(by_point)
+
+
+def _spooled(spool: IO[bytes], layout: list[tuple[int, DType]]) -> Iterator[Ids]:
+    """Read the numbers back, block by block."""
+    for num_bytes, dtype in layout:
+        data = spool.read(num_bytes)
+        yield np.frombuffer(data, dtype)
+
+
+def _joined(pieces: Iterator[Ids], length: int, dtype: DType) -> Ids:
     """All the pieces as one array, in memory or mapped from a file."""
     if length * dtype.itemsize <= IN_MEMORY:
         return np.concatenate([np.empty(0, dtype), *pieces])
-    with tempfile.TemporaryFile() as file:  # the map keeps it
-        for piece in (
-            pieces
-        ):  # written, and not through the map, so that a full disk is an error and no crash
+    with tempfile.TemporaryFile() as file:  # the map keeps it open
+        # Written to the file and not through the map, where a full disk would be a crash and no
+        # error.
+        for piece in pieces:
             file.write(piece.tobytes())
         file.flush()
-        return np.asarray(np.memmap(file, dtype, "r", shape=(length,)))
+        ids = np.memmap(file, dtype, "r", shape=(length,))
+        return np.asarray(ids)  # indexing a memmap is slow
