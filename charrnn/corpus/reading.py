@@ -1,42 +1,46 @@
-"""Bytes to text: encoding, byte order mark, newlines, normalisation; precise errors. Knows nothing
-of ids.
+"""Files to text: opens, decodes and joins the files of a corpus, block by block.
 
-The locale's encoding is never used, and nothing is changed without being asked for or said.
+The locale's encoding is never used, and whatever is left out, replaced or inserted is either asked
+for or reported. OPENERS is the table of file formats.
 """
 
 import codecs
 import gzip
+import io
 import itertools
 import os
 import re
 import sys
-import unicodedata
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from charrnn.config.run_config import DataConfig
+from charrnn.corpus.cleaning import Cleaner
 from charrnn.corpus.encoding import bad_byte, check_encoding, guess_encoding
-from charrnn.corpus.records import ended
+from charrnn.corpus.separators import finish_last_record
 from charrnn.errors import CorpusError
 from charrnn.vocab import Vocabulary
 
 STDIN = "-"
-IN_HAND = "the text"  # what stands for the file of a text that was given itself
+IN_HAND = "the text"  # what a message calls a text that was given itself, and not as a file
 BLOCK = 4 << 20  # bytes read at once
 TAIL = 1 << 16  # characters of a file's end in which its last separator is looked for
+BYTE_ORDER_MARK = "\ufeff"
+
+Opener = Callable[[str], AbstractContextManager[io.BufferedIOBase]]
+OnFile = Callable[[str], object]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A text as it was read, and what there is to say about it.
+    """A text that was read, and what the user should know about it.
 
     Args:
-        text: str, or bytes where the unit is the byte.
-        notices: plain sentences for the user.
+        text: str, or bytes if the unit is the byte.
+        notices: plain sentences.
     """
 
     text: str | bytes
@@ -47,88 +51,67 @@ def stream(
     paths: Sequence[str | Path],
     config: DataConfig,
     notices: list[str],
-    begins: Callable[[str], object] = lambda _: None,
+    on_file: OnFile | None = None,
 ) -> Iterator[str | bytes]:
-    """Read text files, a directory's ``*.txt``, ``.gz`` files or ``-`` (standard input), joined in
-    that order, block by block.
+    """Read files, block by block, and join them in the order of the paths.
 
-    Where a file ends, a line ends, and a record, with what stands between two of them.
+    A line, or a record, ends where its file ends: a newline, or a separator, is put between two
+    files if the first lacks it.
 
     Args:
-        paths: of the files.
+        paths: text files, packed ones (see OPENERS), directories for their ``*.txt`` files, or
+            ``-`` for standard input.
         config: how they are read.
-        notices: plain sentences for the user are put there; all of them have come when the last
-            block has.
-        begins: called with each file's name before its first block.
+        notices: sentences for the user are added to it, the last after the last block.
+        on_file: called with the name of each file before its first block.
 
     Raises:
-        CorpusError: a file is missing, cannot be read or decoded, or nothing is in it.
+        CorpusError: a file is missing or cannot be read or decoded, or all files are empty.
         ConfigError: the encoding is unknown, or a knob for characters is given for raw bytes.
     """
     check_encoding(config)
-    files = [file for path in paths for file in _expand(str(path))]
-    if not files:
-        raise CorpusError(
-            "no corpus was given; name a text file, a directory of *.txt files, or - for standard input"
-        )
-    empty, kinds = True, Counter[str]()
-    for number, file in enumerate(files):
-        last = ""
-        begins(file)
-        blocks = (
-            _load(file)
-            if config.unit == "byte"
-            else _text(_load(file), file, config, notices, kinds)
-        )
-        more = number < len(files) - 1
-        for block in (
-            blocks if config.separator is None or not more else _ended(blocks, config.separator)
-        ):
+    files = _files(paths)
+    cleaner = Cleaner(config, notices)
+    is_empty = True
+    for number, file in enumerate(files, 1):
+        if on_file is not None:
+            on_file(file)
+        blocks = _read_file(file, config, cleaner)
+        if number < len(files):
+            blocks = _finished(blocks, file, config, cleaner)
+        for block in blocks:
             if block:
-                empty, last = False, str(block[-1:])
+                is_empty = False
                 yield block
-        if (
-            config.unit == "char"
-            and config.separator is None
-            and more
-            and last
-            and last not in "\r\n"
-        ):
-            notices.append(f"{file} does not end with a newline; one was put before the next file")
-            kinds["LF"] += 1
-            yield "\n"
-    if not any("mixes line ends" in notice for notice in notices):
-        _tell_newlines(
-            kinds, "the corpus", config, notices
-        )  # each file alike in itself, but not one like another
-    if empty:
+    cleaner.finish()
+    if is_empty:
         raise CorpusError(
             f"the corpus is empty: 0 characters in {', '.join(files)}; give a file with text in it"
         )
 
 
 def read(paths: Sequence[str | Path], config: DataConfig) -> Reading:
-    """As ``stream``, all at once."""
+    """The same as ``stream``, all at once."""
     notices: list[str] = []
     blocks = list(stream(paths, config, notices))
     return Reading(_joined(blocks), tuple(notices))
 
 
 def take(text: str | bytes, config: DataConfig) -> Reading:
-    """A text that somebody has in hand, read as it would be from a file; what is str already needs
-    no encoding.
+    """A text that was given itself, read as if it came from a file; str needs no decoding.
 
     Raises:
         CorpusError, ConfigError: as ``stream``.
     """
     check_encoding(config)
-    notices: list[str] = []
     if config.unit == "byte":
         return Reading(Vocabulary("byte").encode(text).tobytes())
-    texts = _decoded([text], IN_HAND, config, notices) if isinstance(text, bytes) else [text]
-    return Reading(
-        _joined(list(_clean(texts, IN_HAND, config, notices, Counter()))), tuple(notices)
+    notices: list[str] = []
+    texts: Iterable[str] = (
+        [text] if isinstance(text, str) else _decoded([text], IN_HAND, config, notices)
     )
+    cleaned = Cleaner(config, notices).clean(texts, IN_HAND)
+    return Reading("".join(cleaned), tuple(notices))
 
 
 def default_name(paths: Sequence[str | Path]) -> str:
@@ -144,29 +127,83 @@ def default_name(paths: Sequence[str | Path]) -> str:
         raise CorpusError(
             f"{paths[0]} cannot be read: {error.strerror or error}; check the name"
         ) from None
+    name = path.name.lstrip(".")
     if is_directory:
-        return path.name.lstrip(".") or "corpus"
-    name = path.name.lstrip(".").removesuffix(".gz")
+        return name or "corpus"
+    name = name.removesuffix(_packed_suffix(name))
     return Path(name).stem or name or "text"
 
 
-def _expand(path: str) -> list[str]:
-    if not path:
+# --- opening: names to bytes ---
+
+
+def open_plain(path: str) -> io.BufferedReader:
+    """Open a file that holds the text itself."""
+    return open(path, "rb")
+
+
+@contextmanager
+def open_gzip(path: str) -> Iterator[gzip.GzipFile]:
+    """Open a gzip file."""
+    try:
+        with gzip.open(path) as file:
+            yield file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise CorpusError(
-            "'' names no file; name a text file, a directory of *.txt files, or - for standard input"
+            f"{path} is not a whole gzip file: {error}; "
+            "unpack it by hand to see, or take .gz off its name if it is plain text"
+        ) from None
+
+
+# How a file is opened whose name ends like this: as a stream of the bytes of its text. An opener
+# raises CorpusError for a file that is damaged. Files of any other name are plain text.
+OPENERS: dict[str, Opener] = {
+    ".gz": open_gzip,
+}
+
+
+def _packed_suffix(name: str) -> str:
+    """The suffix in OPENERS that a name ends with, or ``""``."""
+    for suffix in OPENERS:
+        if name.endswith(suffix):
+            return suffix
+    return ""
+
+
+def _files(paths: Sequence[str | Path]) -> list[str]:
+    """The names of the files that paths stand for, in order."""
+    files: list[str] = []
+    for path in paths:
+        name = str(path)
+        if not name:
+            raise CorpusError(
+                "'' names no file; "
+                "name a text file, a directory of *.txt files, or - for standard input"
+            )
+        # os.path.isdir also answers for a name that is too long, unlike Path.is_dir
+        if name != STDIN and os.path.isdir(name):
+            files += _files_of_directory(name)
+        else:
+            files.append(name)
+    if not files:
+        raise CorpusError(
+            "no corpus was given; "
+            "name a text file, a directory of *.txt files, or - for standard input"
         )
-    if path == STDIN or not os.path.isdir(
-        path
-    ):  # unlike Path.is_dir, it answers for a name that is too long
-        return [path]
-    found = sorted(
-        str(file)
-        for file in Path(path).glob("*.txt")
-        if file.is_file() and not file.name.startswith(".")
-    )
-    if not found:
-        raise CorpusError(f"the directory {path} holds no *.txt file; name the files themselves")
-    return found
+    return files
+
+
+def _files_of_directory(directory: str) -> list[str]:
+    """Its ``*.txt`` files, sorted; not those that are hidden or in directories below."""
+    files: list[str] = []
+    for path in Path(directory).glob("*.txt"):
+        if path.is_file() and not path.name.startswith("."):
+            files.append(str(path))
+    if not files:
+        raise CorpusError(
+            f"the directory {directory} holds no *.txt file; name the files themselves"
+        )
+    return sorted(files)
 
 
 def read_stdin() -> bytes:
@@ -181,92 +218,140 @@ def read_stdin() -> bytes:
 
 
 def _load(path: str) -> Iterator[bytes]:
-    """The bytes of a file, block by block; of standard input and of a pipe, which cannot be read
-    twice, all at once."""
+    """The bytes of a file, block by block.
+
+    Standard input and pipes come in one block, since they cannot be read again to explain an error.
+    """
     try:
         if path == STDIN:
             yield read_stdin()
             return
-        with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as file:
+        opener = OPENERS.get(_packed_suffix(path), open_plain)
+        with opener(path) as file:
             size = BLOCK if os.path.isfile(path) else -1
             while block := file.read(size):
                 yield block
     except FileNotFoundError:
         raise CorpusError(f"there is no file {path} (in {Path.cwd()}); check the name") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise CorpusError(
-            f"{path} is not a whole gzip file: {error}; unpack it by hand to see, or take .gz off its name if it is plain text"
-        ) from None
+    except CorpusError:
+        raise
     except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise CorpusError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}; check the name and its permissions"
+            f"{path} cannot be read: {reason}; check the name and its permissions"
         ) from None
 
 
-def _ended(blocks: Iterable[str | bytes], separator: str) -> Iterator[str | bytes]:
-    """A file's blocks with a separator behind its last record, in the place of the file's own line
-    end."""
-    held: str | bytes | None = None
-    for block in blocks:
-        whole = block if held is None else held + block  # type: ignore[operator]
-        yield whole[:-TAIL]
-        held = whole[-TAIL:]
-    if held:
-        yield ended(held, separator)
+# --- decoding: bytes to text ---
 
 
-def _text(
-    blocks: Iterable[bytes], path: str, config: DataConfig, notices: list[str], kinds: Counter[str]
-) -> Iterator[str]:
-    return _clean(_decoded(blocks, path, config, notices), path, config, notices, kinds)
+def _read_file(
+    file: str,
+    config: DataConfig,
+    cleaner: Cleaner,
+) -> Iterator[str | bytes]:
+    """The text of one file, block by block, or its bytes if the unit is the byte."""
+    blocks = _load(file)
+    if config.unit == "byte":
+        return blocks
+    texts = _decoded(blocks, file, config, cleaner.notices)
+    return cleaner.clean(texts, file)
 
 
 def _decoded(
-    blocks: Iterable[bytes], path: str, config: DataConfig, notices: list[str]
+    blocks: Iterable[bytes],
+    path: str,
+    config: DataConfig,
+    notices: list[str],
 ) -> Iterator[str]:
-    """Bytes to text, without the mark at its beginning; U+FFFD put for what cannot be decoded is
-    counted."""
+    """Bytes to text, without a byte order mark, and without half a surrogate pair."""
+    texts = _decode(blocks, path, config, notices)
+    texts = _without_byte_order_mark(texts, path, notices)
+    return _without_half_pairs(texts, path, config)
+
+
+def _decode(
+    blocks: Iterable[bytes],
+    path: str,
+    config: DataConfig,
+    notices: list[str],
+) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(config.encoding)(config.encoding_errors)
-    done, replaced, begun = 0, 0, False
-    # the last two bytes before a block: U+FFFD in the file itself may stand across its beginning
+    num_replaced = 0
+    last_block = b""
+    # the last two bytes before a block: U+FFFD in the file itself may be cut by two blocks
     tail = b""
-    last = b""
-    for data in itertools.chain(blocks, [None]):
-        last = data or last
+    for block in itertools.chain(blocks, [None]):  # None is the end
+        data = block or b""
+        last_block = data or last_block
         try:
-            text = decoder.decode(data or b"", final=data is None)
+            text = decoder.decode(data, final=block is None)
         except UnicodeError as error:
-            raise _undecoded(last, path, config, error) from None
-        if not begun and text.startswith("\ufeff"):
-            text, begun = text[1:], True
-            notices.append(f"{path} begins with a byte order mark; it was left out")
+            raise _undecodable(path, last_block, config, error) from None
+        if config.encoding_errors == "replace":
+            data = tail + data
+            num_replaced += text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
+            tail = data[-2:]
+        yield text
+    if num_replaced > 0:
+        notices.append(
+            f"{num_replaced} places of {path} are not {config.encoding}; U+FFFD stands there now"
+        )
+
+
+def _without_byte_order_mark(
+    texts: Iterable[str],
+    path: str,
+    notices: list[str],
+) -> Iterator[str]:
+    is_beginning = True
+    for text in texts:
+        if is_beginning and text:
+            is_beginning = False
+            if text.startswith(BYTE_ORDER_MARK):
+                text = text.removeprefix(BYTE_ORDER_MARK)
+                notices.append(f"{path} begins with a byte order mark; it was left out")
+        yield text
+
+
+def _without_half_pairs(
+    texts: Iterable[str],
+    path: str,
+    config: DataConfig,
+) -> Iterator[str]:
+    """The text itself; some encodings can hold half a surrogate pair, which is an error."""
+    num_before = 0
+    for text in texts:
         if half := re.search("[\ud800-\udfff]", text):
             raise CorpusError(
-                f"{path} holds half a surrogate pair, U+{ord(half[0]):04X}, at character {done + half.start() + 1}; "
+                f"{path} holds half a surrogate pair, U+{ord(half[0]):04X}, "
+                f"at character {num_before + half.start() + 1}; "
                 f"give another --encoding than {config.encoding}"
             )
-        if config.encoding_errors == "replace":
-            replaced += text.count("\ufffd") - (tail + (data or b"")).count(b"\xef\xbf\xbd")
-            tail = (tail + (data or b""))[-2:]
-        done, begun = done + len(text), begun or bool(text)
+        num_before += len(text)
         yield text
-    if replaced > 0:
-        notices.append(
-            f"{replaced} places of {path} are not {config.encoding}; U+FFFD stands there now"
-        )
 
 
-def _undecoded(block: bytes, path: str, config: DataConfig, error: UnicodeError) -> CorpusError:
-    """The error of a text that cannot be decoded: a file is read once more, whole, to say where and
-    why; all else was one block."""
-    if codecs.lookup(config.encoding).name in ("utf-16", "utf-32") and not isinstance(
-        error, UnicodeDecodeError
-    ):
+def _undecodable(
+    path: str,
+    last_block: bytes,
+    config: DataConfig,
+    error: UnicodeError,
+) -> CorpusError:
+    """The error of a text that cannot be decoded, which says where and why.
+
+    For this a file is read once more, whole. Everything else came in one block.
+    """
+    codec = codecs.lookup(config.encoding).name
+    if codec in ("utf-16", "utf-32") and not isinstance(error, UnicodeDecodeError):
+        guess = guess_encoding(last_block) or config.encoding + "-le"
         return CorpusError(
             f"{path} does not begin with a byte order mark, which {config.encoding} needs; "
-            f"try --encoding {guess_encoding(block) or config.encoding + '-le'}"
+            f"try --encoding {guess}"
         )
-    data = b"".join(_load(path)) if path not in (STDIN, IN_HAND) and os.path.isfile(path) else block
+    data = last_block
+    if path not in (STDIN, IN_HAND) and os.path.isfile(path):
+        data = b"".join(_load(path))
     try:
         data.decode(config.encoding)
     except UnicodeError as error:
@@ -274,71 +359,55 @@ def _undecoded(block: bytes, path: str, config: DataConfig, error: UnicodeError)
     return CorpusError(f"{path} has changed while it was read; try again")
 
 
-def _clean(
-    texts: Iterable[str], path: str, config: DataConfig, notices: list[str], kinds: Counter[str]
-) -> Iterator[str]:
-    here = Counter[str]()
-    texts = _line_ends(texts, here, lf=config.newlines == "lf")
-    yield from (
-        texts
-        if config.normalize is None
-        else _normalized(texts, "NFC" if config.normalize == "nfc" else "NFKC")
-    )
-    _tell_newlines(here, path, config, notices)
-    kinds.update(here)
+# --- joining: one text of several files ---
 
 
-def _line_ends(texts: Iterable[str], kinds: Counter[str], *, lf: bool) -> Iterator[str]:
-    """Line ends counted, and made LF; a CR at the end of a block waits for what follows."""
-    held = ""
-    for block in itertools.chain(texts, [None]):
-        text = held + (block or "")
-        held = "\r" if block is not None and text.endswith("\r") else ""
-        text = text.removesuffix("\r") if held else text
-        both = text.count("\r\n")
-        for kind, count in (
-            ("CRLF", both),
-            ("LF", text.count("\n") - both),
-            ("CR", text.count("\r") - both),
-        ):
-            kinds[kind] += count
-        yield re.sub("\r\n?", "\n", text) if lf else text
+def _finished(
+    blocks: Iterator[str | bytes],
+    file: str,
+    config: DataConfig,
+    cleaner: Cleaner,
+) -> Iterator[str | bytes]:
+    """The blocks of a file that another one follows, its last line or record finished."""
+    if config.separator is not None:
+        return _with_separator(blocks, config.separator)
+    if config.unit == "char":
+        return _with_newline(blocks, file, cleaner)
+    return blocks
 
 
-def _normalized(texts: Iterable[str], form: Literal["NFC", "NFKC"]) -> Iterator[str]:
-    """Unicode normalisation; what stands after the last place where nothing can compose waits for
-    the next block."""
-    held = ""
-    for block in itertools.chain(texts, [None]):
-        text = held + (block or "")
-        cut = (
-            len(text)
-            if block is None
-            else next(
-                (place for place in range(len(text) - 1, 0, -1) if _ALONE.match(text, place)), 0
-            )
+def _with_separator(blocks: Iterable[str | bytes], separator: str) -> Iterator[str | bytes]:
+    """A file's blocks with a separator after the last record, in place of the file's line end."""
+    held_back: str | bytes | None = None
+    for block in blocks:
+        whole = block if held_back is None else held_back + block  # type: ignore[operator]
+        yield whole[:-TAIL]
+        held_back = whole[-TAIL:]
+    if held_back:
+        yield finish_last_record(held_back, separator)
+
+
+def _with_newline(
+    blocks: Iterable[str | bytes],
+    file: str,
+    cleaner: Cleaner,
+) -> Iterator[str | bytes]:
+    """A file's blocks, with a newline at the end if there is none."""
+    last = ""
+    for block in blocks:
+        if block:
+            last = str(block[-1:])
+        yield block
+    if last and last not in "\r\n":
+        cleaner.notices.append(
+            f"{file} does not end with a newline; one was put before the next file"
         )
-        held = text[cut:]
-        yield unicodedata.normalize(form, text[:cut])
-
-
-# Characters that never compose with what stands before them: below the combining marks, CJK
-# punctuation and ideographs.
-_ALONE = re.compile("[\0-\u02ff\u3000-\u3029\u4e00-\u9fff]")
-
-
-def _tell_newlines(kinds: Counter[str], path: str, config: DataConfig, notices: list[str]) -> None:
-    if sum(count > 0 for count in kinds.values()) > 1 and config.newlines != "lf":
-        counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("CRLF", "LF", "CR") if kinds[kind])
-        notices.append(
-            f"{path} mixes line ends ({counts}); they were kept; --newlines lf makes them all LF"
-        )
+        yield cleaner.add_newline()
 
 
 def _joined(blocks: Sequence[str | bytes]) -> str | bytes:
-    texts = [block for block in blocks if isinstance(block, str)]
-    return (
-        "".join(texts)
-        if texts or not blocks
-        else b"".join(block for block in blocks if isinstance(block, bytes))
-    )
+    """Blocks as one text; they are all str, or all bytes."""
+    raw = [block for block in blocks if isinstance(block, bytes)]
+    if raw:
+        return b"".join(raw)
+    return "".join(block for block in blocks if isinstance(block, str))

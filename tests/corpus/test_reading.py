@@ -320,6 +320,20 @@ def test_standard_input_is_read_as_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
     assert read(["-"], DataConfig()) == Reading("é\r\n", ())
 
 
+def test_standard_input_that_is_closed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert refusal("-") == "standard input is closed; pipe a text in, or name a file"
+
+
+def test_a_format_is_a_function_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_reversed(path: str) -> io.BytesIO:
+        return io.BytesIO(Path(path).read_bytes()[::-1])
+
+    monkeypatch.setitem(reader.OPENERS, ".rev", open_reversed)
+    assert reading(b"cba", "a.txt.rev") == Reading("abc", ())
+    assert default_name(["a.txt.rev"]) == "a"
+
+
 def test_a_gz_file_is_unpacked() -> None:
     assert reading(gzip.compress(b"two\r\nlines\r\n"), "a.txt.gz") == Reading(
         "two\r\nlines\r\n", ()
