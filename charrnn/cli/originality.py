@@ -1,10 +1,12 @@
-"""charrnn originality: what a text has copied from a run's corpus, or the corpus from itself. Needs
-no PyTorch."""
+"""charrnn originality: what a text has copied from a run's corpus, or the corpus from itself.
+
+Needs no PyTorch.
+"""
 
 import html as markup
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from charrnn.cli.paths import check_outputs
 from charrnn.config.run_config import DataConfig
 from charrnn.corpus.reading import read
 from charrnn.errors import ConfigError
-from charrnn.originality.corpus_index import Place
+from charrnn.originality.corpus_index import Index, Place
 from charrnn.originality.open_index import open_index
 from charrnn.originality.report import (
     LENGTHS,
@@ -28,6 +30,7 @@ from charrnn.originality.report import (
     HeldOut,
     Leaks,
     Passage,
+    as_str,
     find_copies,
     find_leaks,
     pieces,
@@ -35,9 +38,10 @@ from charrnn.originality.report import (
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import find_checkpoint
 
-LISTED = 10  # of the longest stretches, in the report for people
+MOST_LISTED = 10  # of the longest stretches, in the report for people
 EXCERPT = 60  # characters of each that are shown
-BRACKETS = "\u27e6", "\u27e7"  # around what is copied, where there are no colours
+OPENING_BRACKET = "\u27e6"  # around what is copied, if there are no colours
+CLOSING_BRACKET = "\u27e7"
 PAGE = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>{title}</title><style>
 body {{ font-family: sans-serif; margin: 2em auto; max-width: 60em; padding: 0 1em; }}
@@ -75,7 +79,8 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
     "as_json",
     envvar="CHARRNN_ORIGINALITY_JSON",
     is_flag=True,
-    help="one JSON object: characters, shares, longest, copies; without FILE characters, repeated, passages, held",
+    help="one JSON object: characters, shares, longest, copies; "
+    "without FILE characters, repeated, passages, held",
 )
 @click.option(
     "--corpus",
@@ -106,45 +111,79 @@ def originality(
       charrnn originality shakespeare written.txt --html written.html
       charrnn originality shakespeare
     """
+    _check_options(file, least, marked, html, as_json)
+    if least is None:
+        least = LENGTHS[0]
+    path = find_checkpoint(run, runs_dir)
+    metadata = read_about(path)["about"]
+    data = DataConfig(**metadata["data"])
+    check_outputs({"--html": html}, {"FILE": file}, (*metadata["corpus"], *corpus))
+    index = open_index(path, tell, corpus)
+    tell(str(path))
+    if file is None:
+        _show_corpus(index, data, metadata["val_characters"], as_json)
+        return
+    text = _read_text(file, data)
+    with _bar(len(text)) as bar:
+        copies = find_copies(index, text, least, bar.update)
+    lines = list(of_text(copies, text, least))
+    if html is not None:
+        page = _page(file, lines, pieces(text, copies.copies))
+        into_file("--html", Path(html), page.encode("utf-8", "replace"))
+        tell(f"wrote {html}")
+    if marked:
+        click.echo(_marked_text(text, copies))
+    _show(copies, lines, as_json)
+
+
+def _check_options(
+    file: str | None,
+    least: int | None,
+    marked: bool,
+    html: str | None,
+    as_json: bool,
+) -> None:
+    """Refuse options that exclude each other, and those on a text if there is none."""
     if marked and as_json:
         raise ConfigError(
             "marked and json: both would write to standard output; give one of them, or --html PATH"
         )
-    if file is None and (marked or html or least is not None):
-        what = "marked" if marked else "html" if html else "least"
-        raise ConfigError(f"{what}: no FILE is given whose text could be shown; name one")
-    least = LENGTHS[0] if least is None else least
-    path = find_checkpoint(run, runs_dir)
-    about = read_about(path)["about"]
-    data = DataConfig(**about["data"])
-    check_outputs({"--html": html}, {"FILE": file}, (*about["corpus"], *corpus))
-    index = open_index(path, tell, corpus)
-    tell(f"{path}")
-    if file is None:
-        with _bar(len(index) + about["val_characters"]) as bar:
-            leaks = find_leaks(index, data, bar.update)
-        click.echo(json.dumps(_plain(leaks)) if as_json else "\n".join(of_corpus(leaks)))
+    if file is not None:
         return
+    options_on_a_text = {
+        "marked": marked,
+        "html": html,
+        "least": least is not None,
+    }
+    for name, is_given in options_on_a_text.items():
+        if is_given:
+            raise ConfigError(f"{name}: no FILE is given whose text could be shown; name one")
+
+
+def _read_text(file: str, data: DataConfig) -> str | bytes:
+    """Read FILE as the corpus was read, and pass the notices on."""
     reading = read([file], data)
     for notice in reading.notices:
         tell(notice)
-    with _bar(len(reading.text)) as bar:
-        found = find_copies(index, reading.text, least, bar.update)
-    lines = list(of_text(found, reading.text, least))
-    if html is not None:
-        into_file(
-            "--html",
-            Path(html),
-            _page(file, lines, pieces(reading.text, found.copies)).encode("utf-8", "replace"),
-        )
-        tell(f"wrote {html}")
-    if marked:
-        view = "".join(
-            _marked(text, copied=copy is not None)
-            for text, copy in pieces(reading.text, found.copies)
-        )
-        click.echo(view.removesuffix("\n") + "\n")
-    click.echo(json.dumps(_plain(found)) if as_json else "\n".join(lines))
+    return reading.text
+
+
+def _show_corpus(
+    index: Index,
+    data: DataConfig,
+    val_characters: int,
+    as_json: bool,
+) -> None:
+    with _bar(len(index) + val_characters) as bar:
+        leaks = find_leaks(index, data, bar.update)
+    _show(leaks, of_corpus(leaks), as_json)
+
+
+def _show(result: Copies | Leaks, lines: Iterable[str], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_plain(result)))
+    else:
+        click.echo("\n".join(lines))
 
 
 def _bar(total: int) -> Any:
@@ -160,89 +199,129 @@ def _bar(total: int) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: every noun an object."""
+    """A result for JSON: everything with fields becomes an object."""
     if isinstance(value, Copies | Leaks | HeldOut):
         return {name: _plain(part) for name, part in vars(value).items()}
     if isinstance(value, Copy | Passage | Place):
         return {name: _plain(part) for name, part in value._asdict().items()}
-    return [_plain(part) for part in value] if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    return value
 
 
-def of_text(found: Copies, text: str | bytes, least: int) -> Iterator[str]:
-    """The report of a text, which is bytes where the corpus is bytes, line by line."""
-    yield _longest(found.longest)
-    yield f"copied, of {found.characters:,} characters: {_shares(found.shares)}"
-    yield f"stretches of {least:,} or more: {len(found.copies):,}"
-    for copy in sorted(found.copies, key=lambda copy: (-copy.length, copy.start))[:LISTED]:
-        part = text[copy.start : copy.start + min(copy.length, EXCERPT)]
-        yield f"  {copy.length:,} characters at {copy.start + 1:,}, from {shown(str(copy.place))}: {_excerpt(part, copy.length)}"
-    if len(found.copies) > LISTED:
-        yield f"  and {len(found.copies) - LISTED:,} shorter ones; --json lists all"
+# --- the report ---
+
+
+def of_text(copies: Copies, text: str | bytes, least: int) -> Iterator[str]:
+    """The report of a text, line by line; the text is bytes if the corpus is."""
+    num_copies = len(copies.copies)
+    longest_first = sorted(copies.copies, key=_longest_first)
+    yield _longest(copies.longest)
+    yield f"copied, of {copies.characters:,} characters: {_shares(copies.shares)}"
+    yield f"stretches of {least:,} or more: {num_copies:,}"
+    for copy in longest_first[:MOST_LISTED]:
+        end = copy.start + copy.length
+        excerpt = _excerpt(text[copy.start : end], copy.length)
+        yield f"  {_size_and_place(copy)}: {excerpt}"
+    if num_copies > MOST_LISTED:
+        yield f"  and {num_copies - MOST_LISTED:,} shorter ones; --json lists all"
 
 
 def of_corpus(leaks: Leaks) -> Iterator[str]:
     """The report of a corpus, line by line."""
-    yield f"repeated, of {leaks.characters:,} characters: {100 * leaks.repeated:.1f} % in passages of {REPEATED} or more that come again"
+    yield (
+        f"repeated, of {leaks.characters:,} characters: "
+        f"{100 * leaks.repeated:.1f} % in passages of {REPEATED} or more that come again"
+    )
     for passage in leaks.passages:
-        one, other = (shown(str(place)) for place in passage.places)
-        yield f"  {passage.length:,} characters, {one} and {other}: {_excerpt(passage.text[:EXCERPT], passage.length)}"
+        first, second = passage.places
+        places = f"{shown(str(first))} and {shown(str(second))}"
+        yield f"  {passage.length:,} characters, {places}: {_excerpt(passage.text, passage.length)}"
     held = leaks.held
     if held is None:
         yield "held out: nothing"
         return
     yield f"held out, but learned too, of {held.characters:,} characters: {_shares(held.shares)}"
-    if held.longest is None:
+    longest = held.longest
+    if longest is None:
         yield "longest: none, not one of its characters was learned"
-    else:
-        length, place = held.longest.length, held.longest.place
-        yield f"longest: {length:,} characters, first in {shown(str(place))}: {_excerpt(held.text[:EXCERPT], length)}"
+        return
+    place = shown(str(longest.place))
+    excerpt = _excerpt(held.text, longest.length)
+    yield f"longest: {longest.length:,} characters, first in {place}: {excerpt}"
 
 
 def _longest(copy: Copy | None) -> str:
     if copy is None:
         return "longest: none, not one of its characters stands in the corpus"
-    return (
-        f"longest: {copy.length:,} characters at {copy.start + 1:,}, from {shown(str(copy.place))}"
-    )
+    return f"longest: {_size_and_place(copy)}"
+
+
+def _size_and_place(copy: Copy) -> str:
+    place = shown(str(copy.place))
+    return f"{copy.length:,} characters at {copy.start + 1:,}, from {place}"
+
+
+def _longest_first(copy: Copy) -> tuple[int, int]:
+    return -copy.length, copy.start
 
 
 def _shares(shares: dict[int, float]) -> str:
-    return ", ".join(
+    parts = [
         f"{100 * share:.1f} % in stretches of {length} or more" for length, share in shares.items()
-    )
+    ]
+    return ", ".join(parts)
 
 
-def _excerpt(part: str | bytes, length: int) -> str:
-    text = part.decode("utf-8", "replace") if isinstance(part, bytes) else part
-    return shown(json.dumps(text, ensure_ascii=False)) + ("..." if length > EXCERPT else "")
+def _excerpt(text: str | bytes, length: int) -> str:
+    """The beginning of a stretch of ``length`` symbols, quoted."""
+    quoted = json.dumps(as_str(text[:EXCERPT]), ensure_ascii=False)
+    dots = "..." if length > EXCERPT else ""
+    return shown(quoted) + dots
+
+
+# --- the text with its copied stretches marked ---
+
+
+def _marked_text(text: str | bytes, copies: Copies) -> str:
+    """The text for a terminal, and an empty line."""
+    parts: list[str] = []
+    for piece, copy in pieces(text, copies.copies):
+        parts.append(_marked(piece, copied=copy is not None))
+    return "".join(parts).removesuffix("\n") + "\n"
 
 
 def _marked(text: str, *, copied: bool) -> str:
-    """A piece of the text as it is shown; nothing in it moves the cursor but its newlines."""
+    """A piece of a text as it is shown; nothing in it but its newlines moves the cursor."""
     plain = "\n".join(map(shown, text.split("\n")))
     if not copied:
         return plain
-    return (
-        click.style(plain, fg="black", bg="yellow")
-        if sys.stdout.isatty()
-        else f"{BRACKETS[0]}{plain}{BRACKETS[1]}"
-    )
+    if sys.stdout.isatty():
+        return click.style(plain, fg="black", bg="yellow")
+    return OPENING_BRACKET + plain + CLOSING_BRACKET
 
 
-def _page(title: str, lines: list[str], parts: Iterator[tuple[str, Copy | None]]) -> str:
-    marks = (
-        f'<mark title="{markup.escape(f"{copy.length:,} characters, {copy.place}")}">{_escaped(text)}</mark>'
-        if copy
-        else _escaped(text)
-        for text, copy in parts
-    )
+def _page(
+    title: str,
+    lines: list[str],
+    parts: Iterator[tuple[str, Copy | None]],
+) -> str:
+    """The text as HTML, each copied stretch labelled with its place in the corpus."""
+    marked: list[str] = []
+    for text, copy in parts:
+        if copy is None:
+            marked.append(_escaped(text))
+        else:
+            label = markup.escape(f"{copy.length:,} characters, {copy.place}")
+            marked.append(f'<mark title="{label}">{_escaped(text)}</mark>')
     return PAGE.format(
-        title=_escaped(title), report="<br>\n".join(map(_escaped, lines)), text="".join(marks)
+        title=_escaped(title),
+        report="<br>\n".join(map(_escaped, lines)),
+        text="".join(marked),
     )
 
 
 def _escaped(text: str) -> str:
-    """What a page may hold: no control characters, which HTML does not know."""
-    return markup.escape(
-        "".join(char if char >= " " or char in "\t\n\r" else "\ufffd" for char in text)
-    )
+    """A text for a page, without control characters, which HTML does not allow."""
+    allowed = [char if char >= " " or char in "\t\n\r" else "\ufffd" for char in text]
+    return markup.escape("".join(allowed))

@@ -1,5 +1,4 @@
-"""Guard: what must not be written next, so that no longer stretch is copied than may be. Knows
-nothing of files, runs and networks."""
+"""Guard: which symbols must not come next, so that no longer stretch is copied than is allowed."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,72 +7,78 @@ from charrnn.config.arguments import whole_number
 from charrnn.originality.suffix_array import Suffixes
 
 
-class Copied(NamedTuple):
-    """What of a text was written last, as far as it can belong to a copied stretch. Never changed;
-    goes on in several ways.
+class GuardState(NamedTuple):
+    """The end of a text, as far as it can be part of a copied stretch. Immutable, so that several
+    texts can continue from it.
 
     Args:
-        end: the last symbols, as bytes of the corpus, ``longest`` at most.
-        most: symbols at its end that can stand in the corpus, at most.
-        forbidden: ids that would make a stretch that is too long.
+        end: the last symbols as bytes of the corpus, at most ``longest`` of them.
+        most_copied: how many symbols at the end may occur in the corpus, at most.
+        forbidden: ids that would make a copied stretch too long.
     """
 
     end: bytes = b""
-    most: int = 0
+    most_copied: int = 0
     forbidden: tuple[int, ...] = ()
 
 
 class Guard:
-    """Forbids each symbol that would be the last of ``longest + 1`` that stand in the corpus one
-    behind another.
+    """Forbids each symbol that would complete a stretch of ``longest + 1`` symbols of the corpus.
 
-    If none that is forbidden is taken, nothing of what is written is a copy of more than
-    ``longest`` symbols.
+    A text in which no forbidden symbol was chosen has no copied stretch of more than ``longest``
+    symbols.
 
     Args:
         suffixes: of the corpus.
-        codes: of each id its bytes there; none for what the corpus lacks and for the end of a
-            record, which no stretch goes over.
-        longest: symbols that may be copied, from 1.
+        codes: the bytes of each id in ``suffixes``; none for a symbol that the corpus lacks and for
+            the end of a record, so that no stretch extends over these.
+        longest: symbols that may be copied, at least 1.
 
     Raises:
-        ConfigError: ``longest`` is no such number.
+        ConfigError: ``longest`` is not such a number.
     """
 
-    start = Copied()  # nothing is written yet; a prompt is not shown
+    start = GuardState()  # of an empty text; the guard does not see a prompt
 
-    def __init__(self, suffixes: Suffixes, codes: Sequence[bytes], longest: int) -> None:
+    def __init__(
+        self,
+        suffixes: Suffixes,
+        codes: Sequence[bytes],
+        longest: int,
+    ) -> None:
         self.longest = whole_number("longest", longest, 1)
-        self._suffixes, self._codes = suffixes, codes
-        self._ids = {int.from_bytes(code, "big"): idx for idx, code in enumerate(codes) if code}
+        self._suffixes = suffixes
+        self._codes = codes
+        self._ids: dict[int, int] = {}  # by the number of the symbol in the corpus
+        for idx, code in enumerate(codes):
+            if code:
+                self._ids[int.from_bytes(code, "big")] = idx
 
-    def after(self, state: Copied, idx: int) -> Copied:
-        """What was written, with one symbol more.
+    def after(self, state: GuardState, idx: int) -> GuardState:
+        """The state after one more symbol.
 
-        The corpus is looked up only where a stretch can have become long enough: if what was
-        written last does not stand there, it cannot before the part of it that does has grown.
+        The corpus is searched only if the end can have become long enough. An end that does not
+        occur there need not be searched again before the part of it that does has grown.
         """
         code = self._codes[idx]
         if not code:
             return self.start
         end = (state.end + code)[-self.longest * len(code) :]
-        if state.most + 1 < self.longest:
-            return Copied(end, state.most + 1)
-        if self._suffixes.stands(end):
-            ids = self._ids
-            return Copied(
-                end,
-                self.longest,
-                tuple(ids[symbol] for symbol in self._suffixes.continuations(end) if symbol in ids),
-            )
-        return Copied(end, self._suffixes.longest_end(end))
+        if state.most_copied + 1 < self.longest:
+            return GuardState(end, state.most_copied + 1)
+        if not self._suffixes.occurs(end):
+            return GuardState(end, self._suffixes.longest_end(end))
+        ids = self._ids
+        continuations = self._suffixes.continuations(end)
+        forbidden = [ids[symbol] for symbol in continuations if symbol in ids]
+        return GuardState(end, self.longest, tuple(forbidden))
 
-    def forbidden(self, state: Copied) -> list[int]:
+    def forbidden(self, state: GuardState) -> list[int]:
         """The ids that must not come next."""
         return list(state.forbidden)
 
     def copied(self, ids: Sequence[int]) -> bool:
-        """Whether one of these is forbidden behind those before it."""
+        """Whether one of these ids is forbidden after those before it."""
         state = self.start
         for idx in ids:
             if idx in state.forbidden:

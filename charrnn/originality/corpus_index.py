@@ -1,10 +1,12 @@
-"""Index: a corpus as it was read, with every stretch of it findable, and the files and lines that
-they stand in. Knows nothing of runs.
+"""Index: a corpus in which every stretch can be found, with the file and the line of each place.
 
-text.bin       the symbols, numbered in the order of their code points, each in 1, 2 or 4 bytes, the
-highest first order.bin      its suffix array, each place in 4 bytes, the lowest first about.json
-what the numbers stand for, where the files begin, and SHA-256 of the others and of itself; written
-last
+On the disk it is a directory:
+
+text.bin    the symbols, numbered in the order of their code points, each in 1, 2 or 4 bytes, the
+            highest first
+order.bin   the suffix array, each place in 4 bytes, the lowest first
+about.json  what the numbers mean, where the files begin, and SHA-256 of the other two and of
+            itself; written last
 """
 
 import hashlib
@@ -22,7 +24,8 @@ from numpy.typing import NDArray
 
 from charrnn.corpus.text_to_ids import encode
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError, DamagedError
-from charrnn.originality.suffix_array import WIDTHS, Suffixes, packed
+from charrnn.originality.alphabet import Alphabet, alphabet_of
+from charrnn.originality.suffix_array import Suffixes
 from charrnn.storage import strict_json
 from charrnn.storage.atomic import commit_directory, read_regular
 from charrnn.vocab import Vocabulary
@@ -30,11 +33,24 @@ from charrnn.vocab import Vocabulary
 FORMAT = 1
 MOST = 1 << 28  # characters
 MOST_FILES = 20_000
+PLACE_BYTES = 4  # in order.bin
+MOST_REASON = 200  # characters of a reason that an error shows
+WRONG_CHECKSUM = "about.json does not match its own checksum"
 AGAIN = "delete the directory; it is made anew where it is needed"
+# what reading a damaged or foreign description may raise
+MALFORMED = (
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    RecursionError,
+    CharRNNError,
+)
 
 
 class Place(NamedTuple):
-    """Where something stands: a file as it was named, and a line, from 1 on."""
+    """A file, by the name under which it was read, and a line, counted from 1."""
 
     file: str
     line: int
@@ -45,13 +61,13 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Index:
-    """A corpus, findable.
+    """A corpus with its suffix array.
 
     Args:
-        suffixes: of its symbols, in the order of the files.
-        vocabulary: all its symbols, what stands between records among them.
-        files: the name of each, and the position of its first symbol.
-        fingerprint: of the ``Corpus`` that was made of it.
+        suffixes: of the corpus's symbols, in the order of the files.
+        vocabulary: all its symbols, including those between records.
+        files: the name of each file, and the position of its first symbol.
+        fingerprint: of the ``Corpus`` that was read from the same text.
     """
 
     suffixes: Suffixes
@@ -61,177 +77,171 @@ class Index:
 
     @classmethod
     def of(
-        cls, blocks: Iterable[str | bytes], files: Sequence[tuple[str, int]], fingerprint: str
+        cls,
+        blocks: Iterable[str | bytes],
+        files: Sequence[tuple[str, int]],
+        fingerprint: str,
     ) -> "Index":
-        """Of the blocks of a text.
+        """Build the index of a text from its blocks.
 
         Raises:
-            CorpusError: it is longer than can be indexed, or stands in too many files.
+            CorpusError: it is longer, or has more files, than can be indexed.
         """
         vocabulary, ids = encode(blocks)
         if len(ids) > MOST or len(files) > MOST_FILES:
             raise CorpusError(
-                f"the corpus is too long for an index: {len(ids):,} characters in {len(files):,} files, {MOST:,} in {MOST_FILES:,} are "
-                "the most; join its files, or use a model of a part of it"
+                f"the corpus is too long for an index: {len(ids):,} characters in "
+                f"{len(files):,} files, {MOST:,} in {MOST_FILES:,} are the most; "
+                "join its files, or use a model of a part of it"
             )
-        return cls(Suffixes.of(ids, _width(vocabulary)), vocabulary, tuple(files), fingerprint)
+        suffixes = Suffixes.of(ids, alphabet_of(vocabulary).width)
+        return cls(suffixes, vocabulary, tuple(files), fingerprint)
 
     def __len__(self) -> int:
         return len(self.suffixes)
 
     @cached_property
+    def alphabet(self) -> Alphabet:
+        """How a symbol is written in ``suffixes``."""
+        return alphabet_of(self.vocabulary)
+
+    @cached_property
     def ids(self) -> NDArray[Any]:
-        """The whole text, (n,), as ids of ``vocabulary``."""
+        """The whole text as ids of ``vocabulary``: (n,)."""
         return np.frombuffer(self.suffixes.text, f">u{self.suffixes.width}")
 
     @cached_property
     def text(self) -> str | bytes:
         """The whole text, as it was read."""
-        if self.vocabulary.unit == "byte":
-            return self.ids.tobytes()
-        return str(self._points[self.ids].astype("<u4").tobytes().decode("utf-32-le"))
+        return self.alphabet.text(self.ids)
 
     def encode(self, text: str | bytes) -> bytes:
-        """Another text as ``suffixes`` takes it; a symbol that the corpus lacks becomes one that
-        matches nothing."""
-        if self.vocabulary.unit == "byte":
-            return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        assert isinstance(text, str)
-        points, wanted = (
-            self._points,
-            np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4"),
-        )
-        ids = np.searchsorted(points, wanted)
-        there = points[np.minimum(ids, len(points) - 1)] == wanted
-        return packed(np.where(there, ids, len(points)), self.suffixes.width)
+        """Another text as ``suffixes`` takes it; a symbol that the corpus lacks matches nothing."""
+        return self.alphabet.encode(text)
 
     def codes(self, vocabulary: Vocabulary) -> list[bytes]:
-        """Of each id of another vocabulary the bytes of its symbol here; none for what the corpus
-        lacks, and for the end of a record."""
-        if self.vocabulary.unit == "byte":
-            codes = [bytes([byte]) for byte in range(256)]
-        else:
-            known, width = self.vocabulary.symbols, self.suffixes.width
-            codes = [
-                known.find(char).to_bytes(width, "big") if char in known else b""
-                for char in vocabulary.symbols
-            ]
-        return codes + [b""] * vocabulary.records
+        """The bytes in ``suffixes`` of each id of another vocabulary.
+
+        There are none for a symbol that the corpus lacks, nor for the end of a record.
+        """
+        codes = self.alphabet.codes(vocabulary)
+        if vocabulary.records:
+            codes.append(b"")
+        return codes
 
     def place(self, position: int) -> Place:
-        """The file and the line that a symbol of the corpus stands in."""
-        file, start = self.files[bisect_right(self.files, position, key=lambda file: file[1]) - 1]
-        before, here = np.searchsorted(self._newlines, [start, position]).tolist()
-        return Place(file, here - before + 1)
+        """The file and the line of a symbol of the corpus."""
+        number = bisect_right(self.files, position, key=_start_of) - 1
+        file, start = self.files[number]
+        first, here = np.searchsorted(self._newlines, [start, position]).tolist()
+        return Place(file, here - first + 1)
+
+    @cached_property
+    def _newlines(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self.ids == self.vocabulary.newline)
 
     def write(self, path: Path) -> None:
-        """Commit it as a directory.
+        """Commit the index as a directory.
 
         Raises:
             CheckpointError: it could not be written.
         """
-        data = {
+        files = {
             "text.bin": bytes(self.suffixes.text[:]),
             "order.bin": self.suffixes.order.astype("<u4").tobytes(),
         }
-        about = {
+        description = {
             "format": FORMAT,
             "characters": len(self),
             "unit": self.vocabulary.unit,
             "symbols": self.vocabulary.symbols,
             "files": [list(file) for file in self.files],
             "fingerprint": self.fingerprint,
-            "sha256": {name: hashlib.sha256(each).hexdigest() for name, each in data.items()},
+            "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         }
-        commit_directory(
-            path, data | {"about.json": strict_json.dumps(about | {"self": _digest(about)})}
-        )
+        description["self"] = _digest(description)
+        files["about.json"] = strict_json.dumps(description)
+        commit_directory(path, files)
 
     @classmethod
     def read(cls, path: Path) -> "Index":
-        """Open a committed one, mapped from the disk; every byte is verified before any is used.
+        """Open a committed index, mapped from the disk; every byte is verified before any is used.
 
         Raises:
             DamagedError: it is not as it was written.
             CheckpointError: the disk does not give it.
         """
         try:
-            about = _about(path)
-            vocabulary, files = (
-                Vocabulary(about["unit"], about["symbols"]),
-                tuple((str(file), int(at)) for file, at in about["files"]),
-            )
-            width, characters = _width(vocabulary), about["characters"]
-            text = _mapped(path / "text.bin", width * characters, about["sha256"]["text.bin"])
-            order = np.frombuffer(
-                _mapped(path / "order.bin", 4 * characters, about["sha256"]["order.bin"]), "<u4"
-            )
-            index = cls(Suffixes(text, width, order), vocabulary, files, str(about["fingerprint"]))
-            starts = [at for _, at in files]
-            if order.max() >= characters or index.ids.max() >= len(vocabulary):
-                raise ValueError("a number in it is too high")
-            if starts[0] != 0 or starts != sorted(starts) or starts[-1] > characters:
-                raise ValueError("its files begin where they cannot")
+            index = cls._read(path)
+            index._check()
         except FileNotFoundError as error:
-            raise DamagedError(
-                f"{path} is damaged: there is no {Path(error.filename).name} in it; {AGAIN}"
-            ) from None
+            name = Path(error.filename).name
+            raise DamagedError(f"{path} is damaged: there is no {name} in it; {AGAIN}") from None
         except OSError as error:
             raise CheckpointError(
                 f"{path} cannot be read: {error.strerror or error}; see to it, or {AGAIN}"
             ) from None
-        except (
-            KeyError,
-            IndexError,
-            TypeError,
-            AttributeError,
-            ValueError,
-            RecursionError,
-            CharRNNError,
-        ) as error:
-            raise DamagedError(
-                f"{path} is damaged: {ascii(str(error))[1:-1][:200]}; {AGAIN}"
-            ) from None
+        except MALFORMED as error:
+            reason = ascii(str(error))[1:-1][:MOST_REASON]
+            raise DamagedError(f"{path} is damaged: {reason}; {AGAIN}") from None
         return index
 
-    @cached_property
-    def _points(self) -> NDArray[np.uint32]:
-        return np.array([ord(char) for char in self.vocabulary.symbols], np.uint32)
+    @classmethod
+    def _read(cls, path: Path) -> "Index":
+        description = _read_description(path)
+        num_symbols = description["characters"]
+        sha256 = description["sha256"]
+        vocabulary = Vocabulary(description["unit"], description["symbols"])
+        width = alphabet_of(vocabulary).width
+        text = _map_file(path / "text.bin", width * num_symbols, sha256["text.bin"])
+        order = _map_file(path / "order.bin", PLACE_BYTES * num_symbols, sha256["order.bin"])
+        return cls(
+            suffixes=Suffixes(text, width, np.frombuffer(order, "<u4")),
+            vocabulary=vocabulary,
+            files=tuple((str(file), int(start)) for file, start in description["files"]),
+            fingerprint=str(description["fingerprint"]),
+        )
 
-    @cached_property
-    def _newlines(self) -> NDArray[np.int64]:
-        return np.flatnonzero(self.ids == self.vocabulary.newline)
+    def _check(self) -> None:
+        """Refuse numbers that lead out of the text, whatever their checksum."""
+        highest_place = self.suffixes.order.max()
+        highest_id = self.ids.max()
+        if highest_place >= len(self) or highest_id >= len(self.vocabulary):
+            raise ValueError("a number in it is too high")
+        starts = [start for _, start in self.files]
+        if starts[0] != 0 or starts != sorted(starts) or starts[-1] > len(self):
+            raise ValueError("its files begin where they cannot")
 
 
-def _width(vocabulary: Vocabulary) -> int:
-    """Bytes of a symbol, so that of characters there is a number left for one that is not among
-    them."""
-    return (
-        1
-        if vocabulary.unit == "byte"
-        else next(width for width in WIDTHS if len(vocabulary) < 256**width)
-    )
+def _start_of(file: tuple[str, int]) -> int:
+    _, start = file
+    return start
 
 
-def _about(path: Path) -> dict[str, Any]:
-    """What stands in about.json, once it is known to be what was written."""
+def _read_description(path: Path) -> dict[str, Any]:
+    """The content of about.json, once it is known to be what was written."""
     data = read_regular(path / "about.json", strict_json.LONGEST)
-    about = strict_json.loads(data)
-    if strict_json.dumps(about) != data or about.pop("self") != _digest(about):  # to the last space
-        raise ValueError("about.json does not match its own checksum")
-    if about["format"] != FORMAT:
-        raise ValueError(f"it has format {about['format']!r}, this version reads {FORMAT}")
-    if (
-        type(about["characters"]) is not int
-        or not 0 < about["characters"] <= MOST
-        or list(about["symbols"]) != sorted(about["symbols"])
-    ):
+    description = strict_json.loads(data)
+    if strict_json.dumps(description) != data:  # to the last space
+        raise ValueError(WRONG_CHECKSUM)
+    if description.pop("self") != _digest(description):
+        raise ValueError(WRONG_CHECKSUM)
+    _check_description(description)
+    return dict(description)
+
+
+def _check_description(description: dict[str, Any]) -> None:
+    if description["format"] != FORMAT:
+        raise ValueError(f"it has format {description['format']!r}, this version reads {FORMAT}")
+    num_symbols = description["characters"]
+    is_number = type(num_symbols) is int and 0 < num_symbols <= MOST
+    symbols = description["symbols"]
+    if not is_number or list(symbols) != sorted(symbols):
         raise ValueError("about.json says what cannot be")
-    return dict(about)
 
 
-def _mapped(path: Path, size: int, sha256: str) -> mmap:
-    """A file of this size and checksum. A link, a pipe or a device is not opened."""
+def _map_file(path: Path, size: int, sha256: str) -> mmap:
+    """Map a file of this size and checksum; a link, a pipe or a device is not opened."""
     info = path.lstat()
     if not stat.S_ISREG(info.st_mode) or info.st_size != size:
         raise ValueError(f"{path.name} is no file of {size:,} bytes")
@@ -242,5 +252,5 @@ def _mapped(path: Path, size: int, sha256: str) -> mmap:
     return data
 
 
-def _digest(about: dict[str, Any]) -> str:
-    return hashlib.sha256(strict_json.dumps(about)).hexdigest()
+def _digest(description: dict[str, Any]) -> str:
+    return hashlib.sha256(strict_json.dumps(description)).hexdigest()

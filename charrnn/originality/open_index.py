@@ -1,138 +1,210 @@
-"""The index of a run's corpus, kept beside its checkpoints: opened, or made where it is first
-needed. Knows not what it is for.
+"""The index of a run's corpus: opened, or built when it is first needed.
 
-It is no part of a checkpoint: a model that is shared does not take its corpus along.
+It is kept in the run, next to the checkpoints, but is no part of a checkpoint: whoever shares a
+model does not share its corpus.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from charrnn.config.run_config import DataConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.corpus.reading import STDIN, stream
 from charrnn.errors import CheckpointError, CorpusError, DamagedError
-from charrnn.originality.corpus_index import Index
+from charrnn.originality.corpus_index import PLACE_BYTES, Index
 from charrnn.storage import strict_json
 from charrnn.storage.atomic import read_regular
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import Run, read_yaml_beside
 
-LONG = 5_000_000  # characters, that take some seconds
+LONG = 5_000_000  # characters; to index as many takes some seconds
+MOST_NAMES = 200  # characters of the corpus's file names that an error shows
+MOST_REASON = 100  # and of a reason
 
 Tell = Callable[[str], object]
 
 
-def open_index(checkpoint: Path, tell: Tell, corpus: Sequence[str] = ()) -> Index:
-    """The index of the corpus that a checkpoint was trained on; where there is none yet, made of
-    that corpus and kept with the run.
+class _Text(NamedTuple):
+    """A text that was read as a corpus.
+
+    Args:
+        paths: where it was read.
+        blocks: all of it.
+        files: the name of each file, and the position of its first symbol.
+        corpus: the text as ids, split.
+    """
+
+    paths: Sequence[str]
+    blocks: list[str | bytes]
+    files: list[tuple[str, int]]
+    corpus: Corpus
+
+
+def open_index(
+    checkpoint: Path,
+    tell: Tell,
+    corpus: Sequence[str] = (),
+) -> Index:
+    """The index of the corpus that a checkpoint was trained on.
+
+    If the run has none yet, it is built from that corpus and kept in the run.
 
     Args:
         checkpoint: a checkpoint's directory, as ``find_checkpoint`` gives it.
-        tell: called with a sentence on what it took to make it.
-        corpus: where the corpus stands now, if not where the run found it.
+        tell: called with a sentence on what it took to build it.
+        corpus: where the corpus is now, if not where the run read it.
 
     Raises:
-        CheckpointError: the corpus is not there, or is another one; or the index cannot be read.
+        CheckpointError: the corpus is missing or has changed, or the index cannot be read.
         DamagedError: the index, or the checkpoint, is damaged.
-        CorpusError: it is too long; or a file of ``corpus`` cannot be read.
+        CorpusError: the corpus is too long, or a file of ``corpus`` cannot be read.
     """
-    run, about = Run(checkpoint.parent), read_about(checkpoint)["about"]
+    run = Run(checkpoint.parent)
+    metadata = read_about(checkpoint)["about"]
     fingerprint = _fingerprint(checkpoint)
-    in_a_run = run.config.exists()
-    if in_a_run and run.originality.exists():
-        index = Index.read(run.originality)
-        if fingerprint in (None, index.fingerprint):
-            return index
+    kept = _kept_index(run, fingerprint)
+    if kept is not None:
+        return kept
     begin = time.perf_counter()
-    paths = (
-        corpus
-        or (read_yaml_beside(run.config).get("corpus") if in_a_run else None)
-        or about["corpus"]
-    )
-    if (characters := about["train_characters"] + about["val_characters"]) >= LONG:
+    num_symbols = _num_symbols(metadata)
+    if num_symbols >= LONG:
         tell(
-            f"making an index of the {characters:,} characters of the corpus, once; about a second for each 2 million"
+            f"making an index of the {num_symbols:,} characters of the corpus, once; "
+            "about a second for each 2 million"
         )
-    index = _made(checkpoint, about, fingerprint, paths, given=bool(corpus))
+    text = _read(checkpoint, run, metadata, corpus)
+    _check_same(text, checkpoint, metadata, fingerprint)
+    index = Index.of(text.blocks, text.files, text.corpus.fingerprint)
     if fingerprint is None:
         tell(
-            f"{checkpoint} is a model to share: that this is its corpus was checked by its length alone"
+            f"{checkpoint} is a model to share: "
+            "that this is its corpus was checked by its length alone"
         )
-    where = (
-        f"in {run.originality}" if in_a_run else f"in memory, since {checkpoint} stands in no run"
-    )
-    try:
-        if in_a_run:
-            index.write(run.originality)
-    except CheckpointError as error:
-        where = f"in memory, since {error}"
-    size, seconds = len(index) * (index.suffixes.width + 4), time.perf_counter() - begin
+    where = _keep(index, run, checkpoint)
+    size = len(index) * (index.suffixes.width + PLACE_BYTES)
+    seconds = time.perf_counter() - begin
     tell(
-        f"made an index of the corpus: {len(index):,} characters, {seconds:.1f} s, {size / 1e6:.1f} MB {where}"
+        f"made an index of the corpus: {len(index):,} characters, "
+        f"{seconds:.1f} s, {size / 1e6:.1f} MB {where}"
     )
     return index
 
 
-def _made(
+def _kept_index(run: Run, fingerprint: str | None) -> Index | None:
+    """The index that a run has, unless it is of another corpus."""
+    if not run.config.exists() or not run.originality.exists():
+        return None
+    index = Index.read(run.originality)
+    if fingerprint is not None and fingerprint != index.fingerprint:
+        return None
+    return index
+
+
+def _keep(index: Index, run: Run, checkpoint: Path) -> str:
+    """Write an index into its run, if there is one, and say in words where it is."""
+    if not run.config.exists():
+        return f"in memory, since {checkpoint} stands in no run"
+    try:
+        index.write(run.originality)
+    except CheckpointError as error:
+        return f"in memory, since {error}"
+    return f"in {run.originality}"
+
+
+def _num_symbols(metadata: dict[str, Any]) -> int:
+    """The length of the corpus that a checkpoint was trained on."""
+    return int(metadata["train_characters"] + metadata["val_characters"])
+
+
+def _read(
     checkpoint: Path,
-    about: dict[str, Any],
-    fingerprint: str | None,
-    paths: Sequence[str],
-    *,
-    given: bool,
-) -> Index:
-    """Of the files, which must be those that the checkpoint was trained on."""
-    if not paths or (STDIN in paths and not given):
+    run: Run,
+    metadata: dict[str, Any],
+    corpus: Sequence[str],
+) -> _Text:
+    """Read the corpus where it is now, or else where the run read it."""
+    if corpus:
+        return _read_corpus(corpus, metadata)
+    paths = metadata["corpus"]
+    if run.config.exists():
+        paths = read_yaml_beside(run.config).get("corpus") or paths
+    if not paths or STDIN in paths:
         source = "standard input" if paths else "a text given in Python"
         raise CheckpointError(
-            f"the corpus of {checkpoint} was {source}, and is not kept; put it into a file, and name that with --corpus"
+            f"the corpus of {checkpoint} was {source}, and is not kept; "
+            "put it into a file, and name that with --corpus"
         )
-    data = DataConfig(**about["data"])
-    begun, blocks = (
-        list[tuple[str, int]](),
-        list[str | bytes](),
-    )  # each file, and how many blocks come before it
     try:
-        for block in stream(paths, data, [], lambda file: begun.append((file, len(blocks)))):
-            blocks.append(block)
-        text = Corpus.of(blocks, data.val_fraction, data.separator)
+        return _read_corpus(paths, metadata)
     except CorpusError as error:
-        if given:
-            raise
         raise CheckpointError(
-            f"the corpus of {checkpoint} cannot be read: {error}; or name its new place with --corpus"
+            f"the corpus of {checkpoint} cannot be read: {error}; "
+            "or name its new place with --corpus"
         ) from None
-    then, now = about["train_characters"] + about["val_characters"], len(text)
-    if (fingerprint or then) != (text.fingerprint if fingerprint else now):
-        raise CheckpointError(
-            f"the text in {', '.join(paths)[:200]} is not the corpus of {checkpoint}: {then:,} characters then, "
-            f"{now:,} now{', but other ones' if then == now else ''}; bring the old text back, or name it with --corpus"
-        )
-    starts = list(accumulate(map(len, blocks), initial=0))
-    return Index.of(blocks, [(file, starts[number]) for file, number in begun], text.fingerprint)
+
+
+def _read_corpus(paths: Sequence[str], metadata: dict[str, Any]) -> _Text:
+    """Read files as the run of a checkpoint read its corpus."""
+    data = DataConfig(**metadata["data"])
+    blocks: list[str | bytes] = []
+    files: list[tuple[str, int]] = []
+    position = 0
+
+    def on_file(file: str) -> None:
+        files.append((file, position))
+
+    for block in stream(paths, data, [], on_file):
+        blocks.append(block)
+        position += len(block)
+    corpus = Corpus.of(blocks, data.val_fraction, data.separator)
+    return _Text(paths, blocks, files, corpus)
+
+
+def _check_same(
+    text: _Text,
+    checkpoint: Path,
+    metadata: dict[str, Any],
+    fingerprint: str | None,
+) -> None:
+    """Refuse a text that is not the one that a checkpoint was trained on.
+
+    Without a fingerprint only the lengths are compared.
+    """
+    then = _num_symbols(metadata)
+    now = len(text.corpus)
+    is_same = then == now
+    if fingerprint is not None:
+        is_same = fingerprint == text.corpus.fingerprint
+    if is_same:
+        return
+    names = ", ".join(text.paths)[:MOST_NAMES]
+    difference = ", but other ones" if then == now else ""
+    raise CheckpointError(
+        f"the text in {names} is not the corpus of {checkpoint}: {then:,} characters then, "
+        f"{now:,} now{difference}; bring the old text back, or name it with --corpus"
+    )
 
 
 def _fingerprint(checkpoint: Path) -> str | None:
-    """Of the corpus that a checkpoint was trained on; None where that was left out of a model to
-    share.
+    """The fingerprint of the corpus that a checkpoint was trained on.
+
+    None for a model to share, whose training state was left out.
 
     Raises:
         DamagedError: it cannot be read.
     """
     path = checkpoint / "trainer.json"
     try:
-        return str(
-            strict_json.loads(read_regular(path, strict_json.LONGEST))["corpus"]["fingerprint"]
-        )
+        trainer = strict_json.loads(read_regular(path, strict_json.LONGEST))
+        return str(trainer["corpus"]["fingerprint"])
     except FileNotFoundError:
         return None
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
-        reason = (
-            getattr(error, "strerror", None) or f"{type(error).__name__}: {ascii(str(error))[:100]}"
-        )
+        reason = getattr(error, "strerror", None)
+        if not reason:
+            reason = f"{type(error).__name__}: {ascii(str(error))[:MOST_REASON]}"
         raise DamagedError(
             f"{path} cannot be read: {reason}; copy it again, or use another checkpoint"
         ) from None

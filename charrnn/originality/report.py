@@ -1,7 +1,6 @@
-"""Copies: what of a text stands in a corpus word for word, and what a corpus repeats of itself.
-Knows nothing of runs and of printing."""
+"""Copies: what of a text occurs in a corpus word for word, and what a corpus repeats of itself."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,23 +8,31 @@ import numpy as np
 
 from charrnn.config.run_config import DataConfig
 from charrnn.corpus.corpus import Corpus
+from charrnn.originality.alphabet import alphabet_of
 from charrnn.originality.corpus_index import Index, Place
-from charrnn.originality.suffix_array import WIDTHS, Span, Suffixes, packed
+from charrnn.originality.suffix_array import (
+    OnProgress,
+    Span,
+    Suffixes,
+    ignore_progress,
+    packed,
+    symbol_width,
+)
 
-LENGTHS = (20, 40, 80)  # of the stretches whose shares are told, in symbols
-REPEATED = 80  # of a passage of the corpus that stands there twice
+LENGTHS = (20, 40, 80)  # of the stretches whose shares are reported, in symbols
+REPEATED = 80  # the shortest passage that is reported as repeated, in symbols
 MOST_PASSAGES = 10
 
-Each = Callable[[int], object]
+Shares = dict[int, float]
 
 
 class Copy(NamedTuple):
-    """A stretch of a text that stands in the corpus.
+    """A stretch of a text that occurs in the corpus.
 
     Args:
-        start: where it begins in the text, in symbols, from 0 on.
+        start: where it begins in the text, in symbols, counted from 0.
         length: in symbols.
-        place: where it stands first in the corpus.
+        place: where it occurs first in the corpus.
     """
 
     start: int
@@ -35,24 +42,24 @@ class Copy(NamedTuple):
 
 @dataclass(frozen=True)
 class Copies:
-    """What of a text stands in the corpus.
+    """What of a text occurs in the corpus.
 
     Args:
         characters: of the text.
-        shares: of its characters that stand in a copied stretch of so many at least.
-        longest: the first of the longest stretches; None where the corpus has not even one of its
-            characters.
-        copies: the stretches of a least length, none inside of another, in order.
+        shares: by length: the share of the characters that are in a copied stretch of this length
+            or longer.
+        longest: the first of the longest stretches; None if the corpus has none of the characters.
+        copies: the stretches of a least length, in order, none within another.
     """
 
     characters: int
-    shares: dict[int, float]
+    shares: Shares
     longest: Copy | None
     copies: tuple[Copy, ...]
 
 
 class Passage(NamedTuple):
-    """A passage that stands in the corpus more than once: two of its places, and its text."""
+    """A passage that occurs in the corpus more than once: its length, two places, and its text."""
 
     length: int
     places: tuple[Place, Place]
@@ -61,19 +68,19 @@ class Passage(NamedTuple):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What of the validation part stands in the training part.
+    """What of the validation part occurs in the training part.
 
     Args:
-        characters: of the validation part; of records their ends are none.
-        shares: of them that stand in a stretch of so many at least that the training part has too;
-            of records, inside of one.
-        longest: the longest stretch, and where it stands in the corpus first; None where there is
-            none.
+        characters: of the validation part, the ends of records not counted.
+        shares: by length: the share of the characters that are in a stretch of this length or
+            longer that the training part has too, within one record.
+        longest: the longest stretch, and where it occurs first in the corpus; None if the training
+            part has none of the characters.
         text: of the longest stretch.
     """
 
     characters: int
-    shares: dict[int, float]
+    shares: Shares
     longest: Copy | None
     text: str
 
@@ -84,10 +91,10 @@ class Leaks:
 
     Args:
         characters: of the corpus.
-        repeated: share of them that stand in a stretch of ``REPEATED`` or more that stands
-            elsewhere in the corpus too.
-        passages: the longest such, each once.
-        held: of the validation part; None where nothing was held out.
+        repeated: the share of its characters that are in a stretch of ``REPEATED`` or more that
+            also occurs elsewhere in the corpus.
+        passages: the longest of these, each once.
+        held: what of the validation part was learned; None if nothing was held out.
     """
 
     characters: int
@@ -97,70 +104,101 @@ class Leaks:
 
 
 def find_copies(
-    index: Index, text: str | bytes, least: int = LENGTHS[0], each: Each = lambda _: None
+    index: Index,
+    text: str | bytes,
+    least: int = LENGTHS[0],
+    on_progress: OnProgress = ignore_progress,
 ) -> Copies:
-    """What of a text stands in an indexed corpus.
+    """What of a text occurs in an indexed corpus.
 
     Args:
         index: of the corpus.
-        text: characters, or bytes where the corpus is bytes.
-        least: length of the stretches that are listed.
-        each: called with the number of symbols that were read, now and then.
+        text: characters; or bytes, if the corpus is of bytes.
+        least: the shortest stretch that is listed, in symbols.
+        on_progress: called now and then with the number of symbols done since the last call.
     """
+    suffixes = index.suffixes
     data = index.encode(text)
-    spans = list(index.suffixes.spans(data, min(least, LENGTHS[0]), each=each))
-    characters, longest = (
-        len(data) // index.suffixes.width,
-        _longest(index.suffixes, data, spans, least),
+    num_symbols = len(data) // suffixes.width
+    spans = list(suffixes.spans(data, min(least, LENGTHS[0]), on_progress=on_progress))
+    longest = _longest(suffixes, data, spans, least)
+    listed = [span for span in spans if span.length >= least]
+    return Copies(
+        characters=num_symbols,
+        shares=_shares(spans, num_symbols),
+        longest=None if longest is None else _copy(index, longest),
+        copies=tuple(_copy(index, span) for span in listed),
     )
-    copies = tuple(_copy(index, span) for span in spans if span.length >= least)
-    return Copies(characters, _shares(spans, characters), longest and _copy(index, longest), copies)
 
 
-def find_leaks(index: Index, data: DataConfig, each: Each = lambda _: None) -> Leaks:
-    """What an indexed corpus, read and split as the configuration says, repeats of itself; ``each``
-    as above, of about twice as many."""
+def find_leaks(
+    index: Index,
+    data: DataConfig,
+    on_progress: OnProgress = ignore_progress,
+) -> Leaks:
+    """What an indexed corpus, split as the configuration says, repeats of itself.
+
+    ``on_progress`` is called as by ``find_copies``, for the corpus and for its validation part.
+    """
     suffixes = index.suffixes
     whole = bytes(suffixes.text[:])
-    repeats = list(suffixes.spans(whole, REPEATED, times=2, each=each))
+    repeats = list(suffixes.spans(whole, REPEATED, times=2, on_progress=on_progress))
     corpus = Corpus.of(index.text, data.val_fraction, data.separator)
-    held = _held(index, corpus, each) if len(corpus.val) else None
+    held_out = _held_out(index, corpus, on_progress) if len(corpus.val) else None
     return Leaks(
-        len(index), _share(repeats, len(index)), tuple(_passages(index, whole, repeats)), held
+        characters=len(index),
+        repeated=_share(repeats, len(index)),
+        passages=tuple(_passages(index, whole, repeats)),
+        held=held_out,
     )
 
 
 def pieces(text: str | bytes, copies: Iterable[Copy]) -> Iterator[tuple[str, Copy | None]]:
-    """A text cut where copied stretches begin and end, and the stretch that each piece is of; where
-    two overlap, the first."""
+    """Cut a text where copied stretches begin and end.
+
+    Yields each piece and the stretch that it is part of; if two overlap, the first of them.
+    """
     done = 0
     for copy in copies:
-        for until, which in ((copy.start, None), (copy.start + copy.length, copy)):
-            until = _whole(text, until)
-            if until > done:
-                yield _decoded(text[done:until]), which
-                done = until
+        start = _character_start(text, copy.start)
+        if start > done:
+            yield as_str(text[done:start]), None
+            done = start
+        end = _character_start(text, copy.start + copy.length)
+        if end > done:
+            yield as_str(text[done:end]), copy
+            done = end
     if done < len(text):
-        yield _decoded(text[done:]), None
+        yield as_str(text[done:]), None
 
 
-def _whole(text: str | bytes, place: int) -> int:
-    """A place in bytes, or the next one that is not inside of a character."""
-    while isinstance(text, bytes) and place < len(text) and text[place] & 0xC0 == 0x80:
+def _character_start(text: str | bytes, place: int) -> int:
+    """The place, or, if it is within a character in UTF-8, the place after that character."""
+    if isinstance(text, str):
+        return place
+    while place < len(text) and text[place] & 0xC0 == 0x80:
         place += 1
     return place
 
 
-def _decoded(text: str | bytes) -> str:
-    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+def as_str(text: str | bytes) -> str:
+    """A text to be shown; bytes are read as UTF-8."""
+    if isinstance(text, str):
+        return text
+    return text.decode("utf-8", "replace")
 
 
 def _copy(index: Index, span: Span) -> Copy:
     return Copy(span.start, span.length, index.place(span.position))
 
 
-def _longest(suffixes: Suffixes, data: bytes, spans: list[Span], least: int) -> Span | None:
-    """The first of the longest spans; where none has been found yet, of shorter ones."""
+def _longest(
+    suffixes: Suffixes,
+    data: bytes,
+    spans: list[Span],
+    least: int,
+) -> Span | None:
+    """The first of the longest spans; if none was long enough, of the shorter ones."""
     below = min(least, LENGTHS[0])
     while not spans and below > 1:
         below //= 2
@@ -168,70 +206,94 @@ def _longest(suffixes: Suffixes, data: bytes, spans: list[Span], least: int) -> 
     return max(spans, key=lambda span: span.length, default=None)
 
 
-def _shares(spans: list[Span], characters: int) -> dict[int, float]:
-    return {
-        length: _share([span for span in spans if span.length >= length], characters)
-        for length in LENGTHS
-    }
+def _shares(spans: list[Span], num_symbols: int) -> Shares:
+    shares: Shares = {}
+    for length in LENGTHS:
+        long_spans = [span for span in spans if span.length >= length]
+        shares[length] = _share(long_spans, num_symbols)
+    return shares
 
 
-def _share(spans: Iterable[Span], characters: int) -> float:
-    """Of the characters that stand in one of some spans, which are in order."""
-    covered = until = 0
+def _share(spans: Iterable[Span], num_symbols: int) -> float:
+    """The share of the symbols that are in at least one of these spans, which are in order."""
+    if not num_symbols:
+        return 0.0
+    covered = 0
+    until = 0
     for span in spans:
-        covered += max(0, span.start + span.length - max(until, span.start))
-        until = span.start + span.length
-    return covered / characters if characters else 0.0
+        end = span.start + span.length
+        covered += max(0, end - max(until, span.start))
+        until = end
+    return covered / num_symbols
 
 
-def _passages(index: Index, whole: bytes, repeats: list[Span]) -> Iterator[Passage]:
-    """The longest repeated passages, each once, and none that is a part of another."""
-    width, suffixes, kept = index.suffixes.width, index.suffixes, list[bytes]()
-    for span in sorted(repeats, key=lambda span: (-span.length, span.start)):
-        data = whole[span.start * width : (span.start + span.length) * width]
-        if len(kept) == MOST_PASSAGES:
+def _passages(
+    index: Index,
+    whole: bytes,
+    repeats: list[Span],
+) -> Iterator[Passage]:
+    """The longest repeated passages, each once, none part of another."""
+    width = index.suffixes.width
+    chosen: list[bytes] = []
+    for span in sorted(repeats, key=_longest_first):
+        if len(chosen) == MOST_PASSAGES:
             return
-        if not any(_inside(data, other, width) for other in kept):
-            kept.append(data)
-            first, second = np.partition(suffixes.order[slice(*suffixes.find(data))], 1)[
-                :2
-            ].tolist()
-            yield Passage(
-                span.length,
-                (index.place(first), index.place(second)),
-                _decoded(index.text[span.start : span.start + span.length]),
-            )
+        end = span.start + span.length
+        data = whole[span.start * width : end * width]
+        if any(_is_inside(data, other, width) for other in chosen):
+            continue
+        chosen.append(data)
+        yield Passage(
+            length=span.length,
+            places=_first_two_places(index, data),
+            text=as_str(index.text[span.start : end]),
+        )
 
 
-def _inside(data: bytes, other: bytes, width: int) -> bool:
-    """Whether some symbols stand among others, and not across the bytes of two."""
+def _longest_first(span: Span) -> tuple[int, int]:
+    return -span.length, span.start
+
+
+def _first_two_places(index: Index, data: bytes) -> tuple[Place, Place]:
+    """Where symbols that occur at least twice occur first."""
+    lo, hi = index.suffixes.find(data)
+    positions = index.suffixes.order[lo:hi]
+    lowest = np.partition(positions, 1)[:2]
+    first, second = lowest.tolist()
+    return index.place(first), index.place(second)
+
+
+def _is_inside(data: bytes, other: bytes, width: int) -> bool:
+    """Whether some symbols occur among others, and not across the bytes of two."""
     place = other.find(data)
     while place >= 0 and place % width:
         place = other.find(data, place + 1)
     return place >= 0
 
 
-def _held(index: Index, corpus: Corpus, each: Each) -> HeldOut:
-    end, spare = corpus.vocabulary.end, len(corpus.vocabulary)
-    width = next(width for width in WIDTHS if spare < 256**width)
+def _held_out(
+    index: Index,
+    corpus: Corpus,
+    on_progress: OnProgress,
+) -> HeldOut:
+    width = symbol_width(len(corpus.vocabulary))
     suffixes = Suffixes.of(corpus.train, width)
-    ids = corpus.val.astype(np.uint32)
-    ids[ids == end] = spare  # which matches nothing: no stretch goes from one record to the next
+    is_symbol = corpus.val != corpus.vocabulary.end  # (n,)
+    num_symbols = int(is_symbol.sum())
+    # the number of no symbol for the end of a record, so that no stretch extends over it
+    ids = np.where(is_symbol, corpus.val, np.uint32(len(corpus.vocabulary)))
     data = packed(ids, width)
-    spans = list(suffixes.spans(data, LENGTHS[0], each=each))
-    longest, characters = _longest(suffixes, data, spans, LENGTHS[0]), int((ids != spare).sum())
+    spans = list(suffixes.spans(data, LENGTHS[0], on_progress=on_progress))
+    shares = _shares(spans, num_symbols)
+    longest = _longest(suffixes, data, spans, LENGTHS[0])
     if longest is None:
-        return HeldOut(characters, _shares(spans, characters), None, "")
-    part = corpus.val[longest.start : longest.start + longest.length]
-    text = (
-        part.astype(np.uint8).tobytes()
-        if corpus.vocabulary.unit == "byte"
-        else corpus.vocabulary.decode(part)
-    )
+        return HeldOut(num_symbols, shares, None, "")
+    end = longest.start + longest.length
+    text = alphabet_of(corpus.vocabulary).text(corpus.val[longest.start : end])
     _, position = index.suffixes.longest_at(index.encode(text), 0)
     return HeldOut(
-        characters,
-        _shares(spans, characters),
-        Copy(longest.start, longest.length, index.place(position)),
-        _decoded(text),
+        characters=num_symbols,
+        shares=shares,
+        longest=Copy(longest.start, longest.length, index.place(position)),
+        text=as_str(text),
     )

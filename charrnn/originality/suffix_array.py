@@ -1,10 +1,10 @@
-"""Suffixes: every stretch of a text, found at once, exactly. Knows nothing of files, runs and
-models.
+"""Suffix array: finds every stretch of a text in logarithmic time, exactly.
 
-A suffix array: the places of a text, in the order of what stands from there on. First they are
-sorted by as many symbols as fit into a number; then, among those that are still alike, by the order
-of what stands behind that, twice as far each time (Manber & Myers 1993; only what is not settled
-yet is sorted again: Larsson & Sadakane 2007).
+A suffix array holds the places of a text in the order of the suffixes that begin there, so all
+occurrences of a stretch are neighbours in it. It is built by prefix doubling: the suffixes are
+first sorted by the symbols that fit into one number, then, where these are equal, by the rank of
+the suffix that begins after them, so that the sorted length doubles each time (Manber and Myers
+1993). Only groups that are not sorted yet are sorted again (Larsson and Sadakane 2007).
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,78 +15,118 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-BITS = 63  # of the number that the first symbols of a suffix are packed into
-FIRST = 8  # symbols that are tried first where a length is looked for
+KEY_BITS = 63  # of the number that the first symbols of a suffix are packed into
+FIRST_STEP = 8  # symbols by which a galloping search for a length begins
 WIDTHS = (1, 2, 4)  # bytes of a symbol
 
 Array = NDArray[Any]
+OnProgress = Callable[[int], object]
+
+
+def ignore_progress(symbols: int) -> None:
+    """The default of ``on_progress``: does nothing."""
 
 
 def suffix_array(ids: Array) -> NDArray[np.uint32]:
-    """The places of a text in the order of the suffixes that begin there; one that ends is before
-    one that goes on.
+    """The places of a text in the order of the suffixes that begin there: (n,).
 
-    It takes some 40 bytes a symbol meanwhile, and n log n at worst log n times over.
+    Of two suffixes of which one begins with the other, the shorter one is first. Takes about 40
+    bytes of memory for each symbol; the time is n log n, times log n for a very repetitive text.
 
     Args:
-        ids: (n,) the symbols, whole numbers from 0 on, fewer than 2**32 of them.
+        ids: (n,) the symbols, integers from 0 on; n is less than 2**32.
     """
-    keys, known = _packed(ids)
-    order = np.argsort(keys).astype(np.uint32)
+    keys, sorted_length = _prefix_keys(ids)
+    order = np.argsort(keys).astype(np.uint32)  # (n,)
     keys = keys[order]
-    rank = np.zeros(
-        len(ids) + 1, np.uint32
-    )  # of each place: where its group begins, from 1 on; 0 is the end of the text
-    at = np.arange(len(ids), dtype=np.uint32)  # places in the order that are not settled
-    at = _settle(at, order, keys, rank)
-    while len(at):
-        who = order[at]
-        behind = np.minimum(who.astype(np.int64) + known, len(ids))
-        keys = rank[who].astype(np.uint64) << np.uint64(32) | rank[behind]
-        del behind
-        by = np.argsort(
-            keys, kind="stable"
-        )  # fast where little is out of order, as in a text that repeats itself
-        order[at] = who[by]
-        keys = keys[by]
-        del who, by
-        at = _settle(at, order, keys, rank)
-        known *= 2
+    # Of each suffix where its group begins in the order, counted from 1; 0 is the empty suffix.
+    ranks = np.zeros(len(ids) + 1, np.uint32)
+    unsorted = np.arange(len(ids), dtype=np.uint32)  # places in the order
+    unsorted = _update_ranks(ranks, order, unsorted, keys)
+    while len(unsorted):
+        suffixes = order[unsorted]
+        keys = _rank_pairs(ranks, suffixes, sorted_length)
+        # A stable sort is fast if little is out of order, as in a text that repeats itself.
+        by_key = np.argsort(keys, kind="stable")
+        order[unsorted] = suffixes[by_key]
+        keys = keys[by_key]
+        del suffixes, by_key  # before the next step takes memory
+        unsorted = _update_ranks(ranks, order, unsorted, keys)
+        sorted_length *= 2
     return order
 
 
-def _packed(ids: Array) -> tuple[NDArray[np.uint64], int]:
-    """The first symbols from each place on as one number, and how many they are; beyond the end
-    stands 0."""
-    there = np.bincount(ids) > 0
-    number = np.cumsum(there, dtype=np.uint32)  # of each id, from 1 on
-    bits = int(there.sum()).bit_length() or 1
-    dense = number[ids] if len(ids) else np.zeros(0, np.uint32)
-    keys = np.zeros(len(ids), np.uint64)
-    many = BITS // bits
-    for offset in range(many):
+def _prefix_keys(ids: Array) -> tuple[NDArray[np.uint64], int]:
+    """The first symbols of each suffix as one number, and how many symbols these are.
+
+    Beyond the end of the text the digit is 0.
+    """
+    n = len(ids)
+    is_used = np.bincount(ids) > 0
+    digit_of_id = np.cumsum(is_used, dtype=np.uint32)  # from 1 on
+    digits = digit_of_id[ids]  # (n,)
+    num_digits = int(is_used.sum())
+    bits = num_digits.bit_length() or 1
+    length = KEY_BITS // bits
+    keys = np.zeros(n, np.uint64)
+    for offset in range(length):
         keys <<= np.uint64(bits)
-        keys[: max(0, len(ids) - offset)] |= dense[offset:]
-    return keys, many
+        num_inside = max(0, n - offset)
+        keys[:num_inside] |= digits[offset:]
+    return keys, length
 
 
-def _settle(at: Array, order: Array, keys: Array, rank: Array) -> Array:
-    """Give each place the rank of its group, of equal keys; and which places in the order stand in
-    groups of more than one."""
-    fresh = np.ones(len(at) + 1, np.bool_)  # the first of a group; one more stands behind the last
-    np.not_equal(keys[1:], keys[:-1], out=fresh[1:-1])
-    first = np.maximum.accumulate(np.where(fresh[:-1], at, np.uint32(0)))
-    rank[order[at]] = first + np.uint32(1)
-    return at[~(fresh[:-1] & fresh[1:])]
+def _rank_pairs(
+    ranks: Array,
+    suffixes: Array,
+    sorted_length: int,
+) -> NDArray[np.uint64]:
+    """The rank of each suffix and of the one ``sorted_length`` later, as one number: (m,)."""
+    end = len(ranks) - 1
+    later = suffixes.astype(np.int64) + sorted_length
+    later = np.minimum(later, end)
+    keys = ranks[suffixes].astype(np.uint64)
+    keys <<= np.uint64(32)
+    keys |= ranks[later]
+    return keys
+
+
+def _update_ranks(
+    ranks: Array,
+    order: Array,
+    places: Array,
+    keys: Array,
+) -> Array:
+    """Give each suffix the rank of its group, those with an equal key.
+
+    Args:
+        ranks: (n + 1,) changed in place.
+        order: (n,) the suffixes.
+        places: (m,) the places in the order that were sorted again.
+        keys: (m,) their keys, sorted.
+
+    Returns:
+        Which of the places are in a group of more than one suffix.
+    """
+    is_boundary = np.ones(len(places) + 1, np.bool_)  # of two groups, before each place
+    np.not_equal(keys[1:], keys[:-1], out=is_boundary[1:-1])
+    is_first = is_boundary[:-1]  # of its group
+    is_last = is_boundary[1:]
+    group_starts = np.where(is_first, places, np.uint32(0))
+    group_starts = np.maximum.accumulate(group_starts)
+    suffixes = order[places]
+    ranks[suffixes] = group_starts + np.uint32(1)
+    is_alone = is_first & is_last
+    return places[~is_alone]
 
 
 class Span(NamedTuple):
-    """A stretch of a text that stands in the corpus.
+    """A stretch of another text that occurs in the corpus.
 
     Args:
-        start: where it begins in the text, in symbols.
+        start: where it begins in the other text, in symbols.
         length: in symbols.
-        position: where it stands first in the corpus, in symbols.
+        position: where it occurs first in the corpus, in symbols.
     """
 
     start: int
@@ -95,128 +135,165 @@ class Span(NamedTuple):
 
 
 class Suffixes:
-    """A text and the order of its suffixes.
+    """A corpus and its suffix array.
 
     Args:
-        text: each symbol in ``width`` bytes, the highest first, so that bytes are ordered as
+        text: ``width`` bytes for each symbol, the highest first, so that bytes are ordered as
             symbols are.
         width: 1, 2 or 4.
-        order: (n,) of ``suffix_array``.
+        order: (n,) the suffix array.
     """
 
     def __init__(self, text: bytes | mmap, width: int, order: Array) -> None:
         assert width in WIDTHS and len(text) == width * len(order)
-        self.text, self.width, self.order = text, width, order
-        self._order = np.ascontiguousarray(
-            order, np.uint32
-        ).data  # gives Python's own numbers, fast
+        self.text = text
+        self.width = width
+        self.order = order
+        # indexing a memoryview gives Python's own integers, faster than NumPy does
+        self._order = np.ascontiguousarray(order, np.uint32).data
 
     @classmethod
     def of(cls, ids: Array, width: int) -> "Suffixes":
-        """Of some ids, each below ``256**width``."""
+        """Build the suffix array of ids, each less than ``256**width``."""
         return cls(packed(ids, width), width, suffix_array(ids))
 
     def __len__(self) -> int:
         return len(self.order)
 
-    def find(self, pattern: bytes, lo: int = 0, hi: int | None = None) -> tuple[int, int]:
-        """Where the suffixes that begin with a pattern stand in the order, from and until; looked
-        for between two places of it."""
-        key = self._key(len(pattern))
-        lo = bisect_left(self._order, pattern, lo, len(self) if hi is None else hi, key=key)
-        return lo, bisect_right(
-            self._order, pattern, lo, len(self) if hi is None else hi, key=key
-        ) if self._begins(lo, pattern) else lo
+    def find(
+        self,
+        pattern: bytes,
+        lo: int = 0,
+        hi: int | None = None,
+    ) -> tuple[int, int]:
+        """The interval of the order whose suffixes begin with a pattern, from and until.
 
-    def stands(self, pattern: bytes, times: int = 1) -> bool:
-        """Whether a pattern stands in the text, at so many places at least."""
-        at = bisect_left(self._order, pattern, key=self._key(len(pattern))) + times - 1
-        return self._begins(at, pattern)
+        Args:
+            pattern: symbols of ``width`` bytes.
+            lo: where the search begins in the order.
+            hi: where it ends; None for the end of the order.
+        """
+        if hi is None:
+            hi = len(self)
+        key = self._key(len(pattern))
+        lo = bisect_left(self._order, pattern, lo, hi, key=key)
+        if not self._begins(lo, pattern):
+            return lo, lo
+        return lo, bisect_right(self._order, pattern, lo, hi, key=key)
+
+    def occurs(self, pattern: bytes, times: int = 1) -> bool:
+        """Whether a pattern occurs in the corpus at least ``times`` times."""
+        lo = bisect_left(self._order, pattern, key=self._key(len(pattern)))
+        return self._begins(lo + times - 1, pattern)
 
     def continuations(self, pattern: bytes) -> list[int]:
-        """The symbols that stand behind a pattern in the text, in order, each once."""
-        (lo, hi), size, width = self.find(pattern), len(pattern), self.width
-        found = []
+        """The symbols that follow a pattern in the corpus, sorted, each once."""
+        lo, hi = self.find(pattern)
+        longer_key = self._key(len(pattern) + self.width)
+        symbols = []
         while lo < hi:
-            place = self._order[lo] * width + size
-            if symbol := self.text[place : place + width]:
-                found.append(int.from_bytes(symbol, "big"))
-                lo = bisect_right(
-                    self._order, pattern + symbol, lo, hi, key=self._key(size + width)
-                )
-            else:  # the pattern is the end of the text
+            place = self._order[lo] * self.width + len(pattern)
+            symbol = self.text[place : place + self.width]
+            if not symbol:  # the corpus ends with the pattern
                 lo += 1
-        return found
+                continue
+            symbols.append(int.from_bytes(symbol, "big"))
+            lo = bisect_right(self._order, pattern + symbol, lo, hi, key=longer_key)
+        return symbols
 
-    def longest_at(self, text: bytes, place: int, times: int = 1) -> tuple[int, int]:
-        """How long the longest stretch of another text from a place on is that stands here, at so
-        many places; and the first of them.
+    def longest_at(
+        self,
+        text: bytes,
+        place: int,
+        times: int = 1,
+    ) -> tuple[int, int]:
+        """The longest stretch of another text from a place on that occurs in the corpus.
 
-        Of a stretch of no symbol, the place is 0.
+        Args:
+            text: the other text, symbols of ``width`` bytes.
+            place: in symbols.
+            times: how often it must occur, at least.
+
+        Returns:
+            Its length in symbols, and where it occurs first; 0 and 0 if there is none.
         """
-        start, (lo, hi) = place * self.width, (0, len(self))
+        interval = (0, len(self))
 
-        def stands(length: int) -> bool:
-            nonlocal lo, hi
-            found = self.find(
-                text[start : start + length * self.width], lo, hi
-            )  # inside of what shorter ones gave
-            if enough := found[1] - found[0] >= times:
-                lo, hi = found
-            return enough
+        def occurs(length: int) -> bool:
+            nonlocal interval
+            stretch = self._cut(text, place, place + length)
+            lo, hi = self.find(stretch, *interval)  # inside the interval of a shorter stretch
+            if hi - lo < times:
+                return False
+            interval = (lo, hi)
+            return True
 
-        length = most(stands, len(text) // self.width - place)
-        return length, int(self.order[lo:hi].min()) if length else 0
+        num_symbols = len(text) // self.width
+        length = galloping_search(occurs, num_symbols - place)
+        if not length:
+            return 0, 0
+        lo, hi = interval
+        return length, int(self.order[lo:hi].min())
 
     def longest_end(self, text: bytes, times: int = 1) -> int:
-        """How long the longest end of another text is that stands here, at so many places."""
-        return most(
-            lambda length: self.stands(text[len(text) - length * self.width :], times),
-            len(text) // self.width,
-        )
+        """The length of the longest end of another text that occurs at least ``times`` times."""
+        num_symbols = len(text) // self.width
+
+        def occurs(length: int) -> bool:
+            end = self._cut(text, num_symbols - length, num_symbols)
+            return self.occurs(end, times)
+
+        return galloping_search(occurs, num_symbols)
 
     def spans(
         self,
         text: bytes,
         least: int = 1,
         times: int = 1,
-        each: Callable[[int], object] = lambda _: None,
+        on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Span]:
-        """The stretches of another text that stand here, none of them inside of another, in order.
+        """The stretches of another text that occur in the corpus, in order, none within another.
 
         Args:
-            text: in symbols of as many bytes; one that is not here matches nothing.
-            least: shorter ones are left out, and most of them not even looked at.
-            times: at how many places they have to stand; 2 where the text is this one itself.
-            each: called with the number of symbols that were read, now and then.
+            text: the other text, symbols of ``width`` bytes; one that the corpus lacks matches
+                nothing.
+            least: the shortest stretch, in symbols; most of the shorter ones are skipped unseen.
+            times: how often each must occur; 2 if the text is the corpus itself.
+            on_progress: called now and then with the number of symbols done since the last call.
         """
-        width, until = self.width, len(text) // self.width
+        num_symbols = len(text) // self.width
         start = 0
-        while start + least <= until:
-            length, position = 0, 0
-            if self.stands(text[start * width : (start + least) * width], times):
+        while start + least <= num_symbols:
+            length = 0
+            shortest = self._cut(text, start, start + least)
+            if self.occurs(shortest, times):
                 length, position = self.longest_at(text, start, times)
                 yield Span(start, length, position)
-            # The next one goes over the symbol that this one, or that the shortest from here on,
-            # breaks off before.
+            # The next span must cover the symbol before which this one breaks off, or, without
+            # one, the last symbol of the shortest stretch from here.
+            next_start = num_symbols
             end = start + max(length + 1, least)
-            behind = (
-                end - self.longest_end(text[(start + 1) * width : end * width], times)
-                if end <= until
-                else until
-            )
-            each(behind - start)
-            start = behind
-        each(until - start)
+            if end <= num_symbols:
+                covering = self._cut(text, start + 1, end)
+                next_start = end - self.longest_end(covering, times)
+            on_progress(next_start - start)
+            start = next_start
+        on_progress(num_symbols - start)
+
+    def _cut(self, text: bytes, start: int, end: int) -> bytes:
+        """The symbols of another text from one place to another."""
+        return text[start * self.width : end * self.width]
 
     def _key(self, size: int) -> Callable[[int], bytes]:
-        text, width = self.text, self.width
+        """The function from a place, in symbols, to the ``size`` bytes of the corpus from there."""
+        text = self.text
+        width = self.width
         if width == 1:
             return lambda place: text[place : place + size]
         return lambda place: text[place * width : place * width + size]
 
     def _begins(self, at: int, pattern: bytes) -> bool:
-        """Whether the suffix at a place in the order is there, and begins with a pattern."""
+        """Whether there is a suffix at this place in the order, and it begins with a pattern."""
         if at >= len(self):
             return False
         place = self._order[at] * self.width
@@ -224,18 +301,29 @@ class Suffixes:
 
 
 def packed(ids: Array, width: int) -> bytes:
-    """Ids as bytes whose order is theirs."""
+    """Ids as bytes that are ordered as the ids are: ``width`` each, the highest first."""
     return ids.astype(f">u{width}").tobytes()
 
 
-def most(holds: Callable[[int], bool], limit: int) -> int:
-    """The highest number up to a limit that something holds for, which holds for all below it too,
-    and for 0."""
-    found, step = 0, FIRST
-    while found + step <= limit and holds(found + step):
-        found, step = found + step, 2 * step
+def symbol_width(num_symbols: int) -> int:
+    """The bytes that each of these symbols takes, so that one number is left that is none."""
+    return min(width for width in WIDTHS if num_symbols < 256**width)
+
+
+def galloping_search(holds: Callable[[int], bool], limit: int) -> int:
+    """The highest number up to a limit for which a condition holds, by galloping and bisection.
+
+    Args:
+        holds: the condition; true for 0 and, if for a number, for all below it.
+        limit: at least 0.
+    """
+    number = 0
+    step = FIRST_STEP
+    while number + step <= limit and holds(number + step):
+        number += step
+        step *= 2
     while step > 1:
         step //= 2
-        if found + step <= limit and holds(found + step):
-            found += step
-    return found
+        if number + step <= limit and holds(number + step):
+            number += step
+    return number

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from charrnn.errors import ConfigError
-from charrnn.originality.copy_guard import Copied, Guard
+from charrnn.originality.copy_guard import Guard, GuardState
 from charrnn.originality.suffix_array import Suffixes
 
 
@@ -90,7 +90,7 @@ def test_nothing_is_forbidden_at_the_start_and_behind_a_boundary() -> None:
     state = here.after(here.after(here.start, 0), 1)
     assert (here.forbidden(here.start), here.forbidden(state)) == ([], [0])
     for boundary in (2, 3):  # a symbol that the corpus lacks, and the end of a record
-        assert here.after(state, boundary) == here.start == Copied()
+        assert here.after(state, boundary) == here.start == GuardState()
 
 
 def test_symbols_that_the_model_lacks_are_left_out() -> None:
@@ -111,9 +111,9 @@ class Counting(Suffixes):
 
     asked = 0
 
-    def stands(self, pattern: bytes, times: int = 1) -> bool:
+    def occurs(self, pattern: bytes, times: int = 1) -> bool:
         self.asked += 1
-        return super().stands(pattern, times)
+        return super().occurs(pattern, times)
 
 
 def test_the_corpus_is_not_looked_at_while_a_stretch_is_too_short() -> None:

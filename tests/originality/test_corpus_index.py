@@ -84,15 +84,15 @@ def test_a_stretch_is_found_where_the_text_has_it() -> None:
 def test_what_the_corpus_lacks_matches_nothing(symbols: int) -> None:
     index = of("".join(map(chr, range(40, 40 + symbols))))
     for char in ("\0", "'", chr(40 + symbols), "\U0010ffff"):
-        assert not index.suffixes.stands(index.encode(char))
-        assert index.suffixes.stands(index.encode("()"))
+        assert not index.suffixes.occurs(index.encode(char))
+        assert index.suffixes.occurs(index.encode("()"))
 
 
 def test_bytes_are_found_as_bytes_and_characters_in_them_as_utf8() -> None:
     index = of("äöü".encode() + b"\xff\0")
-    assert index.suffixes.stands(index.encode(b"\xff\0"))
-    assert index.suffixes.stands(index.encode("öü"))
-    assert not index.suffixes.stands(index.encode("é"))
+    assert index.suffixes.occurs(index.encode(b"\xff\0"))
+    assert index.suffixes.occurs(index.encode("öü"))
+    assert not index.suffixes.occurs(index.encode("é"))
 
 
 def test_codes_are_the_symbols_of_another_vocabulary_in_the_index() -> None:

@@ -12,7 +12,7 @@ from charrnn.originality.report import (
     Copy,
     HeldOut,
     Passage,
-    _inside,
+    _is_inside,
     find_copies,
     find_leaks,
     pieces,
@@ -159,8 +159,8 @@ def test_ten_passages_are_the_most() -> None:
 def test_a_passage_is_not_inside_of_another_by_the_bytes_of_two_symbols() -> None:
     filler = "".join(map(chr, range(0x3000, 0x3200)))  # so that a symbol has two bytes
     long, short = "\u4e00\u4e01" * 60, "x" * 80
-    assert _inside(b"\1\2", b"\0\1\2\0\1\2", 2) is True
-    assert _inside(b"\1\2", b"\0\1\2\0", 2) is False
+    assert _is_inside(b"\1\2", b"\0\1\2\0\1\2", 2) is True
+    assert _is_inside(b"\1\2", b"\0\1\2\0", 2) is False
     found = find_leaks(of(f"{filler}{long}1{short}2{long}3{short}"), DataConfig(val_fraction=0))
     assert [passage.text for passage in found.passages] == [long, short]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.originality.suffix_array import Span, Suffixes, most, packed, suffix_array
+from charrnn.originality.suffix_array import Span, Suffixes, galloping_search, packed, suffix_array
 
 
 def texts(count: int, seed: int = 0) -> Iterator[tuple[list[int], list[int], int]]:
@@ -82,7 +82,7 @@ def test_every_interval_holds_the_places_of_its_pattern_and_no_others() -> None:
             lo, hi = suffixes.find(code(pattern, width))
             assert sorted(suffixes.order[lo:hi].tolist()) == places(corpus, pattern)
             for times in (1, 2, 3):
-                assert suffixes.stands(code(pattern, width), times) == (
+                assert suffixes.occurs(code(pattern, width), times) == (
                     len(places(corpus, pattern)) >= times
                 )
 
@@ -142,21 +142,21 @@ def test_spans_of_the_text_itself_that_stand_twice_are_what_it_repeats() -> None
 def test_each_symbol_of_the_other_text_is_told_once() -> None:
     for corpus, other, width in texts(200, seed=7):
         told: list[int] = []
-        list(of(corpus, width).spans(code(other, width), 3, each=told.append))
+        list(of(corpus, width).spans(code(other, width), 3, on_progress=told.append))
         assert sum(told) == len(other)
 
 
 def test_symbols_are_found_whole_and_not_across_the_bytes_of_two() -> None:
     suffixes = of([0x0102, 0x0304], 2)
     assert suffixes.find(b"\x02\x03") == (1, 1)
-    assert not suffixes.stands(b"\x02\x03")
+    assert not suffixes.occurs(b"\x02\x03")
     assert suffixes.continuations(b"\x01\x02") == [0x0304]
 
 
 def test_no_text_holds_nothing_but_nothing() -> None:
     suffixes = of([], 1)
     assert (len(suffixes), suffixes.find(b""), suffixes.find(b"a")) == (0, (0, 0), (0, 0))
-    assert not suffixes.stands(b"a")
+    assert not suffixes.occurs(b"a")
     assert list(suffixes.spans(b"abc")) == []
 
 
@@ -200,7 +200,7 @@ def test_the_highest_number_that_holds() -> None:
     for limit in range(70):
         for highest in range(80):
             asked: list[int] = []
-            assert most(
+            assert galloping_search(
                 lambda number, highest=highest, asked=asked: (
                     asked.append(number) or number <= highest
                 ),
