@@ -1,5 +1,8 @@
-"""Files that are there whole or not at all: write beside, fsync, rename. Knows nothing of what is
-in them."""
+"""Files and directories that are written whole or not at all, and lock files.
+
+Data is written under a temporary name, fsynced and renamed: a kill or a power cut leaves either
+the old content or the new, never a part of it.
+"""
 
 import contextlib
 import errno
@@ -14,17 +17,14 @@ from typing import BinaryIO
 
 from charrnn.errors import CheckpointError
 
-DISK_ERRORS = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EIO,
-)  # where it helps to know how much room is left
+# Errors where the free space belongs in the message.
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+LOCKED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+MAX_HOLDER_BYTES = 200
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file so that after a kill or a power cut either the old one or the new one exists,
-    whole.
+    """Write a file whole: after a kill or a power cut, either the old or the new one exists.
 
     A file that is replaced keeps its permissions.
 
@@ -46,8 +46,9 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a file that a user named: whole or not at all, links followed; a pipe or a device is
-    written to directly.
+    """Write a file that the user named, whole or not at all.
+
+    Links are followed; a pipe or a device is written to directly.
 
     Raises:
         CheckpointError: it could not be written, or its directory does not exist; an old file is
@@ -60,7 +61,8 @@ def write_output(path: Path, data: bytes) -> None:
         target = path.resolve()
         if not target.parent.is_dir():
             raise CheckpointError(
-                f"{path} could not be written: there is no directory {path.parent}; create it, or name another place"
+                f"{path} could not be written: there is no directory {path.parent}; "
+                "create it, or name another place"
             )
         write_file(target, data)
     except OSError as error:
@@ -68,15 +70,15 @@ def write_output(path: Path, data: bytes) -> None:
 
 
 def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[str] = ()) -> None:
-    """Write a directory of files, the last one last, so that it exists whole or not at all.
+    """Write a directory of files in the given order, so that it exists whole or not at all.
 
-    One that exists is replaced and keeps its permissions.
+    A directory that is replaced keeps its permissions.
 
     Args:
         path: the directory.
-        files: what to write, by name.
-        names: of all files that may be replaced, if there are more; any other file in the old
-            directory is moved to the new one.
+        files: the content of each file, by name.
+        names: further file names that may be replaced; any other file in the old directory is
+            moved to the new one.
 
     Raises:
         CheckpointError: it could not be written; nothing half-written is left.
@@ -90,23 +92,30 @@ def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[s
         for name, data in files.items():
             _write_synced(staged / name, data, like=path / name)
         sync_directory(staged)
-        if path.exists():
-            shutil.copymode(path, staged)
-            os.rename(path, old)
-        try:
-            os.rename(staged, path)
-        except OSError:
-            if old.exists():
-                os.rename(old, path)
-            raise
+        _move_into_place(staged, path, old)
         sync_directory(path.parent)
     except OSError as error:
         shutil.rmtree(staged, ignore_errors=True)
         raise not_written(path, error) from None
     finally:
-        with contextlib.suppress(OSError):  # what is left over, the next trainer removes or keeps
+        # What cannot be removed now is removed or restored when the run is trained next.
+        with contextlib.suppress(OSError):
             if path.exists() and old.exists():
                 _remove_replaced(old, path, {*files, *names})
+
+
+def _move_into_place(staged: Path, path: Path, old: Path) -> None:
+    """Rename ``staged`` to ``path``; what was at ``path`` becomes ``old``, or is put back if the
+    rename fails."""
+    if path.exists():
+        shutil.copymode(path, staged)
+        os.rename(path, old)
+    try:
+        os.rename(staged, path)
+    except OSError:
+        if old.exists():
+            os.rename(old, path)
+        raise
 
 
 def _remove_replaced(old: Path, new: Path, ours: Collection[str]) -> None:
@@ -118,18 +127,22 @@ def _remove_replaced(old: Path, new: Path, ours: Collection[str]) -> None:
 
 
 def remove_directory(path: Path, ours: Collection[str]) -> list[str]:
-    """Delete the files of these names in a directory, and the directory itself where nothing else
-    is in it.
+    """Delete our files in a directory, and the directory itself if it is empty then.
+
+    Args:
+        path: the directory.
+        ours: the names of the files to delete.
 
     Returns:
-        the names of whatever else is in it, which is left alone.
+        the names of everything else in it, which is left alone.
 
     Raises:
         OSError: a file cannot be deleted.
     """
     others = []
     for entry in sorted(path.iterdir()):
-        if entry.name not in ours or (entry.is_dir() and not entry.is_symlink()):
+        is_real_directory = entry.is_dir() and not entry.is_symlink()
+        if entry.name not in ours or is_real_directory:
             others.append(entry.name)
         else:
             entry.unlink(missing_ok=True)
@@ -138,52 +151,57 @@ def remove_directory(path: Path, ours: Collection[str]) -> list[str]:
     return others
 
 
-def read_regular(path: Path, most: int) -> bytes:
-    """A file's bytes. A link, a pipe or a device is not opened, and no more than ``most`` bytes are
-    taken.
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """The content of a regular file; a link, a pipe or a device is not opened.
 
     Raises:
-        OSError: it is none, is longer, or cannot be read.
+        OSError: it is not a regular file, is longer than ``max_bytes``, or cannot be read.
     """
-    with _opened(path) as file:
+    with _open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        if size > most:
-            raise OSError(None, f"it has {size:,} bytes, and {most:,} are the most that are read")
+        if size > max_bytes:
+            raise OSError(
+                None, f"it has {size:,} bytes, and {max_bytes:,} are the most that are read"
+            )
         return file.read(size)
 
 
-def read_end(path: Path, most: int) -> bytes:
-    """As ``read_regular``; of a longer file the last lines.
+def read_end(path: Path, max_bytes: int) -> bytes:
+    """The content of a regular file, or of a longer one the last lines that fit.
 
     Raises:
-        OSError: it is none, or cannot be read.
+        OSError: it is not a regular file, or cannot be read.
     """
-    with _opened(path) as file:
+    with _open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        left_out = max(0, size - most)
-        file.seek(left_out)
-        data = file.read(size - left_out)
-        return data[data.find(b"\n") + 1 :] if left_out else data
+        start = max(0, size - max_bytes)
+        file.seek(start)
+        data = file.read(size - start)
+    if start == 0:
+        return data
+    # The first line may be cut off.
+    return data[data.find(b"\n") + 1 :]
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open_regular(path: Path) -> BinaryIO:
     if not stat.S_ISREG(path.lstat().st_mode):
         raise OSError(None, "it is no regular file")
-    flags = sum(
-        getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
-    )  # another may stand there by now
-    return open(os.open(path, os.O_RDONLY | flags), "rb")
+    # Another process may have replaced it since: do not follow a link, nor wait for a pipe.
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+        flags |= getattr(os, name, 0)  # not every system has all of them
+    return open(os.open(path, flags), "rb")
 
 
 class FileLock:
-    """A lock file that no other process can hold meanwhile; ``release``, or the end of the process
-    however it comes, gives it back.
+    """A lock file that only one process can hold.
 
-    The file stays where it is, so that there is always one to hold.
+    ``release`` or the end of the process, even by a kill, lets go of it. The file itself is never
+    deleted: all processes must lock the same one.
 
     Raises:
-        BlockingIOError: another holds it; its ``strerror`` is what that one wrote there.
-        OSError: it cannot be made, or the file system knows no locks.
+        BlockingIOError: another process holds it; ``strerror`` says which.
+        OSError: the file cannot be created, or the file system does not support locks.
     """
 
     handle = -1
@@ -193,29 +211,21 @@ class FileLock:
         holder = f"process {os.getpid()} on {platform.node()}".encode()
         self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(self.handle, msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self.handle)
             os.write(self.handle, holder)
             os.truncate(self.handle, len(holder))
         except OSError as error:
-            told = b"" if sys.platform == "win32" else os.read(self.handle, 200)
+            other = _read_holder(self.handle)
             os.close(self.handle)
             self.handle = -1
-            if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-                raise BlockingIOError(
-                    error.errno, told.decode("utf-8", "replace") or "another process"
-                ) from None
+            if error.errno in LOCKED:
+                raise BlockingIOError(error.errno, other or "another process") from None
             raise
 
     def release(self) -> None:
         """Let others hold it; may be called again."""
-        handle, self.handle = self.handle, -1
+        handle = self.handle
+        self.handle = -1
         if handle >= 0:
             with contextlib.suppress(OSError):
                 os.truncate(handle, 0)
@@ -224,8 +234,26 @@ class FileLock:
     __del__ = release
 
 
+def _lock(handle: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _read_holder(handle: int) -> str:
+    """What the process that holds a lock has written into the file."""
+    if sys.platform == "win32":  # a locked file cannot be read there
+        return ""
+    return os.read(handle, MAX_HOLDER_BYTES).decode("utf-8", "replace")
+
+
 def sync_directory(path: Path) -> None:
-    """Put a directory's entries on the disk (a system without that needs none)."""
+    """Flush a directory's entries to the disk; only POSIX systems need it."""
     if os.name == "posix":
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -235,18 +263,17 @@ def sync_directory(path: Path) -> None:
 
 
 def _make_directory(path: Path) -> None:
-    """A directory and those above it; the name of each that was not there is put on the disk
-    too."""
-    missing = [each for each in (path, *path.parents) if not each.exists()]
+    """Create a directory and its missing parents, and flush the entry of each."""
+    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
     path.mkdir(parents=True, exist_ok=True)
-    for made in missing:
-        sync_directory(made.parent)
+    for directory in missing:
+        sync_directory(directory.parent)
 
 
 def _write_synced(path: Path, data: bytes, like: Path) -> None:
-    """Write a new file, with the permissions and the owner that the file ``like`` has, where there
-    is one."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    """Write a new file and flush it, with the permissions and owner of ``like`` if that exists."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags, 0o666)
     with open(handle, "wb") as file:
         _copy_permissions(like, handle)
         file.write(data)
@@ -267,11 +294,18 @@ def _copy_permissions(source: Path, handle: int) -> None:
 
 def not_written(path: Path, error: OSError) -> CheckpointError:
     """The error that says what could not be written, why, and what to do about it."""
-    if error.errno not in DISK_ERRORS:
+    reason = error.strerror or error
+    if error.errno in DISK_ERRORS:
+        reason = f"{reason} ({_free_bytes(path) / 2**20:,.0f} MiB free there)"
+        advice = "make room there, or name another place"
+    else:
         advice = "check the path and its permissions, or name another place"
-        return CheckpointError(f"{path} could not be written: {error.strerror or error}; {advice}")
-    parent = next((parent for parent in path.parents if parent.exists()), Path("."))
-    free = shutil.disk_usage(parent).free / 2**20
-    return CheckpointError(
-        f"{path} could not be written: {error.strerror or error} ({free:,.0f} MiB free there); make room there, or name another place"
-    )
+    return CheckpointError(f"{path} could not be written: {reason}; {advice}")
+
+
+def _free_bytes(path: Path) -> int:
+    """The free space on the disk that a path is or would be on."""
+    for parent in path.parents:
+        if parent.exists():
+            return shutil.disk_usage(parent).free
+    return shutil.disk_usage(Path(".")).free

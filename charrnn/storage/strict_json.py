@@ -1,25 +1,21 @@
-"""JSON from anywhere, read so that it can do no harm: bounded, without NaN, infinity and names that
-stand twice.
-
-Knows nothing of what it says.
-"""
+"""JSON from an untrusted source: bounded, without NaN, infinity or repeated names."""
 
 import json
 import math
 from typing import Any
 
 LONGEST = 16 << 20  # bytes
-MOST_VALUES = 200_000  # since each takes far more room once it is read
+MOST_VALUES = 200_000  # each takes far more memory once it is parsed
 DIGITS = 40  # of a number
 
 
 def loads(data: bytes) -> Any:
-    """The value that stands in some bytes; lone surrogates, as in file names, are kept.
+    """Parse JSON; lone surrogates, as in file names, are kept.
 
     Raises:
-        ValueError, RecursionError: it is no JSON, or none that charrnn writes.
+        ValueError, RecursionError: it is not JSON, or nothing that charrnn writes.
     """
-    if len(data) > LONGEST or sum(data.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+    if len(data) > LONGEST or _max_values(data) > MOST_VALUES:
         raise ValueError("it is longer than anything that charrnn writes")
     text = data.decode("utf-8", "surrogatepass")
     return json.loads(
@@ -27,19 +23,23 @@ def loads(data: bytes) -> Any:
         parse_constant=_refuse,
         parse_float=_number,
         parse_int=_number,
-        object_pairs_hook=_once,
+        object_pairs_hook=_object,
     )
 
 
 def dumps(value: Any) -> bytes:
-    """The bytes of a value, the same for the same value.
+    """The JSON of a value; equal values give equal bytes.
 
     Raises:
         ValueError: it holds NaN or infinity.
     """
-    return (
-        json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False, sort_keys=True) + "\n"
-    ).encode("utf-8", "surrogatepass")
+    text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False, sort_keys=True)
+    return (text + "\n").encode("utf-8", "surrogatepass")
+
+
+def _max_values(data: bytes) -> int:
+    """About the number of values in some JSON, found without parsing it."""
+    return sum(data.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def _refuse(word: str) -> Any:
@@ -49,11 +49,16 @@ def _refuse(word: str) -> Any:
 def _number(word: str) -> int | float:
     if len(word) > DIGITS:
         _refuse(word)
-    value = float(word) if set(word) & set(".eE") else int(word)
-    return value if math.isfinite(value) else _refuse(word)
+    if not set(word) & set(".eE"):
+        return int(word)
+    value = float(word)
+    if not math.isfinite(value):
+        _refuse(word)
+    return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
         raise ValueError("a name stands twice in it")
-    return dict(pairs)
+    return values

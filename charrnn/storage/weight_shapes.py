@@ -1,7 +1,7 @@
-"""The shape of every weight that a model's sizes imply. Knows nothing of what is computed with
-them.
+"""The shape of every weight that a model's sizes imply.
 
-E embedding_size, H hidden_size, L num_layers, V vocab_size, K symbols recalled, G gates of a cell.
+E embedding_size, H hidden_size, L num_layers, V vocab_size, K orders of the copy window,
+G gates of a cell.
 """
 
 from collections.abc import Mapping
@@ -16,44 +16,52 @@ Shape = tuple[int, ...]
 
 
 def shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
-    """Shapes by name."""
-    E, H, L, V, G, K = (
-        config.embedding_size,
-        config.hidden_size,
-        config.num_layers,
-        vocab_size,
-        GATES[config.cell],
-        len(ORDERS),
-    )
+    """The shape of each weight, by name."""
+    E = config.embedding_size
+    H = config.hidden_size
+    L = config.num_layers
+    V = vocab_size
+    K = len(ORDERS)
     expected: dict[str, Shape] = {
         "embedding.weight": (V, E),
         "head.weight": (V, L * H),
         "head.bias": (V,),
     }
     if config.copy_window is not None:
-        expected |= {"copy.weight": (K, L * H), "copy.bias": (K,)}
-    for number in range(L):
-        parts = {
-            "weight_ih": (G * H, E + (H if number else 0)),
-            "weight_hh": (G * H, H),
-            "bias_ih": (G * H,),
-            "bias_hh": (G * H,),
-        }
-        expected |= {f"layers.{number}.rnn.{name}_l0": shape for name, shape in parts.items()}
+        expected["copy.weight"] = (K, L * H)
+        expected["copy.bias"] = (K,)
+    for layer in range(L):
+        input_size = (
+            E if layer == 0 else E + H
+        )  # each layer reads the embedding and the layer below
+        for name, shape in _layer_shapes(GATES[config.cell], input_size, H).items():
+            expected[f"layers.{layer}.rnn.{name}_l0"] = shape
     return expected
 
 
-def check_shapes(config: ModelConfig, vocab_size: int, found: Mapping[str, Shape]) -> None:
-    """Refuse weights that are not those of the sizes.
+def _layer_shapes(gates: int, input_size: int, hidden_size: int) -> dict[str, Shape]:
+    rows = gates * hidden_size
+    return {
+        "weight_ih": (rows, input_size),
+        "weight_hh": (rows, hidden_size),
+        "bias_ih": (rows,),
+        "bias_hh": (rows,),
+    }
+
+
+def check_shapes(config: ModelConfig, vocab_size: int, actual: Mapping[str, Shape]) -> None:
+    """Refuse weights whose names or shapes are not those that the sizes imply.
 
     Raises:
-        CheckpointError: a weight is missing, of another shape, or one too many.
+        CheckpointError: a weight is missing, unknown or of another shape.
     """
     expected = shapes(config, vocab_size)
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            what = f"has shape {found[name]}" if name in found else "is missing"
-            right = f"shape {expected[name]}" if name in expected else "that there is none"
-            raise CheckpointError(
-                f"the weight {ascii(name)[1:-1][:100]} {what}, its config implies {right}; use another checkpoint"
-            )
+    for name in sorted(expected.keys() | actual.keys()):
+        if expected.get(name) == actual.get(name):
+            continue
+        what = f"has shape {actual[name]}" if name in actual else "is missing"
+        right = f"shape {expected[name]}" if name in expected else "that there is none"
+        raise CheckpointError(
+            f"the weight {ascii(name)[1:-1][:100]} {what}, its config implies {right}; "
+            "use another checkpoint"
+        )
