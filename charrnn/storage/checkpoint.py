@@ -1,21 +1,14 @@
 """Checkpoint: a committed directory, safetensors and JSON, that is the whole model. No pickle.
 
-    config.json  model.safetensors  tokenizer.json  generation_config.json      the model
-    trainer.json  trainer.safetensors                                           to go on training;
-    may be left out manifest.json                                                               size
-    and SHA-256 of each, written last
-
-Knows nothing of torch, and not how to train.
+config.json  model.safetensors  tokenizer.json  generation_config.json    the model
+trainer.json  trainer.safetensors         to continue training; may be left out
+manifest.json                             size and SHA-256 of each, written last
 """
 
-import errno
-import hashlib
-import json
 import math
 import re
-import stat
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -29,36 +22,43 @@ from safetensors.numpy import load, save
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import CharRNNError, CheckpointError, DamagedError
 from charrnn.storage import strict_json
-from charrnn.storage.atomic import commit_directory, read_regular
-from charrnn.storage.metadata import checked
+from charrnn.storage.atomic import commit_directory
+from charrnn.storage.manifest import (
+    FILES,
+    MANIFEST,
+    TRAINER_FILES,
+    Entries,
+    first_line,
+    load_object,
+    make_manifest,
+    read_manifest,
+    read_verified,
+)
+from charrnn.storage.metadata import checked_metadata
 from charrnn.storage.weight_shapes import check_shapes, shapes
 from charrnn.vocab import Vocabulary
 
 FORMAT = 2
-UNCHANGED_AFTER = 2 * 10**9  # nanoseconds after which a file that changes has another date
-LARGEST_WEIGHT = 1e9  # far beyond any that is learned; with larger ones a step could overflow
-MOST_HEADER = 1 << 20  # bytes of the names and shapes in a file of tensors
-MANIFEST = "manifest.json"
-MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")
-TRAINER_FILES = ("trainer.json", "trainer.safetensors")
-FILES = (*MODEL_FILES, *TRAINER_FILES, MANIFEST)
+UNCHANGED_AFTER = 2 * 10**9  # nanoseconds after which a changed file has another time stamp
+LARGEST_WEIGHT = 1e9  # far beyond any that is learned; larger ones could overflow in a step
+MAX_HEADER_BYTES = 1 << 20  # of the names and shapes in a file of tensors
 
 Tensors = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything needed to generate, and, with the two trainer fields, to go on training.
+    """Everything needed to generate text, and with the trainer fields to continue training.
 
     Args:
         vocabulary: the symbols.
         model: the sizes.
         weights: by name, float32.
-        prime: id of the symbol that the network reads before a text without a prompt.
+        prime: id of the symbol that the network reads first when a text has no prompt.
         about: what the model was trained on and how well it does, for ``info``; JSON values.
         trainer: counters and configuration; None for a model to share.
-        trainer_tensors: optimizer, and state of each lane.
-        sha256: of model.safetensors, once written or read.
+        trainer_tensors: the optimizer's state, and the network's state in each lane.
+        sha256: of model.safetensors; set when a checkpoint is read.
     """
 
     vocabulary: Vocabulary
@@ -83,88 +83,54 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "model": asdict(checkpoint.model),
         "vocab_size": len(vocabulary),
+        "about": checkpoint.about,
     }
+    tokenizer: dict[str, Any] = {"unit": vocabulary.unit, "symbols": vocabulary.symbols}
+    if vocabulary.records:
+        tokenizer["records"] = True
     files = {
-        "config.json": strict_json.dumps(config | {"about": checkpoint.about}),
+        "config.json": strict_json.dumps(config),
         "model.safetensors": _save(checkpoint.weights),
-        "tokenizer.json": strict_json.dumps(
-            {"unit": vocabulary.unit, "symbols": vocabulary.symbols}
-            | ({"records": True} if vocabulary.records else {})
-        ),
+        "tokenizer.json": strict_json.dumps(tokenizer),
         "generation_config.json": strict_json.dumps({"prime": checkpoint.prime}),
     }
     if checkpoint.trainer is not None:
-        files |= {
-            "trainer.json": strict_json.dumps(checkpoint.trainer),
-            "trainer.safetensors": _save(checkpoint.trainer_tensors),
-        }
-    entries = {
-        name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        for name, data in files.items()
-    }
-    files[MANIFEST] = strict_json.dumps({"files": entries, "sha256": _digest(entries)})
+        files["trainer.json"] = strict_json.dumps(checkpoint.trainer)
+        files["trainer.safetensors"] = _save(checkpoint.trainer_tensors)
+    files[MANIFEST] = make_manifest(files)
     commit_directory(path, files, FILES)
 
 
 def read(path: Path, *, trainer: bool = False) -> Checkpoint:
-    """Open a checkpoint; every file that the manifest lists is verified before any is used.
+    """Open a checkpoint; every file that the manifest lists is verified before it is used.
 
     Args:
         path: a committed directory.
-        trainer: also read what is needed to go on training.
+        trainer: also read what is needed to continue training.
 
     Raises:
         CheckpointError: missing, damaged, of another format, or (with ``trainer``) a model without
             trainer files.
     """
-    entries = _manifest(path)
-    shared = not any(
-        (path / name).exists() for name in TRAINER_FILES
-    )  # somebody left them out to share the model
-    if trainer and (shared or "trainer.json" not in entries):
+    entries = read_manifest(path)
+    if not any((path / name).exists() for name in TRAINER_FILES):
+        # They were left out to share the model, though the manifest still lists them.
+        entries = {name: entry for name, entry in entries.items() if name not in TRAINER_FILES}
+    if trainer and "trainer.json" not in entries:
         raise CheckpointError(
-            f"{path} holds no trainer.json and trainer.safetensors: it is a model to share and cannot be trained on; start a new run"
+            f"{path} holds no trainer.json and trainer.safetensors: it is a model to share "
+            "and cannot be trained on; start a new run"
         )
-    wanted = [name for name in entries if not (shared and name in TRAINER_FILES)]
     try:
-        files = {
-            name: _verified(path, name, entries[name], strict_json.LONGEST)
-            for name in wanted
-            if name.endswith(".json")
-        }
-        config = _config(path, files["config.json"])
-        tokenizer, generation = (
-            _load_object(files["tokenizer.json"]),
-            _load_object(files["generation_config.json"]),
-        )
-        vocabulary = Vocabulary(
-            tokenizer["unit"], tokenizer["symbols"], tokenizer.get("records", False) is True
-        )
-        model = ModelConfig(**config["model"])
-        state = _load_object(files["trainer.json"]) if trainer else None
-        weights = sum(map(math.prod, shapes(model, config["vocab_size"]).values()))
-        most = {
-            "model.safetensors": 4 * weights,
-            "trainer.safetensors": 8 * weights + _state_bytes(model, files.get("trainer.json")),
-        }
-        for name in set(wanted) - set(files):
-            files[name] = _verified(path, name, entries[name], MOST_HEADER + most[name])
-        checkpoint = Checkpoint(
-            vocabulary=vocabulary,
-            model=model,
-            weights=_load(files["model.safetensors"]),
-            prime=generation["prime"],
-            about=config["about"],
-            trainer=state,
-            trainer_tensors=_load(files["trainer.safetensors"]) if trainer else {},
-            sha256=entries["model.safetensors"]["sha256"],
-        )
-        _check(path, checkpoint, config["vocab_size"])
+        checkpoint, vocab_size = _read_files(path, entries, trainer)
+        _check_vocabulary(path, checkpoint, vocab_size)
+        _check_weights(path, checkpoint, vocab_size)
     except CheckpointError:
         raise
     except MemoryError:
         raise CheckpointError(
-            f"{path} does not fit into this machine's memory; close what else needs it, or use a smaller model"
+            f"{path} does not fit into this machine's memory; "
+            "close what else needs it, or use a smaller model"
         ) from None
     except (
         KeyError,
@@ -175,42 +141,93 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
         RecursionError,
     ) as error:
         raise DamagedError(
-            f"{path} is no checkpoint that this version can read: {_first_line(error)}; look at its files, or use another one"
+            f"{path} is no checkpoint that this version can read: {first_line(error)}; "
+            "look at its files, or use another one"
         ) from None
     return checkpoint
 
 
-def _state_bytes(model: ModelConfig, trainer_json: bytes | None) -> int:
-    """The most that the state of a trainer's lanes takes."""
-    config = _load_object(trainer_json).get("config") if trainer_json else None
-    lanes = config.get("batch_size") if isinstance(config, dict) else 0
-    return 8 * model.num_layers * model.hidden_size * (lanes if isinstance(lanes, int) else 0)
+def _read_files(path: Path, entries: Entries, trainer: bool) -> tuple[Checkpoint, int]:
+    """A checkpoint from its verified files, and the vocab_size of its config; not yet checked."""
+    texts = {}
+    for name, entry in entries.items():
+        if name.endswith(".json"):
+            texts[name] = read_verified(path, name, entry, strict_json.LONGEST)
+    config = _parse_config(path, texts["config.json"])
+    tokenizer = load_object(texts["tokenizer.json"])
+    generation = load_object(texts["generation_config.json"])
+    has_records = tokenizer.get("records", False) is True
+    vocabulary = Vocabulary(tokenizer["unit"], tokenizer["symbols"], has_records)
+    model = ModelConfig(**config["model"])
+    state = load_object(texts["trainer.json"]) if trainer else None
+    limits = _size_limits(model, config["vocab_size"], texts.get("trainer.json"))
+    tensors = {}
+    for name, limit in limits.items():
+        if name in entries:
+            tensors[name] = read_verified(path, name, entries[name], limit)
+    checkpoint = Checkpoint(
+        vocabulary=vocabulary,
+        model=model,
+        weights=_load(tensors["model.safetensors"]),
+        prime=generation["prime"],
+        about=config["about"],
+        trainer=state,
+        trainer_tensors=_load(tensors["trainer.safetensors"]) if trainer else {},
+        sha256=entries["model.safetensors"]["sha256"],
+    )
+    return checkpoint, config["vocab_size"]
+
+
+def _size_limits(model: ModelConfig, vocab_size: int, trainer_json: bytes | None) -> dict[str, int]:
+    """The most bytes that each file of tensors can have, by name."""
+    weights = sum(map(math.prod, shapes(model, vocab_size).values()))
+    state_bytes = _max_state_bytes(model, trainer_json)
+    return {
+        "model.safetensors": MAX_HEADER_BYTES + 4 * weights,
+        "trainer.safetensors": MAX_HEADER_BYTES + 8 * weights + state_bytes,
+    }
+
+
+def _max_state_bytes(model: ModelConfig, trainer_json: bytes | None) -> int:
+    """The most bytes that the network's state in a trainer's lanes takes."""
+    if not trainer_json:
+        return 0
+    config = load_object(trainer_json).get("config")
+    lanes = config.get("batch_size") if isinstance(config, dict) else None
+    if not isinstance(lanes, int):
+        return 0
+    return 8 * model.num_layers * model.hidden_size * lanes
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the model in a checkpoint can be read, and has what it takes to be trained on where
-    that was not left out.
+    """Whether a checkpoint can be read, its trainer files included unless they were left out.
 
     Raises:
-        CheckpointError: nobody can say, since the disk does not give it.
+        CheckpointError: that cannot be said, because the disk failed or memory ran out.
     """
-    try:
-        dated = sorted(
-            (file.name, info.st_ino, info.st_size, info.st_ctime_ns, info.st_mtime_ns)
-            for file in path.iterdir()
-            for info in [file.lstat()]
-        )
-    except OSError:
-        dated = []  # reading it will tell
     now = time.time_ns()
-    still = dated and now - max(date for *_, date in dated) > UNCHANGED_AFTER
-    return _is_whole(path, tuple(dated) if still else now)
+    dates = _file_dates(path)
+    changed = max((date for *_, date in dates), default=now)
+    if now - changed > UNCHANGED_AFTER:
+        return _is_whole(path, dates)
+    return _is_whole(path, now)  # a key that never comes again: always read
+
+
+def _file_dates(path: Path) -> tuple[tuple[Any, ...], ...]:
+    """What changes when a file in a directory does; empty if the directory cannot be read."""
+    dates = []
+    try:
+        for file in path.iterdir():
+            info = file.lstat()
+            dates.append((file.name, info.st_ino, info.st_size, info.st_ctime_ns, info.st_mtime_ns))
+    except OSError:
+        return ()
+    return tuple(sorted(dates))
 
 
 @lru_cache(1024)
-def _is_whole(path: Path, dated: Hashable) -> bool:
-    """By what its files were when they were last looked at: each save would read all that are kept
-    otherwise."""
+def _is_whole(path: Path, dates: Hashable) -> bool:
+    """Cached by the files' dates: otherwise each save would read all checkpoints of the run."""
     try:
         read(path)
     except DamagedError:
@@ -219,35 +236,36 @@ def _is_whole(path: Path, dated: Hashable) -> bool:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What a checkpoint says about itself, without reading its weights: ``config.json``, verified.
+    """``config.json`` of a checkpoint, verified; its weights are not read.
 
     Raises:
         CheckpointError: as ``read``.
     """
-    return _config(
-        path, _verified(path, "config.json", _manifest(path)["config.json"], strict_json.LONGEST)
-    )
+    entry = read_manifest(path)["config.json"]
+    return _parse_config(path, read_verified(path, "config.json", entry, strict_json.LONGEST))
 
 
-def _check(path: Path, checkpoint: Checkpoint, vocab_size: int) -> None:
+def _check_vocabulary(path: Path, checkpoint: Checkpoint, vocab_size: int) -> None:
     vocabulary = checkpoint.vocabulary
-    if half := re.search("[\ud800-\udfff]", vocabulary.symbols):
+    surrogate = re.search("[\ud800-\udfff]", vocabulary.symbols)
+    if surrogate:
         raise DamagedError(
-            f"{path}: the vocabulary holds half a surrogate pair, U+{ord(half[0]):04X}; use another checkpoint"
+            f"{path}: the vocabulary holds half a surrogate pair, U+{ord(surrogate[0]):04X}; "
+            "use another checkpoint"
         )
-    if len(vocabulary) != vocab_size or not (
-        type(checkpoint.prime) is int and 0 <= checkpoint.prime < vocab_size
-    ):
+    prime = checkpoint.prime
+    prime_is_symbol = type(prime) is int and 0 <= prime < vocab_size
+    if len(vocabulary) != vocab_size or not prime_is_symbol:
         raise DamagedError(
             f"{path}: the vocabulary has {len(vocabulary)} symbols, the model {vocab_size}; "
             "the checkpoint is not of one piece, use another one"
         )
+
+
+def _check_weights(path: Path, checkpoint: Checkpoint, vocab_size: int) -> None:
+    actual = {name: weight.shape for name, weight in checkpoint.weights.items()}
     try:
-        check_shapes(
-            checkpoint.model,
-            vocab_size,
-            {name: weight.shape for name, weight in checkpoint.weights.items()},
-        )
+        check_shapes(checkpoint.model, vocab_size, actual)
     except CheckpointError as error:
         raise DamagedError(f"{path}: {error}") from None
     for name, weight in checkpoint.weights.items():
@@ -257,129 +275,45 @@ def _check(path: Path, checkpoint: Checkpoint, vocab_size: int) -> None:
             )
         if not is_within(weight, LARGEST_WEIGHT):
             raise DamagedError(
-                f"{path}: the weight {name} holds NaN or a value beyond {LARGEST_WEIGHT:.0e}; use another checkpoint"
+                f"{path}: the weight {name} holds NaN or a value beyond {LARGEST_WEIGHT:.0e}; "
+                "use another checkpoint"
             )
 
 
 def is_within(array: NDArray[Any], largest: float) -> bool:
-    """Whether all values are numbers of at most this size; no second array is made for that."""
+    """Whether all values are numbers of at most this size; allocates no second array."""
     return not array.size or bool(-largest <= array.min() and array.max() <= largest)
 
 
-def _manifest(path: Path) -> dict[str, dict[str, Any]]:
+def _parse_config(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        data = read_regular(path / MANIFEST, strict_json.LONGEST)
-        manifest = _load_object(data)
-        entries: dict[str, dict[str, Any]] = manifest["files"]
-        names = set(entries)
-        intact = strict_json.dumps(manifest) == data  # to the last space
-        intact = (
-            intact
-            and manifest["sha256"] == _digest(entries)
-            and set(MODEL_FILES) <= names <= {*MODEL_FILES, *TRAINER_FILES}
-        )
-        intact = intact and all(map(_is_entry, entries.values()))
-    except FileNotFoundError:
-        raise DamagedError(
-            f"{path} is no checkpoint: it has no {MANIFEST}; give a run or a step-... directory"
-        ) from None
-    except OSError as error:
-        raise _unread(path / MANIFEST, error) from None
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise DamagedError(
-            f"{path / MANIFEST} cannot be read: {_first_line(error)}; use another checkpoint"
-        ) from None
-    if not intact:
-        raise DamagedError(
-            f"{path / MANIFEST} is damaged: it does not match its own checksum; use another checkpoint"
-        )
-    return entries
-
-
-def _is_entry(entry: dict[str, Any]) -> bool:
-    return (
-        entry.keys() == {"bytes", "sha256"}
-        and type(entry["bytes"]) is int
-        and bool(re.fullmatch("[0-9a-f]{64}", entry["sha256"]))
-    )
-
-
-def _verified(path: Path, name: str, entry: Mapping[str, Any], most: int) -> bytes:
-    """The bytes of a file, at most so many, once they are known to be those that the manifest
-    speaks of."""
-    try:
-        info = (path / name).lstat()
-        if stat.S_ISREG(info.st_mode) and info.st_size != entry["bytes"]:
-            raise DamagedError(
-                f"{path / name} is damaged: {info.st_size} bytes, {entry['bytes']} were written; copy it again, or use another checkpoint"
-            )
-        data = read_regular(path / name, most)
-    except OSError as error:
-        raise _unread(path / name, error) from None
-    if len(data) != entry["bytes"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise DamagedError(
-            f"{path / name} is damaged: its SHA-256 is not the one written; copy it again, or use another checkpoint"
-        )
-    return data
-
-
-def _unread(file: Path, error: OSError) -> CheckpointError:
-    """A file that is not there, or is none, is damage; what the disk does not give now it may give
-    another time."""
-    kind = (
-        DamagedError
-        if error.errno in (None, errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
-        else CheckpointError
-    )
-    return kind(
-        f"{file} cannot be read: {error.strerror or error}; copy the whole directory again, or use another checkpoint"
-    )
-
-
-def _config(path: Path, data: bytes) -> dict[str, Any]:
-    try:
-        config = _load_object(data)
-        kind, known = config["model_type"], config["format"] == FORMAT
-        if kind == "charrnn" and known:
-            config["about"] = checked(config["about"])
+        config = load_object(data)
+        model_type = config["model_type"]
+        is_known_format = config["format"] == FORMAT
+        if model_type == "charrnn" and is_known_format:
+            config["about"] = checked_metadata(config["about"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise DamagedError(
-            f"{path / 'config.json'} cannot be read: {_first_line(error)}; use another checkpoint"
+            f"{path / 'config.json'} cannot be read: {first_line(error)}; use another checkpoint"
         ) from None
-    if kind != "charrnn":
+    if model_type != "charrnn":
         raise CheckpointError(
-            f"{path} is a model of type {ascii(kind)[:50]}, not of charrnn; use another one"
+            f"{path} is a model of type {ascii(model_type)[:50]}, not of charrnn; use another one"
         )
-    if not known:
+    if not is_known_format:
         raise CheckpointError(
-            f"{path} has format {ascii(config['format'])[:50]}, this version reads {FORMAT}; install the charrnn that wrote it"
+            f"{path} has format {ascii(config['format'])[:50]}, this version reads {FORMAT}; "
+            "install the charrnn that wrote it"
         )
     return config
 
 
 def _load(data: bytes) -> Tensors:
-    if int.from_bytes(data[:8], "little") > MOST_HEADER:
+    if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
         raise ValueError("the header of the tensors is longer than any model needs")
     return load(data)
 
 
 def _save(tensors: Tensors) -> bytes:
-    """Plain ``save`` mixes up the numbers of an array that is not contiguous."""
+    """The bytes of a file of tensors; ``save`` alone scrambles arrays that are not contiguous."""
     return save({name: value.copy(order="C") for name, value in tensors.items()})
-
-
-def _digest(entries: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
-
-
-def _load_object(data: bytes) -> dict[str, Any]:
-    value = strict_json.loads(data)
-    if not isinstance(value, dict):
-        raise TypeError("the top of the file is no object")
-    return value
-
-
-def _first_line(error: BaseException) -> str:
-    return ascii(f"{type(error).__name__}: {error}".splitlines()[0][:200])[
-        1:-1
-    ]  # it may quote what a stranger wrote

@@ -1,5 +1,4 @@
-"""What a model says of itself, held against what it may say. Knows nothing of the files that it is
-said in."""
+"""What a checkpoint says about its model, checked: it may come from a stranger."""
 
 from collections.abc import Mapping
 from types import NoneType
@@ -7,8 +6,9 @@ from typing import Any
 
 from charrnn.config.run_config import DataConfig
 
-# What stands where a model says nothing, and the types of what it may say.
-ABOUT: dict[str, tuple[Any, tuple[type, ...]]] = {
+Kinds = Mapping[str, tuple[Any, tuple[type, ...]]]  # name to default and allowed types
+
+ABOUT: Kinds = {
     "charrnn": ("?", (str,)),
     "step": (0, (int,)),
     "steps": (0, (int,)),
@@ -23,44 +23,52 @@ ABOUT: dict[str, tuple[Any, tuple[type, ...]]] = {
     "yardstick": (None, (NoneType, dict)),
 }
 LONGEST = 1 << 16  # characters of a record; longer ones cannot be trained on
-RECORDS = {"train": (None, (int,)), "val": (None, (int,)), "lengths": (None, (list,))}
-YARDSTICK = {
+RECORDS: Kinds = {
+    "train": (None, (int,)),
+    "val": (None, (int,)),
+    "lengths": (None, (list,)),
+}
+YARDSTICK: Kinds = {
     "nats_per_character": (None, (int, float)),
     "train_characters": (None, (int,)),
     "val_characters": (None, (int,)),
 }
 
 
-def checked(said: Any) -> dict[str, Any]:
-    """All of ABOUT, each a value of its kind.
+def checked_metadata(values: Any) -> dict[str, Any]:
+    """All names of ABOUT, each with its value or default; unknown names are dropped.
 
     Raises:
-        TypeError, ConfigError: one is not.
+        TypeError, ConfigError: a value is of the wrong type.
     """
-    if not isinstance(said, dict):
+    if not isinstance(values, dict):
         raise TypeError("about is no object")
-    about = {name: said.get(name, default) for name, (default, _) in ABOUT.items()}
-    _check_kinds(about, ABOUT)
+    about: dict[str, Any] = {}
+    for name, (default, _) in ABOUT.items():
+        about[name] = values.get(name, default)
+    _check_types(about, ABOUT)
     if not all(isinstance(path, str) for path in about["corpus"]):
         raise TypeError("corpus is no list of paths")
     if about["yardstick"] is not None:
-        _check_kinds(about["yardstick"], YARDSTICK)
+        _check_types(about["yardstick"], YARDSTICK)
     if about["records"] is not None:
-        _check_kinds(about["records"], RECORDS)
-        lengths = about["records"]["lengths"]
-        if len(lengths) != 5 or not all(
-            type(length) is int and 0 <= length <= LONGEST for length in lengths
-        ):
-            raise TypeError(f"lengths are not five numbers up to {LONGEST:,}")
-    (DataConfig(**about["data"]).separator or "").encode()  # refuses half a surrogate pair
+        _check_types(about["records"], RECORDS)
+        _check_lengths(about["records"]["lengths"])
+    separator = DataConfig(**about["data"]).separator or ""
+    separator.encode()  # refuses half a surrogate pair
     return about
 
 
-def _check_kinds(values: dict[str, Any], kinds: Mapping[str, tuple[Any, tuple[type, ...]]]) -> None:
-    strange = [
-        name
-        for name in kinds.keys() | values.keys()
-        if name not in kinds or type(values.get(name)) not in kinds[name][1]
-    ]
-    if strange:
-        raise TypeError(f"{min(strange)} is not of its kind")
+def _check_lengths(lengths: list[Any]) -> None:
+    possible = [type(length) is int and 0 <= length <= LONGEST for length in lengths]
+    if len(lengths) != 5 or not all(possible):
+        raise TypeError(f"lengths are not five numbers up to {LONGEST:,}")
+
+
+def _check_types(values: Mapping[str, Any], kinds: Kinds) -> None:
+    wrong = []
+    for name in kinds.keys() | values.keys():
+        if name not in kinds or type(values.get(name)) not in kinds[name][1]:
+            wrong.append(name)
+    if wrong:
+        raise TypeError(f"{min(wrong)} is not of its kind")

@@ -4,19 +4,19 @@ from typing import Any
 
 import pytest
 
-from charrnn.storage.metadata import ABOUT, checked
+from charrnn.storage.metadata import ABOUT, checked_metadata
 
 
 def test_what_is_not_said_has_its_default() -> None:
-    assert checked({}) == {name: default for name, (default, _) in ABOUT.items()}
-    assert checked({"val_loss": 1.5, "corpus": ["a.txt"]}) == checked({}) | {
+    assert checked_metadata({}) == {name: default for name, (default, _) in ABOUT.items()}
+    assert checked_metadata({"val_loss": 1.5, "corpus": ["a.txt"]}) == checked_metadata({}) | {
         "val_loss": 1.5,
         "corpus": ["a.txt"],
     }
 
 
 def test_what_nobody_knows_is_left_out() -> None:
-    assert checked({"heads": 8}) == checked({})
+    assert checked_metadata({"heads": 8}) == checked_metadata({})
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ def test_what_nobody_knows_is_left_out() -> None:
 )  # fmt: skip
 def test_what_is_of_another_kind_is_refused(said: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
-        checked(said)
+        checked_metadata(said)

@@ -15,7 +15,7 @@ import pytest
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import CharRNNError, CheckpointError, DamagedError, RunExistsError
 from charrnn.originality.corpus_index import Index
-from charrnn.storage import checkpoint
+from charrnn.storage import checkpoint, manifest
 from charrnn.storage.atomic import read_regular
 from charrnn.storage.checkpoint import Checkpoint, write
 from charrnn.storage.run import INDEX_FILES, Run, all_runs, find_checkpoint, val_loss
@@ -198,7 +198,7 @@ def test_what_cannot_be_read_now_is_not_removed(
         return read_regular(path, most)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "read_regular", unreadable)
+        patch.setattr(manifest, "read_regular", unreadable)
         with pytest.raises(CheckpointError) as error:
             checkpoint.read(run.step(step))
         assert not isinstance(error.value, DamagedError)

@@ -1,0 +1,145 @@
+"""The manifest of a checkpoint: the size and SHA-256 of each of its files.
+
+It is written last, so a directory with a manifest is a committed checkpoint. Files are verified
+against it before anything in them is used.
+"""
+
+import errno
+import hashlib
+import json
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from charrnn.errors import CheckpointError, DamagedError
+from charrnn.storage import strict_json
+from charrnn.storage.atomic import read_regular
+
+MANIFEST = "manifest.json"
+MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")
+TRAINER_FILES = ("trainer.json", "trainer.safetensors")
+FILES = (*MODEL_FILES, *TRAINER_FILES, MANIFEST)
+# Errors that mean damage: the file is missing or not a regular file, and will be the next time.
+LASTING = (None, errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
+
+Entries = dict[str, dict[str, Any]]  # file name to {"bytes": size, "sha256": hexadecimal}
+
+
+def make_manifest(files: Mapping[str, bytes]) -> bytes:
+    """The manifest of these files, as JSON with a checksum of its own."""
+    entries = {}
+    for name, data in files.items():
+        entries[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return strict_json.dumps({"files": entries, "sha256": _digest(entries)})
+
+
+def read_manifest(path: Path) -> Entries:
+    """The entries of the manifest in a checkpoint's directory, checked.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or cannot be read.
+    """
+    try:
+        data = read_regular(path / MANIFEST, strict_json.LONGEST)
+        manifest = load_object(data)
+        entries: Entries = manifest["files"]
+        intact = _is_intact(manifest, data)
+    except FileNotFoundError:
+        raise DamagedError(
+            f"{path} is no checkpoint: it has no {MANIFEST}; give a run or a step-... directory"
+        ) from None
+    except OSError as error:
+        raise _unreadable(path / MANIFEST, error) from None
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise DamagedError(
+            f"{path / MANIFEST} cannot be read: {first_line(error)}; use another checkpoint"
+        ) from None
+    if not intact:
+        raise DamagedError(
+            f"{path / MANIFEST} is damaged: it does not match its own checksum; "
+            "use another checkpoint"
+        )
+    return entries
+
+
+def _is_intact(manifest: Mapping[str, Any], data: bytes) -> bool:
+    """Whether a manifest is one that charrnn wrote, byte for byte."""
+    entries = manifest["files"]
+    names = set(entries)
+    if strict_json.dumps(manifest) != data:
+        return False
+    if manifest["sha256"] != _digest(entries):
+        return False
+    if not set(MODEL_FILES) <= names <= {*MODEL_FILES, *TRAINER_FILES}:
+        return False
+    return all(map(_is_entry, entries.values()))
+
+
+def _is_entry(entry: Mapping[str, Any]) -> bool:
+    if entry.keys() != {"bytes", "sha256"} or type(entry["bytes"]) is not int:
+        return False
+    return bool(re.fullmatch("[0-9a-f]{64}", entry["sha256"]))
+
+
+def _digest(entries: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
+
+
+def read_verified(path: Path, name: str, entry: Mapping[str, Any], max_bytes: int) -> bytes:
+    """The content of a checkpoint's file, once it is known to be what the manifest says.
+
+    Args:
+        path: the checkpoint's directory.
+        name: the file in it.
+        entry: the file's entry in the manifest.
+        max_bytes: a longer file is refused.
+
+    Raises:
+        CheckpointError: it is damaged, too long, or cannot be read.
+    """
+    file = path / name
+    try:
+        info = file.lstat()
+        if stat.S_ISREG(info.st_mode) and info.st_size != entry["bytes"]:
+            raise DamagedError(
+                f"{file} is damaged: {info.st_size} bytes, {entry['bytes']} were written; "
+                "copy it again, or use another checkpoint"
+            )
+        data = read_regular(file, max_bytes)
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    if len(data) != entry["bytes"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise DamagedError(
+            f"{file} is damaged: its SHA-256 is not the one written; "
+            "copy it again, or use another checkpoint"
+        )
+    return data
+
+
+def _unreadable(file: Path, error: OSError) -> CheckpointError:
+    """The error for a file that cannot be read: damage, or a disk that may recover."""
+    kind = DamagedError if error.errno in LASTING else CheckpointError
+    return kind(
+        f"{file} cannot be read: {error.strerror or error}; "
+        "copy the whole directory again, or use another checkpoint"
+    )
+
+
+def load_object(data: bytes) -> dict[str, Any]:
+    """Parse JSON that must be an object.
+
+    Raises:
+        TypeError, ValueError, RecursionError: it is not, or is nothing that charrnn writes.
+    """
+    value = strict_json.loads(data)
+    if not isinstance(value, dict):
+        raise TypeError("the top of the file is no object")
+    return value
+
+
+def first_line(error: BaseException) -> str:
+    """An error in one line of ASCII: it may quote what a stranger wrote."""
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    return ascii(line[:200])[1:-1]
