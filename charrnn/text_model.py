@@ -33,7 +33,8 @@ from charrnn.generation.session import LENGTH, Session
 from charrnn.generation.settings import seed_of, settings_of
 from charrnn.originality.suffix_array import Suffixes
 from charrnn.storage import checkpoint as checkpoints
-from charrnn.storage.run import RUNS_DIR, Run, find_checkpoint
+from charrnn.storage.find_run import find_checkpoint
+from charrnn.storage.run import RUNS_DIR, Run
 from charrnn.storage.seen_records import read_seen_records
 from charrnn.vocab import Vocabulary
 

@@ -12,7 +12,7 @@ from charrnn.cli.options import given, json_option, knob_options, runs_dir_optio
 from charrnn.config.knobs import knobs
 from charrnn.config.run_config import DataConfig
 from charrnn.storage.checkpoint import read_about
-from charrnn.storage.run import find_checkpoint
+from charrnn.storage.find_run import find_checkpoint
 
 if TYPE_CHECKING:
     from charrnn.training.evaluate import Evaluation

@@ -11,7 +11,8 @@ from charrnn.cli.console import format_loss, shown, tell
 from charrnn.cli.options import json_option, runs_dir_option
 from charrnn.errors import CheckpointError
 from charrnn.storage import checkpoint as checkpoints
-from charrnn.storage.run import Run, all_runs, find_checkpoint
+from charrnn.storage.find_run import all_runs, find_checkpoint
+from charrnn.storage.run import Run
 from charrnn.storage.verdict import verdict
 
 

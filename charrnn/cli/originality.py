@@ -36,7 +36,7 @@ from charrnn.originality.report import (
     pieces,
 )
 from charrnn.storage.checkpoint import read_about
-from charrnn.storage.run import find_checkpoint
+from charrnn.storage.find_run import find_checkpoint
 
 MOST_LISTED = 10  # of the longest stretches, in the report for people
 EXCERPT = 60  # characters of each that are shown

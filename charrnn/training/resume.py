@@ -14,7 +14,8 @@ from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeErr
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.atomic import not_written
 from charrnn.storage.checkpoint import Checkpoint
-from charrnn.storage.run import Run, all_runs, check_runs_dir, read_yaml_beside
+from charrnn.storage.find_run import all_runs, check_runs_dir
+from charrnn.storage.run import Run, read_yaml_beside
 from charrnn.training.device import available_threads, bf16_works, pick_device
 from charrnn.training.resolve import threads_of, with_intervals
 from charrnn.training.run_files import check_disk_space, write_config, write_records

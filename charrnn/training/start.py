@@ -9,7 +9,8 @@ from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Tell
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import ConfigError, RunExistsError
-from charrnn.storage.run import Run, check_runs_dir
+from charrnn.storage.find_run import check_runs_dir
+from charrnn.storage.run import Run
 from charrnn.training.resolve import resolve
 from charrnn.training.resume import resume_run
 from charrnn.training.run_files import begin, check_disk_space

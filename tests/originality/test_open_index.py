@@ -19,7 +19,8 @@ from charrnn.originality.corpus_index import Index
 from charrnn.originality.open_index import open_index
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.atomic import write_file
-from charrnn.storage.run import Run, find_checkpoint
+from charrnn.storage.find_run import find_checkpoint
+from charrnn.storage.run import Run
 
 LINES = [
     f"{number} bottles of beer on the wall, {number} bottles of beer" for number in range(20, 0, -1)

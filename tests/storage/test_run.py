@@ -1,5 +1,4 @@
-"""A run stands for its best checkpoint, keeps what it must, and is found under each of its
-names."""
+"""A run stands for its best checkpoint, and keeps what it must."""
 
 import errno
 import json
@@ -18,7 +17,7 @@ from charrnn.originality.corpus_index import Index
 from charrnn.storage import checkpoint, manifest
 from charrnn.storage.atomic import read_regular
 from charrnn.storage.checkpoint import Checkpoint, write
-from charrnn.storage.run import INDEX_FILES, Run, all_runs, find_checkpoint, val_loss
+from charrnn.storage.run import INDEX_FILES, Run, val_loss
 from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 
@@ -408,95 +407,3 @@ def test_metrics_that_are_no_text_are_no_end() -> None:
     run = run_of({})
     run.metrics.write_bytes(b"\xff\n")
     assert run.final() is None
-
-
-# Finding
-
-
-@pytest.fixture
-def runs() -> dict[str, Run]:
-    """Three runs; tales saved last, though its name is neither first nor last; drafts has no
-    checkpoint."""
-    found = {
-        "poems": run_of({1: 2.0, 2: 1.0, 3: 1.5}),
-        "tales": run_of({5: None, 6: None}, "tales"),
-        "verses": run_of({9: 1.0}, "verses"),
-    }
-    for run, age in ((found["tales"], 1), (found["verses"], 2), (found["poems"], 3)):
-        for path in run.steps():
-            os.utime(path, (1e9 - age, 1e9 - age))
-    run_of({}, "drafts")
-    return found
-
-
-def test_runs_are_listed_with_the_one_that_saved_last_first(runs: dict[str, Run]) -> None:
-    assert [run.path.name for run in all_runs()] == ["tales", "verses", "poems"]
-    os.utime(runs["poems"].step(2), (2e9, 2e9))
-    assert [run.path.name for run in all_runs()] == ["poems", "tales", "verses"]
-    assert all_runs("nowhere") == []
-
-
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [
-        (None, "checkpoints/tales/step-00000006"),  # the newest run; it has no validation losses
-        ("poems", "checkpoints/poems/step-00000002"),  # a name: its best
-        ("checkpoints/poems", "checkpoints/poems/step-00000002"),  # a run's directory
-        (Path("checkpoints/poems/"), "checkpoints/poems/step-00000002"),
-        # a step's directory
-        ("checkpoints/poems/step-00000003", "checkpoints/poems/step-00000003"),
-        ("poems/step-00000001", "checkpoints/poems/step-00000001"),
-        ("./checkpoints/../checkpoints/tales", "checkpoints/../checkpoints/tales/step-00000006"),
-    ],
-)
-def test_a_run_is_found_under_each_of_its_names(
-    runs: dict[str, Run], name: str | Path | None, found: str
-) -> None:
-    assert str(find_checkpoint(name)) == found
-
-
-def test_a_run_is_found_from_elsewhere(
-    runs: dict[str, Run], here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (here / "elsewhere").mkdir()
-    monkeypatch.chdir(here / "elsewhere")
-    assert (
-        find_checkpoint(here / "checkpoints" / "poems") == here / "checkpoints/poems/step-00000002"
-    )
-    assert (
-        find_checkpoint("poems", here / "checkpoints") == here / "checkpoints/poems/step-00000002"
-    )
-    assert find_checkpoint(None, here / "checkpoints") == here / "checkpoints/tales/step-00000006"
-
-
-def test_a_copied_checkpoint_under_any_name_is_one(runs: dict[str, Run], here: Path) -> None:
-    runs["poems"].step(3).rename("my-model")
-    assert find_checkpoint("my-model") == Path("my-model")
-
-
-def test_a_name_that_is_no_run_is_refused_with_those_that_are(runs: dict[str, Run]) -> None:
-    message = (
-        "there is no run or checkpoint 'peoms'; the runs in checkpoints are: tales, verses, poems"
-    )
-    assert refusal(find_checkpoint, "peoms") == message
-    assert (
-        refusal(find_checkpoint, "peoms", "nowhere")
-        == "there is no run or checkpoint 'peoms'; the runs in nowhere are: none"
-    )
-
-
-@pytest.mark.parametrize("name", ["drafts", "checkpoints/drafts"])
-def test_a_run_without_a_checkpoint_says_so(runs: dict[str, Run], name: str) -> None:
-    assert (
-        refusal(find_checkpoint, name)
-        == "the run checkpoints/drafts has no checkpoint yet; train on, or give another run"
-    )
-
-
-def test_without_any_run_the_place_is_named(here: Path) -> None:
-    advice = "train one with `charrnn train FILE`, or name a run's directory"
-    assert refusal(find_checkpoint) == f"there is no run in {here / 'checkpoints'}; {advice}"
-    assert (
-        refusal(find_checkpoint, None, "elsewhere")
-        == f"there is no run in {here / 'elsewhere'}; {advice}"
-    )

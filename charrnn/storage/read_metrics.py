@@ -1,0 +1,54 @@
+"""The lines of a run's metrics.jsonl, read so that a damaged or huge file does no harm."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from charrnn.storage import strict_json
+from charrnn.storage.atomic import read_end
+
+MAX_METRICS_BYTES = 8 << 20  # at the end of metrics.jsonl
+MAX_VALIDATIONS = 20_000
+MAX_LINE_BYTES = 1 << 12  # more than any line has
+VALIDATION = re.compile(rb'^.*"(?:final_)?val_loss": [0-9].*$', re.MULTILINE)
+
+
+def read_validations(path: Path) -> list[dict[str, Any]]:
+    """The lines with a validation, of a very long file the last ones; none if it cannot be read."""
+    matches = VALIDATION.findall(_read_end(path, MAX_METRICS_BYTES))
+    return _parse_lines(matches[-MAX_VALIDATIONS:])
+
+
+def read_final(path: Path) -> dict[str, Any] | None:
+    """The last line, if it holds the losses at the end of a run; None for an unfinished run."""
+    lines = _parse_lines(_read_end(path, MAX_LINE_BYTES).splitlines()[-1:])
+    if lines and "final_val_loss" in lines[0]:
+        return lines[0]
+    return None
+
+
+def _read_end(path: Path, max_bytes: int) -> bytes:
+    try:
+        return read_end(path, max_bytes)
+    except OSError:
+        return b""
+
+
+def _parse_lines(lines: list[bytes]) -> list[dict[str, Any]]:
+    """The lines that a trainer can have written; none of them if one is not JSON."""
+    try:
+        values = [strict_json.loads(line) for line in lines]
+    except (ValueError, RecursionError):
+        return []
+    return [value for value in values if _is_report(value)]
+
+
+def _is_report(line: Any) -> bool:
+    """Whether a trainer can have written it: the numbers of a step, or the final losses."""
+    if not isinstance(line, dict) or type(line.get("step")) is not int:
+        return False
+    if not all(isinstance(value, int | float | None) for value in line.values()):
+        return False
+    if {"train_loss", "val_loss"} <= line.keys() and line["train_loss"] is not None:
+        return True
+    return {"final_val_loss", "characters"} <= line.keys() and None not in line.values()

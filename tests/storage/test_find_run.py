@@ -1,0 +1,127 @@
+"""A run is found under each of its names, and stands for its best checkpoint."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from charrnn.config.run_config import ModelConfig
+from charrnn.errors import CheckpointError
+from charrnn.storage.checkpoint import Checkpoint, write
+from charrnn.storage.find_run import all_runs, find_checkpoint
+from charrnn.storage.run import Run
+from charrnn.storage.weight_shapes import shapes
+from charrnn.vocab import Vocabulary
+
+MODEL = ModelConfig(hidden_size=1, num_layers=1, embedding_size=1)
+WEIGHTS = {name: np.zeros(shape, np.float32) for name, shape in shapes(MODEL, 2).items()}
+
+
+def run_of(losses: dict[int, float | None], name: str) -> Run:
+    """A run under checkpoints/, with checkpoints of these steps and validation losses."""
+    run = Run(Path("checkpoints") / name)
+    run.path.mkdir(parents=True)
+    run.config.write_text("seed: 0\n")
+    for step, loss in losses.items():
+        about = {"step": step, "val_loss": loss}
+        write(run.step(step), Checkpoint(Vocabulary("char", "ab"), MODEL, WEIGHTS, 0, about))
+    return run
+
+
+def refusal(call: Callable[..., object], *args: Any) -> str:
+    """The message of the CheckpointError that a call raises."""
+    with pytest.raises(CheckpointError) as caught:
+        call(*args)
+    return str(caught.value)
+
+
+@pytest.fixture
+def runs(here: Path) -> dict[str, Run]:
+    """Three runs; tales saved last, though its name is neither first nor last; drafts has no
+    checkpoint."""
+    by_name = {
+        "poems": run_of({1: 2.0, 2: 1.0, 3: 1.5}, "poems"),
+        "tales": run_of({5: None, 6: None}, "tales"),
+        "verses": run_of({9: 1.0}, "verses"),
+    }
+    for name, age in (("tales", 1), ("verses", 2), ("poems", 3)):
+        for path in by_name[name].steps():
+            os.utime(path, (1e9 - age, 1e9 - age))
+    run_of({}, "drafts")
+    return by_name
+
+
+def test_runs_are_listed_with_the_one_that_saved_last_first(runs: dict[str, Run]) -> None:
+    assert [run.path.name for run in all_runs()] == ["tales", "verses", "poems"]
+    os.utime(runs["poems"].step(2), (2e9, 2e9))
+    assert [run.path.name for run in all_runs()] == ["poems", "tales", "verses"]
+    assert all_runs("nowhere") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        (None, "checkpoints/tales/step-00000006"),  # the newest run; it has no validation losses
+        ("poems", "checkpoints/poems/step-00000002"),  # a name: its best
+        ("checkpoints/poems", "checkpoints/poems/step-00000002"),  # a run's directory
+        (Path("checkpoints/poems/"), "checkpoints/poems/step-00000002"),
+        # a step's directory
+        ("checkpoints/poems/step-00000003", "checkpoints/poems/step-00000003"),
+        ("poems/step-00000001", "checkpoints/poems/step-00000001"),
+        ("./checkpoints/../checkpoints/tales", "checkpoints/../checkpoints/tales/step-00000006"),
+    ],
+)
+def test_a_run_is_found_under_each_of_its_names(
+    runs: dict[str, Run], name: str | Path | None, found: str
+) -> None:
+    assert str(find_checkpoint(name)) == found
+
+
+def test_a_run_is_found_from_elsewhere(
+    runs: dict[str, Run], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    assert (
+        find_checkpoint(here / "checkpoints" / "poems") == here / "checkpoints/poems/step-00000002"
+    )
+    assert (
+        find_checkpoint("poems", here / "checkpoints") == here / "checkpoints/poems/step-00000002"
+    )
+    assert find_checkpoint(None, here / "checkpoints") == here / "checkpoints/tales/step-00000006"
+
+
+def test_a_copied_checkpoint_under_any_name_is_one(runs: dict[str, Run], here: Path) -> None:
+    runs["poems"].step(3).rename("my-model")
+    assert find_checkpoint("my-model") == Path("my-model")
+
+
+def test_a_name_that_is_no_run_is_refused_with_those_that_are(runs: dict[str, Run]) -> None:
+    message = (
+        "there is no run or checkpoint 'peoms'; the runs in checkpoints are: tales, verses, poems"
+    )
+    assert refusal(find_checkpoint, "peoms") == message
+    assert (
+        refusal(find_checkpoint, "peoms", "nowhere")
+        == "there is no run or checkpoint 'peoms'; the runs in nowhere are: none"
+    )
+
+
+@pytest.mark.parametrize("name", ["drafts", "checkpoints/drafts"])
+def test_a_run_without_a_checkpoint_says_so(runs: dict[str, Run], name: str) -> None:
+    assert (
+        refusal(find_checkpoint, name)
+        == "the run checkpoints/drafts has no checkpoint yet; train on, or give another run"
+    )
+
+
+def test_without_any_run_the_place_is_named(here: Path) -> None:
+    advice = "train one with `charrnn train FILE`, or name a run's directory"
+    assert refusal(find_checkpoint) == f"there is no run in {here / 'checkpoints'}; {advice}"
+    assert (
+        refusal(find_checkpoint, None, "elsewhere")
+        == f"there is no run in {here / 'elsewhere'}; {advice}"
+    )
