@@ -1,12 +1,10 @@
-"""The verdict on a run: is it any good, is it over-fitted or under-trained, what to do next. Knows
-nothing of how it was trained.
+"""The verdict on a run: is it any good, over-fitted or under-trained, and what to do next.
 
-It rests on three numbers: the loss on held-out text, the loss of a count-based model on the same
-(the yardstick), and the loss, taken alike, on the end of the training text; and on where in the run
-the best of the first was found.
+It rests on three losses in nats per character: on held-out text, of a count-based model on the same
+text (the yardstick), and, measured the same way, on the end of the training text; and on when in
+the run the first of them was lowest.
 """
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -16,19 +14,21 @@ from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.shell import command, option
 from charrnn.errors import ConfigError
 from charrnn.storage.checkpoint import read_about
-from charrnn.storage.run import RUNS_DIR, Run, read_yaml_beside
+from charrnn.storage.run import RUNS_DIR, Run, free_path, read_yaml_beside
 
-RISE_OF_OVERFITTING = 0.01  # nats that the validation loss rose after its best, to count as turned
-# nats between training and validation loss that show a network which has not learned all it could
+RISE_OF_OVERFITTING = 0.01  # nats above its best that show that the validation loss turned
+# Nats between training and validation loss that show a network which could still learn more,
 SMALL_GAP = 0.06
-LARGE_GAP = 0.25  # nats between them that show one that learned its text by heart
+# and one that learned its text by heart.
+LARGE_GAP = 0.25
 FEW_PASSES = 3.0  # over the training text
-NEGLIGIBLE_LOSS = 1e-3  # nats; a text that counting foretells as well as this is no measure
-MORE_DROPOUT, MOST_DROPOUT = 0.2, 0.6
-LONGEST_CONFIG, MOST_CONFIG = (
-    32 << 10,
-    4_000,
-)  # bytes, and names and values, of a run's config.yaml that are read for a verdict
+NEGLIGIBLE_LOSS = 1e-3  # nats; a text that counting predicts as well as this is no measure
+MORE_DROPOUT = 0.2
+MOST_DROPOUT = 0.6
+# The bytes, and the names and values, of a run's config.yaml that are read for a verdict.
+MAX_CONFIG_BYTES = 32 << 10
+MAX_CONFIG_ITEMS = 4_000
+# Knobs that follow from the machine or the run, not from somebody's choice.
 SETTLED = {
     "minutes",
     "steps",
@@ -44,12 +44,12 @@ SETTLED = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What there is to say of a run.
+    """What a run's losses show.
 
     Args:
         kind: ``over-fitted``, ``under-trained``, ``at its best``, ``unfinished``.
         text: one short paragraph.
-        command: what to do next, fit for a shell.
+        command: what to do next, quoted for a shell.
     """
 
     kind: str
@@ -57,147 +57,238 @@ class Verdict:
     command: str
 
 
+@dataclass(frozen=True)
+class _Findings:
+    """What a run's best checkpoint, metrics and configuration say.
+
+    Args:
+        about: what the best checkpoint says of itself.
+        loss: the validation loss of the best checkpoint.
+        gap: how much higher it is than the training loss.
+        rise: how much higher the validation loss was at the last validation.
+        last_step: of the last validation.
+        steps: that the run was asked for.
+        finished: whether the run came to its end.
+        knobs: the run's configuration.
+    """
+
+    about: dict[str, Any]
+    loss: float
+    gap: float
+    rise: float
+    last_step: int
+    steps: int
+    finished: bool
+    knobs: dict[str, Any]
+
+    @property
+    def has_most_dropout(self) -> bool:
+        """Whether only a smaller network is left to advise against over-fitting."""
+        return bool(self.knobs["dropout"] >= MOST_DROPOUT)
+
+
 def verdict(run: Run) -> Verdict | None:
-    """The verdict on a run, from its best checkpoint and its metrics; None where nothing was
-    validated."""
+    """The verdict on a run; None if its best checkpoint was not validated."""
+    findings = _findings(run)
+    if findings is None:
+        return None
+    kind = _kind(findings)
+    comparison = _comparison(findings.loss, findings.about.get("yardstick"))
+    return Verdict(kind, f"{comparison} {_diagnosis(kind, findings)}", _advice(kind, run, findings))
+
+
+def _findings(run: Run) -> _Findings | None:
     about = read_about(run.best())["about"]
     validated = [line for line in run.validations() if line.get("val_loss") is not None]
-    best = next((line for line in validated if line["step"] == about["step"]), None)
-    if best is None:
+    at_best = [line for line in validated if line["step"] == about["step"]]
+    if not at_best:
         return None
+    best = at_best[0]
+    last = validated[-1]
     final = run.final()
-    last, steps = (
-        validated[-1]["step"],
-        read_about(run.steps()[-1])["about"]["steps"],
-    )  # a later end may have been asked for since
-    whole = final is not None and final["step"] == about["step"]
-    loss = final["final_val_loss"] if whole and final else about["val_loss"]
-    alike = whole and final and "final_train_loss" in final  # both without dropout, in one stream
-    gap = (
-        loss - final["final_train_loss"]
-        if alike and final
-        else best["val_loss"] - best["train_loss"]
+    finished = final is not None
+    if final is not None and final["step"] != about["step"]:
+        final = None  # the final losses are those of another checkpoint
+    return _Findings(
+        about=about,
+        loss=about["val_loss"] if final is None else final["final_val_loss"],
+        gap=_gap(best, final),
+        rise=last["val_loss"] - best["val_loss"],
+        last_step=last["step"],
+        # The newest checkpoint knows best: a later end may have been asked for.
+        steps=read_about(run.steps()[-1])["about"]["steps"],
+        finished=finished,
+        knobs=_stored_knobs(run),
     )
-    rise = validated[-1]["val_loss"] - best["val_loss"]
-    kind = "unfinished" if final is None and last < steps else _kind(gap, rise, about["epochs"])
-    written = _written(run)
-    smaller = kind == "over-fitted" and written["dropout"] >= MOST_DROPOUT
-    text = f"{_against(loss, about.get('yardstick'))} {_words(kind, gap, rise, about, last, steps, smaller)}"
-    return Verdict(kind, text, _command(kind, run, about, steps, written, smaller))
 
 
-def _kind(gap: float, rise: float, epochs: float) -> str:
-    if epochs >= 1 and (
-        rise > RISE_OF_OVERFITTING or gap > LARGE_GAP
-    ):  # what was not read once is not learned by heart
+def _gap(best: dict[str, Any], final: dict[str, Any] | None) -> float:
+    """Validation minus training loss, preferably both without dropout and in one stream."""
+    if final is not None and "final_train_loss" in final:
+        gap = final["final_val_loss"] - final["final_train_loss"]
+    else:
+        gap = best["val_loss"] - best["train_loss"]
+    return float(gap)
+
+
+def _kind(findings: _Findings) -> str:
+    if not findings.finished and findings.last_step < findings.steps:
+        return "unfinished"
+    gap = findings.gap
+    epochs = findings.about["epochs"]
+    # What was not read once cannot be learned by heart.
+    if epochs >= 1 and (findings.rise > RISE_OF_OVERFITTING or gap > LARGE_GAP):
         return "over-fitted"
     if gap < SMALL_GAP or epochs < FEW_PASSES:
         return "under-trained"
     return "at its best"
 
 
-def _against(loss: float, yardstick: dict[str, Any] | None) -> str:
+def _comparison(loss: float, yardstick: dict[str, Any] | None) -> str:
+    """The loss in bits, compared with that of the count-based model."""
     bits = f"{loss / math.log(2):.3f} bits per character"
     if yardstick is None or yardstick["nats_per_character"] < NEGLIGIBLE_LOSS:
         return f"{bits}."
-    counts, share = yardstick["nats_per_character"], loss / yardstick["nats_per_character"] - 1
-    how = (
-        "about as good as"
-        if abs(share) < 0.005
-        else f"{abs(share):.0%} {'worse' if share > 0 else 'better'} than"
-    )
+    counted_loss = yardstick["nats_per_character"]
+    excess = loss / counted_loss - 1
+    if abs(excess) < 0.005:
+        how = "about as good as"
+    elif excess > 0:
+        how = f"{excess:.0%} worse than"
+    else:
+        how = f"{-excess:.0%} better than"
     return (
-        f"{bits}: {how} counting which characters follow which, which reaches {counts / math.log(2):.3f} "
+        f"{bits}: {how} counting which characters follow which, "
+        f"which reaches {counted_loss / math.log(2):.3f} "
         f"(learned from {yardstick['train_characters']:,} characters)."
     )
 
 
-def _words(
-    kind: str, gap: float, rise: float, about: dict[str, Any], last: int, steps: int, smaller: bool
-) -> str:
-    passes = f"{about['epochs']:.1f} passes over the text"
-    apart = f"{gap:.2f} nats apart" if gap >= 0 else "no worse on the new"
+def _diagnosis(kind: str, findings: _Findings) -> str:
     if kind == "unfinished":
-        return f"Not finished: step {last:,} of {steps:,}."
+        return f"Not finished: step {findings.last_step:,} of {findings.steps:,}."
     if kind == "over-fitted":
-        why = (
-            f"the validation loss was best at step {about['step']:,} and {rise:.2f} higher at step {last:,}"
-            if rise > RISE_OF_OVERFITTING
-            else f"it does {gap:.2f} nats better on the text it learned from than on held-out text"
-        )
-        what = "a smaller network" if smaller else "more dropout"
-        return f"Over-fitted: {why}; the best checkpoint is kept. More text would help most; else {what}."
+        return _overfitting(findings)
+    gap = findings.gap
+    apart = f"{gap:.2f} nats apart" if gap >= 0 else "no worse on the new"
+    passes = f"{findings.about['epochs']:.1f} passes over the text"
     if kind == "under-trained":
-        return f"Under-trained: after {passes} it does nearly as well on new text as on its own ({apart}); go on for longer."
-    return f"At its best for this length: {passes}, new text and its own are {apart}; a much longer run gains a little."
-
-
-def _command(
-    kind: str, run: Run, about: dict[str, Any], steps: int, written: dict[str, Any], smaller: bool
-) -> str:
-    path = run.path if run.path.name else run.path.resolve()
-    where = Run(path).runs_dir_option
-    corpus = about["corpus"] or ["FILE"]
-    text = (
-        corpus if corpus in (["FILE"], ["-"]) else []
-    )  # what was piped in has to be piped in again
-    if kind in ("unfinished", "under-trained"):
-        later = (
-            ["--steps", str(4 * steps), "--patience", "none"] if kind == "under-trained" else []
-        )  # the loss rises before it falls
-        return command(["train"], text, ["--resume", *option("--name", path.name), *later, *where])
-    name = next(
-        name
-        for name in (f"{path.name}-{number}" for number in itertools.count(2))
-        if not (path.parent / name).exists()
-    )
-    if kind == "over-fitted":  # the same run but for one knob
-        dropout, size = written["dropout"], written["hidden_size"]
-        knob = (
-            ["--hidden-size", f"{max(1, size // 2)}"]
-            if smaller
-            else ["--dropout", f"{min(MOST_DROPOUT, dropout + MORE_DROPOUT):.2g}"]
+        return (
+            f"Under-trained: after {passes} it does nearly as well on new text as on its own "
+            f"({apart}); go on for longer."
         )
-        where = where or ["--runs-dir", RUNS_DIR] * (
-            written["runs_dir"] != RUNS_DIR
-        )  # the run may have been moved
-        config = option("--config", str(path / "config.yaml"))
-        return command(["train"], text, [*config, *knob, *option("--name", name), *where])
-    own = (
-        ("batch_size", "copy_window") if written["separator"] is not None else ()
-    )  # of records, the defaults are others
-    flags = [
-        _flag(knob, value) for knob, value in written.items() if _chosen(knob, value) or knob in own
-    ]
-    return command(
-        ["train"], corpus, [*flags, "--steps", str(6 * steps), *option("--name", name), *where]
+    return (
+        f"At its best for this length: {passes}, new text and its own are {apart}; "
+        "a much longer run gains a little."
     )
 
 
-def _flag(knob: str, value: Any) -> str:
-    if (knob, value) == ("separator", "\n"):
+def _overfitting(findings: _Findings) -> str:
+    if findings.rise > RISE_OF_OVERFITTING:
+        why = (
+            f"the validation loss was best at step {findings.about['step']:,} "
+            f"and {findings.rise:.2f} higher at step {findings.last_step:,}"
+        )
+    else:
+        why = (
+            f"it does {findings.gap:.2f} nats better on the text it learned from "
+            "than on held-out text"
+        )
+    remedy = "a smaller network" if findings.has_most_dropout else "more dropout"
+    return (
+        f"Over-fitted: {why}; the best checkpoint is kept. "
+        f"More text would help most; else {remedy}."
+    )
+
+
+def _advice(kind: str, run: Run, findings: _Findings) -> str:
+    """The command to run next."""
+    if not run.path.name:  # as of the working directory
+        run = Run(run.path.resolve())
+    if kind in ("unfinished", "under-trained"):
+        return _resume_command(kind, run, findings)
+    if kind == "over-fitted":
+        return _regularized_command(run, findings)
+    return _longer_command(run, findings)
+
+
+def _corpus(findings: _Findings) -> list[str]:
+    """The run's corpus, as arguments."""
+    return findings.about["corpus"] or ["FILE"]
+
+
+def _piped_corpus(findings: _Findings) -> list[str]:
+    """The same only where the run's configuration cannot say it: what was piped in."""
+    corpus = _corpus(findings)
+    if corpus in (["FILE"], ["-"]):
+        return corpus
+    return []
+
+
+def _resume_command(kind: str, run: Run, findings: _Findings) -> str:
+    flags = ["--resume", *option("--name", run.path.name)]
+    if kind == "under-trained":
+        # Without patience, since the loss may rise before it falls again.
+        flags += ["--steps", str(4 * findings.steps), "--patience", "none"]
+    return command(["train"], _piped_corpus(findings), [*flags, *run.runs_dir_option])
+
+
+def _regularized_command(run: Run, findings: _Findings) -> str:
+    """The same run with one knob changed: more dropout, or a smaller network."""
+    knobs = findings.knobs
+    if findings.has_most_dropout:
+        change = ["--hidden-size", f"{max(1, knobs['hidden_size'] // 2)}"]
+    else:
+        change = ["--dropout", f"{min(MOST_DROPOUT, knobs['dropout'] + MORE_DROPOUT):.2g}"]
+    where = run.runs_dir_option
+    if not where and knobs["runs_dir"] != RUNS_DIR:
+        where = ["--runs-dir", RUNS_DIR]  # the run was moved since it was configured
+    config = option("--config", str(run.config))
+    name = option("--name", free_path(run.path).name)
+    return command(["train"], _piped_corpus(findings), [*config, *change, *name, *where])
+
+
+def _longer_command(run: Run, findings: _Findings) -> str:
+    """A new, longer run with the flags that somebody chose for this one."""
+    knobs = findings.knobs
+    flags = []
+    for knob, value in knobs.items():
+        # Of records, the defaults are others.
+        is_of_records = knob in ("batch_size", "copy_window") and knobs["separator"] is not None
+        if is_of_records or _is_chosen(knob, value):
+            flags.append(_flag(knob, value))
+    flags += ["--steps", str(6 * findings.steps)]
+    flags += option("--name", free_path(run.path).name)
+    return command(["train"], _corpus(findings), [*flags, *run.runs_dir_option])
+
+
+def _flag(name: str, value: Any) -> str:
+    if (name, value) == ("separator", "\n"):
         return "--records"
-    spelled = (
-        "none" if value is None else escaped(value) if run_knobs()[knob].escaped else str(value)
-    )
-    return f"--{knob.replace('_', '-')}={spelled}"
+    knob = run_knobs()[name]
+    text = str(value)
+    if value is None:
+        text = "none"
+    elif knob.escaped:
+        text = escaped(value)
+    return f"{knob.flag}={text}"
 
 
-def _written(run: Run) -> dict[str, Any]:
-    """The run's configuration, as it was written beside it; the defaults where that is gone."""
+def _stored_knobs(run: Run) -> dict[str, Any]:
+    """The configuration that was written with the run; the defaults if it cannot be read."""
+    stored = read_yaml_beside(run.config, MAX_CONFIG_BYTES, MAX_CONFIG_ITEMS)
     try:
-        return RunConfig.from_flat(read_yaml_beside(run.config, LONGEST_CONFIG, MOST_CONFIG)).flat()
+        return RunConfig.from_flat(stored).flat()
     except ConfigError:  # each knob is possible, but not all of them together
         return RunConfig().flat()
 
 
-def _chosen(name: str, value: Any) -> bool:
-    """Whether a knob was somebody's choice: not the default, and nothing that the machine, the
-    run's length or the autopilot settles."""
-    settled = (
-        name in SETTLED
-        or name.endswith("_every")
-        or name not in run_knobs()
-        or run_knobs()[name].planned
-    )
-    return not settled and value != run_knobs()[name].default
+def _is_chosen(name: str, value: Any) -> bool:
+    """Whether somebody chose a knob: not the default, and not settled by the machine, the run's
+    length or the autopilot."""
+    knob = run_knobs().get(name)
+    if knob is None or knob.planned:
+        return False
+    if name in SETTLED or name.endswith("_every"):
+        return False
+    return bool(value != knob.default)
