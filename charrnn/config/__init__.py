@@ -1,2 +1,1 @@
-"""Knobs, and a run's configuration: from flags, the environment, YAML and Python. Imports errors
-alone."""
+"""What a user can set, from flags, the environment, YAML and Python."""

@@ -8,42 +8,49 @@ from typing import Any
 
 from charrnn.errors import ConfigError
 
+MAX_SHOWN = 500  # characters of a value in an error
+
 
 def shown_value(value: object) -> str:
-    """A value in an error: in one line, and no longer than somebody wants to read."""
+    """A value as an error shows it: in one line, and not too long."""
     try:
         text = repr(value)
-    except ValueError:  # Python writes no number of so many digits
+    except ValueError:  # Python does not print integers of that many digits
         text = "a number of thousands of digits"
-    return " ".join(text.split())[:500]
+    return " ".join(text.split())[:MAX_SHOWN]
 
 
 def corpus_paths(value: Any) -> tuple[str, ...]:
-    """The paths of a corpus: one, or a list of them.
+    """The paths of a corpus, given as one path or several.
 
     Raises:
         ConfigError: something else was given.
     """
-    one = isinstance(value, str | bytes | os.PathLike) or not isinstance(value, Iterable)
-    paths = (value,) if one else tuple(value)
+    is_path = isinstance(value, str | bytes | os.PathLike)
+    paths: tuple[Any, ...] = (value,)
+    if not is_path and isinstance(value, Iterable):
+        paths = tuple(value)
+    names = []
     for path in paths:
         file_path("corpus", path)
-    return tuple(os.fspath(path) for path in paths)
+        names.append(os.fspath(path))
+    return tuple(names)
 
 
 def whole_number(name: str, value: Any, low: int = 0) -> int:
-    """A number that somebody gave, NumPy's among them.
+    """An integer, which may be one of NumPy's.
 
     Raises:
         ConfigError: it is none, or below ``low``.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_integer or value < low:
         raise ConfigError(f"{name}: {value!r} is not possible; give a whole number from {low}")
     return int(value)
 
 
 def string(name: str, value: Any) -> str:
-    """A string that somebody gave.
+    """A string.
 
     Raises:
         ConfigError: it is something else.
@@ -54,21 +61,22 @@ def string(name: str, value: Any) -> str:
 
 
 def string_or_bytes(name: str, value: Any) -> str | bytes:
-    """A text that somebody gave, decoded or not.
+    """A text, decoded or not.
 
     Raises:
         ConfigError: it is something else.
     """
     if not isinstance(value, str | bytes):
-        raise ConfigError(f"{name}: must be a string or bytes, got {type(value).__name__}")
+        kind = type(value).__name__
+        raise ConfigError(f"{name}: must be a string or bytes, got {kind}")
     return value
 
 
 def file_path(name: str, value: Any) -> Path:
-    """A path that somebody gave, as a string or a path.
+    """A path, given as a string or a path object.
 
     Raises:
-        ConfigError: it is something else, or no path that a system could have.
+        ConfigError: it is something else, or a path that no system allows.
     """
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
         raise ConfigError(
@@ -86,7 +94,7 @@ def file_path(name: str, value: Any) -> Path:
 
 
 def function(name: str, value: Any) -> Any:
-    """A function that somebody gave.
+    """A function.
 
     Raises:
         ConfigError: it is something else.

@@ -1,22 +1,21 @@
-"""Escapes: how a newline, return, tab and backslash are written in a flag, and back. Knows nothing
-of flags."""
+"""How a newline, return, tab and backslash are written in a flag, and back."""
 
 import re
 
 ESCAPES = {
-    "\n": "n",
-    "\r": "r",
-    "\t": "t",
-    "\\": "\\",
-}  # how a character is written in a flag, behind a backslash
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\\": "\\\\",
+}
+CHARACTERS = {escape: char for char, escape in ESCAPES.items()}
 
 
 def escaped(text: str) -> str:
     """A text with newlines, returns, tabs and backslashes as they are written in a flag."""
-    return "".join(f"\\{ESCAPES[char]}" if char in ESCAPES else char for char in text)
+    return "".join(ESCAPES.get(char, char) for char in text)
 
 
 def unescaped(text: str) -> str:
-    """What a text written so in a flag stands for."""
-    spelled = {letter: char for char, letter in ESCAPES.items()}
-    return re.sub(r"\\([nrt\\])", lambda found: spelled[found[1]], text)
+    """The text that is written so in a flag."""
+    return re.sub(r"\\[nrt\\]", lambda match: CHARACTERS[match[0]], text)

@@ -1,8 +1,7 @@
-"""Knobs: a dataclass field that knows its type, default, help and limits, and from which a flag is
-made.
+"""Knobs: dataclass fields that know their type, default, help and limits.
 
-``none`` means "off" and ``auto`` "decide for me", alike in a flag, the environment and YAML; in
-Python they are ``None`` and ``"auto"``.
+``none`` means "off" and ``auto`` "decide for me" in a flag, the environment and YAML; in Python
+these are ``None`` and ``"auto"``.
 """
 
 import dataclasses
@@ -16,12 +15,28 @@ from charrnn.config.arguments import shown_value
 from charrnn.errors import ConfigError
 
 LARGEST = 10**9
+NUMBERS = {int: numbers.Integral, float: numbers.Real}  # NumPy's numbers included
 
 
 @dataclass(frozen=True)
 class Knob:
-    """What a dataclass field knows about itself; ``parse`` reads it from a text, ``check`` takes it
-    from Python."""
+    """One thing that a user can set; ``parse`` reads it from text, ``check`` takes it from Python.
+
+    Args:
+        name: of the dataclass field.
+        kind: int, float or str.
+        default: the field's default.
+        help: the help text of its flag.
+        low: the lowest number.
+        high: the highest number.
+        above: a bound that is itself not allowed.
+        choices: the strings that are allowed; empty for any but the empty one.
+        auto: whether it may be ``auto``.
+        none: whether it may be None.
+        short: the flag's one-letter name.
+        escaped: whether \\n, \\r, \\t and \\\\ in a flag are newline, return, tab and backslash.
+        planned: whether the autopilot sets it if it is auto or not given.
+    """
 
     name: str
     kind: type
@@ -29,15 +44,12 @@ class Knob:
     help: str
     low: float = -math.inf
     high: float = LARGEST
-    above: float = -math.inf  # a bound that is itself not allowed
+    above: float = -math.inf
     choices: tuple[str, ...] = ()
     auto: bool = False
     none: bool = False
     short: str = ""
-    escaped: bool = (
-        False  # whether \n, \r, \t and \\ stand for a newline, return, tab and backslash in a flag
-    )
-    # where it is not given, or auto, the autopilot sets it; the default is a size to begin with
+    escaped: bool = False
     planned: bool = False
 
     @property
@@ -51,62 +63,85 @@ class Knob:
         elif self.kind is str:
             words = "a text"
         else:
-            words = "a whole number" if self.kind is int else "a number"
-            words += f" above {self.above:g}" if self.above > -math.inf else ""
-            words += f" from {self.low:g}" if self.low > -math.inf else ""
-            words += f" to {self.high:.15g}"
-        return (
-            words
-            + (" or auto" if self.auto or self.planned else "")
-            + (" or none" if self.none else "")
-        )
+            words = self._expected_number()
+        if self.auto or self.planned:
+            words += " or auto"
+        if self.none:
+            words += " or none"
+        return words
+
+    def _expected_number(self) -> str:
+        words = "a number"
+        if self.kind is int:
+            words = "a whole number"
+        if self.above > -math.inf:
+            words += f" above {self.above:g}"
+        if self.low > -math.inf:
+            words += f" from {self.low:g}"
+        return f"{words} to {self.high:.15g}"
 
     def refuse(self, value: object, source: str = "") -> ConfigError:
         place = f" (from {source})" if source else ""
-        return ConfigError(
-            f"{self.name}: {shown_value(value)} is not possible{place}; give {self.expected()}"
-        )
+        shown = shown_value(value)
+        return ConfigError(f"{self.name}: {shown} is not possible{place}; give {self.expected()}")
 
     def parse(self, text: str, source: str = "") -> Any:
-        """The value that a flag, an environment variable or a YAML scalar spells."""
-        word = text.strip()
-        free = self.kind is str and not self.choices
-        if word.lower() == "none" and (self.none or not free):
+        """The value that a flag, an environment variable or a YAML scalar spells.
+
+        Raises:
+            ConfigError: it is not possible; the error names ``source``.
+        """
+        stripped = text.strip()
+        word = stripped.lower()
+        is_free_text = self.kind is str and not self.choices
+        if word == "none" and (self.none or not is_free_text):
             return self.check(None, source)
-        if free:
+        if is_free_text:
             return self.check(text, source)
-        if self.planned and word.lower() == "auto":
+        if word == "auto" and self.planned:
             return "auto"
-        if self.choices or word.lower() == "auto":
-            return self.check(word.lower(), source)
+        if word == "auto" or self.choices:
+            return self.check(word, source)
         try:
-            return self.check(self.kind(word), source)
-        except ValueError as error:
-            raise error if isinstance(error, ConfigError) else self.refuse(text, source) from None
+            number = self.kind(stripped)
+        except ValueError:
+            raise self.refuse(text, source) from None
+        return self.check(number, source)
 
     def check(self, value: Any, source: str = "") -> Any:
-        """The value itself, an int made a float where that is the kind; refuses the wrong type, NaN
-        and infinity."""
-        if value is None or (isinstance(value, str) and value == "auto" and self.kind is not str):
-            allowed = self.none if value is None else self.auto
-        elif self.kind is str:
-            allowed = isinstance(value, str) and (
-                value in self.choices if self.choices else bool(value)
-            )
-        else:
-            number = (
-                numbers.Integral if self.kind is int else numbers.Real
-            )  # NumPy's are among them
-            allowed = (
-                isinstance(value, number) and not isinstance(value, bool) and self._within(value)
-            )
-            value = self.kind(value) if allowed else value
-        if not allowed:
-            raise self.refuse(value, source)
-        return value
+        """The value itself; a number as the knob's type.
 
-    def _within(self, value: Any) -> bool:
-        return bool(abs(value) < math.inf and value > self.above and self.low <= value <= self.high)
+        Raises:
+            ConfigError: it is of the wrong type, out of bounds, NaN or infinite.
+        """
+        if not self._allows(value):
+            raise self.refuse(value, source)
+        if value is None or isinstance(value, str):
+            return value
+        return self.kind(value)
+
+    def _allows(self, value: Any) -> bool:
+        if value is None:
+            return self.none
+        if self.kind is str:
+            return isinstance(value, str) and self._allows_text(value)
+        if isinstance(value, str):
+            return self.auto and value == "auto"
+        if isinstance(value, bool):
+            return False
+        return isinstance(value, NUMBERS[self.kind]) and self._is_within(value)
+
+    def _is_within(self, value: Any) -> bool:
+        if abs(value) == math.inf:
+            return False
+        if value <= self.above:
+            return False
+        return bool(self.low <= value <= self.high)
+
+    def _allows_text(self, text: str) -> bool:
+        if self.choices:
+            return text in self.choices
+        return text != ""
 
 
 def knob(default: Any, help: str, **limits: Any) -> Any:
@@ -116,18 +151,31 @@ def knob(default: Any, help: str, **limits: Any) -> Any:
 
 def knobs(config: type) -> dict[str, Knob]:
     """The knobs of a dataclass, by name, in the order in which they are written."""
-    found = {}
+    by_name = {}
     for field in dataclasses.fields(config):
-        if "help" in field.metadata:
-            parts = typing.get_args(field.type) or (field.type,)
-            kind = next(part for part in parts if part in (int, float, str))
-            found[field.name] = Knob(field.name, kind, field.default, **field.metadata)
-    return found
+        if "help" not in field.metadata:
+            continue
+        by_name[field.name] = Knob(
+            name=field.name,
+            kind=_kind_of(field.type),
+            default=field.default,
+            **field.metadata,
+        )
+    return by_name
+
+
+def _kind_of(annotation: Any) -> type:
+    """The type of a knob's values: ``int`` of ``int | None``."""
+    for kind in typing.get_args(annotation) or (annotation,):
+        if kind in (int, float, str):
+            return typing.cast(type, kind)
+    raise TypeError(f"a knob is an int, a float or a str, not {annotation}")
 
 
 class Checked:
-    """A dataclass whose knobs are checked when it is made."""
+    """A dataclass whose knobs are checked when an instance is created."""
 
     def __post_init__(self) -> None:
         for name, knob_ in knobs(type(self)).items():
-            object.__setattr__(self, name, knob_.check(getattr(self, name)))
+            value = knob_.check(getattr(self, name))
+            object.__setattr__(self, name, value)  # the dataclass is frozen

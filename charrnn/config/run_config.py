@@ -1,11 +1,12 @@
 """Every knob of a run, written once.
 
 From a knob come the flag, the YAML key, the environment variable, the entry in a run's
-``config.yaml`` and the row in docs/reference.md. Knows nothing of torch, files of text or the
-command line.
+``config.yaml`` and the row in docs/reference.md.
+
+Values reach a run in one way: flags, YAML and Python arguments are merged to ``{knob: value}``,
+and ``RunConfig.from_flat`` checks them. ``flat`` is the way back.
 """
 
-import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from charrnn.config.knobs import Checked, Knob, knob, knobs
 from charrnn.errors import ConfigError
 
 Auto = Literal["auto"]
-GROUPS = ("data", "model", "train")
-MOST_PATHS = 10_000
+MAX_PATHS = 10_000
+MAX_PATH_CHARACTERS = 100 * MAX_PATHS  # of all paths together
 LONGEST_SEPARATOR = 1_000  # characters
 
 
@@ -40,13 +41,15 @@ class DataConfig(Checked):
     )
     separator: str | None = knob(
         None,
-        "what stands between two records, such as \\n; each is learned by itself, and ends; none: a running text",
+        "what stands between two records, such as \\n; each is learned by itself, and ends; "
+        "none: a running text",
         none=True,
         escaped=True,
     )
     val_fraction: float = knob(
         0.1,
-        "share of the text held out for validation: its end, or some of its distinct records; 0 trains on all of it",
+        "share of the text held out for validation: its end, or some of its distinct records; "
+        "0 trains on all of it",
         low=0,
         high=0.5,
     )
@@ -55,7 +58,8 @@ class DataConfig(Checked):
         super().__post_init__()
         if self.separator is not None and len(self.separator) > LONGEST_SEPARATOR:
             raise ConfigError(
-                f"separator: it has {len(self.separator):,} characters, at most {LONGEST_SEPARATOR:,} are possible; give a shorter one"
+                f"separator: it has {len(self.separator):,} characters, "
+                f"at most {LONGEST_SEPARATOR:,} are possible; give a shorter one"
             )
 
 
@@ -69,7 +73,8 @@ class ModelConfig(Checked):
     embedding_size: int = knob(64, "numbers that stand for a symbol", low=1, high=65536)
     copy_window: int | None = knob(
         8192,
-        "characters back to look for the last time that the same few were read, to copy what followed; none: the state alone remembers",
+        "characters back to look for the last time that the same few were read, "
+        "to copy what followed; none: the state alone remembers",
         low=2,
         high=2**20,
         none=True,
@@ -85,7 +90,7 @@ class ModelConfig(Checked):
 
 @dataclass(frozen=True)
 class TrainConfig(Checked):
-    """How the network is trained. Whatever counts time is in steps."""
+    """How the network is trained; everything that counts time is in steps."""
 
     minutes: float | None = knob(
         None,
@@ -103,7 +108,8 @@ class TrainConfig(Checked):
     )
     sequence_length: int = knob(
         64,
-        "characters that a lane reads in a step; gradients reach back so far; a record is read whole",
+        "characters that a lane reads in a step; gradients reach back so far; "
+        "a record is read whole",
         low=1,
         high=65536,
     )
@@ -135,7 +141,8 @@ class TrainConfig(Checked):
     )
     patience: int | None = knob(
         4,
-        "stop once so many validations were worse than the best by a hundredth, after the text was read once; none: train on",
+        "stop once so many validations were worse than the best by a hundredth, "
+        "after the text was read once; none: train on",
         low=1,
         none=True,
     )
@@ -168,7 +175,7 @@ class TrainConfig(Checked):
 
 @dataclass(frozen=True)
 class RunConfig(Checked):
-    """All knobs of a run, in three groups, and where the run stands."""
+    """All knobs of a run, in three groups, and where the run is."""
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
@@ -182,44 +189,47 @@ class RunConfig(Checked):
         name = self.name or "none"
         if set(name) & set("/\\\0") or name.startswith(("step-", ".")) or len(name) > 200:
             raise ConfigError(
-                f"name: {name!r} is not possible; give a directory's name: no slash, not beginning with step- or a dot"
+                f"name: {name!r} is not possible; "
+                "give a directory's name: no slash, not beginning with step- or a dot"
             )
-        if self.train.minutes is not None and self.train.steps is not None:
+        minutes = self.train.minutes
+        steps = self.train.steps
+        if minutes is not None and steps is not None:
             raise ConfigError(
-                f"minutes and steps: {self.train.minutes:g} and {self.train.steps} are both given; give one of them"
+                f"minutes and steps: {minutes:g} and {steps} are both given; give one of them"
             )
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> "RunConfig":
-        """From ``{knob: value}``, values as in Python.
+        """From ``{knob: value}``, values as in Python; what is auto or missing has its default.
 
         Raises:
             ConfigError: a name is unknown, or a value is not possible.
         """
         check_names(values)
-        values = {name: value for name, value in values.items() if not is_auto(name, value)}
-        groups = {
-            field.name: field.type for field in dataclasses.fields(cls) if field.name in GROUPS
-        }
-        parts: dict[str, Any] = {}
-        for group, kind in groups.items():
-            assert isinstance(kind, type)
-            parts[group] = kind(**{name: values[name] for name in knobs(kind) if name in values})
-        own = {name: values[name] for name in knobs(cls) if name in values}
-        corpus = corpus_paths(values.get("corpus", ()))
-        if (
-            len(corpus) > MOST_PATHS or sum(map(len, corpus)) > 100 * MOST_PATHS
-        ):  # a checkpoint names them all
-            raise ConfigError(
-                f"corpus: {len(corpus):,} paths are more than can be kept with a run; give a directory, or join the files"
-            )
-        return cls(**parts, **own, corpus=corpus)
+        given = {}
+        for name, value in values.items():
+            if not is_auto(name, value):
+                given[name] = value
+        data = DataConfig(**_knobs_of(DataConfig, given))
+        model = ModelConfig(**_knobs_of(ModelConfig, given))
+        train = TrainConfig(**_knobs_of(TrainConfig, given))
+        corpus = corpus_paths(given.get("corpus", ()))
+        _check_corpus(corpus)
+        return cls(
+            data=data,
+            model=model,
+            train=train,
+            corpus=corpus,
+            **_knobs_of(cls, given),
+        )
 
     def flat(self) -> dict[str, Any]:
         """``{knob: value}`` for all knobs, the inverse of from_flat."""
         values: dict[str, Any] = {"corpus": list(self.corpus)}
         for part in (self, self.data, self.model, self.train):
-            values |= {name: getattr(part, name) for name in knobs(type(part))}
+            for name in knobs(type(part)):
+                values[name] = getattr(part, name)
         return values
 
     def replace(self, **values: Any) -> "RunConfig":
@@ -227,23 +237,55 @@ class RunConfig(Checked):
         return RunConfig.from_flat(self.flat() | values)
 
 
+def _knobs_of(config: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that are knobs of one dataclass."""
+    own = {}
+    for name in knobs(config):
+        if name in values:
+            own[name] = values[name]
+    return own
+
+
+def _check_corpus(paths: tuple[str, ...]) -> None:
+    """Refuse more paths than a checkpoint, which names them all, can hold."""
+    if len(paths) > MAX_PATHS or sum(map(len, paths)) > MAX_PATH_CHARACTERS:
+        raise ConfigError(
+            f"corpus: {len(paths):,} paths are more than can be kept with a run; "
+            "give a directory, or join the files"
+        )
+
+
 def is_auto(name: str, value: Any) -> bool:
     """Whether a value leaves a knob to the autopilot."""
-    knob_ = run_knobs().get(name)
-    return knob_ is not None and knob_.planned and isinstance(value, str) and value == "auto"
+    if not isinstance(value, str) or value != "auto":
+        return False
+    by_name = run_knobs()
+    return name in by_name and by_name[name].planned
 
 
 def run_knobs() -> dict[str, Knob]:
     """Every knob of a run, by name: the flags of ``charrnn train``."""
-    return knobs(DataConfig) | knobs(ModelConfig) | knobs(TrainConfig) | knobs(RunConfig)
+    return {
+        **knobs(DataConfig),
+        **knobs(ModelConfig),
+        **knobs(TrainConfig),
+        **knobs(RunConfig),
+    }
 
 
 def check_names(names: Iterable[str], source: str = "") -> None:
-    """Refuse a name that is no knob, and suggest the nearest that is."""
+    """Refuse a name that is not a knob, and suggest the nearest one.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
     known = ["corpus", *run_knobs()]
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            place = f" (in {source})" if source else ""
-            advice = f"did you mean {near[0]}?" if near else "the knobs are: " + ", ".join(known)
-            raise ConfigError(f"{name!r} is not a knob{place}; {advice}")
+        if name in known:
+            continue
+        place = f" (in {source})" if source else ""
+        nearest = difflib.get_close_matches(str(name), known, n=1)
+        advice = "the knobs are: " + ", ".join(known)
+        if nearest:
+            advice = f"did you mean {nearest[0]}?"
+        raise ConfigError(f"{name!r} is not a knob{place}; {advice}")

@@ -1,4 +1,4 @@
-"""Commands to be copied into a shell."""
+"""Command lines to be copied into a shell."""
 
 import shlex
 from collections.abc import Sequence
@@ -9,14 +9,25 @@ def command(words: Sequence[str], arguments: Sequence[str] = (), flags: Sequence
 
     Args:
         words: the subcommand, and options of it.
-        arguments: positional ones; where one begins with a dash they come last, after ``--``.
+        arguments: positional ones; if one begins with a dash, they come last, after ``--``.
         flags: further options, after the arguments.
     """
-    if any(argument.startswith("-") and argument != "-" for argument in arguments):
-        return shlex.join(["charrnn", *words, *flags, "--", *arguments])
-    return shlex.join(["charrnn", *words, *arguments, *flags])
+    line = ["charrnn", *words]
+    if any(map(_looks_like_option, arguments)):
+        line += flags
+        line += ["--", *arguments]
+    else:
+        line += arguments
+        line += flags
+    return shlex.join(line)
+
+
+def _looks_like_option(argument: str) -> bool:
+    return argument.startswith("-") and argument != "-"
 
 
 def option(flag: str, value: str) -> list[str]:
-    """An option with its value, in one word where the value begins with a dash."""
-    return [f"{flag}={value}"] if value.startswith("-") else [flag, value]
+    """An option with its value, in one word if the value begins with a dash."""
+    if value.startswith("-"):
+        return [f"{flag}={value}"]
+    return [flag, value]

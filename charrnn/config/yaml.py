@@ -1,7 +1,4 @@
-"""A run's knobs to and from YAML. Knows nothing of which knobs there are.
-
-``none`` and ``auto`` are spelled as in a flag.
-"""
+"""A run's knobs to and from YAML, with ``none`` and ``auto`` spelled as in a flag."""
 
 from typing import Any
 
@@ -9,76 +6,98 @@ from charrnn.config.run_config import RunConfig, check_names, run_knobs
 from charrnn.errors import ConfigError
 
 
-def read_yaml(text: str, source: str, most: int | None = None) -> dict[str, Any]:
+def read_yaml(text: str, source: str, max_items: int | None = None) -> dict[str, Any]:
     """The knobs that a YAML file sets.
 
-    Every scalar is taken as the text that stands there and read as a flag would be, so that
-    ``1e-3`` is a number, ``no`` is no surprise and ``12:30`` is refused.
+    Every scalar is read as a flag would be, from the text in the file: ``1e-3`` is a number,
+    ``no`` is a word, and ``12:30`` is refused.
+
+    Args:
+        text: the content of the file.
+        source: its name, for errors.
+        max_items: the most names and values.
 
     Raises:
         ConfigError: not a flat mapping, a name twice, an alias, an unknown name, an impossible
-            value, or more than ``most`` of them.
+            value, or too many of them.
     """
-    import yaml
-
-    class Plain(yaml.BaseLoader):
-        found = 0
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.peek_event().anchor is not None:  # type: ignore[no-untyped-call]  # an alias has one, too
-                raise ConfigError(f"an alias or anchor stands in {source}; write the value out")
-            self.found += 1
-            if most is not None and self.found > most:
-                raise ConfigError(f"{source} has more than {most:,} names and values; give fewer")
-            return super().compose_node(parent, index)
-
-    try:
-        node = yaml.compose(text, Loader=Plain)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(
-            f"{source} is not YAML: {' '.join(str(error).split())}; mend it there"
-        ) from None
+    node = _compose(text, source, max_items)
     if node is None:
         return {}
-    if not isinstance(node, yaml.MappingNode):
+    if node.id != "mapping":
         raise ConfigError(f"{source} is not a mapping; write one `knob: value` on a line")
     values: dict[str, Any] = {}
     for key, value in node.value:
-        if not isinstance(key.value, str):
+        name = key.value
+        line = key.start_mark.line + 1
+        if not isinstance(name, str):
             raise ConfigError(
-                f"{source}, line {key.start_mark.line + 1}: a list or mapping is no knob; write one `knob: value` on a line"
+                f"{source}, line {line}: a list or mapping is no knob; "
+                "write one `knob: value` on a line"
             )
-        check_names([key.value], source)
-        if key.value in values:
-            raise ConfigError(
-                f"{key.value} stands twice in {source}, again on line {key.start_mark.line + 1}; leave one"
-            )
-        values[key.value] = _yaml_value(key.value, value, source)
+        check_names([name], source)
+        if name in values:
+            raise ConfigError(f"{name} stands twice in {source}, again on line {line}; leave one")
+        values[name] = _parse_node(name, value, source)
     return values
 
 
-def _yaml_value(name: str, node: Any, source: str) -> Any:
+def _compose(text: str, source: str, max_items: int | None) -> Any:
+    """The tree of YAML nodes, without aliases; None for an empty file."""
+    import yaml
+
+    class Loader(yaml.BaseLoader):
+        items = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            # An alias is an event with an anchor, too.
+            if self.peek_event().anchor is not None:  # type: ignore[no-untyped-call]
+                raise ConfigError(f"an alias or anchor stands in {source}; write the value out")
+            self.items += 1
+            if max_items is not None and self.items > max_items:
+                raise ConfigError(
+                    f"{source} has more than {max_items:,} names and values; give fewer"
+                )
+            return super().compose_node(parent, index)
+
+    try:
+        return yaml.compose(text, Loader=Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{source} is not YAML: {reason}; mend it there") from None
+
+
+def _parse_node(name: str, node: Any, source: str) -> Any:
+    """The value of a knob from its YAML node."""
+    nodes = [node]
+    if name == "corpus" and node.id == "sequence":
+        nodes = node.value
+    texts = tuple(item.value for item in nodes)
+    if not all(isinstance(text, str) for text in texts):
+        line = node.start_mark.line + 1
+        raise ConfigError(
+            f"{name} in {source}, line {line}, is no single value; write `{name}: value`"
+        )
     if name == "corpus":
-        nodes = node.value if node.id == "sequence" else [node]
-        if all(isinstance(item.value, str) for item in nodes):
-            return tuple(item.value for item in nodes)
-    elif isinstance(node.value, str):
-        return run_knobs()[name].parse(node.value, source)
-    raise ConfigError(
-        f"{name} in {source}, line {node.start_mark.line + 1}, is no single value; write `{name}: value`"
-    )
+        return texts
+    return run_knobs()[name].parse(texts[0], source)
 
 
 def write_yaml(config: RunConfig) -> str:
     """A run's configuration as YAML that read_yaml reads back to the same values."""
     import yaml
 
-    values = {name: "none" if value is None else value for name, value in config.flat().items()}
-    plain = all(
-        str(value).isprintable() for value in values.values()
-    )  # escapes are needed for the rest
-    return str(
-        yaml.safe_dump(
-            values, default_flow_style=None, sort_keys=False, allow_unicode=plain, width=10**6
-        )
+    values = config.flat()
+    for name, value in values.items():
+        if value is None:
+            values[name] = "none"
+    # Other characters have to be escaped, such as a lone surrogate in a file name.
+    printable = all(str(value).isprintable() for value in values.values())
+    text = yaml.safe_dump(
+        values,
+        default_flow_style=None,
+        sort_keys=False,
+        allow_unicode=printable,
+        width=10**6,
     )
+    return str(text)
