@@ -1,16 +1,16 @@
-"""Recall: what followed the last time that the same few symbols were read, in the text just read.
+"""Recall: what followed the last time that the same few symbols were read.
 
-A name that the corpus never held is spelled again as soon as it has been read once: beside its
-state, the network is shown, for each of ORDERS, the symbol that followed the last occurrence of its
-last k symbols within a window, and learns how far to believe it (a match model, Mahoney 2005, in
-the place of a pointer network's attention, Vinyals et al. 2015). With a window of 12 and k = 3:
+With it, a name that is not in the corpus is spelled right as soon as it was read once. Besides its
+state, the network is shown for each of ORDERS the symbol that followed the last occurrence of the
+newest k symbols within a window, and learns how far to believe it (a match model, Mahoney 2005, in
+place of a pointer network's attention, Vinyals et al. 2015). With a window of 12 and k = 3:
 
-    t h e _ c a t , _ t h e | _        after "the" there stood "_" the last time
+    t h e _ c a t , _ t h e | _        after "the" came "_" the last time
 
-Two ways to the same symbols: ``recall`` takes a whole text at once, for training; ``Memory`` takes
-one symbol at a time, for writing. Knows nothing of networks.
+Both ways find the same symbols: ``recall`` takes a whole text at once, for training; ``Memory``
+takes one symbol at a time, for generation.
 
-    n  symbols of a text      W  window      K  how many ORDERS there are
+    n  symbols of a text      W  window      K  the number of ORDERS
 """
 
 from collections.abc import Sequence
@@ -20,77 +20,97 @@ import numpy as np
 from numpy.typing import NDArray
 
 ORDERS = (3, 4, 5, 6, 8, 11)  # k, how many symbols must be the same
+LONGEST_ORDER = ORDERS[-1]
 NOTHING = -1
-WHOLE = 1 << 23  # symbols of a text whose finds are all kept
-PIECE = 1 << 15  # symbols of a longer one that are looked at together, or as many as the window has
-BLOCK = (
-    1 << 20
-)  # symbols taken at once, and a window before them, so that memory does not grow with the text
-BEFORE = chr(
-    0x10FFFF
-)  # stands before the first symbol; no vocabulary is so large that a symbol has this number
-NEWEST = tuple(slice(-order, None) for order in ORDERS)  # the last so many symbols
-SHORT = 4096  # symbols of a trail beyond those that count, before it is made anew without them
+WHOLE = 1 << 23  # symbols of a text that is searched once and for all
+MIN_PIECE = 1 << 15  # symbols of a longer text that are searched together, at least
+BLOCK = 1 << 20  # symbols searched at once, so that memory does not grow with the text
+# Before the first symbol; no vocabulary is so large that a symbol has this number.
+PADDING = chr(0x10FFFF)
+SUFFIXES = tuple(slice(-order, None) for order in ORDERS)  # the newest k symbols
+TRAIL_SLACK = 4096  # symbols that a trail may have beyond twice those that count
 
 Array = NDArray[Any]
 
 
 def recall(ids: Array, window: int, end: int = NOTHING) -> Array:
-    """For each place of a text, what followed the last time that its last k symbols were read.
+    """For each place of a text, what followed its newest k symbols the last time.
 
     Args:
         ids: (n,) the text.
-        window: W, how many symbols back the earlier occurrence may end: less than so many.
-        end: of records, the symbol at the end of each: nothing is recalled from the one before.
+        window: W, the earlier occurrence ends less than so many symbols back.
+        end: for records, the symbol at the end of each: nothing is recalled from another record.
 
     Returns:
-        (n, K) ids; NOTHING where there was no such time.
+        (n, K) ids; NOTHING if there was no earlier occurrence.
     """
-    found = np.full(
-        (len(ids), len(ORDERS)),
-        NOTHING,
-        np.int16 if len(ids) == 0 or ids.max() < 2**15 else np.int32,
-    )
-    for start in range(0, len(ids), BLOCK):
-        before = max(0, start - window - ORDERS[-1])
-        piece = _recall_block(
-            ids[before : start + BLOCK].astype(np.int64), window, found.dtype, end
-        )
-        found[start : start + BLOCK] = piece[start - before :]
-    return found
+    largest = int(ids.max()) if len(ids) else 0
+    return _recall_range(ids, 0, len(ids), window, end, _id_dtype(largest))
 
 
-def _recall_block(ids: Array, window: int, kind: Any, end: int) -> Array:
-    """As ``recall``, all at once: the places of equal grams are neighbours once grams are sorted
-    with their places."""
+def _id_dtype(largest: int) -> type[np.signedinteger[Any]]:
+    """The smaller integer type that holds the ids and NOTHING."""
+    if largest < 2**15:
+        return np.int16
+    return np.int32
+
+
+def _recall_range(ids: Array, start: int, stop: int, window: int, end: int, dtype: Any) -> Array:
+    """``recall(ids, ...)[start:stop]``, block by block."""
+    followers = np.empty((stop - start, len(ORDERS)), dtype)
+    for first in range(start, stop, BLOCK):
+        last = min(first + BLOCK, stop)
+        before = max(0, first - window - LONGEST_ORDER)
+        block = ids[before:last].astype(np.int64)
+        recalled = _recall_block(block, window, end, dtype)
+        followers[first - start : last - start] = recalled[first - before :]
+    return followers
+
+
+def _recall_block(ids: Array, window: int, end: int, dtype: Any) -> Array:
+    """As ``recall``, all at once, by sorting: it brings equal grams next to each other."""
     n = len(ids)
-    found = np.full((n, len(ORDERS)), NOTHING, kind)
-    symbols = int(ids.max()) + 1 if n else 1
-    bits = (
-        n.bit_length()
-    )  # of a place: 22 at most; with 22 for a gram's number and 18 for a symbol, 62 in all
-    record = np.cumsum(ids == end) if end >= 0 else None  # the number of each symbol's record
-    number = np.zeros(n, np.int64)  # of the gram of length k - 1 that begins here
-    for k in range(1, min(ORDERS[-1], n) + 1):
-        gram = number[: n - k + 1] * symbols + ids[k - 1 :]
-        order = np.sort(gram << bits | np.arange(n - k + 1))
-        places, gram = order & ((1 << bits) - 1), order >> bits
+    followers = np.full((n, len(ORDERS)), NOTHING, dtype)
+    symbols = int(ids.max()) + 1
+    record = None
+    if end >= 0:
+        record = np.cumsum(ids == end)  # (n,) the number of each symbol's record
+    number = np.zeros(n, np.int64)  # (n,) of the gram of length k - 1 that begins here
+    for k in range(1, min(LONGEST_ORDER, n) + 1):
+        gram, places = _sort_grams(number[: n - k + 1] * symbols + ids[k - 1 :])
         same = gram[1:] == gram[:-1]
+        earlier = places[:-1]
+        later = places[1:]
         number[places[0]] = 0
-        number[places[1:]] = np.cumsum(~same)
-        if k in ORDERS:
-            near = same & (places[1:] - places[:-1] < window)
-            if record is not None:
-                near &= record[places[1:]] == record[places[:-1]]
-            found[places[1:][near] + k - 1, ORDERS.index(k)] = ids[places[:-1][near] + k]
-    return found
+        number[later] = np.cumsum(~same)
+        if k not in ORDERS:
+            continue
+        near = same & (later - earlier < window)
+        if record is not None:
+            near &= record[later] == record[earlier]
+        newest = later[near] + k - 1  # the place of the last symbol of the later gram
+        follower = earlier[near] + k  # the place of the symbol after the earlier one
+        followers[newest, ORDERS.index(k)] = ids[follower]
+    return followers
+
+
+def _sort_grams(gram: Array) -> tuple[Array, Array]:
+    """(m,) grams by place to (m,) sorted grams, and (m,) their places; equal ones by place.
+
+    Both are packed into one integer: 62 bits at most, 22 for a place, 22 for the number of the gram
+    without its last symbol and 18 for that symbol.
+    """
+    bits = len(gram).bit_length()
+    packed = np.sort(gram << bits | np.arange(len(gram)))
+    places = packed & ((1 << bits) - 1)
+    return packed >> bits, places
 
 
 class Recalled:
-    """What ``recall`` finds in a text, to be taken at any places: ``recalled[places] -> (..., K)``.
+    """What ``recall`` finds in a text, at any places.
 
-    Of a text up to WHOLE symbols it is worked out at once; of a longer one in pieces where they are
-    asked for, and kept for a while.
+    A text of up to WHOLE symbols is searched once. A longer one is searched in pieces when they are
+    needed, and the last few are kept.
 
     Args:
         ids: (n,) the text.
@@ -100,10 +120,15 @@ class Recalled:
     """
 
     def __init__(self, ids: Array, window: int, vocab_size: int, end: int = NOTHING) -> None:
-        self.ids, self.window, self.end = ids, window, end
-        self.kind = np.int16 if vocab_size < 2**15 else np.int32
+        self.ids = ids
+        self.window = window
+        self.end = end
+        self.dtype = _id_dtype(vocab_size)
         self.pieces: dict[int, Array] = {}  # by number, the one that was used last at the end
-        self.size = max(1, len(ids)) if len(ids) <= WHOLE else max(PIECE, window)
+        if len(ids) <= WHOLE:
+            self.size = max(1, len(ids))
+        else:
+            self.size = max(MIN_PIECE, window)
 
     def __getitem__(self, places: Array) -> Array:
         """(...) places to (..., K) ids."""
@@ -111,81 +136,91 @@ class Recalled:
             return self._piece(0)[places]
         flat = places.reshape(-1)
         order = np.argsort(flat, kind="stable")
-        wanted, starts = np.unique(flat[order] // self.size, return_index=True)
-        found = np.empty((len(flat), len(ORDERS)), self.kind)
-        for number, here in zip(wanted.tolist(), np.split(order, starts[1:]), strict=True):
-            found[here] = self._piece(number)[flat[here] - number * self.size]
-        while len(self.pieces) > max(
-            WHOLE // self.size, len(wanted) + 1
-        ):  # places that go on find theirs again
-            self.pieces.pop(next(iter(self.pieces)))
-        return found.reshape(*places.shape, len(ORDERS))
+        numbers = flat[order] // self.size
+        wanted, starts = np.unique(numbers, return_index=True)
+        rows_of_pieces = np.split(order, starts[1:])
+        followers = np.empty((len(flat), len(ORDERS)), self.dtype)
+        for number, rows in zip(wanted.tolist(), rows_of_pieces, strict=True):
+            place_in_piece = flat[rows] - number * self.size
+            followers[rows] = self._piece(number)[place_in_piece]
+        # Those just used are kept: the next places are often the next in the text.
+        keep = max(WHOLE // self.size, len(wanted) + 1)
+        self._drop_oldest(keep)
+        return followers.reshape(*places.shape, len(ORDERS))
+
+    def _drop_oldest(self, keep: int) -> None:
+        """Drop the pieces that were not used for longest."""
+        while len(self.pieces) > keep:
+            oldest = next(iter(self.pieces))
+            del self.pieces[oldest]
 
     def _piece(self, number: int) -> Array:
         piece = self.pieces.pop(number, None)
         if piece is None:
             start = number * self.size
-            before = max(0, start - self.window - ORDERS[-1])
-            piece = recall(self.ids[before : start + self.size], self.window, self.end)[
-                start - before :
-            ].astype(self.kind)
+            stop = min(start + self.size, len(self.ids))
+            piece = _recall_range(self.ids, start, stop, self.window, self.end, self.dtype)
         self.pieces[number] = piece
         return piece
 
 
 class Trail:
-    """Symbols in the order in which they were read, and where each of their runs stood last; only
-    ever longer.
+    """Symbols in the order in which they were read, and the last place of each run of k.
+
+    It only ever grows; ``Memory`` begins a new one when it gets too long.
 
     Args:
         window: W.
-        ids: what was read before, of which the last ``window + ORDERS[-1]`` count.
+        ids: what was read before, of which the last ``window + LONGEST_ORDER`` count.
     """
 
     def __init__(self, window: int, ids: Sequence[int] = ()) -> None:
-        self.window, self.longest = (
-            window,
-            2 * (window + ORDERS[-1]) + SHORT,
-        )  # symbols, after which it is made anew
+        self.window = window
+        self.reach = window + LONGEST_ORDER
+        self.max_length = 2 * self.reach + TRAIL_SLACK
         self.ids: list[int] = []
-        self.newest = (
-            BEFORE * ORDERS[-1]
-        )  # the last ORDERS[-1] symbols, each as the character of that number
-        self.places: dict[
-            str, int
-        ] = {}  # of each run of so many as an order says: where what followed it stands
-        for idx in ids[-(window + ORDERS[-1]) :]:
+        # The newest LONGEST_ORDER symbols, each as the character of that number.
+        self.newest = PADDING * LONGEST_ORDER
+        # For each run of k symbols, the place of what followed its last occurrence.
+        self.places: dict[str, int] = {}
+        for idx in ids[-self.reach :]:
             self.append(idx)
 
     def copy(self) -> "Trail":
         """Another of the same symbols."""
         other = Trail(self.window)
-        other.ids, other.newest, other.places = self.ids.copy(), self.newest, self.places.copy()
+        other.ids = self.ids.copy()
+        other.newest = self.newest
+        other.places = self.places.copy()
         return other
 
     def append(self, idx: int) -> tuple[int, ...]:
-        """Read one symbol more: what followed the last time, for each of ORDERS; NOTHING where
-        there was none within the window."""
-        ids, places = self.ids, self.places
+        """Read one more symbol.
+
+        Returns:
+            what followed the newest k symbols the last time, for each of ORDERS; NOTHING if they
+            were not read within the window.
+        """
+        ids = self.ids
+        places = self.places
         ids.append(idx)
         n = len(ids)
         too_far = n - self.window
-        self.newest = newest = (self.newest + chr(idx))[-ORDERS[-1] :]
-        found = []
-        for newest_few in NEWEST:
-            run = newest[newest_few]
+        self.newest = newest = (self.newest + chr(idx))[-LONGEST_ORDER:]
+        followers = []
+        for suffix in SUFFIXES:
+            run = newest[suffix]
             place = places.get(run, too_far)
             places[run] = n
-            found.append(ids[place] if place > too_far else NOTHING)
-        return tuple(found)
+            followers.append(ids[place] if place > too_far else NOTHING)
+        return tuple(followers)
 
 
 class Memory(NamedTuple):
-    """What one stream has read, as it was at some moment: a trail, and how much of it had been read
-    then.
+    """What one stream has read at one moment: a trail, and how much of it counts.
 
-    Memories that come from one another share their trail; where one that is not the newest is gone
-    on from, it takes a copy.
+    Memories that come from one another share their trail; the one that is not the newest takes a
+    copy when it reads on.
 
     Args:
         trail: the symbols.
@@ -199,25 +234,29 @@ class Memory(NamedTuple):
 
     @classmethod
     def of(cls, window: int, ids: Sequence[int] = ()) -> "Memory":
-        """Of a stream that has read these, of which the last ``window + ORDERS[-1]`` count."""
-        memory = cls(Trail(window, ids[:-1]))
-        return memory._replace(length=len(memory.trail.ids)).after(ids[-1]) if ids else memory
+        """The memory of a stream that has read ``ids``."""
+        if not ids:
+            return cls(Trail(window))
+        trail = Trail(window, ids[:-1])
+        return cls(trail, len(trail.ids)).after(ids[-1])
 
     def after(self, idx: int) -> "Memory":
-        """With one symbol more."""
-        trail, length = self.trail, self.length
-        if len(trail.ids) != length or length > trail.longest:
+        """The memory of the stream after one more symbol."""
+        trail = self.trail
+        length = self.length
+        if len(trail.ids) != length or length > trail.max_length:
             trail = Trail(trail.window, self.ids)
             length = len(trail.ids)
         return Memory(trail, length + 1, trail.append(idx))
 
     def fork(self) -> "Memory":
-        """The same, to be gone on with beside this one."""
-        return (
-            self._replace(trail=self.trail.copy()) if len(self.trail.ids) == self.length else self
-        )
+        """A copy that can read on independently of this one."""
+        if len(self.trail.ids) != self.length:
+            return self
+        return self._replace(trail=self.trail.copy())
 
     @property
     def ids(self) -> list[int]:
         """What was read, as far back as it counts."""
-        return self.trail.ids[max(0, self.length - self.trail.window - ORDERS[-1]) : self.length]
+        start = max(0, self.length - self.trail.reach)
+        return self.trail.ids[start : self.length]

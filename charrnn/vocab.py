@@ -1,4 +1,4 @@
-"""Vocabulary: text to ids and back. Knows nothing of tensors and files."""
+"""Vocabulary: text to ids and back."""
 
 import codecs
 import operator
@@ -15,52 +15,71 @@ from charrnn.errors import ConfigError, VocabularyError
 
 Ids = NDArray[Any]  # one-dimensional, an unsigned integer type
 
-# What people type, and what stands in its place in plain texts.
+# What people type or paste, and the character that plain texts have in its place.
 LOOKALIKES = {
-    "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u2032": "'", "\u00b4": "'", "`": "'",
-    "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u2033": '"', "\u00ab": '"', "\u00bb": '"',
-    "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-",
-    "\u2026": ".", "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u3000": " ", "\t": " ", "\r": "\n",
-    "\u2028": "\n", "\u2029": "\n", "\u0085": "\n",
-}  # fmt: skip
-LOOKALIKES |= {"'": "\u2019", '"': "\u201d", "-": "\u2013", " ": "\u00a0", "\n": "\r"}
+    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u2033\u00ab\u00bb", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
+    **dict.fromkeys("\u00a0\u2009\u202f\u3000\t", " "),
+    **dict.fromkeys("\r\u2028\u2029\u0085", "\n"),
+    "\u2026": ".",
+    # And the reverse, for a text with typographic characters only.
+    "'": "\u2019",
+    '"': "\u201d",
+    "-": "\u2013",
+    " ": "\u00a0",
+    "\n": "\r",
+}
 
+NUM_BYTES = 256
 MOST_BYTES = 4  # of a character in UTF-8
-LONGEST_SEQUENCE = (
-    4  # characters that compose to one: a base and three marks, or the parts of a Hangul syllable
-)
+# Characters that compose to one: a base and three marks, or the parts of a Hangul syllable.
+LONGEST_SEQUENCE = 4
 
 
 def describe(char: str) -> str:
     """A character as an error names it: ``'\u00e9' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)``."""
+    details = f"U+{ord(char):04X}"
     name = unicodedata.name(char, "")
-    return f"{char!r} (U+{ord(char):04X}{', ' + name if name else ''})"
+    if name:
+        details += f", {name}"
+    return f"{char!r} ({details})"
 
 
 def composed(text: str, place: int) -> Iterator[tuple[str, str]]:
-    """The characters that several from ``place`` on compose to, and those several; the most
-    first."""
-    for end in range(min(place + LONGEST_SEQUENCE, len(text)), place + 1, -1):
-        whole = unicodedata.normalize("NFC", text[place:end])
+    """What two or more characters from ``place`` on compose to, the longest sequence first.
+
+    Yields:
+        the composed character, and the sequence.
+    """
+    last = min(place + LONGEST_SEQUENCE, len(text))
+    for end in range(last, place + 1, -1):
+        sequence = text[place:end]
+        whole = unicodedata.normalize("NFC", sequence)
         if len(whole) == 1:
-            yield whole, text[place:end]
+            yield whole, sequence
 
 
 def smallest_dtype(vocab_size: int) -> type[np.unsignedinteger[Any]]:
     """The smallest unsigned integer type that can hold every id."""
-    return np.uint8 if vocab_size <= 2**8 else np.uint16 if vocab_size <= 2**16 else np.uint32
+    if vocab_size <= 2**8:
+        return np.uint8
+    if vocab_size <= 2**16:
+        return np.uint16
+    return np.uint32
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An immutable sequence of distinct symbols: the code points of a text, sorted, or the 256
-    bytes; and, of records, their end.
+    """An immutable sequence of distinct symbols.
+
+    These are the code points of a text, sorted, or the 256 bytes; and for records, their end.
 
     Args:
         unit: ``"char"`` or ``"byte"``.
         symbols: the characters, in the order of their ids; empty for bytes, whose id is their
             value.
-        records: whether there is one more symbol, the last, which is no character: the end of a
+        records: whether there is one more symbol, the last, that is not a character: the end of a
             record.
     """
 
@@ -72,78 +91,101 @@ class Vocabulary:
         if not isinstance(self.symbols, str):
             raise VocabularyError(f"symbols: must be a string, got {type(self.symbols).__name__}")
         distinct = len(set(self.symbols)) == len(self.symbols)
-        if not distinct or self.unit != ("char" if self.symbols else "byte"):
+        unit = "char" if self.symbols else "byte"
+        if not distinct or self.unit != unit:
             raise VocabularyError(
-                f"a vocabulary of unit {self.unit!r} with {len(self.symbols)} symbols, some twice or none; give each once"
+                f"a vocabulary of unit {self.unit!r} with {len(self.symbols)} symbols, "
+                "some twice or none; give each once"
             )
-
-    @property
-    def newline(self) -> int:
-        """The newline's id; -1 where there is none."""
-        return self.symbols.find("\n") if self.symbols else ord("\n")
 
     @classmethod
     def of(cls, text: str | bytes) -> "Vocabulary":
-        """The vocabulary of a text: its distinct code points, sorted; that of raw bytes is all
-        256."""
+        """The vocabulary of a text: its distinct code points, sorted; for bytes always all 256."""
         _check_text(text)
-        return cls("byte") if isinstance(text, bytes) else cls("char", "".join(sorted(set(text))))
+        if isinstance(text, bytes):
+            return cls("byte")
+        return cls("char", "".join(sorted(set(text))))
+
+    @property
+    def newline(self) -> int:
+        """The newline's id; -1 if it is not in the vocabulary."""
+        if self.unit == "byte":
+            return ord("\n")
+        return self.symbols.find("\n")
 
     @property
     def end(self) -> int:
-        """The id of the end of a record; -1 where there are no records."""
-        return (len(self.symbols) or 256) if self.records else -1
+        """The id of the end of a record; -1 if there are no records."""
+        return self._num_characters if self.records else -1
+
+    @property
+    def _num_characters(self) -> int:
+        """The number of symbols, not counting the end of a record."""
+        return len(self.symbols) or NUM_BYTES
 
     def __len__(self) -> int:
-        return (len(self.symbols) or 256) + self.records
+        return self._num_characters + int(self.records)
 
     @cached_property
     def _lookup(self) -> NDArray[np.int64]:
-        """Code point to id, -1 where there is none; as long as the highest code point asks for."""
+        """(highest code point + 2,) Code point to id, -1 if unknown.
+
+        The last entry is that of all higher code points.
+        """
         points = np.array([ord(char) for char in self.symbols], dtype=np.int64)
-        table = np.full(
-            points.max() + 2, -1, dtype=np.int64
-        )  # the last entry stands for all beyond
+        size = points.max() + 2
+        table = np.full(size, -1, dtype=np.int64)
         table[points] = np.arange(len(points))
         return table
 
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.symbols)
+
     def encode(self, text: str | bytes) -> Ids:
-        """Text to ids, one-dimensional, of the smallest integer type; bytes only where the unit is
-        the byte.
+        """Text to ids, one-dimensional, of the smallest integer type.
+
+        Args:
+            text: bytes only if the unit is the byte.
 
         Raises:
-            VocabularyError: a character is unknown; the message names it, its place, and the
-                nearest known one.
+            VocabularyError: a character is unknown; the message has its place and the nearest known
+                one.
         """
         _check_text(text)
+        dtype = smallest_dtype(len(self))
         if self.unit == "byte":
-            return np.frombuffer(
-                _utf8(text) if isinstance(text, str) else text, dtype=np.uint8
-            ).astype(smallest_dtype(len(self)), copy=False)
+            data = _utf8(text) if isinstance(text, str) else text
+            ids = np.frombuffer(data, dtype=np.uint8)
+            return ids.astype(dtype, copy=False)
         if isinstance(text, bytes):
             raise VocabularyError(
                 f"{len(text)} bytes were given to a vocabulary of characters; decode them first"
             )
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        ids = self._lookup[np.minimum(points, len(self._lookup) - 1)]
+        last = len(self._lookup) - 1
+        ids = self._lookup[np.minimum(points, last)]
         if ids.size and ids.min() < 0:
-            raise self._unknown(text, int(np.argmax(ids < 0)))
-        return ids.astype(smallest_dtype(len(self)))
+            place = int(np.argmax(ids < 0))
+            raise self._unknown(text, place)
+        return ids.astype(dtype)
 
     def decode(self, ids: Ids | Sequence[int]) -> str:
-        """Ids to text; bytes that are no UTF-8 become U+FFFD.
+        """Ids to text; bytes that are not UTF-8 become U+FFFD.
 
         Raises:
-            VocabularyError: an id is none of a symbol.
+            VocabularyError: an id is not that of a character.
         """
         try:
             numbers = [operator.index(idx) for idx in ids]
         except TypeError:
             raise VocabularyError("ids: must be a sequence of whole numbers") from None
-        if numbers and not 0 <= min(numbers) <= max(numbers) < len(self) - self.records:
-            wrong = min(numbers) if min(numbers) < 0 else max(numbers)
+        lowest = min(numbers, default=0)
+        highest = max(numbers, default=0)
+        if lowest < 0 or highest >= self._num_characters:
+            wrong = lowest if lowest < 0 else highest
             raise VocabularyError(
-                f"ids: {wrong} is not the id of a symbol; they are 0 to {len(self) - self.records - 1}"
+                f"ids: {wrong} is not the id of a symbol; they are 0 to {self._num_characters - 1}"
             )
         decoder = self.decoder()
         return decoder.decode(numbers) + decoder.flush()
@@ -156,11 +198,11 @@ class Vocabulary:
         """A text of known characters only, and a sentence on each kind of change made to get it.
 
         Args:
-            text: what somebody typed.
+            text: what the user typed.
             unknown: ``"error"``, ``"skip"`` (leave unknown characters out) or ``"replace"`` (by the
                 nearest known one).
-            before: characters that stand before it in a longer text, for the place that an error
-                names.
+            before: the number of characters before it in a longer text, for the position in an
+                error.
 
         Raises:
             VocabularyError: a character is unknown, and must not be or cannot be replaced.
@@ -172,47 +214,66 @@ class Vocabulary:
             raise ConfigError(f"unknown: {unknown!r} is not possible; give error, skip or replace")
         if self.unit == "byte" or set(text) <= self._known:
             return text, []
-        if unknown == "error":
-            raise self._unknown(
-                text,
-                next(place for place, char in enumerate(text) if char not in self._known),
-                before,
-                choices=True,
-            )
-        return self._skip(text) if unknown == "skip" else self._replace(text, before)
+        if unknown == "skip":
+            return self._skip(text)
+        if unknown == "replace":
+            return self._replace(text, before)
+        raise self._unknown(text, self._first_unknown(text), before, choices=True)
 
-    @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self.symbols)
+    def _first_unknown(self, text: str) -> int:
+        """The place of the first unknown character; the text's length if all are known."""
+        for place, char in enumerate(text):
+            if char not in self._known:
+                return place
+        return len(text)
 
     def _skip(self, text: str) -> tuple[str, list[str]]:
-        left_out = sorted(set(text) - self._known)
-        kept = "".join(char for char in text if char in self._known)
-        return kept, [
-            f"left out {describe(char)}, {text.count(char)} times: the model has not seen it"
-            for char in left_out
-        ]
+        """The text without unknown characters, and a sentence on each."""
+        changes = []
+        for char in sorted(set(text) - self._known):
+            times = text.count(char)
+            changes.append(f"left out {describe(char)}, {times} times: the model has not seen it")
+        known_text = "".join(char for char in text if char in self._known)
+        return known_text, changes
 
     def _replace(self, text: str, before: int) -> tuple[str, list[str]]:
-        out, changes, place = list[str](), dict[str, None](), 0
+        """The text with unknown characters replaced, and a sentence on each change."""
+        pieces = []
+        changes: dict[str, None] = {}  # an ordered set
+        place = 0
         while place < len(text):
-            near, old = (text[place], text[place]) if text[place] in self._known else ("", "")
-            if not near or (len(text) > place + 1 and text[place + 1] not in self._known):
-                near, old = self._composed(text, place) or (near, old)
-            if not near:
-                near, old = self.nearest(text, place), text[place]
-            if not near and not (place and unicodedata.combining(text[place])):
+            new, old = self._replacement(text, place)
+            is_mark = place > 0 and unicodedata.combining(text[place]) != 0
+            if not new and not is_mark:  # a mark alone may be left out
                 raise self._unknown(text, place, before, choices=True)
-            if near != old:
-                changes[
-                    f"{f'put {near!r} for' if near else 'left out'} {old!r}: the model has not seen {describe(old[-1])}"
-                ] = None
-            out, place = [*out, near], place + len(old)
-        return "".join(out), list(changes)
+            if new != old:
+                changes[_change(new, old)] = None
+            pieces.append(new)
+            place += len(old)
+        return "".join(pieces), list(changes)
+
+    def _replacement(self, text: str, place: int) -> tuple[str, str]:
+        """The known spelling of one or more characters from ``place`` on, and these characters.
+
+        The spelling of a known character is itself; it is ``""`` if there is none.
+        """
+        char = text[place]
+        is_known = char in self._known
+        following = text[place + 1 : place + 2]
+        if not is_known or (following and following not in self._known):
+            match = self._composed(text, place)
+            if match:
+                return match
+        if is_known:
+            return char, char
+        return self.nearest(text, place), char
 
     def _composed(self, text: str, place: int) -> tuple[str, str] | None:
-        """The known character that a few from ``place`` on compose to, and those few."""
-        return next((found for found in composed(text, place) if found[0] in self._known), None)
+        """The known character that a few from ``place`` on compose to, and these few."""
+        for whole, sequence in composed(text, place):
+            if whole in self._known:
+                return whole, sequence
+        return None
 
     def nearest(self, text: str, place: int) -> str:
         """The known spelling nearest to the unknown character at ``place``, or ``""``.
@@ -222,52 +283,69 @@ class Vocabulary:
         """
         char = text[place]
         for start in range(max(0, place - LONGEST_SEQUENCE + 1), place + 1):
-            found = self._composed(text, start)
-            if found and start + len(found[1]) > place:
-                return found[0]
-        plain = "".join(
-            c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c)
-        )
-        candidates = (
-            unicodedata.normalize("NFC", char), unicodedata.normalize("NFD", char), LOOKALIKES.get(char, ""),
-            unicodedata.normalize("NFKC", char), char.swapcase(), plain, plain.swapcase(), LOOKALIKES.get(plain, ""),
-        )  # fmt: skip
-        return next(
-            (candidate for candidate in candidates if candidate and set(candidate) <= self._known),
-            "",
-        )
+            match = self._composed(text, start)
+            if match:
+                whole, sequence = match
+                if start + len(sequence) > place:
+                    return whole
+        plain = _without_marks(char)
+        candidates = [
+            unicodedata.normalize("NFC", char),
+            unicodedata.normalize("NFD", char),
+            LOOKALIKES.get(char, ""),
+            unicodedata.normalize("NFKC", char),
+            char.swapcase(),
+            plain,
+            plain.swapcase(),
+            LOOKALIKES.get(plain, ""),
+        ]
+        for candidate in candidates:
+            if candidate and set(candidate) <= self._known:
+                return candidate
+        return ""
 
     def _unknown(
         self, text: str, place: int, before: int = 0, *, choices: bool = False
     ) -> VocabularyError:
-        """The error, with what --unknown might do about it where there is that choice."""
+        """The error for an unknown character.
+
+        Args:
+            text: the text.
+            place: of the character in it.
+            before: the number of characters before the text in a longer one.
+            choices: whether --unknown can be given, so that the error should advise it.
+        """
         near = self.nearest(text, place)
-        of = f"of the {len(self) - self.records} that the model knows"
-        hint = f"the nearest {of} is {near!r}: type that" if near else f"none {of} is near"
-        hint += ", or use --unknown replace" if near and choices else ""
-        hint += "; --unknown skip leaves it out" if choices else ""
+        known = f"of the {self._num_characters} that the model knows"
+        hint = f"none {known} is near"
+        if near:
+            hint = f"the nearest {known} is {near!r}: type that"
+        if choices and near:
+            hint += ", or use --unknown replace"
+        if choices:
+            hint += "; --unknown skip leaves it out"
+        position = before + place + 1
         return VocabularyError(
-            f"unknown character {describe(text[place])} at position {before + place + 1} of the text; {hint}"
+            f"unknown character {describe(text[place])} at position {position} of the text; {hint}"
         )
 
 
 class Decoder:
-    """Ids to text piece by piece; the end of an unfinished UTF-8 sequence is held back until it is
-    whole."""
+    """Ids to text piece by piece; an unfinished UTF-8 sequence is held back until it is whole."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._symbols = vocabulary.symbols
         self._bytes = codecs.getincrementaldecoder("utf-8")("replace")
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text that has become whole with these ids."""
+        """The text that these ids complete."""
         if self._symbols:
             return "".join([self._symbols[idx] for idx in ids])
         return self._bytes.decode(bytes(ids))
 
     @property
     def pending(self) -> bytes:
-        """The beginning of a sequence that is not whole yet."""
+        """The beginning of a UTF-8 sequence that is not whole yet."""
         return self._bytes.getstate()[0]
 
     @pending.setter
@@ -275,8 +353,10 @@ class Decoder:
         self._bytes.setstate((data, 0))
 
     def flush(self) -> str:
-        """What is left at the end: U+FFFD where a sequence was never finished."""
-        return "" if self._symbols else self._bytes.decode(b"", final=True)
+        """What is left at the end: U+FFFD for a sequence that was never finished."""
+        if self._symbols:
+            return ""
+        return self._bytes.decode(b"", final=True)
 
 
 def _check_text(text: Any) -> None:
@@ -289,5 +369,18 @@ def _utf8(text: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise VocabularyError(
-            f"{describe(text[error.start])} at position {error.start + 1} is half a character and cannot be written as UTF-8; leave it out"
+            f"{describe(text[error.start])} at position {error.start + 1} is half a character "
+            "and cannot be written as UTF-8; leave it out"
         ) from None
+
+
+def _change(new: str, old: str) -> str:
+    """The sentence on a repair: that a known spelling, or nothing, was put for some characters."""
+    action = f"put {new!r} for" if new else "left out"
+    return f"{action} {old!r}: the model has not seen {describe(old[-1])}"
+
+
+def _without_marks(char: str) -> str:
+    """The compatibility form of a character without its accents."""
+    parts = unicodedata.normalize("NFKD", char)
+    return "".join(part for part in parts if not unicodedata.combining(part))

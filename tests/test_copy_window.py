@@ -177,7 +177,7 @@ def test_one_symbol_at_a_time_recalls_the_same_at_every_place(seed: int) -> None
 def test_a_trail_that_has_grown_long_is_made_anew_and_recalls_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recalling, "SHORT", 5)
+    monkeypatch.setattr(recalling, "TRAIL_SLACK", 5)
     rng = np.random.default_rng(0)
     for symbols, window in itertools.product((1, 2, 3, 5), (2, 5, 17, 80)):
         ids = rng.integers(0, symbols, 300)
@@ -285,7 +285,7 @@ def test_what_is_recalled_at_any_places_does_not_hang_on_the_pieces(
     expected = recall(ids, window)[places]
     assert (recall(ids, window) >= 0).any()
     assert Recalled(ids, window, symbols)[places].tolist() == expected.tolist()
-    monkeypatch.setattr(recalling, "PIECE", 32)
+    monkeypatch.setattr(recalling, "MIN_PIECE", 32)
     # pieces of 32 symbols, and always two for each place that is asked for at once
     for whole, kept in ((299, 9), (64, 2), (1, 2)):
         monkeypatch.setattr(recalling, "WHOLE", whole)
