@@ -1,5 +1,6 @@
-"""charrnn: learns to write from a text file, one character at a time, and writes new text in the
-same style.
+"""charrnn: a character-level text generator.
+
+It learns to write from a text file, one character at a time, and writes new text in the same style.
 
 The public names are loaded on first use: importing charrnn imports neither torch nor numpy.
 """
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+# Written out, since type checkers read it.
 __all__ = [
     "CharRNNError",
     "CheckpointError",
@@ -26,7 +28,7 @@ __all__ = [
     "__version__",
     "load",
     "train",
-]  # written out, since type checkers read it
+]
 
 _MODULES = {
     "Sampler": "generation.sampling",

@@ -38,7 +38,7 @@ def recall(ids: Array, window: int, end: int = NOTHING) -> Array:
 
     Args:
         ids: (n,) the text.
-        window: W, the earlier occurrence ends less than so many symbols back.
+        window: W, the earlier occurrence ends fewer than W symbols back.
         end: for records, the symbol at the end of each: nothing is recalled from another record.
 
     Returns:
@@ -68,7 +68,7 @@ def _recall_range(ids: Array, start: int, stop: int, window: int, end: int, dtyp
 
 
 def _recall_block(ids: Array, window: int, end: int, dtype: Any) -> Array:
-    """As ``recall``, all at once, by sorting: it brings equal grams next to each other."""
+    """As ``recall``, all at once: sorting brings equal grams next to each other."""
     n = len(ids)
     followers = np.full((n, len(ORDERS)), NOTHING, dtype)
     symbols = int(ids.max()) + 1
@@ -95,10 +95,11 @@ def _recall_block(ids: Array, window: int, end: int, dtype: Any) -> Array:
 
 
 def _sort_grams(gram: Array) -> tuple[Array, Array]:
-    """(m,) grams by place to (m,) sorted grams, and (m,) their places; equal ones by place.
+    """(m,) grams by place to (m,) sorted grams, and (m,) their places.
 
-    Both are packed into one integer: 62 bits at most, 22 for a place, 22 for the number of the gram
-    without its last symbol and 18 for that symbol.
+    Equal ones are in the order of their places. Gram and place are packed into one integer of 62
+    bits at most: 22 for the place, 22 for the number of the gram without its last symbol, and 18
+    for that symbol.
     """
     bits = len(gram).bit_length()
     packed = np.sort(gram << bits | np.arange(len(gram)))
@@ -165,7 +166,7 @@ class Recalled:
 
 
 class Trail:
-    """Symbols in the order in which they were read, and the last place of each run of k.
+    """Symbols in the order of reading, and the last place of each run of k.
 
     It only ever grows; ``Memory`` begins a new one when it gets too long.
 

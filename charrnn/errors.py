@@ -1,14 +1,14 @@
-"""The errors that charrnn raises; this module knows nothing of the rest.
+"""The errors that charrnn raises.
 
-    CharRNNError                whatever a caller may want to catch
-    ├── ConfigError             a knob has a value that cannot be; exit code 2 on the command line
+    CharRNNError                everything that charrnn raises on purpose
+    ├── ConfigError             a knob has an impossible value; exit code 2 on the command line
     ├── CorpusError             a text cannot be read, or is too small
-    ├── VocabularyError         a text holds a character that the model does not know
+    ├── VocabularyError         a text has a character that the model does not know
     ├── CheckpointError         a checkpoint is missing, damaged or of another kind
-    │   ├── DamagedError        it is not as it was written, or was never a checkpoint
-    │   └── ResumeError         a run cannot be gone on with as asked
-    ├── RunExistsError          a new run would be mixed with one that is there
-    ├── GenerationError         a text cannot be drawn, or cannot be put where it was to go
+    │   ├── DamagedError        it was changed since it was written, or is not a checkpoint
+    │   └── ResumeError         a run cannot be resumed as asked
+    ├── RunExistsError          a new run would be mixed with one that exists
+    ├── GenerationError         a text cannot be generated, or cannot be written
     ├── MissingPackageError     a package is needed that is not installed
     └── DivergedError           the loss or the gradient is no longer a number
 
@@ -21,7 +21,7 @@ class CharRNNError(Exception):
 
 
 class ConfigError(CharRNNError, ValueError):
-    """A knob has a value that cannot be."""
+    """A knob has an impossible value."""
 
 
 class CorpusError(CharRNNError, ValueError):
@@ -29,7 +29,7 @@ class CorpusError(CharRNNError, ValueError):
 
 
 class VocabularyError(CharRNNError, ValueError):
-    """A text holds a character that the model does not know."""
+    """A text has a character that the model does not know."""
 
 
 class CheckpointError(CharRNNError):
@@ -37,19 +37,22 @@ class CheckpointError(CharRNNError):
 
 
 class DamagedError(CheckpointError):
-    """A checkpoint is not as it was written, or was never one: reading it again does not help."""
+    """A checkpoint was changed since it was written, or is not a checkpoint.
+
+    Reading it again will not help.
+    """
 
 
 class ResumeError(CheckpointError):
-    """A run cannot be gone on with as asked."""
+    """A run cannot be resumed as asked."""
 
 
 class RunExistsError(CharRNNError):
-    """A new run would be mixed with one that is there."""
+    """A new run would be mixed with one that exists."""
 
 
 class GenerationError(CharRNNError):
-    """A text cannot be drawn from what the network gives, or cannot be put where it was to go."""
+    """A text cannot be generated from the network's output, or cannot be written."""
 
 
 class MissingPackageError(CharRNNError, ImportError):

@@ -38,7 +38,7 @@ LONGEST_SEQUENCE = 4
 
 
 def describe(char: str) -> str:
-    """A character as an error names it: ``'\u00e9' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)``."""
+    """A character in an error: ``'\u00e9' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)``."""
     details = f"U+{ord(char):04X}"
     name = unicodedata.name(char, "")
     if name:
@@ -47,7 +47,7 @@ def describe(char: str) -> str:
 
 
 def composed(text: str, place: int) -> Iterator[tuple[str, str]]:
-    """What two or more characters from ``place`` on compose to, the longest sequence first.
+    """What characters from ``place`` on compose to, the longest sequence first.
 
     Yields:
         the composed character, and the sequence.
@@ -100,7 +100,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, text: str | bytes) -> "Vocabulary":
-        """The vocabulary of a text: its distinct code points, sorted; for bytes always all 256."""
+        """The vocabulary of a text: its distinct code points, sorted, or all bytes."""
         _check_text(text)
         if isinstance(text, bytes):
             return cls("byte")
@@ -156,8 +156,8 @@ class Vocabulary:
         dtype = smallest_dtype(len(self))
         if self.unit == "byte":
             data = _utf8(text) if isinstance(text, str) else text
-            ids = np.frombuffer(data, dtype=np.uint8)
-            return ids.astype(dtype, copy=False)
+            values = np.frombuffer(data, dtype=np.uint8)
+            return values.astype(dtype, copy=False)
         if isinstance(text, bytes):
             raise VocabularyError(
                 f"{len(text)} bytes were given to a vocabulary of characters; decode them first"
@@ -195,7 +195,7 @@ class Vocabulary:
         return Decoder(self)
 
     def repair(self, text: str, unknown: str = "error", before: int = 0) -> tuple[str, list[str]]:
-        """A text of known characters only, and a sentence on each kind of change made to get it.
+        """A text of known characters only, and a sentence on each kind of change.
 
         Args:
             text: what the user typed.
@@ -253,9 +253,9 @@ class Vocabulary:
         return "".join(pieces), list(changes)
 
     def _replacement(self, text: str, place: int) -> tuple[str, str]:
-        """The known spelling of one or more characters from ``place`` on, and these characters.
+        """The known spelling of the next characters, and these characters.
 
-        The spelling of a known character is itself; it is ``""`` if there is none.
+        The spelling of a known character is itself; it is ``""`` if nothing known is near.
         """
         char = text[place]
         is_known = char in self._known
@@ -331,7 +331,7 @@ class Vocabulary:
 
 
 class Decoder:
-    """Ids to text piece by piece; an unfinished UTF-8 sequence is held back until it is whole."""
+    """Ids to text piece by piece; an unfinished UTF-8 sequence is held back."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._symbols = vocabulary.symbols
@@ -375,7 +375,7 @@ def _utf8(text: str) -> bytes:
 
 
 def _change(new: str, old: str) -> str:
-    """The sentence on a repair: that a known spelling, or nothing, was put for some characters."""
+    """The sentence on a repair: a known spelling, or nothing, in place of ``old``."""
     action = f"put {new!r} for" if new else "left out"
     return f"{action} {old!r}: the model has not seen {describe(old[-1])}"
 

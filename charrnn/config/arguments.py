@@ -1,4 +1,4 @@
-"""Arguments given from Python, checked: each error names the parameter and the value."""
+"""Arguments from Python, checked: each error names the parameter and the value."""
 
 import numbers
 import os

@@ -12,10 +12,10 @@ CHARACTERS = {escape: char for char, escape in ESCAPES.items()}
 
 
 def escaped(text: str) -> str:
-    """A text with newlines, returns, tabs and backslashes as they are written in a flag."""
+    """A text as it is written in a flag."""
     return "".join(ESCAPES.get(char, char) for char in text)
 
 
 def unescaped(text: str) -> str:
-    """The text that is written so in a flag."""
+    """The text that a flag stands for."""
     return re.sub(r"\\[nrt\\]", lambda match: CHARACTERS[match[0]], text)

@@ -20,7 +20,9 @@ NUMBERS = {int: numbers.Integral, float: numbers.Real}  # NumPy's numbers includ
 
 @dataclass(frozen=True)
 class Knob:
-    """One thing that a user can set; ``parse`` reads it from text, ``check`` takes it from Python.
+    """One thing that a user can set.
+
+    ``parse`` reads its value from text, ``check`` takes it from Python.
 
     Args:
         name: of the dataclass field.

@@ -201,7 +201,7 @@ class RunConfig(Checked):
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> "RunConfig":
-        """From ``{knob: value}``, values as in Python; what is auto or missing has its default.
+        """From ``{knob: value}``; what is auto or missing has its default.
 
         Raises:
             ConfigError: a name is unknown, or a value is not possible.

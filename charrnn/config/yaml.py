@@ -1,4 +1,4 @@
-"""A run's knobs to and from YAML, with ``none`` and ``auto`` spelled as in a flag."""
+"""A run's knobs to and from YAML; values are spelled as in a flag."""
 
 from typing import Any
 

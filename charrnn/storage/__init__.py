@@ -1,1 +1,4 @@
-"""What is on the disk: atomic files, checkpoints, runs. Needs neither torch nor a corpus."""
+"""What is on the disk: atomic files, checkpoints and runs.
+
+It needs neither torch nor a corpus.
+"""

@@ -24,9 +24,10 @@ MAX_HOLDER_BYTES = 200
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole: after a kill or a power cut, either the old or the new one exists.
+    """Write a file, whole or not at all.
 
-    A file that is replaced keeps its permissions.
+    After a kill or a power cut, either the old file exists or the new one. A file that is replaced
+    keeps its permissions.
 
     Raises:
         CheckpointError: it could not be written; the old one is untouched.
@@ -70,7 +71,7 @@ def write_output(path: Path, data: bytes) -> None:
 
 
 def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[str] = ()) -> None:
-    """Write a directory of files in the given order, so that it exists whole or not at all.
+    """Write a directory of files in the given order, whole or not at all.
 
     A directory that is replaced keeps its permissions.
 
@@ -105,8 +106,10 @@ def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[s
 
 
 def _move_into_place(staged: Path, path: Path, old: Path) -> None:
-    """Rename ``staged`` to ``path``; what was at ``path`` becomes ``old``, or is put back if the
-    rename fails."""
+    """Rename ``staged`` to ``path``, and what was there to ``old``.
+
+    If that fails, what was there stays.
+    """
     if path.exists():
         shutil.copymode(path, staged)
         os.rename(path, old)
@@ -119,7 +122,7 @@ def _move_into_place(staged: Path, path: Path, old: Path) -> None:
 
 
 def _remove_replaced(old: Path, new: Path, ours: Collection[str]) -> None:
-    """Delete an old directory; files in it that are not ours are moved to the new one."""
+    """Delete an old directory; files that are not ours move to the new one."""
     for name in remove_directory(old, ours):
         os.rename(old / name, new / name)
     if old.exists():
@@ -271,7 +274,10 @@ def _make_directory(path: Path) -> None:
 
 
 def _write_synced(path: Path, data: bytes, like: Path) -> None:
-    """Write a new file and flush it, with the permissions and owner of ``like`` if that exists."""
+    """Write a new file and flush it.
+
+    It gets the permissions and the owner of ``like``, if that exists.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     handle = os.open(path, flags, 0o666)
     with open(handle, "wb") as file:

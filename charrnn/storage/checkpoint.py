@@ -1,8 +1,10 @@
-"""Checkpoint: a committed directory, safetensors and JSON, that is the whole model. No pickle.
+"""Checkpoint: a committed directory that is a whole model, safetensors and JSON.
 
-config.json  model.safetensors  tokenizer.json  generation_config.json    the model
-trainer.json  trainer.safetensors         to continue training; may be left out
-manifest.json                             size and SHA-256 of each, written last
+    config.json  model.safetensors  tokenizer.json  generation_config.json
+    trainer.json  trainer.safetensors    to continue training; may be left out
+    manifest.json                        size and SHA-256 of each; written last
+
+None of them is a pickle: a checkpoint is safe to open.
 """
 
 import math
@@ -48,7 +50,7 @@ Tensors = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything needed to generate text, and with the trainer fields to continue training.
+    """Everything needed to generate text, or with a trainer to continue training.
 
     Args:
         vocabulary: the symbols.
@@ -102,7 +104,9 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read(path: Path, *, trainer: bool = False) -> Checkpoint:
-    """Open a checkpoint; every file that the manifest lists is verified before it is used.
+    """Open a checkpoint.
+
+    Every file that the manifest lists is verified before it is used.
 
     Args:
         path: a committed directory.
@@ -148,7 +152,7 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
 
 
 def _read_files(path: Path, entries: Entries, trainer: bool) -> tuple[Checkpoint, int]:
-    """A checkpoint from its verified files, and the vocab_size of its config; not yet checked."""
+    """A checkpoint from its files, and its vocab_size; both are still to be checked."""
     texts = {}
     for name, entry in entries.items():
         if name.endswith(".json"):
@@ -200,7 +204,7 @@ def _max_state_bytes(model: ModelConfig, trainer_json: bytes | None) -> int:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a checkpoint can be read, its trainer files included unless they were left out.
+    """Whether a checkpoint can be read, with its trainer files unless left out.
 
     Raises:
         CheckpointError: that cannot be said, because the disk failed or memory ran out.
@@ -214,7 +218,7 @@ def is_whole(path: Path) -> bool:
 
 
 def _file_dates(path: Path) -> tuple[tuple[Any, ...], ...]:
-    """What changes when a file in a directory does; empty if the directory cannot be read."""
+    """What changes when a file in a directory does; empty if it cannot be read."""
     dates = []
     try:
         for file in path.iterdir():
@@ -227,7 +231,7 @@ def _file_dates(path: Path) -> tuple[tuple[Any, ...], ...]:
 
 @lru_cache(1024)
 def _is_whole(path: Path, dates: Hashable) -> bool:
-    """Cached by the files' dates: otherwise each save would read all checkpoints of the run."""
+    """Cached by the files' dates, since each save asks this of all checkpoints."""
     try:
         read(path)
     except DamagedError:
@@ -315,5 +319,6 @@ def _load(data: bytes) -> Tensors:
 
 
 def _save(tensors: Tensors) -> bytes:
-    """The bytes of a file of tensors; ``save`` alone scrambles arrays that are not contiguous."""
+    """The bytes of a file of tensors."""
+    # safetensors scrambles arrays that are not contiguous.
     return save({name: value.copy(order="C") for name, value in tensors.items()})

@@ -1,4 +1,4 @@
-"""The runs in a directory, and which checkpoint RUN stands for on the command line."""
+"""The runs in a directory, and the checkpoint that RUN means on a command line."""
 
 import errno
 from contextlib import suppress
@@ -88,7 +88,7 @@ def _newest_run(runs_dir: str | Path) -> Run:
 
 
 def _checkpoint_at(path: Path) -> Path | None:
-    """The checkpoint at a path, or the best one of the run there; None if there is neither."""
+    """The checkpoint at a path, or the best one of the run there, if any."""
     if (path / MANIFEST).exists():
         return path
     if path.is_file():

@@ -88,7 +88,7 @@ def _digest(entries: Mapping[str, Any]) -> str:
 
 
 def read_verified(path: Path, name: str, entry: Mapping[str, Any], max_bytes: int) -> bytes:
-    """The content of a checkpoint's file, once it is known to be what the manifest says.
+    """The content of a checkpoint's file, compared with the manifest.
 
     Args:
         path: the checkpoint's directory.

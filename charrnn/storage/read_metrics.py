@@ -1,4 +1,4 @@
-"""The lines of a run's metrics.jsonl, read so that a damaged or huge file does no harm."""
+"""The lines of a run's metrics.jsonl, which may be damaged or huge."""
 
 import re
 from pathlib import Path
@@ -14,13 +14,16 @@ VALIDATION = re.compile(rb'^.*"(?:final_)?val_loss": [0-9].*$', re.MULTILINE)
 
 
 def read_validations(path: Path) -> list[dict[str, Any]]:
-    """The lines with a validation, of a very long file the last ones; none if it cannot be read."""
+    """The lines with a validation; the last ones of a very long file.
+
+    None of them if the file cannot be read.
+    """
     matches = VALIDATION.findall(_read_end(path, MAX_METRICS_BYTES))
     return _parse_lines(matches[-MAX_VALIDATIONS:])
 
 
 def read_final(path: Path) -> dict[str, Any] | None:
-    """The last line, if it holds the losses at the end of a run; None for an unfinished run."""
+    """The last line, with the final losses; None if the run is unfinished."""
     lines = _parse_lines(_read_end(path, MAX_LINE_BYTES).splitlines()[-1:])
     if lines and "final_val_loss" in lines[0]:
         return lines[0]
@@ -44,7 +47,7 @@ def _parse_lines(lines: list[bytes]) -> list[dict[str, Any]]:
 
 
 def _is_report(line: Any) -> bool:
-    """Whether a trainer can have written it: the numbers of a step, or the final losses."""
+    """Whether a line can be a trainer's: the losses of a step, or the final ones."""
     if not isinstance(line, dict) or type(line.get("step")) is not int:
         return False
     if not all(isinstance(value, int | float | None) for value in line.values()):

@@ -86,7 +86,7 @@ class Run:
         return sorted(steps, key=lambda path: int(path.name.removeprefix("step-")))
 
     def best(self) -> Path:
-        """The checkpoint with the lowest validation loss; the last one if none was validated.
+        """The checkpoint with the lowest validation loss; else the last one.
 
         Raises:
             CheckpointError: there is no checkpoint, or one of them cannot be read.
@@ -102,7 +102,7 @@ class Run:
         return min(losses, key=losses.__getitem__)
 
     def best_val_loss(self) -> float:
-        """The lowest validation loss of the checkpoints that can be read, in nats per character.
+        """The lowest validation loss of a readable checkpoint, in nats per character.
 
         Infinity if none was validated.
         """
@@ -209,7 +209,7 @@ class Run:
             raise not_written(file, error) from None
 
     def clean(self) -> None:
-        """Remove what a killed process left half-written; restore what it was about to replace."""
+        """Remove what a killed process left half-written; restore what it replaced."""
         if not self.path.is_dir():
             return
         leftovers = [path for path in self.path.iterdir() if LEFTOVER.fullmatch(path.name)]
@@ -275,7 +275,7 @@ class Run:
         return read_validations(self.metrics)
 
     def final(self) -> dict[str, Any] | None:
-        """The last line of metrics.jsonl, with the final losses; None for an unfinished run."""
+        """The last line of metrics.jsonl, if it has the final losses."""
         return read_final(self.metrics)
 
 
@@ -296,7 +296,7 @@ def read_yaml_beside(
 
 
 def is_of_run(path: Path) -> bool:
-    """Whether a path is that of a file which charrnn wrote into a run or a checkpoint."""
+    """Whether charrnn wrote the file at a path, into a run or a checkpoint."""
     path = path.resolve()
     directory = path.parent
     if (directory / MANIFEST).exists() and path.name in FILES:
@@ -314,7 +314,7 @@ def val_loss(path: Path) -> float | None:
 
 
 def free_path(path: Path) -> Path:
-    """A path where nothing exists: this one, or with the first free number from 2 appended."""
+    """This path if nothing exists there, or with the first free number, from 2."""
     free = path
     number = 2
     while free.exists():

@@ -1,4 +1,4 @@
-"""The records that a run has seen, an exact set in a file next to its checkpoints.
+"""The records that a run has seen, in a file next to its checkpoints.
 
 The file holds the records in plain text: one JSON string per line, sorted, gzipped. It is not part
 of a checkpoint, so whoever shares a model does not share its corpus.

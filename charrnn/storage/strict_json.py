@@ -1,4 +1,4 @@
-"""JSON from an untrusted source: bounded, without NaN, infinity or repeated names."""
+"""JSON from a stranger: bounded, without NaN, infinity or repeated names."""
 
 import json
 import math

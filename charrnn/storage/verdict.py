@@ -1,4 +1,4 @@
-"""The verdict on a run: is it any good, over-fitted or under-trained, and what to do next.
+"""The verdict on a run: is it over-fitted or under-trained, and what to do next.
 
 It rests on three losses in nats per character: on held-out text, of a count-based model on the same
 text (the yardstick), and, measured the same way, on the end of the training text; and on when in
@@ -123,7 +123,8 @@ def _findings(run: Run) -> _Findings | None:
 
 
 def _gap(best: dict[str, Any], final: dict[str, Any] | None) -> float:
-    """Validation minus training loss, preferably both without dropout and in one stream."""
+    """Validation minus training loss."""
+    # The final losses are better for that: both without dropout, and in one stream.
     if final is not None and "final_train_loss" in final:
         gap = final["final_val_loss"] - final["final_train_loss"]
     else:
@@ -275,7 +276,7 @@ def _flag(name: str, value: Any) -> str:
 
 
 def _stored_knobs(run: Run) -> dict[str, Any]:
-    """The configuration that was written with the run; the defaults if it cannot be read."""
+    """The run's configuration; the defaults if it cannot be read."""
     stored = read_yaml_beside(run.config, MAX_CONFIG_BYTES, MAX_CONFIG_ITEMS)
     try:
         return RunConfig.from_flat(stored).flat()
@@ -284,8 +285,10 @@ def _stored_knobs(run: Run) -> dict[str, Any]:
 
 
 def _is_chosen(name: str, value: Any) -> bool:
-    """Whether somebody chose a knob: not the default, and not settled by the machine, the run's
-    length or the autopilot."""
+    """Whether somebody chose a knob's value.
+
+    Not if it is the default, or follows from the machine, the run's length or the autopilot.
+    """
     knob = run_knobs().get(name)
     if knob is None or knob.planned:
         return False
