@@ -243,9 +243,10 @@ class Vocabulary:
         place = 0
         while place < len(text):
             new, old = self._replacement(text, place)
-            is_mark = place > 0 and unicodedata.combining(text[place]) != 0
-            if not new and not is_mark:  # a mark alone may be left out
-                raise self._unknown(text, place, before, choices=True)
+            if not new:
+                is_mark = place > 0 and unicodedata.combining(text[place]) != 0
+                if not is_mark:  # only a mark may be left out
+                    raise self._unknown(text, place, before, choices=True)
             if new != old:
                 changes[_change(new, old)] = None
             pieces.append(new)
