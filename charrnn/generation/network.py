@@ -1,18 +1,16 @@
-"""One step of each cell in NumPy, for weights laid out once. Knows nothing of texts, of sampling
-and of PyTorch.
+"""One step of each cell in NumPy, for weights laid out once.
 
-The same sizes as in training/model.py: E embedding_size, H hidden_size, L num_layers, V vocab_size,
-P parts of a state, W copy_window, K symbols recalled.
+    B  streams       E  embedding_size    G  gates of a cell     H  hidden_size
+    L  num_layers    K  symbols recalled  V  vocab_size
 
-What a layer reads of a symbol does not change, so it is looked up: row v of ``table`` (V, G·H) is
-the embedding of symbol v times the layer's input weights, plus both biases. What is left is one
-product for all gates of a layer,
+What a symbol adds to a layer's gates never changes, so it is looked up: row v of ``table``
+(V, G·H) is the embedding of symbol v times the layer's input weights, plus both biases. One product
+for all gates of the layer remains,
 
-    layer 0:    gates = table[idx] + h0 @ recurrent                        recurrent (H, G·H)
-    layer l:    gates = table[idx] + [y_{l-1}, h_l] @ recurrent            recurrent (2H, G·H)
+    layer 0:    gates = table[idx] + h_0 @ recurrent                       recurrent (H, G·H)
+    layer l:    gates = table[idx] + [h_{l-1}, h_l] @ recurrent            recurrent (2H, G·H)
 
-and the two factors of a later layer stand side by side in one array of all the h, so nothing is
-joined.
+and since the h of all layers are one array, both factors of a later layer are a slice of it.
 """
 
 import math
@@ -25,19 +23,20 @@ from numpy.typing import NDArray
 
 from charrnn.config.run_config import ModelConfig
 from charrnn.copy_window import Memory
-from charrnn.storage.weight_shapes import GATES, check_shapes
+from charrnn.storage.weight_shapes import check_shapes
 
 Array = NDArray[np.float32]
 Index = tuple[Any, ...]
 HALF = np.float32(0.5)
-ONE = np.float32(1)
 
 
 class State(NamedTuple):
-    """What the network remembers: ``h`` (..., L·H), for an LSTM ``c`` of the same shape, and what
-    each of its streams has read.
+    """What the network remembers of the symbols it has read.
 
-    ``c`` is empty for other cells, and ``memories`` without a copy window.
+    Args:
+        h: (..., L·H) the hidden state of every layer.
+        c: of the same shape, the cell state of an LSTM; empty for other cells.
+        memories: of each stream, what it has read; empty without a copy window.
     """
 
     h: Array
@@ -46,48 +45,60 @@ class State(NamedTuple):
 
 
 def taken(state: State, rows: Sequence[int]) -> State:
-    """Some of the B streams of a state, one or the other more than once."""
-    seen, memories = set[int](), list[Memory]()
-    for row in rows if state.memories else ():
-        memories.append(state.memories[row].fork() if row in seen else state.memories[row])
-        seen.add(row)
-    return State(state.h[list(rows)], state.c[list(rows)], tuple(memories))
+    """Select some of the B streams of a state; a row may be selected more than once."""
+    memories = list[Memory]()
+    if state.memories:
+        seen = set[int]()
+        for row in rows:
+            memory = state.memories[row]
+            if row in seen:
+                memory = memory.fork()
+            memories.append(memory)
+            seen.add(row)
+    index = list(rows)
+    return State(state.h[index], state.c[index], tuple(memories))
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer's weights, laid out for stepping, and where things stand: made once, since slices
-    take time."""
+    """One layer's weights, laid out for stepping, with the slices that a step takes.
+
+    Args:
+        table: what each symbol adds to the gates.
+        recurrent: the weights of ``inputs``.
+        inner_bias: what a GRU adds inside its reset gate; empty for other cells.
+        own: the layer's part of all the h.
+        inputs: the same with the part of the layer below, whose output the layer reads.
+        gates: each gate's part of (..., G·H).
+        sigmoids: the part of all gates that go through a sigmoid.
+    """
 
     table: Array  # (V, G·H)
     recurrent: Array  # (H or 2H, G·H)
-    bias: Array  # (H,) what a GRU adds inside its reset gate; empty for other cells
-    here: Index  # its part of all the h
-    below: Index  # and that with the part of the layer below
-    blocks: tuple[Index, ...]  # of the gates (..., G·H)
-    gated: Index  # all of these but the last
+    inner_bias: Array  # (H,) or (0,)
+    own: Index
+    inputs: Index
+    gates: tuple[Index, ...]
+    sigmoids: Index
 
 
-def _sigmoid_by_tanh(blocks: list[Array]) -> list[Array]:
-    """sigmoid(x) = (1 + tanh(x / 2)) / 2: with these blocks halved, one tanh serves all gates and
-    cannot overflow."""
-    return [HALF * block for block in blocks]
+# The steps. Each takes what the symbol adds to the gates, x (..., G·H); the layer's h and c
+# (..., H), which it overwrites; the layer; and the inputs (..., H or 2H), the output of the layer
+# below and h.
+#
+# The weights of sigmoid gates are halved beforehand: sigmoid(x) = (1 + tanh(x / 2)) / 2, so one
+# tanh serves all gates, and it cannot overflow.
 
 
-def _lstm_blocks(blocks: list[Array]) -> list[Array]:
-    i, f, g, o = blocks  # PyTorch's order
-    return [*_sigmoid_by_tanh([i, f, o]), g]
-
-
-def _lstm_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
-    """Hochreiter and Schmidhuber 1997, with a forget gate; h and c are written in place."""
-    gates = np.dot(below, layer.recurrent)  # (..., 4H); less ado than @ for a vector
-    gates += row
+def _lstm_step(x: Array, h: Array, c: Array, layer: Layer, inputs: Array) -> None:
+    """Hochreiter and Schmidhuber 1997, with a forget gate: c' = f c + i g, h' = o tanh(c')."""
+    gates = np.dot(inputs, layer.recurrent)  # (..., 4H); np.dot has less overhead than @
+    gates += x
     np.tanh(gates, gates)
-    gated = gates[layer.gated]
-    gated *= HALF
-    gated += HALF
-    i, f, o, g = [gates[block] for block in layer.blocks]
+    sigmoids = gates[layer.sigmoids]  # (..., 3H)
+    sigmoids *= HALF
+    sigmoids += HALF
+    i, f, o, g = [gates[gate] for gate in layer.gates]  # (..., H) each
     c *= f
     i *= g
     c += i
@@ -95,60 +106,64 @@ def _lstm_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> No
     h *= o
 
 
-def _gru_blocks(blocks: list[Array]) -> list[Array]:
-    r, z, n = blocks
-    return [*_sigmoid_by_tanh([r, z]), n]
-
-
-def _gru_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
-    """Cho et al. 2014, the reset gate after the product: h' = (1 - z) n + z h, n = tanh(x + r (W h
-    + b))."""
+def _gru_step(x: Array, h: Array, c: Array, layer: Layer, inputs: Array) -> None:
+    """Cho et al. 2014, reset after the product: h' = (1 - z) n + z h, n = tanh(x + r (W h + b))."""
     H = h.shape[-1]
-    inner = layer.recurrent[-H:]  # what multiplies h; rows above it multiply the layer below
-    product = np.dot(h, inner)
-    if below.shape[-1] > H:
-        row = row + np.dot(below[..., :-H], layer.recurrent[:-H])
-    gated = product[..., : 2 * H]
-    gated += row[..., : 2 * H]
-    np.tanh(gated, out=gated)
-    gated *= HALF
-    gated += HALF
-    new = product[..., 2 * H :] + layer.bias
-    new *= gated[..., :H]
-    new += row[..., 2 * H :]
-    np.tanh(new, out=new)
-    h -= new
-    h *= gated[..., H:]
-    h += new
+    gates = np.dot(h, layer.recurrent[-H:])  # (..., 3H)
+    if inputs.shape[-1] > H:
+        x = x + np.dot(inputs[..., :-H], layer.recurrent[:-H])  # (..., 3H)
+    sigmoids = gates[..., : 2 * H]  # (..., 2H)
+    sigmoids += x[..., : 2 * H]
+    np.tanh(sigmoids, out=sigmoids)
+    sigmoids *= HALF
+    sigmoids += HALF
+    r = sigmoids[..., :H]
+    z = sigmoids[..., H:]
+    n = gates[..., 2 * H :] + layer.inner_bias  # (..., H)
+    n *= r
+    n += x[..., 2 * H :]
+    np.tanh(n, out=n)
+    h -= n
+    h *= z
+    h += n
 
 
-def _rnn_step(row: Array, h: Array, c: Array, layer: Layer, below: Array) -> None:
-    """Elman 1990, with tanh."""
-    np.tanh(row + np.dot(below, layer.recurrent), h)
+def _rnn_step(x: Array, h: Array, c: Array, layer: Layer, inputs: Array) -> None:
+    """Elman 1990: h' = tanh(x + W h)."""
+    np.tanh(x + np.dot(inputs, layer.recurrent), h)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """How a cell's weights are laid out and how it makes a step.
+    """How a cell's weights are laid out, and its step.
 
     Args:
-        order: the blocks, as PyTorch has them, to the blocks as ``step`` wants them.
-        step: ``(the symbol's row of the table (..., G·H), h, c, layer, [y below, h])``; writes h
-            and c in place.
-        has_c: whether it has a cell state beside h.
-        inner_bias: whether the last block's recurrent bias stays apart.
+        step: one of the functions above.
+        stored: its gates, one letter each, in the order in which PyTorch stores them.
+        sigmoid: the gates that go through a sigmoid; they are first in the layout.
+        tanh: the gate after them.
+        has_c: whether it has a cell state besides h.
+        has_inner_bias: whether the recurrent bias of the last gate is kept apart.
     """
 
-    order: Callable[[list[Array]], list[Array]]
     step: Callable[[Array, Array, Array, Layer, Array], None]
+    stored: str
+    sigmoid: str
+    tanh: str
     has_c: bool = False
-    inner_bias: bool = False
+    has_inner_bias: bool = False
+
+    def laid_out(self, weights: Array) -> Array:
+        """The rows (G·H, ...) of all gates in the order of the layout, sigmoid gates halved."""
+        rows = dict(zip(self.stored, np.split(weights, len(self.stored)), strict=True))
+        halved = [HALF * rows[gate] for gate in self.sigmoid]
+        return np.concatenate([*halved, rows[self.tanh]])
 
 
 CELLS = {
-    "lstm": Cell(_lstm_blocks, _lstm_step, has_c=True),
-    "gru": Cell(_gru_blocks, _gru_step, inner_bias=True),
-    "rnn": Cell(list, _rnn_step),
+    "lstm": Cell(_lstm_step, stored="ifgo", sigmoid="ifo", tanh="g", has_c=True),
+    "gru": Cell(_gru_step, stored="rzn", sigmoid="rz", tanh="n", has_inner_bias=True),
+    "rnn": Cell(_rnn_step, stored="h", sigmoid="", tanh="h"),
 }
 
 
@@ -161,118 +176,126 @@ class Network:
         weights: float32 arrays under the names that CharRNN gives them.
 
     Raises:
-        CheckpointError: a weight is missing, of another shape, or one too many.
+        CheckpointError: a weight is missing, of another shape, or unknown.
     """
 
     def __init__(
         self, config: ModelConfig, vocab_size: int, weights: Mapping[str, NDArray[Any]]
     ) -> None:
-        self.vocab_size, self.hidden_size, self.num_layers = (
-            vocab_size,
-            config.hidden_size,
-            config.num_layers,
-        )
-        self.cell, self.gates = CELLS[config.cell], GATES[config.cell]
         check_shapes(config, vocab_size, {name: weight.shape for name, weight in weights.items()})
-        embedding = weights["embedding.weight"]
-        self.layers = [
-            self._lay_out(number, embedding, weights) for number in range(self.num_layers)
-        ]
+        self.vocab_size = vocab_size
+        self.hidden_size = config.hidden_size
+        self.num_layers = config.num_layers
         self.copy_window = config.copy_window or 0
-        heads = ("head", "copy") if self.copy_window else ("head",)
-        self.head = np.concatenate(
-            [weights[f"{name}.weight"] for name in heads]
-        ).T.copy()  # (L·H, V) or (L·H, V + K)
-        self.head_bias = np.concatenate([weights[f"{name}.bias"] for name in heads])
+        self.cell = CELLS[config.cell]
+        self.layers = [self._lay_out(number, weights) for number in range(self.num_layers)]
+        head = weights["head.weight"]  # (V, L·H)
+        head_bias = weights["head.bias"]  # (V,)
+        if self.copy_window:
+            head = np.concatenate([head, weights["copy.weight"]])  # (V + K, L·H)
+            head_bias = np.concatenate([head_bias, weights["copy.bias"]])  # (V + K,)
+        self.head = head.T.copy()  # (L·H, V) or (L·H, V + K)
+        self.head_bias = head_bias.copy()
 
     @property
     def size(self) -> int:
-        """How many numbers are in its recurrent matrices and its head."""
+        """The number of weights in its recurrent matrices and its head."""
         return self.head.size + sum(layer.recurrent.size for layer in self.layers)
 
     def zero_state(self, *batch: int) -> State:
-        """The state before anything was read, for one stream or, given a batch size, for so
-        many."""
-        h = np.zeros((*batch, self.num_layers * self.hidden_size), np.float32)
-        memories = (
-            tuple(Memory.of(self.copy_window) for _ in range(math.prod(batch)))
-            if self.copy_window
-            else ()
-        )
-        return State(h, h.copy() if self.cell.has_c else h[..., :0], memories)
+        """The state before anything was read: of one stream, or of a batch of B."""
+        h = np.zeros((*batch, self.num_layers * self.hidden_size), np.float32)  # (..., L·H)
+        c = h[..., :0]
+        if self.cell.has_c:
+            c = h.copy()
+        if not self.copy_window:
+            return State(h, c, ())
+        streams = math.prod(batch)
+        return State(h, c, tuple(Memory.of(self.copy_window) for _ in range(streams)))
 
     def step(self, idx: Any, state: State) -> tuple[Array, State]:
         """Read one symbol.
 
         Args:
             idx: its id, an int; or (B,) ids for a state of B streams.
-            state: left as it was.
+            state: it stays unchanged.
 
         Returns:
-            logits (V,) or (B, V) for the symbol after it, and the new state.
+            logits (V,) or (B, V) for the next symbol, and the new state.
         """
-        h, c, memories = state.h.copy(), state.c.copy(), state.memories
+        h = state.h.copy()  # (..., L·H)
+        c = state.c.copy()
+        memories = state.memories
+        step = self.cell.step
         for layer in self.layers:
-            self.cell.step(layer.table[idx], h[layer.here], c[layer.here], layer, h[layer.below])
+            step(layer.table[idx], h[layer.own], c[layer.own], layer, h[layer.inputs])
         if self.copy_window:
-            read = (int(idx),) if h.ndim == 1 else np.asarray(idx).tolist()
-            memories = tuple(
-                [memory.after(each) for memory, each in zip(memories, read, strict=True)]
-            )
+            symbols = [int(idx)] if h.ndim == 1 else np.asarray(idx).tolist()
+            followed = zip(memories, symbols, strict=True)
+            memories = tuple([memory.after(symbol) for memory, symbol in followed])
         state = State(h, c, memories)
         return self.logits(state), state
 
     def logits(self, state: State) -> Array:
-        """What is predicted after something was read: (V,) or (B, V)."""
-        logits: Array = np.dot(state.h, self.head)
+        """The logits (V,) or (B, V) for the symbol after those that a state has read."""
+        logits: Array = np.dot(state.h, self.head)  # (..., V) or (..., V + K)
         logits += self.head_bias
         if self.copy_window:
-            _raise(logits, self.vocab_size, state.memories)
+            _raise_recalled(logits, self.vocab_size, state.memories)
         return logits[..., : self.vocab_size]
 
-    def _lay_out(self, number: int, embedding: Array, weights: Mapping[str, NDArray[Any]]) -> Layer:
-        w_ih, w_hh, b_ih, b_hh = (
-            weights[f"layers.{number}.rnn.{name}_l0"]
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        order, G, H = self.cell.order, self.gates, self.hidden_size
-
-        def laid_out(matrix: Array) -> Array:
-            return np.concatenate(order(np.split(matrix, G)))  # (G·H, ...)
-
-        inner = b_hh[-H:].copy() if self.cell.inner_bias else b_hh[:0]
-        b_hh = np.concatenate([b_hh[:-H], np.zeros_like(inner)]) if self.cell.inner_bias else b_hh
-        from_symbol = laid_out(
-            w_ih[:, -embedding.shape[1] :]
-        )  # (G·H, E): the embedding stands last
-        from_below = laid_out(w_ih[:, : -embedding.shape[1]])  # (G·H, H), or (G·H, 0) for layer 0
-        table = embedding @ from_symbol.T + laid_out(b_ih + b_hh)
-        recurrent = np.concatenate([from_below.T, laid_out(w_hh).T])
-        weights_ = (
-            np.ascontiguousarray(table, np.float32),
-            np.ascontiguousarray(recurrent, np.float32),
-            inner,
-        )
-        places: list[Index] = [
-            (..., slice(each * H, (each + 1) * H)) for each in range(max(G, number + 1))
-        ]
-        below: Index = (..., slice(max(0, number - 1) * H, (number + 1) * H))
+    def _lay_out(self, number: int, weights: Mapping[str, NDArray[Any]]) -> Layer:
+        cell = self.cell
+        H = self.hidden_size
+        embedding = weights["embedding.weight"]  # (V, E)
+        E = embedding.shape[1]
+        prefix = f"layers.{number}.rnn"
+        w_ih = weights[f"{prefix}.weight_ih_l0"]  # (G·H, E), or (G·H, H + E) above layer 0
+        w_hh = weights[f"{prefix}.weight_hh_l0"]  # (G·H, H)
+        b_ih = weights[f"{prefix}.bias_ih_l0"]  # (G·H,)
+        b_hh = weights[f"{prefix}.bias_hh_l0"]  # (G·H,)
+        inner_bias = b_hh[:0]
+        if cell.has_inner_bias:
+            inner_bias = b_hh[-H:].copy()  # (H,)
+            b_hh = np.concatenate([b_hh[:-H], np.zeros_like(inner_bias)])
+        w_symbol = cell.laid_out(w_ih[:, -E:])  # (G·H, E)
+        w_below = cell.laid_out(w_ih[:, :-E])  # (G·H, H), or (G·H, 0) for layer 0
+        table = embedding @ w_symbol.T + cell.laid_out(b_ih + b_hh)  # (V, G·H)
+        recurrent = np.concatenate([w_below.T, cell.laid_out(w_hh).T])  # (H or 2H, G·H)
+        gates = [_columns(place * H, (place + 1) * H) for place in range(len(cell.stored))]
         return Layer(
-            *weights_, places[number], below, tuple(places[:G]), (..., slice(0, (G - 1) * H))
+            table=np.ascontiguousarray(table, np.float32),
+            recurrent=np.ascontiguousarray(recurrent, np.float32),
+            inner_bias=inner_bias,
+            own=_columns(number * H, (number + 1) * H),
+            inputs=_columns(max(0, number - 1) * H, (number + 1) * H),
+            gates=tuple(gates),
+            sigmoids=_columns(0, len(cell.sigmoid) * H),
         )
 
 
-def _raise(logits: Array, vocab_size: int, memories: Sequence[Memory]) -> None:
-    """To the logits (..., V) of the symbols recalled add, in place, the beliefs (..., K) behind
-    them; to one recalled twice, both."""
+def _columns(start: int, stop: int) -> Index:
+    """A slice of the last axis; made once, since making one takes time."""
+    return (..., slice(start, stop))
+
+
+def _raise_recalled(logits: Array, vocab_size: int, memories: Sequence[Memory]) -> None:
+    """Raise the logits of the symbols that are recalled, in place.
+
+    Args:
+        logits: (V + K,) or (B, V + K), of which the last K say how far to believe what each order
+            recalls. A symbol recalled by two orders is raised by both.
+        vocab_size: V.
+        memories: of each stream.
+    """
     if logits.ndim == 1:
-        for symbol, each in zip(memories[0].followers, logits[vocab_size:], strict=True):
+        for symbol, belief in zip(memories[0].followers, logits[vocab_size:], strict=True):
             if symbol >= 0:
-                logits[symbol] += each
+                logits[symbol] += belief
         return
     symbols = np.array([memory.followers for memory in memories])  # (B, K)
-    there = symbols >= 0
-    places = symbols + np.arange(len(logits))[:, None] * logits.shape[1]
-    np.add.at(
-        logits.reshape(-1), places[there], logits[:, vocab_size:][there]
-    )  # in one dimension, which NumPy is fast at
+    recalled = symbols >= 0  # (B, K)
+    beliefs = logits[:, vocab_size:]  # (B, K)
+    places = symbols + np.arange(len(logits))[:, None] * logits.shape[1]  # (B, K), in one dimension
+    # in one dimension, since NumPy's add.at is fast at that
+    np.add.at(logits.reshape(-1), places[recalled], beliefs[recalled])
