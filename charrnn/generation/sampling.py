@@ -1,11 +1,11 @@
-"""The filters, and Sampler: from logits to the next symbol. Knows nothing of models and of text.
+"""From logits to the next symbol: the filters, and Sampler, which applies them.
 
-A filter is a pure function ``(logits (..., V), value) -> logits (..., V)``: minus infinity for what
-is removed, and at least one symbol is left. To add one: a function, a field of Sampler, a line in
-``Sampler.adjusted`` or ``Sampler.cut``.
+A filter is a pure function ``(logits (..., V), value) -> logits (..., V)``. It sets what it removes
+to minus infinity and leaves at least one symbol. To add one: a function, a field of Sampler, and a
+line in ``Sampler.adjusted`` or ``Sampler.cut``.
 
-A processor is a filter of a user's own: ``(ids, logits (V,)) -> logits (V,)``, with the ids that
-were read so far.
+A processor is a filter that the user supplies: ``(ids, logits (V,)) -> logits (V,)``, where ``ids``
+are those read so far.
 """
 
 import math
@@ -23,24 +23,24 @@ Logits = NDArray[Any]
 Ids = NDArray[Any]
 Processor = Callable[[Ids, Logits], Logits]
 NO_IDS = np.empty(0, np.int32)
-DRY_BASE, DRY_LENGTH = 1.2, 16
-LONGEST_SPAN = 256  # symbols; a repetition is not followed further back
+DRY_BASE = 1.2
+DRY_LENGTH = 16
+LONGEST_SPAN = 256  # symbols; a longer repetition is not followed further back
 MOST_PENALTY = 1e4  # nats
-LOWEST_SAFE_TEMPERATURE = 1e-3  # a temperature that takes nothing to minus infinity
-ROUNDING = (
-    1e-12  # so that a symbol exactly at a bound falls on the side that arithmetic by hand puts it
-)
+LOWEST_SAFE_TEMPERATURE = 1e-3  # dividing by this takes no logit to minus infinity
+# so that a symbol exactly at a bound falls on the side where exact arithmetic puts it
+ROUNDING = 1e-12
 
 
 class Generator(Protocol):
-    """What draws: ``numpy.random.Generator``, or one for each of B streams."""
+    """A source of random numbers: ``numpy.random.Generator``, or one for B streams at once."""
 
     def random(self, size: Any = None) -> Any:
-        """Numbers from 0 up to 1, of a shape."""
+        """Numbers in [0, 1), of a shape."""
 
 
 def apply_bias(logits: Logits, bias: Sequence[tuple[int, float]]) -> Logits:
-    """Add so many nats to the logits of some symbols; minus infinity bans one."""
+    """Add a number of nats to the logits of some symbols; minus infinity bans one."""
     changed = logits.copy()
     for idx, value in bias:
         changed[..., idx] += value
@@ -50,16 +50,15 @@ def apply_bias(logits: Logits, bias: Sequence[tuple[int, float]]) -> Logits:
 def apply_dry(
     logits: Logits, ids: Ids, dry: float, base: float = DRY_BASE, length: int = DRY_LENGTH
 ) -> Logits:
-    """Make it harder to go on with what stood there before ("don't repeat yourself", p-e-w 2024, in
-    llama.cpp).
+    """Make it harder to continue a repetition ("don't repeat yourself", p-e-w 2024, in llama.cpp).
 
-    Where the last n symbols, ``length`` or more, stood earlier in ``ids``, what followed there
-    loses ``dry * base ** (n - length)`` nats; of several such places the longest counts. Single
-    symbols, which any text repeats, are left alone.
+    Where the last n symbols, ``length`` or more, occurred earlier in ``ids``, the symbol that
+    followed there loses ``dry * base ** (n - length)`` nats; of several such places the longest
+    match counts. Single symbols, which any text repeats, are left alone.
 
     Args:
         logits: (V,).
-        ids: (n,) what was read so far.
+        ids: (n,) read so far.
         dry: nats.
         base: 1 or more.
         length: in symbols.
@@ -67,65 +66,74 @@ def apply_dry(
     n = len(ids)
     if n <= length:
         return logits
-    places = np.flatnonzero(ids[:-1] == ids[-1])  # where the newest symbol stood earlier
     penalties = np.zeros(len(logits))
-    for same in range(1, min(n, LONGEST_SPAN) + 1):  # the last ``same`` symbols stand at ``places``
-        if same >= length:
-            penalty = min(dry * base ** (same - length), MOST_PENALTY)
+    places = np.flatnonzero(ids[:-1] == ids[-1])  # where the newest symbol occurred earlier
+    # In each round the last ``matched`` symbols also end at each of ``places``.
+    for matched in range(1, min(n, LONGEST_SPAN) + 1):
+        if matched >= length:
+            penalty = min(dry * base ** (matched - length), MOST_PENALTY)
             penalties[ids[places + 1]] = penalty
             if penalty == MOST_PENALTY:
                 break
-        places = places[np.searchsorted(places, same) :]
-        places = places[ids[places - same] == ids[-1 - same]] if same < n else places[:0]
+        if matched == n:
+            break
+        places = places[np.searchsorted(places, matched) :]
+        places = places[ids[places - matched] == ids[-1 - matched]]
         if not len(places):
             break
-    return logits - penalties if penalties.any() else logits
+    if not penalties.any():
+        return logits
+    return logits - penalties
 
 
 def apply_processors(logits: Logits, ids: Ids, processors: Sequence[Processor]) -> Logits:
-    """What a user's own filters make of the logits (V,), one after another.
+    """Apply the user's processors to the logits (V,), one after another.
 
     Raises:
-        GenerationError: one gives no logits of the same shape, NaN or plus infinity, or removes
-            every symbol.
+        GenerationError: one returns another shape, NaN or plus infinity, or removes every symbol.
     """
     for processor in processors:
-        name = getattr(processor, "__name__", type(processor).__name__)
-        given = np.asarray(processor(ids, logits.copy()))
-        if given.shape != logits.shape or not np.issubdtype(given.dtype, np.floating):
+        result = np.asarray(processor(ids, logits.copy()))
+        if result.shape != logits.shape or not np.issubdtype(result.dtype, np.floating):
             raise GenerationError(
-                f"the processor {name} gave {given.dtype} {given.shape}; it must give logits {logits.shape}, as it gets them"
+                f"the processor {_name(processor)} gave {result.dtype} {result.shape}; "
+                f"it must give logits {logits.shape}, as it gets them"
             )
-        if not np.isfinite(given.max()):
+        if not np.isfinite(result.max()):
             raise GenerationError(
-                f"the processor {name} left no symbol, or gave what is no number; it must leave one"
+                f"the processor {_name(processor)} left no symbol, or gave what is no number; "
+                "it must leave one"
             )
-        logits = given.astype(np.float64)
+        logits = result.astype(np.float64)
     return logits
 
 
+def _name(processor: Processor) -> str:
+    return getattr(processor, "__name__", type(processor).__name__)
+
+
 def apply_temperature(logits: Logits, temperature: float) -> Logits:
-    """Divide by the temperature (Ackley et al. 1985), the largest being made 0; 0 keeps the first
-    of the likeliest alone."""
-    if (
-        logits.ndim == 1
-        and temperature > LOWEST_SAFE_TEMPERATURE
-        and math.isfinite(top := np.maximum.reduce(logits))
-    ):
-        mild: Logits = (logits - top) / temperature  # the same as below, with less ado
-        return mild
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # a tiny temperature takes the unlikely ones to minus infinity
+    """Make the largest logit 0 and divide by the temperature (Ackley et al. 1985).
+
+    Temperature 0 keeps only the likeliest symbol, the first of several.
+    """
+    if logits.ndim == 1 and temperature > LOWEST_SAFE_TEMPERATURE:
+        top = np.maximum.reduce(logits)
+        if math.isfinite(top):
+            scaled: Logits = (logits - top) / temperature  # as below, with less overhead
+            return scaled
+    # a tiny temperature takes unlikely symbols to minus infinity
+    with np.errstate(over="ignore", invalid="ignore"):
         shifted: Logits = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
         if temperature:
             shifted /= temperature
-    return shifted if temperature else apply_top_k(shifted, 1)
+    if not temperature:
+        return apply_top_k(shifted, 1)
+    return shifted
 
 
 def apply_top_k(logits: Logits, top_k: int) -> Logits:
-    """Keep exactly the k likeliest symbols (Fan et al. 2018); of equal ones, those with the smaller
-    ids."""
+    """Keep the k likeliest symbols (Fan et al. 2018); of equal ones, those with smaller ids."""
     if top_k >= logits.shape[-1]:
         return logits
     order = np.argsort(-logits, axis=-1, kind="stable")
@@ -133,14 +141,13 @@ def apply_top_k(logits: Logits, top_k: int) -> Logits:
 
 
 def apply_top_p(logits: Logits, top_p: float) -> Logits:
-    """Keep the fewest likeliest symbols that have the probability p together (Holtzman et al.
-    2020)."""
+    """Keep the fewest symbols whose probabilities add up to p (Holtzman et al. 2020)."""
     if top_p == 1:
         return logits
     order = np.argsort(-logits, axis=-1, kind="stable")
-    with np.errstate(invalid="ignore"):  # what is no number stays none, for draw to find
+    with np.errstate(invalid="ignore"):  # NaN stays NaN, which draw refuses
         ranked = np.take_along_axis(probabilities(logits), order, axis=-1)
-    before = np.cumsum(ranked, axis=-1) - ranked  # what the likelier ones have together
+    before = np.cumsum(ranked, axis=-1) - ranked  # the sum over all likelier symbols
     removed = before >= top_p - ROUNDING
     removed[..., 0] = False
     keep = np.empty_like(removed)
@@ -149,8 +156,7 @@ def apply_top_p(logits: Logits, top_p: float) -> Logits:
 
 
 def apply_min_p(logits: Logits, min_p: float) -> Logits:
-    """Keep the symbols that are at least p times as likely as the likeliest (Nguyen et al.
-    2024)."""
+    """Keep symbols at least p times as likely as the likeliest (Nguyen et al. 2024)."""
     with np.errstate(divide="ignore"):
         least = logits.max(axis=-1, keepdims=True) + np.log(min_p) - ROUNDING
     return np.where(logits >= least, logits, -np.inf)
@@ -171,36 +177,49 @@ def log_probabilities(logits: Logits) -> Logits:
 
 
 def draw(logits: Logits, rng: Generator) -> Any:
-    """One symbol from each distribution: an id for logits (V,), ids (B,) for (B, V). The largest of
-    each must be 0."""
-    ends = np.add.accumulate(np.exp(logits), axis=-1)
-    if not (
-        ends[-1] >= 1 if ends.ndim == 1 else (ends[..., -1] >= 1).all()
-    ):  # the largest weight is exp(0)
-        raise GenerationError(
-            "the network gave a logit that is not a number; the checkpoint is not fit to sample from, use another one"
-        )
-    if ends.ndim == 1:
-        return int(
-            ends.searchsorted(rng.random() * ends[-1], side="right")
-        )  # the product is below its last factor
-    marks = rng.random(ends.shape[:-1])[..., None] * ends[..., -1:]
-    return (ends <= marks).sum(axis=-1)
+    """Draw one symbol from each distribution: an id for logits (V,), ids (B,) for (B, V).
+
+    The largest logit of each must be 0.
+    """
+    cumulative = np.add.accumulate(np.exp(logits), axis=-1)
+    if cumulative.ndim == 1:
+        total = cumulative[-1]
+        if not total >= 1:  # the largest weight is exp(0)
+            raise _not_a_number()
+        # below the total, since random() is below 1
+        return int(cumulative.searchsorted(rng.random() * total, side="right"))
+    totals = cumulative[..., -1:]  # (B, 1)
+    if not (totals >= 1).all():
+        raise _not_a_number()
+    marks = rng.random(cumulative.shape[:-1])[..., None] * totals  # (B, 1)
+    return (cumulative <= marks).sum(axis=-1)
+
+
+def _not_a_number() -> GenerationError:
+    return GenerationError(
+        "the network gave a logit that is not a number; "
+        "the checkpoint is not fit to sample from, use another one"
+    )
 
 
 @dataclass(frozen=True)
 class Sampler(Checked):
-    """How the next symbol is drawn; called with logits (V,) or (B, V) and a generator it gives an
-    id, or ids (B,).
+    """How the next symbol is drawn: sampling parameters that are also the function of them.
 
-    Two fields are no knobs: ``bias``, pairs of an id and the nats that are added to it, and
+    Called with logits (V,) or (B, V) and a generator, it returns an id, or ids (B,).
+
+    Two fields are not knobs: ``bias``, pairs of an id and the nats added to its logit, and
     ``processors``.
     """
 
     dry: float | None = knob(
-        None, "nats that a character loses which would go on with a repetition of dry-length characters; more for longer ones", above=0,
-        high=100, none=True,
-    )  # fmt: skip
+        None,
+        "nats that a character loses which would go on with a repetition of dry-length characters; "
+        "more for longer ones",
+        above=0,
+        high=100,
+        none=True,
+    )
     dry_base: float = knob(
         DRY_BASE,
         "by how much that grows with each character of a longer repetition",
@@ -208,7 +227,10 @@ class Sampler(Checked):
         high=10,
     )
     dry_length: int = knob(
-        DRY_LENGTH, "characters that may be repeated without a loss", low=1, high=LONGEST_SPAN
+        DRY_LENGTH,
+        "characters that may be repeated without a loss",
+        low=1,
+        high=LONGEST_SPAN,
     )
     temperature: float = knob(
         0.8,
@@ -218,7 +240,11 @@ class Sampler(Checked):
         short="-t",
     )
     top_k: int | None = knob(
-        None, "draw from the k likeliest characters only", low=1, none=True, short="-k"
+        None,
+        "draw from the k likeliest characters only",
+        low=1,
+        none=True,
+        short="-k",
     )
     top_p: float | None = knob(
         None,
@@ -240,52 +266,64 @@ class Sampler(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.bias, tuple) or not all(
-            isinstance(pair, tuple) and len(pair) == 2 for pair in self.bias
-        ):
+        if not isinstance(self.bias, tuple) or not all(map(_is_pair, self.bias)):
             raise ConfigError(f"bias: must be a tuple of pairs (id, nats), got {self.bias!r}")
         if not isinstance(self.processors, tuple) or not all(map(callable, self.processors)):
             raise ConfigError(f"processors: must be a tuple of functions, got {self.processors!r}")
-
-    def filtered(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
-        """The logits that are drawn from, the largest of which is 0."""
-        return self.cut(apply_temperature(self.adjusted(logits, ids), self.temperature))
-
-    def adjusted(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
-        """Before the temperature; the order of the lines, here and in ``cut``, is the order of the
-        filters."""
-        logits = apply_bias(logits, self.bias) if self.bias else logits
-        return self._by_history(logits, ids) if self.dry is not None or self.processors else logits
-
-    def cut(self, logits: Logits) -> Logits:
-        """Behind the temperature; the largest of the logits is 0, and stays."""
-        logits = logits if self.top_k is None else apply_top_k(logits, self.top_k)
-        logits = logits if self.top_p is None else apply_top_p(logits, self.top_p)
-        return logits if self.min_p is None else apply_min_p(logits, self.min_p)
 
     def __call__(self, logits: Logits, rng: Generator, ids: Any = NO_IDS) -> Any:
         """Draw.
 
         Args:
             logits: (V,) or (B, V).
-            rng: what draws.
-            ids: (n,) what was read so far, for the filters that look back; of B streams a list of B
-                arrays.
+            rng: a source of random numbers.
+            ids: (n,) read so far, for the filters that look back; for B streams a list of B arrays.
         """
         return draw(self.filtered(logits.astype(np.float64), ids), rng)
 
-    def _by_history(self, logits: Logits, ids: Any) -> Logits:
+    @property
+    def looks_back(self) -> bool:
+        """Whether it depends on the ids that were read so far."""
+        return self.dry is not None or bool(self.processors)
+
+    def filtered(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
+        """The logits that are drawn from, the largest of which is 0."""
+        return self.cut(apply_temperature(self.adjusted(logits, ids), self.temperature))
+
+    # The order of the filters is the order of the lines in the next two methods.
+
+    def adjusted(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
+        """The logits after the filters that come before the temperature."""
+        if self.bias:
+            logits = apply_bias(logits, self.bias)
+        if self.dry is not None or self.processors:
+            logits = self._adjusted_by_history(logits, ids)
+        return logits
+
+    def cut(self, logits: Logits) -> Logits:
+        """The logits after the filters that follow the temperature; the largest must be 0."""
+        if self.top_k is not None:
+            logits = apply_top_k(logits, self.top_k)
+        if self.top_p is not None:
+            logits = apply_top_p(logits, self.top_p)
+        if self.min_p is not None:
+            logits = apply_min_p(logits, self.min_p)
+        return logits
+
+    def _adjusted_by_history(self, logits: Logits, ids: Any) -> Logits:
         if logits.ndim > 1:
-            return np.stack([self._by_history(*each) for each in zip(logits, ids, strict=True)])
-        logits = (
-            logits
-            if self.dry is None
-            else apply_dry(logits, ids, self.dry, self.dry_base, self.dry_length)
-        )
+            streams = zip(logits, ids, strict=True)
+            return np.stack([self._adjusted_by_history(*stream) for stream in streams])
+        if self.dry is not None:
+            logits = apply_dry(logits, ids, self.dry, self.dry_base, self.dry_length)
         return apply_processors(logits, ids, self.processors)
 
 
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2
+
+
 def _without(logits: Logits, removed: NDArray[np.intp]) -> Logits:
-    kept = logits.copy()
-    np.put_along_axis(kept, removed, -np.inf, axis=-1)
-    return kept
+    remaining = logits.copy()
+    np.put_along_axis(remaining, removed, -np.inf, axis=-1)
+    return remaining
