@@ -127,5 +127,4 @@ def _sample(trainer: "Trainer") -> str:
     for number in range(count):
         seed = number * trainer.steps + trainer.step
         texts.append(model.generate(length=SAMPLE_LENGTH, seed=seed))
-    del model.generator  # refers back to the model: both would wait for the garbage collector
     return "\n".join(texts)

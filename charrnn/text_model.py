@@ -1,5 +1,4 @@
-"""TextModel: the facade that scripts use; text in, text out. Knows nothing of training but how to
-adapt."""
+"""TextModel: the facade that scripts use; text in, text out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -18,9 +17,10 @@ from charrnn.config.arguments import (
     whole_number,
 )
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.generation.decode import End, Sample, score
-from charrnn.generation.generator import TextGenerator
+from charrnn.generation.decode import score
+from charrnn.generation.generator import Sample, TextGenerator
 from charrnn.generation.network import Network
+from charrnn.generation.pieces import End
 from charrnn.generation.record_sampler import (
     BLOCK,
     LONGEST_RECORD,
@@ -31,6 +31,7 @@ from charrnn.generation.record_sampler import (
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH, Session
 from charrnn.generation.settings import seed_of, settings_of
+from charrnn.generation.text_kinds import sums_by_character, whole_ids
 from charrnn.originality.suffix_array import Suffixes
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.find_run import find_checkpoint
@@ -42,8 +43,51 @@ if TYPE_CHECKING:
     from charrnn.originality.corpus_index import Index
 
 
+def _ignore(_: object) -> None:
+    """A callback that does nothing."""
+
+
+Notify = Callable[[str], object]
+
+
+class RunCorpus:
+    """The corpus of a checkpoint's run, whose index is opened on first use.
+
+    Args:
+        path: the checkpoint; None for a model that was not read from one.
+        vocabulary: of the model.
+    """
+
+    def __init__(self, path: Path | None, vocabulary: Vocabulary) -> None:
+        self.path = path
+        self.vocabulary = vocabulary
+        self._index: Index | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: without the index, which is mapped from files and opened again."""
+        return self.__dict__ | {"_index": None}
+
+    def index(self, corpus: Sequence[str] = (), on_notice: Notify = _ignore) -> "Index":
+        """The index; arguments and errors as for ``TextModel.index``."""
+        from charrnn.originality.open_index import open_index
+
+        if self.path is None:
+            raise CheckpointError(
+                "index: this model was not read from a checkpoint, so that its corpus is not "
+                "known; open one with load"
+            )
+        if self._index is None:
+            self._index = open_index(self.path, on_notice, corpus_paths(corpus))
+        return self._index
+
+    def to_guard(self) -> tuple[Suffixes, list[bytes]]:
+        """The suffixes of the corpus, and the bytes there of each id of the vocabulary."""
+        index = self.index()
+        return index.suffixes, index.codes(self.vocabulary)
+
+
 class TextModel:
-    """A vocabulary and a network that writes; made by ``load`` and ``train``.
+    """A vocabulary and a network that write text; made by ``load`` and ``train``.
 
     Args:
         network: the weights.
@@ -68,21 +112,12 @@ class TextModel:
         self.vocabulary = vocabulary
         self.prime = prime
         self.about = dict(about or {})
-        self.is_adapted = False  # whether its weights are no longer those of its checkpoint
+        self.is_adapted = False  # whether its weights differ from those of its checkpoint
         self.path = path
         self.sha256 = sha256
-        self._index: Index | None = None
-        self.generator = TextGenerator(network, vocabulary, prime, self._corpus_to_guard)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For pickle: without the index of the corpus, which is mapped from files and opened again
-        where it is needed."""
-        return self.__dict__ | {"_index": None}
-
-    def _corpus_to_guard(self) -> tuple[Suffixes, list[bytes]]:
-        """The suffixes of the corpus, and the bytes that each id of the vocabulary has there."""
-        index = self.index()
-        return index.suffixes, index.codes(self.vocabulary)
+        self._corpus = RunCorpus(path, vocabulary)
+        # the generator refers to the corpus but not to the model, which is thus freed when unused
+        self.generator = TextGenerator(network, vocabulary, prime, self._corpus.to_guard)
 
     def generate(
         self,
@@ -96,34 +131,33 @@ class TextModel:
         unknown: str = "error",
         **sampling: Any,
     ) -> str:
-        """New text that goes on from the prompt; the prompt is not part of it. Of a model of
-        records: one, to its end.
+        """Continue a prompt, which is not part of the result; or finish a record.
 
         Args:
-            prompt: what the network reads first.
-            length: how many new characters, unless a stop string comes first; None is 500, more
-                where a constraint has many lines, and of a record as many as it may take.
-            seed: the same seed, prompt and settings give the same text; None takes another each
-                time.
+            prompt: text that the network reads first.
+            length: characters to generate, unless a stop string comes first; None is 500, more
+                where a constraint has many lines, and for a record as many as it may have.
+            seed: the same seed, prompt and settings give the same text; None takes another seed
+                each time.
             stop: one or several strings that end the text and are left out of it.
-            until: go on past ``length`` to the end of a ``"sentence"``, ``"line"`` or
+            until: continue after ``length`` to the end of a ``"sentence"``, ``"line"`` or
                 ``"paragraph"``, or of any other string.
-            best_of: write so many, and give the one with the highest mean log-probability of what
-                was drawn; one that could not be ended as it must is not among them.
-            unknown: a character of the prompt that the model has not seen: ``"error"``, ``"skip"``
-                or ``"replace"``.
+            best_of: write N texts and return the one with the highest mean log-probability of its
+                symbols; texts that did not end as required are left out.
+            unknown: what to do with a character of the prompt that the model has not seen:
+                ``"error"``, ``"skip"`` or ``"replace"``.
             **sampling: temperature, top_k, top_p, min_p, dry, dry_base, dry_length; ``bias={"eE":
                 -2.0}``, nats that are added to each of these characters; ``ban="xyz"``, characters
                 that are never written; ``processors=[function]``, each ``(ids, logits (V,)) ->
                 logits (V,)``, called for each character with the ids that were read;
-                ``constraint=Contains("moon") & Lines(4)``, what the new text must look like (of
-                records, all of it), and ``particles``, how many streams are written side by side
-                for it; ``max_copy=30``, characters of the corpus that may stand in the new text one
-                behind another.
+                ``constraint=Contains("moon") & Lines(4)``, what the new text (a record: all of it)
+                must look like, and ``particles``, the number of streams that are written side by
+                side for it; ``max_copy=30``, consecutive characters of the corpus that the new text
+                may contain.
 
         Raises:
-            VocabularyError: the prompt, or the constraint, holds an unknown character.
-            ConfigError: a setting is not possible.
+            VocabularyError: the prompt or the constraint has an unknown character.
+            ConfigError: a setting is invalid.
             CheckpointError: ``max_copy``, and the corpus is not where the run's configuration says.
             GenerationError: all that could follow would copy too much.
         """
@@ -149,11 +183,11 @@ class TextModel:
         unknown: str = "error",
         **sampling: Any,
     ) -> Iterator[str]:
-        """As ``generate``, piece by piece as it is written; the pieces joined are the text."""
-        end, rng = self._end(length, stop, until, sampling), np.random.default_rng(seed_of(seed))
-        stream = self.generator.pieces(
-            self._known(prompt, unknown), end, rng, sampling, scored=False
-        )
+        """Like ``generate``, piece by piece as it is written; the pieces joined are the text."""
+        end = self._end(length, stop, until, sampling)
+        rng = np.random.default_rng(seed_of(seed))
+        prompt = self._known(prompt, unknown)
+        stream = self.generator.pieces(prompt, end, rng, sampling, scored=False)
         return (piece.text for piece in stream if piece.text)
 
     def sample(
@@ -168,13 +202,12 @@ class TextModel:
         unknown: str = "error",
         **sampling: Any,
     ) -> Sample:
-        """As ``generate``, with the seed and the log-probability."""
-        end, seed, count = (
-            self._end(length, stop, until, sampling),
-            seed_of(seed),
-            whole_number("best_of", best_of, 1),
-        )
-        return self.generator.best(self._known(prompt, unknown), end, seed, count, sampling)
+        """Like ``generate``, with the seed and the log-probability."""
+        end = self._end(length, stop, until, sampling)
+        seed = seed_of(seed)
+        count = whole_number("best_of", best_of, 1)
+        prompt = self._known(prompt, unknown)
+        return self.generator.best(prompt, end, seed, count, sampling)
 
     def records(
         self,
@@ -190,29 +223,30 @@ class TextModel:
         unknown: str = "error",
         **sampling: Any,
     ) -> AcceptedRecords:
-        """Whole records, one after another; an iterator, whose ``tally`` says how many were drawn,
-        and why some were dropped.
+        """Whole records, one after another.
 
-        Record i of a seed is the same however many are asked for, and whichever are dropped.
+        The result is an iterator whose ``tally`` says how many records were drawn, and how many
+        dropped for which reason. Record i of a seed is the same whatever ``count`` is, and
+        whichever records are dropped.
 
         Args:
-            count: how many.
-            prompt: with which each begins.
+            count: records to return.
+            prompt: the beginning of each record.
             seed: as for ``generate``.
-            unique: no two alike.
-            new: none that stands in the corpus, training and validation part; needs the file that
-                stands beside the run's checkpoints.
-            accept: only those for which it says True.
-            max_tries: records that may be drawn for them; None is 1,000, and 100 for each, as long
-                as some of them end.
+            unique: drop repeated records.
+            new: drop records of the corpus, training and validation part; needs the file next to
+                the run's checkpoints.
+            accept: a function that says whether to keep a record.
+            max_tries: the most records to draw; None is 1,000 plus 100 for each, as long as some of
+                them end.
             length: characters in which a record must end; None is 16 more than twice the longest of
                 the corpus, at most 16,384, and fewer for a tiny model.
             unknown, **sampling: as for ``generate``.
 
         Raises:
-            GenerationError: on the way, fewer than ``count`` were kept of those that may be drawn.
-            ConfigError: the model was not trained on records, or a setting is not possible.
-            CheckpointError: ``new`` cannot be had.
+            GenerationError: during iteration, if fewer than ``count`` records were kept.
+            ConfigError: the model was not trained on records, or a setting is invalid.
+            CheckpointError: ``new``, and the file cannot be read.
         """
         if not self.vocabulary.records:
             raise ConfigError(
@@ -222,69 +256,77 @@ class TextModel:
         if accept is not None:
             function("accept", accept)
         length = self.longest if length is None else whole_number("length", length)
-        most_unended = max(MOST_UNENDED, BLOCK * length) if max_tries is None else None
-        max_tries = (
-            1000 + 100 * count if max_tries is None else whole_number("max_tries", max_tries)
-        )
-        if self.separator in (known := self._known(prompt, unknown)).replace("\r\n", "\n"):
+        most_unended = None
+        if max_tries is None:
+            max_tries = 1000 + 100 * count
+            most_unended = max(MOST_UNENDED, BLOCK * length)
+        max_tries = whole_number("max_tries", max_tries)
+        known = self._known(prompt, unknown)
+        if self.separator in known.replace("\r\n", "\n"):
             raise ConfigError(
-                f"prompt: {prompt!r} holds the separator {self.separator!r} and cannot begin a record; leave that out"
+                f"prompt: {prompt!r} holds the separator {self.separator!r} "
+                "and cannot begin a record; leave that out"
             )
         if len(known) > length:
             raise ConfigError(
-                f"prompt and length: {len(known):,} characters, and a record may have {length:,}; give more --length"
+                f"prompt and length: {len(known):,} characters, "
+                f"and a record may have {length:,}; give more --length"
             )
-        drawn = self.generator.records(known, sampling, seed_of(seed), length)
-        known_records = self.seen_records if new else frozenset()
         return AcceptedRecords(
-            drawn, count, self.separator, max_tries, unique=unique, known=known_records, accept=accept, most_unended=most_unended
-        )  # fmt: skip
+            self.generator.records(known, sampling, seed_of(seed), length),
+            count,
+            self.separator,
+            max_tries,
+            unique=unique,
+            known=self.seen_records if new else frozenset(),
+            accept=accept,
+            most_unended=most_unended,
+        )
 
     @property
     def separator(self) -> str:
-        """What stands between two records, its line ends LF."""
-        return (self.about.get("data", {}).get("separator") or "\n").replace("\r\n", "\n")
+        """The string between two records, with LF line ends."""
+        separator: str = self.about.get("data", {}).get("separator") or "\n"
+        return separator.replace("\r\n", "\n")
 
     @property
     def longest(self) -> int:
-        """Characters in which a record must end, unless ``length`` says otherwise."""
+        """The characters in which a record must end, without a ``length``."""
         if not self.about.get("records"):
             return LENGTH
-        longest: int = self.about["records"]["lengths"][
-            -1
-        ]  # a claim, so it must not cost more than a model of this size may
+        # The checkpoint claims this length, so the size of the model bounds what it may cost.
+        longest: int = self.about["records"]["lengths"][-1]
         return min(2 * longest + 16, LONGEST_RECORD, max(SHORTEST_LIMIT, self.network.size))
 
     @cached_property
     def seen_records(self) -> frozenset[str]:
-        """The records that stand in the corpus, training and validation part; CheckpointError where
-        their file cannot be read."""
-        return read_seen_records(Run((self.path or Path("none")).absolute().parent).seen_records)
-
-    def index(
-        self, *, corpus: Sequence[str] = (), on_notice: Callable[[str], object] = lambda _: None
-    ) -> "Index":
-        """The index of the corpus, beside the run; made where it is first needed, of files at
-        ``corpus`` if they have moved.
+        """The records of the corpus, training and validation part.
 
         Raises:
-            CheckpointError: the corpus is not there, or the model was not read from a checkpoint.
+            CheckpointError: their file cannot be read.
         """
-        from charrnn.originality.open_index import open_index
+        path = self.path or Path("none")
+        return read_seen_records(Run(path.absolute().parent).seen_records)
 
-        if self.path is None:
-            raise CheckpointError(
-                "index: this model was not read from a checkpoint, so that its corpus is not known; open one with load"
-            )
-        if self._index is None:
-            self._index = open_index(self.path, on_notice, corpus_paths(corpus))
-        return self._index
+    def index(self, *, corpus: Sequence[str] = (), on_notice: Notify = _ignore) -> "Index":
+        """The index of the corpus, next to the run; created on first use.
+
+        Args:
+            corpus: the files of the corpus, if they have moved.
+            on_notice: called with sentences on what creating it takes.
+
+        Raises:
+            CheckpointError: the corpus is missing, or the model was not read from a checkpoint.
+        """
+        return self._corpus.index(corpus, on_notice)
 
     def session(
         self, prompt: str = "", *, seed: int | None = None, unknown: str = "error", **sampling: Any
     ) -> Session:
-        """A story that is written and read piece by piece, from a prompt on; arguments as for
-        ``generate``."""
+        """A story that is written and read in turns, from a prompt on.
+
+        The arguments are those of ``generate``.
+        """
         session = Session(
             self.network,
             self.vocabulary,
@@ -296,8 +338,7 @@ class TextModel:
         return session.feed(prompt, unknown=unknown)
 
     def load_session(self, path: str | Path, **sampling: Any) -> Session:
-        """The session that was saved in a file, as if it had not stopped; ``sampling`` sets what
-        shall be otherwise.
+        """Continue the session that was saved in a file; ``sampling`` changes its settings.
 
         Raises:
             CheckpointError: the file is missing or damaged, or of another model.
@@ -305,7 +346,8 @@ class TextModel:
         """
         if self.is_adapted:
             raise ConfigError(
-                "load_session: this model was adapted, and a state goes on with the model that it was kept with; open that"
+                "load_session: this model was adapted, and a state goes on with the model that "
+                "it was kept with; open that"
             )
         return Session.load(
             file_path("path", path),
@@ -317,47 +359,36 @@ class TextModel:
         )
 
     def score(self, text: str, *, unknown: str = "error") -> NDArray[np.float64]:
-        """The natural-log probability of each character, (n,), given all before it; the first is
-        given the prime.
+        """The natural log-probability (n,) of each character, given all before it.
 
-        Of a model of records the text is one of them, and one more number, the last, is that of its
-        end.
+        The first is given the prime. The text of a model of records is one record, and one more
+        number, the last, is that of its end.
 
         Raises:
             VocabularyError: the text holds an unknown character.
         """
         text, _ = self.vocabulary.repair(string("text", text), unknown)
-        ids = (
-            self.vocabulary.encode(text).tolist() + [self.vocabulary.end] * self.vocabulary.records
-        )
-        scores = score(self.network, [self.prime, *ids])
-        if (
-            self.vocabulary.unit == "byte" and scores
-        ):  # a character has the bytes from its first to the next one's first
-            starts = np.cumsum([0] + [len(char.encode()) for char in text])[
-                : len(text) + self.vocabulary.records
-            ]
-            return np.add.reduceat(np.array(scores, np.float64), starts)
-        return np.array(scores, np.float64)
+        ids = whole_ids(self.vocabulary, text)
+        return sums_by_character(self.vocabulary, text, score(self.network, [self.prime, *ids]))
 
     def adapted(
         self,
         text: str | bytes,
         *,
         unknown: str = "error",
-        each: Callable[[int], object] = lambda _: None,
-        on_notice: Callable[[str], object] = lambda _: None,
+        each: Callable[[int], object] = _ignore,
+        on_notice: Notify = _ignore,
     ) -> "TextModel":
-        """The model with weights that lean toward a text: it learned from each piece of it, once,
-        as an adaptive loss does.
+        """The model with weights that lean toward a text.
 
-        Needs PyTorch.
+        It learns from each part of the text once, as when an adaptive loss is computed; needs
+        PyTorch.
 
         Args:
             text: str, or bytes for a model of bytes.
             unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or
                 ``"replace"``.
-            each: called with the number of characters after each piece.
+            each: called with the number of characters after each part.
             on_notice: called with a sentence on each kind of change made to the text.
 
         Raises:
@@ -373,29 +404,29 @@ class TextModel:
         from charrnn.training.dynamic_evaluation import adapted
 
         checkpoint = checkpoints.read(self.path)
-        network = Network(
-            checkpoint.model,
-            len(self.vocabulary),
-            adapted(checkpoint, text, unknown, on_progress=each, tell=on_notice),
-        )
-        leaning = TextModel(
-            network,
+        weights = adapted(checkpoint, text, unknown, on_progress=each, tell=on_notice)
+        model = TextModel(
+            Network(checkpoint.model, len(self.vocabulary), weights),
             self.vocabulary,
             self.prime,
             about=self.about,
             path=self.path,
             sha256=self.sha256,
         )
-        leaning.is_adapted = True
-        return leaning
+        model.is_adapted = True
+        return model
 
     def sampler(self, **sampling: Any) -> Sampler:
-        """The sampler of these settings of ``generate``; ConfigError or VocabularyError where one
-        is not possible."""
+        """The sampler of some settings of ``generate``.
+
+        Raises:
+            ConfigError, VocabularyError: one is invalid.
+        """
         return Sampler(**settings_of(self.vocabulary, sampling))
 
     def _known(self, prompt: str, unknown: str) -> str:
-        return self.vocabulary.repair(string("prompt", prompt), unknown)[0]
+        known, _ = self.vocabulary.repair(string("prompt", prompt), unknown)
+        return known
 
     def _end(
         self,
@@ -404,12 +435,11 @@ class TextModel:
         until: str | None,
         sampling: Mapping[str, Any],
     ) -> End:
-        if length is None:
-            length = (
-                self.longest
-                if self.vocabulary.records
-                else max(LENGTH, getattr(sampling.get("constraint"), "room", 0))
-            )
+        if length is None and self.vocabulary.records:
+            length = self.longest
+        elif length is None:
+            room = getattr(sampling.get("constraint"), "room", 0)
+            length = max(LENGTH, room)
         return End.of(self.vocabulary, length, stop, until)
 
 
@@ -417,23 +447,23 @@ def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> 
     """Open a model, without PyTorch.
 
     Args:
-        path: a run's name or directory, or a checkpoint's directory; a run stands for its best
+        path: a run's name or directory, or a checkpoint's directory; a run means its best
             checkpoint. None is the newest run.
-        runs_dir: where runs are looked for by name.
+        runs_dir: the directory in which runs are found by name.
 
     Raises:
-        CheckpointError: there is none, or it is damaged.
+        CheckpointError: there is no such checkpoint, or it is damaged.
     """
     if path is not None:
         file_path("path", path)
-    found = find_checkpoint(path, file_path("runs_dir", runs_dir))
-    checkpoint = checkpoints.read(found)
+    directory = find_checkpoint(path, file_path("runs_dir", runs_dir))
+    checkpoint = checkpoints.read(directory)
     network = Network(checkpoint.model, len(checkpoint.vocabulary), checkpoint.weights)
     return TextModel(
         network,
         checkpoint.vocabulary,
         checkpoint.prime,
         about=checkpoint.about,
-        path=found,
+        path=directory,
         sha256=checkpoint.sha256,
     )

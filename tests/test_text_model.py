@@ -445,7 +445,7 @@ def test_until_and_best_of_are_those_of_the_decoding(model):
 
 
 def test_a_text_that_does_not_end_is_not_among_the_best_of_several(model, monkeypatch):
-    monkeypatch.setattr("charrnn.generation.decode.MOST_BEYOND", 30)
+    monkeypatch.setattr("charrnn.generation.pieces.MOST_BEYOND", 30)
     how = {"length": 20, "temperature": 1.5, "until": "paragraph"}
     ends = 0
     for seed in range(60):

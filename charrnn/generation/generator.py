@@ -1,45 +1,75 @@
-"""TextGenerator: what a model does with its network: texts and records, free or by rules. Knows
-nothing of files, checkpoints and runs."""
+"""TextGenerator: texts and records from a model's network, free or with a constraint."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.constraints.dfa import Form
-from charrnn.generation.constraints.forms import All, Constraint, Contains, Length, Without
+from charrnn.generation.constraints.forms import All, Constraint, Contains, Without
 from charrnn.generation.constraints.smc import ConstrainedDecoder, NothingLeftError
-from charrnn.generation.decode import End, Piece, Sample, Symbol, decode
+from charrnn.generation.decode import Symbol, decode
 from charrnn.generation.form_options import FormOptions
 from charrnn.generation.network import Network
+from charrnn.generation.pieces import End, Piece
 from charrnn.generation.record_sampler import Record, draw_records
 from charrnn.generation.sampling import Sampler, draw, probabilities
 from charrnn.generation.settings import settings_of
+from charrnn.generation.text_kinds import (
+    can_write,
+    form_of_length,
+    ids_in_text,
+    max_ids,
+    primed,
+)
 from charrnn.originality.copy_guard import Guard
 from charrnn.originality.suffix_array import Suffixes
-from charrnn.vocab import MOST_BYTES, Vocabulary
+from charrnn.vocab import Vocabulary
 
-FREQUENCY_STEPS = 256  # symbols drawn to see how frequent each is
+FREQUENCY_STEPS = 256  # symbols drawn to measure how frequent each is
 TINY = 1e-30  # a share of the largest probability that is as good as none
-
-Told = Callable[[Symbol], object]
 
 
 class Stop(Without):
-    """A string that ends a text, and so stands nowhere in it."""
+    """A string that ends a text, and so does not occur in it."""
+
+
+class Sample(NamedTuple):
+    """A text, the seed that writes it again, and its log-probability.
+
+    Args:
+        text: without the prompt.
+        seed: with the same prompt and settings it gives the same text.
+        log_probability: in nats, of all symbols drawn (a stop string's too), under the model
+            itself, whatever the sampler does.
+    """
+
+    text: str
+    seed: int
+    log_probability: float
+
+
+class CompiledForm(NamedTuple):
+    """The form that was compiled last, and of what."""
+
+    constraint: Constraint | None
+    length: int
+    stops: tuple[str, ...]
+    banned: frozenset[int]
+    form: Form
 
 
 class TextGenerator:
-    """A network that writes; a constraint is compiled once.
+    """A model's network and vocabulary, and what was compiled for them.
 
     Args:
         network, vocabulary, prime: of the model.
-        corpus: gives the index of its corpus, and of each id the bytes of its symbol there; called
-            where something must not be copied.
+        corpus: returns the suffixes of the model's corpus, and for each id the bytes of its symbol
+            there; called for ``max_copy`` only.
     """
 
     def __init__(
@@ -49,29 +79,31 @@ class TextGenerator:
         prime: int,
         corpus: Callable[[], tuple[Suffixes, Sequence[bytes]]],
     ) -> None:
-        self.network, self.vocabulary, self.prime, self.corpus = network, vocabulary, prime, corpus
-        self.taken_back = 0  # symbols, in all that was written so far
-        self._compiled: tuple[Constraint | None, Any, Form] | None = None  # the last
-        self._guards: dict[int, Guard] = {}
+        self.network = network
+        self.vocabulary = vocabulary
+        self.prime = prime
+        self.corpus = corpus
+        self.taken_back = 0  # symbols, over all texts so far
+        self._compiled: CompiledForm | None = None
+        self._guards: dict[int, Guard] = {}  # by max_copy
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle: without what is compiled or opened, which is done again where it is
-        needed."""
+        """For pickle: without the compiled form and the guards, which are recreated when needed."""
         return self.__dict__ | {"_compiled": None, "_guards": {}}
 
     @cached_property
     def frequencies(self) -> Any:
-        """How frequent each symbol (V,) is in what the model writes, by the probabilities that it
-        gives them on the way."""
-        rng, found = np.random.default_rng(0), np.zeros(len(self.vocabulary))
+        """How frequent each symbol (V,) is in the model's texts: its mean probability in one."""
+        rng = np.random.default_rng(0)
+        total = np.zeros(len(self.vocabulary))
         logits, state = self.network.step(self.prime, self.network.zero_state())
         for _ in range(FREQUENCY_STEPS):
-            shares = probabilities(logits.astype(np.float64))
-            found += shares
-            logits, state = self.network.step(
-                draw(np.log(np.maximum(shares / shares.max(), TINY)), rng), state
-            )
-        return found / found.sum()
+            shares = probabilities(logits.astype(np.float64))  # (V,)
+            total += shares
+            of_largest = np.maximum(shares / shares.max(), TINY)
+            idx = draw(np.log(of_largest), rng)
+            logits, state = self.network.step(idx, state)
+        return total / total.sum()
 
     def pieces(
         self,
@@ -81,224 +113,221 @@ class TextGenerator:
         sampling: Mapping[str, Any],
         *,
         scored: bool,
-        each: Told = lambda _: None,
+        on_symbol: Callable[[Symbol], object] | None = None,
     ) -> Iterator[Piece]:
-        """A text behind a prompt of known characters; all is checked before it is given.
+        """Write one text; everything is checked before the first piece.
 
         Args:
-            prompt: what is read first.
-            end: where it ends.
-            rng: what draws.
+            prompt: of known characters; it is read first.
+            end: where the text ends.
+            rng: draws the symbols.
             sampling: settings, as ``TextModel.generate`` takes them.
-            scored: whether log-probabilities are wanted; without, they are 0.
-            each: called with each symbol.
+            scored: whether to compute log-probabilities; without it they are 0.
+            on_symbol: called with each symbol.
 
         Raises:
-            ConfigError, VocabularyError, CheckpointError: a setting is not possible.
+            ConfigError, VocabularyError, CheckpointError: a setting is invalid.
         """
-        (rules, rest), ids, records = (
-            FormOptions.split(sampling),
-            self.vocabulary.encode(prompt).tolist(),
-            self.vocabulary.records,
-        )
-        sampler, begun = (
-            Sampler(**settings_of(self.vocabulary, rest)),
-            [self.prime, *ids] if records or not ids else ids,
-        )
-        if not rules:
-            symbols = decode(self.network, begun, sampler, rng, scored=scored)
-            return end.of_text(
-                self.vocabulary, (symbol for symbol in symbols if each(symbol) or True)
-            )
-        if rules.constraint is not None and end.until:
+        options, others = FormOptions.split(sampling)
+        ids = self.vocabulary.encode(prompt).tolist()
+        sampler = Sampler(**settings_of(self.vocabulary, others))
+        read = primed(self.vocabulary, self.prime, ids)
+        if not options:
+            symbols = decode(self.network, read, sampler, rng, scored=scored)
+            return end.of_text(self.vocabulary, symbols, on_symbol)
+        if options.constraint is not None and end.until:
             raise ConfigError(
-                "until and constraint: a text with a form ends where that says; leave one of them out"
+                "until and constraint: a text with a form ends where that says; "
+                "leave one of them out"
             )
-        known = [
-            stop
-            for stop in end.stops
-            if self.vocabulary.unit == "byte" or set(stop) <= set(self.vocabulary.symbols)
-        ]
-        form = None if end.until else self._form(rules, end.length, known, sampler)
-        stops = [self.vocabulary.encode(stop).tolist() for stop in (known if form else ())]
-        guided = self._guided(
-            rules,
-            self._guard(rules),
-            begun,
+        stops = [stop for stop in end.stops if can_write(self.vocabulary, stop)]
+        form = None
+        if not end.until:
+            form = self._form(options, end.length, stops, sampler)
+        if form is None:
+            stops = []
+        else:
+            end = End(form.high, (), None)
+        decoder = ConstrainedDecoder(
+            self.network,
+            read,
             sampler,
             rng,
-            form,
-            len(ids) if records else 0,
-            stops=stops,
+            form=form,
+            begun=ids_in_text(self.vocabulary, ids),
+            guard=self._guard(options),
+            particles=options.streams,
+            stops=[self.vocabulary.encode(stop).tolist() for stop in stops],
+            end=self.vocabulary.end,
             scored=scored,
         )
-        end = end if form is None else end._replace(stops=(), length=form.high)
-        return end.of_text(self.vocabulary, self._counted(guided, each))
+        return end.of_text(self.vocabulary, self._counted(decoder), on_symbol)
 
     def best(
         self, prompt: str, end: End, seed: int, count: int, sampling: Mapping[str, Any]
     ) -> Sample:
-        """Of so many texts, the one with the highest mean log-probability of what was drawn;
-        arguments and errors as for ``pieces``.
+        """Write ``count`` texts and choose the one with the highest mean log-probability.
+
+        The mean is over the symbols drawn. Other arguments and errors are those of ``pieces``.
 
         Raises:
-            GenerationError: none of them came to an end as it must.
+            GenerationError: none of them ended as required.
         """
-        best, best_mean, failed = None, -math.inf, GenerationError()
+        best: Sample | None = None
+        best_mean = -math.inf
+        failure = GenerationError()
         for number in range(count):
-            rng, drawn = np.random.default_rng([seed, number] if number else seed), list[Symbol]()
+            rng = np.random.default_rng([seed, number] if number else seed)
+            drawn = list[Symbol]()
+            stream = self.pieces(prompt, end, rng, sampling, scored=True, on_symbol=drawn.append)
             try:
-                written = list(
-                    self.pieces(prompt, end, rng, sampling, scored=True, each=drawn.append)
-                )
+                text_pieces = list(stream)
             except GenerationError as error:
-                failed = error
+                failure = error
                 continue
-            text, score = (
-                "".join(piece.text for piece in written),
-                sum((piece.log_probability for piece in written), 0.0),
-            )
-            if score / max(1, len(drawn)) > best_mean:
-                best, best_mean = Sample(text, seed, score), score / max(1, len(drawn))
+            text = "".join(piece.text for piece in text_pieces)
+            log_probability = sum((piece.log_probability for piece in text_pieces), 0.0)
+            mean = log_probability / max(1, len(drawn))
+            if mean > best_mean:
+                best = Sample(text, seed, log_probability)
+                best_mean = mean
         if best is None:
-            raise failed
+            raise failure
         return best
 
     def records(
         self, prompt: str, sampling: Mapping[str, Any], seed: int, longest: int
     ) -> Iterator[Record]:
-        """Records without end; with rules, each by particles of its own, one after another. All is
-        checked before they are given.
+        """Draw records without end; everything is checked before the first one.
+
+        Constrained records are drawn one after another, each by particles of its own.
 
         Args:
-            prompt: of known characters, with which each begins.
+            prompt: of known characters, with which each record begins.
             sampling: settings, as ``TextModel.generate`` takes them.
             seed: of all of them.
-            longest: characters of a record, the prompt's counted.
+            longest: characters of a record, including the prompt.
 
         Raises:
-            ConfigError, VocabularyError, CheckpointError: a setting is not possible.
+            ConfigError, VocabularyError, CheckpointError: a setting is invalid.
         """
-        (rules, rest), ids = FormOptions.split(sampling), self.vocabulary.encode(prompt).tolist()
-        sampler, most = (
-            Sampler(**settings_of(self.vocabulary, rest)),
-            longest * (MOST_BYTES if self.vocabulary.unit == "byte" else 1),
-        )
-        if not rules:
-            return _whole(
-                draw_records(self.network, self.vocabulary, ids, sampler, seed, most + 1), longest
-            )
-        form, guard, begun = (
-            self._form(rules, longest, (), sampler),
-            self._guard(rules),
-            [self.prime, *ids],
-        )
+        options, others = FormOptions.split(sampling)
+        ids = self.vocabulary.encode(prompt).tolist()
+        sampler = Sampler(**settings_of(self.vocabulary, others))
+        if options:
+            drawn = self._constrained_records(options, sampler, ids, seed, longest)
+        else:
+            most = max_ids(self.vocabulary, longest) + 1  # and the end
+            drawn = draw_records(self.network, self.vocabulary, ids, sampler, seed, most)
+        return _no_longer_than(longest, drawn)
 
-        def guided(number: int) -> ConstrainedDecoder:
-            return self._guided(
-                rules,
-                guard,
-                begun,
+    def _constrained_records(
+        self, options: FormOptions, sampler: Sampler, prompt: list[int], seed: int, longest: int
+    ) -> Iterator[Record]:
+        form = self._form(options, longest, (), sampler)
+        guard = self._guard(options)
+
+        def decoder(number: int) -> ConstrainedDecoder:
+            return ConstrainedDecoder(
+                self.network,
+                primed(self.vocabulary, self.prime, prompt),
                 sampler,
                 np.random.default_rng([seed, number]),
-                form,
-                len(ids),
+                form=form,
+                begun=ids_in_text(self.vocabulary, prompt),
+                guard=guard,
+                particles=options.streams,
+                end=self.vocabulary.end,
                 scored=True,
             )
 
-        guided(0)  # refuses what is not possible
-        return _whole(
-            (self._record(guided(number), ids, number, most) for number in count()), longest
-        )
-
-    def _form(
-        self, rules: FormOptions, length: int, stops: Sequence[str], sampler: Sampler
-    ) -> Form | None:
-        """The constraint, compiled, or the length alone; a text that ends before one of some
-        strings holds none of them."""
-        if (
-            rules.constraint is None and self.vocabulary.unit == "byte"
-        ):  # whose length is in characters, which have several
-            return None
-        banned = frozenset(idx for idx, value in sampler.bias if value == -np.inf)
-        key, kept = (length, tuple(stops), banned), self._compiled
-        if kept is None or kept[0] is not rules.constraint or kept[1] != key:
-            constraint = rules.constraint or Length(
-                0 if self.vocabulary.records else length, length
-            )
-            form = Form(
-                All(constraint, *map(Stop, stops)),
-                self.vocabulary,
-                length,
-                banned,
-                self.frequencies,
-            )
-            self._compiled = kept = (rules.constraint, key, form)
-        return kept[2]
-
-    def _guided(
-        self,
-        rules: FormOptions,
-        guard: Guard | None,
-        read: Sequence[int],
-        sampler: Sampler,
-        rng: np.random.Generator,
-        form: Form | None,
-        begun: int,
-        *,
-        stops: Sequence[Sequence[int]] = (),
-        scored: bool,
-    ) -> ConstrainedDecoder:
-        return ConstrainedDecoder(
-            self.network, read, sampler, rng, form=form, begun=begun, guard=guard, particles=rules.streams, stops=stops,
-            end=self.vocabulary.end, scored=scored,
-        )  # fmt: skip
-
-    def _guard(self, rules: FormOptions) -> Guard | None:
-        """What must not be copied, where that does not exclude what must stand in the text."""
-        if rules.max_copy is None:
-            return None
-        guard = self._guards.get(rules.max_copy) or Guard(*self.corpus(), rules.max_copy)
-        self._guards[rules.max_copy] = guard
-        for part in rules.constraint.parts() if rules.constraint else ():
-            if isinstance(part, Contains) and guard.copied(
-                self.vocabulary.encode(part.text).tolist()
-            ):
-                raise ConfigError(
-                    f"max_copy and {part}: it holds more than {rules.max_copy} characters of the corpus; give a larger --max-copy"
-                )
-        return guard
+        decoder(0)  # refuses what is impossible
+        most = max_ids(self.vocabulary, longest)
+        numbers = itertools.count()
+        return (self._record(decoder(number), prompt, number, most) for number in numbers)
 
     def _record(
-        self, guided: ConstrainedDecoder, prompt: Sequence[int], number: int, most: int
+        self, decoder: ConstrainedDecoder, prompt: Sequence[int], number: int, most: int
     ) -> Record:
-        ids, score, stuck = list(prompt), 0.0, False
+        ids = list(prompt)
+        log_probability = 0.0
+        stuck = False
         try:
-            for symbol in self._counted(guided):
+            for symbol in self._counted(decoder):
                 ids.append(symbol.idx)
-                score += symbol.log_probability
+                log_probability += symbol.log_probability
                 if symbol.idx == self.vocabulary.end or len(ids) > most:
                     break
         except NothingLeftError:
             stuck = True
         whole = ids[-1:] == [self.vocabulary.end]
-        return Record(
-            self.vocabulary.decode(ids[:-1] if whole else ids), number, score, whole, stuck
-        )
+        if whole:
+            ids.pop()
+        return Record(self.vocabulary.decode(ids), number, log_probability, whole, stuck)
 
-    def _counted(self, guided: ConstrainedDecoder, each: Told = lambda _: None) -> Iterator[Symbol]:
+    def _form(
+        self, options: FormOptions, length: int, stops: Sequence[str], sampler: Sampler
+    ) -> Form | None:
+        """Compile the constraint, or the length alone; None where that has no form.
+
+        A text that ends before some strings contains none of them.
+        """
+        constraint = options.constraint
+        if constraint is None:
+            constraint = form_of_length(self.vocabulary, length)
+        if constraint is None:
+            return None
+        banned = frozenset(idx for idx, value in sampler.bias if value == -math.inf)
+        compiled = self._compiled
+        if (
+            compiled is None
+            or compiled.constraint is not options.constraint
+            or (compiled.length, compiled.stops, compiled.banned) != (length, tuple(stops), banned)
+        ):
+            whole = All(constraint, *map(Stop, stops))
+            form = Form(whole, self.vocabulary, length, banned, self.frequencies)
+            compiled = CompiledForm(options.constraint, length, tuple(stops), banned, form)
+            self._compiled = compiled
+        return compiled.form
+
+    def _guard(self, options: FormOptions) -> Guard | None:
+        """The guard against copying.
+
+        Raises:
+            ConfigError: the constraint demands a text that the guard forbids.
+        """
+        if options.max_copy is None:
+            return None
+        guard = self._guards.get(options.max_copy)
+        if guard is None:
+            guard = Guard(*self.corpus(), options.max_copy)
+            self._guards[options.max_copy] = guard
+        if options.constraint is None:
+            return guard
+        for part in options.constraint.parts():
+            if not isinstance(part, Contains):
+                continue
+            if guard.copied(self.vocabulary.encode(part.text).tolist()):
+                raise ConfigError(
+                    f"max_copy and {part}: it holds more than {options.max_copy} characters "
+                    "of the corpus; give a larger --max-copy"
+                )
+        return guard
+
+    def _counted(self, decoder: ConstrainedDecoder) -> Iterator[Symbol]:
+        """The symbols of a decoder; what it takes back is counted in the end."""
         try:
-            for symbol in guided:
-                each(symbol)
-                yield symbol
+            yield from decoder
         finally:
-            self.taken_back += guided.taken_back
+            self.taken_back += decoder.taken_back
 
 
-def _whole(records: Iterator[Record], longest: int) -> Iterator[Record]:
-    """Records, of which those of more characters count as not ended: of bytes, as many as may be
-    that long were drawn."""
-    return (
-        record if len(record.text) <= longest else record._replace(whole=False)
-        for record in records
-    )
+def _no_longer_than(longest: int, records: Iterator[Record]) -> Iterator[Record]:
+    """Records, those of more characters marked as unfinished.
+
+    As many bytes are drawn as ``longest`` characters may have, so some are longer.
+    """
+    for record in records:
+        if len(record.text) > longest:
+            record = record._replace(whole=False)
+        yield record

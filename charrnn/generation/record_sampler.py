@@ -1,9 +1,8 @@
-"""Records drawn side by side, each with its own random stream, and which of them are kept. Knows
-nothing of files.
+"""Records drawn side by side, each with its own random stream, and which of them are kept.
 
-They are always computed in blocks of BLOCK rows, since a product of one row and of many differ in
-their last bits. Where a record ends the next one begins in its row, so that which record stands in
-which row hangs on the seed alone: record i is the same however many are asked for.
+Records are always computed in blocks of BLOCK rows, since a product of one row and one of many
+differ in their last bits. Where a record ends, the next one begins in its row, so which record is
+in which row depends on the seed alone: record i is the same however many are drawn.
 """
 
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -15,20 +14,14 @@ import numpy as np
 from charrnn.errors import GenerationError
 from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler, log_probabilities
-from charrnn.vocab import Vocabulary
+from charrnn.vocab import Ids, Vocabulary
 
 BLOCK = 32
-LONGEST_RECORD = (
-    1 << 14
-    # characters of a record, unless a longer one is asked for; a model may claim any length for its
-    # corpus
-)
+# characters of a record, without a longer limit; a model may claim any length for its corpus
+LONGEST_RECORD = 1 << 14
 SHORTEST_LIMIT = 1 << 9  # characters that a record may have, however small the model
-MOST_UNENDED = (
-    1 << 15
-    # characters of records that did not end, drawn since the last one that was kept; or BLOCK
-    # records
-)
+# characters of records that did not end, drawn since the last one kept; or those of BLOCK records
+MOST_UNENDED = 1 << 15
 MARKS = 64  # random numbers drawn at once for a record
 
 
@@ -36,12 +29,12 @@ class Record(NamedTuple):
     """A record that was drawn.
 
     Args:
-        text: all of it, the prompt too.
-        number: which one, from 0; with the seed and the settings it makes the record again.
-        log_probability: in nats, of what was drawn behind the prompt and of its end, under the
-            model itself.
-        whole: whether it came to its end before it was too long.
-        stuck: whether it did not since all that could follow copied too much.
+        text: including the prompt.
+        number: from 0; with the seed and the settings it draws the record again.
+        log_probability: in nats, of what follows the prompt, and of the end, under the model
+            itself.
+        whole: whether it ended before it was too long.
+        stuck: whether it did not end because all that could follow copied too much.
     """
 
     text: str
@@ -52,24 +45,77 @@ class Record(NamedTuple):
 
 
 class Streams:
-    """The random numbers of BLOCK rows, of each record its own: a generator for ``Sampler``."""
+    """Random numbers for BLOCK rows, from each record's own generator: a generator for Sampler."""
 
     def __init__(self, seed: int) -> None:
-        self.seed, self.marks, self.used = seed, np.empty((BLOCK, MARKS)), np.zeros(BLOCK, np.int64)
+        self.seed = seed
         self.generators: list[Any] = [None] * BLOCK
+        self.marks = np.empty((BLOCK, MARKS))
+        self.used = np.zeros(BLOCK, np.int64)  # marks of each row
 
     def begin(self, row: int, number: int) -> None:
-        """Let a record begin in a row."""
+        """Begin a record in a row."""
         self.generators[row] = np.random.default_rng([self.seed, number])
         self.used[row] = MARKS
 
     def random(self, size: Any = None) -> Any:
         """The next number of each row: (BLOCK,)."""
         for row in np.flatnonzero(self.used == MARKS):
-            self.marks[row], self.used[row] = self.generators[row].random(MARKS), 0
-        found = self.marks[np.arange(BLOCK), self.used]
+            self.marks[row] = self.generators[row].random(MARKS)
+            self.used[row] = 0
+        marks = self.marks[np.arange(BLOCK), self.used]
         self.used += 1
-        return found
+        return marks
+
+
+class Block:
+    """BLOCK records that are being drawn, one in each row.
+
+    Args:
+        prefix: ids with which each record begins: the end of the one before, and the prompt.
+        seed: of all records.
+    """
+
+    def __init__(self, prefix: Sequence[int], seed: int) -> None:
+        self.prefix_length = len(prefix)
+        self.rows = np.arange(BLOCK)
+        self.numbers = np.arange(BLOCK)
+        self.ids = np.zeros((BLOCK, 2 * len(prefix) + MARKS), np.int32)  # grows
+        self.ids[:, : len(prefix)] = prefix
+        self.lengths = np.full(BLOCK, len(prefix))
+        self.scores = np.zeros(BLOCK)
+        self.streams = Streams(seed)
+        for row in range(BLOCK):
+            self.streams.begin(row, row)
+
+    def read(self) -> list[Ids]:
+        """The ids of each record so far."""
+        return [ids[:length] for ids, length in zip(self.ids, self.lengths, strict=True)]
+
+    def append(self, idx: Any, logits: Any) -> None:
+        """Add ids (BLOCK,) that were drawn by logits (BLOCK, V)."""
+        self.scores += log_probabilities(logits.astype(np.float64))[self.rows, idx]
+        if self.lengths.max() == self.ids.shape[1]:
+            self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)], axis=1)
+        self.ids[self.rows, self.lengths] = idx
+        self.lengths += 1
+
+    def record(self, row: int, vocabulary: Vocabulary) -> Record:
+        """The record of a row that ended, or that is too long."""
+        stop = int(self.lengths[row])
+        whole = bool(self.ids[row, stop - 1] == vocabulary.end)
+        if whole:
+            stop -= 1
+        text = vocabulary.decode(self.ids[row, 1:stop].tolist())
+        return Record(text, int(self.numbers[row]), float(self.scores[row]), whole)
+
+    def begin_next(self, rows: Sequence[int]) -> None:
+        """Begin the next records in some rows."""
+        for number, row in enumerate(rows, int(self.numbers.max()) + 1):
+            self.numbers[row] = number
+            self.lengths[row] = self.prefix_length
+            self.scores[row] = 0.0
+            self.streams.begin(row, number)
 
 
 def draw_records(
@@ -83,82 +129,63 @@ def draw_records(
     """Draw records without end, in the order of their numbers.
 
     Args:
-        network: what predicts.
-        vocabulary: with an end of records.
-        prompt: ids with which each begins; may be none.
+        network: predicts.
+        vocabulary: of records.
+        prompt: ids with which each record begins; may be empty.
         sampler: how a symbol is drawn.
         seed: the same seed, prompt and settings give the same records.
-        longest: symbols of a record, the prompt's and the end counted, after which it is given up.
+        longest: symbols of a record, including the prompt and the end, after which it is given up.
     """
-    end, first = vocabulary.end, len(prompt)
-    begin, state = _read_in_a_block(network, [end, *prompt])
-    ids = np.zeros((BLOCK, 2 * first + MARKS), np.int32)  # as long as it has to be
-    ids[:, : first + 1] = [end, *prompt]
-    numbers, lengths, scores = np.arange(BLOCK), np.full(BLOCK, first + 1), np.zeros(BLOCK)
-    rows, streams = np.arange(BLOCK), Streams(seed)
-    for row in range(BLOCK):
-        streams.begin(row, row)
-    logits, start, given, waiting = begin, state, 0, dict[int, Record]()
+    prefix = [vocabulary.end, *prompt]
+    block = Block(prefix, seed)
+    start_logits, start_state = _read_in_a_block(network, prefix)
+    logits = start_logits  # (BLOCK, V)
+    state = start_state
+    looks_back = sampler.looks_back
+    next_number = 0
+    waiting = dict[int, Record]()  # for one with a smaller number
     while True:
-        idx = sampler(
-            logits,
-            streams,
-            [each[:length] for each, length in zip(ids, lengths, strict=True)]
-            if _looks_back(sampler)
-            else (),
-        )
-        scores += log_probabilities(logits.astype(np.float64))[rows, idx]
-        if lengths.max() == ids.shape[1]:
-            ids = np.concatenate([ids, np.zeros_like(ids)], axis=1)
-        ids[rows, lengths] = idx
-        lengths += 1
-        ended = (idx == end) | (lengths > longest)
-        for row in np.flatnonzero(ended).tolist():
-            whole = idx[row] == end
-            text = vocabulary.decode(ids[row, 1 : lengths[row] - whole].tolist())
-            waiting[int(numbers[row])] = Record(
-                text, int(numbers[row]), float(scores[row]), bool(whole)
-            )
-        while given in waiting:
-            yield waiting.pop(given)
-            given += 1
+        read = block.read() if looks_back else []
+        idx = sampler(logits, block.streams, read)  # (BLOCK,)
+        block.append(idx, logits)
+        ended = (idx == vocabulary.end) | (block.lengths > longest)  # (BLOCK,)
+        ended_rows = np.flatnonzero(ended).tolist()
+        for row in ended_rows:
+            record = block.record(row, vocabulary)
+            waiting[record.number] = record
+        while next_number in waiting:
+            yield waiting.pop(next_number)
+            next_number += 1
         logits, state = network.step(idx, state)
-        if ended.any():
-            for number, row in enumerate(np.flatnonzero(ended).tolist(), int(numbers.max()) + 1):
-                numbers[row], lengths[row], scores[row] = number, first + 1, 0.0
-                streams.begin(row, number)
-            logits, state = _begun_again(ended, logits, state, begin, start)
+        if ended_rows:
+            block.begin_next(ended_rows)
+            logits = np.where(ended[:, None], start_logits, logits)
+            state = _begun_again(ended, state, start_state)
 
 
 def _read_in_a_block(network: Network, ids: Sequence[int]) -> tuple[Any, State]:
-    state, logits = network.zero_state(BLOCK), None
+    """The logits (BLOCK, V) and the state after some ids."""
+    state = network.zero_state(BLOCK)
+    logits = None
     for idx in ids:
         logits, state = network.step(np.full(BLOCK, idx), state)
     return logits, state
 
 
-def _begun_again(
-    ended: Any, logits: Any, state: State, begin: Any, start: State
-) -> tuple[Any, State]:
-    """What stands behind the prompt in the rows that ended, and what stood there in the others."""
-    h, c = (
-        np.where(ended[:, None], old, new) for old, new in ((start.h, state.h), (start.c, state.c))
-    )
-    memories = tuple(
-        old if over else new
-        for over, old, new in zip(ended, start.memories, state.memories, strict=False)
-    )
-    return np.where(ended[:, None], begin, logits), State(h, c, memories)
-
-
-def _looks_back(sampler: Sampler) -> bool:
-    return sampler.dry is not None or bool(sampler.processors)
+def _begun_again(ended: Any, state: State, start: State) -> State:
+    """The state with the rows (BLOCK,) that ended taken from the start."""
+    h = np.where(ended[:, None], start.h, state.h)
+    c = np.where(ended[:, None], start.c, state.c)
+    memories = list(state.memories)
+    if memories:
+        for row in np.flatnonzero(ended).tolist():
+            memories[row] = start.memories[row]
+    return State(h, c, tuple(memories))
 
 
 @dataclass
 class Tally:
-    """How many records were drawn and kept, and how many dropped for which reason, the first of
-    these that held."""
+    """The number of records drawn, kept, and dropped for each reason, the first that applied."""
 
     drawn: int = 0
     kept: int = 0
@@ -178,27 +205,29 @@ class Tally:
             "of the corpus": self.not_new,
             "not accepted": self.not_accepted,
         }
-        dropped = ", ".join(f"{count:,} {why}" for why, count in reasons.items() if count)
-        return f"drew {self.drawn:,} records, kept {self.kept:,}" + (
-            f"; dropped: {dropped}" if dropped else ""
-        )
+        summary = f"drew {self.drawn:,} records, kept {self.kept:,}"
+        dropped = [f"{count:,} {reason}" for reason, count in reasons.items() if count]
+        if dropped:
+            summary += "; dropped: " + ", ".join(dropped)
+        return summary
 
 
 class AcceptedRecords:
-    """The first ``count`` records that are whole and pass; an iterator, whose ``tally`` says what
-    became of the others.
+    """An iterator over the first ``count`` records that are whole and pass every condition.
+
+    Its ``tally`` says what became of the others.
 
     Args:
-        records: what is drawn.
-        count: how many are wanted.
-        separator: what stands between two of them, its line ends LF, and in none, however its line
-            ends are written.
-        max_tries: how many may be drawn for them.
-        unique: drop one that was kept before.
-        known: drop these.
-        accept: drop that for which it says False.
-        most_unended: characters of records that did not end that may be drawn before the next
-            record is kept; None for any number.
+        records: drawn.
+        count: of records wanted.
+        separator: the string between two records, with LF line ends; a record that contains it,
+            whatever its line ends, is dropped.
+        max_tries: the most records to draw.
+        unique: drop a record that was kept before.
+        known: drop these records.
+        accept: drop a record for which it returns False.
+        most_unended: characters of unfinished records that may be drawn before the next record is
+            kept; None for any number.
     """
 
     def __init__(
@@ -223,18 +252,16 @@ class AcceptedRecords:
         self.most_unended = most_unended
         self.tally = Tally()
         self._seen = set[str]()
-        self._unended = (
-            0  # characters of records that did not end, since the last one that was kept
-        )
+        self._unended = 0  # characters of unfinished records, since the last one kept
 
     def __iter__(self) -> "AcceptedRecords":
         return self
 
     def __next__(self) -> Record:
-        """The next one.
+        """The next record.
 
         Raises:
-            GenerationError: fewer than wanted were kept of those that may be drawn.
+            GenerationError: too few of the records that may be drawn were kept.
         """
         tally = self.tally
         while tally.kept < self.count:
@@ -245,7 +272,8 @@ class AcceptedRecords:
                 )
             if self.most_unended is not None and self._unended > self.most_unended:
                 raise GenerationError(
-                    f"{tally.kept:,} of {self.count:,} records were kept: the model does not end its records ({tally}); "
+                    f"{tally.kept:,} of {self.count:,} records were kept: "
+                    f"the model does not end its records ({tally}); "
                     "give a smaller --length or a lower --temperature, or --max-tries to draw on"
                 )
             record = next(self.records)
@@ -259,7 +287,8 @@ class AcceptedRecords:
         raise StopIteration
 
     def _keeps(self, record: Record) -> bool:
-        tally, text = self.tally, record.text
+        tally = self.tally
+        text = record.text
         if record.stuck:
             tally.stuck += 1
         elif not record.whole:

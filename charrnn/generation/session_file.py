@@ -1,5 +1,4 @@
-"""The file that a session is kept in: JSON with a checksum of its own, arrays packed. Knows nothing
-of networks."""
+"""The file that a session is saved in: JSON with a checksum, arrays packed."""
 
 import base64
 import hashlib
@@ -20,26 +19,26 @@ FORMAT = 1
 
 
 def write_state(path: Path, values: Mapping[str, Any]) -> None:
-    """Put these values, of JSON, into a file, whole or not at all; into a pipe or a device as they
-    are.
+    """Write values of JSON to a file, whole or not at all; or to a pipe or a device.
 
     Raises:
-        CheckpointError: it could not be written; what stood there stands there.
+        CheckpointError: it could not be written; an older file is unchanged.
     """
     values = {"charrnn": "state", "format": FORMAT, **values}
     write_output(path, strict_json.dumps(values | {"sha256": _digest(values)}))
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The values in a file, once its checksum is right.
+    """Read the values in a file and check them against its checksum.
 
     Raises:
         CheckpointError: it is missing, cannot be read, or is damaged.
     """
     try:
-        values = strict_json.loads(read_regular(Path(os.path.realpath(path)), strict_json.LONGEST))
-        told = values.pop("sha256")
-        if told != _digest(values):
+        data = read_regular(Path(os.path.realpath(path)), strict_json.LONGEST)
+        values = strict_json.loads(data)
+        checksum = values.pop("sha256")
+        if checksum != _digest(values):
             raise ValueError("it does not match its own checksum")
         if values["charrnn"] != "state" or values["format"] != FORMAT:
             raise ValueError(f"it has format {values['format']}, this version reads {FORMAT}")
@@ -56,7 +55,7 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def damaged(path: Path, why: str) -> DamagedError:
-    """The error of a file that holds something else."""
+    """The error for a file that holds no state."""
     return DamagedError(
         f"{path} is no state that can be gone on with: {ascii(why)[1:200]}; use another file"
     )
@@ -67,23 +66,26 @@ def _digest(values: Mapping[str, Any]) -> str:
 
 
 def packed(array: Any) -> str:
-    """An array as text: its numbers, the least byte first, compressed."""
-    data = np.asarray(array)
-    return base64.b64encode(
-        zlib.compress(data.astype(data.dtype.newbyteorder("<")).tobytes())
-    ).decode()
+    """An array as text: its numbers in little-endian order, compressed."""
+    numbers = np.asarray(array)
+    data = numbers.astype(numbers.dtype.newbyteorder("<")).tobytes()
+    return base64.b64encode(zlib.compress(data)).decode()
 
 
 def unpacked(text: str, kind: Any, most: int) -> Any:
-    """The array (n,) of a kind in a text, of at most so many numbers.
+    """The array (n,) of a dtype in a text.
+
+    Args:
+        text: from ``packed``.
+        kind: the dtype.
+        most: the largest n, so that a small file cannot fill the memory.
 
     Raises:
-        ValueError, TypeError, zlib.error: it is none.
+        ValueError, TypeError, zlib.error: it is damaged.
     """
+    most_bytes = most * np.dtype(kind).itemsize
     decompressor = zlib.decompressobj()
-    data = decompressor.decompress(
-        base64.b64decode(text, validate=True), most * np.dtype(kind).itemsize + 1
-    )
-    if not decompressor.eof or len(data) > most * np.dtype(kind).itemsize:
+    data = decompressor.decompress(base64.b64decode(text, validate=True), most_bytes + 1)
+    if not decompressor.eof or len(data) > most_bytes:
         raise ValueError("an array is longer than any that is written")
     return np.frombuffer(data, np.dtype(kind).newbyteorder("<")).astype(kind)

@@ -1,137 +1,159 @@
-"""SessionState: all that a session is at some moment, and how a file keeps it. Knows nothing of
-texts and of how they are written."""
+"""SessionState: what a session is at one moment, and the values of JSON that a file keeps of it."""
 
 import base64
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.copy_window import Memory
-from charrnn.generation.decode import REACH
+from charrnn.config.knobs import knobs
 from charrnn.generation.network import Network, State
+from charrnn.generation.sampling import Sampler
 from charrnn.generation.session_file import packed, unpacked
+from charrnn.generation.writer import reach
 from charrnn.vocab import MOST_BYTES
+
+# Every state here is bare: its memories are rebuilt from the ids.
 
 
 class Place(NamedTuple):
-    """Where the network was behind a character that it drew."""
+    """Where the network was after a character that it drew.
 
-    characters: int  # that had been drawn
-    state: State  # without memories, as everywhere here: they are made anew of the ids
-    read: int  # ids in the history
-    pending: bytes  # the beginning of a character
+    Args:
+        characters: the number drawn so far.
+        state: of the network.
+        read: ids in the history.
+        pending: the bytes of an unfinished character.
+    """
+
+    characters: int
+    state: State
+    read: int
+    pending: bytes
 
 
 class SessionState(NamedTuple):
-    """All that a session is, but for its texts and its history, which only grow or are cut."""
+    """What a session is, except its texts and its history, which only grow or are cut.
+
+    Args:
+        state: of the network.
+        read: ids in the history.
+        held: text that was drawn and read, and not given yet.
+        beyond: the ids from the first of ``places`` on; empty where nothing is held.
+        places: from the last character given to the newest one drawn.
+        random: the state of the random generator.
+        pending: the bytes of an unfinished character.
+        pieces: the number of texts.
+        ended: whether a record has ended.
+    """
 
     state: State
-    read: int  # ids in the history
-    held: str  # drawn and read, and not given yet
-    beyond: tuple[
-        int, ...
-    ]  # the last of the ids, from the first of ``places`` on; none where nothing is held
-    places: tuple[Place, ...]  # from the last character given on, to the newest
+    read: int
+    held: str
+    beyond: tuple[int, ...]
+    places: tuple[Place, ...]
     random: dict[str, Any]
     pending: bytes
-    pieces: int  # of the text
+    pieces: int
     ended: bool
 
 
 def to_values(moment: SessionState, ids: Sequence[int], network: Network) -> dict[str, Any]:
-    """A moment, and the ids that were read, as values of JSON."""
-    random = {
-        name: str(value) for name, value in moment.random["state"].items()
-    }  # too large for JSON elsewhere
+    """A state of a session, and the ids that were read, as values of JSON."""
+    # the numbers are too large for JSON in other languages
+    numbers = {name: str(value) for name, value in moment.random["state"].items()}
+    recent = np.array(ids[-reach(network) :], np.int32)
     return {
-        "h": packed(moment.state.h), "c": packed(moment.state.c), "ids": packed(np.array(ids[-reach(network) :], np.int32)),
-        "random": moment.random | {"state": random}, "pending": base64.b64encode(moment.pending).decode(), "held": moment.held,
-        "ended": moment.ended, "beyond": [
-            [
-                moment.places[-1].characters - place.characters, moment.read - place.read, packed(place.state.h), packed(place.state.c),
-                base64.b64encode(place.pending).decode(),
-            ]
-            for place in moment.places
-        ],
-    }  # fmt: skip
+        "h": packed(moment.state.h),
+        "c": packed(moment.state.c),
+        "ids": packed(recent),
+        "random": moment.random | {"state": numbers},
+        "pending": base64.b64encode(moment.pending).decode(),
+        "held": moment.held,
+        "ended": moment.ended,
+        "beyond": [_place_values(place, moment) for place in moment.places],
+    }
+
+
+def _place_values(place: Place, moment: SessionState) -> list[Any]:
+    """A place, its numbers counted back from the newest one."""
+    return [
+        moment.places[-1].characters - place.characters,
+        moment.read - place.read,
+        packed(place.state.h),
+        packed(place.state.c),
+        base64.b64encode(place.pending).decode(),
+    ]
 
 
 def from_values(
     values: Mapping[str, Any], network: Network, random: Mapping[str, Any]
 ) -> tuple[SessionState, list[int]]:
-    """The moment and the ids in such values.
+    """The state and the ids that ``to_values`` was given.
 
     Args:
         values: from a file.
-        network: that goes on.
-        random: a state of its kind of generator.
+        network: continues from there.
+        random: a state of the same kind of random generator.
 
     Raises:
-        KeyError, TypeError, ValueError, ArithmeticError, zlib.error: they are none.
+        KeyError, TypeError, ValueError, ArithmeticError, zlib.error: the values are damaged.
     """
     ids = unpacked(values["ids"], np.int32, reach(network)).tolist()
     if ids and not 0 <= min(ids) <= max(ids) < network.vocab_size:
         raise ValueError("it has read symbols that the model does not have")
-    told, held, ended = values["random"], values["held"], values["ended"]
-    numbers = {name: int(told["state"][name]) for name in random["state"]}
+    held = values["held"]
+    ended = values["ended"]
+    random = _random(values["random"], random)
     if not isinstance(held, str) or not isinstance(ended, bool):
         raise TypeError("held is no text, or ended is not true or false")
     held.encode()  # refuses half a character
-    places = [
-        Place(
-            len(held) - count(characters),
-            _state(network, h, c),
-            len(ids) - min(count(symbols), len(ids)),
-            _begun(pending),
-        )
-        for characters, symbols, h, c, pending in values["beyond"]
-    ]
-    if bool(held) != bool(places) or (
-        places and not places[0].characters <= 0 < places[-1].characters == len(held)
-    ):
-        raise ValueError("what was drawn and not given is not whole")
-    random = {
+    places = _places(values["beyond"], len(held), len(ids), network)
+    moment = SessionState(
+        state=_state(network, values["h"], values["c"]),
+        read=len(ids),
+        held=held,
+        beyond=tuple(ids[places[0].read :]) if places else (),
+        places=tuple(places),
+        random=random,
+        pending=_pending(values["pending"]),
+        pieces=0,
+        ended=ended,
+    )
+    return moment, ids
+
+
+def _random(values: Mapping[str, Any], random: Mapping[str, Any]) -> dict[str, Any]:
+    numbers = {name: int(values["state"][name]) for name in random["state"]}
+    return {
         **random,
         "state": numbers,
-        "has_uint32": told["has_uint32"],
-        "uinteger": told["uinteger"],
+        "has_uint32": values["has_uint32"],
+        "uinteger": values["uinteger"],
     }
-    beyond, state = (
-        tuple(ids[places[0].read :]) if places else (),
-        _state(network, values["h"], values["c"]),
-    )
-    return SessionState(
-        state, len(ids), held, beyond, tuple(places), random, _begun(values["pending"]), 0, ended
-    ), ids
 
 
-def bare(state: State) -> State:
-    """A state without memories, of which each keeps all that was read."""
-    return State(state.h, state.c, ())
+def _places(values: Iterable[Any], characters: int, read: int, network: Network) -> list[Place]:
+    places = []
+    for characters_left, ids_left, h, c, pending in values:
+        place = Place(
+            characters=characters - count(characters_left),
+            state=_state(network, h, c),
+            read=read - min(count(ids_left), read),
+            pending=_pending(pending),
+        )
+        places.append(place)
+    whole = not places and not characters
+    if places and characters:
+        whole = places[0].characters <= 0 < places[-1].characters == characters
+    if not whole:
+        raise ValueError("what was drawn and not given is not whole")
+    return places
 
 
-def remembered(state: State, ids: Sequence[int], network: Network) -> State:
-    """A bare state with the memory of what was read."""
-    return State(
-        state.h, state.c, (Memory.of(network.copy_window, ids),) if network.copy_window else ()
-    )
-
-
-def count(value: Any) -> int:
-    """A number of things; ValueError where it is none."""
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r} is no number of things")
-    return value
-
-
-def reach(network: Network) -> int:
-    """How many of the ids that were read count."""
-    return max(REACH, network.copy_window + 16)
-
-
-def _begun(text: str) -> bytes:
-    """The beginning of a character."""
+def _pending(text: str) -> bytes:
+    """The bytes of an unfinished character."""
     pending = base64.b64decode(text, validate=True)
     if len(pending) >= MOST_BYTES:
         raise ValueError("no character has so many bytes")
@@ -140,9 +162,60 @@ def _begun(text: str) -> bytes:
 
 def _state(network: Network, h: str, c: str) -> State:
     blank = network.zero_state()
-    found = unpacked(h, np.float32, blank.h.size), unpacked(c, np.float32, blank.c.size)
-    if (found[0].shape, found[1].shape) != (blank.h.shape, blank.c.shape) or not all(
-        np.isfinite(part).all() for part in found
-    ):
+    state = State(
+        unpacked(h, np.float32, blank.h.size),
+        unpacked(c, np.float32, blank.c.size),
+        (),
+    )
+    fits = state.h.shape == blank.h.shape and state.c.shape == blank.c.shape
+    if not fits or not np.isfinite(state.h).all() or not np.isfinite(state.c).all():
         raise ValueError("the state is not of this network's size, or holds what is no number")
-    return State(*found, ())
+    return state
+
+
+def sampler_to_values(sampler: Sampler) -> dict[str, Any]:
+    """A sampler as values of JSON; of its processors only their number."""
+    finite = [[idx, value] for idx, value in sampler.bias if value != -math.inf]
+    return {
+        "sampler": {name: getattr(sampler, name) for name in knobs(Sampler)},
+        "processors": len(sampler.processors),
+        "banned": [idx for idx, value in sampler.bias if value == -math.inf],
+        "bias": finite,
+    }
+
+
+def sampler_from_values(values: Mapping[str, Any], network: Network) -> tuple[Sampler, int]:
+    """The sampler that ``sampler_to_values`` was given, and the number of its processors.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError, ConfigError: the values are damaged.
+    """
+    bias = {_id(idx, network): _number(value) for idx, value in values["bias"]}
+    bias |= {_id(idx, network): -math.inf for idx in values["banned"]}
+    if values["sampler"].keys() != knobs(Sampler).keys():
+        raise ValueError("it has other settings than a sampler")
+    sampler = Sampler(**values["sampler"], bias=tuple(sorted(bias.items())))
+    return sampler, count(values["processors"])
+
+
+def count(value: Any) -> int:
+    """Check that a value is an integer ≥ 0.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no number of things")
+    return value
+
+
+def _id(idx: Any, network: Network) -> int:
+    if type(idx) is not int or not 0 <= idx < network.vocab_size:
+        raise ValueError(f"{idx!r} is no symbol of the model")
+    return idx
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number of nats")
+    return float(value)

@@ -1,5 +1,4 @@
-"""From what somebody asks for in characters to the fields of Sampler, which knows ids. Knows
-nothing of networks."""
+"""From what a user gives in characters to the fields of Sampler, which takes ids."""
 
 import math
 import numbers
@@ -11,16 +10,18 @@ from charrnn.config.arguments import string, whole_number
 from charrnn.config.knobs import knobs
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
+from charrnn.generation.text_kinds import can_write, has_one_id_each
 from charrnn.vocab import Vocabulary, composed, describe
 
-NAMES = (*knobs(Sampler), "bias", "ban", "processors")
+IN_CHARACTERS = ("bias", "ban", "processors")
+NAMES = (*knobs(Sampler), *IN_CHARACTERS)
 
 
 def settings_of(vocabulary: Vocabulary, sampling: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of Sampler for settings as ``TextModel.generate`` takes them.
 
     Raises:
-        ConfigError: there is no such setting, or one is not possible.
+        ConfigError: a setting is unknown or invalid.
         VocabularyError: a character of the bias is unknown.
     """
     for name in sampling:
@@ -28,21 +29,19 @@ def settings_of(vocabulary: Vocabulary, sampling: Mapping[str, Any]) -> dict[str
             raise ConfigError(
                 f"{name!r} is not a setting of the sampler; give one of {', '.join(NAMES)}"
             )
-    settings = {
-        name: value for name, value in sampling.items() if name not in ("bias", "ban", "processors")
-    }
-    bias, ban, processors = (
-        sampling.get("bias") or {},
-        sampling.get("ban") or "",
-        sampling.get("processors") or (),
-    )
+    settings = {name: value for name, value in sampling.items() if name not in IN_CHARACTERS}
+    bias = sampling.get("bias") or {}
+    ban = sampling.get("ban") or ""
+    processors = sampling.get("processors") or ()
     if not isinstance(bias, Mapping) or not isinstance(ban, str):
         raise ConfigError(
-            "bias and ban: give a mapping of characters to nats, such as {'eE': -2.0}, and a string of characters"
+            "bias and ban: give a mapping of characters to nats, such as {'eE': -2.0}, "
+            "and a string of characters"
         )
     if not isinstance(processors, list | tuple) or not all(map(callable, processors)):
         raise ConfigError(
-            f"processors: {processors!r} is not possible; give a list of functions (ids, logits) -> logits"
+            f"processors: {processors!r} is not possible; "
+            "give a list of functions (ids, logits) -> logits"
         )
     if bias or ban:
         settings["bias"] = bias_of(vocabulary, bias, ban)
@@ -54,28 +53,28 @@ def settings_of(vocabulary: Vocabulary, sampling: Mapping[str, Any]) -> dict[str
 def bias_of(
     vocabulary: Vocabulary, bias: Mapping[str, float], ban: str
 ) -> tuple[tuple[int, float], ...]:
-    """What is added to which symbol: so many nats to each of some characters, minus infinity to
-    those that are banned.
+    """The nats that are added to the logit of each id; minus infinity for what is banned.
+
+    Args:
+        vocabulary: of the model.
+        bias: nats for each of some characters.
+        ban: characters, of which the model need not know all.
 
     Raises:
-        ConfigError: a number is not possible, no character is left, or one has several bytes in a
+        ConfigError: a number is not finite, no character is left, or one has several bytes in a
             model of bytes.
-        VocabularyError: a character that shall be likelier or less likely is unknown; one that is
-            banned may be.
+        VocabularyError: a character of ``bias`` is unknown.
     """
     values = dict[int, float]()
-    for chars, value in bias.items():
+    for chars, nats in bias.items():
         string("bias", chars)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, numbers.Real)
-            or not math.isfinite(value)
-        ):
-            raise ConfigError(f"bias: {chars}={value!r} is not possible; give a number of nats")
-        for idx in _one_symbol_each(vocabulary, chars, "bias"):
-            values[idx] = values.get(idx, 0.0) + float(value)
-    banned, _ = _known(vocabulary, ban)
-    values |= dict.fromkeys(_one_symbol_each(vocabulary, banned, "ban"), -math.inf)
+        if not _is_finite(nats):
+            raise ConfigError(f"bias: {chars}={nats!r} is not possible; give a number of nats")
+        for idx in _one_id_each(vocabulary, chars, "bias"):
+            values[idx] = values.get(idx, 0.0) + float(nats)
+    banned, _ = _split_known(vocabulary, ban)
+    for idx in _one_id_each(vocabulary, banned, "ban"):
+        values[idx] = -math.inf
     if len(set(banned)) == len(vocabulary.symbols) > 0:
         raise ConfigError(
             f"ban: all {len(vocabulary.symbols)} characters of the model are banned; leave one"
@@ -83,41 +82,67 @@ def bias_of(
     return tuple(sorted(values.items()))
 
 
+def _is_finite(value: Any) -> bool:
+    """Whether a value is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    return math.isfinite(value)
+
+
 def not_banned(vocabulary: Vocabulary, ban: str) -> list[str]:
-    """A sentence on each character of a ban that the model never writes as one, so that nothing is
-    banned for it."""
+    """A sentence on each character of a ban that the model never writes as one character."""
+    _, unknown = _split_known(vocabulary, ban)
     return [
         f"ban: the model never writes {describe(char)} as one character"
-        for char in dict.fromkeys(_known(vocabulary, ban)[1])
+        for char in dict.fromkeys(unknown)
     ]
 
 
-def _known(vocabulary: Vocabulary, chars: str) -> tuple[str, str]:
-    """Of some characters those that are symbols, and the others; a letter and its marks are one
-    where not all of them are symbols."""
-    if vocabulary.unit == "byte":
+def _split_known(vocabulary: Vocabulary, chars: str) -> tuple[str, str]:
+    """The characters that are symbols, and the others.
+
+    Several that compose to one character, such as a letter and its accents, are that character if
+    some of them are not symbols.
+    """
+    if can_write(vocabulary, chars):
         return chars, ""
-    symbols, meant, place = frozenset(vocabulary.symbols), list[str](), 0
+    symbols = frozenset(vocabulary.symbols)
+    known = list[str]()
+    unknown = list[str]()
+    place = 0
     while place < len(chars):
-        char, typed = next(
-            (found for found in composed(chars, place) if not symbols.issuperset(found[1])),
-            (chars[place], chars[place]),
-        )
-        meant.append(char)
-        place += len(typed)
-    return "".join(char for char in meant if char in symbols), "".join(
-        char for char in meant if char not in symbols
-    )
+        char = chars[place]
+        length = 1
+        for whole, parts in composed(chars, place):
+            if not symbols.issuperset(parts):
+                char = whole
+                length = len(parts)
+                break
+        if char in symbols:
+            known.append(char)
+        else:
+            unknown.append(char)
+        place += length
+    return "".join(known), "".join(unknown)
 
 
-def _one_symbol_each(vocabulary: Vocabulary, chars: str, name: str) -> list[int]:
-    if vocabulary.unit == "byte" and not chars.isascii():
+def _one_id_each(vocabulary: Vocabulary, chars: str, name: str) -> list[int]:
+    """The id of each of some characters.
+
+    Raises:
+        ConfigError: one has several ids.
+        VocabularyError: one is unknown.
+    """
+    if not has_one_id_each(vocabulary, chars):
         raise ConfigError(
-            f"{name}: {chars!r} is not possible: the model writes bytes, and a character beyond ASCII has several"
+            f"{name}: {chars!r} is not possible: the model writes bytes, "
+            "and a character beyond ASCII has several"
         )
     return [int(idx) for idx in vocabulary.encode(chars)]
 
 
 def seed_of(seed: int | None) -> int:
-    """The seed that somebody gave, or another one each time."""
-    return secrets.randbelow(2**32) if seed is None else whole_number("seed", seed)
+    """The seed that a user gave, or a random one."""
+    if seed is None:
+        return secrets.randbelow(2**32)
+    return whole_number("seed", seed)

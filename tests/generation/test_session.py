@@ -17,9 +17,9 @@ from charrnn.errors import (
     GenerationError,
     VocabularyError,
 )
-from charrnn.generation import session as sessions
+from charrnn.generation import writer as writers
 from charrnn.generation.network import CELLS
-from charrnn.generation.session_state import remembered
+from charrnn.generation.writer import with_memory
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.weight_shapes import shapes
@@ -200,7 +200,7 @@ def test_a_fork_and_a_file_made_while_a_stream_is_written_stand_behind_what_was_
         assert fork.text == text
         fresh = model.session(text, **settings)
         for each in (fork, loaded):
-            each._restore_memory()
+            each._writer.restore_memory()
             assert each._writer.logits.tobytes() == fresh._writer.logits.tobytes()
         assert (
             until
@@ -304,7 +304,7 @@ def test_undo_leaves_the_memory_to_what_is_written_next(model, monkeypatch):
     for each."""
     restored = []
     monkeypatch.setattr(
-        sessions, "remembered", lambda *args: restored.append(args) or remembered(*args)
+        writers, "with_memory", lambda *args: restored.append(args) or with_memory(*args)
     )
     session = model.session("ab", seed=2)
     for _ in range(5):
