@@ -255,25 +255,17 @@ class TextModel:
         count = whole_number("count", count)
         if accept is not None:
             function("accept", accept)
-        length = self.longest if length is None else whole_number("length", length)
+        if length is None:
+            length = self.longest
+        length = whole_number("length", length)
         most_unended = None
         if max_tries is None:
             max_tries = 1000 + 100 * count
             most_unended = max(MOST_UNENDED, BLOCK * length)
         max_tries = whole_number("max_tries", max_tries)
-        known = self._known(prompt, unknown)
-        if self.separator in known.replace("\r\n", "\n"):
-            raise ConfigError(
-                f"prompt: {prompt!r} holds the separator {self.separator!r} "
-                "and cannot begin a record; leave that out"
-            )
-        if len(known) > length:
-            raise ConfigError(
-                f"prompt and length: {len(known):,} characters, "
-                f"and a record may have {length:,}; give more --length"
-            )
+        prompt = self._record_prompt(prompt, unknown, length)
         return AcceptedRecords(
-            self.generator.records(known, sampling, seed_of(seed), length),
+            self.generator.records(prompt, sampling, seed_of(seed), length),
             count,
             self.separator,
             max_tries,
@@ -369,7 +361,8 @@ class TextModel:
         """
         text, _ = self.vocabulary.repair(string("text", text), unknown)
         ids = whole_ids(self.vocabulary, text)
-        return sums_by_character(self.vocabulary, text, score(self.network, [self.prime, *ids]))
+        scores = score(self.network, [self.prime, *ids])
+        return sums_by_character(self.vocabulary, text, scores)
 
     def adapted(
         self,
@@ -426,6 +419,21 @@ class TextModel:
 
     def _known(self, prompt: str, unknown: str) -> str:
         known, _ = self.vocabulary.repair(string("prompt", prompt), unknown)
+        return known
+
+    def _record_prompt(self, prompt: str, unknown: str, length: int) -> str:
+        """Check that a prompt may begin a record of ``length`` characters."""
+        known = self._known(prompt, unknown)
+        if self.separator in known.replace("\r\n", "\n"):
+            raise ConfigError(
+                f"prompt: {prompt!r} holds the separator {self.separator!r} "
+                "and cannot begin a record; leave that out"
+            )
+        if len(known) > length:
+            raise ConfigError(
+                f"prompt and length: {len(known):,} characters, "
+                f"and a record may have {length:,}; give more --length"
+            )
         return known
 
     def _end(

@@ -39,7 +39,8 @@ class History:
     """
 
     def __init__(self, ids: Sequence[int] = (), *, forgets: bool = False) -> None:
-        self._ids = np.empty(max(64, 2 * len(ids)), np.int32)  # with room for more
+        room = max(64, 2 * len(ids))
+        self._ids = np.empty(room, np.int32)
         self._ids[: len(ids)] = ids
         self.length = len(ids)
         self.forgets = forgets
@@ -50,7 +51,8 @@ class History:
             self._ids[:REACH] = self.last.copy()
             self.length = REACH
         elif self.length == len(self._ids):
-            self._ids = np.concatenate([self._ids, np.empty_like(self._ids)])
+            more = np.empty_like(self._ids)
+            self._ids = np.concatenate([self._ids, more])
         self._ids[self.length] = idx
         self.length += 1
 
@@ -101,7 +103,8 @@ def decode(
         idx = int(sampler(logits, rng, history.last))
         log_probability = 0.0
         if scored:
-            log_probability = float(log_probabilities(logits.astype(np.float64))[idx])
+            of_all = log_probabilities(logits.astype(np.float64))  # (V,)
+            log_probability = float(of_all[idx])
         yield Symbol(idx, log_probability)
         logits, state = network.step(idx, state)
         history.append(idx)
@@ -113,5 +116,6 @@ def score(network: Network, ids: Sequence[int]) -> list[float]:
     scores = []
     for idx, following in itertools.pairwise(ids):
         logits, state = network.step(idx, state)
-        scores.append(float(log_probabilities(logits.astype(np.float64))[following]))
+        of_all = log_probabilities(logits.astype(np.float64))  # (V,)
+        scores.append(float(of_all[following]))
     return scores

@@ -54,12 +54,16 @@ class Sample(NamedTuple):
 
 
 class CompiledForm(NamedTuple):
-    """The form that was compiled last, and of what."""
+    """The form that was compiled last, and of what.
+
+    Args:
+        constraint: None for the length alone; compared by identity, since it may be unhashable.
+        conditions: the length, the stop strings and the banned ids.
+        form: compiled of them.
+    """
 
     constraint: Constraint | None
-    length: int
-    stops: tuple[str, ...]
-    banned: frozenset[int]
+    conditions: tuple[int, tuple[str, ...], frozenset[int]]
     form: Form
 
 
@@ -100,8 +104,9 @@ class TextGenerator:
         for _ in range(FREQUENCY_STEPS):
             shares = probabilities(logits.astype(np.float64))  # (V,)
             total += shares
-            of_largest = np.maximum(shares / shares.max(), TINY)
-            idx = draw(np.log(of_largest), rng)
+            of_largest = shares / shares.max()
+            log_shares = np.log(np.maximum(of_largest, TINY))
+            idx = draw(log_shares, rng)
             logits, state = self.network.step(idx, state)
         return total / total.sum()
 
@@ -278,17 +283,18 @@ class TextGenerator:
         if constraint is None:
             return None
         banned = frozenset(idx for idx, value in sampler.bias if value == -math.inf)
+        conditions = (length, tuple(stops), banned)
         compiled = self._compiled
         if (
-            compiled is None
-            or compiled.constraint is not options.constraint
-            or (compiled.length, compiled.stops, compiled.banned) != (length, tuple(stops), banned)
+            compiled is not None
+            and compiled.constraint is options.constraint
+            and compiled.conditions == conditions
         ):
-            whole = All(constraint, *map(Stop, stops))
-            form = Form(whole, self.vocabulary, length, banned, self.frequencies)
-            compiled = CompiledForm(options.constraint, length, tuple(stops), banned, form)
-            self._compiled = compiled
-        return compiled.form
+            return compiled.form
+        whole = All(constraint, *map(Stop, stops))
+        form = Form(whole, self.vocabulary, length, banned, self.frequencies)
+        self._compiled = CompiledForm(options.constraint, conditions, form)
+        return form
 
     def _guard(self, options: FormOptions) -> Guard | None:
         """The guard against copying.

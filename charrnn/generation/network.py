@@ -111,17 +111,19 @@ def _gru_step(x: Array, h: Array, c: Array, layer: Layer, inputs: Array) -> None
     H = h.shape[-1]
     gates = np.dot(h, layer.recurrent[-H:])  # (..., 3H)
     if inputs.shape[-1] > H:
-        x = x + np.dot(inputs[..., :-H], layer.recurrent[:-H])  # (..., 3H)
-    sigmoids = gates[..., : 2 * H]  # (..., 2H)
-    sigmoids += x[..., : 2 * H]
+        below = inputs[..., :-H]  # (..., H)
+        x = x + np.dot(below, layer.recurrent[:-H])  # (..., 3H)
+    sigmoids = gates[layer.sigmoids]  # (..., 2H)
+    sigmoids += x[layer.sigmoids]
     np.tanh(sigmoids, out=sigmoids)
     sigmoids *= HALF
     sigmoids += HALF
-    r = sigmoids[..., :H]
-    z = sigmoids[..., H:]
-    n = gates[..., 2 * H :] + layer.inner_bias  # (..., H)
+    r_columns, z_columns, n_columns = layer.gates
+    r = gates[r_columns]  # (..., H)
+    z = gates[z_columns]
+    n = gates[n_columns] + layer.inner_bias
     n *= r
-    n += x[..., 2 * H :]
+    n += x[n_columns]
     np.tanh(n, out=n)
     h -= n
     h *= z
@@ -130,7 +132,8 @@ def _gru_step(x: Array, h: Array, c: Array, layer: Layer, inputs: Array) -> None
 
 def _rnn_step(x: Array, h: Array, c: Array, layer: Layer, inputs: Array) -> None:
     """Elman 1990: h' = tanh(x + W h)."""
-    np.tanh(x + np.dot(inputs, layer.recurrent), h)
+    product = np.dot(inputs, layer.recurrent)  # (..., H)
+    np.tanh(x + product, h)
 
 
 @dataclass(frozen=True)
@@ -155,9 +158,11 @@ class Cell:
 
     def laid_out(self, weights: Array) -> Array:
         """The rows (G·H, ...) of all gates in the order of the layout, sigmoid gates halved."""
-        rows = dict(zip(self.stored, np.split(weights, len(self.stored)), strict=True))
-        halved = [HALF * rows[gate] for gate in self.sigmoid]
-        return np.concatenate([*halved, rows[self.tanh]])
+        blocks = np.split(weights, len(self.stored))  # (H, ...) each
+        rows = dict(zip(self.stored, blocks, strict=True))
+        parts = [HALF * rows[gate] for gate in self.sigmoid]
+        parts.append(rows[self.tanh])
+        return np.concatenate(parts)
 
 
 CELLS = {
@@ -182,7 +187,8 @@ class Network:
     def __init__(
         self, config: ModelConfig, vocab_size: int, weights: Mapping[str, NDArray[Any]]
     ) -> None:
-        check_shapes(config, vocab_size, {name: weight.shape for name, weight in weights.items()})
+        shapes = {name: weight.shape for name, weight in weights.items()}
+        check_shapes(config, vocab_size, shapes)
         self.vocab_size = vocab_size
         self.hidden_size = config.hidden_size
         self.num_layers = config.num_layers
@@ -204,14 +210,16 @@ class Network:
 
     def zero_state(self, *batch: int) -> State:
         """The state before anything was read: of one stream, or of a batch of B."""
-        h = np.zeros((*batch, self.num_layers * self.hidden_size), np.float32)  # (..., L·H)
+        size = self.num_layers * self.hidden_size
+        h = np.zeros((*batch, size), np.float32)  # (..., L·H)
         c = h[..., :0]
         if self.cell.has_c:
             c = h.copy()
         if not self.copy_window:
             return State(h, c, ())
-        streams = math.prod(batch)
-        return State(h, c, tuple(Memory.of(self.copy_window) for _ in range(streams)))
+        num_streams = math.prod(batch)
+        memories = [Memory.of(self.copy_window) for _ in range(num_streams)]
+        return State(h, c, tuple(memories))
 
     def step(self, idx: Any, state: State) -> tuple[Array, State]:
         """Read one symbol.
@@ -228,9 +236,14 @@ class Network:
         memories = state.memories
         step = self.cell.step
         for layer in self.layers:
-            step(layer.table[idx], h[layer.own], c[layer.own], layer, h[layer.inputs])
+            x = layer.table[idx]  # (..., G·H)
+            inputs = h[layer.inputs]  # (..., H or 2H)
+            step(x, h[layer.own], c[layer.own], layer, inputs)
         if self.copy_window:
-            symbols = [int(idx)] if h.ndim == 1 else np.asarray(idx).tolist()
+            if h.ndim == 1:
+                symbols = [int(idx)]
+            else:
+                symbols = np.asarray(idx).tolist()
             followed = zip(memories, symbols, strict=True)
             memories = tuple([memory.after(symbol) for memory, symbol in followed])
         state = State(h, c, memories)
@@ -245,38 +258,43 @@ class Network:
         return logits[..., : self.vocab_size]
 
     def _lay_out(self, number: int, weights: Mapping[str, NDArray[Any]]) -> Layer:
+        """Lay out the weights of one layer."""
+
+        def weight(name: str) -> Array:
+            return weights[f"layers.{number}.rnn.{name}_l0"]
+
         cell = self.cell
         H = self.hidden_size
         embedding = weights["embedding.weight"]  # (V, E)
         E = embedding.shape[1]
-        prefix = f"layers.{number}.rnn"
-        w_ih = weights[f"{prefix}.weight_ih_l0"]  # (G·H, E), or (G·H, H + E) above layer 0
-        w_hh = weights[f"{prefix}.weight_hh_l0"]  # (G·H, H)
-        b_ih = weights[f"{prefix}.bias_ih_l0"]  # (G·H,)
-        b_hh = weights[f"{prefix}.bias_hh_l0"]  # (G·H,)
+        w_ih = weight("weight_ih")  # (G·H, E), or (G·H, H + E) above layer 0
+        w_symbol = cell.laid_out(w_ih[:, -E:])  # (G·H, E)
+        w_below = cell.laid_out(w_ih[:, :-E])  # (G·H, 0 or H)
+        w_hh = cell.laid_out(weight("weight_hh"))  # (G·H, H)
+        b_ih = weight("bias_ih")  # (G·H,)
+        b_hh = weight("bias_hh")  # (G·H,)
         inner_bias = b_hh[:0]
         if cell.has_inner_bias:
             inner_bias = b_hh[-H:].copy()  # (H,)
-            b_hh = np.concatenate([b_hh[:-H], np.zeros_like(inner_bias)])
-        w_symbol = cell.laid_out(w_ih[:, -E:])  # (G·H, E)
-        w_below = cell.laid_out(w_ih[:, :-E])  # (G·H, H), or (G·H, 0) for layer 0
+            b_hh = b_hh.copy()
+            b_hh[-H:] = 0
         table = embedding @ w_symbol.T + cell.laid_out(b_ih + b_hh)  # (V, G·H)
-        recurrent = np.concatenate([w_below.T, cell.laid_out(w_hh).T])  # (H or 2H, G·H)
-        gates = [_columns(place * H, (place + 1) * H) for place in range(len(cell.stored))]
+        recurrent = np.concatenate([w_below.T, w_hh.T])  # (H or 2H, G·H)
         return Layer(
             table=np.ascontiguousarray(table, np.float32),
             recurrent=np.ascontiguousarray(recurrent, np.float32),
             inner_bias=inner_bias,
-            own=_columns(number * H, (number + 1) * H),
-            inputs=_columns(max(0, number - 1) * H, (number + 1) * H),
-            gates=tuple(gates),
-            sigmoids=_columns(0, len(cell.sigmoid) * H),
+            own=_blocks(H, number, number + 1),
+            inputs=_blocks(H, max(0, number - 1), number + 1),
+            gates=tuple(_blocks(H, gate, gate + 1) for gate in range(len(cell.stored))),
+            sigmoids=_blocks(H, 0, len(cell.sigmoid)),
         )
 
 
-def _columns(start: int, stop: int) -> Index:
-    """A slice of the last axis; made once, since making one takes time."""
-    return (..., slice(start, stop))
+def _blocks(size: int, start: int, stop: int) -> Index:
+    """The blocks ``start`` to ``stop`` of the last axis; made once, since making slices is slow."""
+    columns = slice(start * size, stop * size)
+    return (..., columns)
 
 
 def _raise_recalled(logits: Array, vocab_size: int, memories: Sequence[Memory]) -> None:
@@ -293,9 +311,11 @@ def _raise_recalled(logits: Array, vocab_size: int, memories: Sequence[Memory]) 
             if symbol >= 0:
                 logits[symbol] += belief
         return
+    B, width = logits.shape
     symbols = np.array([memory.followers for memory in memories])  # (B, K)
     recalled = symbols >= 0  # (B, K)
     beliefs = logits[:, vocab_size:]  # (B, K)
-    places = symbols + np.arange(len(logits))[:, None] * logits.shape[1]  # (B, K), in one dimension
-    # in one dimension, since NumPy's add.at is fast at that
+    # in one dimension, in which NumPy's add.at is fast
+    row_starts = np.arange(B)[:, None] * width  # (B, 1)
+    places = symbols + row_starts  # (B, K)
     np.add.at(logits.reshape(-1), places[recalled], beliefs[recalled])

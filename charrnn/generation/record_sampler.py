@@ -77,12 +77,13 @@ class Block:
     """
 
     def __init__(self, prefix: Sequence[int], seed: int) -> None:
-        self.prefix_length = len(prefix)
+        first = len(prefix)
+        self.first = first  # where what is drawn begins
         self.rows = np.arange(BLOCK)
         self.numbers = np.arange(BLOCK)
-        self.ids = np.zeros((BLOCK, 2 * len(prefix) + MARKS), np.int32)  # grows
-        self.ids[:, : len(prefix)] = prefix
-        self.lengths = np.full(BLOCK, len(prefix))
+        self.ids = np.zeros((BLOCK, 2 * first + MARKS), np.int32)  # grows
+        self.ids[:, :first] = prefix
+        self.lengths = np.full(BLOCK, first)
         self.scores = np.zeros(BLOCK)
         self.streams = Streams(seed)
         for row in range(BLOCK):
@@ -94,26 +95,36 @@ class Block:
 
     def append(self, idx: Any, logits: Any) -> None:
         """Add ids (BLOCK,) that were drawn by logits (BLOCK, V)."""
-        self.scores += log_probabilities(logits.astype(np.float64))[self.rows, idx]
-        if self.lengths.max() == self.ids.shape[1]:
-            self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)], axis=1)
+        of_all = log_probabilities(logits.astype(np.float64))  # (BLOCK, V)
+        self.scores += of_all[self.rows, idx]
+        room = self.ids.shape[1]
+        if self.lengths.max() == room:
+            more = np.zeros_like(self.ids)
+            self.ids = np.concatenate([self.ids, more], axis=1)
         self.ids[self.rows, self.lengths] = idx
         self.lengths += 1
 
     def record(self, row: int, vocabulary: Vocabulary) -> Record:
         """The record of a row that ended, or that is too long."""
-        stop = int(self.lengths[row])
-        whole = bool(self.ids[row, stop - 1] == vocabulary.end)
+        length = self.lengths[row]
+        ids = self.ids[row, 1:length].tolist()
+        whole = ids[-1] == vocabulary.end
         if whole:
-            stop -= 1
-        text = vocabulary.decode(self.ids[row, 1:stop].tolist())
-        return Record(text, int(self.numbers[row]), float(self.scores[row]), whole)
+            ids.pop()
+        return Record(
+            text=vocabulary.decode(ids),
+            number=int(self.numbers[row]),
+            log_probability=float(self.scores[row]),
+            whole=whole,
+        )
 
     def begin_next(self, rows: Sequence[int]) -> None:
         """Begin the next records in some rows."""
-        for number, row in enumerate(rows, int(self.numbers.max()) + 1):
+        number = int(self.numbers.max())
+        for row in rows:
+            number += 1
             self.numbers[row] = number
-            self.lengths[row] = self.prefix_length
+            self.lengths[row] = self.first
             self.scores[row] = 0.0
             self.streams.begin(row, number)
 
@@ -174,11 +185,12 @@ def _read_in_a_block(network: Network, ids: Sequence[int]) -> tuple[Any, State]:
 
 def _begun_again(ended: Any, state: State, start: State) -> State:
     """The state with the rows (BLOCK,) that ended taken from the start."""
-    h = np.where(ended[:, None], start.h, state.h)
-    c = np.where(ended[:, None], start.c, state.c)
+    column = ended[:, None]  # (BLOCK, 1)
+    h = np.where(column, start.h, state.h)
+    c = np.where(column, start.c, state.c)
     memories = list(state.memories)
     if memories:
-        for row in np.flatnonzero(ended).tolist():
+        for row in np.flatnonzero(ended):
             memories[row] = start.memories[row]
     return State(h, c, tuple(memories))
 

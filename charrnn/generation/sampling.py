@@ -146,7 +146,8 @@ def apply_top_p(logits: Logits, top_p: float) -> Logits:
         return logits
     order = np.argsort(-logits, axis=-1, kind="stable")
     with np.errstate(invalid="ignore"):  # NaN stays NaN, which draw refuses
-        ranked = np.take_along_axis(probabilities(logits), order, axis=-1)
+        of_all = probabilities(logits)
+    ranked = np.take_along_axis(of_all, order, axis=-1)
     before = np.cumsum(ranked, axis=-1) - ranked  # the sum over all likelier symbols
     removed = before >= top_p - ROUNDING
     removed[..., 0] = False
@@ -158,7 +159,9 @@ def apply_top_p(logits: Logits, top_p: float) -> Logits:
 def apply_min_p(logits: Logits, min_p: float) -> Logits:
     """Keep symbols at least p times as likely as the likeliest (Nguyen et al. 2024)."""
     with np.errstate(divide="ignore"):
-        least = logits.max(axis=-1, keepdims=True) + np.log(min_p) - ROUNDING
+        log_min_p = np.log(min_p)
+    top = logits.max(axis=-1, keepdims=True)
+    least = top + log_min_p - ROUNDING
     return np.where(logits >= least, logits, -np.inf)
 
 
@@ -186,12 +189,13 @@ def draw(logits: Logits, rng: Generator) -> Any:
         total = cumulative[-1]
         if not total >= 1:  # the largest weight is exp(0)
             raise _not_a_number()
-        # below the total, since random() is below 1
-        return int(cumulative.searchsorted(rng.random() * total, side="right"))
+        mark = rng.random() * total  # below the total
+        return int(cumulative.searchsorted(mark, side="right"))
     totals = cumulative[..., -1:]  # (B, 1)
     if not (totals >= 1).all():
         raise _not_a_number()
-    marks = rng.random(cumulative.shape[:-1])[..., None] * totals  # (B, 1)
+    random = rng.random(cumulative.shape[:-1])  # (B,)
+    marks = random[..., None] * totals  # (B, 1)
     return (cumulative <= marks).sum(axis=-1)
 
 

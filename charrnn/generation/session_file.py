@@ -24,8 +24,9 @@ def write_state(path: Path, values: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: it could not be written; an older file is unchanged.
     """
-    values = {"charrnn": "state", "format": FORMAT, **values}
-    write_output(path, strict_json.dumps(values | {"sha256": _digest(values)}))
+    signed = {"charrnn": "state", "format": FORMAT, **values}
+    signed["sha256"] = _digest(signed)
+    write_output(path, strict_json.dumps(signed))
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -68,7 +69,8 @@ def _digest(values: Mapping[str, Any]) -> str:
 def packed(array: Any) -> str:
     """An array as text: its numbers in little-endian order, compressed."""
     numbers = np.asarray(array)
-    data = numbers.astype(numbers.dtype.newbyteorder("<")).tobytes()
+    little_endian = numbers.dtype.newbyteorder("<")
+    data = numbers.astype(little_endian).tobytes()
     return base64.b64encode(zlib.compress(data)).decode()
 
 
@@ -83,9 +85,11 @@ def unpacked(text: str, kind: Any, most: int) -> Any:
     Raises:
         ValueError, TypeError, zlib.error: it is damaged.
     """
-    most_bytes = most * np.dtype(kind).itemsize
+    dtype = np.dtype(kind)
+    most_bytes = most * dtype.itemsize
+    compressed = base64.b64decode(text, validate=True)
     decompressor = zlib.decompressobj()
-    data = decompressor.decompress(base64.b64decode(text, validate=True), most_bytes + 1)
+    data = decompressor.decompress(compressed, most_bytes + 1)
     if not decompressor.eof or len(data) > most_bytes:
         raise ValueError("an array is longer than any that is written")
-    return np.frombuffer(data, np.dtype(kind).newbyteorder("<")).astype(kind)
+    return np.frombuffer(data, dtype.newbyteorder("<")).astype(kind)

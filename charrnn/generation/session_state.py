@@ -63,11 +63,11 @@ def to_values(moment: SessionState, ids: Sequence[int], network: Network) -> dic
     """A state of a session, and the ids that were read, as values of JSON."""
     # the numbers are too large for JSON in other languages
     numbers = {name: str(value) for name, value in moment.random["state"].items()}
-    recent = np.array(ids[-reach(network) :], np.int32)
+    recent = ids[-reach(network) :]
     return {
         "h": packed(moment.state.h),
         "c": packed(moment.state.c),
-        "ids": packed(recent),
+        "ids": packed(np.array(recent, np.int32)),
         "random": moment.random | {"state": numbers},
         "pending": base64.b64encode(moment.pending).decode(),
         "held": moment.held,
@@ -103,18 +103,21 @@ def from_values(
     ids = unpacked(values["ids"], np.int32, reach(network)).tolist()
     if ids and not 0 <= min(ids) <= max(ids) < network.vocab_size:
         raise ValueError("it has read symbols that the model does not have")
+    random = _random(values["random"], random)
     held = values["held"]
     ended = values["ended"]
-    random = _random(values["random"], random)
     if not isinstance(held, str) or not isinstance(ended, bool):
         raise TypeError("held is no text, or ended is not true or false")
     held.encode()  # refuses half a character
     places = _places(values["beyond"], len(held), len(ids), network)
+    beyond = []
+    if places:
+        beyond = ids[places[0].read :]
     moment = SessionState(
         state=_state(network, values["h"], values["c"]),
         read=len(ids),
         held=held,
-        beyond=tuple(ids[places[0].read :]) if places else (),
+        beyond=tuple(beyond),
         places=tuple(places),
         random=random,
         pending=_pending(values["pending"]),
@@ -167,20 +170,26 @@ def _state(network: Network, h: str, c: str) -> State:
         unpacked(c, np.float32, blank.c.size),
         (),
     )
-    fits = state.h.shape == blank.h.shape and state.c.shape == blank.c.shape
-    if not fits or not np.isfinite(state.h).all() or not np.isfinite(state.c).all():
-        raise ValueError("the state is not of this network's size, or holds what is no number")
+    for part, blank_part in ((state.h, blank.h), (state.c, blank.c)):
+        if part.shape != blank_part.shape or not np.isfinite(part).all():
+            raise ValueError("the state is not of this network's size, or holds what is no number")
     return state
 
 
 def sampler_to_values(sampler: Sampler) -> dict[str, Any]:
     """A sampler as values of JSON; of its processors only their number."""
-    finite = [[idx, value] for idx, value in sampler.bias if value != -math.inf]
+    bias = []
+    banned = []
+    for idx, nats in sampler.bias:
+        if nats == -math.inf:
+            banned.append(idx)
+        else:
+            bias.append([idx, nats])
     return {
         "sampler": {name: getattr(sampler, name) for name in knobs(Sampler)},
         "processors": len(sampler.processors),
-        "banned": [idx for idx, value in sampler.bias if value == -math.inf],
-        "bias": finite,
+        "banned": banned,
+        "bias": bias,
     }
 
 
@@ -190,11 +199,15 @@ def sampler_from_values(values: Mapping[str, Any], network: Network) -> tuple[Sa
     Raises:
         KeyError, TypeError, ValueError, AttributeError, ConfigError: the values are damaged.
     """
-    bias = {_id(idx, network): _number(value) for idx, value in values["bias"]}
-    bias |= {_id(idx, network): -math.inf for idx in values["banned"]}
-    if values["sampler"].keys() != knobs(Sampler).keys():
+    bias = {}
+    for idx, nats in values["bias"]:
+        bias[_id(idx, network)] = _number(nats)
+    for idx in values["banned"]:
+        bias[_id(idx, network)] = -math.inf
+    settings = values["sampler"]
+    if settings.keys() != knobs(Sampler).keys():
         raise ValueError("it has other settings than a sampler")
-    sampler = Sampler(**values["sampler"], bias=tuple(sorted(bias.items())))
+    sampler = Sampler(**settings, bias=tuple(sorted(bias.items())))
     return sampler, count(values["processors"])
 
 

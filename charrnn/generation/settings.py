@@ -72,14 +72,19 @@ def bias_of(
             raise ConfigError(f"bias: {chars}={nats!r} is not possible; give a number of nats")
         for idx in _one_id_each(vocabulary, chars, "bias"):
             values[idx] = values.get(idx, 0.0) + float(nats)
-    banned, _ = _split_known(vocabulary, ban)
-    for idx in _one_id_each(vocabulary, banned, "ban"):
+    for idx in _banned(vocabulary, ban):
         values[idx] = -math.inf
-    if len(set(banned)) == len(vocabulary.symbols) > 0:
-        raise ConfigError(
-            f"ban: all {len(vocabulary.symbols)} characters of the model are banned; leave one"
-        )
     return tuple(sorted(values.items()))
+
+
+def _banned(vocabulary: Vocabulary, ban: str) -> list[int]:
+    """The ids of the characters of a ban that the model knows."""
+    chars, _ = _split_known(vocabulary, ban)
+    ids = _one_id_each(vocabulary, chars, "ban")
+    num_symbols = len(vocabulary.symbols)
+    if num_symbols and len(set(chars)) == num_symbols:
+        raise ConfigError(f"ban: all {num_symbols} characters of the model are banned; leave one")
+    return ids
 
 
 def _is_finite(value: Any) -> bool:

@@ -37,7 +37,8 @@ class Writer:
 
     def write(self) -> int:
         """Draw the next symbol and read it."""
-        idx = int(self.sampler(self.logits, self.rng, self.history.last))
+        last = self.history.last  # (n,)
+        idx = int(self.sampler(self.logits, self.rng, last))
         self.logits, self.state = self.network.step(idx, self.state)
         self.history.append(idx)
         return idx
