@@ -17,17 +17,17 @@ from charrnn.config.arguments import (
     whole_number,
 )
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.generation.decode import score
-from charrnn.generation.generator import Sample, TextGenerator
-from charrnn.generation.network import Network
-from charrnn.generation.pieces import End
-from charrnn.generation.record_sampler import (
-    BLOCK,
+from charrnn.generation.accepted_records import (
     LONGEST_RECORD,
     MOST_UNENDED,
     SHORTEST_LIMIT,
     AcceptedRecords,
 )
+from charrnn.generation.decode import score
+from charrnn.generation.generator import Sample, TextGenerator
+from charrnn.generation.network import Network
+from charrnn.generation.pieces import End
+from charrnn.generation.record_sampler import BLOCK
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH, Session
 from charrnn.generation.settings import seed_of, settings_of
@@ -288,7 +288,8 @@ class TextModel:
             return LENGTH
         # The checkpoint claims this length, so the size of the model bounds what it may cost.
         longest: int = self.about["records"]["lengths"][-1]
-        return min(2 * longest + 16, LONGEST_RECORD, max(SHORTEST_LIMIT, self.network.size))
+        affordable = max(SHORTEST_LIMIT, self.network.size)
+        return min(2 * longest + 16, LONGEST_RECORD, affordable)
 
     @cached_property
     def seen_records(self) -> frozenset[str]:

@@ -1,10 +1,12 @@
 """TextModel from a checkpoint to text: small random models, written here without PyTorch."""
 
+import gc
 import hashlib
 import multiprocessing
 import pickle
 import subprocess
 import sys
+import weakref
 from itertools import product
 
 import numpy as np
@@ -644,6 +646,21 @@ def test_a_name_too_long_for_the_system_names_no_run(here):
         match=r"^there is no run or checkpoint 'a{200}'; the runs in checkpoints are: none$",
     ):
         charrnn.load("a" * 5000)
+
+
+# Memory
+
+
+def test_an_unused_model_is_freed_without_the_garbage_collector(tmp_path):
+    model = charrnn.load(write_model(tmp_path / "model"))
+    model.generate(seed=1, length=5)
+    network = weakref.ref(model.network)
+    gc.disable()
+    try:
+        del model
+        assert network() is None
+    finally:
+        gc.enable()
 
 
 # Pickle

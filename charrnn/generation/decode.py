@@ -63,7 +63,8 @@ class History:
 
     def since(self, length: int) -> tuple[int, ...]:
         """The ids after the first ``length``."""
-        return tuple(self._ids[length : self.length].tolist())
+        ids = self._ids[length : self.length]
+        return tuple(ids.tolist())
 
     @property
     def ids(self) -> list[int]:
@@ -74,7 +75,8 @@ class History:
     @property
     def last(self) -> Ids:
         """The last ids: (n,), n at most REACH."""
-        return self._ids[max(0, self.length - REACH) : self.length]
+        start = max(0, self.length - REACH)
+        return self._ids[start : self.length]
 
 
 def decode(

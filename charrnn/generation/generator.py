@@ -100,7 +100,8 @@ class TextGenerator:
         """How frequent each symbol (V,) is in the model's texts: its mean probability in one."""
         rng = np.random.default_rng(0)
         total = np.zeros(len(self.vocabulary))
-        logits, state = self.network.step(self.prime, self.network.zero_state())
+        state = self.network.zero_state()
+        logits, state = self.network.step(self.prime, state)
         for _ in range(FREQUENCY_STEPS):
             shares = probabilities(logits.astype(np.float64))  # (V,)
             total += shares
@@ -169,7 +170,12 @@ class TextGenerator:
         return end.of_text(self.vocabulary, self._counted(decoder), on_symbol)
 
     def best(
-        self, prompt: str, end: End, seed: int, count: int, sampling: Mapping[str, Any]
+        self,
+        prompt: str,
+        end: End,
+        seed: int,
+        count: int,
+        sampling: Mapping[str, Any],
     ) -> Sample:
         """Write ``count`` texts and choose the one with the highest mean log-probability.
 
@@ -201,7 +207,11 @@ class TextGenerator:
         return best
 
     def records(
-        self, prompt: str, sampling: Mapping[str, Any], seed: int, longest: int
+        self,
+        prompt: str,
+        sampling: Mapping[str, Any],
+        seed: int,
+        longest: int,
     ) -> Iterator[Record]:
         """Draw records without end; everything is checked before the first one.
 
@@ -222,12 +232,23 @@ class TextGenerator:
         if options:
             drawn = self._constrained_records(options, sampler, ids, seed, longest)
         else:
-            most = max_ids(self.vocabulary, longest) + 1  # and the end
-            drawn = draw_records(self.network, self.vocabulary, ids, sampler, seed, most)
+            drawn = draw_records(
+                self.network,
+                self.vocabulary,
+                ids,
+                sampler,
+                seed,
+                longest=max_ids(self.vocabulary, longest) + 1,  # and the end
+            )
         return _no_longer_than(longest, drawn)
 
     def _constrained_records(
-        self, options: FormOptions, sampler: Sampler, prompt: list[int], seed: int, longest: int
+        self,
+        options: FormOptions,
+        sampler: Sampler,
+        prompt: list[int],
+        seed: int,
+        longest: int,
     ) -> Iterator[Record]:
         form = self._form(options, longest, (), sampler)
         guard = self._guard(options)
@@ -252,7 +273,11 @@ class TextGenerator:
         return (self._record(decoder(number), prompt, number, most) for number in numbers)
 
     def _record(
-        self, decoder: ConstrainedDecoder, prompt: Sequence[int], number: int, most: int
+        self,
+        decoder: ConstrainedDecoder,
+        prompt: Sequence[int],
+        number: int,
+        most: int,
     ) -> Record:
         ids = list(prompt)
         log_probability = 0.0
@@ -271,7 +296,11 @@ class TextGenerator:
         return Record(self.vocabulary.decode(ids), number, log_probability, whole, stuck)
 
     def _form(
-        self, options: FormOptions, length: int, stops: Sequence[str], sampler: Sampler
+        self,
+        options: FormOptions,
+        length: int,
+        stops: Sequence[str],
+        sampler: Sampler,
     ) -> Form | None:
         """Compile the constraint, or the length alone; None where that has no form.
 

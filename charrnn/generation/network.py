@@ -185,7 +185,10 @@ class Network:
     """
 
     def __init__(
-        self, config: ModelConfig, vocab_size: int, weights: Mapping[str, NDArray[Any]]
+        self,
+        config: ModelConfig,
+        vocab_size: int,
+        weights: Mapping[str, NDArray[Any]],
     ) -> None:
         shapes = {name: weight.shape for name, weight in weights.items()}
         check_shapes(config, vocab_size, shapes)
@@ -195,18 +198,19 @@ class Network:
         self.copy_window = config.copy_window or 0
         self.cell = CELLS[config.cell]
         self.layers = [self._lay_out(number, weights) for number in range(self.num_layers)]
-        head = weights["head.weight"]  # (V, L·H)
-        head_bias = weights["head.bias"]  # (V,)
+        heads = [weights["head.weight"]]  # (V, L·H)
+        biases = [weights["head.bias"]]  # (V,)
         if self.copy_window:
-            head = np.concatenate([head, weights["copy.weight"]])  # (V + K, L·H)
-            head_bias = np.concatenate([head_bias, weights["copy.bias"]])  # (V + K,)
-        self.head = head.T.copy()  # (L·H, V) or (L·H, V + K)
-        self.head_bias = head_bias.copy()
+            heads.append(weights["copy.weight"])  # (K, L·H)
+            biases.append(weights["copy.bias"])  # (K,)
+        self.head = np.concatenate(heads).T.copy()  # (L·H, V) or (L·H, V + K)
+        self.head_bias = np.concatenate(biases)  # (V,) or (V + K,)
 
     @property
     def size(self) -> int:
         """The number of weights in its recurrent matrices and its head."""
-        return self.head.size + sum(layer.recurrent.size for layer in self.layers)
+        recurrent = sum(layer.recurrent.size for layer in self.layers)
+        return self.head.size + recurrent
 
     def zero_state(self, *batch: int) -> State:
         """The state before anything was read: of one stream, or of a batch of B."""
@@ -240,10 +244,7 @@ class Network:
             inputs = h[layer.inputs]  # (..., H or 2H)
             step(x, h[layer.own], c[layer.own], layer, inputs)
         if self.copy_window:
-            if h.ndim == 1:
-                symbols = [int(idx)]
-            else:
-                symbols = np.asarray(idx).tolist()
+            symbols = [int(idx)] if h.ndim == 1 else np.asarray(idx).tolist()
             followed = zip(memories, symbols, strict=True)
             memories = tuple([memory.after(symbol) for memory, symbol in followed])
         state = State(h, c, memories)
@@ -278,15 +279,17 @@ class Network:
             inner_bias = b_hh[-H:].copy()  # (H,)
             b_hh = b_hh.copy()
             b_hh[-H:] = 0
-        table = embedding @ w_symbol.T + cell.laid_out(b_ih + b_hh)  # (V, G·H)
+        bias = cell.laid_out(b_ih + b_hh)  # (G·H,)
+        table = embedding @ w_symbol.T + bias  # (V, G·H)
         recurrent = np.concatenate([w_below.T, w_hh.T])  # (H or 2H, G·H)
+        gates = [_blocks(H, gate, gate + 1) for gate in range(len(cell.stored))]
         return Layer(
             table=np.ascontiguousarray(table, np.float32),
             recurrent=np.ascontiguousarray(recurrent, np.float32),
             inner_bias=inner_bias,
             own=_blocks(H, number, number + 1),
             inputs=_blocks(H, max(0, number - 1), number + 1),
-            gates=tuple(_blocks(H, gate, gate + 1) for gate in range(len(cell.stored))),
+            gates=tuple(gates),
             sigmoids=_blocks(H, 0, len(cell.sigmoid)),
         )
 
@@ -307,7 +310,8 @@ def _raise_recalled(logits: Array, vocab_size: int, memories: Sequence[Memory]) 
         memories: of each stream.
     """
     if logits.ndim == 1:
-        for symbol, belief in zip(memories[0].followers, logits[vocab_size:], strict=True):
+        beliefs = logits[vocab_size:]  # (K,)
+        for symbol, belief in zip(memories[0].followers, beliefs, strict=True):
             if symbol >= 0:
                 logits[symbol] += belief
         return

@@ -200,7 +200,11 @@ class End(NamedTuple):
 
     @classmethod
     def of(
-        cls, vocabulary: Vocabulary, length: int, stop: str | Sequence[str], until: str | None
+        cls,
+        vocabulary: Vocabulary,
+        length: int,
+        stop: str | Sequence[str],
+        until: str | None,
     ) -> "End":
         """Check the arguments that a user gave.
 

@@ -48,7 +48,11 @@ def apply_bias(logits: Logits, bias: Sequence[tuple[int, float]]) -> Logits:
 
 
 def apply_dry(
-    logits: Logits, ids: Ids, dry: float, base: float = DRY_BASE, length: int = DRY_LENGTH
+    logits: Logits,
+    ids: Ids,
+    dry: float,
+    base: float = DRY_BASE,
+    length: int = DRY_LENGTH,
 ) -> Logits:
     """Make it harder to continue a repetition ("don't repeat yourself", p-e-w 2024, in llama.cpp).
 
@@ -145,7 +149,8 @@ def apply_top_p(logits: Logits, top_p: float) -> Logits:
     if top_p == 1:
         return logits
     order = np.argsort(-logits, axis=-1, kind="stable")
-    with np.errstate(invalid="ignore"):  # NaN stays NaN, which draw refuses
+    # NaN stays NaN, which draw refuses
+    with np.errstate(invalid="ignore"):
         of_all = probabilities(logits)
     ranked = np.take_along_axis(of_all, order, axis=-1)
     before = np.cumsum(ranked, axis=-1) - ranked  # the sum over all likelier symbols
@@ -167,7 +172,8 @@ def apply_min_p(logits: Logits, min_p: float) -> Logits:
 
 def probabilities(logits: Logits) -> Logits:
     """Softmax on the last axis."""
-    weights: Logits = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    top = logits.max(axis=-1, keepdims=True)
+    weights: Logits = np.exp(logits - top)
     weights /= weights.sum(axis=-1, keepdims=True)
     return weights
 
@@ -175,7 +181,8 @@ def probabilities(logits: Logits) -> Logits:
 def log_probabilities(logits: Logits) -> Logits:
     """The natural logarithm of the softmax on the last axis."""
     shifted: Logits = logits - logits.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    total = np.exp(shifted).sum(axis=-1, keepdims=True)
+    shifted -= np.log(total)
     return shifted
 
 
@@ -270,10 +277,12 @@ class Sampler(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.bias, tuple) or not all(map(_is_pair, self.bias)):
-            raise ConfigError(f"bias: must be a tuple of pairs (id, nats), got {self.bias!r}")
-        if not isinstance(self.processors, tuple) or not all(map(callable, self.processors)):
-            raise ConfigError(f"processors: must be a tuple of functions, got {self.processors!r}")
+        bias = self.bias
+        if not isinstance(bias, tuple) or not all(map(_is_pair, bias)):
+            raise ConfigError(f"bias: must be a tuple of pairs (id, nats), got {bias!r}")
+        processors = self.processors
+        if not isinstance(processors, tuple) or not all(map(callable, processors)):
+            raise ConfigError(f"processors: must be a tuple of functions, got {processors!r}")
 
     def __call__(self, logits: Logits, rng: Generator, ids: Any = NO_IDS) -> Any:
         """Draw.
@@ -283,7 +292,8 @@ class Sampler(Checked):
             rng: a source of random numbers.
             ids: (n,) read so far, for the filters that look back; for B streams a list of B arrays.
         """
-        return draw(self.filtered(logits.astype(np.float64), ids), rng)
+        filtered = self.filtered(logits.astype(np.float64), ids)
+        return draw(filtered, rng)
 
     @property
     def looks_back(self) -> bool:
@@ -292,7 +302,8 @@ class Sampler(Checked):
 
     def filtered(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
         """The logits that are drawn from, the largest of which is 0."""
-        return self.cut(apply_temperature(self.adjusted(logits, ids), self.temperature))
+        adjusted = self.adjusted(logits, ids)
+        return self.cut(apply_temperature(adjusted, self.temperature))
 
     # The order of the filters is the order of the lines in the next two methods.
 
@@ -317,7 +328,8 @@ class Sampler(Checked):
     def _adjusted_by_history(self, logits: Logits, ids: Any) -> Logits:
         if logits.ndim > 1:
             streams = zip(logits, ids, strict=True)
-            return np.stack([self._adjusted_by_history(*stream) for stream in streams])
+            rows = [self._adjusted_by_history(*stream) for stream in streams]
+            return np.stack(rows)
         if self.dry is not None:
             logits = apply_dry(logits, ids, self.dry, self.dry_base, self.dry_length)
         return apply_processors(logits, ids, self.processors)

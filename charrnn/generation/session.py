@@ -164,7 +164,14 @@ class Session:
     def fork(self, seed: int | None = None) -> "Session":
         """Another session that continues from here on its own; another seed writes another text."""
         writer = self._writer
-        other = Session(writer.network, self.vocabulary, writer.sampler, 0, self.prime, self.model)
+        other = Session(
+            writer.network,
+            self.vocabulary,
+            writer.sampler,
+            seed=0,
+            prime=self.prime,
+            model=self.model,
+        )
         other._writer.history = History(writer.history.ids)
         other._texts = list(self._texts)
         other._set(self._moment())
@@ -226,7 +233,7 @@ class Session:
             )
         try:
             sampler, num_processors = sampler_from_values(values, network)
-            session = cls(network, vocabulary, sampler, 0, prime, model)
+            session = cls(network, vocabulary, sampler, seed=0, prime=prime, model=model)
             random = session._writer.rng.bit_generator.state
             moment, ids = from_values(values, network, random)
             session._writer.history = History(ids)
@@ -291,7 +298,10 @@ class Session:
 
     def _place_given(self) -> Place:
         """Where the network was after the last character given."""
-        return next(place for place in self._places if place.characters >= self._given)
+        for place in self._places:
+            if place.characters >= self._given:
+                return place
+        raise AssertionError("the newest place is at the last character drawn or after it")
 
     def _back_to_given(self) -> None:
         """Forget what was drawn beyond the last character given."""
@@ -364,8 +374,10 @@ def _first_characters(stream: Iterable[Piece], length: int) -> Generator[Piece, 
 
 def _changed(sampler: Sampler, settings: Mapping[str, Any]) -> Sampler:
     """A sampler with some settings changed, and with both biases."""
-    bias = dict(sampler.bias) | dict(settings.get("bias", ()))
-    changed = replace(sampler, **{**settings, "bias": tuple(sorted(bias.items()))})
+    bias = dict(sampler.bias)
+    bias |= dict(settings.get("bias", ()))
+    changes = {**settings, "bias": tuple(sorted(bias.items()))}
+    changed = replace(sampler, **changes)
     useless = settings.keys() & {"dry_base", "dry_length"}
     if changed.dry is None and useless:
         raise ConfigError(

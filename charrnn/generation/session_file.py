@@ -36,7 +36,8 @@ def read_state(path: Path) -> dict[str, Any]:
         CheckpointError: it is missing, cannot be read, or is damaged.
     """
     try:
-        data = read_regular(Path(os.path.realpath(path)), strict_json.LONGEST)
+        target = Path(os.path.realpath(path))  # a link to a file may be read
+        data = read_regular(target, strict_json.LONGEST)
         values = strict_json.loads(data)
         checksum = values.pop("sha256")
         if checksum != _digest(values):

@@ -185,29 +185,36 @@ def sampler_to_values(sampler: Sampler) -> dict[str, Any]:
             banned.append(idx)
         else:
             bias.append([idx, nats])
+    settings = {name: getattr(sampler, name) for name in knobs(Sampler)}
     return {
-        "sampler": {name: getattr(sampler, name) for name in knobs(Sampler)},
+        "sampler": settings,
         "processors": len(sampler.processors),
         "banned": banned,
         "bias": bias,
     }
 
 
-def sampler_from_values(values: Mapping[str, Any], network: Network) -> tuple[Sampler, int]:
+def sampler_from_values(
+    values: Mapping[str, Any],
+    network: Network,
+) -> tuple[Sampler, int]:
     """The sampler that ``sampler_to_values`` was given, and the number of its processors.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError, ConfigError: the values are damaged.
     """
-    bias = {}
-    for idx, nats in values["bias"]:
-        bias[_id(idx, network)] = _number(nats)
-    for idx in values["banned"]:
-        bias[_id(idx, network)] = -math.inf
+    bias: dict[int, float] = {}
+    for value, nats in values["bias"]:
+        idx = _id(value, network)
+        bias[idx] = _number(nats)
+    for value in values["banned"]:
+        idx = _id(value, network)
+        bias[idx] = -math.inf
     settings = values["sampler"]
     if settings.keys() != knobs(Sampler).keys():
         raise ValueError("it has other settings than a sampler")
-    sampler = Sampler(**settings, bias=tuple(sorted(bias.items())))
+    pairs = sorted(bias.items())
+    sampler = Sampler(**settings, bias=tuple(pairs))
     return sampler, count(values["processors"])
 
 

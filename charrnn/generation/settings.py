@@ -51,7 +51,9 @@ def settings_of(vocabulary: Vocabulary, sampling: Mapping[str, Any]) -> dict[str
 
 
 def bias_of(
-    vocabulary: Vocabulary, bias: Mapping[str, float], ban: str
+    vocabulary: Vocabulary,
+    bias: Mapping[str, float],
+    ban: str,
 ) -> tuple[tuple[int, float], ...]:
     """The nats that are added to the logit of each id; minus infinity for what is banned.
 

@@ -1,0 +1,138 @@
+"""Which of the records that are drawn are kept, and why the others are dropped."""
+
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
+
+from charrnn.errors import GenerationError
+from charrnn.generation.record_sampler import Record
+
+# characters of a record, without a longer limit; a model may claim any length for its corpus
+LONGEST_RECORD = 1 << 14
+SHORTEST_LIMIT = 1 << 9  # characters that a record may have, however small the model
+# characters of records that did not end, drawn since the last one kept; or those of BLOCK records
+MOST_UNENDED = 1 << 15
+
+
+@dataclass
+class Tally:
+    """The number of records drawn, kept, and dropped for each reason, the first that applied."""
+
+    drawn: int = 0
+    kept: int = 0
+    stuck: int = 0
+    too_long: int = 0
+    not_one: int = 0
+    not_unique: int = 0
+    not_new: int = 0
+    not_accepted: int = 0
+
+    def __str__(self) -> str:
+        reasons = {
+            "that could only have copied": self.stuck,
+            "that did not end in time": self.too_long,
+            "empty or with a separator in it": self.not_one,
+            "repeated": self.not_unique,
+            "of the corpus": self.not_new,
+            "not accepted": self.not_accepted,
+        }
+        summary = f"drew {self.drawn:,} records, kept {self.kept:,}"
+        dropped = [f"{count:,} {reason}" for reason, count in reasons.items() if count]
+        if dropped:
+            summary += "; dropped: " + ", ".join(dropped)
+        return summary
+
+
+class AcceptedRecords:
+    """An iterator over the first ``count`` records that are whole and pass every condition.
+
+    Its ``tally`` says what became of the others.
+
+    Args:
+        records: drawn.
+        count: of records wanted.
+        separator: the string between two records, with LF line ends; a record that contains it,
+            whatever its line ends, is dropped.
+        max_tries: the most records to draw.
+        unique: drop a record that was kept before.
+        known: drop these records.
+        accept: drop a record for which it returns False.
+        most_unended: characters of unfinished records that may be drawn before the next record is
+            kept; None for any number.
+    """
+
+    def __init__(
+        self,
+        records: Iterator[Record],
+        count: int,
+        separator: str,
+        max_tries: int,
+        *,
+        unique: bool = False,
+        known: Container[str] = (),
+        accept: Callable[[str], bool] | None = None,
+        most_unended: int | None = None,
+    ) -> None:
+        self.records = records
+        self.count = count
+        self.separator = separator
+        self.max_tries = max_tries
+        self.unique = unique
+        self.known = known
+        self.accept = accept
+        self.most_unended = most_unended
+        self.tally = Tally()
+        self._seen = set[str]()
+        self._unended = 0  # characters of unfinished records, since the last one kept
+
+    def __iter__(self) -> "AcceptedRecords":
+        return self
+
+    def __next__(self) -> Record:
+        """The next record.
+
+        Raises:
+            GenerationError: too few of the records that may be drawn were kept.
+        """
+        tally = self.tally
+        while tally.kept < self.count:
+            if tally.drawn == self.max_tries:
+                raise GenerationError(
+                    f"{tally.kept:,} of {self.count:,} records were kept: {tally}; "
+                    "give more --max-tries, another --temperature, or fewer conditions"
+                )
+            if self.most_unended is not None and self._unended > self.most_unended:
+                raise GenerationError(
+                    f"{tally.kept:,} of {self.count:,} records were kept: "
+                    f"the model does not end its records ({tally}); "
+                    "give a smaller --length or a lower --temperature, or --max-tries to draw on"
+                )
+            record = next(self.records)
+            tally.drawn += 1
+            if self._keeps(record):
+                tally.kept += 1
+                self._unended = 0
+                return record
+            if not record.whole:
+                self._unended += len(record.text)
+        raise StopIteration
+
+    def _keeps(self, record: Record) -> bool:
+        tally = self.tally
+        text = record.text
+        if record.stuck:
+            tally.stuck += 1
+        elif not record.whole:
+            tally.too_long += 1
+        elif not text or self.separator in text.replace("\r\n", "\n"):
+            tally.not_one += 1
+        elif self.unique and text in self._seen:
+            tally.not_unique += 1
+        elif text in self.known:
+            tally.not_new += 1
+        elif self.accept is not None and not self.accept(text):
+            tally.not_accepted += 1
+        else:
+            if self.unique:
+                self._seen.add(text)
+            return True
+        return False
