@@ -13,7 +13,8 @@ from charrnn.cli.output import Writing
 from charrnn.cli.sample_request import SampleRequest
 from charrnn.corpus.records import quantiles
 from charrnn.errors import CheckpointError, GenerationError
-from charrnn.generation.record_sampler import AcceptedRecords, Record
+from charrnn.generation.accepted_records import AcceptedRecords
+from charrnn.generation.record_sampler import Record
 from charrnn.text_model import TextModel
 
 if TYPE_CHECKING:

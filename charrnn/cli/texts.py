@@ -6,7 +6,7 @@ from itertools import chain
 from charrnn.cli.json_line import json_line
 from charrnn.cli.output import Writing
 from charrnn.cli.sample_request import SampleRequest
-from charrnn.generation.decode import Sample
+from charrnn.generation.generator import Sample
 from charrnn.generation.session import Session
 from charrnn.text_model import TextModel
 
