@@ -41,7 +41,7 @@ from machine import describe
 from models import shakespeare
 from texts import DATA
 from charrnn.config.run_config import ModelConfig
-from charrnn.generation.constraints.dfa import Form
+from charrnn.generation.constraints.compiled_form import Form
 from charrnn.generation.constraints.forms import (
     Acrostic,
     Constraint,
@@ -242,10 +242,11 @@ def rejected(model: charrnn.TextModel, form: Form) -> tuple[list[float], int]:
         while True:
             scores = log_probabilities(logits.astype(np.float64))
             idx = min(int(np.cumsum(np.exp(scores)).searchsorted(rng.random())), len(scores) - 1)
-            ahead = form.ahead(at, written)
-            if ahead.over or (ahead.follow is not None and not ahead.follow[idx]):
+            following = form.next_symbols(at, written)
+            if following.must_end or (following.allowed is not None and not following.allowed[idx]):
                 if written and (
-                    ahead.over or (ahead.gains is not None and ahead.gains[idx] > -np.inf)
+                    following.must_end
+                    or (following.gains is not None and following.gains[idx] > -np.inf)
                 ):
                     found.append(-score / written)
                 break
@@ -257,19 +258,20 @@ def rejected(model: charrnn.TextModel, form: Form) -> tuple[list[float], int]:
 def exact() -> None:
     vocabulary = Vocabulary("char", "\nabc")
     print(
-        f"\ntotal variation from the exact distribution, {DRAWS} draws; masks alone, and with hope; the last: of exact draws"
+        f"\ntotal variation from the exact distribution, {DRAWS} draws; masks alone, and with lookahead; the last: of exact draws"
     )
     for name, constraint, low, high, fits in TINY:
         network = tiny(len(vocabulary))
         expected, row = enumerated(network, vocabulary, fits, low, high), []
-        for hope in (False, True):
+        for lookahead in (False, True):
             form = Form(constraint, vocabulary, high)
-            if not hope:
-                hopes = form.hopes
-                form.hope, form.scale = lambda state, written: 0.0, lambda written: 0.0  # type: ignore[method-assign, assignment]
-                form.hopes = lambda state, written, hopes=hopes: np.where(
-                    hopes(state, written) > -np.inf, 0.0, -np.inf
-                )  # type: ignore[method-assign, misc]
+            if not lookahead:
+                by_symbol = form.lookahead_by_symbol
+                form.lookahead = lambda state, written: 0.0  # type: ignore[method-assign]
+                form.lookahead_offset = lambda written: 0.0  # type: ignore[method-assign]
+                form.lookahead_by_symbol = lambda state, written, by_symbol=by_symbol: np.where(  # type: ignore[method-assign, misc]
+                    by_symbol(state, written) > -np.inf, 0.0, -np.inf
+                )
             for particles in PARTICLES:
                 drawn = Counter(
                     vocabulary.decode(
@@ -288,7 +290,7 @@ def exact() -> None:
                     for seed in range(DRAWS)
                 )
                 row.append(
-                    f"{'hope' if hope else 'masks'} {particles}: {distance(drawn, expected):.3f}"
+                    f"{'lookahead' if lookahead else 'masks'} {particles}: {distance(drawn, expected):.3f}"
                 )
         shares = np.array(list(expected.values()))
         by_chance = (

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charrnn.errors import ConfigError, GenerationError
-from charrnn.generation.constraints.dfa import Form
+from charrnn.generation.constraints.backtracking import NothingLeftError
+from charrnn.generation.constraints.compiled_form import Form
 from charrnn.generation.constraints.forms import All, Constraint, Contains, Without
-from charrnn.generation.constraints.smc import ConstrainedDecoder, NothingLeftError
+from charrnn.generation.constraints.smc import ConstrainedDecoder
 from charrnn.generation.decode import Symbol, decode
 from charrnn.generation.form_options import FormOptions
 from charrnn.generation.network import Network

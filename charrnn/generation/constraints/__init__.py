@@ -1,15 +1,4 @@
-"""What a text must look like: constraints, put together with ``&``, and how text is written so that
-they hold."""
+"""What a text must look like: constraints, combined with ``&``, and the decoder that keeps them."""
 
-from charrnn.generation.constraints.forms import (
-    Acrostic,
-    All,
-    Constraint,
-    Contains,
-    Length,
-    Lines,
-    Match,
-    Without,
-)
-
-__all__ = ["Acrostic", "All", "Constraint", "Contains", "Length", "Lines", "Match", "Without"]
+from charrnn.generation.constraints.forms import *  # noqa: F403
+from charrnn.generation.constraints.forms import __all__ as __all__

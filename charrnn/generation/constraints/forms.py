@@ -1,37 +1,42 @@
-"""What a text must look like: small automata that read characters, put together with ``&``. Knows
-nothing of models and sampling.
+"""Constraints on a text: small automata that read characters, combined with ``&``.
 
     Match(r"[A-Z]\\w+") & Without("q") & Length(5, 12)
 
-One of your own is a class with ``start``, ``step`` and ``accepts``.
+A constraint of your own is a class with ``start``, ``step`` and ``accepts``.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any
 
 from charrnn.config.arguments import whole_number
 from charrnn.errors import ConfigError
-from charrnn.generation.constraints.regex import SHOWN, Regex
+from charrnn.generation.constraints.regex import Regex
+from charrnn.generation.constraints.regex_reader import MAX_SHOWN
 
-USUAL = 80  # characters of a line
+__all__ = ["Acrostic", "All", "Constraint", "Contains", "Length", "Lines", "Match", "Without"]
+
+TYPICAL_LINE = 80  # characters, where no longest line is given
 
 
 class Constraint:
-    """A finite automaton over characters. States are hashable; there must be finitely many that can
-    be reached.
+    """A finite automaton over characters.
+
+    States are hashable, and only finitely many can be reached.
 
     Attributes:
-        start: the state before the first character. ends: whether a text may end wherever this
-        accepts, its length being an upper bound: it does where the model would go on with a
-            character that this does not let follow. Else it is as long as was asked for.
-        followed: whether the model is taken to go along with it: what it forces costs no hope, only
-        what fails does. So it is with an
-            expression, which the text follows from its first character on; a string that stands
-            anywhere would be put off to the end.
-        room: characters that a text should be given where nobody says how many. needs: characters
-        that it names, and the model must know. work: what its steps have cost so far, about 0.2 µs
-        each, if a step can be slow; compiling it is given up beyond a limit.
+        start: the state before the first character.
+        ends: whether a text may end wherever this accepts, so that the length asked for is only an
+            upper bound. The text ends where the model would write a character that this does not
+            allow. Otherwise the text has exactly the length asked for.
+        followed: whether the lookahead assumes that the model follows this constraint, so that
+            what it forces costs nothing and only dead ends do. True for an expression, which the
+            text follows from its first character; a string that may occur anywhere would be
+            postponed to the end.
+        room: characters to allow for where no length is given.
+        needs: the characters that it names; the model must know them.
+        work: what the steps so far have cost, in units of about 0.2 µs, if a step can be slow.
+            Compilation is given up beyond a limit.
     """
 
     start: Any = ()
@@ -42,24 +47,26 @@ class Constraint:
     work = 0
 
     def step(self, state: Any, char: str) -> Hashable | None:
-        """The state after one more character; None where no text that begins so will do."""
+        """The state after one more character; None if no allowed text begins like this."""
         raise NotImplementedError
 
     def accepts(self, state: Any) -> bool:
-        """Whether the text may end here."""
+        """Whether the text may end in this state."""
         raise NotImplementedError
 
     def alike(self, char: str) -> Hashable:
-        """Characters for which this is the same are the same to ``step``; the fewer there are, the
-        faster it all is."""
+        """A key: ``step`` treats characters with equal keys alike.
+
+        The fewer keys there are, the faster the constraint is compiled.
+        """
         return char
 
     def parts(self) -> tuple["Constraint", ...]:
-        """What it is put together from."""
+        """The constraints that this one consists of."""
         return (self,)
 
     def __and__(self, other: "Constraint") -> "All":
-        """Both at once."""
+        """Both constraints at once."""
         return All(self, other)
 
     def __str__(self) -> str:
@@ -67,26 +74,35 @@ class Constraint:
 
 
 class All(Constraint):
-    """Several at once."""
+    """Several constraints at once."""
 
     def __init__(self, *constraints: Constraint) -> None:
+        parts = list[Constraint]()
         for constraint in constraints:
             if not isinstance(constraint, Constraint):
                 raise ConfigError(
-                    f"constraint: must be a Constraint, such as Contains('moon'), got {constraint!r}"
+                    "constraint: must be a Constraint, such as Contains('moon'), "
+                    f"got {constraint!r}"
                 )
-        self._parts = tuple(part for constraint in constraints for part in constraint.parts())
-        self.start = tuple(part.start for part in self._parts)
-        self.ends = any(part.ends for part in self._parts)
-        self.room = max((part.room for part in self._parts), default=0)
-        self.needs = "".join(part.needs for part in self._parts)
+            parts += constraint.parts()
+        self._parts = tuple(parts)
+        self.start = tuple(part.start for part in parts)
+        self.ends = any(part.ends for part in parts)
+        self.room = max((part.room for part in parts), default=0)
+        self.needs = "".join(part.needs for part in parts)
 
     def step(self, state: Any, char: str) -> Hashable | None:
-        after = tuple(part.step(each, char) for part, each in zip(self._parts, state, strict=True))
-        return None if None in after else after
+        following = list[Hashable]()
+        for part, part_state in zip(self._parts, state, strict=True):
+            part_following = part.step(part_state, char)
+            if part_following is None:
+                return None
+            following.append(part_following)
+        return tuple(following)
 
     def accepts(self, state: Any) -> bool:
-        return all(part.accepts(each) for part, each in zip(self._parts, state, strict=True))
+        pairs = zip(self._parts, state, strict=True)
+        return all(part.accepts(part_state) for part, part_state in pairs)
 
     def alike(self, char: str) -> Hashable:
         return tuple(part.alike(char) for part in self._parts)
@@ -99,13 +115,14 @@ class All(Constraint):
 
 
 class Match(Constraint):
-    """The whole text matches a regular expression; ``regex.py`` says what is supported.
+    """The whole text matches a regular expression; ``regex.py`` lists what is supported.
 
-    It ends where it matches and the model would go on with what cannot follow; with a lazy
-    repetition (``.*?``), as soon as it matches.
+    The text ends where it matches and the model would continue with a character that cannot follow;
+    with a lazy repetition (``.*?``) it ends as soon as it matches.
     """
 
-    ends = followed = True
+    ends = True
+    followed = True
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
@@ -115,11 +132,12 @@ class Match(Constraint):
         self._passed = lru_cache(maxsize=None)(self._regex.passed)
 
     def __reduce__(self) -> tuple[type["Match"], tuple[str]]:
-        return type(self), (self.pattern,)  # functions that test characters cannot be pickled
+        # The functions that test characters cannot be pickled.
+        return type(self), (self.pattern,)
 
     @property
     def work(self) -> int:  # type: ignore[override]
-        """What the steps so far have cost."""
+        """The cost of the steps so far."""
         return self._regex.work
 
     def step(self, state: Any, char: str) -> Hashable | None:
@@ -134,108 +152,142 @@ class Match(Constraint):
         return self._passed(char)
 
     def __str__(self) -> str:
-        return f"match {self.pattern[:SHOWN]!r}"
+        return f"match {self.pattern[:MAX_SHOWN]!r}"
 
 
 class _OfString(Constraint):
-    """Finds a string in a text: the state is how much of it the text ends with (Knuth, Morris and
-    Pratt 1977)."""
+    """Searches a text for a string (Knuth, Morris and Pratt 1977).
+
+    A state is the length of the longest prefix of the string that the text ends with.
+    """
 
     start = 0
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str) or not text:
+            name = type(self).__name__.lower()
             raise ConfigError(
-                f"{type(self).__name__.lower()}: {text!r} is not possible; give a string of at least one character"
+                f"{name}: {text!r} is not possible; give a string of at least one character"
             )
         self.text = text
         self._chars = frozenset(text)
-        self._fallbacks = [
-            0
-        ]  # by state: where to go on with a character that does not continue the string
-        # length of the longest beginning of the string that its first ``end`` characters end with,
-        # themselves apart
-        border = 0
+        # By state: the state to fall back to if the next character does not extend the prefix.
+        self._fallbacks = [0]
+        self._fill_fallbacks()
+
+    def _fill_fallbacks(self) -> None:
+        text = self.text
+        border = 0  # length of the longest proper prefix of text[:end] that it also ends with
         for end in range(1, len(text)):
-            same = text[border] == text[end]  # what fails there would fail here
-            self._fallbacks.append(self._fallbacks[border] if same else border)
+            if text[border] == text[end]:
+                # A character that fails after ``end`` characters would fail at the border too.
+                self._fallbacks.append(self._fallbacks[border])
+            else:
+                self._fallbacks.append(border)
             border = self._after(border, text[end])
         self._fallbacks.append(border)
 
     def _after(self, state: int, char: str) -> int:
         while state and (state == len(self.text) or self.text[state] != char):
             state = self._fallbacks[state]
-        return state + (self.text[state] == char)
+        if self.text[state] == char:
+            return state + 1
+        return state
 
     def alike(self, char: str) -> Hashable:
-        return char if char in self._chars else ""
+        if char in self._chars:
+            return char
+        return ""
 
     def __str__(self) -> str:
         return f"{type(self).__name__.lower()} {self.text!r}"
 
 
 class Contains(_OfString):
-    """A string stands somewhere in the text."""
+    """A string occurs somewhere in the text."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.needs = text
 
     def step(self, state: Any, char: str) -> Hashable | None:
-        return state if state == len(self.text) else self._after(state, char)
+        if state == len(self.text):
+            return len(self.text)
+        return self._after(state, char)
 
     def accepts(self, state: Any) -> bool:
         return bool(state == len(self.text))
 
 
 class Without(_OfString):
-    """A character or a string stands nowhere in the text."""
+    """A character or a string does not occur in the text."""
 
     def step(self, state: Any, char: str) -> Hashable | None:
-        after = self._after(state, char)
-        return None if after == len(self.text) else after
+        following = self._after(state, char)
+        if following == len(self.text):
+            return None
+        return following
 
     def accepts(self, state: Any) -> bool:
         return True
 
 
 class Lines(Constraint):
-    """So many lines, each so long; the last one has no newline behind it.
+    """The number of lines and their length; there is no newline after the last one.
 
     Args:
-        count: of lines, at least 1; None for any number.
-        shortest: characters of a line; from 1 on no line is empty.
-        longest: None for any number.
+        count: number of lines, at least 1; None for any number.
+        shortest: the fewest characters of a line; 1 or more forbids empty lines.
+        longest: the most characters of a line; None for any number.
     """
 
-    start = (
-        0,
-        0,
-    )  # lines that are done, where they are counted; characters of this one, as far as they matter
+    # finished lines, if they are counted; characters of this line, up to the last that matters
+    start = (0, 0)
 
     def __init__(
         self, count: int | None = None, shortest: int = 1, longest: int | None = None
     ) -> None:
-        self.count = None if count is None else whole_number("lines", count, 1)
+        self.count = None
+        if count is not None:
+            self.count = whole_number("lines", count, 1)
         self.shortest = whole_number("line_length", shortest)
-        self.longest = None if longest is None else whole_number("line_length", longest)
-        if self.longest is not None and self.longest < self.shortest:
-            raise ConfigError(
-                f"line_length: from {shortest} to {longest} is not possible; give the smaller number first"
-            )
-        self.ends = count is not None
-        self.room = (count or 0) * ((USUAL if longest is None else longest) + 1)
-        self.needs = "\n" if count is not None and count > 1 else ""
+        self.longest = None
+        self._max_column = self.shortest
+        if longest is not None:
+            self.longest = whole_number("line_length", longest)
+            self._max_column = self.longest
+            if self.longest < self.shortest:
+                raise ConfigError(
+                    f"line_length: from {shortest} to {longest} is not possible; "
+                    "give the smaller number first"
+                )
+        if self.count is not None:
+            self.ends = True
+            self.room = self.count * (self._usual_line() + 1)
+            if self.count > 1:
+                self.needs = "\n"
+
+    def _usual_line(self) -> int:
+        if self.longest is None:
+            return TYPICAL_LINE
+        return self.longest
 
     def step(self, state: Any, char: str) -> Hashable | None:
         line, column = state
-        if char != "\n":
-            if column == self.longest:
-                return None
-            return line, min(column + 1, self.shortest if self.longest is None else self.longest)
-        if column < self.shortest or (self.count is not None and line + 1 == self.count):
+        if char == "\n":
+            return self._next_line(line, column)
+        if column == self.longest:
             return None
-        return (line + 1 if self.count is not None else 0), 0
+        return line, min(column + 1, self._max_column)
+
+    def _next_line(self, line: int, column: int) -> tuple[int, int] | None:
+        if column < self.shortest:
+            return None
+        if self.count is None:
+            return 0, 0
+        if line + 1 == self.count:
+            return None
+        return line + 1, 0
 
     def accepts(self, state: Any) -> bool:
         line, column = state
@@ -245,59 +297,70 @@ class Lines(Constraint):
         return char == "\n"
 
     def __str__(self) -> str:
-        long = (
-            f"line_length {self.shortest} {'' if self.longest is None else self.longest}".rstrip()
-        )
-        return (
-            long
-            if self.count is None
-            else f"lines {self.count}"
-            + (f" and {long}" if (self.shortest, self.longest) != (1, None) else "")
-        )
+        line_length = f"line_length {self.shortest}"
+        if self.longest is not None:
+            line_length += f" {self.longest}"
+        if self.count is None:
+            return line_length
+        lines = f"lines {self.count}"
+        if self.shortest == 1 and self.longest is None:
+            return lines
+        return f"{lines} and {line_length}"
 
 
 class Acrostic(Constraint):
-    """The first characters of the first lines are those of a word."""
+    """The first characters of the lines spell a word; more lines may follow."""
 
-    start = (0, True)  # letters that were written; whether a line begins here
+    start = (0, True)  # letters of the word so far; whether a line begins here
 
     def __init__(self, word: str) -> None:
         if not isinstance(word, str) or not word or "\n" in word:
             raise ConfigError(
                 f"acrostic: {word!r} is not possible; give a word, a character for each line"
             )
-        self.word, self._chars = word, frozenset(word)
-        self.needs = word + ("\n" if len(word) > 1 else "")
+        self.word = word
+        self._chars = frozenset(word)
+        self.needs = word
+        if len(word) > 1:
+            self.needs += "\n"
 
     def step(self, state: Any, char: str) -> Hashable | None:
-        written, begins = state
-        if written == len(self.word):
-            return written, False
-        if begins:
-            return (written + 1, False) if char == self.word[written] else None
-        return written, char == "\n"
+        num_letters, begins_line = state
+        if num_letters == len(self.word):
+            return num_letters, False
+        if not begins_line:
+            return num_letters, char == "\n"
+        if char == self.word[num_letters]:
+            return num_letters + 1, False
+        return None
 
     def accepts(self, state: Any) -> bool:
         return bool(state[0] == len(self.word))
 
     def alike(self, char: str) -> Hashable:
-        return char if char in self._chars or char == "\n" else ""
+        if char in self._chars or char == "\n":
+            return char
+        return ""
 
     def __str__(self) -> str:
         return f"acrostic {self.word!r}"
 
 
 class Length(Constraint):
-    """A text has from so many to so many characters; no automaton has to count them.
+    """The text has from ``fewest`` to ``most`` characters.
+
+    Its automaton accepts everything: ``Form`` counts the characters of a text anyway.
 
     Args:
         fewest: characters.
-        most: None for as many as ``fewest``.
+        most: characters; None for exactly ``fewest``.
     """
 
     def __init__(self, fewest: int, most: int | None = None) -> None:
         self.fewest = whole_number("length", fewest)
-        self.most = self.fewest if most is None else whole_number("length", most)
+        self.most = self.fewest
+        if most is not None:
+            self.most = whole_number("length", most)
         if self.most < self.fewest:
             raise ConfigError(
                 f"length: from {fewest} to {most} is not possible; give the smaller number first"
@@ -313,34 +376,34 @@ class Length(Constraint):
         return ""
 
     def __str__(self) -> str:
-        return (
-            f"exact_length {self.fewest}"
-            if self.fewest == self.most
-            else f"length_between {self.fewest} {self.most}"
-        )
+        if self.fewest == self.most:
+            return f"exact_length {self.fewest}"
+        return f"length_between {self.fewest} {self.most}"
 
 
 def bounds(constraint: Constraint, length: int, *, ends: bool) -> tuple[int, int]:
     """The fewest and the most characters that a text may have.
 
     Args:
-        constraint: what it must look like.
-        length: that was asked for.
-        ends: whether the text can end by itself, as a record does; else only a constraint that
-            ``ends`` makes it shorter.
+        constraint: what the text must satisfy.
+        length: the length asked for.
+        ends: whether the text can end by itself, as a record does; otherwise only a constraint
+            with ``ends`` can make it shorter.
 
     Raises:
-        ConfigError: there is no such number.
+        ConfigError: no number of characters is possible.
     """
-    given = list(_lengths(constraint))
-    fewest = max((each.fewest for each in given), default=0 if ends or constraint.ends else length)
-    most = min((each.most for each in given), default=length)
+    fewest = length
+    if ends or constraint.ends:
+        fewest = 0
+    most = length
+    lengths = [part for part in constraint.parts() if isinstance(part, Length)]
+    if lengths:
+        fewest = max(part.fewest for part in lengths)
+        most = min(part.most for part in lengths)
     if fewest > most:
         raise ConfigError(
-            f"{' and '.join(map(str, given))}: no text can have both lengths; leave one of them out"
+            f"{' and '.join(map(str, lengths))}: no text can have both lengths; "
+            "leave one of them out"
         )
     return fewest, most
-
-
-def _lengths(constraint: Constraint) -> Iterator[Length]:
-    return (part for part in constraint.parts() if isinstance(part, Length))

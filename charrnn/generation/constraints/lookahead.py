@@ -1,11 +1,10 @@
-"""Lookahead: from which states of an automaton a text can still be finished in time, and how likely
-that is.
+"""Lookahead: how likely a text can still be finished from each state of an automaton.
 
-Going back from the end, it is worked out once for each number of symbols that are left: the
-probability that symbols drawn by their frequencies alone finish the text. Where that no longer
-changes it is taken to stay. Knows nothing of constraints, symbols and networks.
+The probability that symbols drawn by their frequencies alone finish the text is computed backwards
+from the end, once for each number of symbols left. Where it no longer changes from one number to
+the next, it is assumed to stay. So a long text takes no more memory than a short one.
 
-    C  classes of symbols     S  states, and a dead one behind them
+    C  classes of symbols     S  states, without the dead one
 """
 
 import math
@@ -15,125 +14,149 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
+from charrnn.generation.constraints.dfa import Table
 
-MOST_WORK = 1 << 28  # transitions looked at
-LAYER_OVERHEAD = 1 << 14  # for each number of symbols, what is done beside that
-MOST_KEPT = 1 << 26  # numbers
+MAX_WORK = 1 << 28  # transitions looked at
+LAYER_OVERHEAD = 1 << 14  # of each layer, in transitions
+MAX_KEPT = 1 << 26  # numbers in all layers
 FLOOR = 1e-300  # of a probability that is not 0
-TOLERANCE = 1e-3  # nats by which hopes may differ that are taken for the same
+TOLERANCE = 1e-3  # nats; log-probabilities that differ by less count as equal
 
 Array = NDArray[Any]
 
 
 class Lookahead:
-    """Logarithms of probabilities; minus infinity only where no text can be finished.
+    """Log-probabilities of finishing a text; minus infinity only where none can be finished.
 
     Args:
-        after: (S + 1, C) the state after a symbol of each class.
-        accepts: (S + 1,) where a text may end.
-        forced: (S + 1,) by how much likelier what can follow is than its share says.
-        leaves: (S + 1, C) what ends a text that may end there, if it cannot follow.
-        shares: (C,) how frequent each class is.
-        end_share: how frequent the end of a record is; None where a text ends by a symbol that
-            leaves.
-        low: symbols that a text has at least.
-        high: at most.
+        table: the automaton.
+        shares: (V,) the frequency of each symbol of the table.
+        end_share: the frequency of the end of a record; None for running text, which ends by one of
+            the ``ending`` symbols.
+        low: the fewest symbols of a text.
+        high: the most.
 
     Raises:
         ConfigError: it would take too long.
     """
 
     def __init__(
-        self,
-        after: Array,
-        accepts: Array,
-        forced: Array,
-        leaves: Array,
-        shares: Array,
-        end_share: float | None,
-        low: int,
-        high: int,
+        self, table: Table, shares: Array, end_share: float | None, low: int, high: int
     ) -> None:
-        self.after, self.accepts, self.forced, self.leaves, self.shares = (
-            after,
-            accepts,
-            forced,
-            leaves,
-            shares,
-        )
-        self.end_share, self.low, self.high = end_share, low, high
-        self._end = (
-            np.ones(len(accepts)) if end_share is None else np.minimum(end_share * forced, 1.0)
-        )
-        layer, self._late = accepts * self._end, list[Array]()
-        self._add(self._late, layer)
-        while len(self._late) <= high - low:  # the text may end here
-            layer = self._before(layer, ends=True)
-            if not self._add(self._late, layer):
-                break
-        self._early, self._scales = [self._late[-1]], [0.0]
-        while (
-            len(self._early) <= low
-        ):  # it may not: only how they differ is kept in the layers, and the rest apart
-            layer = self._before(layer, ends=False)
-            most = float(layer.max()) or 1.0
-            layer /= most
-            self._scales.append(self._scales[-1] + math.log(most))
-            if not self._add(self._early, layer):
-                break
+        self._table = table
+        self._shares = np.bincount(table.classes, shares, table.next.shape[1])  # (C,)
+        self._end_share = end_share
+        self.low = low
+        self.high = high
+        # (S + 1,) the probability that a text ends, given that it is in a state and may end
+        self._end = np.ones(len(table.accepts))
+        if end_share is not None:
+            self._end = np.minimum(end_share * table.boosts, 1.0)
+        # where the text may end: by the number of symbols until it must
+        self._late = list[Array]()
+        layer = self._fill_late()
+        # where it may not end yet: by the number of symbols until it may
+        self._early = [self._late[-1]]
+        self._offsets = [0.0]
+        self._fill_early(layer)
 
     def layer(self, written: int) -> tuple[int, Array]:
-        """The hopes (S + 1,) after so many symbols, less the scale, and the layer's number: where
-        it is the same, so are they."""
+        """The log-probabilities (S + 1,) after a number of symbols, less the offset.
+
+        The first value is the number of the layer: equal numbers mean equal log-probabilities.
+        """
         if written >= self.low:
-            number = min(self.high - written, len(self._late) - 1)
+            last = len(self._late) - 1
+            number = min(self.high - written, last)
             return number, self._late[number]
-        number = min(self.low - written, len(self._early) - 1)
+        last = len(self._early) - 1
+        number = min(self.low - written, last)
         return -number, self._early[number]
 
-    def scale(self, written: int) -> float:
-        """What has to be added to the hopes of that layer."""
-        number, last = self.low - written, len(self._scales) - 1
+    def offset(self, written: int) -> float:
+        """What must be added to the layer after this number of symbols."""
+        number = self.low - written
+        last = len(self._offsets) - 1
+        if number <= 0:
+            return 0.0
         if number <= last:
-            return self._scales[max(0, number)]
-        return self._scales[-1] + (number - last) * (
-            self._scales[-1] - self._scales[-2]
-        )  # from here on they fall evenly
+            return self._offsets[number]
+        # From here on the log-probabilities fall evenly.
+        largest = self._offsets[last]
+        slope = largest - self._offsets[last - 1]
+        return largest + (number - last) * slope
 
-    def _before(self, layer: Array, *, ends: bool) -> Array:
-        """One symbol earlier: (S + 1,) probabilities, floored where they would come to nothing."""
-        after = layer[self.after]  # (S + 1, C)
-        follow = after > 0
-        some = follow.any(axis=1)
-        found = np.where(
-            some, np.maximum(np.minimum(after @ self.shares * self.forced, 1.0), FLOOR), 0.0
-        )
-        if ends:
-            stop = self._end
-            if self.end_share is None:
-                stop = np.where(some, (self.leaves & ~follow) @ self.shares * self.forced, 1.0)
-            found = found + self.accepts * stop
-        capped: Array = np.minimum(found, 1.0)
-        return capped
+    def _fill_late(self) -> Array:
+        """Compute the layers where the text may end; return the last, as probabilities."""
+        layer: Array = self._table.accepts * self._end
+        self._append(self._late, layer)
+        while len(self._late) <= self.high - self.low:
+            layer = self._one_symbol_earlier(layer, may_end=True)
+            if not self._append(self._late, layer):
+                break
+        return layer
 
-    def _add(self, layers: list[Array], layer: Array) -> bool:
-        """Keep it; whether it differs from the one before."""
+    def _fill_early(self, layer: Array) -> None:
+        """Compute the layers before ``layer``, where the text may not end yet.
+
+        The probabilities fall with each symbol: a layer keeps how the states differ, an offset the
+        rest.
+        """
+        while len(self._early) <= self.low:
+            layer = self._one_symbol_earlier(layer, may_end=False)
+            largest = float(layer.max()) or 1.0
+            layer /= largest
+            offset = self._offsets[-1] + math.log(largest)
+            self._offsets.append(offset)
+            if not self._append(self._early, layer):
+                break
+
+    def _one_symbol_earlier(self, layer: Array, *, may_end: bool) -> Array:
+        """(S + 1,) the probabilities with one more symbol left, none of them rounded to 0."""
+        table = self._table
+        after = layer[table.next]  # (S + 1, C)
+        possible = after > 0
+        continues = possible.any(axis=1)
+        continued = after @ self._shares * table.boosts
+        continued = np.minimum(continued, 1.0)
+        continued = np.maximum(continued, FLOOR)
+        earlier: Array = np.where(continues, continued, 0.0)
+        if may_end:
+            end = self._end
+            if self._end_share is None:
+                ends = table.ending & ~possible
+                ended = ends @ self._shares * table.boosts
+                end = np.where(continues, ended, 1.0)
+            earlier = earlier + table.accepts * end
+        return np.minimum(earlier, 1.0)
+
+    def _append(self, layers: list[Array], layer: Array) -> bool:
+        """Keep a layer of probabilities; tell whether it differs from the one before.
+
+        Raises:
+            ConfigError: there are too many.
+        """
         with np.errstate(divide="ignore"):
-            layers.append(np.log(layer).round(4).astype(np.float32))
-        size = len(layers) * len(layer)
-        if (
-            size * self.after.shape[1] + len(layers) * LAYER_OVERHEAD > MOST_WORK
-            or size > MOST_KEPT
-        ):
+            log_probabilities = np.log(layer)
+        layers.append(log_probabilities.round(4).astype(np.float32))
+        self._check_size(len(layers))
+        return len(layers) == 1 or _differ(layers[-1], layers[-2])
+
+    def _check_size(self, num_layers: int) -> None:
+        num_states, num_classes = self._table.next.shape
+        size = num_layers * num_states
+        work = size * num_classes + num_layers * LAYER_OVERHEAD
+        if work > MAX_WORK or size > MAX_KEPT:
             raise ConfigError(
-                f"length: {self.high:,} characters are too many for a constraint of {len(layer) - 1:,} states; "
-                "give a smaller --length, or a simpler constraint"
+                f"length: {self.high:,} characters are too many for a constraint of "
+                f"{num_states - 1:,} states; give a smaller --length, or a simpler constraint"
             )
-        if len(layers) == 1:
-            return True
-        new, old = layers[-1], layers[-2]
-        possible = np.isfinite(new)
-        return bool(
-            (possible != np.isfinite(old)).any()
-            or (np.abs(new[possible] - old[possible]) > TOLERANCE).any()
-        )
+
+
+def _differ(layer: Array, other: Array) -> bool:
+    """Whether two layers of log-probabilities differ by more than the tolerance."""
+    possible = np.isfinite(layer)
+    if (possible != np.isfinite(other)).any():
+        return True
+    difference = np.abs(layer[possible] - other[possible])
+    return bool((difference > TOLERANCE).any())

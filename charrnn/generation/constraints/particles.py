@@ -1,7 +1,6 @@
-"""Particles: texts that are written side by side, at some moment. Knows nothing of what may be
-written, and of how it is drawn.
+"""Particles: several drafts of the same text, written side by side.
 
-K  texts     V  symbols     t  symbols written
+K  particles     V  symbols     t  symbols written
 """
 
 import math
@@ -14,116 +13,169 @@ from numpy.typing import NDArray
 from charrnn.generation.network import State, taken
 
 INITIAL_COLUMNS = 256  # symbols that there is room for at first
+UNFINISHED = -1  # the length of a particle that has not ended
 
 Array = NDArray[Any]
 
 
 class Particles(NamedTuple):
-    """K texts at some moment; one that goes on shares what was written with one before it.
+    """K particles after t symbols; the arrays are shared with the particles one step earlier.
 
     Args:
-        state: of the network, K rows; of one text it has no such axis.
+        state: of the network, K rows; a single particle has no such axis.
         logits: (K, V) float64.
         written: t.
-        base: how many of these are no longer kept.
-        ids: (K, >= t - base) what was written.
-        scores: (K, >= t - base) its log-probabilities under the model itself.
-        forms: (K, >= t - base + 1) the state of the form after each symbol.
-        guards: of each text, the state of the guard.
-        weights: of each, logarithms; minus infinity for one that was given up.
-        lengths: symbols of one that has ended, -1 of one that goes on.
+        dropped: how many of these symbols are no longer kept, the first ones.
+        ids: (K, >= t - dropped) the symbols.
+        scores: (K, >= t - dropped) their log-probabilities under the model itself.
+        form_states: (K, >= t - dropped + 1) the state of the form before and after each symbol.
+        guard_states: (K) the states of the copy guard.
+        log_weights: (K) minus infinity for a particle that was given up.
+        lengths: (K) symbols of a particle that has ended, otherwise UNFINISHED.
     """
 
     state: State
     logits: Array
     written: int
-    base: int
+    dropped: int
     ids: Array
     scores: Array
-    forms: Array
-    guards: list[Any]
-    weights: list[float]
+    form_states: Array
+    guard_states: list[Any]
+    log_weights: list[float]
     lengths: list[int]
 
     @classmethod
-    def begin(cls, state: State, logits: Array, form: int, guard: Any, count: int) -> "Particles":
-        """So many texts behind the same beginning, a state and logits (V,) of one stream."""
+    def begin(
+        cls, state: State, logits: Array, form_state: int, guard_state: Any, count: int
+    ) -> "Particles":
+        """Equal particles after a prompt.
+
+        Args:
+            state: of the network, without an axis of particles.
+            logits: (V,).
+            form_state: of the form.
+            guard_state: of the copy guard.
+            count: K.
+        """
         if count > 1:
-            state = taken(State(state.h[None], state.c[None], state.memories), [0] * count)
-        ids, scores, forms = (
-            np.zeros((count, INITIAL_COLUMNS), np.int32),
-            np.zeros((count, INITIAL_COLUMNS)),
-            np.full((count, INITIAL_COLUMNS + 1), form, np.int32),
-        )
-        rows = np.repeat(logits[None].astype(np.float64), count, axis=0)
+            one_row = State(state.h[None], state.c[None], state.memories)
+            state = taken(one_row, [0] * count)
+        logits = logits[None].astype(np.float64)
         return cls(
-            state, rows, 0, 0, ids, scores, forms, [guard] * count, [0.0] * count, [-1] * count
+            state=state,
+            logits=np.repeat(logits, count, axis=0),
+            written=0,
+            dropped=0,
+            ids=np.zeros((count, INITIAL_COLUMNS), np.int32),
+            scores=np.zeros((count, INITIAL_COLUMNS)),
+            form_states=np.full((count, INITIAL_COLUMNS + 1), form_state, np.int32),
+            guard_states=[guard_state] * count,
+            log_weights=[0.0] * count,
+            lengths=[UNFINISHED] * count,
         )
 
     @property
-    def going(self) -> list[int]:
-        """The texts that go on."""
+    def active(self) -> list[int]:
+        """The particles that have neither ended nor been given up."""
+        pairs = zip(self.lengths, self.log_weights, strict=True)
         return [
             row
-            for row, (length, weight) in enumerate(zip(self.lengths, self.weights, strict=True))
-            if length < 0 and weight > -math.inf
+            for row, (length, log_weight) in enumerate(pairs)
+            if length == UNFINISHED and log_weight > -math.inf
         ]
 
     @property
-    def shares(self) -> Array:
-        """(K,) the weights, no logarithms, the largest made 1."""
-        weights = np.array(self.weights)
-        shares: Array = np.exp(weights - weights.max())
-        return shares
+    def weights(self) -> Array:
+        """(K,) the weights, scaled so that the largest is 1."""
+        log_weights = np.array(self.log_weights)
+        weights: Array = np.exp(log_weights - log_weights.max())
+        return weights
 
     @property
-    def here(self) -> int:
+    def column(self) -> int:
         """The column of the next symbol."""
-        return self.written - self.base
+        return self.written - self.dropped
 
-    def shared(self, given: int) -> tuple[int, int]:
-        """One of the texts that were not given up, and how many symbols all of them have in common:
-        ``given`` or more."""
-        rows = [row for row, weight in enumerate(self.weights) if weight > -math.inf]
-        most = min([self.written, *(self.lengths[row] for row in rows if self.lengths[row] >= 0)])
-        if len(rows) == 1 or most <= given:
-            return rows[0], most
-        ids = self.ids[rows, given - self.base : most - self.base]
+    def common_prefix(self, emitted: int) -> tuple[int, int]:
+        """What all particles that were not given up have in common.
+
+        Args:
+            emitted: a number of symbols in which they are known to agree.
+
+        Returns:
+            One of these particles, and the number of symbols in which all agree.
+        """
+        rows = list[int]()
+        shortest = self.written
+        for row, log_weight in enumerate(self.log_weights):
+            if log_weight == -math.inf:
+                continue
+            rows.append(row)
+            length = self.lengths[row]
+            if length != UNFINISHED:
+                shortest = min(shortest, length)
+        first = rows[0]
+        if len(rows) == 1 or shortest <= emitted:
+            return first, shortest
+        start = emitted - self.dropped
+        end = shortest - self.dropped
+        ids = self.ids[rows, start:end]
         differ = (ids != ids[0]).any(axis=0)
-        return rows[0], given + int(differ.argmax()) if differ.any() else most
+        if not differ.any():
+            return first, shortest
+        return first, emitted + int(differ.argmax())
 
-    def rows(self, which: Sequence[int], given: int) -> "Particles":
-        """Some of the texts, one or the other more than once; all count the same then. What was
-        given is no longer kept."""
-        which, start, end = list(which), given - self.base, self.here
-        ids, scores, forms = (
-            np.concatenate(
-                [each[which, start:stop], np.zeros((len(which), INITIAL_COLUMNS), each.dtype)],
-                axis=1,
-            )
-            for each, stop in ((self.ids, end), (self.scores, end), (self.forms, end + 1))
-        )
-        guards, lengths = [self.guards[row] for row in which], [self.lengths[row] for row in which]
-        state, logits = taken(self.state, which), self.logits[which]
+    def select(self, rows: Sequence[int], emitted: int) -> "Particles":
+        """The particles of some rows, which may repeat, with equal weights.
+
+        The first ``emitted`` symbols are no longer kept.
+        """
+        rows = list(rows)
+        start = emitted - self.dropped
+        end = self.column
+        ids = self.ids[rows, start:end]
+        scores = self.scores[rows, start:end]
+        form_states = self.form_states[rows, start : end + 1]
         return Particles(
-            state,
-            logits,
-            self.written,
-            given,
-            ids,
-            scores,
-            forms,
-            guards,
-            [0.0] * len(which),
-            lengths,
+            state=taken(self.state, rows),
+            logits=self.logits[rows],
+            written=self.written,
+            dropped=emitted,
+            ids=_with_free_columns(ids),
+            scores=_with_free_columns(scores),
+            form_states=_with_free_columns(form_states),
+            guard_states=[self.guard_states[row] for row in rows],
+            log_weights=[0.0] * len(rows),
+            lengths=[self.lengths[row] for row in rows],
         )
 
     def with_room(self) -> "Particles":
-        """With arrays that hold a symbol more."""
-        if self.here < self.ids.shape[1]:
+        """With arrays that have room for one more symbol."""
+        if self.column < self.ids.shape[1]:
             return self
-        ids, scores, forms = (
-            np.concatenate([each, np.zeros_like(each)], axis=1)
-            for each in (self.ids, self.scores, self.forms)
+        return self._replace(
+            ids=_doubled(self.ids),
+            scores=_doubled(self.scores),
+            form_states=_doubled(self.form_states),
         )
-        return self._replace(ids=ids, scores=scores, forms=forms)
+
+
+def systematic_rows(weights: Array, count: int, uniform: float) -> list[int]:
+    """Rows in proportion to their weights (K,), by one random number from [0, 1)."""
+    ends = np.cumsum(weights)
+    total = ends[-1]
+    marks = (uniform + np.arange(count)) / count * total
+    rows = np.searchsorted(ends, marks, side="right")
+    last = len(weights) - 1
+    selected: list[int] = np.minimum(rows, last).tolist()
+    return selected
+
+
+def _with_free_columns(array: Array) -> Array:
+    free = np.zeros((len(array), INITIAL_COLUMNS), array.dtype)
+    return np.concatenate([array, free], axis=1)
+
+
+def _doubled(array: Array) -> Array:
+    return np.concatenate([array, np.zeros_like(array)], axis=1)

@@ -1,30 +1,29 @@
-"""The decoding loop of a text that must have a form, or must not copy: K streams side by side, of
-which one is given.
+"""The decoding loop of a constrained or guarded text: sequential Monte Carlo with K particles.
 
-Where only some symbols may follow, a stream draws among these, by what the model gives them and by
-how much hope there is behind each (Form.hopes). That alone bends the text; so each stream carries a
-weight that says by how much, and now and then streams with little weight give way to copies of
-those with much (twisted sequential Monte Carlo: Whiteley and Lee 2014; systematic resampling:
-Kitagawa 1996). With many streams the text is one that the model would have written, given that it
-has the form.
+Each particle draws from what the model gives to the symbols that may follow, plus their lookahead
+(Form). That alone would bend the text. So each particle has a weight that corrects for it, and when
+the weights become too uneven, particles of small weight are replaced by copies of those of large
+weight (twisted sequential Monte Carlo: Whiteley and Lee 2014; systematic resampling: Kitagawa
+1996). With many particles the text is one that the model would have written, given that it
+satisfies the constraint.
 
-What ends a text is a symbol that the form lets end it (Table.leaves), drawn where it may end; for
-records, their end. Where a guard leaves no symbol to any stream, all go back a step and do not take
-the same one again. Knows nothing of text and of files.
+A text ends with a symbol that the form lets end it (Table.ending), drawn where the text may end; a
+record ends with its end. Where a copy guard leaves no symbol to any particle, all of them go back a
+step (backtracking.py).
 
     K  particles     V  symbols     t  symbols written
 """
 
 import math
-from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import GenerationError
-from charrnn.generation.constraints.dfa import Ahead, Form
+from charrnn.generation.constraints.backtracking import Excluded, History, NothingLeftError
+from charrnn.generation.constraints.compiled_form import Form, NextSymbols
 from charrnn.generation.constraints.particles import Particles
 from charrnn.generation.decode import REACH, Symbol
 from charrnn.generation.network import Network
@@ -38,53 +37,37 @@ from charrnn.generation.sampling import (
 from charrnn.originality.copy_guard import Guard
 from charrnn.vocab import Ids
 
-MAX_BACKTRACK = (
-    64  # symbols that may be taken back, by one stream; of several by each its part, and
-)
-MIN_BACKTRACK = 8
-MAX_STEPS_BACK = 2_000  # of them without getting further
-NEAR_ZERO = 1e-20  # a temperature below is as good as 0
-MAX_DIVERGENCE = (
-    512  # symbols in which streams may have nothing in common; then all go on from one of them
-)
-RESAMPLE_BELOW = 0.5  # of the streams: where their weights are worth fewer, they are drawn anew
-LOWEST_LOGIT = -1e30  # what a tiny temperature makes of a logit at the least
+MIN_TEMPERATURE = 1e-20  # one below is taken for 0
+MAX_DIVERGENCE = 512  # symbols that no particle need share; then all become copies of one
+RESAMPLE_BELOW = 0.5  # effective sample size, as a share of the particles
+MIN_LOGIT = -1e30  # that a tiny temperature makes of a logit
+
+ANYTHING = NextSymbols(gains=None, allowed=None, must_end=False)
 
 Array = NDArray[Any]
-ANYTHING, NONE = Ahead(None, None, over=False), np.empty(0)
-
-
-class NothingLeftError(GenerationError):
-    """Every symbol would copy too much, or not fit."""
-
-
-class Past(NamedTuple):
-    """A step that may be taken back: what stood before it, what each stream must not draw there,
-    and what it drew."""
-
-    cloud: Particles
-    tried: list[set[int]]
-    idx: list[int]
 
 
 class ConstrainedDecoder:
-    """Writes one text; iterated, it gives each symbol once none of the streams can do without it.
+    """Writes one text; iterating yields each symbol once all particles share it.
 
     Args:
-        network: what predicts.
+        network: the model.
         prompt: ids that are read first, at least one.
         sampler: how a symbol is drawn.
-        rng: what draws.
-        form: what the text must look like; None for none, and a text without end.
-        begun: how many ids at the end of the prompt are the beginning of what has the form.
-        guard: what must not be copied; None for nothing.
+        rng: the source of randomness.
+        form: what the text must look like; None for anything, without an end.
+        begun: how many ids at the end of the prompt are already part of what has the form.
+        guard: what must not be copied; None for no limit.
         particles: K.
-        stops: ids of strings before which the text may end, where it has its form by then.
-        end: id of the end of a record; -1 where there is none.
-        scored: whether log-probabilities are wanted; without, they are 0.
+        stops: ids of strings before which the text may end, if it has its form by then.
+        end: id of the end of a record; -1 for running text.
+        scored: whether to compute log-probabilities; otherwise they are 0.
+
+    Attributes:
+        taken_back: symbols that were taken back so far because of the guard.
 
     Raises:
-        ConfigError: no text of that form begins so.
+        ConfigError: no text of that form begins like the prompt.
     """
 
     def __init__(
@@ -102,281 +85,359 @@ class ConstrainedDecoder:
         end: int = -1,
         scored: bool = False,
     ) -> None:
-        self.network, self.prompt, self.sampler, self.rng = (
-            network,
-            [int(idx) for idx in prompt],
-            sampler,
-            rng,
-        )
-        self.form, self.begun, self.guard = form, begun, guard
-        self.temperature = sampler.temperature if sampler.temperature >= NEAR_ZERO else 0.0
-        self.particles = particles if self.temperature else 1  # cold ones would all be the same
-        self.end, self.scored, self.stops = (
-            end,
-            scored,
-            [tuple(int(idx) for idx in stop) for stop in stops],
-        )
-        self._at = form.begin(self.prompt[len(self.prompt) - begun :]) if form else 0
-        self.taken_back = 0  # symbols
+        self.network = network
+        self.prompt = [int(idx) for idx in prompt]
+        self.sampler = sampler
+        self.rng = rng
+        self.form = form
+        self.begun = begun
+        self.guard = guard
+        self.end = end
+        self.scored = scored
+        self.stops = [tuple(int(idx) for idx in stop) for stop in stops]
+        # Symbols that may be the beginning of a stop string are held back.
+        self._held_back = max((len(stop) - 1 for stop in self.stops), default=0)
+        self.temperature = sampler.temperature
+        self.particles = particles
+        if self.temperature < MIN_TEMPERATURE:
+            self.temperature = 0.0
+            self.particles = 1  # they would all be the same
+        self._nothing_excluded = [frozenset[int]()] * self.particles
+        self._first_state = 0
+        if form is not None:
+            self._first_state = form.begin(self.prompt[len(self.prompt) - begun :])
         self._looks_back = sampler.dry is not None or bool(sampler.processors)
+        self._history = list[int]()  # the prompt and what was emitted, if the sampler looks back
+        self.taken_back = 0
 
     def __iter__(self) -> Iterator[Symbol]:
         """The symbols.
 
         Raises:
-            GenerationError: nothing is left that may be drawn.
+            GenerationError: no symbol is left to draw.
         """
-        cloud, tried, given = self._begin(), self._nothing_tried, 0
-        self._given = list(self.prompt)  # and what was given, where the sampler looks back at it
-        past = deque[Past](maxlen=max(MIN_BACKTRACK, MAX_BACKTRACK // self.particles))
-        hold = max(
-            (len(stop) - 1 for stop in self.stops), default=0
-        )  # may be the beginning of a stop string
-        gathered = furthest = spent = 0
+        self._history = list(self.prompt)
+        steps = History(self.particles)
+        particles = self._begin()
+        excluded: Excluded = self._nothing_excluded
+        emitted = 0
+        gathered = 0  # t when all particles last became copies of one
         while True:
-            before, ahead = self._look(cloud)
-            idx, cloud = self._draw(before, self._gains(before, ahead, tried))
-            if not cloud.going:
-                if max(cloud.lengths) >= 0:
+            before, following = self._look(particles)
+            idx, particles = self._draw(before, self._gains(before, following, excluded))
+            if not particles.active:
+                if max(particles.lengths) >= 0:
                     break
-                cloud, tried = self._back(past, cloud.written, spent)
-                spent += 1
+                particles, excluded = self._go_back(steps, particles.written)
                 continue
             if self.guard is not None:
-                past.append(Past(before._replace(logits=NONE), tried, idx))
-            cloud, tried = self._after(cloud, ahead, idx, given), self._nothing_tried
-            if cloud.written > furthest:
-                furthest, spent = cloud.written, 0
+                steps.record(before, excluded, idx)
+            particles = self._advance(particles, following, idx, emitted)
+            excluded = self._nothing_excluded
             if (
-                cloud.written - max(given, gathered) >= MAX_DIVERGENCE
+                particles.written - max(emitted, gathered) >= MAX_DIVERGENCE
                 and self.particles > 1
-                and max(cloud.lengths) < 0
+                and max(particles.lengths) < 0
             ):
-                gathered = cloud.written
-                cloud = cloud.rows(self._systematic(cloud.shares, 1) * self.particles, given)
-            safe = past[0].cloud if past else cloud
-            row, upto = safe.shared(given)
-            yield from self._give(safe, row, given, upto - hold)
-            given = max(given, upto - hold)
-        row = (
-            self._systematic(cloud.shares * (np.array(cloud.lengths) >= 0), 1)[0]
-            if self.particles > 1
-            else 0
-        )
-        yield from self._give(cloud, row, given, cloud.lengths[row])
-
-    @property
-    def _nothing_tried(self) -> list[set[int]]:
-        return [set() for _ in range(self.particles)]
+                gathered = particles.written
+                survivor = self._systematic(particles.weights, 1)
+                particles = particles.select(survivor * self.particles, emitted)
+            settled = particles
+            if self.guard is not None:
+                settled = steps.oldest
+            row, shared = settled.common_prefix(emitted)
+            yield from self._emit(settled, row, emitted, shared - self._held_back)
+            emitted = max(emitted, shared - self._held_back)
+        row = 0
+        if self.particles > 1:
+            has_ended = np.array(particles.lengths) >= 0
+            row = self._systematic(particles.weights * has_ended, 1)[0]
+        yield from self._emit(particles, row, emitted, particles.lengths[row])
 
     def _begin(self) -> Particles:
-        """All streams behind the prompt."""
+        """All particles after the prompt."""
         state = self.network.zero_state()
         for idx in self.prompt:
             logits, state = self.network.step(idx, state)
-        return Particles.begin(
-            state, logits, self._at, self.guard.start if self.guard else None, self.particles
-        )
+        guard_state = None
+        if self.guard is not None:
+            guard_state = self.guard.start
+        return Particles.begin(state, logits, self._first_state, guard_state, self.particles)
 
-    def _look(self, cloud: Particles) -> tuple[Particles, dict[int, Ahead]]:
-        """What may come next in each of the streams that go on, and the streams with those marked
-        that have to end here."""
-        ahead, lengths = dict[int, Ahead](), list(cloud.lengths)
-        for row in cloud.going:
-            ahead[row] = ANYTHING
-            if self.form is not None:
-                ahead[row] = self.form.ahead(
-                    int(cloud.forms[row, cloud.here]), self.begun + cloud.written
-                )
-            if ahead[row].over:
-                lengths[row] = cloud.written
-        return cloud._replace(lengths=lengths), ahead
+    def _look(self, particles: Particles) -> tuple[Particles, dict[int, NextSymbols]]:
+        """What may come next in each active particle.
+
+        Returns:
+            The particles, of which those that must end here have done so; and by row what may come
+            next.
+        """
+        active = particles.active
+        if self.form is None:
+            return particles, dict.fromkeys(active, ANYTHING)
+        following = dict[int, NextSymbols]()
+        lengths = list(particles.lengths)
+        form_states = particles.form_states[:, particles.column].tolist()  # (K,)
+        written = self.begun + particles.written
+        for row in active:
+            following[row] = self.form.next_symbols(form_states[row], written)
+            if following[row].must_end:
+                lengths[row] = particles.written
+        return particles._replace(lengths=lengths), following
+
+    # Drawing
 
     def _gains(
-        self, cloud: Particles, ahead: dict[int, Ahead], tried: list[set[int]]
+        self, particles: Particles, following: dict[int, NextSymbols], excluded: Excluded
     ) -> dict[int, Array]:
-        """What is added to the logits of a stream, (V,), where that is anything."""
-        found = dict[int, Array]()
-        for row in cloud.going:
-            gains, follow, _ = ahead[row]
-            ends = [
-                stop[-1] for stop in self.stops if self._ends_before(stop, cloud, row) is not None
-            ]
-            forbidden = [
-                *tried[row],
-                *(self.guard.forbidden(cloud.guards[row]) if self.guard else ()),
-            ]
-            if ends or forbidden:
-                gains = np.zeros(self.network.vocab_size) if gains is None else gains.copy()
-                gains[ends] = -self.form.scale(self.begun + cloud.written + 1) if self.form else 0.0
-                gains[[idx for idx in forbidden if follow is None or follow[idx]]] = -np.inf
+        """By row, what is added to its logits (V,); rows to which nothing is added are left out."""
+        gains_by_row = dict[int, Array]()
+        for row in particles.active:
+            gains, allowed, _ = following[row]
+            stop_ends = list[int]()
+            for stop in self.stops:
+                if self._begin_of_stop(stop, particles, row) is not None:
+                    stop_ends.append(stop[-1])
+            forbidden = list(excluded[row])
+            if self.guard is not None:
+                forbidden += self.guard.forbidden(particles.guard_states[row])
+            if forbidden and allowed is not None:
+                # What is not allowed ends the text, and so copies nothing.
+                forbidden = [idx for idx in forbidden if allowed[idx]]
+            if stop_ends or forbidden:
+                gains = self._changed(gains, stop_ends, forbidden, particles.written)
             if gains is not None:
-                found[row] = gains
-        return found
+                gains_by_row[row] = gains
+        return gains_by_row
 
-    def _ends_before(self, stop: tuple[int, ...], cloud: Particles, row: int) -> int | None:
-        """The symbols before a stop string whose last symbol may come next; None where that is not
-        so."""
-        first = cloud.here - len(stop) + 1
-        if (
-            self.form is None
-            or first < 0
-            or tuple(cloud.ids[row, first : cloud.here].tolist()) != stop[:-1]
-        ):
+    def _changed(
+        self, gains: Array | None, stop_ends: list[int], forbidden: list[int], written: int
+    ) -> Array:
+        """Gains (V,) with which some symbols complete a stop string and others are forbidden."""
+        changed = np.zeros(self.network.vocab_size)
+        if gains is not None:
+            changed += gains
+        if self.form is not None:
+            # An ended text is finished: its lookahead is 0, from which gains leave off the offset.
+            changed[stop_ends] = -self.form.lookahead_offset(self.begun + written + 1)
+        changed[forbidden] = -np.inf
+        return changed
+
+    def _begin_of_stop(self, stop: tuple[int, ...], particles: Particles, row: int) -> int | None:
+        """Where a stop string began that the next symbol may complete.
+
+        Returns:
+            The number of symbols before it; None if it would not be completed, or if the text must
+            not end before it.
+        """
+        first = particles.column - len(stop) + 1
+        if self.form is None or first < 0:
             return None
-        before = cloud.base + first
-        return (
-            before
-            if self.form.may_stop(int(cloud.forms[row, first]), self.begun + before)
-            else None
-        )
+        if tuple(particles.ids[row, first : particles.column].tolist()) != stop[:-1]:
+            return None
+        written = particles.dropped + first
+        form_state = int(particles.form_states[row, first])
+        if self.form.may_stop(form_state, self.begun + written):
+            return written
+        return None
 
-    def _draw(self, cloud: Particles, gains: dict[int, Array]) -> tuple[list[int], Particles]:
-        """A symbol for each stream, of which those of streams that do not go on mean nothing; and
-        the streams with their weights."""
-        if not cloud.going:
-            return [], cloud
-        logits = _tempered(self.sampler.adjusted(cloud.logits, self._read(cloud)), self.temperature)
-        weights, drawn_from = list(cloud.weights), logits.copy() if gains else logits
-        for row, each in gains.items():
-            gained = drawn_from[row]
-            gained += each
-            top = float(gained.max())
-            if top == -math.inf:
-                gained[:], weights[row] = 0.0, -math.inf  # what is drawn there counts nowhere
-                continue
-            gained -= top
-            if self.particles > 1:
-                weights[row] += top + _log_sum(gained) - _log_sum(logits[row])
+    def _draw(self, particles: Particles, gains: dict[int, Array]) -> tuple[list[int], Particles]:
+        """Draw a symbol for each particle.
+
+        Returns:
+            (K) the symbols, of which those of inactive particles mean nothing; and the particles
+            with their new weights.
+        """
+        active = particles.active
+        if not active:
+            return [], particles
+        log_weights = list(particles.log_weights)
+        proposal = self._propose(particles, gains, log_weights)  # (K, V)
         if self.particles > 1 and self.form is not None:
-            written = self.begun + cloud.written
-            for row in cloud.going:
-                weights[row] += self.form.scale(written + 1) - self.form.hope(
-                    int(cloud.forms[row, cloud.here]), written
-                )
-        drawn_from = self.sampler.cut(
-            drawn_from if self.temperature else apply_top_k(drawn_from, 1)
-        )
-        idx = (
-            [draw(drawn_from[0], self.rng)]
-            if self.particles == 1
-            else draw(drawn_from, self.rng).tolist()
-        )
-        return idx, cloud._replace(weights=weights)
+            # The lookahead that the gains leave off, and that of the state before.
+            written = self.begun + particles.written
+            form_states = particles.form_states[:, particles.column].tolist()  # (K,)
+            offset = self.form.lookahead_offset(written + 1)
+            for row in active:
+                log_weights[row] += offset - self.form.lookahead(form_states[row], written)
+        if not self.temperature:
+            proposal = apply_top_k(proposal, 1)
+        proposal = self.sampler.cut(proposal)
+        if self.particles == 1:
+            idx = [draw(proposal[0], self.rng)]
+        else:
+            idx = draw(proposal, self.rng).tolist()
+        return idx, particles._replace(log_weights=log_weights)
 
-    def _read(self, cloud: Particles) -> list[Array]:
-        """What each stream has read, where the sampler looks back at it."""
+    def _propose(
+        self, particles: Particles, gains: dict[int, Array], log_weights: list[float]
+    ) -> Array:
+        """(K, V) logits to draw from, the largest of each row being 0.
+
+        What the gains change of the total probability is added to ``log_weights``, in place.
+        """
+        logits = self.sampler.adjusted(particles.logits, self._histories(particles))
+        logits = _tempered(logits, self.temperature)
+        if not gains:
+            return logits
+        proposal = logits.copy()
+        for row, row_gains in gains.items():
+            row_logits = proposal[row]  # a view
+            row_logits += row_gains
+            largest = float(row_logits.max())
+            if largest == -math.inf:
+                # Nothing is left: the particle is given up, and what it draws does not count.
+                row_logits[:] = 0.0
+                log_weights[row] = -math.inf
+                continue
+            row_logits -= largest
+            if self.particles > 1:
+                log_weights[row] += largest + _log_sum(row_logits) - _log_sum(logits[row])
+        return proposal
+
+    def _histories(self, particles: Particles) -> list[Array]:
+        """(K) what each particle has read, if the sampler looks back at it."""
         if not self._looks_back:
             return []
-        before = np.array(self._given[: len(self.prompt) + cloud.base][-REACH:], np.int32)
-        return [np.concatenate([before, row[: cloud.here]])[-REACH:] for row in cloud.ids]
+        dropped = self._history[: len(self.prompt) + particles.dropped]
+        before = np.array(dropped[-REACH:], np.int32)
+        return [np.concatenate([before, ids[: particles.column]])[-REACH:] for ids in particles.ids]
 
-    def _give(self, cloud: Particles, row: int, start: int, end: int) -> Iterator[Symbol]:
-        """What was written from one place to another."""
-        for place in range(start - cloud.base, end - cloud.base):
-            symbol = Symbol(int(cloud.ids[row, place]), float(cloud.scores[row, place]))
-            if self._looks_back:
-                self._given.append(symbol.idx)
-            yield symbol
+    # After the draw
 
-    def _after(
-        self, cloud: Particles, ahead: dict[int, Ahead], idx: list[int], given: int
+    def _advance(
+        self,
+        particles: Particles,
+        following: dict[int, NextSymbols],
+        idx: list[int],
+        emitted: int,
     ) -> Particles:
-        """The streams with what was drawn, and those with little weight replaced."""
-        here, lengths, guards, cloud = (
-            cloud.here,
-            list(cloud.lengths),
-            list(cloud.guards),
-            cloud.with_room(),
-        )
-        cloud.ids[:, here] = idx
+        """The particles with the symbols that they drew, resampled if necessary."""
+        column = particles.column
+        lengths = list(particles.lengths)
+        guard_states = list(particles.guard_states)
+        particles = particles.with_room()
+        particles.ids[:, column] = idx
         if self.scored:
-            cloud.scores[:, here] = log_probabilities(cloud.logits)[range(self.particles), idx]
-        for row in cloud.going:
-            follow, symbol = ahead[row].follow, idx[row]
-            if symbol == self.end or (follow is not None and not follow[symbol]):
-                lengths[row] = self._end(cloud, row, symbol)
+            log_probs = log_probabilities(particles.logits)
+            particles.scores[:, column] = log_probs[range(self.particles), idx]
+        for row in particles.active:
+            symbol = idx[row]
+            allowed = following[row].allowed
+            if symbol == self.end or (allowed is not None and not allowed[symbol]):
+                lengths[row] = self._length_at_end(particles, row, symbol)
                 continue
             if self.form is not None:
-                cloud.forms[row, here + 1] = self.form.after(int(cloud.forms[row, here]), symbol)
+                form_state = int(particles.form_states[row, column])
+                particles.form_states[row, column + 1] = self.form.after(form_state, symbol)
             if self.guard is not None:
-                guards[row] = self.guard.after(guards[row], symbol)
-        logits, state = self.network.step(
-            idx[0] if self.particles == 1 else np.array(idx), cloud.state
+                guard_states[row] = self.guard.after(guard_states[row], symbol)
+        read: Any = np.array(idx)
+        if self.particles == 1:
+            read = idx[0]
+        logits, state = self.network.step(read, particles.state)
+        particles = particles._replace(
+            state=state,
+            logits=self._by_particle(logits),
+            written=particles.written + 1,
+            guard_states=guard_states,
+            lengths=lengths,
         )
-        logits = logits.reshape(self.particles, -1).astype(np.float64)
-        cloud = cloud._replace(
-            state=state, logits=logits, written=cloud.written + 1, lengths=lengths, guards=guards
-        )
-        if (
-            self.particles == 1
-            or (shares := cloud.shares).sum() ** 2
-            >= RESAMPLE_BELOW * self.particles * (shares**2).sum()
-        ):
-            return cloud
-        return cloud.rows(self._systematic(shares, self.particles), given)
+        if self.particles == 1:
+            return particles
+        weights = particles.weights
+        # effective sample size (Kong, Liu and Wong 1994): sum(w)² / sum(w²)
+        if weights.sum() ** 2 >= RESAMPLE_BELOW * self.particles * (weights**2).sum():
+            return particles
+        return particles.select(self._systematic(weights, self.particles), emitted)
 
-    def _end(self, cloud: Particles, row: int, symbol: int) -> int:
-        """How long a text is that a symbol ends: the end of a record is a part of it, a stop string
-        is none."""
+    def _by_particle(self, logits: Array) -> Array:
+        """(K, V) the logits of the network, which has no axis for a single particle."""
+        by_particle: Array = logits.reshape(self.particles, -1).astype(np.float64)
+        return by_particle
+
+    def _length_at_end(self, particles: Particles, row: int, symbol: int) -> int:
+        """The length of a text that a symbol ends.
+
+        The end of a record is part of it; a stop string is not.
+        """
         if symbol == self.end:
-            return cloud.written + 1
-        ends = [self._ends_before(stop, cloud, row) for stop in self.stops if stop[-1] == symbol]
-        return min((end for end in ends if end is not None), default=cloud.written)
+            return particles.written + 1
+        length = particles.written
+        for stop in self.stops:
+            if stop[-1] == symbol:
+                before_stop = self._begin_of_stop(stop, particles, row)
+                if before_stop is not None:
+                    length = min(length, before_stop)
+        return length
 
-    def _systematic(self, shares: Array, count: int) -> list[int]:
-        """Rows in proportion to their shares, by one random number."""
-        ends = np.cumsum(shares)
+    def _systematic(self, weights: Array, count: int) -> list[int]:
+        """Rows in proportion to their weights (K,), by a single random number."""
+        ends = np.cumsum(weights)
         marks = (self.rng.random() + np.arange(count)) / count * ends[-1]
-        rows: list[int] = np.minimum(
-            np.searchsorted(ends, marks, side="right"), len(shares) - 1
-        ).tolist()
-        return rows
+        rows = np.searchsorted(ends, marks, side="right")
+        last = len(weights) - 1
+        selected: list[int] = np.minimum(rows, last).tolist()
+        return selected
 
-    def _back(
-        self, past: deque[Past], written: int, spent: int
-    ) -> tuple[Particles, list[set[int]]]:
-        """A step back; what was drawn there is not drawn again."""
-        formed = self.form is not None and self.form.constrained
-        removed = "the sampler's processors removed all that fit; let them leave some"
+    def _emit(self, particles: Particles, row: int, start: int, end: int) -> Iterator[Symbol]:
+        """The symbols of one particle from ``start`` to ``end``."""
+        for column in range(start - particles.dropped, end - particles.dropped):
+            idx = int(particles.ids[row, column])
+            if self._looks_back:
+                self._history.append(idx)
+            yield Symbol(idx, float(particles.scores[row, column]))
+
+    # Going back
+
+    def _go_back(self, steps: History, written: int) -> tuple[Particles, Excluded]:
+        """The particles a step earlier, and what they must not draw there again.
+
+        Raises:
+            GenerationError: nothing can be taken back.
+        """
         if self.guard is None:
             raise GenerationError(
-                f"no symbol is left behind the first {written:,} characters: {removed}"
+                f"no symbol is left behind the first {written:,} characters: "
+                "the sampler's processors removed all that fit; let them leave some"
             )
-        if not past or spent == MAX_STEPS_BACK:
-            others = (
-                ", or does not fit the constraint" * formed
-                + ", or is removed by a processor" * bool(self.sampler.processors)
-            )
-            tried = (
-                f"{spent:,} were taken back without getting further"
-                if spent
-                else "no other way is left"
-            )
-            raise NothingLeftError(
-                f"max_copy: whatever follows the first {written:,} characters copies more than {self.guard.longest} of the corpus{others}; "
-                f"{tried}; give a larger --max-copy, or another --seed"
-            )
-        cloud, tried_before, idx = past.pop()
+        if steps.is_exhausted:
+            raise self._nothing_left(self.guard, steps, written)
+        particles, excluded = steps.undo()
         self.taken_back += 1
-        logits = self.network.logits(cloud.state).reshape(self.particles, -1).astype(np.float64)
-        return cloud._replace(logits=logits), [
-            each | {symbol} for each, symbol in zip(tried_before, idx, strict=True)
-        ]
+        logits = self.network.logits(particles.state)
+        return particles._replace(logits=self._by_particle(logits)), excluded
+
+    def _nothing_left(self, guard: Guard, steps: History, written: int) -> NothingLeftError:
+        others = ""
+        if self.form is not None and self.form.constrained:
+            others += ", or does not fit the constraint"
+        if self.sampler.processors:
+            others += ", or is removed by a processor"
+        outcome = "no other way is left"
+        if steps.steps_back:
+            outcome = f"{steps.steps_back:,} were taken back without getting further"
+        return NothingLeftError(
+            f"max_copy: whatever follows the first {written:,} characters copies more than "
+            f"{guard.longest} of the corpus{others}; {outcome}; "
+            "give a larger --max-copy, or another --seed"
+        )
 
 
 def _tempered(logits: Array, temperature: float) -> Array:
-    """(K, V) divided by the temperature, the largest being 0; what may be drawn stays so, however
-    unlikely, and 0 waits for the gains."""
-    found: Array = logits - logits.max(axis=1, keepdims=True)
+    """(K, V) logits divided by the temperature, the largest of each row being 0.
+
+    What may be drawn stays possible, however unlikely. Temperature 0 divides by 1: the likeliest
+    symbol is taken later, once the gains are added.
+    """
+    tempered: Array = logits - logits.max(axis=1, keepdims=True)
     if temperature > LOWEST_SAFE_TEMPERATURE:
-        found /= temperature
-        return found
+        tempered /= temperature
+        return tempered
     with np.errstate(over="ignore", invalid="ignore"):
-        found /= temperature or 1.0
-    return np.where(logits > -np.inf, np.maximum(found, LOWEST_LOGIT), logits)
+        tempered /= temperature or 1.0
+    return np.where(logits > -np.inf, np.maximum(tempered, MIN_LOGIT), logits)
 
 
 def _log_sum(logits: Array) -> float:
-    """The logarithm of what (V,) weights sum to, the largest of which are near 0."""
+    """The log of the sum of exp(logits) (V,), the largest of which is near 0."""
     return math.log(float(np.exp(logits).sum()))

@@ -12,7 +12,8 @@ import pytest
 
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.generation.constraints import dfa
-from charrnn.generation.constraints.dfa import Form, compile_one, product
+from charrnn.generation.constraints.compiled_form import Form
+from charrnn.generation.constraints.dfa import compile_constraint, product
 from charrnn.generation.constraints.forms import (
     Acrostic,
     All,
@@ -23,7 +24,7 @@ from charrnn.generation.constraints.forms import (
     Match,
     Without,
 )
-from charrnn.generation.constraints.regex import MOST_NODES
+from charrnn.generation.constraints.regex import MAX_NODES
 from charrnn.vocab import Vocabulary
 from tests.generation.constraints.test_forms import satisfies
 
@@ -69,7 +70,7 @@ def test_what_may_follow_is_what_a_text_that_fits_goes_on_with(
         expected = [text + char in beginnings for char in vocabulary.symbols] + [
             False
         ] * vocabulary.records
-        assert (form.hopes(state, len(text)) > -np.inf).tolist() == expected, text
+        assert (form.lookahead_by_symbol(state, len(text)) > -np.inf).tolist() == expected, text
         assert form.may_end(state, len(text)) == (text in fitting), text
         for char in vocabulary.symbols:
             if text + char not in beginnings:
@@ -116,7 +117,7 @@ def test_the_hope_of_a_text_is_the_probability_that_symbols_drawn_by_their_frequ
     }
     beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
     for text in beginnings:
-        assert form.hope(read(form, text, ABN), len(text)) == pytest.approx(
+        assert form.lookahead(read(form, text, ABN), len(text)) == pytest.approx(
             math.log(chance(text)), abs=2e-3
         ), text
 
@@ -130,7 +131,7 @@ def test_what_an_expression_forces_costs_no_hope(pattern: str, vocabulary: Vocab
             state = read(form, text, vocabulary)
         except ConfigError:
             continue
-        assert form.hope(state, len(text)) == pytest.approx(0, abs=2e-3), text
+        assert form.lookahead(state, len(text)) == pytest.approx(0, abs=2e-3), text
 
 
 def test_what_fails_beside_an_expression_costs_hope() -> None:
@@ -138,7 +139,9 @@ def test_what_fails_beside_an_expression_costs_hope() -> None:
         Form(Match("[ab]{3}") & Without("b"), ABN, 9, frequencies=SHARES),
         3 * math.log(0.5 / 0.8),
     )
-    assert both.hope(0, 0) == pytest.approx(alone, abs=1e-3)  # three of a and b, none of them b
+    assert both.lookahead(0, 0) == pytest.approx(
+        alone, abs=1e-3
+    )  # three of a and b, none of them b
 
 
 def test_a_product_accepts_what_both_accept() -> None:
@@ -153,7 +156,9 @@ def test_a_product_accepts_what_both_accept() -> None:
             ],
             2,
         )
-        table = product(compile_one(one, symbols, equal), compile_one(other, symbols, equal))
+        table = product(
+            compile_constraint(one, symbols, equal), compile_constraint(other, symbols, equal)
+        )
         for text in all_texts(symbols, 5):
             state = 0
             for char in text:
@@ -165,21 +170,24 @@ def test_a_product_accepts_what_both_accept() -> None:
 
 def test_only_what_leaves_a_constraint_that_ends_a_text_ends_it() -> None:
     form = Form(Lines(2) & Without("b"), ABN, 9)
-    ahead = form.ahead(read(form, "a\na", ABN), 3)
+    ahead = form.next_symbols(read(form, "a\na", ABN), 3)
     assert ahead.gains is not None
     # a newline would be a third line; b is never written, and ends nothing
     assert (ahead.gains > -np.inf).tolist() == [True, True, False]
-    assert ahead.follow is not None
-    assert ahead.follow.tolist() == [False, True, False]
+    assert ahead.allowed is not None
+    assert ahead.allowed.tolist() == [False, True, False]
     long = Form(Length(2, 5) & Without("b"), ABN, 9)
-    gains = long.ahead(read(long, "aaa", ABN), 3).gains
+    gains = long.next_symbols(read(long, "aaa", ABN), 3).gains
     assert gains is not None
     assert (gains > -np.inf).tolist() == [True, True, False]
 
 
 def test_a_product_has_no_state_from_which_nothing_accepts() -> None:
     table = product(
-        *(compile_one(each, "ab", np.array([0.5, 0.5])) for each in (Contains("ab"), Without("aa")))
+        *(
+            compile_constraint(each, "ab", np.array([0.5, 0.5]))
+            for each in (Contains("ab"), Without("aa"))
+        )
     )
     good = table.accepts.copy()
     for _ in range(len(good)):
@@ -190,13 +198,13 @@ def test_a_product_has_no_state_from_which_nothing_accepts() -> None:
 
 def test_a_long_text_takes_no_more_room_than_a_short_one() -> None:
     form = Form(Without("aa") & Contains("ab"), ABN, 10**9)
-    assert len(form._found._late) + len(form._found._early) < 500
+    assert len(form._lookahead._late) + len(form._lookahead._early) < 500
     assert not form.may_end(0, 10**9 - 1)
 
 
 def test_what_is_banned_is_left_out_of_what_may_follow_and_of_the_way_to_the_end() -> None:
     form = Form(Match("a?b"), ABN, 5, banned=frozenset([1]))
-    assert (form.hopes(0, 0) > -np.inf).tolist() == [False, False, True]
+    assert (form.lookahead_by_symbol(0, 0) > -np.inf).tolist() == [False, False, True]
     with pytest.raises(ConfigError) as error:
         Form(Match("[ab]") & Without("b"), ABN, 5, banned=frozenset([1]))
     assert (
@@ -213,11 +221,11 @@ def test_what_is_banned_is_left_out_of_what_may_follow_and_of_the_way_to_the_end
 
 def test_a_model_of_bytes_writes_ascii_in_a_form() -> None:
     form = Form(Match("[éa]."), Vocabulary("byte"), 5)
-    assert np.flatnonzero(form.hopes(0, 0) > -np.inf).tolist() == [ord("a")]
-    assert len(form.hopes(0, 0)) == 256
-    assert np.flatnonzero(form.hopes(form.after(0, ord("a")), 1) > -np.inf).tolist() == [
-        byte for byte in range(128) if byte != ord("\n")
-    ]
+    assert np.flatnonzero(form.lookahead_by_symbol(0, 0) > -np.inf).tolist() == [ord("a")]
+    assert len(form.lookahead_by_symbol(0, 0)) == 256
+    assert np.flatnonzero(
+        form.lookahead_by_symbol(form.after(0, ord("a")), 1) > -np.inf
+    ).tolist() == [byte for byte in range(128) if byte != ord("\n")]
     with pytest.raises(VocabularyError, match="names 'é'"):
         Form(Match("é"), Vocabulary("byte"), 5)
 
@@ -294,7 +302,7 @@ def test_characters_that_turn_out_to_be_alike_are_one_class() -> None:
         def accepts(self, state: int) -> bool:
             return state == 0
 
-    table = compile_one(
+    table = compile_constraint(
         Even(), "".join(map(chr, range(0x4E00, 0x4E00 + 5000))), np.full(5000, 1 / 5000)
     )
     assert table.next.shape == (3, 1)
@@ -351,7 +359,7 @@ HARD = {
 def test_an_expression_takes_so_much_work_and_memory_and_no_more(
     pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dfa, "MOST_WORK", 200_000)
+    monkeypatch.setattr(dfa, "MAX_WORK", 200_000)
     vocabulary = Vocabulary("char", "ab" + chinese(3000))
     match = Match(pattern)
     work_before = match.work
@@ -361,7 +369,7 @@ def test_an_expression_takes_so_much_work_and_memory_and_no_more(
         str(error.value)
         == f"{match}: it takes too much work to compile; give smaller counts, or a simpler one"
     )
-    last_call = 3 * MOST_NODES
+    last_call = 3 * MAX_NODES
     assert match.work - work_before < 200_000 + last_call
     assert peak_memory(lambda: Form(Match(pattern), vocabulary, 6000)) < 40_000_000
 
@@ -369,10 +377,10 @@ def test_an_expression_takes_so_much_work_and_memory_and_no_more(
 def test_work_is_counted_for_each_compilation_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     match = Match("(a|b){1,50}")
     work_before = match.work
-    compile_one(match, "ab", np.array([0.5, 0.5]))
-    monkeypatch.setattr(dfa, "MOST_WORK", match.work - work_before)
+    compile_constraint(match, "ab", np.array([0.5, 0.5]))
+    monkeypatch.setattr(dfa, "MAX_WORK", match.work - work_before)
     for _ in range(5):
-        compile_one(match, "ab", np.array([0.5, 0.5]))
+        compile_constraint(match, "ab", np.array([0.5, 0.5]))
     for _ in range(10_000):
         match.step(match.start, "a")
 
@@ -391,8 +399,8 @@ def test_patterns_of_every_day_are_far_from_the_limits() -> None:
     ):
         match = Match(pattern)
         work_before = match.work
-        compile_one(match, symbols, equal)
-        assert match.work - work_before < dfa.MOST_WORK / 20, pattern
+        compile_constraint(match, symbols, equal)
+        assert match.work - work_before < dfa.MAX_WORK / 20, pattern
 
 
 def test_a_table_has_so_many_transitions_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -407,7 +415,7 @@ def test_a_table_has_so_many_transitions_and_no_more(monkeypatch: pytest.MonkeyP
         def accepts(self, state: int) -> bool:
             return True
 
-    monkeypatch.setattr(dfa, "MOST_TRANSITIONS", 300_000)
+    monkeypatch.setattr(dfa, "MAX_TRANSITIONS", 300_000)
     vocabulary = Vocabulary("char", chinese(1000))
     with pytest.raises(ConfigError) as error:
         Form(Counting(), vocabulary, 9)
@@ -428,7 +436,7 @@ def test_a_product_takes_memory_for_the_pairs_that_are_reached_and_no_more(
     symbols = "ab"
     equal = np.full(2, 1 / 2)
     long, longer = (
-        compile_one(Match(f"[ab]{{{count}}}"), symbols, equal) for count in (5000, 6000)
+        compile_constraint(Match(f"[ab]{{{count}}}"), symbols, equal) for count in (5000, 6000)
     )
     tracemalloc.start()
     both = product(long, product(long, longer))  # of 30,000,000 pairs 5,000 are reached
@@ -436,12 +444,12 @@ def test_a_product_takes_memory_for_the_pairs_that_are_reached_and_no_more(
     tracemalloc.stop()
     assert not both.accepts.any()
     assert peak < 10_000_000
-    monkeypatch.setattr(dfa, "MOST_TRANSITIONS", 30_000)
+    monkeypatch.setattr(dfa, "MAX_TRANSITIONS", 30_000)
     many = chinese(200)
     equal = np.full(200, 1 / 200)
     one, other = (
-        compile_one(Match(".{1,100}"), many, equal),
-        compile_one(Contains(many[:100]), many, equal),
+        compile_constraint(Match(".{1,100}"), many, equal),
+        compile_constraint(Contains(many[:100]), many, equal),
     )
     with pytest.raises(ConfigError) as error:
         product(one, other)
@@ -466,6 +474,10 @@ def test_one_of_a_user_s_own_is_as_good_as_any() -> None:
             return state == 0
 
     form = Form(Balanced() & Length(4), ABN, 9)
-    assert (form.hopes(0, 0) > -np.inf).tolist() == [True, True, False]
-    assert (form.hopes(read(form, "aa", ABN), 2) > -np.inf).tolist() == [False, False, True]
+    assert (form.lookahead_by_symbol(0, 0) > -np.inf).tolist() == [True, True, False]
+    assert (form.lookahead_by_symbol(read(form, "aa", ABN), 2) > -np.inf).tolist() == [
+        False,
+        False,
+        True,
+    ]
     assert str(Balanced()) == "Balanced"

@@ -1,4 +1,4 @@
-"""Lookahead: exact near the end (see test_automaton.py, by enumeration), even far from it, and
+"""Lookahead: exact near the end (see test_compiled_form.py, by enumeration), even far from it, and
 bounded."""
 
 import math
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints import lookahead
+from charrnn.generation.constraints.dfa import Table
 from charrnn.generation.constraints.lookahead import Lookahead
 
 NO_AA = np.array([[1, 0], [2, 0], [2, 2]])  # of a and of others: after another, after an a, dead
@@ -17,36 +18,37 @@ ALWAYS = np.array([True, True, False])
 HALVES = np.array([0.5, 0.5])
 
 
-def none(after: NDArray[Any]) -> NDArray[np.bool_]:
-    """Nothing leaves."""
-    return np.zeros(after.shape, np.bool_)
+def table(after: NDArray[Any], accepts: NDArray[Any]) -> Table:
+    """A table of one symbol for each class, in which nothing is boosted and nothing ends a text."""
+    num_states, num_classes = after.shape
+    return Table(
+        next=after,
+        accepts=accepts,
+        classes=np.arange(num_classes),
+        boosts=np.ones(num_states),
+        ending=np.zeros(after.shape, np.bool_),
+    )
 
 
-def test_far_from_the_end_hope_falls_evenly() -> None:
-    found = Lookahead(NO_AA, ALWAYS, np.ones(3), none(NO_AA), HALVES, None, 100_000, 100_000)
-    table, falls, chance = np.array([[0.5, 0.5], [0.5, 0.0]]), [0.0], np.ones(2)
+def test_far_from_the_end_the_log_probability_falls_evenly() -> None:
+    result = Lookahead(table(NO_AA, ALWAYS), HALVES, None, 100_000, 100_000)
+    steps, falls, chance = np.array([[0.5, 0.5], [0.5, 0.0]]), [0.0], np.ones(2)
     for _ in range(2000):
-        chance = table @ chance
+        chance = steps @ chance
         falls.append(falls[-1] + math.log(chance.max()))
         chance /= chance.max()
     for before in (5, 100, 1000, 2000):
-        assert found.layer(100_000 - before)[1][0] + found.scale(100_000 - before) == pytest.approx(
+        written = 100_000 - before
+        assert result.layer(written)[1][0] + result.offset(written) == pytest.approx(
             falls[before], rel=3e-3
         )
-    assert found.scale(0) == pytest.approx(50 * falls[2000], rel=3e-3)
-    assert found.layer(0)[0] == found.layer(50_000)[0]  # nothing new was kept for it
+    assert result.offset(0) == pytest.approx(50 * falls[2000], rel=3e-3)
+    assert result.layer(0)[0] == result.layer(50_000)[0]  # nothing new was kept for it
 
 
-def test_a_record_hopes_for_its_end() -> None:
-    found = Lookahead(
-        np.array([[0], [1]]),
-        np.array([True, False]),
-        np.ones(2),
-        none(np.array([[0], [1]])),
-        np.array([0.9]),
-        0.1,
-        0,
-        3,
+def test_a_record_is_finished_by_its_end() -> None:
+    result = Lookahead(
+        table(np.array([[0], [1]]), np.array([True, False])), np.array([0.9]), 0.1, 0, 3
     )
     for written, chance in (
         (3, 0.1),
@@ -54,53 +56,31 @@ def test_a_record_hopes_for_its_end() -> None:
         (1, 0.1 + 0.9 * 0.19),
         (0, 0.1 + 0.9 * 0.271),
     ):
-        assert found.layer(written)[1][0] == pytest.approx(math.log(chance), abs=1e-3)
+        assert result.layer(written)[1][0] == pytest.approx(math.log(chance), abs=1e-3)
 
 
-def test_where_all_is_possible_there_is_nothing_to_hope_for() -> None:
+def test_where_all_is_possible_a_text_is_finished_with_probability_1() -> None:
     after = np.array([[0, 0], [1, 1]])
-    found = Lookahead(
-        after,
-        np.array([True, False]),
-        np.ones(2),
-        none(after),
-        np.array([0.3, 0.7]),
-        None,
-        500,
-        500,
-    )
-    assert [found.layer(written)[1][0] + found.scale(written) for written in (0, 250, 500)] == [
-        0.0,
-        0.0,
-        0.0,
-    ]
+    result = Lookahead(table(after, np.array([True, False])), np.array([0.3, 0.7]), None, 500, 500)
+    for written in (0, 250, 500):
+        assert result.layer(written)[1][0] + result.offset(written) == 0.0
 
 
 def test_what_is_unlikely_beyond_all_numbers_stays_possible() -> None:
     rows = 400  # a text of one symbol, whose share is a ten-billionth, over and over
     after = np.stack([np.minimum(np.arange(rows + 1) + 1, rows), np.full(rows + 1, rows)], axis=1)
     accepts = np.arange(rows + 1) == rows - 1
-    found = Lookahead(
-        after, accepts, np.ones(rows + 1), none(after), np.array([1e-10, 1 - 1e-10]), None, 0, rows
-    )
-    assert all(np.isfinite(found.layer(state)[1][state]) for state in range(rows))
+    result = Lookahead(table(after, accepts), np.array([1e-10, 1 - 1e-10]), None, 0, rows)
+    assert all(np.isfinite(result.layer(state)[1][state]) for state in range(rows))
 
 
 def test_too_much_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookahead, "MOST_WORK", 1 << 25)
+    monkeypatch.setattr(lookahead, "MAX_WORK", 1 << 25)
     rows = 1 << 17
     after = np.stack([np.minimum(np.arange(rows + 1) + 1, rows)] * 30, axis=1)
+    accepts = np.arange(rows + 1) == rows - 1
     with pytest.raises(
         ConfigError,
         match=r"^length: 1,000,000 characters are too many for a constraint of 131,072 states",
     ):
-        Lookahead(
-            after,
-            np.arange(rows + 1) == rows - 1,
-            np.ones(rows + 1),
-            none(after),
-            np.full(30, 1 / 30),
-            None,
-            0,
-            1_000_000,
-        )
+        Lookahead(table(after, accepts), np.full(30, 1 / 30), None, 0, 1_000_000)

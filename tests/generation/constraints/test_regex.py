@@ -9,12 +9,12 @@ import unicodedata
 import pytest
 
 from charrnn.errors import ConfigError
+from charrnn.generation.constraints.character_class import MINOR_CATEGORIES
 from charrnn.generation.constraints.forms import Length, Match
 from charrnn.generation.constraints.regex import (
-    MINOR_CATEGORIES,
-    MOST_CHARACTERS,
-    MOST_NODES,
-    MOST_PARTS,
+    MAX_CHARACTERS,
+    MAX_NODES,
+    MAX_PARTS,
     Regex,
 )
 
@@ -241,10 +241,10 @@ def test_what_is_not_there_is_said(pattern: str, what: str) -> None:
 @pytest.mark.parametrize(
     ("pattern", "limit"),
     [
-        ("(a{1000}){1000}", f"{MOST_NODES:,} places; give smaller counts"),
-        ("(a" + "()" * 20_000 + "){2000}", f"{MOST_PARTS:,} parts; give smaller counts"),
-        ("(a" + "|" * 20_000 + "){2000}", f"{MOST_PARTS:,} parts; give smaller counts"),
-        ("a" * (MOST_CHARACTERS + 1), f"{MOST_CHARACTERS:,} characters; give a shorter one"),
+        ("(a{1000}){1000}", f"{MAX_NODES:,} places; give smaller counts"),
+        ("(a" + "()" * 20_000 + "){2000}", f"{MAX_PARTS:,} parts; give smaller counts"),
+        ("(a" + "|" * 20_000 + "){2000}", f"{MAX_PARTS:,} parts; give smaller counts"),
+        ("a" * (MAX_CHARACTERS + 1), f"{MAX_CHARACTERS:,} characters; give a shorter one"),
     ],
     ids=["places", "empty groups", "empty alternatives", "characters"],
 )

@@ -13,16 +13,15 @@ import pytest
 
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import ConfigError, GenerationError
-from charrnn.generation.constraints.dfa import Form
-from charrnn.generation.constraints.forms import Constraint, Contains, Length, Lines, Match, Without
-from charrnn.generation.constraints.particles import Particles
-from charrnn.generation.constraints.smc import (
+from charrnn.generation.constraints.backtracking import (
     MAX_BACKTRACK,
-    MAX_DIVERGENCE,
     MAX_STEPS_BACK,
-    ConstrainedDecoder,
     NothingLeftError,
 )
+from charrnn.generation.constraints.compiled_form import Form
+from charrnn.generation.constraints.forms import Constraint, Contains, Length, Lines, Match, Without
+from charrnn.generation.constraints.particles import Particles
+from charrnn.generation.constraints.smc import MAX_DIVERGENCE, ConstrainedDecoder
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.originality.copy_guard import Guard
@@ -59,13 +58,13 @@ def write(
     seed: Any = 0,
     sampler: Sampler = FREE,
     prompt: Sequence[int] = (0,),
-    **rules: Any,
+    **settings: Any,
 ) -> str:
     rng = np.random.default_rng(seed)
     return vocabulary.decode(
         [
             symbol.idx
-            for symbol in ConstrainedDecoder(network, prompt, sampler, rng, **rules)
+            for symbol in ConstrainedDecoder(network, prompt, sampler, rng, **settings)
             if symbol.idx != vocabulary.end
         ]
     )
@@ -185,7 +184,7 @@ def test_with_many_particles_a_text_is_the_model_s_own_given_the_constraint(
 
 def test_the_distance_falls_with_the_particles_where_masks_alone_are_far_off() -> None:
     network, form = make_network(3, seed=1, scale=1.4), Form(Contains("cab"), ABC, 6)
-    without_hope(form)
+    remove_lookahead(form)
     expected = enumerated(network, ABC, lambda text: "cab" in text, 6, 6)
     far = [
         distance(
@@ -201,25 +200,28 @@ def test_the_distance_falls_with_the_particles_where_masks_alone_are_far_off() -
     assert far[1] > far[2] + 0.02
 
 
-def without_hope(form: Form) -> None:
-    """Masks alone are left."""
-    hopes = form.hopes
-    form._ahead.clear()
-    form.hope, form.scale = lambda state, written: 0.0, lambda written: 0.0  # type: ignore[method-assign, assignment]
-    form.hopes = lambda state, written: np.where(hopes(state, written) > -np.inf, 0.0, -np.inf)  # type: ignore[method-assign]
+def remove_lookahead(form: Form) -> None:
+    """Leave only the masks: which symbols may follow."""
+    by_symbol = form.lookahead_by_symbol
+    form._next_symbols.clear()
+    form.lookahead = lambda state, written: 0.0  # type: ignore[method-assign]
+    form.lookahead_offset = lambda written: 0.0  # type: ignore[method-assign]
+    form.lookahead_by_symbol = lambda state, written: np.where(  # type: ignore[method-assign]
+        by_symbol(state, written) > -np.inf, 0.0, -np.inf
+    )
 
 
-def test_one_particle_with_hope_is_nearer_than_with_masks_alone() -> None:
+def test_one_particle_with_lookahead_is_nearer_than_with_masks_alone() -> None:
     network, form = make_network(3, seed=1, scale=1.4), Form(Contains("cab"), ABC, 6)
     expected = enumerated(network, ABC, lambda text: "cab" in text, 6, 6)
-    hoping = distance(
+    with_lookahead = distance(
         Counter(write(network, ABC, [3, seed], form=form) for seed in range(400)), expected
     )
-    without_hope(form)
+    remove_lookahead(form)
     masked = distance(
         Counter(write(network, ABC, [3, seed], form=form) for seed in range(400)), expected
     )
-    assert hoping < masked - 0.1
+    assert with_lookahead < masked - 0.1
 
 
 def test_of_several_ways_through_an_expression_the_shorter_is_not_favoured() -> None:
@@ -261,7 +263,7 @@ def test_cold_text_is_the_likeliest_symbol_that_fits_by_its_hope() -> None:
     logits, state = network.step(0, network.zero_state())
     at, expected = 0, ""
     for written in range(4):
-        idx = int((logits + form.hopes(at, written)).argmax())
+        idx = int((logits + form.lookahead_by_symbol(at, written)).argmax())
         at, expected = form.after(at, idx), expected + ABC.symbols[idx]
         logits, state = network.step(idx, state)
     assert write(network, ABC, sampler=Sampler(temperature=0), form=form, particles=5) == expected
@@ -405,7 +407,7 @@ def test_no_longer_stretch_is_copied_than_may_be(particles: int) -> None:
         corpus = "".join(rng.choice(list("abc"), 60))
         longest = int(rng.integers(3, 6))
         network = make_network(3, scale=2.0, seed=case)
-        guided = ConstrainedDecoder(
+        decoder = ConstrainedDecoder(
             network,
             [0],
             FREE,
@@ -414,10 +416,10 @@ def test_no_longer_stretch_is_copied_than_may_be(particles: int) -> None:
             guard=guard(corpus, longest, ABC),
             particles=particles,
         )
-        text = ABC.decode([symbol.idx for symbol in guided])
+        text = ABC.decode([symbol.idx for symbol in decoder])
         assert len(text) == 150
         assert copies(text, corpus, longest) == []
-        backed += guided.taken_back > 0
+        backed += decoder.taken_back > 0
     assert backed > 0 or particles > 1
 
 
@@ -425,7 +427,7 @@ def test_where_all_that_follows_would_be_copied_it_goes_back_and_takes_another_w
     corpus = "aba-abb-abc"  # after "ab" each symbol stood
     network, taken_back = make_network(3, scale=0.3), 0
     for seed in range(40):
-        guided = ConstrainedDecoder(
+        decoder = ConstrainedDecoder(
             network,
             [0],
             FREE,
@@ -433,9 +435,9 @@ def test_where_all_that_follows_would_be_copied_it_goes_back_and_takes_another_w
             form=Form(Length(60), ABC, 60),
             guard=guard(corpus, 2, ABC),
         )
-        text = ABC.decode([symbol.idx for symbol in guided])
+        text = ABC.decode([symbol.idx for symbol in decoder])
         assert "ab" not in text[:-1]
-        taken_back += guided.taken_back
+        taken_back += decoder.taken_back
     assert taken_back > 40
 
 
@@ -444,43 +446,44 @@ def test_what_was_taken_back_counts_once_in_the_weights() -> None:
     network, seen = make_network(3, scale=0.5), dict[tuple[int, ...], list[float]]()
 
     class Watched(ConstrainedDecoder):
-        def _draw(self, cloud: Any, gains: Any) -> Any:
+        def _draw(self, particles: Any, gains: Any) -> Any:
             if not any((each == -np.inf).any() for each in gains.values()):
-                written = tuple(cloud.ids[:, : cloud.here].ravel().tolist())
-                assert seen.setdefault(written, cloud.weights) == cloud.weights
-            return super()._draw(cloud, gains)
+                written = tuple(particles.ids[:, : particles.column].ravel().tolist())
+                weights = particles.log_weights
+                assert seen.setdefault(written, weights) == weights
+            return super()._draw(particles, gains)
 
     taken_back = 0
     for seed in range(30):
-        guided = Watched(
+        decoder = Watched(
             network, [0], FREE, np.random.default_rng(seed), form=Form(Length(40), ABC, 40), guard=guard("aba-abb-abc-bca-bcb-bcc", 2, ABC),
             particles=2,
         )  # fmt: skip
         seen.clear()
-        list(guided)
-        taken_back += guided.taken_back
+        list(decoder)
+        taken_back += decoder.taken_back
     assert taken_back > 0
 
 
 def test_a_long_text_may_take_back_more_than_a_short_one() -> None:
-    guided = ConstrainedDecoder(
+    decoder = ConstrainedDecoder(
         make_network(3, scale=0.3), [0], FREE, np.random.default_rng(0), form=Form(Length(20_000), ABC, 20_000),
         guard=guard("aba-abb-abc", 2, ABC),
     )  # fmt: skip
-    assert len(list(guided)) == 20_000
-    assert guided.taken_back > MAX_STEPS_BACK
+    assert len(list(decoder)) == 20_000
+    assert decoder.taken_back > MAX_STEPS_BACK
 
 
 def test_streams_are_gathered_once_in_so_many_symbols_with_a_guard_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gathered, rows = list[int](), Particles.rows
+    gathered, select = list[int](), Particles.select
 
-    def counted(cloud: Particles, which: Sequence[int], given: int) -> Particles:
-        gathered.extend([cloud.written] if len(set(which)) == 1 else [])
-        return rows(cloud, which, given)
+    def counted(particles: Particles, rows: Sequence[int], emitted: int) -> Particles:
+        gathered.extend([particles.written] if len(set(rows)) == 1 else [])
+        return select(particles, rows, emitted)
 
-    monkeypatch.setattr(Particles, "rows", counted)
+    monkeypatch.setattr(Particles, "select", counted)
     for keeper in (None, guard("zz", 1, ABC)):
         gathered.clear()
         form = Form(Without("abc") & Length(3 * MAX_DIVERGENCE), ABC, 3 * MAX_DIVERGENCE)
@@ -508,7 +511,7 @@ def test_what_looks_back_sees_all_that_was_read_however_long_ago_it_was_given() 
 def test_in_the_last_resort_it_stops_and_says_why() -> None:
     # whatever two characters stand there, all follow
     every = "".join("".join(chars) for chars in itertools.product("abc", repeat=3))
-    guided = ConstrainedDecoder(
+    decoder = ConstrainedDecoder(
         make_network(3),
         [0],
         FREE,
@@ -520,9 +523,9 @@ def test_in_the_last_resort_it_stops_and_says_why() -> None:
         NothingLeftError,
         match=r"^max_copy: whatever follows the first \d characters copies more than 2 of the corpus; \d+ were taken back",
     ):
-        list(guided)
+        list(decoder)
     assert isinstance(NothingLeftError("x"), GenerationError)
-    assert guided.taken_back > 0
+    assert decoder.taken_back > 0
 
 
 @pytest.mark.parametrize("particles", [1, 4])

@@ -1,0 +1,244 @@
+"""Form: a constraint compiled for a vocabulary and a length, and what may be written next.
+
+V  symbols     C  classes of symbols     S  states
+"""
+
+from collections.abc import Sequence, Set
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.errors import ConfigError, VocabularyError
+from charrnn.generation.constraints.dfa import Table, compile_constraint, product
+from charrnn.generation.constraints.forms import Constraint, Length, bounds
+from charrnn.generation.constraints.lookahead import Lookahead
+from charrnn.vocab import Vocabulary, describe
+
+MAX_CACHED = 1 << 14  # states and places whose NextSymbols are kept
+ASCII = "".join(map(chr, range(128)))
+
+Array = NDArray[Any]
+
+
+class NextSymbols(NamedTuple):
+    """What may come next in a text.
+
+    Args:
+        gains: (V,) nats to add to the logits: the lookahead after each symbol, less the offset;
+            minus infinity for what must not be drawn. None if all are 0.
+        allowed: (V,) the symbols that can be written; any other that is drawn ends the text. None
+            if all can.
+        must_end: whether the text has to end here.
+    """
+
+    gains: Array | None
+    allowed: Array | None
+    must_end: bool
+
+
+class Form:
+    """What a text must look like, compiled for one vocabulary.
+
+    The lookahead of a state is the log-probability of finishing a text from there, if symbols are
+    drawn by their frequencies alone. It steers the text early; it is minus infinity only where no
+    text can be finished.
+
+    Args:
+        constraint: what the text must satisfy.
+        vocabulary: of the model. Of bytes only the ASCII ones are used, since constraints are about
+            characters.
+        length: characters of the text, or, where it ends by itself, at most.
+        banned: ids that are never drawn.
+        frequencies: (V,) of the symbols; None for equal ones.
+
+    Raises:
+        ConfigError: no text can satisfy it; the message says which constraints exclude each other.
+        VocabularyError: it needs a character that the model lacks.
+    """
+
+    def __init__(
+        self,
+        constraint: Constraint,
+        vocabulary: Vocabulary,
+        length: int,
+        banned: Set[int] = frozenset(),
+        frequencies: Array | None = None,
+    ) -> None:
+        symbols = vocabulary.symbols or ASCII
+        _check_needs(constraint, symbols, vocabulary.unit)
+        self.end = vocabulary.end
+        self.low, self.high = bounds(constraint, length, ends=vocabulary.records)
+        self.least, _ = bounds(constraint, length, ends=True)
+        usable = [idx for idx in range(len(symbols)) if idx not in banned]
+        ids = np.array(usable, np.intp)
+        vocab_size = len(vocabulary)
+        shares = np.full(vocab_size, 1 / vocab_size)
+        if frequencies is not None:
+            shares = frequencies / frequencies.sum()
+        self._shares = shares[ids]  # of the usable symbols
+        self._end_share = None
+        if self.end >= 0:
+            self._end_share = float(shares[self.end])
+        parts = [part for part in constraint.parts() if not isinstance(part, Length)]
+        self.constrained = bool(parts)
+        tables = self._compile(parts, "".join(symbols[idx] for idx in usable))
+        table = reduce(product, tables)
+        self._accepts = table.accepts
+        self._lookahead = self._look_ahead(table)
+        if self.lookahead(0, 0) == -np.inf:
+            raise ConfigError(self._why_impossible(parts, tables))
+        self._lay_out(table, ids, vocab_size)
+        self._next_symbols: dict[tuple[int, int | None, bool], NextSymbols] = {}
+
+    def _compile(self, parts: Sequence[Constraint], chars: str) -> list[Table]:
+        """A table for each constraint; of no constraints, one that accepts everything."""
+        if not parts:
+            parts = [Length(0)]
+        return [compile_constraint(part, chars, self._shares, self._end_share) for part in parts]
+
+    def _lay_out(self, table: Table, ids: Array, vocab_size: int) -> None:
+        """Extend the table to all ids; those that are never written form one more class."""
+        num_states, num_classes = table.next.shape
+        dead = num_states - 1
+        self._class_of = np.full(vocab_size, num_classes, np.int32)
+        self._class_of[ids] = table.classes
+        never_after = np.full((num_states, 1), dead, np.int32)
+        never_ending = np.zeros((num_states, 1), np.bool_)
+        # (S + 1, C + 1)
+        self._after = np.concatenate([table.next, never_after], axis=1)
+        self._ending = np.concatenate([table.ending, never_ending], axis=1)
+
+    def begin(self, ids: Sequence[int]) -> int:
+        """The state after the beginning of a text.
+
+        Raises:
+            ConfigError: no text can begin like this.
+        """
+        state = 0
+        for idx in ids:
+            state = self.after(state, int(idx))
+        if len(ids) > self.high:
+            raise ConfigError(
+                f"prompt: it has {len(ids):,} characters, and the whole text may have "
+                f"{self.high:,}; give a larger --length"
+            )
+        if self.lookahead(state, len(ids)) == -np.inf:
+            raise ConfigError(
+                "prompt: no text that begins with it has the form that is asked for; give another"
+            )
+        return state
+
+    def after(self, state: int, idx: int) -> int:
+        """The state after a symbol."""
+        return int(self._after[state, self._class_of[idx]])
+
+    def may_end(self, state: int, written: int) -> bool:
+        """Whether the text may end in this state, after ``written`` characters."""
+        return self.low <= written <= self.high and bool(self._accepts[state])
+
+    def may_stop(self, state: int, written: int) -> bool:
+        """Whether it may end here before a stop string.
+
+        Unless a constraint demands it, it need not have the length that was asked for.
+        """
+        return self.least <= written <= self.high and bool(self._accepts[state])
+
+    def lookahead(self, state: int, written: int) -> float:
+        """The log-probability of finishing a text from here, after ``written`` characters."""
+        _, layer = self._lookahead.layer(written)
+        return float(layer[state]) + self.lookahead_offset(written)
+
+    def lookahead_offset(self, written: int) -> float:
+        """What ``lookahead_by_symbol`` and ``NextSymbols.gains`` leave off after that many symbols.
+
+        It is the same for all states, and so irrelevant to which symbol is drawn.
+        """
+        return self._lookahead.offset(written)
+
+    def lookahead_by_symbol(self, state: int, written: int) -> Array:
+        """(V,) the lookahead after each symbol, less the offset; not for the end of a record."""
+        if written >= self.high:
+            return np.full(len(self._class_of), -np.inf)
+        _, layer = self._lookahead.layer(written + 1)  # (S + 1,)
+        after = self._after[state]  # (C + 1,)
+        by_class = layer[after]
+        by_symbol: Array = by_class[self._class_of].astype(np.float64)
+        return by_symbol
+
+    def next_symbols(self, state: int, written: int) -> NextSymbols:
+        """What may come next in this state, after ``written`` characters."""
+        number = None
+        if written < self.high:
+            number, _ = self._lookahead.layer(written + 1)
+        key = (state, number, self.low <= written)
+        known = self._next_symbols.get(key)
+        if known is not None:
+            return known
+        if len(self._next_symbols) >= MAX_CACHED:
+            self._next_symbols.clear()
+        following = self._find_next_symbols(state, written)
+        self._next_symbols[key] = following
+        return following
+
+    def _find_next_symbols(self, state: int, written: int) -> NextSymbols:
+        gains = self.lookahead_by_symbol(state, written)
+        allowed = gains > -np.inf
+        may_end = self.may_end(state, written)
+        if may_end:
+            ending: Any = self.end
+            if self.end < 0:
+                ending = self._ending[state]  # (C + 1,)
+                ending = ending[self._class_of] & ~allowed
+            gains[ending] = 0.0  # the text is finished: probability 1
+        must_end = may_end and self.end < 0 and not allowed.any()
+        return NextSymbols(
+            gains=gains if gains.any() else None,
+            allowed=None if allowed.all() else allowed,
+            must_end=must_end,
+        )
+
+    def _look_ahead(self, table: Table) -> Lookahead:
+        return Lookahead(table, self._shares, self._end_share, self.low, self.high)
+
+    def _why_impossible(self, parts: Sequence[Constraint], tables: Sequence[Table]) -> str:
+        """An error that names the fewest constraints that leave no text."""
+        culprits = list(zip(parts, tables, strict=True))
+        for pair in list(culprits):
+            others = [other for other in culprits if other is not pair]
+            if others and self._is_empty(_product_of(others)):
+                culprits = others
+        names = " and ".join(str(part) for part, _ in culprits)
+        if not _product_of(culprits).accepts.any():
+            return (
+                f"{names}: no text of the characters that may be written does that; "
+                "leave one out, or change it"
+            )
+        return f"{names}: no text of {self._length()} characters does that; give another length"
+
+    def _length(self) -> str:
+        if self.low == self.high:
+            return f"{self.high:,}"
+        if not self.low:
+            return f"up to {self.high:,}"
+        return f"{self.low:,} to {self.high:,}"
+
+    def _is_empty(self, table: Table) -> bool:
+        _, layer = self._look_ahead(table).layer(0)
+        return bool(layer[0] == -np.inf)
+
+
+def _product_of(compiled: Sequence[tuple[Constraint, Table]]) -> Table:
+    return reduce(product, [table for _, table in compiled])
+
+
+def _check_needs(constraint: Constraint, symbols: str, unit: str) -> None:
+    """Refuse a constraint that names a character which the model cannot write."""
+    why = "which the model has not seen"
+    if unit == "byte":
+        why = "and a model of bytes writes a form in ASCII"
+    for part in constraint.parts():
+        for char in part.needs:
+            if char not in symbols:
+                raise VocabularyError(f"{part}: it names {describe(char)}, {why}; leave that out")

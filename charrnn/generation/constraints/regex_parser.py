@@ -1,0 +1,224 @@
+"""The parser of regular expressions: from a pattern to a tree of its parts.
+
+``regex.py`` lists what is supported.
+"""
+
+import re
+from typing import NamedTuple
+
+from charrnn.generation.constraints.character_class import DOT, CharacterClass
+from charrnn.generation.constraints.regex_escapes import read_escape
+from charrnn.generation.constraints.regex_reader import PatternReader
+
+MAX_COUNT = 20_000  # of a repetition; the automaton has a node or more for each
+COUNT = re.compile(r"\{(?!\})([0-9]*)(?:(,)([0-9]*))?\}")  # {n}, {n,}, {,m} or {n,m}
+FORK = -1  # the test of a node that reads no character; those of literals are below it
+
+
+class CharTest(NamedTuple):
+    """One character that passes a test: that of a class (from 0 on) or a literal (below FORK)."""
+
+    number: int
+
+
+class Concatenation(NamedTuple):
+    """Parts one after another."""
+
+    parts: list["Tree"]
+
+
+class Alternatives(NamedTuple):
+    """One of several parts."""
+
+    parts: list["Tree"]
+
+
+class Repeat(NamedTuple):
+    """A part several times; ``most`` is None for any number."""
+
+    part: "Tree"
+    fewest: int
+    most: int | None
+
+
+Tree = CharTest | Concatenation | Alternatives | Repeat
+
+
+class Parser:
+    """Reads a pattern from left to right into a tree.
+
+    Attributes:
+        reader: where it is.
+        literals: the test number of each character that the pattern names outside of classes.
+        classes: the test number of each class.
+        lazy: whether some repetition is lazy.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self.reader = PatternReader(pattern)
+        self.literals: dict[str, int] = {}
+        self.classes: dict[CharacterClass, int] = {}
+        self.lazy = False
+
+    def parse(self) -> Tree:
+        """The tree of the whole pattern.
+
+        Raises:
+            ConfigError: the pattern is malformed, or uses what is not supported.
+        """
+        tree = self._alternatives()
+        if not self.reader.at_end:
+            raise self.reader.wrong("has a ) too many")
+        return tree
+
+    def _alternatives(self) -> Tree:
+        parts = [self._concatenation()]
+        while self.reader.take("|"):
+            parts.append(self._concatenation())
+        if len(parts) == 1:
+            return parts[0]
+        return Alternatives(parts)
+
+    def _concatenation(self) -> Tree:
+        parts = list[Tree]()
+        while not self.reader.at_end and self.reader.peek() not in "|)":
+            parts.append(self._repeated(self._one()))
+        return Concatenation(parts)
+
+    def _one(self) -> Tree:
+        """A character, a class or a group, without the count that may follow it."""
+        reader = self.reader
+        if self._at_count():
+            raise reader.wrong("has a count with nothing before it; write \\{ for the character")
+        char = reader.next()
+        if char == "(":
+            if reader.take("?") and not reader.take(":"):
+                raise reader.wrong("has a group of an unknown kind; there are (...) and (?:...)")
+            tree = self._alternatives()
+            if not reader.take(")"):
+                raise reader.wrong("lacks a )")
+            return tree
+        if char in "^$":
+            raise reader.wrong(
+                f"has a {char}; the whole text is matched anyway, leave it out, "
+                f"or write \\{char} for the character"
+            )
+        if char in "*+?":
+            raise reader.wrong(
+                f"has a {char} with nothing before it; write \\{char} for the character"
+            )
+        if char == ".":
+            return self._class_test(DOT)
+        if char == "[":
+            return self._class_test(self._class())
+        if char == "\\":
+            return self._escaped()
+        return self._literal_test(char)
+
+    def _escaped(self) -> Tree:
+        meaning = read_escape(self.reader, in_class=False)
+        if isinstance(meaning, CharacterClass):
+            return self._class_test(meaning)
+        return self._literal_test(meaning)
+
+    def _class_test(self, chars: CharacterClass) -> Tree:
+        return CharTest(self.classes.setdefault(chars, len(self.classes)))
+
+    def _literal_test(self, char: str) -> Tree:
+        return CharTest(self.literals.setdefault(char, FORK - 1 - len(self.literals)))
+
+    # Repetitions
+
+    def _at_count(self) -> bool:
+        return COUNT.match(self.reader.pattern, self.reader.place) is not None
+
+    def _repeated(self, tree: Tree) -> Tree:
+        """A part with the repetition that follows it, if one does."""
+        reader = self.reader
+        limits = self._limits()
+        if limits is None:
+            return tree
+        if reader.take("?"):
+            self.lazy = True
+        elif reader.take("+"):
+            raise reader.wrong("has a possessive repetition, which is not supported")
+        if reader.peek() in ("*", "+", "?") or self._at_count():
+            raise reader.wrong("repeats a repetition; put a group around the inner one")
+        fewest, most = limits
+        return Repeat(tree, fewest, most)
+
+    def _limits(self) -> tuple[int, int | None] | None:
+        """The fewest and the most times of the repetition that comes next; None if none does."""
+        if self.reader.take("*"):
+            return 0, None
+        if self.reader.take("+"):
+            return 1, None
+        if self.reader.take("?"):
+            return 0, 1
+        count = COUNT.match(self.reader.pattern, self.reader.place)
+        if not count:
+            return None
+        self.reader.place = count.end()
+        low, comma, high = count.groups()
+        fewest = self._number(low or "0")
+        if not comma:
+            return fewest, fewest
+        if not high:
+            return fewest, None
+        most = self._number(high)
+        if most < fewest:
+            raise self.reader.wrong(f"counts from {fewest} to {most}")
+        return fewest, most
+
+    def _number(self, digits: str) -> int:
+        digits = digits.lstrip("0") or "0"
+        if len(digits) > len(str(MAX_COUNT)):
+            raise self.reader.wrong(f"counts further than {MAX_COUNT:,}")
+        return int(digits)
+
+    # Classes
+
+    def _class(self) -> CharacterClass:
+        """A class in brackets, the first of which has been read."""
+        negated = self.reader.take("^")
+        ranges = set[tuple[str, str]]()
+        categories = set[str]()
+        shorthands = set[str]()
+        first = True  # where a ] is a character
+        while first or not self.reader.take("]"):
+            first = False
+            low = self._member()
+            if self._begins_range():
+                ranges.add(self._range_from(low))
+            elif isinstance(low, CharacterClass):
+                categories |= low.categories
+                shorthands |= low.shorthands
+            else:
+                ranges.add((low, low))
+        return CharacterClass(
+            tuple(sorted(ranges)), frozenset(categories), frozenset(shorthands), negated
+        )
+
+    def _member(self) -> str | CharacterClass:
+        if self.reader.at_end:
+            raise self.reader.wrong("lacks a ]")
+        char = self.reader.next()
+        if char == "\\":
+            return read_escape(self.reader, in_class=True)
+        return char
+
+    def _begins_range(self) -> bool:
+        """Whether a - follows that is not the last character of a class."""
+        place = self.reader.place
+        following = self.reader.pattern[place : place + 2]
+        return following[:1] == "-" and following[1:] not in ("", "]")
+
+    def _range_from(self, low: str | CharacterClass) -> tuple[str, str]:
+        """The range that begins with ``low`` and continues with a -."""
+        self.reader.place += 1
+        high = self._member()
+        if not isinstance(low, str) or not isinstance(high, str):
+            raise self.reader.wrong("has a range from or to a class; write \\- for the character")
+        if high < low:
+            raise self.reader.wrong("has a range that runs backwards")
+        return low, high
