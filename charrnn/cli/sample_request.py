@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from charrnn.cli.forms import FORMS, rules_of
+from charrnn.cli.forms import FORMS, constraint_settings
 from charrnn.cli.options import given, given_names, typed
 from charrnn.cli.paths import check_outputs
 from charrnn.config.escapes import unescaped
@@ -102,7 +102,7 @@ class SampleRequest:
             CorpusError: the prompt's file cannot be read.
         """
         names = given_names(ctx)
-        settings = _sampler_settings(ctx, options) | rules_of(dict(options))
+        settings = _sampler_settings(ctx, options) | constraint_settings(dict(options))
         until = options["until"]
         if options["prompt_file"] == options["adapt_to"] == STDIN:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""FormOptions: what a text must be beside likely. Knows nothing of networks."""
+"""FormOptions: the settings of a text that must look a certain way, or must not copy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,18 +9,21 @@ from charrnn.errors import ConfigError
 from charrnn.generation.constraints.forms import Constraint
 
 NAMES = ("constraint", "particles", "max_copy")
-PARTICLES = 8  # of a text with a form, where nobody says otherwise
-MOST_PARTICLES = 1_000
+DEFAULT_PARTICLES = 8  # of a text with a constraint
+MAX_PARTICLES = 1_000
 
 
 @dataclass(frozen=True)
 class FormOptions:
-    """What somebody asked for.
+    """What a text must look like and how it is found; false if anything goes.
 
     Args:
-        constraint: what the text must look like.
-        particles: streams that are written side by side for that; None for as many as is good.
-        max_copy: characters of the corpus that may stand in the text one behind another.
+        constraint: what the text must satisfy.
+        particles: how many drafts are written side by side; None for the default.
+        max_copy: the most characters in a row that may be copied from the corpus.
+
+    Raises:
+        ConfigError: a value is not possible, or has no effect.
     """
 
     constraint: Constraint | None = None
@@ -30,20 +33,23 @@ class FormOptions:
     def __post_init__(self) -> None:
         if self.constraint is not None and not isinstance(self.constraint, Constraint):
             raise ConfigError(
-                f"constraint: {self.constraint!r} is not possible; give a Constraint, such as Contains('moon')"
+                f"constraint: {self.constraint!r} is not possible; "
+                "give a Constraint, such as Contains('moon')"
             )
-        if (
-            self.particles is not None
-            and whole_number("particles", self.particles, 1) > MOST_PARTICLES
-        ):
-            raise ConfigError(
-                f"particles: {self.particles} is not possible; give a whole number up to {MOST_PARTICLES}"
-            )
+        if self.particles is not None:
+            self._check_particles(self.particles)
         if self.max_copy is not None:
             whole_number("max_copy", self.max_copy, 1)
         if self.particles is not None and not self:
             raise ConfigError(
-                "particles: they do nothing without a constraint or max_copy; give one, or leave them out"
+                "particles: they do nothing without a constraint or max_copy; "
+                "give one, or leave them out"
+            )
+
+    def _check_particles(self, particles: int) -> None:
+        if whole_number("particles", particles, 1) > MAX_PARTICLES:
+            raise ConfigError(
+                f"particles: {particles} is not possible; give a whole number up to {MAX_PARTICLES}"
             )
 
     def __bool__(self) -> bool:
@@ -51,15 +57,25 @@ class FormOptions:
 
     @classmethod
     def split(cls, settings: Mapping[str, Any]) -> tuple["FormOptions", dict[str, Any]]:
-        """The rules among some settings, and the others.
+        """The options of this class among some settings, and the other settings.
 
         Raises:
-            ConfigError: one is not possible.
+            ConfigError: a value is not possible, or has no effect.
         """
-        rest = {name: value for name, value in settings.items() if name not in NAMES}
-        return cls(**{name: value for name, value in settings.items() if name in NAMES}), rest
+        options = dict[str, Any]()
+        rest = dict[str, Any]()
+        for name, value in settings.items():
+            if name in NAMES:
+                options[name] = value
+            else:
+                rest[name] = value
+        return cls(**options), rest
 
     @property
     def streams(self) -> int:
-        """K."""
-        return self.particles or (1 if self.constraint is None else PARTICLES)
+        """K, the number of particles."""
+        if self.particles:
+            return self.particles
+        if self.constraint is None:
+            return 1
+        return DEFAULT_PARTICLES

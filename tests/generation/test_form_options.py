@@ -4,28 +4,28 @@ import pytest
 
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints.forms import Contains
-from charrnn.generation.form_options import PARTICLES, FormOptions
+from charrnn.generation.form_options import DEFAULT_PARTICLES, FormOptions
 
 
-def test_rules_are_taken_out_of_the_settings() -> None:
+def test_they_are_taken_out_of_the_settings() -> None:
     moon = Contains("moon")
-    rules, rest = FormOptions.split(
+    options, rest = FormOptions.split(
         {"temperature": 1, "constraint": moon, "particles": 3, "max_copy": 20, "ban": "e"}
     )
-    assert rules == FormOptions(moon, 3, 20)
+    assert options == FormOptions(moon, 3, 20)
     assert rest == {"temperature": 1, "ban": "e"}
 
 
 def test_without_any_there_are_none() -> None:
-    rules, rest = FormOptions.split({"temperature": 1, "constraint": None, "max_copy": None})
-    assert not rules
+    options, rest = FormOptions.split({"temperature": 1, "constraint": None, "max_copy": None})
+    assert not options
     assert rest == {"temperature": 1}
     assert FormOptions(max_copy=1)
     assert FormOptions(Contains("a"))
 
 
 def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
-    assert FormOptions(Contains("a")).streams == PARTICLES
+    assert FormOptions(Contains("a")).streams == DEFAULT_PARTICLES
     assert FormOptions(Contains("a"), 3).streams == 3
     assert FormOptions(max_copy=9).streams == 1
 

@@ -71,44 +71,37 @@ class Form:
         self.end = vocabulary.end
         self.low, self.high = bounds(constraint, length, ends=vocabulary.records)
         self.least, _ = bounds(constraint, length, ends=True)
-        usable = [idx for idx in range(len(symbols)) if idx not in banned]
+        usable = list[int]()
+        chars = ""
+        for idx, char in enumerate(symbols):
+            if idx not in banned:
+                usable.append(idx)
+                chars += char
         ids = np.array(usable, np.intp)
-        vocab_size = len(vocabulary)
-        shares = np.full(vocab_size, 1 / vocab_size)
-        if frequencies is not None:
-            shares = frequencies / frequencies.sum()
+        shares = _shares(frequencies, len(vocabulary))
         self._shares = shares[ids]  # of the usable symbols
         self._end_share = None
         if self.end >= 0:
             self._end_share = float(shares[self.end])
         parts = [part for part in constraint.parts() if not isinstance(part, Length)]
         self.constrained = bool(parts)
-        tables = self._compile(parts, "".join(symbols[idx] for idx in usable))
+        if not parts:
+            parts = [constraint]  # of lengths alone; its automaton accepts everything
+        tables = list[Table]()
+        for part in parts:
+            table = compile_constraint(part, chars, self._shares, self._end_share)
+            tables.append(table)
         table = reduce(product, tables)
         self._accepts = table.accepts
         self._lookahead = self._look_ahead(table)
         if self.lookahead(0, 0) == -np.inf:
             raise ConfigError(self._why_impossible(parts, tables))
-        self._lay_out(table, ids, vocab_size)
-        self._next_symbols: dict[tuple[int, int | None, bool], NextSymbols] = {}
-
-    def _compile(self, parts: Sequence[Constraint], chars: str) -> list[Table]:
-        """A table for each constraint; of no constraints, one that accepts everything."""
-        if not parts:
-            parts = [Length(0)]
-        return [compile_constraint(part, chars, self._shares, self._end_share) for part in parts]
-
-    def _lay_out(self, table: Table, ids: Array, vocab_size: int) -> None:
-        """Extend the table to all ids; those that are never written form one more class."""
-        num_states, num_classes = table.next.shape
-        dead = num_states - 1
-        self._class_of = np.full(vocab_size, num_classes, np.int32)
+        self._class_of = np.full(len(vocabulary), table.num_classes, np.int32)
         self._class_of[ids] = table.classes
-        never_after = np.full((num_states, 1), dead, np.int32)
-        never_ending = np.zeros((num_states, 1), np.bool_)
-        # (S + 1, C + 1)
-        self._after = np.concatenate([table.next, never_after], axis=1)
-        self._ending = np.concatenate([table.ending, never_ending], axis=1)
+        # One more class is for symbols that are never written.
+        self._after = _with_column(table.next, table.dead)  # (S + 1, C + 1)
+        self._ending = _with_column(table.ending, False)  # (S + 1, C + 1)
+        self._next_symbols: dict[tuple[int, int | None, bool], NextSymbols] = {}
 
     def begin(self, ids: Sequence[int]) -> int:
         """The state after the beginning of a text.
@@ -132,23 +125,29 @@ class Form:
 
     def after(self, state: int, idx: int) -> int:
         """The state after a symbol."""
-        return int(self._after[state, self._class_of[idx]])
+        symbol_class = self._class_of[idx]
+        return int(self._after[state, symbol_class])
 
     def may_end(self, state: int, written: int) -> bool:
         """Whether the text may end in this state, after ``written`` characters."""
-        return self.low <= written <= self.high and bool(self._accepts[state])
+        if not self.low <= written <= self.high:
+            return False
+        return bool(self._accepts[state])
 
     def may_stop(self, state: int, written: int) -> bool:
         """Whether it may end here before a stop string.
 
         Unless a constraint demands it, it need not have the length that was asked for.
         """
-        return self.least <= written <= self.high and bool(self._accepts[state])
+        if not self.least <= written <= self.high:
+            return False
+        return bool(self._accepts[state])
 
     def lookahead(self, state: int, written: int) -> float:
         """The log-probability of finishing a text from here, after ``written`` characters."""
         _, layer = self._lookahead.layer(written)
-        return float(layer[state]) + self.lookahead_offset(written)
+        difference = float(layer[state])
+        return difference + self.lookahead_offset(written)
 
     def lookahead_offset(self, written: int) -> float:
         """What ``lookahead_by_symbol`` and ``NextSymbols.gains`` leave off after that many symbols.
@@ -160,12 +159,13 @@ class Form:
     def lookahead_by_symbol(self, state: int, written: int) -> Array:
         """(V,) the lookahead after each symbol, less the offset; not for the end of a record."""
         if written >= self.high:
-            return np.full(len(self._class_of), -np.inf)
+            vocab_size = len(self._class_of)
+            return np.full(vocab_size, -np.inf)
         _, layer = self._lookahead.layer(written + 1)  # (S + 1,)
         after = self._after[state]  # (C + 1,)
         by_class = layer[after]
-        by_symbol: Array = by_class[self._class_of].astype(np.float64)
-        return by_symbol
+        by_symbol: Array = by_class[self._class_of]
+        return by_symbol.astype(np.float64)
 
     def next_symbols(self, state: int, written: int) -> NextSymbols:
         """What may come next in this state, after ``written`` characters."""
@@ -209,7 +209,7 @@ class Form:
             others = [other for other in culprits if other is not pair]
             if others and self._is_empty(_product_of(others)):
                 culprits = others
-        names = " and ".join(str(part) for part, _ in culprits)
+        names = " and ".join(str(constraint) for constraint, _ in culprits)
         if not _product_of(culprits).accepts.any():
             return (
                 f"{names}: no text of the characters that may be written does that; "
@@ -229,8 +229,24 @@ class Form:
         return bool(layer[0] == -np.inf)
 
 
+def _shares(frequencies: Array | None, vocab_size: int) -> Array:
+    """(V,) the frequencies, which sum to 1; None makes them equal."""
+    if frequencies is None:
+        return np.full(vocab_size, 1 / vocab_size)
+    shares: Array = frequencies / frequencies.sum()
+    return shares
+
+
+def _with_column(table: Array, value: int) -> Array:
+    """A table with one more column, which has the same value throughout."""
+    num_states = len(table)
+    column = np.full((num_states, 1), value, table.dtype)
+    return np.concatenate([table, column], axis=1)
+
+
 def _product_of(compiled: Sequence[tuple[Constraint, Table]]) -> Table:
-    return reduce(product, [table for _, table in compiled])
+    tables = [table for _, table in compiled]
+    return reduce(product, tables)
 
 
 def _check_needs(constraint: Constraint, symbols: str, unit: str) -> None:

@@ -46,6 +46,17 @@ class Table(NamedTuple):
     boosts: Array
     ending: Array
 
+    @property
+    def dead(self) -> int:
+        """The number of the dead state, S."""
+        return len(self.next) - 1
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        num_classes: int = self.next.shape[1]
+        return num_classes
+
 
 def compile_constraint(
     constraint: Constraint, symbols: str, shares: Array, end_share: float | None = None
@@ -77,8 +88,7 @@ def compile_constraint(
     )
     table = _trimmed(table)
     if constraint.ends:
-        dead = len(table.next) - 1
-        table = table._replace(ending=table.next == dead)
+        table = table._replace(ending=table.next == table.dead)
     if constraint.followed:
         table = table._replace(boosts=_boosts(table, shares, end_share))
     return table
@@ -89,7 +99,9 @@ def _classify(constraint: Constraint, symbols: str, max_work: int) -> Array:
     numbers: dict[Hashable, int] = {}
     classes = array("i")
     for char in symbols:
-        classes.append(numbers.setdefault(constraint.alike(char), len(numbers)))
+        key = constraint.alike(char)
+        number = numbers.setdefault(key, len(numbers))
+        classes.append(number)
         if constraint.work > max_work:
             raise _too_large(constraint, "takes too much work to compile")
     return np.array(classes, np.int32)
@@ -106,7 +118,8 @@ def _explore(constraint: Constraint, chars: Sequence[str], max_work: int) -> tup
     accepts = list[bool]()
     transitions = array("i")  # from each state, by each character
     for state in states:  # grows on the way
-        accepts.append(bool(constraint.accepts(state)))
+        may_end = bool(constraint.accepts(state))
+        accepts.append(may_end)
         for char in chars:
             after = constraint.step(state, char)
             if constraint.work > max_work:
@@ -120,14 +133,16 @@ def _explore(constraint: Constraint, chars: Sequence[str], max_work: int) -> tup
             transitions.append(number)
         if len(numbers) > MAX_STATES:
             raise _too_large(constraint, f"has more than {MAX_STATES:,} states")
-        if len(numbers) * len(chars) > MAX_TRANSITIONS:
-            raise _too_large(
-                constraint, f"has more than {MAX_TRANSITIONS:,} transitions between states"
-            )
+        num_transitions = len(numbers) * len(chars)
+        if num_transitions > MAX_TRANSITIONS:
+            limit = f"{MAX_TRANSITIONS:,} transitions between states"
+            raise _too_large(constraint, f"has more than {limit}")
     dead = len(states)
-    table = np.frombuffer(transitions, np.int32).reshape(dead, len(chars))
+    accepts.append(False)
+    table = np.frombuffer(transitions, np.int32)
+    table = table.reshape(dead, len(chars))
     table = np.where(table == UNREACHABLE, dead, table)
-    return _with_dead_row(table, dead), np.array([*accepts, False])
+    return _with_dead_row(table, dead), np.array(accepts)
 
 
 def _too_large(constraint: Constraint, problem: str) -> ConfigError:
@@ -145,22 +160,23 @@ def _distinct_columns(table: Array) -> tuple[Array, Array]:
     """The distinct columns of a table of states, in order, and the new number of each column."""
     # As big-endian bytes, columns are ordered like their numbers.
     big_endian = table.T.astype(">i4", order="C")
-    columns = [column.tobytes() for column in big_endian]
-    last_place = {column: place for place, column in enumerate(columns)}
-    ordered = sorted(last_place)
-    places = [last_place[column] for column in ordered]
-    distinct = table[:, np.array(places, np.intp)]
-    number_of = {column: number for number, column in enumerate(ordered)}
-    numbers = [number_of[column] for column in columns]
-    return distinct, np.array(numbers, np.int32)
+    keys = [column.tobytes() for column in big_endian]
+    place_of = dict[bytes, int]()
+    for place, key in enumerate(keys):
+        place_of[key] = place
+    places = list[int]()
+    number_of = dict[bytes, int]()
+    for number, key in enumerate(sorted(place_of)):
+        number_of[key] = number
+        places.append(place_of[key])
+    numbers = [number_of[key] for key in keys]
+    return table[:, places], np.array(numbers, np.int32)
 
 
 def _boosts(table: Table, shares: Array, end_share: float | None) -> Array:
     """(S + 1,) one divided by the total frequency of what may follow in each state."""
-    num_states, num_classes = table.next.shape
-    dead = num_states - 1
-    class_shares = np.bincount(table.classes, shares, num_classes)
-    may_follow = table.next < dead  # (S + 1, C)
+    class_shares = np.bincount(table.classes, shares, table.num_classes)
+    may_follow = table.next < table.dead  # (S + 1, C)
     allowed: Array = may_follow @ class_shares
     if end_share is None:
         allowed = np.where(table.accepts, 1.0, allowed)
@@ -178,39 +194,46 @@ def product(a: Table, b: Table) -> Table:
     Raises:
         ConfigError: there are too many of them.
     """
-    both = np.stack([a.classes, b.classes])  # (2, V)
-    class_pairs, classes = np.unique(both, axis=1, return_inverse=True)  # (2, C), (V,)
-    classes_a, classes_b = class_pairs.tolist()
-    numbers, transitions = _reachable_pairs(a, b, list(zip(classes_a, classes_b, strict=True)))
-    pairs = np.array(list(numbers), np.int64)
+    classes_a, classes_b, classes = _common_classes(a, b)
+    pairs, after = _reachable_pairs(a, b, classes_a, classes_b)
     states_a, states_b = np.divmod(pairs, len(b.next))
-    dead = len(pairs)
-    numbers[UNREACHABLE] = dead
-    after = np.fromiter((numbers[pair] for pair in transitions), np.int32, len(transitions))
     accepts = a.accepts[states_a] & b.accepts[states_b]
     boosts = a.boosts[states_a] * b.boosts[states_b]
-    ending_a = a.ending[states_a][:, classes_a]
-    ending_b = b.ending[states_b][:, classes_b]
+    ending_a = a.ending[states_a]
+    ending_b = b.ending[states_b]
+    ending = ending_a[:, classes_a] | ending_b[:, classes_b]
     table = Table(
-        next=_with_dead_row(after.reshape(dead, -1), dead),
+        next=after,
         accepts=np.append(accepts, False),
-        classes=classes.reshape(-1).astype(np.int32),
+        classes=classes,
         boosts=np.append(boosts, 1.0),
-        ending=_with_dead_row(ending_a | ending_b, False),
+        ending=_with_dead_row(ending, False),
     )
     return _trimmed(table)
 
 
-def _reachable_pairs(
-    a: Table, b: Table, class_pairs: Sequence[tuple[int, int]]
-) -> tuple[dict[int, int], "array[int]"]:
+def _common_classes(a: Table, b: Table) -> tuple[Array, Array, Array]:
+    """Classes of symbols that both tables treat alike.
+
+    Returns:
+        (C,) the class of ``a`` that each belongs to, (C,) that of ``b``, and (V,) the common class
+        of each symbol.
+    """
+    both = np.stack([a.classes, b.classes])  # (2, V)
+    distinct, classes = np.unique(both, axis=1, return_inverse=True)  # (2, C), (V,)
+    classes_a, classes_b = distinct
+    classes = classes.reshape(-1)
+    classes = classes.astype(np.int32)
+    return classes_a, classes_b, classes
+
+
+def _reachable_pairs(a: Table, b: Table, classes_a: Array, classes_b: Array) -> tuple[Array, Array]:
     """The pairs of states that can be reached, breadth first.
 
     The pair of state i of ``a`` and state j of ``b`` is written ``i * len(b.next) + j``.
 
     Returns:
-        The number of each pair, from 0 on in the order of the dictionary; and the pair after each
-        of them by each pair of classes.
+        (S,) the pairs, and (S + 1, C) the number of the pair after each of them.
 
     Raises:
         ConfigError: there are too many of them.
@@ -218,9 +241,10 @@ def _reachable_pairs(
     too_many = ConfigError(
         "the constraints together have too many states; give fewer of them, or smaller counts"
     )
+    class_pairs = list(zip(classes_a.tolist(), classes_b.tolist(), strict=True))
     num_b = len(b.next)
-    dead_a = len(a.next) - 1
-    dead_b = num_b - 1
+    dead_a = a.dead
+    dead_b = b.dead
     next_a = a.next.tolist()
     next_b = b.next.tolist()
     numbers = {0: 0}
@@ -248,7 +272,12 @@ def _reachable_pairs(
         level = sorted(reached.difference(numbers))
         for pair in level:
             numbers[pair] = len(numbers)
-    return numbers, transitions
+    dead = len(numbers)
+    pairs = np.array(list(numbers), np.int64)
+    numbers[UNREACHABLE] = dead
+    after = np.fromiter((numbers[pair] for pair in transitions), np.int32, len(transitions))
+    after = after.reshape(dead, len(class_pairs))
+    return pairs, _with_dead_row(after, dead)
 
 
 def _trimmed(table: Table) -> Table:
@@ -260,12 +289,13 @@ def _trimmed(table: Table) -> Table:
     dead = kept.sum()
     number = np.full(len(kept), dead, np.int32)
     number[kept] = np.arange(dead)
-    old_dead = len(kept) - 1
-    rows = np.append(np.flatnonzero(kept), old_dead)
+    rows = np.flatnonzero(kept)
+    rows = np.append(rows, table.dead)
     after = table.next[rows]
     after = np.where(alive[after], number[after], dead)
+    after = after.astype(np.int32)
     return Table(
-        next=after.astype(np.int32),
+        next=after,
         accepts=table.accepts[rows],
         classes=table.classes,
         boosts=table.boosts[rows],

@@ -44,7 +44,7 @@ class Lookahead:
         self, table: Table, shares: Array, end_share: float | None, low: int, high: int
     ) -> None:
         self._table = table
-        self._shares = np.bincount(table.classes, shares, table.next.shape[1])  # (C,)
+        self._shares = np.bincount(table.classes, shares, table.num_classes)  # (C,)
         self._end_share = end_share
         self.low = low
         self.high = high
@@ -138,18 +138,24 @@ class Lookahead:
         """
         with np.errstate(divide="ignore"):
             log_probabilities = np.log(layer)
-        layers.append(log_probabilities.round(4).astype(np.float32))
+        rounded = log_probabilities.round(4)
+        layers.append(rounded.astype(np.float32))
         self._check_size(len(layers))
-        return len(layers) == 1 or _differ(layers[-1], layers[-2])
+        if len(layers) == 1:
+            return True
+        new = layers[-1]
+        old = layers[-2]
+        return _differ(new, old)
 
     def _check_size(self, num_layers: int) -> None:
-        num_states, num_classes = self._table.next.shape
+        num_states = self._table.dead + 1
         size = num_layers * num_states
-        work = size * num_classes + num_layers * LAYER_OVERHEAD
+        work = size * self._table.num_classes
+        work += num_layers * LAYER_OVERHEAD
         if work > MAX_WORK or size > MAX_KEPT:
             raise ConfigError(
                 f"length: {self.high:,} characters are too many for a constraint of "
-                f"{num_states - 1:,} states; give a smaller --length, or a simpler constraint"
+                f"{self._table.dead:,} states; give a smaller --length, or a simpler constraint"
             )
 
 
@@ -158,5 +164,6 @@ def _differ(layer: Array, other: Array) -> bool:
     possible = np.isfinite(layer)
     if (possible != np.isfinite(other)).any():
         return True
-    difference = np.abs(layer[possible] - other[possible])
-    return bool((difference > TOLERANCE).any())
+    difference = layer[possible] - other[possible]
+    differs = np.abs(difference) > TOLERANCE
+    return bool(differs.any())

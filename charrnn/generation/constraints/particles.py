@@ -89,13 +89,20 @@ class Particles(NamedTuple):
     def weights(self) -> Array:
         """(K,) the weights, scaled so that the largest is 1."""
         log_weights = np.array(self.log_weights)
-        weights: Array = np.exp(log_weights - log_weights.max())
+        log_weights -= log_weights.max()
+        weights: Array = np.exp(log_weights)
         return weights
 
     @property
     def column(self) -> int:
         """The column of the next symbol."""
         return self.written - self.dropped
+
+    @property
+    def current_form_states(self) -> list[int]:
+        """(K) the states of the form now."""
+        states: list[int] = self.form_states[:, self.column].tolist()
+        return states
 
     def common_prefix(self, emitted: int) -> tuple[int, int]:
         """What all particles that were not given up have in common.
@@ -165,17 +172,21 @@ def systematic_rows(weights: Array, count: int, uniform: float) -> list[int]:
     """Rows in proportion to their weights (K,), by one random number from [0, 1)."""
     ends = np.cumsum(weights)
     total = ends[-1]
-    marks = (uniform + np.arange(count)) / count * total
+    steps = uniform + np.arange(count)
+    marks = steps / count * total
     rows = np.searchsorted(ends, marks, side="right")
     last = len(weights) - 1
-    selected: list[int] = np.minimum(rows, last).tolist()
+    rows = np.minimum(rows, last)
+    selected: list[int] = rows.tolist()
     return selected
 
 
 def _with_free_columns(array: Array) -> Array:
-    free = np.zeros((len(array), INITIAL_COLUMNS), array.dtype)
+    num_rows = len(array)
+    free = np.zeros((num_rows, INITIAL_COLUMNS), array.dtype)
     return np.concatenate([array, free], axis=1)
 
 
 def _doubled(array: Array) -> Array:
-    return np.concatenate([array, np.zeros_like(array)], axis=1)
+    free = np.zeros_like(array)
+    return np.concatenate([array, free], axis=1)

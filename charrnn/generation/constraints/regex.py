@@ -110,9 +110,11 @@ class Regex:
 
     def passed(self, char: str) -> Passed:
         """The tests that a character passes."""
-        self.work += COST_OF_SET + COST_OF_TEST * len(self._class_tests)
-        classes = bytes([test(char) for test in self._class_tests])
-        return self._literals.get(char), classes
+        self.work += COST_OF_SET
+        self.work += COST_OF_TEST * len(self._class_tests)
+        results = [test(char) for test in self._class_tests]
+        literal = self._literals.get(char)
+        return literal, bytes(results)
 
     def accepts(self, state: frozenset[int]) -> bool:
         """Whether the whole pattern was matched."""
@@ -159,10 +161,12 @@ class Regex:
         first = then
         if most is None:
             first = self._add_node(FORK, (then,))
-            self._nodes[first] = Node(FORK, (self._build(part, first), then))
+            again = self._build(part, first)
+            self._nodes[first] = Node(FORK, (again, then))
         else:
             for _ in range(most - fewest):
-                first = self._add_node(FORK, (self._build(part, first), then))
+                again = self._build(part, first)
+                first = self._add_node(FORK, (again, then))
         for _ in range(fewest):
             following = first
             first = self._build(part, following)
@@ -171,10 +175,12 @@ class Regex:
         return first
 
     def _add_node(self, test: int, following: tuple[int, ...]) -> int:
-        if len(self._nodes) >= MAX_NODES:
+        number = len(self._nodes)
+        if number >= MAX_NODES:
             raise self._too_large(f"{MAX_NODES:,} places; give smaller counts")
-        self._nodes.append(Node(test, following))
-        return len(self._nodes) - 1
+        node = Node(test, following)
+        self._nodes.append(node)
+        return number
 
     def _too_large(self, limit: str) -> ConfigError:
         pattern = self._pattern[:TOO_LARGE_SHOWN]

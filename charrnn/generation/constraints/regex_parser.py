@@ -122,10 +122,13 @@ class Parser:
         return self._literal_test(meaning)
 
     def _class_test(self, chars: CharacterClass) -> Tree:
-        return CharTest(self.classes.setdefault(chars, len(self.classes)))
+        number = self.classes.setdefault(chars, len(self.classes))
+        return CharTest(number)
 
     def _literal_test(self, char: str) -> Tree:
-        return CharTest(self.literals.setdefault(char, FORK - 1 - len(self.literals)))
+        unused = FORK - 1 - len(self.literals)
+        number = self.literals.setdefault(char, unused)
+        return CharTest(number)
 
     # Repetitions
 
@@ -211,7 +214,7 @@ class Parser:
         """Whether a - follows that is not the last character of a class."""
         place = self.reader.place
         following = self.reader.pattern[place : place + 2]
-        return following[:1] == "-" and following[1:] not in ("", "]")
+        return following.startswith("-") and following not in ("-", "-]")
 
     def _range_from(self, low: str | CharacterClass) -> tuple[str, str]:
         """The range that begins with ``low`` and continues with a -."""

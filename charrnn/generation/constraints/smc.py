@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from charrnn.errors import GenerationError
 from charrnn.generation.constraints.backtracking import Excluded, History, NothingLeftError
 from charrnn.generation.constraints.compiled_form import Form, NextSymbols
-from charrnn.generation.constraints.particles import Particles
+from charrnn.generation.constraints.particles import UNFINISHED, Particles, systematic_rows
+from charrnn.generation.constraints.stop_strings import StopStrings
 from charrnn.generation.decode import REACH, Symbol
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import (
@@ -94,9 +95,7 @@ class ConstrainedDecoder:
         self.guard = guard
         self.end = end
         self.scored = scored
-        self.stops = [tuple(int(idx) for idx in stop) for stop in stops]
-        # Symbols that may be the beginning of a stop string are held back.
-        self._held_back = max((len(stop) - 1 for stop in self.stops), default=0)
+        self._stops = StopStrings(stops, form, begun)
         self.temperature = sampler.temperature
         self.particles = particles
         if self.temperature < MIN_TEMPERATURE:
@@ -105,7 +104,8 @@ class ConstrainedDecoder:
         self._nothing_excluded = [frozenset[int]()] * self.particles
         self._first_state = 0
         if form is not None:
-            self._first_state = form.begin(self.prompt[len(self.prompt) - begun :])
+            first = len(self.prompt) - begun
+            self._first_state = form.begin(self.prompt[first:])
         self._looks_back = sampler.dry is not None or bool(sampler.processors)
         self._history = list[int]()  # the prompt and what was emitted, if the sampler looks back
         self.taken_back = 0
@@ -124,7 +124,8 @@ class ConstrainedDecoder:
         gathered = 0  # t when all particles last became copies of one
         while True:
             before, following = self._look(particles)
-            idx, particles = self._draw(before, self._gains(before, following, excluded))
+            gains = self._gains(before, following, excluded)
+            idx, particles = self._draw(before, following, gains)
             if not particles.active:
                 if max(particles.lengths) >= 0:
                     break
@@ -140,18 +141,20 @@ class ConstrainedDecoder:
                 and max(particles.lengths) < 0
             ):
                 gathered = particles.written
-                survivor = self._systematic(particles.weights, 1)
+                survivor = systematic_rows(particles.weights, 1, self.rng.random())
                 particles = particles.select(survivor * self.particles, emitted)
             settled = particles
             if self.guard is not None:
                 settled = steps.oldest
             row, shared = settled.common_prefix(emitted)
-            yield from self._emit(settled, row, emitted, shared - self._held_back)
-            emitted = max(emitted, shared - self._held_back)
+            end = shared - self._stops.held_back
+            yield from self._emit(settled, row, emitted, end)
+            emitted = max(emitted, end)
         row = 0
         if self.particles > 1:
-            has_ended = np.array(particles.lengths) >= 0
-            row = self._systematic(particles.weights * has_ended, 1)[0]
+            has_ended = np.array(particles.lengths) != UNFINISHED
+            weights = particles.weights * has_ended
+            row = systematic_rows(weights, 1, self.rng.random())[0]
         yield from self._emit(particles, row, emitted, particles.lengths[row])
 
     def _begin(self) -> Particles:
@@ -165,23 +168,25 @@ class ConstrainedDecoder:
         return Particles.begin(state, logits, self._first_state, guard_state, self.particles)
 
     def _look(self, particles: Particles) -> tuple[Particles, dict[int, NextSymbols]]:
-        """What may come next in each active particle.
+        """What may come next.
 
         Returns:
-            The particles, of which those that must end here have done so; and by row what may come
-            next.
+            The particles, of which those that must end here have ended; and by row what may come
+            next in each of those that are still active.
         """
         active = particles.active
         if self.form is None:
             return particles, dict.fromkeys(active, ANYTHING)
-        following = dict[int, NextSymbols]()
-        lengths = list(particles.lengths)
-        form_states = particles.form_states[:, particles.column].tolist()  # (K,)
+        form_states = particles.current_form_states
         written = self.begun + particles.written
+        lengths = list(particles.lengths)
+        following = dict[int, NextSymbols]()
         for row in active:
-            following[row] = self.form.next_symbols(form_states[row], written)
-            if following[row].must_end:
+            next_symbols = self.form.next_symbols(form_states[row], written)
+            if next_symbols.must_end:
                 lengths[row] = particles.written
+            else:
+                following[row] = next_symbols
         return particles._replace(lengths=lengths), following
 
     # Drawing
@@ -191,12 +196,10 @@ class ConstrainedDecoder:
     ) -> dict[int, Array]:
         """By row, what is added to its logits (V,); rows to which nothing is added are left out."""
         gains_by_row = dict[int, Array]()
-        for row in particles.active:
-            gains, allowed, _ = following[row]
+        for row, (gains, allowed, _) in following.items():
             stop_ends = list[int]()
-            for stop in self.stops:
-                if self._begin_of_stop(stop, particles, row) is not None:
-                    stop_ends.append(stop[-1])
+            if self._stops.strings:
+                stop_ends = self._stops.ends(particles, row)
             forbidden = list(excluded[row])
             if self.guard is not None:
                 forbidden += self.guard.forbidden(particles.guard_states[row])
@@ -222,43 +225,28 @@ class ConstrainedDecoder:
         changed[forbidden] = -np.inf
         return changed
 
-    def _begin_of_stop(self, stop: tuple[int, ...], particles: Particles, row: int) -> int | None:
-        """Where a stop string began that the next symbol may complete.
-
-        Returns:
-            The number of symbols before it; None if it would not be completed, or if the text must
-            not end before it.
-        """
-        first = particles.column - len(stop) + 1
-        if self.form is None or first < 0:
-            return None
-        if tuple(particles.ids[row, first : particles.column].tolist()) != stop[:-1]:
-            return None
-        written = particles.dropped + first
-        form_state = int(particles.form_states[row, first])
-        if self.form.may_stop(form_state, self.begun + written):
-            return written
-        return None
-
-    def _draw(self, particles: Particles, gains: dict[int, Array]) -> tuple[list[int], Particles]:
+    def _draw(
+        self, particles: Particles, following: dict[int, NextSymbols], gains: dict[int, Array]
+    ) -> tuple[list[int], Particles]:
         """Draw a symbol for each particle.
 
         Returns:
             (K) the symbols, of which those of inactive particles mean nothing; and the particles
             with their new weights.
         """
-        active = particles.active
-        if not active:
+        if not following:
             return [], particles
         log_weights = list(particles.log_weights)
         proposal = self._propose(particles, gains, log_weights)  # (K, V)
         if self.particles > 1 and self.form is not None:
-            # The lookahead that the gains leave off, and that of the state before.
+            # The gains are the lookahead after the symbol, less an offset; the weights also lose
+            # the lookahead before it.
             written = self.begun + particles.written
-            form_states = particles.form_states[:, particles.column].tolist()  # (K,)
+            form_states = particles.current_form_states
             offset = self.form.lookahead_offset(written + 1)
-            for row in active:
-                log_weights[row] += offset - self.form.lookahead(form_states[row], written)
+            for row in following:
+                before = self.form.lookahead(form_states[row], written)
+                log_weights[row] += offset - before
         if not self.temperature:
             proposal = apply_top_k(proposal, 1)
         proposal = self.sampler.cut(proposal)
@@ -291,16 +279,23 @@ class ConstrainedDecoder:
                 continue
             row_logits -= largest
             if self.particles > 1:
-                log_weights[row] += largest + _log_sum(row_logits) - _log_sum(logits[row])
+                gained = largest + _log_sum(row_logits) - _log_sum(logits[row])
+                log_weights[row] += gained
         return proposal
 
     def _histories(self, particles: Particles) -> list[Array]:
         """(K) what each particle has read, if the sampler looks back at it."""
         if not self._looks_back:
             return []
-        dropped = self._history[: len(self.prompt) + particles.dropped]
-        before = np.array(dropped[-REACH:], np.int32)
-        return [np.concatenate([before, ids[: particles.column]])[-REACH:] for ids in particles.ids]
+        column = particles.column
+        end = len(self.prompt) + particles.dropped
+        shared = self._history[:end]
+        shared_ids = np.array(shared[-REACH:], np.int32)
+        histories = list[Array]()
+        for ids in particles.ids:
+            history = np.concatenate([shared_ids, ids[:column]])
+            histories.append(history[-REACH:])
+        return histories
 
     # After the draw
 
@@ -313,6 +308,7 @@ class ConstrainedDecoder:
     ) -> Particles:
         """The particles with the symbols that they drew, resampled if necessary."""
         column = particles.column
+        form_states = particles.current_form_states
         lengths = list(particles.lengths)
         guard_states = list(particles.guard_states)
         particles = particles.with_room()
@@ -322,70 +318,52 @@ class ConstrainedDecoder:
             particles.scores[:, column] = log_probs[range(self.particles), idx]
         for row in particles.active:
             symbol = idx[row]
+            if symbol == self.end:
+                lengths[row] = particles.written + 1  # the end of a record is part of it
+                continue
             allowed = following[row].allowed
-            if symbol == self.end or (allowed is not None and not allowed[symbol]):
-                lengths[row] = self._length_at_end(particles, row, symbol)
+            if allowed is not None and not allowed[symbol]:
+                lengths[row] = self._stops.length_before(particles, row, symbol)
                 continue
             if self.form is not None:
-                form_state = int(particles.form_states[row, column])
-                particles.form_states[row, column + 1] = self.form.after(form_state, symbol)
+                form_state = self.form.after(form_states[row], symbol)
+                particles.form_states[row, column + 1] = form_state
             if self.guard is not None:
                 guard_states[row] = self.guard.after(guard_states[row], symbol)
-        read: Any = np.array(idx)
-        if self.particles == 1:
-            read = idx[0]
-        logits, state = self.network.step(read, particles.state)
-        particles = particles._replace(
-            state=state,
-            logits=self._by_particle(logits),
-            written=particles.written + 1,
-            guard_states=guard_states,
-            lengths=lengths,
-        )
+        particles = particles._replace(guard_states=guard_states, lengths=lengths)
+        particles = self._read(particles, idx)
         if self.particles == 1:
             return particles
         weights = particles.weights
-        # effective sample size (Kong, Liu and Wong 1994): sum(w)² / sum(w²)
+        # The effective sample size (Kong, Liu and Wong 1994) is sum(w)² / sum(w²).
         if weights.sum() ** 2 >= RESAMPLE_BELOW * self.particles * (weights**2).sum():
             return particles
-        return particles.select(self._systematic(weights, self.particles), emitted)
+        rows = systematic_rows(weights, self.particles, self.rng.random())
+        return particles.select(rows, emitted)
 
-    def _by_particle(self, logits: Array) -> Array:
-        """(K, V) the logits of the network, which has no axis for a single particle."""
-        by_particle: Array = logits.reshape(self.particles, -1).astype(np.float64)
-        return by_particle
-
-    def _length_at_end(self, particles: Particles, row: int, symbol: int) -> int:
-        """The length of a text that a symbol ends.
-
-        The end of a record is part of it; a stop string is not.
-        """
-        if symbol == self.end:
-            return particles.written + 1
-        length = particles.written
-        for stop in self.stops:
-            if stop[-1] == symbol:
-                before_stop = self._begin_of_stop(stop, particles, row)
-                if before_stop is not None:
-                    length = min(length, before_stop)
-        return length
-
-    def _systematic(self, weights: Array, count: int) -> list[int]:
-        """Rows in proportion to their weights (K,), by a single random number."""
-        ends = np.cumsum(weights)
-        marks = (self.rng.random() + np.arange(count)) / count * ends[-1]
-        rows = np.searchsorted(ends, marks, side="right")
-        last = len(weights) - 1
-        selected: list[int] = np.minimum(rows, last).tolist()
-        return selected
+    def _read(self, particles: Particles, idx: list[int]) -> Particles:
+        """The particles after the network has read a symbol of each."""
+        symbols: Any = np.array(idx)
+        if self.particles == 1:
+            symbols = idx[0]  # the network has no axis for a single particle
+        logits, state = self.network.step(symbols, particles.state)
+        logits = logits.reshape(self.particles, -1)
+        return particles._replace(
+            state=state,
+            logits=logits.astype(np.float64),
+            written=particles.written + 1,
+        )
 
     def _emit(self, particles: Particles, row: int, start: int, end: int) -> Iterator[Symbol]:
         """The symbols of one particle from ``start`` to ``end``."""
-        for column in range(start - particles.dropped, end - particles.dropped):
+        first = start - particles.dropped
+        stop = end - particles.dropped
+        for column in range(first, stop):
             idx = int(particles.ids[row, column])
+            log_probability = float(particles.scores[row, column])
             if self._looks_back:
                 self._history.append(idx)
-            yield Symbol(idx, float(particles.scores[row, column]))
+            yield Symbol(idx, log_probability)
 
     # Going back
 
@@ -405,7 +383,9 @@ class ConstrainedDecoder:
         particles, excluded = steps.undo()
         self.taken_back += 1
         logits = self.network.logits(particles.state)
-        return particles._replace(logits=self._by_particle(logits)), excluded
+        logits = logits.reshape(self.particles, -1)
+        particles = particles._replace(logits=logits.astype(np.float64))
+        return particles, excluded
 
     def _nothing_left(self, guard: Guard, steps: History, written: int) -> NothingLeftError:
         others = ""
@@ -429,15 +409,18 @@ def _tempered(logits: Array, temperature: float) -> Array:
     What may be drawn stays possible, however unlikely. Temperature 0 divides by 1: the likeliest
     symbol is taken later, once the gains are added.
     """
-    tempered: Array = logits - logits.max(axis=1, keepdims=True)
+    largest = logits.max(axis=1, keepdims=True)
+    tempered: Array = logits - largest
     if temperature > LOWEST_SAFE_TEMPERATURE:
         tempered /= temperature
         return tempered
     with np.errstate(over="ignore", invalid="ignore"):
         tempered /= temperature or 1.0
-    return np.where(logits > -np.inf, np.maximum(tempered, MIN_LOGIT), logits)
+    tempered = np.maximum(tempered, MIN_LOGIT)
+    return np.where(logits > -np.inf, tempered, logits)
 
 
 def _log_sum(logits: Array) -> float:
     """The log of the sum of exp(logits) (V,), the largest of which is near 0."""
-    return math.log(float(np.exp(logits).sum()))
+    total = float(np.exp(logits).sum())
+    return math.log(total)

@@ -446,12 +446,12 @@ def test_what_was_taken_back_counts_once_in_the_weights() -> None:
     network, seen = make_network(3, scale=0.5), dict[tuple[int, ...], list[float]]()
 
     class Watched(ConstrainedDecoder):
-        def _draw(self, particles: Any, gains: Any) -> Any:
+        def _draw(self, particles: Any, following: Any, gains: Any) -> Any:
             if not any((each == -np.inf).any() for each in gains.values()):
                 written = tuple(particles.ids[:, : particles.column].ravel().tolist())
                 weights = particles.log_weights
                 assert seen.setdefault(written, weights) == weights
-            return super()._draw(particles, gains)
+            return super()._draw(particles, following, gains)
 
     taken_back = 0
     for seed in range(30):

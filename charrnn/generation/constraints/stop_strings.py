@@ -1,0 +1,72 @@
+"""StopStrings: strings before which a constrained text may end, once it has its form."""
+
+from collections.abc import Sequence
+
+from charrnn.generation.constraints.compiled_form import Form
+from charrnn.generation.constraints.particles import Particles
+
+
+class StopStrings:
+    """Recognises stop strings in the particles as they are written.
+
+    Args:
+        strings: the ids of each.
+        form: what the text must look like; None means that no text ends.
+        begun: symbols that the form read before the first one of a particle.
+
+    Attributes:
+        strings: as above.
+        held_back: symbols at the end of a text that may be the beginning of a stop string.
+    """
+
+    def __init__(self, strings: Sequence[Sequence[int]], form: Form | None, begun: int) -> None:
+        self.strings = list[list[int]]()
+        self.held_back = 0
+        for string in strings:
+            ids = [int(idx) for idx in string]
+            self.strings.append(ids)
+            self.held_back = max(self.held_back, len(ids) - 1)
+        self._form = form
+        self._begun = begun
+
+    def ends(self, particles: Particles, row: int) -> list[int]:
+        """The symbols that, coming next, would complete a stop string where the text may end."""
+        ends = list[int]()
+        for string in self.strings:
+            begin = self._begin(string, particles, row)
+            if begin is not None:
+                ends.append(string[-1])
+        return ends
+
+    def length_before(self, particles: Particles, row: int, symbol: int) -> int:
+        """The length of a text that a symbol ends, without the stop string that it completes."""
+        length = particles.written
+        for string in self.strings:
+            if string[-1] != symbol:
+                continue
+            begin = self._begin(string, particles, row)
+            if begin is not None:
+                length = min(length, begin)
+        return length
+
+    def _begin(self, string: list[int], particles: Particles, row: int) -> int | None:
+        """Where a stop string begins that lacks only its last symbol.
+
+        Returns:
+            The number of symbols before it; None if it is not there, or if the text may not end
+            before it.
+        """
+        if self._form is None:
+            return None
+        column = particles.column
+        first = column - len(string) + 1
+        if first < 0:
+            return None
+        last_symbols = particles.ids[row, first:column].tolist()
+        if last_symbols != string[:-1]:
+            return None
+        written = particles.dropped + first
+        form_state = int(particles.form_states[row, first])
+        if not self._form.may_stop(form_state, self._begun + written):
+            return None
+        return written
