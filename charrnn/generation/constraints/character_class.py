@@ -48,15 +48,20 @@ def membership_test(chars: CharacterClass) -> Callable[[str], bool]:
         shorthand = re.compile(f"[{''.join(escapes)}]")
 
     def in_ranges(char: str) -> bool:
-        place = bisect_right(lows, char) - 1  # of the last range that begins at or before char
-        return place >= 0 and char <= highs[place]
+        num_before = bisect_right(lows, char)  # ranges that begin at or before char
+        if num_before == 0:
+            return False
+        last = num_before - 1
+        return char <= highs[last]
 
     def is_member(char: str) -> bool:
         if in_ranges(char):
             return True
         if categories and unicodedata.category(char) in categories:
             return True
-        return shorthand is not None and shorthand.match(char) is not None
+        if shorthand is None:
+            return False
+        return shorthand.match(char) is not None
 
     test = in_ranges
     if categories or shorthand:
@@ -71,7 +76,8 @@ def _merged(ranges: tuple[tuple[str, str], ...]) -> tuple[list[str], list[str]]:
     lows = list[str]()
     highs = list[str]()
     for low, high in ranges:
-        if not highs or low > highs[-1]:
+        overlaps = bool(highs) and low <= highs[-1]
+        if not overlaps:
             lows.append(low)
             highs.append(high)
         elif high > highs[-1]:

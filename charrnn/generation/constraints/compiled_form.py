@@ -83,7 +83,10 @@ class Form:
         self._end_share = None
         if self.end >= 0:
             self._end_share = float(shares[self.end])
-        parts = [part for part in constraint.parts() if not isinstance(part, Length)]
+        parts = list[Constraint]()
+        for part in constraint.parts():
+            if not isinstance(part, Length):
+                parts.append(part)
         self.constrained = bool(parts)
         if not parts:
             parts = [constraint]  # of lengths alone; its automaton accepts everything
@@ -112,12 +115,13 @@ class Form:
         state = 0
         for idx in ids:
             state = self.after(state, int(idx))
-        if len(ids) > self.high:
+        length = len(ids)
+        if length > self.high:
             raise ConfigError(
-                f"prompt: it has {len(ids):,} characters, and the whole text may have "
+                f"prompt: it has {length:,} characters, and the whole text may have "
                 f"{self.high:,}; give a larger --length"
             )
-        if self.lookahead(state, len(ids)) == -np.inf:
+        if self.lookahead(state, length) == -np.inf:
             raise ConfigError(
                 "prompt: no text that begins with it has the form that is asked for; give another"
             )
@@ -147,7 +151,8 @@ class Form:
         """The log-probability of finishing a text from here, after ``written`` characters."""
         _, layer = self._lookahead.layer(written)
         difference = float(layer[state])
-        return difference + self.lookahead_offset(written)
+        offset = self.lookahead_offset(written)
+        return difference + offset
 
     def lookahead_offset(self, written: int) -> float:
         """What ``lookahead_by_symbol`` and ``NextSymbols.gains`` leave off after that many symbols.
@@ -172,7 +177,8 @@ class Form:
         number = None
         if written < self.high:
             number, _ = self._lookahead.layer(written + 1)
-        key = (state, number, self.low <= written)
+        long_enough = self.low <= written
+        key = (state, number, long_enough)
         known = self._next_symbols.get(key)
         if known is not None:
             return known
@@ -186,13 +192,14 @@ class Form:
         gains = self.lookahead_by_symbol(state, written)
         allowed = gains > -np.inf
         may_end = self.may_end(state, written)
+        running_text = self.end < 0
         if may_end:
             ending: Any = self.end
-            if self.end < 0:
+            if running_text:
                 ending = self._ending[state]  # (C + 1,)
                 ending = ending[self._class_of] & ~allowed
             gains[ending] = 0.0  # the text is finished: probability 1
-        must_end = may_end and self.end < 0 and not allowed.any()
+        must_end = may_end and running_text and not allowed.any()
         return NextSymbols(
             gains=gains if gains.any() else None,
             allowed=None if allowed.all() else allowed,
@@ -210,7 +217,8 @@ class Form:
             if others and self._is_empty(_product_of(others)):
                 culprits = others
         names = " and ".join(str(constraint) for constraint, _ in culprits)
-        if not _product_of(culprits).accepts.any():
+        table = _product_of(culprits)
+        if not table.accepts.any():
             return (
                 f"{names}: no text of the characters that may be written does that; "
                 "leave one out, or change it"
@@ -225,8 +233,10 @@ class Form:
         return f"{self.low:,} to {self.high:,}"
 
     def _is_empty(self, table: Table) -> bool:
-        _, layer = self._look_ahead(table).layer(0)
-        return bool(layer[0] == -np.inf)
+        lookahead = self._look_ahead(table)
+        _, layer = lookahead.layer(0)
+        start = layer[0]
+        return bool(start == -np.inf)
 
 
 def _shares(frequencies: Array | None, vocab_size: int) -> Array:
@@ -240,7 +250,8 @@ def _shares(frequencies: Array | None, vocab_size: int) -> Array:
 def _with_column(table: Array, value: int) -> Array:
     """A table with one more column, which has the same value throughout."""
     num_states = len(table)
-    column = np.full((num_states, 1), value, table.dtype)
+    shape = (num_states, 1)
+    column = np.full(shape, value, table.dtype)
     return np.concatenate([table, column], axis=1)
 
 

@@ -75,7 +75,7 @@ def compile_constraint(
     """
     max_work = constraint.work + MAX_WORK
     classes = _classify(constraint, symbols, max_work)
-    first_of_class = np.unique(classes, return_index=True)[1]
+    _, first_of_class = np.unique(classes, return_index=True)
     chars = [symbols[place] for place in first_of_class]
     after, accepts = _explore(constraint, chars, max_work)
     after, merged = _distinct_columns(after)  # classes that turn out to be the same
@@ -152,14 +152,16 @@ def _too_large(constraint: Constraint, problem: str) -> ConfigError:
 def _with_dead_row(rows: Array, value: int) -> Array:
     """(S + 1, C) the rows (S, C) of all states, and for the dead one the same value throughout."""
     num_classes = rows.shape[1]
-    dead_row = np.full((1, num_classes), value, rows.dtype)
+    shape = (1, num_classes)
+    dead_row = np.full(shape, value, rows.dtype)
     return np.concatenate([rows, dead_row])
 
 
 def _distinct_columns(table: Array) -> tuple[Array, Array]:
     """The distinct columns of a table of states, in order, and the new number of each column."""
     # As big-endian bytes, columns are ordered like their numbers.
-    big_endian = table.T.astype(">i4", order="C")
+    columns = table.T
+    big_endian = columns.astype(">i4", order="C")
     keys = [column.tobytes() for column in big_endian]
     place_of = dict[bytes, int]()
     for place, key in enumerate(keys):
@@ -170,7 +172,8 @@ def _distinct_columns(table: Array) -> tuple[Array, Array]:
         number_of[key] = number
         places.append(place_of[key])
     numbers = [number_of[key] for key in keys]
-    return table[:, places], np.array(numbers, np.int32)
+    distinct = table[:, places]
+    return distinct, np.array(numbers, np.int32)
 
 
 def _boosts(table: Table, shares: Array, end_share: float | None) -> Array:
@@ -181,7 +184,7 @@ def _boosts(table: Table, shares: Array, end_share: float | None) -> Array:
     if end_share is None:
         allowed = np.where(table.accepts, 1.0, allowed)
     else:
-        allowed = allowed + table.accepts * end_share
+        allowed += table.accepts * end_share
     allowed = np.maximum(allowed, MIN_SHARE)
     return 1 / allowed
 
@@ -196,18 +199,20 @@ def product(a: Table, b: Table) -> Table:
     """
     classes_a, classes_b, classes = _common_classes(a, b)
     pairs, after = _reachable_pairs(a, b, classes_a, classes_b)
-    states_a, states_b = np.divmod(pairs, len(b.next))
+    num_b = len(b.next)
+    states_a, states_b = np.divmod(pairs, num_b)
     accepts = a.accepts[states_a] & b.accepts[states_b]
     boosts = a.boosts[states_a] * b.boosts[states_b]
     ending_a = a.ending[states_a]
+    ending_a = ending_a[:, classes_a]
     ending_b = b.ending[states_b]
-    ending = ending_a[:, classes_a] | ending_b[:, classes_b]
+    ending_b = ending_b[:, classes_b]
     table = Table(
         next=after,
         accepts=np.append(accepts, False),
         classes=classes,
         boosts=np.append(boosts, 1.0),
-        ending=_with_dead_row(ending, False),
+        ending=_with_dead_row(ending_a | ending_b, False),
     )
     return _trimmed(table)
 
@@ -241,7 +246,8 @@ def _reachable_pairs(a: Table, b: Table, classes_a: Array, classes_b: Array) -> 
     too_many = ConfigError(
         "the constraints together have too many states; give fewer of them, or smaller counts"
     )
-    class_pairs = list(zip(classes_a.tolist(), classes_b.tolist(), strict=True))
+    pairs_of_classes = zip(classes_a.tolist(), classes_b.tolist(), strict=True)
+    class_pairs = list(pairs_of_classes)
     num_b = len(b.next)
     dead_a = a.dead
     dead_b = b.dead
@@ -275,7 +281,8 @@ def _reachable_pairs(a: Table, b: Table, classes_a: Array, classes_b: Array) -> 
     dead = len(numbers)
     pairs = np.array(list(numbers), np.int64)
     numbers[UNREACHABLE] = dead
-    after = np.fromiter((numbers[pair] for pair in transitions), np.int32, len(transitions))
+    following_numbers = (numbers[pair] for pair in transitions)
+    after = np.fromiter(following_numbers, np.int32, len(transitions))
     after = after.reshape(dead, len(class_pairs))
     return pairs, _with_dead_row(after, dead)
 
@@ -314,13 +321,16 @@ def _leading_to_acceptance(after: Array, accepts: Array) -> Array:
     frontier = np.flatnonzero(accepts)
     while len(frontier):
         first = starts[frontier]
-        counts = starts[frontier + 1] - first
+        behind = starts[frontier + 1]
+        counts = behind - first
         # first[0], first[0] + 1, ... (counts[0] of them), then first[1], ...
         total = np.cumsum(counts)
-        skipped = np.repeat(first - total + counts, counts)
+        skipped = first - total + counts
+        skipped = np.repeat(skipped, counts)
         places = skipped + np.arange(total[-1])
         transitions = by_target[places]
-        before = np.unique(transitions // num_classes)
-        frontier = before[~alive[before]]
+        sources = np.unique(transitions // num_classes)
+        is_new = ~alive[sources]
+        frontier = sources[is_new]
         alive[frontier] = True
     return alive

@@ -101,8 +101,10 @@ class All(Constraint):
         return tuple(following)
 
     def accepts(self, state: Any) -> bool:
-        pairs = zip(self._parts, state, strict=True)
-        return all(part.accepts(part_state) for part, part_state in pairs)
+        for part, part_state in zip(self._parts, state, strict=True):
+            if not part.accepts(part_state):
+                return False
+        return True
 
     def alike(self, char: str) -> Hashable:
         return tuple(part.alike(char) for part in self._parts)
@@ -133,7 +135,8 @@ class Match(Constraint):
 
     def __reduce__(self) -> tuple[type["Match"], tuple[str]]:
         # The functions that test characters cannot be pickled.
-        return type(self), (self.pattern,)
+        arguments = (self.pattern,)
+        return type(self), arguments
 
     @property
     def work(self) -> int:  # type: ignore[override]
@@ -165,15 +168,19 @@ class _OfString(Constraint):
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str) or not text:
-            name = type(self).__name__.lower()
             raise ConfigError(
-                f"{name}: {text!r} is not possible; give a string of at least one character"
+                f"{self._name}: {text!r} is not possible; give a string of at least one character"
             )
         self.text = text
         self._chars = frozenset(text)
         # By state: the state to fall back to if the next character does not extend the prefix.
         self._fallbacks = [0]
         self._fill_fallbacks()
+
+    @property
+    def _name(self) -> str:
+        class_name = type(self).__name__
+        return class_name.lower()
 
     def _fill_fallbacks(self) -> None:
         text = self.text
@@ -188,11 +195,12 @@ class _OfString(Constraint):
         self._fallbacks.append(border)
 
     def _after(self, state: int, char: str) -> int:
-        while state and (state == len(self.text) or self.text[state] != char):
+        text = self.text
+        while state == len(text) or text[state] != char:
+            if state == 0:
+                return 0
             state = self._fallbacks[state]
-        if self.text[state] == char:
-            return state + 1
-        return state
+        return state + 1
 
     def alike(self, char: str) -> Hashable:
         if char in self._chars:
@@ -200,7 +208,7 @@ class _OfString(Constraint):
         return ""
 
     def __str__(self) -> str:
-        return f"{type(self).__name__.lower()} {self.text!r}"
+        return f"{self._name} {self.text!r}"
 
 
 class Contains(_OfString):
@@ -291,7 +299,9 @@ class Lines(Constraint):
 
     def accepts(self, state: Any) -> bool:
         line, column = state
-        return column >= self.shortest and (self.count is None or line + 1 == self.count)
+        if column < self.shortest:
+            return False
+        return self.count is None or line + 1 == self.count
 
     def alike(self, char: str) -> Hashable:
         return char == "\n"

@@ -49,8 +49,9 @@ class Lookahead:
         self.low = low
         self.high = high
         # (S + 1,) the probability that a text ends, given that it is in a state and may end
-        self._end = np.ones(len(table.accepts))
-        if end_share is not None:
+        if end_share is None:
+            self._end = np.ones(len(table.accepts))
+        else:
             self._end = np.minimum(end_share * table.boosts, 1.0)
         # where the text may end: by the number of symbols until it must
         self._late = list[Array]()
@@ -66,11 +67,13 @@ class Lookahead:
         The first value is the number of the layer: equal numbers mean equal log-probabilities.
         """
         if written >= self.low:
+            number = self.high - written
             last = len(self._late) - 1
-            number = min(self.high - written, last)
+            number = min(number, last)
             return number, self._late[number]
+        number = self.low - written
         last = len(self._early) - 1
-        number = min(self.low - written, last)
+        number = min(number, last)
         return -number, self._early[number]
 
     def offset(self, written: int) -> float:
@@ -82,15 +85,17 @@ class Lookahead:
         if number <= last:
             return self._offsets[number]
         # From here on the log-probabilities fall evenly.
-        largest = self._offsets[last]
-        slope = largest - self._offsets[last - 1]
-        return largest + (number - last) * slope
+        final = self._offsets[last]
+        slope = final - self._offsets[last - 1]
+        further = number - last
+        return final + further * slope
 
     def _fill_late(self) -> Array:
         """Compute the layers where the text may end; return the last, as probabilities."""
         layer: Array = self._table.accepts * self._end
         self._append(self._late, layer)
-        while len(self._late) <= self.high - self.low:
+        max_left = self.high - self.low
+        while len(self._late) <= max_left:
             layer = self._one_symbol_earlier(layer, may_end=True)
             if not self._append(self._late, layer):
                 break
@@ -106,7 +111,8 @@ class Lookahead:
             layer = self._one_symbol_earlier(layer, may_end=False)
             largest = float(layer.max()) or 1.0
             layer /= largest
-            offset = self._offsets[-1] + math.log(largest)
+            offset = self._offsets[-1]
+            offset += math.log(largest)
             self._offsets.append(offset)
             if not self._append(self._early, layer):
                 break
@@ -122,12 +128,12 @@ class Lookahead:
         continued = np.maximum(continued, FLOOR)
         earlier: Array = np.where(continues, continued, 0.0)
         if may_end:
-            end = self._end
+            ended: Array = self._end
             if self._end_share is None:
                 ends = table.ending & ~possible
                 ended = ends @ self._shares * table.boosts
-                end = np.where(continues, ended, 1.0)
-            earlier = earlier + table.accepts * end
+                ended = np.where(continues, ended, 1.0)
+            earlier += table.accepts * ended
         return np.minimum(earlier, 1.0)
 
     def _append(self, layers: list[Array], layer: Array) -> bool:

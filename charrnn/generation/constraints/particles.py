@@ -59,16 +59,19 @@ class Particles(NamedTuple):
             count: K.
         """
         if count > 1:
-            one_row = State(state.h[None], state.c[None], state.memories)
-            state = taken(one_row, [0] * count)
+            h = state.h[None]
+            c = state.c[None]
+            state = State(h, c, state.memories)
+            state = taken(state, [0] * count)
         logits = logits[None].astype(np.float64)
+        shape = (count, INITIAL_COLUMNS)
         return cls(
             state=state,
             logits=np.repeat(logits, count, axis=0),
             written=0,
             dropped=0,
-            ids=np.zeros((count, INITIAL_COLUMNS), np.int32),
-            scores=np.zeros((count, INITIAL_COLUMNS)),
+            ids=np.zeros(shape, np.int32),
+            scores=np.zeros(shape),
             form_states=np.full((count, INITIAL_COLUMNS + 1), form_state, np.int32),
             guard_states=[guard_state] * count,
             log_weights=[0.0] * count,
@@ -101,7 +104,8 @@ class Particles(NamedTuple):
     @property
     def current_form_states(self) -> list[int]:
         """(K) the states of the form now."""
-        states: list[int] = self.form_states[:, self.column].tolist()
+        column = self.column
+        states: list[int] = self.form_states[:, column].tolist()
         return states
 
     def common_prefix(self, emitted: int) -> tuple[int, int]:
@@ -115,11 +119,11 @@ class Particles(NamedTuple):
         """
         rows = list[int]()
         shortest = self.written
-        for row, log_weight in enumerate(self.log_weights):
+        pairs = zip(self.lengths, self.log_weights, strict=True)
+        for row, (length, log_weight) in enumerate(pairs):
             if log_weight == -math.inf:
                 continue
             rows.append(row)
-            length = self.lengths[row]
             if length != UNFINISHED:
                 shortest = min(shortest, length)
         first = rows[0]
@@ -128,10 +132,12 @@ class Particles(NamedTuple):
         start = emitted - self.dropped
         end = shortest - self.dropped
         ids = self.ids[rows, start:end]
-        differ = (ids != ids[0]).any(axis=0)
+        differ = ids != ids[0]
+        differ = differ.any(axis=0)
         if not differ.any():
             return first, shortest
-        return first, emitted + int(differ.argmax())
+        agreed = int(differ.argmax())
+        return first, emitted + agreed
 
     def select(self, rows: Sequence[int], emitted: int) -> "Particles":
         """The particles of some rows, which may repeat, with equal weights.
@@ -144,6 +150,7 @@ class Particles(NamedTuple):
         ids = self.ids[rows, start:end]
         scores = self.scores[rows, start:end]
         form_states = self.form_states[rows, start : end + 1]
+        count = len(rows)
         return Particles(
             state=taken(self.state, rows),
             logits=self.logits[rows],
@@ -153,13 +160,14 @@ class Particles(NamedTuple):
             scores=_with_free_columns(scores),
             form_states=_with_free_columns(form_states),
             guard_states=[self.guard_states[row] for row in rows],
-            log_weights=[0.0] * len(rows),
+            log_weights=[0.0] * count,
             lengths=[self.lengths[row] for row in rows],
         )
 
     def with_room(self) -> "Particles":
         """With arrays that have room for one more symbol."""
-        if self.column < self.ids.shape[1]:
+        num_columns = self.ids.shape[1]
+        if self.column < num_columns:
             return self
         return self._replace(
             ids=_doubled(self.ids),
@@ -182,8 +190,8 @@ def systematic_rows(weights: Array, count: int, uniform: float) -> list[int]:
 
 
 def _with_free_columns(array: Array) -> Array:
-    num_rows = len(array)
-    free = np.zeros((num_rows, INITIAL_COLUMNS), array.dtype)
+    shape = (len(array), INITIAL_COLUMNS)
+    free = np.zeros(shape, array.dtype)
     return np.concatenate([array, free], axis=1)
 
 

@@ -82,9 +82,9 @@ class Regex:
             first = self._build(parser.parse(), END)
         except RecursionError:
             raise parser.reader.wrong("nests too deeply") from None
+        self._literals = parser.literals
         self.literals = "".join(parser.literals)
         self.shortest = parser.lazy
-        self._literals = parser.literals
         self._class_tests = [membership_test(chars) for chars in parser.classes]
         self.work = 0
         self.start = self._reached([first])
@@ -152,7 +152,8 @@ class Regex:
             return then
         following = dict[int, None]()  # each once: there may be many empty alternatives
         for part in tree.parts:
-            following[self._build(part, then)] = None
+            first = self._build(part, then)
+            following[first] = None
         return self._add_node(FORK, tuple(following))
 
     def _build_repeat(self, tree: Repeat, then: int) -> int:

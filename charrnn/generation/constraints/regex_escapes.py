@@ -93,17 +93,19 @@ def _category_names() -> str:
 def _hexadecimal(reader: PatternReader, letter: str) -> str:
     """A character by its code point, as in ``\\xe9``."""
     count = HEX_DIGITS[letter]
-    match = HEX.match(reader.pattern, reader.place, reader.place + count)
+    end = reader.place + count
+    match = HEX.match(reader.pattern, reader.place, end)
     assert match  # it may be empty
     digits = match[0]
     reader.place += len(digits)
     if len(digits) < count:
         raise reader.wrong(f"has \\{letter}{digits}, which needs {count} hexadecimal digits")
-    if int(digits, 16) > MAX_CODE_POINT:
+    code = int(digits, 16)
+    if code > MAX_CODE_POINT:
         raise reader.wrong(
             f"has \\{letter}{digits}, which is no code point; the last is \\U0010ffff"
         )
-    return chr(int(digits, 16))
+    return chr(code)
 
 
 def _named(reader: PatternReader) -> str:
@@ -135,9 +137,10 @@ def _octal(reader: PatternReader, first: str, *, in_class: bool) -> str:
     if match and (in_class or first == "0" or len(match[0]) == 3):
         digits = match[0]
         reader.place = match.end()
-        if int(digits, 8) > MAX_OCTAL:
+        code = int(digits, 8)
+        if code > MAX_OCTAL:
             raise reader.wrong(f"has \\{digits}: octal escapes end at \\{MAX_OCTAL:o}")
-        return chr(int(digits, 8))
+        return chr(code)
     if in_class:
         raise reader.wrong(f"has \\{first}, which is no octal number")
     raise reader.wrong(

@@ -82,7 +82,8 @@ class Parser:
     def _concatenation(self) -> Tree:
         parts = list[Tree]()
         while not self.reader.at_end and self.reader.peek() not in "|)":
-            parts.append(self._repeated(self._one()))
+            part = self._one()
+            parts.append(self._repeated(part))
         return Concatenation(parts)
 
     def _one(self) -> Tree:

@@ -46,6 +46,8 @@ MIN_LOGIT = -1e30  # that a tiny temperature makes of a logit
 ANYTHING = NextSymbols(gains=None, allowed=None, must_end=False)
 
 Array = NDArray[Any]
+Following = dict[int, NextSymbols]  # by row, of the active particles
+Gains = dict[int, Array]  # by row, (V,)
 
 
 class ConstrainedDecoder:
@@ -135,14 +137,16 @@ class ConstrainedDecoder:
                 steps.record(before, excluded, idx)
             particles = self._advance(particles, following, idx, emitted)
             excluded = self._nothing_excluded
+            apart = particles.written - max(emitted, gathered)
             if (
-                particles.written - max(emitted, gathered) >= MAX_DIVERGENCE
+                apart >= MAX_DIVERGENCE
                 and self.particles > 1
-                and max(particles.lengths) < 0
+                and max(particles.lengths) == UNFINISHED
             ):
                 gathered = particles.written
                 survivor = systematic_rows(particles.weights, 1, self.rng.random())
-                particles = particles.select(survivor * self.particles, emitted)
+                copies = survivor * self.particles
+                particles = particles.select(copies, emitted)
             settled = particles
             if self.guard is not None:
                 settled = steps.oldest
@@ -150,12 +154,19 @@ class ConstrainedDecoder:
             end = shared - self._stops.held_back
             yield from self._emit(settled, row, emitted, end)
             emitted = max(emitted, end)
-        row = 0
-        if self.particles > 1:
-            has_ended = np.array(particles.lengths) != UNFINISHED
-            weights = particles.weights * has_ended
-            row = systematic_rows(weights, 1, self.rng.random())[0]
-        yield from self._emit(particles, row, emitted, particles.lengths[row])
+        row = self._choose(particles)
+        end = particles.lengths[row]
+        yield from self._emit(particles, row, emitted, end)
+
+    def _choose(self, particles: Particles) -> int:
+        """One of the particles that have ended, in proportion to their weights."""
+        if self.particles == 1:
+            return 0
+        lengths = np.array(particles.lengths)
+        has_ended = lengths != UNFINISHED
+        weights = particles.weights * has_ended
+        rows = systematic_rows(weights, 1, self.rng.random())
+        return rows[0]
 
     def _begin(self) -> Particles:
         """All particles after the prompt."""
@@ -167,7 +178,7 @@ class ConstrainedDecoder:
             guard_state = self.guard.start
         return Particles.begin(state, logits, self._first_state, guard_state, self.particles)
 
-    def _look(self, particles: Particles) -> tuple[Particles, dict[int, NextSymbols]]:
+    def _look(self, particles: Particles) -> tuple[Particles, Following]:
         """What may come next.
 
         Returns:
@@ -180,7 +191,7 @@ class ConstrainedDecoder:
         form_states = particles.current_form_states
         written = self.begun + particles.written
         lengths = list(particles.lengths)
-        following = dict[int, NextSymbols]()
+        following: Following = {}
         for row in active:
             next_symbols = self.form.next_symbols(form_states[row], written)
             if next_symbols.must_end:
@@ -191,11 +202,9 @@ class ConstrainedDecoder:
 
     # Drawing
 
-    def _gains(
-        self, particles: Particles, following: dict[int, NextSymbols], excluded: Excluded
-    ) -> dict[int, Array]:
+    def _gains(self, particles: Particles, following: Following, excluded: Excluded) -> Gains:
         """By row, what is added to its logits (V,); rows to which nothing is added are left out."""
-        gains_by_row = dict[int, Array]()
+        gains_by_row: Gains = {}
         for row, (gains, allowed, _) in following.items():
             stop_ends = list[int]()
             if self._stops.strings:
@@ -221,12 +230,13 @@ class ConstrainedDecoder:
             changed += gains
         if self.form is not None:
             # An ended text is finished: its lookahead is 0, from which gains leave off the offset.
-            changed[stop_ends] = -self.form.lookahead_offset(self.begun + written + 1)
+            length = self.begun + written + 1
+            changed[stop_ends] = -self.form.lookahead_offset(length)
         changed[forbidden] = -np.inf
         return changed
 
     def _draw(
-        self, particles: Particles, following: dict[int, NextSymbols], gains: dict[int, Array]
+        self, particles: Particles, following: Following, gains: Gains
     ) -> tuple[list[int], Particles]:
         """Draw a symbol for each particle.
 
@@ -256,14 +266,13 @@ class ConstrainedDecoder:
             idx = draw(proposal, self.rng).tolist()
         return idx, particles._replace(log_weights=log_weights)
 
-    def _propose(
-        self, particles: Particles, gains: dict[int, Array], log_weights: list[float]
-    ) -> Array:
+    def _propose(self, particles: Particles, gains: Gains, log_weights: list[float]) -> Array:
         """(K, V) logits to draw from, the largest of each row being 0.
 
         What the gains change of the total probability is added to ``log_weights``, in place.
         """
-        logits = self.sampler.adjusted(particles.logits, self._histories(particles))
+        histories = self._histories(particles)
+        logits = self.sampler.adjusted(particles.logits, histories)
         logits = _tempered(logits, self.temperature)
         if not gains:
             return logits
@@ -279,8 +288,9 @@ class ConstrainedDecoder:
                 continue
             row_logits -= largest
             if self.particles > 1:
-                gained = largest + _log_sum(row_logits) - _log_sum(logits[row])
-                log_weights[row] += gained
+                total = largest + _log_sum(row_logits)
+                total_before = _log_sum(logits[row])
+                log_weights[row] += total - total_before
         return proposal
 
     def _histories(self, particles: Particles) -> list[Array]:
@@ -302,7 +312,7 @@ class ConstrainedDecoder:
     def _advance(
         self,
         particles: Particles,
-        following: dict[int, NextSymbols],
+        following: Following,
         idx: list[int],
         emitted: int,
     ) -> Particles:
@@ -314,8 +324,9 @@ class ConstrainedDecoder:
         particles = particles.with_room()
         particles.ids[:, column] = idx
         if self.scored:
-            log_probs = log_probabilities(particles.logits)
-            particles.scores[:, column] = log_probs[range(self.particles), idx]
+            all_rows = range(self.particles)
+            scores = log_probabilities(particles.logits)
+            particles.scores[:, column] = scores[all_rows, idx]
         for row in particles.active:
             symbol = idx[row]
             if symbol == self.end:
@@ -329,14 +340,17 @@ class ConstrainedDecoder:
                 form_state = self.form.after(form_states[row], symbol)
                 particles.form_states[row, column + 1] = form_state
             if self.guard is not None:
-                guard_states[row] = self.guard.after(guard_states[row], symbol)
+                guard_state = guard_states[row]
+                guard_states[row] = self.guard.after(guard_state, symbol)
         particles = particles._replace(guard_states=guard_states, lengths=lengths)
         particles = self._read(particles, idx)
         if self.particles == 1:
             return particles
         weights = particles.weights
         # The effective sample size (Kong, Liu and Wong 1994) is sum(w)² / sum(w²).
-        if weights.sum() ** 2 >= RESAMPLE_BELOW * self.particles * (weights**2).sum():
+        squared_sum = weights.sum() ** 2
+        sum_of_squares = (weights**2).sum()
+        if squared_sum >= RESAMPLE_BELOW * self.particles * sum_of_squares:
             return particles
         rows = systematic_rows(weights, self.particles, self.rng.random())
         return particles.select(rows, emitted)

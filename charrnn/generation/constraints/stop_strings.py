@@ -25,7 +25,8 @@ class StopStrings:
         for string in strings:
             ids = [int(idx) for idx in string]
             self.strings.append(ids)
-            self.held_back = max(self.held_back, len(ids) - 1)
+            num_before_last = len(ids) - 1
+            self.held_back = max(self.held_back, num_before_last)
         self._form = form
         self._begun = begun
 
