@@ -58,12 +58,14 @@ def _id_dtype(largest: int) -> type[np.signedinteger[Any]]:
 def _recall_range(ids: Array, start: int, stop: int, window: int, end: int, dtype: Any) -> Array:
     """``recall(ids, ...)[start:stop]``, block by block."""
     followers = np.empty((stop - start, len(ORDERS)), dtype)
+    reach = window + LONGEST_ORDER
     for first in range(start, stop, BLOCK):
         last = min(first + BLOCK, stop)
-        before = max(0, first - window - LONGEST_ORDER)
+        before = max(0, first - reach)
         block = ids[before:last].astype(np.int64)
         recalled = _recall_block(block, window, end, dtype)
-        followers[first - start : last - start] = recalled[first - before :]
+        rows = slice(first - start, last - start)
+        followers[rows] = recalled[first - before :]
     return followers
 
 
@@ -140,10 +142,12 @@ class Recalled:
         numbers = flat[order] // self.size
         wanted, starts = np.unique(numbers, return_index=True)
         rows_of_pieces = np.split(order, starts[1:])
-        followers = np.empty((len(flat), len(ORDERS)), self.dtype)
+        shape = (len(flat), len(ORDERS))
+        followers = np.empty(shape, self.dtype)
         for number, rows in zip(wanted.tolist(), rows_of_pieces, strict=True):
+            piece = self._piece(number)
             place_in_piece = flat[rows] - number * self.size
-            followers[rows] = self._piece(number)[place_in_piece]
+            followers[rows] = piece[place_in_piece]
         # Those just used are kept: the next places are often the next in the text.
         keep = max(WHOLE // self.size, len(wanted) + 1)
         self._drop_oldest(keep)

@@ -314,7 +314,12 @@ class TextModel:
         return self._corpus.index(corpus, on_notice)
 
     def session(
-        self, prompt: str = "", *, seed: int | None = None, unknown: str = "error", **sampling: Any
+        self,
+        prompt: str = "",
+        *,
+        seed: int | None = None,
+        unknown: str = "error",
+        **sampling: Any,
     ) -> Session:
         """A story that is written and read in turns, from a prompt on.
 

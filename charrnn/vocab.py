@@ -306,7 +306,12 @@ class Vocabulary:
         return ""
 
     def _unknown(
-        self, text: str, place: int, before: int = 0, *, choices: bool = False
+        self,
+        text: str,
+        place: int,
+        before: int = 0,
+        *,
+        choices: bool = False,
     ) -> VocabularyError:
         """The error for an unknown character.
 

@@ -11,12 +11,12 @@ from charrnn.cli.main import COMMANDS, cli
 
 HEAD = """# Every flag
 
-Made by `python docs/make_reference.py`; a test holds it against the commands.
+Made by `python docs/make_reference.py`; a test compares it with the commands.
 
-A knob of `train` is also a key of the YAML file that `--config` takes (with `_` for `-`), and an argument of
-`charrnn.train`. Every flag can be set by the environment variable in its row. A flag goes before the environment, that
-before YAML, that before the default. `none` means "off" and `auto` "decide for me", everywhere; in Python they are `None`
-and `"auto"`.
+A knob of `train` is also a key of the YAML file that `--config` takes (with `_` for `-`), and an
+argument of `charrnn.train`. Every flag can be set by the environment variable in its row. A flag
+takes precedence over the environment, the environment over YAML, and YAML over the default. `none`
+means "off" and `auto` "decide for me", everywhere; in Python they are `None` and `"auto"`.
 """
 
 
@@ -30,26 +30,29 @@ def section(name: str) -> str:
     context = click.Context(cli)
     command = cli.get_command(context, name)
     assert command
-    usage = " ".join(command.collect_usage_pieces(click.Context(command, info_name=name)))
+    pieces = command.collect_usage_pieces(click.Context(command, info_name=name))
+    title = " ".join(["charrnn", name, *pieces])
     rows = [row(name, option) for option in command.params if isinstance(option, click.Option)]
-    return (
-        f"\n## charrnn {name} {usage}\n\n{COMMANDS[name]}\n\n| flag | values | what it does | environment |\n|---|---|---|---|\n"
-        + "".join(rows)
-    )
+    table = [
+        "| flag | values | what it does | environment |",
+        "|---|---|---|---|",
+        *rows,
+    ]
+    return f"\n## {title}\n\n{COMMANDS[name]}\n\n" + "\n".join(table) + "\n"
 
 
 def row(name: str, option: click.Option) -> str:
     """One flag's row."""
     flags = ", ".join(f"`{flag}`" for flag in option.opts)
-    values = (
-        ""
-        if option.is_flag
-        else "`"
-        + (option.metavar or option.make_metavar(click.Context(cli))).replace("|", "\\|")
-        + "`"
-    )
-    default = f"  [default: {option.default}]" if option.show_default else ""
-    return f"| {flags} | {values} | {option.help}{default} | `{option.envvar or f'CHARRNN_{name.upper()}_{str(option.name).upper()}'}` |\n"
+    values = ""
+    if not option.is_flag:
+        metavar = option.metavar or option.make_metavar(click.Context(cli))
+        values = f"`{metavar}`".replace("|", "\\|")
+    what = option.help
+    if option.show_default:
+        what = f"{what}  [default: {option.default}]"
+    variable = option.envvar or f"CHARRNN_{name}_{option.name}".upper()
+    return f"| {flags} | {values} | {what} | `{variable}` |"
 
 
 if __name__ == "__main__":

@@ -79,7 +79,12 @@ def evaluate(
     data = replace(DataConfig(**read_about(path)["about"]["data"]), **values)
     with progress_bar() as bar:
         evaluation, notices = evaluate_file(
-            path, file, data, unknown, adaptive=adaptive, on_progress=bar.update
+            path,
+            file,
+            data,
+            unknown,
+            adaptive=adaptive,
+            on_progress=bar.update,
         )
     _tell_notices(notices)
     tell(str(path))

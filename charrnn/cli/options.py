@@ -105,7 +105,9 @@ def given_names(ctx: click.Context) -> frozenset[str]:
 
 
 def given(
-    ctx: click.Context, knobs: Mapping[str, Knob], config: str | None = None
+    ctx: click.Context,
+    knobs: Mapping[str, Knob],
+    config: str | None = None,
 ) -> dict[str, Any]:
     """The values that were set: by flag, else by environment, else in the YAML file ``config``.
 
@@ -135,7 +137,10 @@ def given(
 
 
 def given_for_run(
-    ctx: click.Context, corpus: tuple[str, ...], records: bool, config: str | None
+    ctx: click.Context,
+    corpus: tuple[str, ...],
+    records: bool,
+    config: str | None,
 ) -> dict[str, Any]:
     """The values of a run's knobs that were set, ``--records`` as the separator it is short for.
 
@@ -175,7 +180,9 @@ def _knob_option(knob: Knob, default: str) -> Decorator:
 
 
 def _from_source(
-    ctx: click.Context, knobs: Mapping[str, Knob], source: ParameterSource
+    ctx: click.Context,
+    knobs: Mapping[str, Knob],
+    source: ParameterSource,
 ) -> dict[str, Any]:
     values = {}
     for name, knob in knobs.items():

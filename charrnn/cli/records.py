@@ -75,7 +75,10 @@ def write_records(model: TextModel, request: SampleRequest) -> Writing:
 
 
 def _pieces(
-    model: TextModel, request: SampleRequest, records: AcceptedRecords, new_texts: list[str]
+    model: TextModel,
+    request: SampleRequest,
+    records: AcceptedRecords,
+    new_texts: list[str],
 ) -> Iterator[str]:
     texts: list[str] = []
     with _bar(request) as bar:
@@ -137,7 +140,11 @@ def _shell_filter(command: str) -> Callable[[str], bool]:
     def accept(text: str) -> bool:
         data = f"{text}\n".encode("utf-8", "surrogateescape")
         process = subprocess.run(
-            command, shell=True, input=data, stdout=subprocess.DEVNULL, check=False
+            command,
+            shell=True,
+            input=data,
+            stdout=subprocess.DEVNULL,
+            check=False,
         )
         if process.returncode in NOT_RUN:
             raise GenerationError(

@@ -60,7 +60,8 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
 
 
 def _prepare(
-    model: TextModel, request: SampleRequest
+    model: TextModel,
+    request: SampleRequest,
 ) -> tuple[TextModel, SampleRequest, list[str]]:
     """Repair the prompt, adapt the model, and open the index of the corpus.
 
@@ -83,7 +84,10 @@ def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list
     notices = list(reading.notices)
     with progress_bar(len(reading.text)) as bar:
         adapted = model.adapted(
-            reading.text, unknown=unknown, each=bar.update, on_notice=notices.append
+            reading.text,
+            unknown=unknown,
+            each=bar.update,
+            on_notice=notices.append,
         )
     return adapted, notices
 

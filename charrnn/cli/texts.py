@@ -48,12 +48,18 @@ def write_story(model: TextModel, request: SampleRequest) -> Writing:
 
 
 def _text(
-    model: TextModel, request: SampleRequest, seed: int, new_texts: list[str]
+    model: TextModel,
+    request: SampleRequest,
+    seed: int,
+    new_texts: list[str],
 ) -> Iterator[str]:
     """The pieces of one text, or its line of JSON."""
     if request.as_json:
         sample = model.sample(
-            request.prompt, seed=seed, best_of=request.best_of, **request.text_arguments
+            request.prompt,
+            seed=seed,
+            best_of=request.best_of,
+            **request.text_arguments,
         )
         if request.originality:
             new_texts.append(sample.text)
@@ -82,7 +88,10 @@ def _new_pieces(model: TextModel, request: SampleRequest, seed: int) -> Iterable
     if request.best_of == 1:
         return model.stream(request.prompt, seed=seed, **request.text_arguments)
     best = model.generate(
-        request.prompt, seed=seed, best_of=request.best_of, **request.text_arguments
+        request.prompt,
+        seed=seed,
+        best_of=request.best_of,
+        **request.text_arguments,
     )
     return [best]
 
@@ -96,7 +105,9 @@ def _story(session: Session, request: SampleRequest, new_texts: list[str]) -> It
 
 
 def _collected(
-    pieces: Iterable[str], request: SampleRequest, new_texts: list[str]
+    pieces: Iterable[str],
+    request: SampleRequest,
+    new_texts: list[str],
 ) -> Iterator[str]:
     """Pass on the pieces of a text, which becomes one of the new texts for ``--originality``."""
     if not request.originality:

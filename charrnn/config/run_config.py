@@ -37,7 +37,10 @@ class DataConfig(Checked):
     )
     newlines: str = knob("keep", "line ends: as they are, or all made LF", choices=("keep", "lf"))
     normalize: str | None = knob(
-        None, "Unicode normalisation of the text", choices=("nfc", "nfkc"), none=True
+        None,
+        "Unicode normalisation of the text",
+        choices=("nfc", "nfkc"),
+        none=True,
     )
     separator: str | None = knob(
         None,
@@ -121,10 +124,16 @@ class TrainConfig(Checked):
     )
     weight_decay: float = knob(0.01, "decoupled weight decay of the matrices", low=0, high=100)
     clip_norm: float | None = knob(
-        1.0, "the longest that the gradient may be; longer ones are scaled down", above=0, none=True
+        1.0,
+        "the longest that the gradient may be; longer ones are scaled down",
+        above=0,
+        none=True,
     )
     seed: int = knob(
-        0, "of the initial weights, the order of the text and the dropout", low=0, high=2**32 - 1
+        0,
+        "of the initial weights, the order of the text and the dropout",
+        low=0,
+        high=2**32 - 1,
     )
     report_every: int | Auto = knob(
         "auto",
@@ -147,10 +156,18 @@ class TrainConfig(Checked):
         none=True,
     )
     save_every: int | Auto | None = knob(
-        "auto", "steps between checkpoints; auto: with each validation", low=1, auto=True, none=True
+        "auto",
+        "steps between checkpoints; auto: with each validation",
+        low=1,
+        auto=True,
+        none=True,
     )
     sample_every: int | Auto | None = knob(
-        "auto", "steps between short samples; auto: five in all", low=1, auto=True, none=True
+        "auto",
+        "steps between short samples; auto: five in all",
+        low=1,
+        auto=True,
+        none=True,
     )
     keep: int = knob(3, "the last checkpoints to keep, beside the best", low=1)
     on_save_error: str = knob(
@@ -159,7 +176,11 @@ class TrainConfig(Checked):
         choices=("stop", "continue"),
     )
     threads: int | Auto = knob(
-        "auto", "threads of the processor; auto: one for each core", low=1, high=1024, auto=True
+        "auto",
+        "threads of the processor; auto: one for each core",
+        low=1,
+        high=1024,
+        auto=True,
     )
     device: str = knob(
         "auto",

@@ -158,17 +158,24 @@ class Lanes:
     def batch(self, step: int) -> Batch:
         """The batch of a step, counted from 0: a pure function of the step and the seed."""
         epoch, chunk = divmod(step, self.steps_per_epoch)
-        turn = int(np.random.default_rng([self.seed, epoch]).integers(len(self.ids)))
-        starts = turn + self._starts + chunk * self.sequence_length  # (B,)
-        times = np.arange(self.sequence_length + 1)[:, None]  # (T + 1, 1)
-        places = (starts + times) % len(self.ids)  # (T + 1, B)
+        starts = self._starts + self._turn(epoch) + chunk * self.sequence_length  # (B,)
+        times = np.arange(self.sequence_length + 1)  # (T + 1,)
+        places = (starts + times[:, None]) % len(self.ids)  # (T + 1, B)
+        read = places[:-1]  # (T, B)
+        following = places[1:]  # (T, B)
         symbols = self.ids[places].astype(np.int64)
-        y = np.where(places[1:] == 0, PADDING, symbols[1:])  # (T, B)
-        fresh = np.full(len(self._starts), chunk == 0)
+        x = symbols[:-1]
+        y = np.where(following == 0, PADDING, symbols[1:])
+        fresh = np.full(len(starts), chunk == 0)
         recalled = None
         if self.recalled is not None:
-            recalled = self.recalled[places[:-1]]  # (T, B, K)
-        return Batch(symbols[:-1], y, fresh, recalled)
+            recalled = self.recalled[read]  # (T, B, K)
+        return Batch(x, y, fresh, recalled)
+
+    def _turn(self, epoch: int) -> int:
+        """How far the text is turned in an epoch."""
+        rng = np.random.default_rng([self.seed, epoch])
+        return int(rng.integers(len(self.ids)))
 
 
 class Records:
@@ -239,35 +246,40 @@ class Records:
         """Some records, by number, as a batch of B lanes."""
         starts = self.starts[chosen]  # (R,)
         lengths = self.ends[chosen] - starts + 1  # (R,) including the end symbol
-        times = np.arange(rounded(int(lengths.max())))[:, None]  # (T, 1)
+        T = rounded(int(lengths.max()))
+        B = batch_size
+        R = len(chosen)
+        times = np.arange(T)[:, None]  # (T, 1)
         inside = times < lengths  # (T, R)
         places = np.minimum(starts + times, len(self.ids) - 1)  # (T, R)
-        targets = np.where(inside, self.ids[places].astype(np.int64), PADDING)
-        y = np.full((len(times), batch_size), PADDING, np.int64)
-        y[:, : len(chosen)] = targets
-        x = np.full_like(y, self.end)
-        x[1:] = np.where(y[:-1] == PADDING, self.end, y[:-1])
-        fresh = np.ones(batch_size, np.bool_)
+        symbols = self.ids[places].astype(np.int64)
+
+        y = np.full((T, B), PADDING, np.int64)
+        y[:, :R] = np.where(inside, symbols, PADDING)
+        x = np.full((T, B), self.end, np.int64)
+        before = y[:-1]
+        x[1:] = np.where(before == PADDING, self.end, before)
+        fresh = np.ones(B, np.bool_)
         if self.recalled is None:
             return Batch(x, y, fresh)
-        recalled = np.full((*y.shape, len(ORDERS)), NOTHING, np.int64)  # (T, B, K)
+
         # x at time t is the symbol at place t - 1; nothing is recalled at the record's beginning
-        recalled[1:, : len(chosen)] = np.where(
-            inside[1:, :, None], self.recalled[places[:-1]], NOTHING
-        )
+        after_first = self.recalled[places[:-1]]  # (T - 1, R, K)
+        recalled = np.full((T, B, len(ORDERS)), NOTHING, np.int64)
+        recalled[1:, :R] = np.where(inside[1:, :, None], after_first, NOTHING)
         return Batch(x, y, fresh, recalled)
 
     def _shuffled(self, epoch: int) -> list[NDArray[np.int64]]:
         """The numbers of the records of each batch of an epoch."""
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(len(self.ends))
-        lengths = (self.ends - self.starts)[order]
         bucket_size = self.batch_size * BUCKET
         batches: list[NDArray[np.int64]] = []
         for start in range(0, len(order), bucket_size):
-            bucket = slice(start, start + bucket_size)
-            by_length = order[bucket][np.argsort(lengths[bucket], kind="stable")]
-            for first in range(0, len(by_length), self.batch_size):
+            bucket = order[start : start + bucket_size]
+            lengths = self.ends[bucket] - self.starts[bucket]
+            by_length = bucket[np.argsort(lengths, kind="stable")]
+            for first in range(0, len(bucket), self.batch_size):
                 batches.append(by_length[first : first + self.batch_size])
         return [batches[number] for number in rng.permutation(len(batches))]
 

@@ -100,7 +100,11 @@ class Corpus(ABC):
 
     @abstractmethod
     def layout(
-        self, batch_size: int, sequence_length: int, seed: int, copy_window: int | None
+        self,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        copy_window: int | None,
     ) -> Layout:
         """The training part laid out as batches."""
 
@@ -206,7 +210,11 @@ class RunningText(Corpus):
         return fit(len(self.train), batch_size, sequence_length)
 
     def layout(
-        self, batch_size: int, sequence_length: int, seed: int, copy_window: int | None
+        self,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        copy_window: int | None,
     ) -> Lanes:
         """Parallel lanes."""
         recalled = self.recalled(copy_window)
@@ -233,7 +241,12 @@ class RecordCorpus(Corpus):
 
     @classmethod
     def split(
-        cls, vocabulary: Vocabulary, ids: Ids, separator: str, val_fraction: float, tell: Tell
+        cls,
+        vocabulary: Vocabulary,
+        ids: Ids,
+        separator: str,
+        val_fraction: float,
+        tell: Tell,
     ) -> "RecordCorpus":
         """Cut a text at its separator, and hold out a random share of the distinct records."""
         parts = split(vocabulary, ids, separator, val_fraction)
@@ -260,7 +273,11 @@ class RecordCorpus(Corpus):
         return fit_records(self.lengths(self.train), batch_size), sequence_length
 
     def layout(
-        self, batch_size: int, sequence_length: int, seed: int, copy_window: int | None
+        self,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        copy_window: int | None,
     ) -> Records:
         """Records of similar length side by side."""
         recalled = self.recalled(copy_window)

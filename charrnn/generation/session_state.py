@@ -88,7 +88,9 @@ def _place_values(place: Place, moment: SessionState) -> list[Any]:
 
 
 def from_values(
-    values: Mapping[str, Any], network: Network, random: Mapping[str, Any]
+    values: Mapping[str, Any],
+    network: Network,
+    random: Mapping[str, Any],
 ) -> tuple[SessionState, list[int]]:
     """The state and the ids that ``to_values`` was given.
 

@@ -72,7 +72,9 @@ def whole_ids(vocabulary: Vocabulary, text: str) -> list[int]:
 
 
 def sums_by_character(
-    vocabulary: Vocabulary, text: str, values: Sequence[float]
+    vocabulary: Vocabulary,
+    text: str,
+    values: Sequence[float],
 ) -> NDArray[np.float64]:
     """Add up the values of the ids of each character, and of the end of a record: (n,).
 

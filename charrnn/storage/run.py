@@ -280,7 +280,9 @@ class Run:
 
 
 def read_yaml_beside(
-    path: Path, max_bytes: int = MAX_CONFIG_BYTES, max_items: int | None = None
+    path: Path,
+    max_bytes: int = MAX_CONFIG_BYTES,
+    max_items: int | None = None,
 ) -> dict[str, Any]:
     """The knobs in a run's config.yaml; empty if it is missing, damaged or too long.
 

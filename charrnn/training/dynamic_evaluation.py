@@ -117,13 +117,21 @@ def _pieces(ids: Ids, prime: int, end: int, copy_window: int | None) -> Iterator
     recalled = None
     if copy_window is not None:
         recalled = recall(symbols[:-1], copy_window, end)[:, None]  # (n, 1, K)
-    whole = Batch(x, y, np.ones(1, np.bool_), recalled)
-    ends = np.flatnonzero(y == end) + 1
+    fresh = np.ones(1, np.bool_)
+    whole = Batch(x, y, fresh, recalled)
+    for first, last in _bounds(y == end):
+        piece = whole.steps(first, last)
+        yield replace(piece, fresh=starts[first : first + 1])
+
+
+def _bounds(is_end: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Where each piece begins and stops."""
+    ends = np.flatnonzero(is_end) + 1
     start = 0
-    for stop in [*ends.tolist(), len(y)]:
+    for stop in [*ends.tolist(), len(is_end)]:
         for first in range(start, stop, PIECE):
-            piece = whole.steps(first, min(first + PIECE, stop))
-            yield replace(piece, fresh=starts[first : first + 1])
+            last = min(first + PIECE, stop)
+            yield first, last
         start = stop
 
 

@@ -100,7 +100,11 @@ def evaluate(
 
 
 def _lane_batches(
-    ids: Ids, prime: int, lanes: int, copy_window: int | None, vocab_size: int
+    ids: Ids,
+    prime: int,
+    lanes: int,
+    copy_window: int | None,
+    vocab_size: int,
 ) -> Iterator[Batch]:
     """A text cut into lanes that are read side by side, chunk by chunk."""
     lanes = max(1, min(lanes, len(ids) // CHUNK))
@@ -118,7 +122,10 @@ def _lane_batches(
 
 
 def _record_batches(
-    ids: Ids, end: int, copy_window: int | None, vocab_size: int
+    ids: Ids,
+    end: int,
+    copy_window: int | None,
+    vocab_size: int,
 ) -> Iterator[Batch]:
     """Records of similar length side by side, from their beginning to their end."""
     recalled = None
@@ -131,11 +138,13 @@ def _record_batches(
     place = 0
     while place < len(order):
         chosen = order[place : place + MAX_RECORDS_TOGETHER]
-        symbols = np.arange(1, len(chosen) + 1) * lengths[chosen]  # the longest comes last
-        count = max(1, int((symbols <= max_symbols).sum()))
+        counts = np.arange(1, len(chosen) + 1)
+        symbols = counts * lengths[chosen]  # of the first records: the longest comes last
+        fitting = int((symbols <= max_symbols).sum())
+        count = max(1, fitting)
         batch = layout.lay_out(chosen[:count], count)
-        place += count
         yield from _chunks(batch, vocab_size)
+        place += count
 
 
 def _columns(values: NDArray[Any], lanes: int) -> NDArray[Any]:

@@ -45,7 +45,11 @@ def evaluate_file(
     model = load_model(checkpoint, "cpu")
     score = adapt if adaptive else evaluate
     evaluation = score(
-        model, ids, checkpoint.prime, records=vocabulary.records, on_progress=on_progress
+        model,
+        ids,
+        checkpoint.prime,
+        records=vocabulary.records,
+        on_progress=on_progress,
     )
     if not math.isfinite(evaluation.nats_per_character):
         raise CheckpointError(

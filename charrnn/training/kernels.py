@@ -22,7 +22,10 @@ tanh_backward: Any = torch.ops.aten.tanh_backward  # (d, n): d · (1 - n²)
 
 
 def run_kernel(
-    kernel: type[Function], module: nn.RNNBase, x: Tensor, state: Tensor | None
+    kernel: type[Function],
+    module: nn.RNNBase,
+    x: Tensor,
+    state: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Read x (T, B, W) with a module's weights: y (T, B, H), state (1, B, H).
 
@@ -41,7 +44,11 @@ def run_kernel(
 
 
 def apply(
-    kernel: type[Function], x: Tensor, h: Tensor, weights: Sequence[Tensor], dtype: torch.dtype
+    kernel: type[Function],
+    x: Tensor,
+    h: Tensor,
+    weights: Sequence[Tensor],
+    dtype: torch.dtype,
 ) -> tuple[Tensor, Tensor]:
     """Read x (T, B, W) from the state h (B, H): y (T, B, H), and the last state (B, H).
 
@@ -87,8 +94,9 @@ class GRUKernel(Function):
         b_ih[: 2 * H] += b_hh[: 2 * H]
         with torch.autocast("cpu", enabled=False):
             gates = torch.addmm(b_ih, xs, w_ih.t()).view(T, B, 3 * H)
-            new = gates[..., 2 * H :].to(exact, copy=True)  # (T, B, H)
-            gates[..., 2 * H :] = b_hh[2 * H :]
+            gate_n = gates[..., 2 * H :]
+            new = gate_n.to(exact, copy=True)  # (T, B, H)
+            gate_n[:] = b_hh[2 * H :]
             steps = T if keep else 1
             activations = torch.empty(steps, B, 3 * H, dtype=exact)  # r, z, W h of n
             states = torch.empty(steps + 1, B, H, dtype=exact)
@@ -142,7 +150,8 @@ class GRUKernel(Function):
             gradient[2 * H :] *= 2
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = (flat @ w_ih).view(T, B, -1).to(exact)
+            dx = flat @ w_ih
+            dx = dx.view(T, B, -1).to(exact)
         return dx, dh[0], dw_ih, dw_hh, db_ih, db_hh, None, None
 
 
@@ -154,7 +163,12 @@ def _with_doubled_rows(weight: Tensor, H: int, dtype: torch.dtype) -> Tensor:  #
 
 
 def _gru_steps(
-    gates: Tensor, new: Tensor, activations: Tensor, states: Tensor, y: Tensor, w: Tensor
+    gates: Tensor,
+    new: Tensor,
+    activations: Tensor,
+    states: Tensor,
+    y: Tensor,
+    w: Tensor,
 ) -> None:
     """Fill y and the states, and turn ``new`` into n.
 
@@ -170,10 +184,15 @@ def _gru_steps(
     hs = states.unbind()
     outputs = y.unbind()
     for t, (gate, n) in enumerate(zip(gates.unbind(), new.unbind(), strict=True)):
-        slot = t if keep else 0
-        whole, rz, r_t, z_t, hn_t = slots[slot]
-        before = hs[t if keep else t % 2]
-        after = hs[t + 1 if keep else (t + 1) % 2]
+        if keep:
+            slot = slots[t]
+            before = hs[t]
+            after = hs[t + 1]
+        else:
+            slot = slots[0]
+            before = hs[t % 2]
+            after = hs[(t + 1) % 2]
+        whole, rz, r_t, z_t, hn_t = slot
         gate.addmm_(outputs[t], w)
         whole.copy_(gate)
         rz.sigmoid_()
@@ -256,5 +275,7 @@ class RNNKernel(Function):
         db = flat.sum(0).to(exact)
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = (flat @ w_ih).view(T, B, -1).to(exact)
-        return dx, dh[0].to(exact), dw_ih, dw_hh, db, db.clone(), None, None
+            dx = flat @ w_ih
+            dx = dx.view(T, B, -1).to(exact)
+        dh0 = dh[0].to(exact)
+        return dx, dh0, dw_ih, dw_hh, db, db.clone(), None, None

@@ -136,18 +136,28 @@ class TrainingLoop:
         self.step = step
         load_weights(self.model, weights)
         for name, weight in self.model.named_parameters():
-            moments = {}
-            for moment in MOMENTS:
-                value = arrays[f"optimizer.{moment}.{name}"]
-                if moment != "step" and value.shape != weight.shape:
-                    raise KeyError(f"optimizer of {name}, of shape {tuple(weight.shape)}")
-                moments[moment] = self._to_device(value)
-            self.optimizer.state[weight] = moments
+            self.optimizer.state[weight] = self._moments(name, weight, arrays)
+        state = arrays["state"]
         L, P, H = self.model.state_shape
         B = self.knobs.batch_size
-        if arrays["state"].shape != (L, P, B, H):
+        if state.shape != (L, P, B, H):
             raise KeyError(f"state of {B} lanes")
-        self.state = self._to_device(arrays["state"])
+        self.state = self._to_device(state)
+
+    def _moments(
+        self,
+        name: str,
+        weight: Tensor,
+        arrays: Arrays,
+    ) -> dict[str, Tensor]:
+        """Adam's moments of a weight."""
+        moments = {}
+        for moment in MOMENTS:
+            value = arrays[f"optimizer.{moment}.{name}"]
+            if moment != "step" and value.shape != weight.shape:
+                raise KeyError(f"optimizer of {name}, of shape {tuple(weight.shape)}")
+            moments[moment] = self._to_device(value)
+        return moments
 
     def _to_device(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array.copy()).to(self.knobs.device)
@@ -165,7 +175,10 @@ def layout(config: RunConfig, corpus: Corpus) -> Layout:
     """The training part of a corpus, laid out as a configuration says."""
     knobs = config.train
     return corpus.layout(
-        knobs.batch_size, knobs.sequence_length, knobs.seed, config.model.copy_window
+        knobs.batch_size,
+        knobs.sequence_length,
+        knobs.seed,
+        config.model.copy_window,
     )
 
 

@@ -27,7 +27,10 @@ def batch_loss(model: CharRNN, batch: Batch, state: Tensor | None) -> tuple[Tens
         recalled = _to(device, batch.recalled)
     logits, state = model(x, _carried(state, batch), recalled)  # (T, B, V), (L, P, B, H)
     loss = functional.cross_entropy(
-        logits.flatten(0, 1), y.flatten(), ignore_index=PADDING, reduction="sum"
+        logits.flatten(0, 1),
+        y.flatten(),
+        ignore_index=PADDING,
+        reduction="sum",
     )
     return loss, state
 

@@ -20,4 +20,5 @@ def learning_rate(step: int, steps: int, highest: float) -> float:
     remaining = max(1, steps - warmup)
     progress = min(1.0, (step - warmup) / remaining)
     cosine = 1 + math.cos(math.pi * progress)  # from 2 to 0
-    return highest * (FLOOR + (1 - FLOOR) * cosine / 2)
+    share = FLOOR + (1 - FLOOR) * cosine / 2
+    return highest * share

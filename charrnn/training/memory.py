@@ -58,17 +58,18 @@ def estimate_memory(config: RunConfig, corpus: Corpus) -> float:
     logits = FLOAT * symbols * V  # of a step
     layers = FLOAT * symbols * _numbers_per_symbol(model)
     # Freed logits leave holes that later stages, whose arrays have other sizes, do not fill.
-    holes = LOGITS_COPIES * logits if logits < LARGE_BYTES else 0
+    holes = 0
+    if logits < LARGE_BYTES:
+        holes = LOGITS_COPIES * logits
     # The gradients of the weights come when those of the logits are gone.
     backward = max(weights, LOGITS_COPIES * logits)
-    stages = [
-        weights + _counting_bytes(corpus),
-        weights + recalling,
-        3 * weights + layers + backward,
-        holes + 4 * weights + _validation_bytes(model, corpus),
-        holes + WRITING_COPIES * weights,
-    ]
-    return STARTING_BYTES + text + kept + max(stages)
+    counting = weights + _counting_bytes(corpus)
+    recalling += weights
+    step = 3 * weights + layers + backward
+    validation = holes + 4 * weights + _validation_bytes(model, corpus)
+    saving = holes + WRITING_COPIES * weights
+    most = max(counting, recalling, step, validation, saving)
+    return STARTING_BYTES + text + kept + most
 
 
 def _copy_window_bytes(model: ModelConfig, corpus: Corpus) -> tuple[int, int]:
@@ -76,8 +77,9 @@ def _copy_window_bytes(model: ModelConfig, corpus: Corpus) -> tuple[int, int]:
     if model.copy_window is None:
         return 0, 0
     id_bytes = 2 if len(corpus.vocabulary) < 2**15 else 4
-    kept = min(len(corpus.train), WHOLE) * len(ORDERS) * id_bytes
-    recalling = RECALLING_BYTES * min(len(corpus.train), BLOCK)
+    symbols = len(corpus.train)
+    kept = min(symbols, WHOLE) * len(ORDERS) * id_bytes
+    recalling = RECALLING_BYTES * min(symbols, BLOCK)
     return kept, recalling
 
 
@@ -107,13 +109,15 @@ def _distinct_grams(sample: Ids, vocab_size: int, symbols: int) -> list[float]:
     It grows as a power of the text's length (Heaps 1978), estimated from the sample and its
     second half.
     """
+    middle = len(sample) // 2
     whole = _count_grams(sample, vocab_size)
-    half = _count_grams(sample[len(sample) // 2 :], vocab_size)
+    half = _count_grams(sample[middle:], vocab_size)
     growth = symbols / len(sample)
     grams = []
     for count, fewer in zip(whole, half, strict=True):
         exponent = math.log2(count / fewer)
-        grams.append(min(symbols, count * growth**exponent))
+        expected = count * growth**exponent
+        grams.append(min(symbols, expected))
     return grams
 
 

@@ -195,7 +195,10 @@ class CharRNN(nn.Module):
         self.dropout.generator.manual_seed(seed)
 
     def forward(
-        self, idx: Tensor, state: Tensor | None = None, recalled: Tensor | None = None
+        self,
+        idx: Tensor,
+        state: Tensor | None = None,
+        recalled: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         embedded = self.dropout(self.embedding(idx))  # (T, B, E)
         outputs: list[Tensor] = []

@@ -224,18 +224,26 @@ def _on_curve(size: int, passes: float) -> float:
 
     Interpolated linearly over the logarithm of the passes.
     """
+    best = _best_by_passes(size)
+    places = np.log(list(best))
+    ratios = list(best.values())
+    place = math.log(max(passes, 1e-3))
+    beyond = places[0] - place
+    if beyond > 0 and len(ratios) > 1:  # extended to the left, where the loss rises fast
+        rise = ratios[0] - ratios[1]
+        run = places[1] - places[0]
+        return float(ratios[0] + rise / run * beyond)
+    return float(np.interp(place, places, ratios))
+
+
+def _best_by_passes(size: int) -> dict[float, float]:
+    """The best ratio of one measured size with at most these passes, for each that was measured."""
     best_by_passes: dict[float, float] = {}
     best = math.inf
     for row in sorted(_rows(size), key=lambda row: row.passes):
         best = min(best, row.ratio)
         best_by_passes[row.passes] = best
-    places = np.log(list(best_by_passes))
-    ratios = list(best_by_passes.values())
-    place = math.log(max(passes, 1e-3))
-    if place < places[0] and len(ratios) > 1:  # extended to the left, where the loss rises fast
-        slope = (ratios[1] - ratios[0]) / (places[1] - places[0])
-        return float(ratios[0] + slope * (place - places[0]))
-    return float(np.interp(place, places, ratios))
+    return best_by_passes
 
 
 def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:

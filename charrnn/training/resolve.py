@@ -30,7 +30,10 @@ class NewRun(NamedTuple):
 
 
 def resolve(
-    given: Mapping[str, Any], text: str | bytes | None, tell: Tell, started: float
+    given: Mapping[str, Any],
+    text: str | bytes | None,
+    tell: Tell,
+    started: float,
 ) -> NewRun:
     """Read the corpus of a new run, and give every knob a value.
 
@@ -84,7 +87,10 @@ def _fit_to_text(config: RunConfig, corpus: Corpus, tell: Tell) -> RunConfig:
 
 
 def _fit_to_records(
-    config: RunConfig, given: Set[str], corpus: RecordCorpus, tell: Tell
+    config: RunConfig,
+    given: Set[str],
+    corpus: RecordCorpus,
+    tell: Tell,
 ) -> RunConfig:
     knobs = config.train
     wanted = knobs.batch_size if "batch_size" in given else None
@@ -124,7 +130,11 @@ def threads_of(config: RunConfig) -> int:
 
 
 def with_steps(
-    config: RunConfig, corpus: Corpus, most_passes: float, tell: Tell, started: float
+    config: RunConfig,
+    corpus: Corpus,
+    most_passes: float,
+    tell: Tell,
+    started: float,
 ) -> RunConfig:
     """The steps that fit into the minutes.
 

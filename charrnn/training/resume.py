@@ -146,7 +146,12 @@ def _changed(stored: RunConfig, given: Mapping[str, Any], run: Run) -> RunConfig
 
 
 def _corpus_of_run(
-    run: Run, config: RunConfig, text: str | bytes | None, *, has_new_corpus: bool, tell: Tell
+    run: Run,
+    config: RunConfig,
+    text: str | bytes | None,
+    *,
+    has_new_corpus: bool,
+    tell: Tell,
 ) -> Corpus:
     try:
         return read_corpus(config, text, tell)
@@ -181,7 +186,10 @@ def _check_same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None
 
 
 def _check_same_knobs(
-    run: Run, stored: RunConfig, given: Mapping[str, Any], corpus: Corpus
+    run: Run,
+    stored: RunConfig,
+    given: Mapping[str, Any],
+    corpus: Corpus,
 ) -> None:
     if given.get("minutes") is not None:
         raise ResumeError(
@@ -275,7 +283,10 @@ def _resuming(run: Run, *flags: str) -> str:
 
 
 def _tell_differences(
-    stored: RunConfig, config: RunConfig, checkpoint: Checkpoint, tell: Tell
+    stored: RunConfig,
+    config: RunConfig,
+    checkpoint: Checkpoint,
+    tell: Tell,
 ) -> None:
     """Say what makes the bits differ from those of the run without an interruption."""
     assert checkpoint.trainer is not None

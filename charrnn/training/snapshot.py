@@ -53,7 +53,10 @@ def snapshot(
 
 
 def _description(
-    config: RunConfig, corpus: Corpus, loop: TrainingLoop, val_loss: float | None
+    config: RunConfig,
+    corpus: Corpus,
+    loop: TrainingLoop,
+    val_loss: float | None,
 ) -> dict[str, Any]:
     """What a checkpoint says about itself."""
     yardstick = corpus.yardstick

@@ -1,6 +1,5 @@
 """How many steps fit into a number of minutes: a few are timed on a throwaway copy of the run."""
 
-import itertools
 import statistics
 import time
 
@@ -55,13 +54,18 @@ def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
         per_validation, at_the_end = _seconds_to_validate(copy)
     if at_the_end > max(seconds / 2, BEARABLE):
         raise _validation_too_long(seconds, at_the_end, corpus)
-    left = seconds - at_the_end - (time.perf_counter() - begin)
+    spent = time.perf_counter() - begin
+    left = seconds - at_the_end - spent
     per_save = per_validation + OVERHEAD
-    return max(1, int(_steps_that_fit(left, per_step, per_save, config.train.eval_every)))
+    steps = _steps_that_fit(left, per_step, per_save, config.train.eval_every)
+    return max(1, int(steps))
 
 
 def _steps_that_fit(
-    left: float, per_step: float, per_save: float, eval_every: int | str | None
+    left: float,
+    per_step: float,
+    per_save: float,
+    eval_every: int | str | None,
 ) -> float:
     """Steps that fit into the seconds left, with a validation and a save at each interval."""
     if eval_every is None:
@@ -97,15 +101,16 @@ def _seconds_per_step(copy: TrainingLoop, longest: float) -> float:
     """
     for _ in range(WARMUP_STEPS):
         copy.train_step()
-    first = copy.step
-    times = [time.perf_counter()]
-    while len(times) == 1 or times[-1] - times[0] < longest:
+    begin = time.perf_counter()
+    before = begin
+    seconds_per_symbol: list[float] = []
+    while not seconds_per_symbol or before - begin < longest:
+        length = copy.batches.length(copy.step)
         copy.train_step()
-        times.append(time.perf_counter())
-    rates = []
-    for step, (before, after) in enumerate(itertools.pairwise(times), first):
-        rates.append((after - before) / copy.batches.length(step))
-    return statistics.median(rates) * copy.batches.mean_length
+        after = time.perf_counter()
+        seconds_per_symbol.append((after - before) / length)
+        before = after
+    return statistics.median(seconds_per_symbol) * copy.batches.mean_length
 
 
 def _seconds_to_validate(copy: TrainingLoop) -> tuple[float, float]:

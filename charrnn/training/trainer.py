@@ -158,7 +158,9 @@ class Trainer:
         return val_loss < best
 
     def _log_step(
-        self, result: StepResult, val_loss: float | None
+        self,
+        result: StepResult,
+        val_loss: float | None,
     ) -> tuple[float | None, str | None]:
         """Write a line where one is due: the mean training loss in it, and any trouble."""
         due = self._is_last_step or _due(self.config.train.report_every, self.step)

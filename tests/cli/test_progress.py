@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import charrnn
-from charrnn.cli.main import cli
 from charrnn.cli.console import format_loss
+from charrnn.cli.main import cli
 
 SMALL = [
     "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",

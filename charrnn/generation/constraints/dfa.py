@@ -59,7 +59,10 @@ class Table(NamedTuple):
 
 
 def compile_constraint(
-    constraint: Constraint, symbols: str, shares: Array, end_share: float | None = None
+    constraint: Constraint,
+    symbols: str,
+    shares: Array,
+    end_share: float | None = None,
 ) -> Table:
     """The table of one constraint, by exploring it from its start.
 

@@ -253,7 +253,10 @@ class Lines(Constraint):
     start = (0, 0)
 
     def __init__(
-        self, count: int | None = None, shortest: int = 1, longest: int | None = None
+        self,
+        count: int | None = None,
+        shortest: int = 1,
+        longest: int | None = None,
     ) -> None:
         self.count = None
         if count is not None:

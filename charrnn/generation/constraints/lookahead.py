@@ -41,7 +41,12 @@ class Lookahead:
     """
 
     def __init__(
-        self, table: Table, shares: Array, end_share: float | None, low: int, high: int
+        self,
+        table: Table,
+        shares: Array,
+        end_share: float | None,
+        low: int,
+        high: int,
     ) -> None:
         self._table = table
         self._shares = np.bincount(table.classes, shares, table.num_classes)  # (C,)

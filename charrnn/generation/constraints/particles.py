@@ -47,7 +47,12 @@ class Particles(NamedTuple):
 
     @classmethod
     def begin(
-        cls, state: State, logits: Array, form_state: int, guard_state: Any, count: int
+        cls,
+        state: State,
+        logits: Array,
+        form_state: int,
+        guard_state: Any,
+        count: int,
     ) -> "Particles":
         """Equal particles after a prompt.
 

@@ -200,7 +200,10 @@ class Parser:
             else:
                 ranges.add((low, low))
         return CharacterClass(
-            tuple(sorted(ranges)), frozenset(categories), frozenset(shorthands), negated
+            tuple(sorted(ranges)),
+            frozenset(categories),
+            frozenset(shorthands),
+            negated,
         )
 
     def _member(self) -> str | CharacterClass:

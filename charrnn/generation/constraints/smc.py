@@ -222,7 +222,11 @@ class ConstrainedDecoder:
         return gains_by_row
 
     def _changed(
-        self, gains: Array | None, stop_ends: list[int], forbidden: list[int], written: int
+        self,
+        gains: Array | None,
+        stop_ends: list[int],
+        forbidden: list[int],
+        written: int,
     ) -> Array:
         """Gains (V,) with which some symbols complete a stop string and others are forbidden."""
         changed = np.zeros(self.network.vocab_size)
@@ -236,7 +240,10 @@ class ConstrainedDecoder:
         return changed
 
     def _draw(
-        self, particles: Particles, following: Following, gains: Gains
+        self,
+        particles: Particles,
+        following: Following,
+        gains: Gains,
     ) -> tuple[list[int], Particles]:
         """Draw a symbol for each particle.
 
