@@ -14,9 +14,11 @@ import pytest
 
 # The tests run side by side, one process for each core, and their models are tiny: more threads
 # would only wait for each other. Set before NumPy and PyTorch are imported; processes that tests
-# start inherit it.
+# start inherit it. A test that needs two threads gets two that sleep while they wait, instead of
+# keeping a core busy that the other tests need.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 # A runner in the background may have Ctrl-C ignored, and what it starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -25,7 +25,7 @@ N = 12
 KNOBS = {
     "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 40, "hidden_size": 16, "num_layers": 2,
     "embedding_size": 8, "dropout": 0.3, "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None,
-    "sample_every": None, "threads": 2,
+    "sample_every": None, "threads": 1,
 }  # fmt: skip
 
 
@@ -65,6 +65,18 @@ def test_n_steps_are_k_steps_a_new_process_and_n_minus_k_steps(
             "steps": N - k
         }
         assert outcome(broken) == expected
+
+
+@pytest.mark.xdist_group("two threads")
+def test_a_run_of_two_threads_is_resumed_to_the_same_bytes(
+    corpus: Path, here: Path, processes: Any
+) -> None:
+    knobs = KNOBS | {"threads": 2, "num_layers": 1}
+    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    processes.run(cwd=str(whole), knobs=knobs)
+    assert processes.run(cwd=str(broken), knobs=knobs, stop_at=5) == {"steps": 5}
+    assert processes.run(cwd=str(broken), knobs={"name": "run"}, resume=True) == {"steps": N - 5}
+    assert outcome(broken) == outcome(whole)
 
 
 def test_a_run_on_records_goes_on_to_the_same_bytes_over_the_edge_of_an_epoch(
@@ -301,7 +313,10 @@ def test_a_run_without_a_checkpoint_is_said(corpus: Path, here: Path) -> None:
     )
 
 
-def test_a_run_at_its_end_says_so_and_goes_on_to_a_later_one(half: Path, here: Path) -> None:
+def test_a_run_at_its_end_says_so_and_goes_on_to_a_later_one(
+    half: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.training.resume.available_threads", lambda: KNOBS["threads"])
     finish({"name": "run"})
     expected = "the run checkpoints/run is at its end, step 12 of 12; `charrnn train --resume --name run --steps 24` continues to a later one"
     assert refusal({"name": "run"}) == expected
@@ -362,11 +377,18 @@ def test_lost_metrics_are_an_error(half: Path, here: Path) -> None:
 
 def test_another_number_of_threads_is_said(half: Path) -> None:
     said: list[str] = []
-    launch({"name": "run", "threads": 1}, resume=True, tell=said.append)
+    launch({"name": "run", "threads": 2}, resume=True, tell=said.append)
     assert (
         said[0]
-        == "the run was trained with threads 2, and goes on with 1: well, but not to the bit"
+        == "the run was trained with threads 1, and goes on with 2: well, but not to the bit"
     )
+
+
+def test_another_number_of_cores_is_said(half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.training.resume.available_threads", lambda: 3)
+    said: list[str] = []
+    launch({"name": "run"}, resume=True, tell=said.append)
+    assert said[0] == "this machine has 3 cores; the run goes on with --threads 1, to the bit"
 
 
 def test_a_run_in_bf16_goes_on_in_fp32_where_there_is_no_bf16(
@@ -408,7 +430,7 @@ def test_a_later_end_is_remembered_though_it_was_not_reached(half: Path, here: P
 def test_a_run_is_found_by_its_corpus_before_its_name(half: Path, here: Path) -> None:
     (here / "other").mkdir()
     (here / "other/run.txt").write_text("something else, and long enough to learn from\n" * 20)
-    small = {"steps": 2, "hidden_size": 8, "threads": 1}
+    small = {"steps": 2, "hidden_size": 8, "num_layers": 1, "dropout": 0.1, "threads": 1}
     finish(small | {"corpus": ["other/run.txt"], "name": "b"}, resume=False)
     trainer = launch({"corpus": ["other/run.txt"], "steps": 4}, resume=True)  # not checkpoints/run
     assert trainer.directory == Run(Path("checkpoints/b"))
@@ -421,7 +443,7 @@ def test_a_run_is_found_by_its_corpus_before_its_name(half: Path, here: Path) ->
 WORSENING = "ab" * 90 + "cd" * 10
 TURNING = KNOBS | {
     "corpus": ["worse.txt"], "steps": 30, "batch_size": 2, "hidden_size": 8, "num_layers": 1, "embedding_size": 4, "eval_every": 2,
-    "patience": 3, "save_every": 2, "keep": 9, "threads": 1, "learning_rate": 1.0,
+    "patience": 3, "save_every": 2, "keep": 9, "threads": 1, "learning_rate": 1.0, "dropout": 0.1,
 }  # fmt: skip
 
 
