@@ -244,7 +244,9 @@ def test_the_first_blocks_of_the_readme_run_one_after_the_other(tmp_path: Path) 
     shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
     outputs = []
     for command in commands[2:]:
-        words = shlex.split(command.replace("--minutes 1", "--steps 5 --hidden-size 16 --threads 1"))
+        words = shlex.split(
+            command.replace("--minutes 1", "--steps 5 --hidden-size 16 --threads 1")
+        )
         assert words[0] == ".venv/bin/charrnn"
         ran = subprocess.run(
             [sys.executable, "-m", "charrnn", *words[1:]],

@@ -446,11 +446,12 @@ def test_until_and_best_of_are_those_of_the_decoding(model):
     assert {each.seed for each in texts} == {3}
 
 
-def test_a_text_that_does_not_end_is_not_among_the_best_of_several(model, monkeypatch):
+@pytest.mark.parametrize("seeds", [10, pytest.param(60, marks=pytest.mark.campaign)])
+def test_a_text_that_does_not_end_is_not_among_the_best_of_several(model, seeds, monkeypatch):
     monkeypatch.setattr("charrnn.generation.pieces.MOST_BEYOND", 30)
     how = {"length": 20, "temperature": 1.5, "until": "paragraph"}
     ends = 0
-    for seed in range(60):
+    for seed in range(seeds):
         one, many = [], []
         for texts, count in ((one, 1), (many, 40)):
             try:
