@@ -15,7 +15,7 @@ import pytest
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.run import Run
 
-N = 60
+N = 30
 FEW = 20  # tries of which chance may bring none into the training itself
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 WORDS = [
@@ -27,15 +27,15 @@ AGAIN = ["train", "--resume", "--name", "corpus"]
 STOPS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 
-@pytest.fixture
-def whole(tmp_path: Path, processes: Any) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, processes: Any) -> Path:
     """A directory with a run that was not disturbed."""
-    arm(tmp_path / "whole")
-    assert processes.run(cwd=str(tmp_path / "whole"), words=WORDS) == {"code": 0}
-    return tmp_path / "whole"
+    where = arm(tmp_path_factory.mktemp("undisturbed") / "whole")
+    assert processes.run(cwd=str(where), words=WORDS) == {"code": 0}
+    return where
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def longest(whole: Path, processes: Any) -> float:
     """Seconds that such a run takes."""
     begin = time.monotonic()

@@ -125,9 +125,11 @@ def parsed(command: str) -> dict[str, Any]:
     """What a command sets, by name, as ``charrnn train`` reads it."""
     name, *rest = words(command)
     assert name == "train"
-    found = cli.get_command(click.Context(cli), name)
+    # with the group's settings: click makes a command's help option once, for the first context
+    parent = click.Context(cli, **cli.context_settings)
+    found = cli.get_command(parent, name)
     assert found
-    context = found.make_context(name, rest)
+    context = found.make_context(name, rest, parent=parent)
     values = given(context, run_knobs(), context.params["config"])
     return values | {
         name: context.params[name]
