@@ -2,54 +2,24 @@
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+import shutil
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from click.testing import CliRunner, Result
 
 import charrnn
-from charrnn.cli.main import cli
-from charrnn.storage import checkpoint as checkpoints
+from tests.command import SMALL, TEXT, Trained, call
 
-TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 STEP = "checkpoints/corpus/step-00000004"
-SMALL = [
-    "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
-    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
-]  # fmt: skip
 
 
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(autouse=True)
+def home(two_steps: Path, byte_run: Trained, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory: a run on characters whose best checkpoint, step 4, is not its last,
     step 5; and one on bytes."""
-    where = tmp_path_factory.mktemp("evaluate")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(where)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # two that wait for each other are slow where others work too
-        (where / "corpus.txt").write_text(TEXT)
-        assert call("train", "corpus.txt", *SMALL).exit_code == 0
-        assert (
-            call("train", "corpus.txt", *SMALL, "--unit", "byte", "--name", "bytes").exit_code == 0
-        )
-        found = checkpoints.read(Path(STEP))
-        worse = {name: weight + np.float32(0.5) for name, weight in found.weights.items()}
-        checkpoints.write(
-            Path("checkpoints/corpus/step-00000005"),
-            replace(found, weights=worse, about=found.about | {"step": 5, "val_loss": 9.9}),
-        )
-        yield where
-        torch.set_num_threads(threads)
+    shutil.copytree(byte_run.where / "checkpoints", two_steps / "checkpoints", dirs_exist_ok=True)
+    monkeypatch.chdir(two_steps)
+    return two_steps
 
 
 @pytest.fixture

@@ -4,51 +4,22 @@ all else is an error first."""
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from charrnn.cli.main import cli
 from charrnn.generation.constraints.forms import Acrostic, Lines
 from charrnn.text_model import load
-
-TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
-NAMES = "".join(
-    f"{first}{last}\n"
-    for first in ("an", "be", "cor", "do")
-    for last in ("na", "lia", "rin", "th", "wick")
-    for _ in range(2)
-)
-SMALL = [
-    "--steps=30", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--device=cpu", "--precision=fp32", "--threads=1",
-    "--sample-every=none",
-]  # fmt: skip
-
-
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory with a run on a text and one on records."""
-    where = tmp_path_factory.mktemp("forms")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(where)
-        (where / "text.txt").write_text(TEXT)
-        (where / "names.txt").write_text(NAMES)
-        assert call("train", "text.txt", *SMALL, "--sequence-length=20").exit_code == 0
-        assert call("train", "names.txt", "--records", *SMALL).exit_code == 0
-    return where
+from tests.command import NAMES, TEXT, Trained, call
 
 
 @pytest.fixture
-def home(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, to work in."""
-    shutil.copytree(trained, tmp_path / "home")
+def home(
+    text_run: Trained, record_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The working directory: a run on a text and one on records."""
+    shutil.copytree(text_run.where, tmp_path / "home")
+    shutil.copytree(record_runs, tmp_path / "home", dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path / "home")
     return tmp_path / "home"
 
@@ -61,17 +32,17 @@ def written(*args: str) -> str:
 
 
 def test_each_option_is_kept_and_all_together(home: Path) -> None:
-    assert re.fullmatch(r"[a-z ]{5,20}\.", written("text", "--match", r"[a-z ]{5,20}\."))
-    assert "bell" in written("text", "--contains", "bell", "-n", "40", "--stop", "ß")
-    assert not set("th") & set(written("text", "--without", "t", "--without", "h", "-n", "40"))
-    assert len(written("text", "--exact-length", "37")) == 37
-    assert 20 <= len(written("text", "--length-between", "20", "30")) <= 30
-    lines = written("text", "--acrostic", "Nib", "--line-length", "3", "12").split("\n")
+    assert re.fullmatch(r"[a-z ]{5,20}\.", written("corpus", "--match", r"[a-z ]{5,20}\."))
+    assert "bell" in written("corpus", "--contains", "bell", "-n", "40", "--stop", "ß")
+    assert not set("th") & set(written("corpus", "--without", "t", "--without", "h", "-n", "40"))
+    assert len(written("corpus", "--exact-length", "37")) == 37
+    assert 20 <= len(written("corpus", "--length-between", "20", "30")) <= 30
+    lines = written("corpus", "--acrostic", "Nib", "--line-length", "3", "12").split("\n")
     assert "".join(line[0] for line in lines) == "Nib"
     assert all(3 <= len(line) <= 12 for line in lines)
-    assert len(written("text", "--lines", "4", "-n", "200").split("\n")) == 4
+    assert len(written("corpus", "--lines", "4", "-n", "200").split("\n")) == 4
     text = written(
-        "text",
+        "corpus",
         "--lines",
         "2",
         "--acrostic",
@@ -92,43 +63,45 @@ def test_each_option_is_kept_and_all_together(home: Path) -> None:
 
 
 def test_an_acrostic_has_as_many_lines_as_letters_unless_more_are_asked_for(home: Path) -> None:
-    assert written("text", "--acrostic", "is", "--line-length", "2", "9").count("\n") == 1
+    assert written("corpus", "--acrostic", "is", "--line-length", "2", "9").count("\n") == 1
     assert (
-        written("text", "--acrostic", "is", "--lines", "4", "--line-length", "2", "9").count("\n")
+        written("corpus", "--acrostic", "is", "--lines", "4", "--line-length", "2", "9").count("\n")
         == 3
     )
 
 
 def test_the_command_writes_what_python_writes(home: Path) -> None:
     form = Acrostic("bit") & Lines(3, 2, 9)
-    assert written("text", "--acrostic", "bit", "--line-length", "2", "9") == load("text").generate(
-        constraint=form, seed=3
-    )
-    one = load("text").generate(constraint=form, seed=3, particles=1)
+    assert written("corpus", "--acrostic", "bit", "--line-length", "2", "9") == load(
+        "corpus"
+    ).generate(constraint=form, seed=3)
+    one = load("corpus").generate(constraint=form, seed=3, particles=1)
     assert (
-        written("text", "--acrostic", "bit", "--line-length", "2", "9", "--particles", "1") == one
+        written("corpus", "--acrostic", "bit", "--line-length", "2", "9", "--particles", "1") == one
     )
 
 
 def test_where_nobody_says_how_long_there_is_room_for_all_lines(home: Path) -> None:
-    lines = written("text", "--lines", "3", "--line-length", "200", "220").split("\n")
+    lines = written("corpus", "--lines", "3", "--line-length", "200", "220").split("\n")
     assert [200 <= len(line) <= 220 for line in lines] == [True] * 3
     found = json.loads(
-        call("sample", "text", "--lines", "3", "--line-length", "200", "220", "--json").stdout
+        call("sample", "corpus", "--lines", "3", "--line-length", "200", "220", "--json").stdout
     )
     assert found["settings"]["length"] == 663
     assert (
-        call("sample", "text", "--lines", "3", "--line-length", "200", "220", "-n", "500").exit_code
+        call(
+            "sample", "corpus", "--lines", "3", "--line-length", "200", "220", "-n", "500"
+        ).exit_code
         == 2
     )
-    assert len(load("text").generate(constraint=Lines(3, 200, 220), seed=1)) >= 602
+    assert len(load("corpus").generate(constraint=Lines(3, 200, 220), seed=1)) >= 602
 
 
 def test_escapes_and_the_environment_reach_a_form(home: Path) -> None:
-    assert "l.\nN" in written("text", "--contains", r"l.\nN", "-n", "60")
+    assert "l.\nN" in written("corpus", "--contains", r"l.\nN", "-n", "60")
     result = call(
         "sample",
-        "text",
+        "corpus",
         "-n",
         "60",
         env={"CHARRNN_SAMPLE_CONTAINS": "said the clock", "CHARRNN_SAMPLE_WITHOUT": ","},
@@ -140,7 +113,7 @@ def test_escapes_and_the_environment_reach_a_form(home: Path) -> None:
 def test_several_texts_and_json_say_what_was_asked_for(home: Path) -> None:
     result = call(
         "sample",
-        "text",
+        "corpus",
         "--contains",
         "bell",
         "-n",
@@ -159,23 +132,23 @@ def test_several_texts_and_json_say_what_was_asked_for(home: Path) -> None:
     assert {name: found[0]["settings"][name] for name in ("contains", "particles", "max_copy")} == {
         "contains": ["bell"], "particles": 8, "max_copy": 9,
     }  # fmt: skip
-    plain = json.loads(call("sample", "text", "-n", "5", "--json").stdout)
+    plain = json.loads(call("sample", "corpus", "-n", "5", "--json").stdout)
     assert not {"contains", "particles", "max_copy"} & set(plain["settings"])
 
 
 def test_no_more_is_copied_than_may_be(home: Path) -> None:
-    text = written("text", "--max-copy", "6", "-n", "300", "--temperature", "0.3")
+    text = written("corpus", "--max-copy", "6", "-n", "300", "--temperature", "0.3")
     assert len(text) == 300
     assert not [text[at : at + 7] for at in range(294) if text[at : at + 7] in TEXT]
-    assert (home / "checkpoints/text/originality/about.json").exists()
+    assert (home / "checkpoints/corpus/originality/about.json").exists()
 
 
 def test_the_index_is_told_once_and_opened_after_that(home: Path) -> None:
     first, second = (
-        call("sample", "text", "--max-copy", "9", "-n", "20", "--seed", "1") for _ in range(2)
+        call("sample", "corpus", "--max-copy", "9", "-n", "20", "--seed", "1") for _ in range(2)
     )
     assert first.stderr.startswith("made an index of the corpus: 924 characters, ")
-    assert second.stderr == "checkpoints/text/step-00000030, seed 1\n"
+    assert second.stderr == "checkpoints/corpus/step-00000004, seed 1\n"
     assert first.stdout == second.stdout
 
 
@@ -193,7 +166,7 @@ def test_what_was_taken_back_is_told(home: Path) -> None:
             "--seed",
             str(seed),
         ]
-        result = call("sample", "text", *args)
+        result = call("sample", "corpus", *args)
         assert result.stdout == "Now ib hee\n"
         told += [line for line in result.stderr.splitlines() if line.startswith("took back ")]
     assert 0 < len(told) < 12
@@ -214,7 +187,7 @@ def test_originality_is_told_of_what_was_written(home: Path) -> None:
     (home / "copy.txt").write_text("Now is the time, said the clock")
     result = call(
         "sample",
-        "text",
+        "corpus",
         "--match",
         "Now is the time, said the clock",
         "--originality",
@@ -224,21 +197,21 @@ def test_originality_is_told_of_what_was_written(home: Path) -> None:
     )
     assert result.stdout == "Now is the time, said the clock\n"
     lines = result.stderr.splitlines()
-    assert lines[2] == "longest: 31 characters at 1, from text.txt, line 1"
+    assert lines[2] == "longest: 31 characters at 1, from corpus.txt, line 1"
     shares = "100.0 % in stretches of 20 or more, 0.0 % in stretches of 40 or more, 0.0 % in stretches of 80 or more"
     assert lines[3] == f"copied, of 31 characters: {shares}"
-    told = call("originality", "text", "copy.txt").stdout.splitlines()
+    told = call("originality", "corpus", "copy.txt").stdout.splitlines()
     assert told == lines[2:]
 
 
 def test_a_corpus_that_has_moved_is_named(home: Path) -> None:
-    (home / "text.txt").rename(home / "moved.txt")
-    result = call("sample", "text", "--max-copy", "9", "-n", "20")
+    (home / "corpus.txt").rename(home / "moved.txt")
+    result = call("sample", "corpus", "--max-copy", "9", "-n", "20")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "there is no file text.txt" in result.stderr
+    assert "there is no file corpus.txt" in result.stderr
     assert "--corpus" in result.stderr
     assert (
-        call("sample", "text", "--max-copy", "9", "-n", "20", "--corpus", "moved.txt").exit_code
+        call("sample", "corpus", "--max-copy", "9", "-n", "20", "--corpus", "moved.txt").exit_code
         == 0
     )
 
@@ -275,7 +248,7 @@ def test_a_prompt_is_a_part_of_a_record_and_none_of_a_running_text(home: Path) -
     assert re.fullmatch("co.{3,5}\n", result.stdout)
     assert re.fullmatch(
         "the [a-z]{3}\n",
-        call("sample", "text", "--prompt", "the ", "--match", "[a-z]{3}", "--seed", "1").stdout,
+        call("sample", "corpus", "--prompt", "the ", "--match", "[a-z]{3}", "--seed", "1").stdout,
     )
 
 
@@ -338,6 +311,6 @@ WRONG: list[tuple[str, int, str]] = [
 def test_what_cannot_be_is_an_error_before_the_first_character(
     home: Path, words: str, code: int, message: str
 ) -> None:
-    result = call("sample", "text", *words.split())
+    result = call("sample", "corpus", *words.split())
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.splitlines()[-1] == f"Error: {message}"

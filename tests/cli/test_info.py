@@ -3,66 +3,28 @@
 import hashlib
 import json
 import math
-import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import charrnn
-from charrnn.cli.main import cli
 from charrnn.corpus.corpus import Corpus
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.run import Run
 from charrnn.storage.verdict import verdict
+from tests.command import TEXT, Trained, call
 
-TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 STEP = "checkpoints/corpus/step-00000004"
-SMALL = [
-    "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
-    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--num-layers=2", "--dropout=0.1",
-]  # fmt: skip
-
-
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
-
-
-@pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A run on characters, and an older one on bytes without validation; not to be changed."""
-    where = tmp_path_factory.mktemp("info")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(where)
-        (where / "corpus.txt").write_text(TEXT)
-        assert (
-            call(
-                "train",
-                "corpus.txt",
-                *SMALL,
-                "--unit=byte",
-                "--name=bytes",
-                "--val-fraction=0",
-                "--cell=gru",
-                "--dropout=0",
-            ).exit_code
-            == 0
-        )
-        assert call("train", "corpus.txt", *SMALL).exit_code == 0
-        os.utime("checkpoints/bytes/step-00000004", (1000, 1000))
-        yield where
 
 
 @pytest.fixture
-def runs(once: Path, here: Path) -> Path:
-    """A copy of them in the working directory."""
-    shutil.copytree(once / "checkpoints", "checkpoints")
-    for step in Path("checkpoints/bytes").glob("step-*"):
-        os.utime(step, (1000, 1000))
+def runs(text_run: Trained, byte_run: Trained, here: Path) -> Path:
+    """The working directory: a run on characters, and an older one on bytes without validation."""
+    for run in (text_run, byte_run):
+        shutil.copytree(run.where / "checkpoints", "checkpoints", dirs_exist_ok=True)
     return here
 
 

@@ -10,16 +10,12 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
 import charrnn
 from charrnn.cli.main import COMMANDS, cli
+from tests.command import call
 
 ROOT = str(Path(charrnn.__file__).parents[1])
-
-
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
 
 
 def run(*args: str, **settings: Any) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from charrnn.cli.evaluate import READING, evaluate
 from charrnn.cli.main import cli
@@ -16,12 +16,9 @@ from charrnn.config.knobs import Knob, knobs
 from charrnn.config.run_config import run_knobs
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
+from tests.command import call
 
 KNOBS = run_knobs()
-
-
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
 
 
 def values(*args: str, config: str | None = None) -> dict[str, Any]:

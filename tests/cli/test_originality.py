@@ -13,21 +13,21 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from charrnn.cli.main import cli
+from tests.command import call
 
 LINES = [f"{number} bottles of beer on the wall\n" for number in range(40, 0, -1)]
 TEXT = "".join(LINES)
 STEP = "checkpoints/corpus/step-00000001"
 SMALL = [
-    "--steps=1", "--hidden-size=4", "--num-layers=1", "--embedding-size=2", "--batch-size=2", "--sequence-length=8",
+    "--steps=1", "--hidden-size=4", "--num-layers=1", "--dropout=0", "--embedding-size=2", "--batch-size=2", "--sequence-length=8",
     "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
 ]  # fmt: skip
 
 
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, ["originality", *args], prog_name="charrnn", **settings)
+def originality(*args: str, **settings: Any) -> Result:
+    return call("originality", *args, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             "bytes": ["--unit", "byte"],
             "records": ["--records"],
         }.items():
-            assert (
-                CliRunner()
-                .invoke(cli, ["train", "corpus.txt", "--name", name, *SMALL, *args])
-                .exit_code
-                == 0
-            )
+            assert call("train", "corpus.txt", "--name", name, *SMALL, *args).exit_code == 0
         yield where
         torch.set_num_threads(threads)
 
@@ -65,7 +60,7 @@ def home(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def test_the_report_of_a_text_is_this() -> None:
-    result = call("corpus", "text.txt")
+    result = originality("corpus", "text.txt")
     assert result.exit_code == 0
     assert result.stdout == (
         "longest: 41 characters at 6, from corpus.txt, line 24\n"
@@ -80,18 +75,18 @@ def test_the_report_of_a_text_is_this() -> None:
         made,
     )
     assert step == STEP
-    assert call("corpus", "text.txt").stderr == f"{STEP}\n"
+    assert originality("corpus", "text.txt").stderr == f"{STEP}\n"
 
 
 def test_standard_input_is_a_file_too() -> None:
     assert (
-        call("corpus", "-", input=Path("text.txt").read_text()).stdout
-        == call("corpus", "text.txt").stdout
+        originality("corpus", "-", input=Path("text.txt").read_text()).stdout
+        == originality("corpus", "text.txt").stdout
     )
 
 
 def test_as_json_it_is_one_object() -> None:
-    result = call("corpus", "text.txt", "--json", "--least", "41")
+    result = originality("corpus", "text.txt", "--json", "--least", "41")
     longest = {"start": 5, "length": 41, "place": {"file": "corpus.txt", "line": 24}}
     assert json.loads(result.stdout) == {
         "characters": 69,
@@ -103,13 +98,18 @@ def test_as_json_it_is_one_object() -> None:
 
 
 def test_the_shortest_that_is_listed_can_be_given() -> None:
-    assert "\nstretches of 3 or more: 2\n" in call("corpus", "text.txt", "--least", "3").stdout
-    assert "\nstretches of 42 or more: 0\n" in call("corpus", "text.txt", "--least", "42").stdout
+    assert (
+        "\nstretches of 3 or more: 2\n" in originality("corpus", "text.txt", "--least", "3").stdout
+    )
+    assert (
+        "\nstretches of 42 or more: 0\n"
+        in originality("corpus", "text.txt", "--least", "42").stdout
+    )
 
 
 def test_more_than_ten_are_counted() -> None:
     Path("many.txt").write_text("".join(f"<{number} bottles of beer>" for number in range(10, 22)))
-    lines = call("corpus", "many.txt", "--least", "10").stdout.splitlines()
+    lines = originality("corpus", "many.txt", "--least", "10").stdout.splitlines()
     assert lines[2] == "stretches of 10 or more: 12"
     assert len(lines) == 14
     assert lines[-1] == "  and 2 shorter ones; --json lists all"
@@ -117,7 +117,7 @@ def test_more_than_ten_are_counted() -> None:
 
 def test_a_text_of_which_nothing_stands_there_is_said_and_so_is_what_is_odd_about_it() -> None:
     Path("other.txt").write_bytes(b"\xef\xbb\xbfXYZ")
-    result = call("corpus", "other.txt")
+    result = originality("corpus", "other.txt")
     assert (
         result.stdout.splitlines()[0]
         == "longest: none, not one of its characters stands in the corpus"
@@ -127,16 +127,16 @@ def test_a_text_of_which_nothing_stands_there_is_said_and_so_is_what_is_odd_abou
 
 def test_held_out_text_of_which_nothing_was_learned_is_said() -> None:
     Path("halves.txt").write_text("a" * 900 + "b" * 100)
-    assert CliRunner().invoke(cli, ["train", "halves.txt", *SMALL]).exit_code == 0
+    assert call("train", "halves.txt", *SMALL).exit_code == 0
     assert (
-        call("halves").stdout.splitlines()[-1]
+        originality("halves").stdout.splitlines()[-1]
         == "longest: none, not one of its characters was learned"
     )
 
 
 def test_marked_the_text_is_shown_with_brackets_and_nothing_moves_the_cursor() -> None:
     Path("text.txt").write_text("\x1b[2J 17 bottles of beer on the wall\n<b>")
-    result = call("corpus", "text.txt", "--marked")
+    result = originality("corpus", "text.txt", "--marked")
     assert result.stdout.startswith(
         "\\x1b[2J \u27e617 bottles of beer on the wall\n\u27e7<b>\n\nlongest: 31 characters at 6, "
     )
@@ -181,8 +181,8 @@ class Marks(HTMLParser):
 
 
 def test_the_page_holds_the_text_its_marks_and_where_they_stand() -> None:
-    result = call("corpus", "text.txt", "--html", "page.html")
-    assert result.stdout == call("corpus", "text.txt").stdout
+    result = originality("corpus", "text.txt", "--html", "page.html")
+    assert result.stdout == originality("corpus", "text.txt").stdout
     assert result.stderr.endswith("wrote page.html\n")
     page = Marks(Path("page.html").read_text(encoding="utf-8"))
     assert page.text.strip("\n") == Path("text.txt").read_text()
@@ -196,11 +196,8 @@ def test_nothing_of_a_text_or_a_name_becomes_a_part_of_the_page() -> None:
     evil = "<script>alert('&amp;')</script></pre>\"\0\x1b"
     Path('corpus<b>".txt').write_text(evil + TEXT)
     Path("<i>.txt").write_text("{0}" + evil)
-    assert (
-        CliRunner().invoke(cli, ["train", 'corpus<b>".txt', "--name", "evil", *SMALL]).exit_code
-        == 0
-    )
-    assert call("evil", "<i>.txt", "--html", "page.html").exit_code == 0
+    assert call("train", 'corpus<b>".txt', "--name", "evil", *SMALL).exit_code == 0
+    assert originality("evil", "<i>.txt", "--html", "page.html").exit_code == 0
     page = Marks(Path("page.html").read_text(encoding="utf-8"))
     assert not page.tags & {"script", "b", "i"}
     shown = evil.replace("\0", "\ufffd").replace("\x1b", "\ufffd")
@@ -210,17 +207,17 @@ def test_nothing_of_a_text_or_a_name_becomes_a_part_of_the_page() -> None:
 
 def test_a_model_of_bytes_reads_any_bytes() -> None:
     Path("any").write_bytes(b"\xff\0" + TEXT[100:200].encode() + "\u00e4".encode())
-    result = call("bytes", "any", "--json")
+    result = originality("bytes", "any", "--json")
     assert json.loads(result.stdout)["longest"] == {
         "start": 2,
         "length": 100,
         "place": {"file": "corpus.txt", "line": 4},
     }
-    assert "\\x00\u27e6" in call("bytes", "any", "--marked").stdout
+    assert "\\x00\u27e6" in originality("bytes", "any", "--marked").stdout
 
 
 def test_the_report_of_a_corpus_is_this() -> None:
-    result = call("corpus")
+    result = originality("corpus")
     assert result.exit_code == 0
     assert result.stdout == (
         "repeated, of 1,231 characters: 0.0 % in passages of 80 or more that come again\n"
@@ -228,25 +225,20 @@ def test_the_report_of_a_corpus_is_this() -> None:
         "0.0 % in stretches of 80 or more\n"
         'longest: 31 characters, first in corpus.txt, line 7: "4 bottles of beer on the wall\\n3"\n'
     )
-    assert call("corpus").stderr == f"{STEP}\n"
+    assert originality("corpus").stderr == f"{STEP}\n"
 
 
 def test_a_corpus_that_repeats_itself_says_where() -> None:
     Path("one.txt").write_text(TEXT)
     Path("two.txt").write_text("Once more:\n" + TEXT[:200] + "!\n")
-    assert (
-        CliRunner()
-        .invoke(cli, ["train", "one.txt", "two.txt", *SMALL, "--val-fraction", "0"])
-        .exit_code
-        == 0
-    )
-    found = call("one").stdout.splitlines()
+    assert call("train", "one.txt", "two.txt", *SMALL, "--val-fraction", "0").exit_code == 0
+    found = originality("one").stdout.splitlines()
     assert found == [
         "repeated, of 1,444 characters: 27.7 % in passages of 80 or more that come again",
         f"  200 characters, one.txt, line 1 and two.txt, line 2: {json.dumps(TEXT[:60])}...",
         "held out: nothing",
     ]
-    as_json = json.loads(call("one", "--json").stdout)
+    as_json = json.loads(originality("one", "--json").stdout)
     assert as_json == {
         "characters": 1444,
         "repeated": 400 / 1444,
@@ -262,7 +254,7 @@ def test_a_corpus_that_repeats_itself_says_where() -> None:
 
 
 def test_records_have_a_report_too() -> None:
-    found = json.loads(call("records", "--json").stdout)
+    found = json.loads(originality("records", "--json").stdout)
     assert found["characters"] == 1231
     assert "\n" not in found["held"]["text"]
     assert (found["held"]["longest"]["length"], found["held"]["shares"]["40"]) == (29, 0.0)
@@ -282,13 +274,16 @@ def test_no_pytorch_is_needed(home: Path) -> None:
 
 def test_the_corpus_may_stand_elsewhere_now() -> None:
     Path("corpus.txt").rename("moved.txt")
-    refused = call("corpus", "text.txt")
+    refused = originality("corpus", "text.txt")
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert re.fullmatch(
         r"Error: the corpus of \S+ cannot be read: there is no file corpus\.txt .*; or name its new place with --corpus\n",
         refused.stderr,
     )
-    assert "from moved.txt, line 24" in call("corpus", "text.txt", "--corpus", "moved.txt").stdout
+    assert (
+        "from moved.txt, line 24"
+        in originality("corpus", "text.txt", "--corpus", "moved.txt").stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -314,17 +309,17 @@ def test_the_corpus_may_stand_elsewhere_now() -> None:
     ],
 )
 def test_what_cannot_be_is_one_line(args: list[str], code: int, error: str) -> None:
-    call("corpus", "text.txt")  # makes the index, which is said
-    result = call(*args)
+    originality("corpus", "text.txt")  # makes the index, which is said
+    result = originality(*args)
     assert (result.exit_code, result.stdout) == (code, "")
     assert re.fullmatch(rf"({STEP}\n)?Error: {error}\n", result.stderr)
 
 
 def test_a_damaged_index_is_one_line() -> None:
-    call("corpus", "text.txt")
+    originality("corpus", "text.txt")
     path = Path("checkpoints/corpus/originality/order.bin")
     path.write_bytes(path.read_bytes()[:-1])
-    result = call("corpus", "text.txt")
+    result = originality("corpus", "text.txt")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
         "Error: checkpoints/corpus/originality is damaged: order.bin is no file of 4,924 bytes; "

@@ -2,13 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from charrnn.cli.main import cli
 from charrnn.config.yaml import read_yaml
+from tests.command import call
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -27,10 +25,6 @@ QUICK = [
     "--threads",
     "1",
 ]
-
-
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
 
 
 @pytest.fixture

@@ -11,21 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import charrnn
 from charrnn.cli.console import format_loss
 from charrnn.cli.main import cli
+from tests.command import call
 
 SMALL = [
     "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
     "--device=cpu", "--precision=fp32", "--threads=1", "--num-layers=2", "--dropout=0.1",
 ]  # fmt: skip
 RATE = r"[\d,]+ characters/s, \d+:\d\d left"
-
-
-def call(*args: str) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn")
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *args: str) -> str:

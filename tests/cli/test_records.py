@@ -3,61 +3,28 @@ what is said of them."""
 
 import json
 import re
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import charrnn
-from charrnn.cli.main import cli
 from charrnn.corpus.corpus import Corpus
 from charrnn.storage.seen_records import read_seen_records
+from tests.command import BY_HEART, NAMES, call
 
-NAMES = [
-    "ana",
-    "ann",
-    "anna",
-    "bea",
-    "ben",
-    "bo",
-    "cato",
-    "dan",
-    "dana",
-    "eda",
-    "ed",
-    "ina",
-    "nina",
-    "noa",
-    "otto",
-    "tina",
-]
-SMALL = [
-    "--steps=150", "--hidden-size=16", "--num-layers=1", "--dropout=0", "--embedding-size=8", "--learning-rate=0.02", "--batch-size=8",
-    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--eval-every=none", "--save-every=none",
-]  # fmt: skip
 ACCEPT_N = "grep -q n"
-
-
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
 
 
 WIDE = ["\u6771\u4eac", "\u5927\u962a", "\u5948\u826f\u5e02", "ana", "\u6771\u5927", "\u962a"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(autouse=True)
+def home(record_runs: Path, here: Path) -> Path:
     """The working directory: a run on names, one a line, and one on the same between semicolons."""
-    where = tmp_path_factory.mktemp("records")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(where)
-        (where / "names.txt").write_text("\n".join(NAMES * 3) + "\n")
-        (where / "list.txt").write_text(";\n".join(NAMES * 3))
-        assert call("train", "names.txt", "--records", *SMALL).exit_code == 0
-        assert call("train", "list.txt", "--separator", ";\\n", *SMALL).exit_code == 0
-        yield where
+    shutil.copytree(record_runs, here, dirs_exist_ok=True)
+    return here
 
 
 def lines(result: Result) -> list[str]:
@@ -168,7 +135,7 @@ def test_a_prompt_begins_each_record_and_can_be_hidden() -> None:
 
 def test_the_length_of_bytes_is_in_characters(home: Path) -> None:
     (home / "wide.txt").write_text("\n".join(WIDE * 8) + "\n", encoding="utf-8")
-    assert call("train", "wide.txt", "--records", "--unit", "byte", *SMALL).exit_code == 0
+    assert call("train", "wide.txt", "--records", "--unit", "byte", *BY_HEART).exit_code == 0
     model = charrnn.load("wide")
     assert model.about["records"]["lengths"] == [1, 2, 2, 3, 3]
     result = call("sample", "wide", "--num-samples", "40", "-s", "1", "--report", "--length", "3")
@@ -316,7 +283,7 @@ def test_training_without_records_proposes_them_and_with_both_is_refused(home: P
     (home / "many.txt").write_text(
         "".join(f"{name}{number}\n" for name in NAMES for number in range(20))
     )
-    small = [*SMALL, "--steps=1", "--sequence-length=20"]
+    small = [*BY_HEART, "--steps=1", "--sequence-length=20"]
     said = "this text looks like a list, one item a line; with --records each is learned by itself, and samples are whole items\n"
     assert said in call("train", "many.txt", *small).stderr
     assert said in call("plan", "many.txt", *small).stderr
@@ -332,7 +299,7 @@ def test_training_without_records_proposes_them_and_with_both_is_refused(home: P
 
 
 def test_plan_counts_records_and_those_that_come_again(home: Path) -> None:
-    result = call("plan", "names.txt", "--records", *SMALL)
+    result = call("plan", "names.txt", "--records", *BY_HEART)
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == (
         # 48 lines of 16 names: two held out, each once; the others three times, so that two thirds
@@ -341,7 +308,7 @@ def test_plan_counts_records_and_those_that_come_again(home: Path) -> None:
         f"{plan_repeated():.1%} of it are records that stood there before"
     )
     assert "batches of 8 records" in result.stdout
-    found = json.loads(call("plan", "names.txt", "--records", *SMALL, "--json").stdout)
+    found = json.loads(call("plan", "names.txt", "--records", *BY_HEART, "--json").stdout)
     assert found["corpus"]["records"] == 44
     assert found["knobs"]["separator"] == "\n"
 
@@ -367,7 +334,13 @@ def plan_repeated() -> float:
 def test_a_model_of_running_text_refuses_what_only_records_have(home: Path) -> None:
     assert (
         call(
-            "train", "names.txt", *SMALL, "--steps=1", "--name", "running", "--sequence-length=20"
+            "train",
+            "names.txt",
+            *BY_HEART,
+            "--steps=1",
+            "--name",
+            "running",
+            "--sequence-length=20",
         ).exit_code
         == 0
     )

@@ -10,55 +10,28 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import charrnn
-from charrnn.cli.main import cli
 from charrnn.config.run_config import ModelConfig
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
+from tests.command import call
 
 ROOT = str(Path(charrnn.__file__).parents[1])
-TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 STEP = "checkpoints/corpus/step-00000004"
-SMALL = [
-    "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
-    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
-]  # fmt: skip
-
-
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory with a run whose best checkpoint, step 4, is not its last, step 5."""
-    where = tmp_path_factory.mktemp("sample")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(where)
-        (where / "corpus.txt").write_text(TEXT)
-        assert call("train", "corpus.txt", *SMALL).exit_code == 0
-        found = checkpoints.read(Path(STEP), trainer=True)
-        worse = {name: weight + np.float32(0.5) for name, weight in found.weights.items()}
-        later = replace(found, weights=worse, about=found.about | {"step": 5, "val_loss": 9.9})
-        checkpoints.write(Path("checkpoints/corpus/step-00000005"), later)
-    return where
 
 
 @pytest.fixture
-def model(home: Path, monkeypatch: pytest.MonkeyPatch) -> charrnn.TextModel:
+def model(two_steps: Path, monkeypatch: pytest.MonkeyPatch) -> charrnn.TextModel:
     """The best checkpoint, the working directory being that of the run."""
-    monkeypatch.chdir(home)
+    monkeypatch.chdir(two_steps)
     return charrnn.load(STEP)
 
 
@@ -574,10 +547,10 @@ def test_a_model_without_its_trainer_files_is_enough(
 
 
 def test_runs_dir_is_where_a_name_is_looked_for(
-    model: charrnn.TextModel, home: Path, here: Path
+    model: charrnn.TextModel, two_steps: Path, here: Path
 ) -> None:
     expected = model.generate(length=30, seed=3) + "\n"
-    runs = str(home / "checkpoints")
+    runs = str(two_steps / "checkpoints")
     assert call("sample", "corpus", "-n", "30", "-s", "3", "--runs-dir", runs).stdout == expected
     assert (
         call("sample", "-n", "30", "-s", "3", env={"CHARRNN_SAMPLE_RUNS_DIR": runs}).stdout
@@ -586,10 +559,10 @@ def test_runs_dir_is_where_a_name_is_looked_for(
 
 
 def test_without_a_run_the_one_that_saved_last_is_taken(
-    model: charrnn.TextModel, home: Path, here: Path
+    model: charrnn.TextModel, two_steps: Path, here: Path
 ) -> None:
     for name, seconds in (("new", 2000), ("old", 1000)):
-        shutil.copytree(home / STEP, f"checkpoints/{name}/step-00000004")
+        shutil.copytree(two_steps / STEP, f"checkpoints/{name}/step-00000004")
         os.utime(f"checkpoints/{name}/step-00000004", (seconds, seconds))
     assert call("sample", "-n", "0", "-s", "3").stderr == "checkpoints/new/step-00000004, seed 3\n"
 
@@ -611,8 +584,10 @@ def test_a_run_that_is_not_there_is_one_line_with_those_that_are(model: charrnn.
     )
 
 
-def test_a_damaged_checkpoint_is_one_line(model: charrnn.TextModel, home: Path, here: Path) -> None:
-    shutil.copytree(home / STEP, "damaged")
+def test_a_damaged_checkpoint_is_one_line(
+    model: charrnn.TextModel, two_steps: Path, here: Path
+) -> None:
+    shutil.copytree(two_steps / STEP, "damaged")
     size = Path("damaged/model.safetensors").stat().st_size
     with open("damaged/model.safetensors", "r+b") as file:
         file.truncate(size - 1)

@@ -21,14 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import charrnn
-from charrnn.cli.main import cli
 from charrnn.cli.signals import signal_requests
+from tests.command import TEXT, call
 
 ROOT = str(Path(charrnn.__file__).parents[1])
-TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 N = 60
 SMALL = [
     "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
@@ -51,10 +49,6 @@ NAMED = [signum.name for signum, _ in STOPS]
 ARROW = "`charrnn train --resume --name corpus` continues"
 # seconds, so that a test that waits for what never comes fails; nothing is measured by it
 PATIENCE = 60
-
-
-def call(*args: str) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,54 +7,28 @@ import math
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 import charrnn
-from charrnn.cli.main import cli
 from charrnn.storage.run import Run
 from charrnn.storage.verdict import verdict
 from charrnn.training.device import available_threads
+from tests.command import SMALL, TEXT, Trained, call
 
-# 924 characters, 831 to learn from
-TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
-SMALL = [
-    "--steps=4", "--hidden-size=8", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
-    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--num-layers=2", "--dropout=0.1",
-]  # fmt: skip
 SIZES = "21 symbols; lstm 2 x 8, 1,695 parameters, fp32 on cpu, 1 threads, seed 0"
 FIRST = f"checkpoints/corpus: 831 characters to learn from, 93 held out, {SIZES}"
 EXISTS = "Error: the run checkpoints/corpus exists; --resume goes on with it, --name NAME starts another beside it, --overwrite deletes it\n"
 
 
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
-
-
-class Trained(NamedTuple):
-    where: Path
-    result: Result
-
-
-@pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    """A run of 4 steps on corpus.txt, made once; not to be changed."""
-    where = tmp_path_factory.mktemp("train")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(where)
-        (where / "corpus.txt").write_text(TEXT)
-        yield Trained(where, call("train", "corpus.txt", *SMALL))
-
-
 @pytest.fixture
-def trained(once: Trained, here: Path) -> Path:
+def trained(text_run: Trained, here: Path) -> Path:
     """A copy of that run in the working directory; the run's directory."""
-    shutil.copytree(once.where, here, dirs_exist_ok=True)
+    shutil.copytree(text_run.where, here, dirs_exist_ok=True)
     return Path("checkpoints/corpus")
 
 
@@ -88,8 +62,8 @@ def in_words(nats: float) -> str:
     return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
 
 
-def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(once: Trained) -> None:
-    *steps, final = metrics(once.where / "checkpoints/corpus")
+def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(text_run: Trained) -> None:
+    *steps, final = metrics(text_run.where / "checkpoints/corpus")
     assert [line["step"] for line in steps] == [1, 2, 3, 4]
     shown = [
         re.escape(
@@ -103,7 +77,7 @@ def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(once: Trained) -
         f" minutes; the best checkpoint is checkpoints/corpus/step-{best:08d}: {in_words(final['final_val_loss'])} on the 93 held-out ones"
     )
     reading = re.escape("reading the 93 held-out characters in one stream")
-    found = verdict(Run(once.where / "checkpoints/corpus"))
+    found = verdict(Run(text_run.where / "checkpoints/corpus"))
     assert found is not None
     judged = re.escape(
         f"{found.text} Next: `charrnn train --resume --name corpus --steps 16 --patience none`"
@@ -116,8 +90,8 @@ def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(once: Trained) -
         judged,
         re.escape("write with: charrnn sample corpus"),
     ]
-    assert (once.result.exit_code, once.result.stdout) == (0, "")
-    assert re.fullmatch("\n".join(expected) + "\n", once.result.stderr)
+    assert (text_run.result.exit_code, text_run.result.stdout) == (0, "")
+    assert re.fullmatch("\n".join(expected) + "\n", text_run.result.stderr)
 
 
 def test_a_run_leaves_these_files_and_no_others(trained: Path) -> None:

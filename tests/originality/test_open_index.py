@@ -26,7 +26,7 @@ LINES = [
     f"{number} bottles of beer on the wall, {number} bottles of beer" for number in range(20, 0, -1)
 ]
 SMALL: dict[str, Any] = {
-    "steps": 1, "hidden_size": 4, "num_layers": 1, "embedding_size": 2, "batch_size": 2, "sequence_length": 8,
+    "steps": 1, "hidden_size": 4, "num_layers": 1, "dropout": 0.0, "embedding_size": 2, "batch_size": 2, "sequence_length": 8,
     "device": "cpu", "precision": "fp32", "threads": 1, "sample_every": None,
 }  # fmt: skip
 

@@ -15,7 +15,6 @@ import click
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 
 from charrnn.cli.main import cli
 from charrnn.cli.options import given
@@ -28,6 +27,7 @@ from charrnn.storage.verdict import Verdict, verdict
 from charrnn.storage.weight_shapes import shapes
 from charrnn.training.start import launch
 from charrnn.vocab import Vocabulary
+from tests.command import TEXT, call
 
 LOG2 = math.log(2)
 # 2 bits
@@ -36,10 +36,6 @@ ABOUT = {
     "charrnn": "0", "step": 20, "steps": 40, "val_loss": 1.5, "parameters": 1, "corpus": ["my.txt"], "data": asdict(RunConfig().data),
     "train_characters": 900, "val_characters": 100, "epochs": 4.0, "yardstick": COUNTED,
 }  # fmt: skip
-
-
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
 
 
 def line(step: int, train_loss: float, val_loss: float | None) -> dict[str, Any]:
@@ -666,7 +662,6 @@ SMALL = [
     "--steps=4", "--hidden-size=8", "--num-layers=1", "--embedding-size=4", "--dropout=0", "--batch-size=4", "--sequence-length=20",
     "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
 ]  # fmt: skip
-TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 import charrnn
 from charrnn import copy_window as recall
-from charrnn.cli.main import cli
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.storage import checkpoint as checkpoints
@@ -37,6 +35,7 @@ from charrnn.training.evaluate import Evaluation, evaluate, load_model
 from charrnn.training.model import CELLS, CharRNN
 from charrnn.training.start import launch
 from charrnn.vocab import Ids
+from tests.command import call
 
 V = 7
 cells = pytest.mark.parametrize("cell", CELLS)
@@ -267,10 +266,6 @@ SMALL = {
     "steps": 60, "batch_size": 4, "sequence_length": 20, "hidden_size": 16, "num_layers": 1, "embedding_size": 8, "dropout": 0.0,
     "learning_rate": 0.02, "sample_every": None, "threads": 1, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
-
-
-def call(*args: str, **settings: Any) -> Result:
-    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,37 @@
+"""The command ``charrnn`` in the process of a test, and what the small runs are trained on."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from click.testing import CliRunner, Result
+
+from charrnn.cli.main import cli
+
+# 924 characters, 831 to learn from
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+# All that the plan would choose is given, so that no speed is measured for a second.
+SMALL = [
+    "--steps=4", "--hidden-size=8", "--num-layers=2", "--embedding-size=4", "--dropout=0.1", "--batch-size=4", "--sequence-length=20",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
+]  # fmt: skip
+
+NAMES = [
+    "ana", "ann", "anna", "bea", "ben", "bo", "cato", "dan", "dana", "eda", "ed", "ina", "nina", "noa", "otto", "tina",
+]  # fmt: skip
+# So many steps that the names are learned by heart.
+BY_HEART = [
+    "--steps=150", "--hidden-size=16", "--num-layers=1", "--dropout=0", "--embedding-size=8", "--learning-rate=0.02", "--batch-size=8",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--eval-every=none", "--save-every=none",
+]  # fmt: skip
+
+
+def call(*args: str, **settings: Any) -> Result:
+    """Run ``charrnn ARGS``; the settings are those of ``CliRunner.invoke``."""
+    return CliRunner().invoke(cli, args, prog_name="charrnn", **settings)
+
+
+class Trained(NamedTuple):
+    """The working directory of a run that was trained, and how the command ended."""
+
+    where: Path
+    result: Result
