@@ -21,6 +21,7 @@ from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
+from tests.command import call
 
 CHARRNN = f"{sys.executable} -m charrnn"
 VOCABULARY = Vocabulary.of("\nab é漢😀")
@@ -181,18 +182,19 @@ def read_only(path: Path) -> Iterator[None]:
 
 
 def test_a_directory_that_cannot_be_written_to(home: Path, tally: Any) -> None:
-    assert shell(f"charrnn train text.txt {SMALL}").returncode == 0
+    assert call("train", "text.txt", *SMALL.split()).exit_code == 0
     before = sorted(path.name for path in (home / "checkpoints/text").iterdir())
     with read_only(home / "checkpoints"):
-        for command in (
-            f"charrnn train text.txt {SMALL} --name other",
-            f"charrnn train text.txt {SMALL} --overwrite",
-            "charrnn train --resume",
+        for words in (
+            ["train", "text.txt", *SMALL.split(), "--name", "other"],
+            ["train", "text.txt", *SMALL.split(), "--overwrite"],
+            ["train", "--resume"],
         ):
-            done = shell(command)
-            assert done.returncode == 1
+            result = call(*words)
+            assert result.exit_code == 1
+            assert isinstance(result.exception, SystemExit)  # which shows no traceback
             assert re.search(
-                "Read-only file system|Permission denied", done.stderr.decode().splitlines()[-1]
+                "Read-only file system|Permission denied", result.stderr.splitlines()[-1]
             )
         assert shell("charrnn sample text -n 5").returncode == 0
         assert shell("charrnn info text").returncode == 0
@@ -202,7 +204,8 @@ def test_a_directory_that_cannot_be_written_to(home: Path, tally: Any) -> None:
 
 def test_runs_dir_is_a_file_or_in_a_file(home: Path, tally: Any) -> None:
     for runs_dir in ("text.txt", "text.txt/below", "/proc/nothing"):
-        done = shell(f"charrnn train text.txt {SMALL} --runs-dir {runs_dir}")
-        assert done.returncode == 1
-        assert done.stderr.decode().splitlines()[-1].startswith("Error: ")
+        result = call("train", "text.txt", *SMALL.split(), "--runs-dir", runs_dir)
+        assert result.exit_code == 1
+        assert isinstance(result.exception, SystemExit)  # which shows no traceback
+        assert result.stderr.splitlines()[-1].startswith("Error: ")
     tally(3, "run directories that cannot be")

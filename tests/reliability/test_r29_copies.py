@@ -12,6 +12,8 @@ import pytest
 import charrnn
 from charrnn.text_model import TextModel
 
+pytestmark = pytest.mark.xdist_group("parrot")  # which takes long to train
+
 CORPUS = (Path(__file__).parents[2] / "corpora" / "plays.txt").read_text(encoding="utf-8")[:3000]
 LONGEST = 12
 
