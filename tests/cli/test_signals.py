@@ -183,17 +183,23 @@ def test_sigusr1_saves_and_the_run_ends_in_the_same_bytes(
 
 
 def test_sigusr1_saves_where_nothing_else_would_and_goes_on(corpus: Path, here: Path) -> None:
-    with process(*SILENT) as started:
+    metrics = Path("checkpoints/corpus/metrics.jsonl")
+    with process(*SILENT, "--report-every=1") as started:
         assert started.stderr
         lines_until("checkpoints/corpus: ", started)
         for number in (1, 2):
             started.send_signal(signal.SIGUSR1)
             wait_for(lambda number=number: len(steps()) == number, started)  # type: ignore[misc]
+            # another step, since one that is saved already is not saved again
+            size = metrics.stat().st_size
+            wait_for(lambda size=size: metrics.stat().st_size > size, started)  # type: ignore[misc]
         started.send_signal(signal.SIGTERM)
-        last = started.stderr.read().decode()
+        *rest, last = started.stderr.read().decode().splitlines()
         assert started.wait() == 143
     assert len(steps()) == 3
-    assert last == f"stopped; saved checkpoints/corpus/{steps()[-1]}; {ARROW}\n"
+    # a line of progress comes where all this took long
+    assert all(re.match(r"step [\d,]+ of 1,000,000: ", line) for line in rest)
+    assert last == f"stopped; saved checkpoints/corpus/{steps()[-1]}; {ARROW}"
     for step in steps():
         assert len(charrnn.load(f"checkpoints/corpus/{step}").generate(length=10, seed=1)) == 10
 
