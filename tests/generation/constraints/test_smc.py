@@ -533,7 +533,7 @@ def test_a_form_and_a_guard_are_both_kept_or_it_is_an_error(
     particles: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # a refusal takes as long as all of these steps; the texts that are kept need few
-    monkeypatch.setattr("charrnn.generation.constraints.smc.MAX_STEPS_BACK", 200)
+    monkeypatch.setattr("charrnn.generation.constraints.backtracking.MAX_STEPS_BACK", 200)
     rng, kept, refused = np.random.default_rng(1), 0, 0
     for case in range(40):
         corpus, longest = "".join(rng.choice(list("abc"), 40)), int(rng.integers(2, 5))
