@@ -26,6 +26,9 @@ import charrnn
 from charrnn.cli.signals import signal_requests
 from tests.command import TEXT, call
 
+# one after the other: they wait for processes, and share the run of the fixture whole
+pytestmark = pytest.mark.xdist_group("signals")
+
 ROOT = str(Path(charrnn.__file__).parents[1])
 N = 60
 SMALL = [
@@ -45,7 +48,16 @@ EVERY_STEP = [
 ]
 SILENT = ["train", "corpus.txt", *SMALL, "--steps=1000000", "--eval-every=none"]
 STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-NAMED = [signum.name for signum, _ in STOPS]
+# SIGINT in every run of the tests; the others in the campaign, since test_r11_signals.py sends each
+# at random moments, and further tests here send SIGTERM and SIGHUP.
+EACH_STOP = [
+    pytest.param(
+        *stop,
+        id=stop[0].name,
+        marks=[] if stop[0] == signal.SIGINT else [pytest.mark.campaign],
+    )
+    for stop in STOPS
+]
 ARROW = "`charrnn train --resume --name corpus` continues"
 # seconds, so that a test that waits for what never comes fails; nothing is measured by it
 PATIENCE = 60
@@ -144,7 +156,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         return outcome()
 
 
-@pytest.mark.parametrize(("signum", "code"), STOPS, ids=NAMED)
+@pytest.mark.parametrize(("signum", "code"), EACH_STOP)
 def test_a_signal_saves_the_step_under_way_and_resume_ends_in_the_same_bytes(
     signum: int, code: int, whole: dict[str, bytes], corpus: Path, here: Path
 ) -> None:
@@ -264,7 +276,7 @@ def test_a_terminal_that_is_closed_saves_the_run_and_exits_129(corpus: Path) -> 
     assert call("train", "--resume", "--steps", str(int(steps()[0][5:]) + 1)).exit_code == 0
 
 
-@pytest.mark.parametrize(("signum", "code"), STOPS, ids=NAMED)
+@pytest.mark.parametrize(("signum", "code"), EACH_STOP)
 def test_a_signal_before_there_is_a_run_leaves_nothing(signum: int, code: int, here: Path) -> None:
     os.mkfifo("corpus.txt")  # a text that never comes
     with process("train", "corpus.txt", *SMALL, "--steps=4", stdout=subprocess.PIPE) as started:

@@ -15,6 +15,9 @@ import pytest
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.run import Run
 
+# one after the other: the moments are shares of the time that a run takes
+pytestmark = pytest.mark.xdist_group("signals at any moment")
+
 N = 30
 FEW = 20  # tries of which chance may bring none into the training itself
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
