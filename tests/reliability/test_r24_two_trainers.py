@@ -66,7 +66,7 @@ def test_of_two_commands_in_one_run_one_refuses(tries: int, here: Path, tally: A
     for number in range(tries):
         small = [
             "--steps",
-            "300",
+            "60",
             "--hidden-size",
             "4",
             "--num-layers",
