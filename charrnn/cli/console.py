@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn.cli.flags import with_flags
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -16,9 +18,12 @@ HARMLESS = "\t\u200c\u200d"
 
 
 def tell(line: str) -> None:
-    """Print a line on stderr; the work continues if nobody reads it any more."""
+    """Print a line on stderr, its parameters as flags.
+
+    The work continues if nobody reads it any more.
+    """
     with suppress(OSError):
-        click.echo(shown(line), err=True)
+        click.echo(shown(with_flags(line)), err=True)
 
 
 def shown(text: str) -> str:
