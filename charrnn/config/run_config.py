@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from charrnn.config.arguments import corpus_paths
+from charrnn.config.cells import GATES
 from charrnn.config.knobs import Checked, Knob, knob, knobs
 from charrnn.errors import ConfigError
 
@@ -70,7 +71,7 @@ class DataConfig(Checked):
 class ModelConfig(Checked):
     """The sizes of the network."""
 
-    cell: str = knob("lstm", "the recurrent cell", choices=("lstm", "gru", "rnn"))
+    cell: str = knob("lstm", "the recurrent cell", choices=tuple(GATES))
     hidden_size: int = knob(256, "units of a layer", low=1, high=65536, planned=True)
     num_layers: int = knob(2, "recurrent layers", low=1, high=64, planned=True)
     embedding_size: int = knob(64, "numbers that stand for a symbol", low=1, high=65536)

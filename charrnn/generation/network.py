@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.cells import GATES
 from charrnn.config.run_config import ModelConfig
 from charrnn.copy_window import Memory
 from charrnn.storage.weight_shapes import check_shapes
@@ -142,7 +143,7 @@ class Cell:
 
     Args:
         step: one of the functions above.
-        stored: its gates, one letter each, in the order in which PyTorch stores them.
+        stored: its row of config/cells.py: its gates, in the order of their blocks.
         sigmoid: the gates that go through a sigmoid; they are first in the layout.
         tanh: the gate after them.
         has_c: whether it has a cell state besides h.
@@ -166,9 +167,9 @@ class Cell:
 
 
 CELLS = {
-    "lstm": Cell(_lstm_step, stored="ifgo", sigmoid="ifo", tanh="g", has_c=True),
-    "gru": Cell(_gru_step, stored="rzn", sigmoid="rz", tanh="n", has_inner_bias=True),
-    "rnn": Cell(_rnn_step, stored="h", sigmoid="", tanh="h"),
+    "lstm": Cell(_lstm_step, stored=GATES["lstm"], sigmoid="ifo", tanh="g", has_c=True),
+    "gru": Cell(_gru_step, stored=GATES["gru"], sigmoid="rz", tanh="n", has_inner_bias=True),
+    "rnn": Cell(_rnn_step, stored=GATES["rnn"], sigmoid="", tanh="h"),
 }
 
 

@@ -6,11 +6,10 @@ G gates of a cell.
 
 from collections.abc import Mapping
 
+from charrnn.config.cells import GATES
 from charrnn.config.run_config import ModelConfig
 from charrnn.copy_window import ORDERS
 from charrnn.errors import CheckpointError
-
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
 Shape = tuple[int, ...]
 
@@ -20,6 +19,7 @@ def shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
     E = config.embedding_size
     H = config.hidden_size
     L = config.num_layers
+    G = len(GATES[config.cell])
     V = vocab_size
     K = len(ORDERS)
     expected: dict[str, Shape] = {
@@ -34,7 +34,7 @@ def shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
         input_size = (
             E if layer == 0 else E + H
         )  # each layer reads the embedding and the layer below
-        for name, shape in _layer_shapes(GATES[config.cell], input_size, H).items():
+        for name, shape in _layer_shapes(G, input_size, H).items():
             expected[f"layers.{layer}.rnn.{name}_l0"] = shape
     return expected
 

@@ -23,7 +23,7 @@ tanh_backward: Any = torch.ops.aten.tanh_backward  # (d, n): d · (1 - n²)
 
 def run_kernel(
     kernel: type[Function],
-    module: nn.RNNBase,
+    module: nn.Module,
     x: Tensor,
     state: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
@@ -36,7 +36,8 @@ def run_kernel(
     if torch.is_autocast_enabled("cpu"):
         dtype = torch.get_autocast_dtype("cpu")
     if state is None:
-        h = x.new_zeros(x.shape[1], module.hidden_size, dtype=torch.float32)  # (B, H)
+        _, w_hh, _, _ = weights
+        h = x.new_zeros(x.shape[1], w_hh.shape[1], dtype=torch.float32)  # (B, H)
     else:
         h = state[0]
     y, last = apply(kernel, x, h, weights, dtype)

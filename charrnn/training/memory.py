@@ -7,12 +7,13 @@ import math
 
 import numpy as np
 
+from charrnn.config.cells import GATES
 from charrnn.config.run_config import ModelConfig, RunConfig
 from charrnn.copy_window import BLOCK, ORDERS, WHOLE
 from charrnn.corpus.corpus import Corpus, RecordCorpus
 from charrnn.corpus.kneser_ney import ORDER, SAMPLE
 from charrnn.corpus.text_to_ids import IN_MEMORY
-from charrnn.storage.weight_shapes import GATES, shapes
+from charrnn.storage.weight_shapes import shapes
 from charrnn.training.evaluate import CHUNK, MAX_LOGITS, MAX_RECORDS_TOGETHER
 from charrnn.training.loop import EVAL_CHARACTERS, EVAL_LANES, layout
 from charrnn.vocab import Ids
@@ -85,7 +86,7 @@ def _copy_window_bytes(model: ModelConfig, corpus: Corpus) -> tuple[int, int]:
 
 def _numbers_per_symbol(model: ModelConfig) -> int:
     """Kept for the backward pass of a step, for each symbol of the batch."""
-    per_layer = (LAYER_COPIES + 2 * GATES[model.cell]) * model.hidden_size
+    per_layer = (LAYER_COPIES + 2 * len(GATES[model.cell])) * model.hidden_size
     return model.num_layers * per_layer + 4 * model.embedding_size
 
 
@@ -146,7 +147,7 @@ def _validation_bytes(model: ModelConfig, corpus: Corpus) -> int:
         longest = int(corpus.lengths(corpus.val).max()) + 1
         symbols = min(symbols, MAX_RECORDS_TOGETHER * longest)
     # embedded; with the layer below; the outputs of all layers; gates
-    gates = GATES[model.cell] * H
+    gates = len(GATES[model.cell]) * H
     in_layer = E + (E + H) + L * H + gates
     # embedded; outputs, and the same joined; logits, while the chunk before still has its own
     at_logits = E + 2 * L * H + (LOGITS_COPIES + 1) * V

@@ -25,12 +25,18 @@ class RecurrentLayer(nn.Module):
     """One recurrent layer: ``(x (T, B, W), state (P, B, H) or None) -> (y (T, B, H), state)``.
 
     Built on PyTorch's one-layer modules, so that their fused kernels are used where they exist;
-    kernels.py has the others.
+    kernels.py has the others. Any other module will do for ``rnn`` that has their four weights,
+    with a block of H rows for each gate: weight_ih_l0 (G·H, W), weight_hh_l0 (G·H, H),
+    bias_ih_l0 (G·H,) and bias_hh_l0 (G·H,).
     """
 
-    rnn: nn.RNNBase
-    num_gates: int  # (H, ...) blocks stacked in the weights
+    rnn: nn.Module
     num_parts: int = 1  # P, of the state
+
+    @property
+    def hidden_size(self) -> int:
+        """H."""
+        return self.rnn.get_parameter("weight_hh_l0").shape[1]
 
     def init_weights(self) -> None:
         """Orthogonal recurrent blocks, Xavier input blocks, zero biases.
@@ -44,7 +50,8 @@ class RecurrentLayer(nn.Module):
             init = nn.init.xavier_uniform_
             if name.startswith("weight_hh"):
                 init = nn.init.orthogonal_
-            for block in weight.chunk(self.num_gates):
+            num_gates = len(weight) // self.hidden_size
+            for block in weight.chunk(num_gates):
                 init(block)
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -56,7 +63,6 @@ class RecurrentLayer(nn.Module):
 class LSTMLayer(RecurrentLayer):
     """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000)."""
 
-    num_gates = 4  # input, forget, cell, output
     num_parts = 2  # h, c
 
     def __init__(self, width: int, hidden_size: int) -> None:
@@ -69,7 +75,7 @@ class LSTMLayer(RecurrentLayer):
         One of the two biases is enough: they add up.
         """
         super().init_weights()
-        H = self.rnn.hidden_size
+        H = self.hidden_size
         with torch.no_grad():
             self.rnn.get_parameter("bias_ih_l0")[H : 2 * H] = FORGET_BIAS
 
@@ -85,8 +91,6 @@ class LSTMLayer(RecurrentLayer):
 class GRULayer(RecurrentLayer):
     """Gated recurrent unit (Cho et al. 2014), reset gate after the product as in cuDNN."""
 
-    num_gates = 3  # reset, update, new
-
     def __init__(self, width: int, hidden_size: int) -> None:
         super().__init__()
         self.rnn = nn.GRU(width, hidden_size)
@@ -100,8 +104,6 @@ class GRULayer(RecurrentLayer):
 
 class RNNLayer(RecurrentLayer):
     """The plain recurrent layer with tanh (Elman 1990)."""
-
-    num_gates = 1
 
     def __init__(self, width: int, hidden_size: int) -> None:
         super().__init__()

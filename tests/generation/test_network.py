@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.config.cells import GATES
 from charrnn.config.run_config import ModelConfig
 from charrnn.copy_window import NOTHING, ORDERS, recall
 from charrnn.errors import CheckpointError
 from charrnn.generation import network
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.sampling import log_probabilities
-from charrnn.storage.weight_shapes import GATES, shapes
+from charrnn.storage.weight_shapes import shapes
 from charrnn.training import model as training
 from charrnn.training.model import CharRNN
 
 V, T, B, W = 11, 200, 3, 40
 SIZES = [(cell, num_layers) for cell in CELLS for num_layers in (1, 3)]
-GATE_PAIRS = [(cell, *pair) for cell in CELLS for pair in combinations(range(GATES[cell]), 2)]
+GATE_PAIRS = [(cell, *pair) for cell in CELLS for pair in combinations(range(len(GATES[cell])), 2)]
 over_sizes = pytest.mark.parametrize(("cell", "num_layers"), SIZES)
 over_windows = pytest.mark.parametrize("window", [None, 2, W, 2 * T])
 
@@ -100,7 +101,7 @@ def random_idx(*shape):
 
 
 def test_the_tables_of_both_networks_name_the_same_cells():
-    assert list(network.CELLS) == list(training.CELLS)
+    assert list(network.CELLS) == list(training.CELLS) == list(GATES)
 
 
 def test_the_ids_of_these_tests_recall_in_every_order_and_have_a_longer_memory_than_the_window():
@@ -144,7 +145,7 @@ def test_the_comparison_sees_any_two_gates_swapped(cell, first, second, num_laye
     weights = weights_of(model)
     for name in weights:
         if ".rnn." in name:
-            gates = np.split(weights[name], GATES[cell])
+            gates = np.split(weights[name], len(GATES[cell]))
             gates[first], gates[second] = gates[second], gates[first]
             weights[name] = np.concatenate(gates)
     assert (
