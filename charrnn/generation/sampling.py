@@ -311,7 +311,7 @@ class Sampler(Checked):
         """The logits after the filters that come before the temperature."""
         if self.bias:
             logits = apply_bias(logits, self.bias)
-        if self.dry is not None or self.processors:
+        if self.looks_back:
             logits = self._adjusted_by_history(logits, ids)
         return logits
 

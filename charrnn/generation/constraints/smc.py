@@ -108,7 +108,7 @@ class ConstrainedDecoder:
         if form is not None:
             first = len(self.prompt) - begun
             self._first_state = form.begin(self.prompt[first:])
-        self._looks_back = sampler.dry is not None or bool(sampler.processors)
+        self._looks_back = sampler.looks_back
         self._history = list[int]()  # the prompt and what was emitted, if the sampler looks back
         self.taken_back = 0
 
