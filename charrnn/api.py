@@ -34,7 +34,7 @@ def train(
     """Train a model, as ``charrnn train`` does; the run is saved under ``checkpoints/``.
 
     Args:
-        path: one or several text files, a directory, a .gz file.
+        path: one or several text files, packed or not, or a directory.
         text: the corpus itself, instead of a path.
         resume: continue the run of that name or corpus.
         overwrite: delete a run of that name first.

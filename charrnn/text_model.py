@@ -146,10 +146,11 @@ class TextModel:
                 symbols; texts that did not end as required are left out.
             unknown: what to do with a character of the prompt that the model has not seen:
                 ``"error"``, ``"skip"`` or ``"replace"``.
-            **sampling: temperature, top_k, top_p, min_p, dry, dry_base, dry_length; ``bias={"eE":
-                -2.0}``, nats that are added to each of these characters; ``ban="xyz"``, characters
-                that are never written; ``processors=[function]``, each ``(ids, logits (V,)) ->
-                logits (V,)``, called for each character with the ids that were read;
+            **sampling: the knobs of ``Sampler``, such as ``temperature`` and ``top_p``;
+                ``bias={"eE": -2.0}``, nats that are added to each of these characters;
+                ``ban="xyz"``, characters that are never written; ``processors=[function]``, each
+                ``(ids, logits (V,)) -> logits (V,)``, called for each character with the ids that
+                were read;
                 ``constraint=Contains("moon") & Lines(4)``, what the new text (a record: all of it)
                 must look like, and ``particles``, the number of streams that are written side by
                 side for it; ``max_copy=30``, consecutive characters of the corpus that the new text

@@ -12,16 +12,8 @@ import click
 from charrnn.cli.options import Decorator, WholeString, typed
 from charrnn.config.escapes import unescaped
 from charrnn.errors import ConfigError
-from charrnn.generation.constraints.forms import (
-    Acrostic,
-    All,
-    Constraint,
-    Contains,
-    Length,
-    Lines,
-    Match,
-    Without,
-)
+from charrnn.generation.constraints import forms
+from charrnn.generation.constraints.forms import Constraint
 from charrnn.generation.form_options import MAX_PARTICLES
 
 TEXT = WholeString()
@@ -84,33 +76,33 @@ class ConstraintFlag:
 CONSTRAINTS = (
     ConstraintFlag(
         "--match",
-        lambda pattern: Match(typed(pattern)),
+        lambda pattern: forms.Match(typed(pattern)),
         "the whole new text matches; --length is the most characters it may have",
         metavar="REGEX",
     ),
     ConstraintFlag(
         "--contains",
-        lambda text: Contains(unescaped(typed(text))),
+        lambda text: forms.Contains(unescaped(typed(text))),
         "this stands in it, be it a part of a word; several times",
         metavar="TEXT",
         multiple=True,
     ),
     ConstraintFlag(
         "--without",
-        lambda text: Without(unescaped(typed(text))),
+        lambda text: forms.Without(unescaped(typed(text))),
         "this character or string does not; several times",
         metavar="TEXT",
         multiple=True,
     ),
     ConstraintFlag(
         "--exact-length",
-        Length,
+        forms.Length,
         "it has so many characters",
         type=CHARACTERS,
     ),
     ConstraintFlag(
         "--length-between",
-        lambda limits: Length(*limits),
+        lambda limits: forms.Length(*limits),
         "it has so many; as many as it can, if nothing ends it",
         type=CHARACTERS,
         metavar="A B",
@@ -118,19 +110,19 @@ CONSTRAINTS = (
     ),
     ConstraintFlag(
         "--acrostic",
-        lambda word: Acrostic(typed(word)),
+        lambda word: forms.Acrostic(typed(word)),
         "its lines begin with the letters of this; as many lines, unless --lines says more",
         metavar="WORD",
     ),
     ConstraintFlag(
         "--lines",
-        Lines,
+        forms.Lines,
         "it has so many lines, none of them empty unless --line-length lets it",
         type=click.IntRange(1, MAX_LINES),
     ),
     ConstraintFlag(
         "--line-length",
-        lambda limits: Lines(None, *limits),
+        lambda limits: forms.Lines(None, *limits),
         "each of its lines has so many characters",
         type=CHARACTERS,
         metavar="A B",
@@ -204,7 +196,7 @@ def _constraint(options: dict[str, Any]) -> Constraint | None:
         constraints += row.constraints(options[row.name])
     if not constraints:
         return None
-    return All(*_with_joined_lines(constraints))
+    return forms.All(*_with_joined_lines(constraints))
 
 
 def _with_joined_lines(constraints: list[Constraint]) -> list[Constraint]:
@@ -215,22 +207,22 @@ def _with_joined_lines(constraints: list[Constraint]) -> list[Constraint]:
     """
     count: int | None = None
     letters: int | None = None
-    limits: Lines | None = None
+    limits: forms.Lines | None = None
     joined = list[Constraint]()
     for constraint in constraints:
-        if isinstance(constraint, Lines):
+        if isinstance(constraint, forms.Lines):
             if constraint.count is None:
                 limits = constraint
             else:
                 count = constraint.count
             continue
-        if isinstance(constraint, Acrostic):
+        if isinstance(constraint, forms.Acrostic):
             letters = len(constraint.word)
         joined.append(constraint)
     if count is None:
         count = letters
     if limits is not None:
-        joined.append(Lines(count, limits.shortest, limits.longest))
+        joined.append(forms.Lines(count, limits.shortest, limits.longest))
     elif count is not None:
-        joined.append(Lines(count))
+        joined.append(forms.Lines(count))
     return joined

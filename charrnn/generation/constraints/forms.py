@@ -14,7 +14,16 @@ from charrnn.errors import ConfigError
 from charrnn.generation.constraints.regex import Regex
 from charrnn.generation.constraints.regex_reader import MAX_SHOWN
 
-__all__ = ["Acrostic", "All", "Constraint", "Contains", "Length", "Lines", "Match", "Without"]
+__all__ = [
+    "Acrostic",
+    "All",
+    "Constraint",
+    "Contains",
+    "Length",
+    "Lines",
+    "Match",
+    "Without",
+]
 
 TYPICAL_LINE = 80  # characters, where no longest line is given
 
