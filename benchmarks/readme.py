@@ -1,7 +1,9 @@
-"""Remakes the output that the README's first screen shows: runs its two commands, and puts what
-they print in its place.
+"""Regenerates the output on the README's first screen.
 
-python benchmarks/readme.py
+    python benchmarks/readme.py
+
+Runs the two commands above the marker, and puts between the markers the end of what training
+printed, the text that was written, and how long both took.
 """
 
 import re
@@ -10,13 +12,24 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
 from machine import describe
 
 ROOT = Path(__file__).parent.parent
-MARKS = re.compile(r"(<!-- made by benchmarks/readme.py -->\n).*?(<!-- end -->)", re.DOTALL)
+BEGIN = "<!-- made by benchmarks/readme.py -->\n"
+END = "<!-- end -->"
+# Of what training prints: the result, the verdict, and how to write.
+LAST_LINES = 3
+COLUMNS = 100  # a terminal wraps longer lines too
+
+
+def commands(page: str) -> list[list[str]]:
+    """The ``charrnn`` commands above the marker, without the word itself."""
+    shown = page[: page.index(BEGIN)]
+    return [shlex.split(line)[1:] for line in re.findall(r"^charrnn .*$", shown, re.MULTILINE)]
 
 
 def run(words: list[str], cwd: str) -> tuple[str, str]:
@@ -33,30 +46,29 @@ def run(words: list[str], cwd: str) -> tuple[str, str]:
 def main() -> None:
     page = ROOT / "README.md"
     text = page.read_text(encoding="utf-8")
-    block = re.search(r"```sh\n(.*?)```", text, re.DOTALL)
-    assert block
-    train, sample = (
-        shlex.split(part)[1:] for part in block[1].replace("\\\n", " ").split("&&")[2:]
-    )
+    train, sample = commands(text)
     with tempfile.TemporaryDirectory() as cwd:
         shutil.copytree(ROOT / "corpora", Path(cwd) / "corpora")
         begin = time.perf_counter()
         _, trained = run(train, cwd)
         middle = time.perf_counter()
-        written, said = run(sample, cwd)
+        written, _ = run(sample, cwd)
         end = time.perf_counter()
-    lines = [line for line in trained.splitlines() if not line.startswith("  |")]
-    first = next(number for number, line in enumerate(lines) if line.startswith("checkpoints/"))
-    shown = "\n".join([*lines[: first + 1], "...", *lines[-4:], said.strip(), written])
+    shown = [
+        *(
+            textwrap.fill(line, COLUMNS, break_on_hyphens=False)
+            for line in trained.splitlines()[-LAST_LINES:]
+        ),
+        "",
+        written.rstrip(),
+    ]
     took = (
         f"{middle - begin:.0f} seconds to train and {end - middle:.2f} to write, on {describe()}."
     )
-    page.write_text(
-        MARKS.sub(
-            lambda found: f"{found[1]}```text\n{shown.rstrip()}\n```\n\n{took}\n{found[2]}", text
-        ),
-        encoding="utf-8",
-    )
+    block = "\n".join(["```text", *shown, "```", "", took, ""])
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    page.write_text(head + BEGIN + block + END + tail, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""The house stands as it is drawn: imports go one way, only the command line prints, the docs say
-what is there."""
+"""The rules of the house: imports go one way, only the command line prints, the docs match the
+code and their examples run."""
 
 import ast
+import itertools
 import re
 import runpy
 import shlex
@@ -26,6 +27,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "charrnn"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "corpora").glob("*.md")),
+]
 
 # Who may import whom, inside the package: rooms and single modules. charrnn itself gives
 # __version__ alone.
@@ -199,30 +208,72 @@ def test_tests_mirror_the_package() -> None:
 # --- the README and the docs ---
 
 
-def readme_commands() -> list[list[str]]:
-    """Every ``charrnn ...`` that the README shows in a block of commands."""
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def shell_lines(page: str) -> list[str]:
+    """The lines of a page that are typed into a shell, without prompts."""
+    lines = []
+    for block in blocks(page, "sh"):
+        lines += block.replace("\\\n", " ").splitlines()
+    for block in blocks(page, "console"):
+        typed = block.replace("\\\n", " ").splitlines()
+        lines += [line.removeprefix("$ ") for line in typed if line.startswith("$ ")]
+    return lines
+
+
+def charrnn_commands(page: str) -> list[list[str]]:
+    """The arguments of each ``charrnn`` on those lines, between pipes, ``&&`` and redirections."""
     found = []
-    for block in re.findall(r"```(?:sh|console|bash)\n(.*?)```", README, re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
-            for command in (
-                re.split(r"&&", line) if re.match(r"\S*charrnn |python3 -m venv", line) else []
-            ):
-                words = shlex.split(command, comments=True)
-                if words and (words[0] == "charrnn" or words[0].endswith("/charrnn")):
-                    found.append(words[1:])
+    for line in shell_lines(page):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+        lexer.whitespace_split = True
+        for is_operator, words in itertools.groupby(lexer, lambda word: word[0] in "|&;<>"):
+            command = list(words)
+            if not is_operator and command[0] == "charrnn":
+                found.append(command[1:])
     return found
 
 
-def test_every_command_of_the_readme_parses() -> None:
-    commands = readme_commands()
-    assert {command[0] for command in commands} == set(COMMANDS)
-    for words in commands:
-        parent = click.Context(cli, **cli.context_settings)
-        command = cli.get_command(parent, words[0])
-        assert command, words
-        context = command.make_context(words[0], words[1:], parent=parent)
-        # the values too
-        given(context, {"train": run_knobs(), "sample": knobs(Sampler)}.get(words[0], {}))
+def parse(words: list[str]) -> None:
+    """Parse the arguments of ``charrnn`` as the command line does, values included."""
+    parent = click.Context(cli, **cli.context_settings)
+    command = cli.get_command(parent, words[0])
+    assert command, words
+    context = command.make_context(words[0], words[1:], parent=parent)
+    options = {"train": run_knobs(), "plan": run_knobs(), "sample": knobs(Sampler)}
+    given(context, options.get(words[0], {}))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_in_the_docs_parses(page: Path) -> None:
+    for words in charrnn_commands(page.read_text(encoding="utf-8")):
+        parse(words)
+
+
+@pytest.mark.parametrize(
+    ("page", "commands"),
+    [
+        ("```sh\ncharrnn info\n```\n", [["info"]]),
+        ("```sh\ncharrnn a 'b | c' && charrnn d  # e\n```\n", [["a", "b | c"], ["d"]]),
+        ("```sh\nx=1\ncharrnn a \\\n  b > c\n```\n", [["a", "b"]]),
+        ("```console\n$ charrnn a --b '#' | wc\ncharrnn c\n```\n", [["a", "--b", "#"]]),
+        ("```text\ncharrnn a\n```\n", []),
+    ],
+    ids=["one", "two on a line", "redirected", "console", "output"],
+)
+def test_commands_are_found_in_a_page(page: str, commands: list[list[str]]) -> None:
+    assert charrnn_commands(page) == commands
+
+
+def test_the_readme_shows_every_command() -> None:
+    assert {words[0] for words in charrnn_commands(README)} == set(COMMANDS)
+
+
+def test_the_readme_fits_on_one_page() -> None:
+    assert len(README.split()) <= 1500
 
 
 def test_the_readme_is_filled() -> None:
@@ -232,41 +283,47 @@ def test_the_readme_is_filled() -> None:
     )
 
 
-def test_the_first_blocks_of_the_readme_run_one_after_the_other(tmp_path: Path) -> None:
-    """As they are, but without the installation, and with five steps in place of a minute."""
-    block = re.search(r"```sh\n(.*?)```", README, re.DOTALL)
-    assert block
-    line = block[1].strip().replace("\\\n", " ")
-    assert "\n" not in line  # one line installs and does the main job
-    commands = [command.strip() for command in line.split("&&")]
-    assert commands[0] == "python3 -m venv .venv"
-    assert commands[1] == ".venv/bin/pip install -c constraints.txt ."
+# In place of the minutes of the docs.
+TINY_RUN = "--steps 100 --hidden-size 24 --threads 1"
+
+
+def test_the_readme_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    """In one shell, without the installation, and with tiny runs in place of a minute's."""
+    install, *lines = shell_lines(README)
+    assert install == (
+        "python3 -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt ."
+    )
+    assert lines.pop().endswith(".venv/bin/pytest")
     shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
-    outputs = []
-    for command in commands[2:]:
-        words = shlex.split(
-            command.replace("--minutes 1", "--steps 5 --hidden-size 16 --threads 1")
-        )
-        assert words[0] == ".venv/bin/charrnn"
-        ran = subprocess.run(
-            [sys.executable, "-m", "charrnn", *words[1:]],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stderr
-        outputs.append(ran.stdout)
-    assert len(outputs) == 2
-    assert outputs[0] == ""
-    assert len(outputs[1]) > 100
-    block = re.search(r"```python\n(.*?)```", README, re.DOTALL)  # what comes next
-    assert block
+    charrnn_command = f'charrnn() {{ {shlex.quote(sys.executable)} -m charrnn "$@"; }}'
+    script = "\n".join(["set -e", charrnn_command, *lines]).replace("--minutes 1", TINY_RUN)
     ran = subprocess.run(
-        [sys.executable, "-c", block[1]], cwd=tmp_path, capture_output=True, text=True, check=False
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    (code,) = blocks(README, "python")
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
     assert len(ran.stdout) > 500
+    assert ran.stderr == ""
+
+
+def test_the_examples_in_python_run(tmp_path: Path) -> None:
+    """Those of docs/python.md, one after another, with tiny runs in place of a minute's."""
+    code = "\n".join(blocks((ROOT / "docs/python.md").read_text(encoding="utf-8"), "python"))
+    assert code.count("minutes=1") == 2
+    code = code.replace("minutes=1", "steps=100, hidden_size=24, threads=1")
+    shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
 
 
@@ -282,30 +339,60 @@ def test_no_two_modules_share_a_name() -> None:
     assert sorted(names) == sorted(set(names))
 
 
+def command_options(name: str) -> list[click.Option]:
+    """The options of one command."""
+    command = cli.get_command(click.Context(cli), name)
+    assert command
+    return [option for option in command.params if isinstance(option, click.Option)]
+
+
 def test_every_flag_is_documented() -> None:
     reference = runpy.run_path(str(ROOT / "docs/make_reference.py"))["reference"]()
     assert (ROOT / "docs/reference.md").read_text(encoding="utf-8") == reference, (
         "run python docs/make_reference.py"
     )
     for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)
-        assert command
-        for option in command.params:
-            for flag in option.opts if isinstance(option, click.Option) else []:
+        for option in command_options(name):
+            assert option.help, f"{name} {option.name}"
+            for flag in option.opts:
                 assert f"`{flag}`" in reference
-                assert isinstance(option, click.Option)
-                assert option.help, f"{name} {flag}"
+
+
+def test_options_that_train_and_plan_share_are_documented_once() -> None:
+    reference = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    for name in run_knobs():
+        flag = name.replace("_", "-")
+        shared = reference[reference.index("## Options of train and plan") :]
+        train = reference[
+            reference.index("## charrnn train") : reference.index("## charrnn sample")
+        ]
+        assert len(re.findall(rf"`--{flag}` \|", shared)) == 1
+        assert f"`--{flag}` |" not in train
+
+
+def test_environment_variables_are_named_as_the_reference_says() -> None:
+    for name in COMMANDS:
+        for option in command_options(name):
+            (flag,) = [flag for flag in option.opts if flag.startswith("--")]
+            variable = option.envvar or f"CHARRNN_{name}_{option.name}".upper()
+            assert variable == f"CHARRNN_{name}_{flag[2:]}".upper().replace("-", "_")
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings in a link."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_links_of_the_docs_lead_somewhere() -> None:
-    for page in [
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        *(ROOT / "docs").glob("*.md"),
-        *(ROOT / "corpora").glob("*.md"),
-    ]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+    for page in PAGES:
+        for target, anchor in re.findall(
+            r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")
+        ):
+            path = page.parent / target if target else page
+            assert path.exists(), f"{page.name}: {target}"
+            if anchor:
+                assert anchor in anchors(path), f"{page.name}: {target}#{anchor}"
 
 
 def test_ci_runs_the_line_of_the_readme() -> None:
