@@ -294,6 +294,7 @@ def test_the_readme_runs_from_top_to_bottom(tmp_path: Path) -> None:
         "python3 -m venv .venv && . .venv/bin/activate && pip install -c constraints.txt ."
     )
     assert lines.pop().endswith(".venv/bin/pytest")
+    assert "#" not in "".join(lines)  # zsh does not take comments when they are pasted
     shutil.copytree(ROOT / "corpora", tmp_path / "corpora")
     charrnn_command = f'charrnn() {{ {shlex.quote(sys.executable)} -m charrnn "$@"; }}'
     script = "\n".join(["set -e", charrnn_command, *lines]).replace("--minutes 1", TINY_RUN)
