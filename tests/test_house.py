@@ -36,8 +36,8 @@ PAGES = [
     *sorted((ROOT / "corpora").glob("*.md")),
 ]
 
-# Who may import whom, inside the package: rooms and single modules. charrnn itself gives
-# __version__ alone.
+# Who may import whom, inside the package: subpackages and single modules. From charrnn itself,
+# only __version__ is imported.
 ARROWS = {
     "errors": set(),
     "config": {"errors"},
@@ -90,7 +90,7 @@ PUBLIC = [
 
 
 def room(path: Path) -> str:
-    """The room, or the module beside the rooms, that a file belongs to."""
+    """The subpackage (called a room here) or top-level module that a file belongs to."""
     parts = path.relative_to(PACKAGE).parts
     return parts[0] if len(parts) > 1 else path.stem
 
@@ -107,8 +107,8 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def inner(name: str) -> str:
-    """The room that an imported name of the package stands in; ``charrnn`` for what the package
-    itself holds."""
+    """The subpackage or module that an imported name belongs to; ``charrnn`` for the names of the
+    package itself."""
     part = name.split(".")[1] if "." in name else "charrnn"
     return part if (PACKAGE / part).is_dir() or (PACKAGE / f"{part}.py").exists() else "charrnn"
 
@@ -198,7 +198,7 @@ def test_importing_charrnn_imports_neither_torch_nor_numpy() -> None:
 def test_tests_mirror_the_package() -> None:
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         about = path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
-        # the house, the texts beside it, formulas
+        # these test no module: rules of the code, bundled texts, formulas
         others = {"house.py", "corpora.py", "reference.py"}
         assert (
             (PACKAGE / about).exists() or str(about) in others or about.parts[0] == "reliability"
@@ -402,8 +402,8 @@ def test_ci_runs_the_line_of_the_readme() -> None:
 
 
 def test_the_source_distribution_has_every_file(tmp_path: Path) -> None:
-    """So that whoever packages charrnn can run the tests; built as pip does it, but without
-    downloading setuptools."""
+    """So that packagers of charrnn can run the tests. Built as pip does, but without downloading
+    setuptools."""
     copy = tmp_path / "copy"
     leave_out = shutil.ignore_patterns(
         "__pycache__", "*.pyc", "*.egg-info", ".*", "checkpoints", "build", "dist"
@@ -428,7 +428,7 @@ def test_the_source_distribution_has_every_file(tmp_path: Path) -> None:
     assert files <= inside
 
 
-# --- the checkers, so that one command serves a person and CI ---
+# --- the checkers, so that pytest is the only command needed ---
 
 # One worker runs both checks with mypy, so that the second finds the cache of the first.
 one_mypy_cache = pytest.mark.xdist_group("mypy")
