@@ -1,14 +1,14 @@
-"""Recall: what followed the last time that the same few symbols were read.
+"""Copy window: the symbol that followed the last time the same few symbols were read.
 
-With it, a name that is not in the corpus is spelled right as soon as it was read once. Besides its
-state, the network is shown for each of ORDERS the symbol that followed the last occurrence of the
-newest k symbols within a window, and learns how far to believe it (a match model, Mahoney 2005, in
-place of a pointer network's attention, Vinyals et al. 2015). With a window of 12 and k = 3:
+It lets the network spell a name that is not in the corpus as soon as it has read it once. For each
+k in ORDERS, the network is shown the symbol that followed the previous occurrence of the newest k
+symbols within a window, and learns how far to trust it (a match model, Mahoney 2005, instead of a
+pointer network's attention, Vinyals et al. 2015). With a window of 12 and k = 3:
 
     t h e _ c a t , _ t h e | _        after "the" came "_" the last time
 
-Both ways find the same symbols: ``recall`` takes a whole text at once, for training; ``Memory``
-takes one symbol at a time, for generation.
+``recall`` takes a whole text at once, for training; ``Memory`` takes one symbol at a time, for
+generation. Both find the same symbols.
 
     n  symbols of a text      W  window      K  the number of ORDERS
 """
@@ -19,26 +19,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-ORDERS = (3, 4, 5, 6, 8, 11)  # k, how many symbols must be the same
+ORDERS = (3, 4, 5, 6, 8, 11)  # k, the number of symbols that must be equal
 LONGEST_ORDER = ORDERS[-1]
 NOTHING = -1
-WHOLE = 1 << 23  # symbols of a text that is searched once and for all
-MIN_PIECE = 1 << 15  # symbols of a longer text that are searched together, at least
-BLOCK = 1 << 20  # symbols searched at once, so that memory does not grow with the text
-# Before the first symbol; no vocabulary is so large that a symbol has this number.
+WHOLE = 1 << 23  # symbols of the longest text that is searched all at once
+MIN_PIECE = 1 << 15  # symbols of the smallest piece in which a longer text is searched
+BLOCK = 1 << 20  # symbols searched together, so that memory does not grow with the text
+# Before the first symbol; no vocabulary is large enough for a symbol to have this number.
 PADDING = chr(0x10FFFF)
 SUFFIXES = tuple(slice(-order, None) for order in ORDERS)  # the newest k symbols
-TRAIL_SLACK = 4096  # symbols that a trail may have beyond twice those that count
+TRAIL_SLACK = 4096  # symbols that a trail may keep beyond twice its reach
 
 Array = NDArray[Any]
 
 
 def recall(ids: Array, window: int, end: int = NOTHING) -> Array:
-    """For each place of a text, what followed its newest k symbols the last time.
+    """For each place in a text, what followed its newest k symbols the last time.
 
     Args:
         ids: (n,) the text.
-        window: W, the earlier occurrence ends fewer than W symbols back.
+        window: W; the earlier occurrence ends fewer than W symbols back.
         end: for records, the symbol at the end of each: nothing is recalled from another record.
 
     Returns:
@@ -70,7 +70,7 @@ def _recall_range(ids: Array, start: int, stop: int, window: int, end: int, dtyp
 
 
 def _recall_block(ids: Array, window: int, end: int, dtype: Any) -> Array:
-    """As ``recall``, all at once: sorting brings equal grams next to each other."""
+    """``recall`` for one block: sorting puts equal grams next to each other."""
     n = len(ids)
     followers = np.full((n, len(ORDERS)), NOTHING, dtype)
     symbols = int(ids.max()) + 1
@@ -99,8 +99,8 @@ def _recall_block(ids: Array, window: int, end: int, dtype: Any) -> Array:
 def _sort_grams(gram: Array) -> tuple[Array, Array]:
     """(m,) grams by place to (m,) sorted grams, and (m,) their places.
 
-    Equal ones are in the order of their places. Gram and place are packed into one integer of 62
-    bits at most: 22 for the place, 22 for the number of the gram without its last symbol, and 18
+    Equal grams are in the order of their places. Gram and place are packed into one integer of at
+    most 62 bits: 22 for the place, 22 for the number of the gram without its last symbol, and 18
     for that symbol.
     """
     bits = len(gram).bit_length()
@@ -110,9 +110,9 @@ def _sort_grams(gram: Array) -> tuple[Array, Array]:
 
 
 class Recalled:
-    """What ``recall`` finds in a text, at any places.
+    """What ``recall`` finds in a text, for any places.
 
-    A text of up to WHOLE symbols is searched once. A longer one is searched in pieces when they are
+    A text of up to WHOLE symbols is searched once. A longer one is searched in pieces as they are
     needed, and the last few are kept.
 
     Args:
@@ -127,7 +127,7 @@ class Recalled:
         self.window = window
         self.end = end
         self.dtype = _id_dtype(vocab_size)
-        self.pieces: dict[int, Array] = {}  # by number, the one that was used last at the end
+        self.pieces: dict[int, Array] = {}  # by number, the most recently used last
         if len(ids) <= WHOLE:
             self.size = max(1, len(ids))
         else:
@@ -148,13 +148,13 @@ class Recalled:
             piece = self._piece(number)
             place_in_piece = flat[rows] - number * self.size
             followers[rows] = piece[place_in_piece]
-        # Those just used are kept: the next places are often the next in the text.
+        # Keep the pieces just used: the next places are often the next in the text.
         keep = max(WHOLE // self.size, len(wanted) + 1)
         self._drop_oldest(keep)
         return followers.reshape(*places.shape, len(ORDERS))
 
     def _drop_oldest(self, keep: int) -> None:
-        """Drop the pieces that were not used for longest."""
+        """Drop the least recently used pieces."""
         while len(self.pieces) > keep:
             oldest = next(iter(self.pieces))
             del self.pieces[oldest]
@@ -170,13 +170,13 @@ class Recalled:
 
 
 class Trail:
-    """Symbols in the order of reading, and the last place of each run of k.
+    """Symbols in the order of reading, and the last place of each run of k symbols.
 
-    It only ever grows; ``Memory`` begins a new one when it gets too long.
+    It only grows; ``Memory`` begins a new one when it gets too long.
 
     Args:
         window: W.
-        ids: what was read before, of which the last ``window + LONGEST_ORDER`` count.
+        ids: what was read before; only the last ``window + LONGEST_ORDER`` are used.
     """
 
     def __init__(self, window: int, ids: Sequence[int] = ()) -> None:
@@ -192,7 +192,7 @@ class Trail:
             self.append(idx)
 
     def copy(self) -> "Trail":
-        """Another of the same symbols."""
+        """An independent copy."""
         other = Trail(self.window)
         other.ids = self.ids.copy()
         other.newest = self.newest
@@ -222,15 +222,15 @@ class Trail:
 
 
 class Memory(NamedTuple):
-    """What one stream has read at one moment: a trail, and how much of it counts.
+    """What one stream has read so far: a trail, and the number of its symbols that belong to it.
 
-    Memories that come from one another share their trail; the one that is not the newest takes a
-    copy when it reads on.
+    Memories derived from one another share their trail; one that is not the newest copies it when
+    it reads another symbol.
 
     Args:
         trail: the symbols.
-        length: how many of them count.
-        followers: what followed the last time that the newest few were read, for each of ORDERS.
+        length: the number of them that this stream has read.
+        followers: what followed the newest symbols the last time, for each of ORDERS.
     """
 
     trail: Trail
@@ -255,13 +255,13 @@ class Memory(NamedTuple):
         return Memory(trail, length + 1, trail.append(idx))
 
     def fork(self) -> "Memory":
-        """A copy that can read on independently of this one."""
+        """A copy that can continue independently of this one."""
         if len(self.trail.ids) != self.length:
             return self
         return self._replace(trail=self.trail.copy())
 
     @property
     def ids(self) -> list[int]:
-        """What was read, as far back as it counts."""
+        """The symbols read, as far back as the window reaches."""
         start = max(0, self.length - self.trail.reach)
         return self.trail.ids[start : self.length]

@@ -1,18 +1,18 @@
 """The errors that charrnn raises.
 
     CharRNNError                everything that charrnn raises on purpose
-    ├── ConfigError             a knob has an impossible value; exit code 2 on the command line
+    ├── ConfigError             a value is not allowed; exit code 2 on the command line
     ├── CorpusError             a text cannot be read, or is too small
     ├── VocabularyError         a text has a character that the model does not know
     ├── CheckpointError         a checkpoint is missing, damaged or of another kind
     │   ├── DamagedError        it was changed since it was written, or is not a checkpoint
-    │   └── ResumeError         a run cannot be resumed as asked
-    ├── RunExistsError          a new run would be mixed with one that exists
+    │   └── ResumeError         a run cannot be resumed as requested
+    ├── RunExistsError          a new run would be mixed with an existing one
     ├── GenerationError         a text cannot be generated, or cannot be written
-    ├── MissingPackageError     a package is needed that is not installed
-    └── DivergedError           the loss or the gradient is no longer a number
+    ├── MissingPackageError     a required package is not installed
+    └── DivergedError           the loss or the gradient became NaN or infinite
 
-A message has three parts: what is wrong, which value and where, what to do.
+A message says what is wrong, which value and where, and what to do.
 """
 
 
@@ -21,7 +21,7 @@ class CharRNNError(Exception):
 
 
 class ConfigError(CharRNNError, ValueError):
-    """A knob has an impossible value."""
+    """A value is not allowed."""
 
 
 class CorpusError(CharRNNError, ValueError):
@@ -44,11 +44,11 @@ class DamagedError(CheckpointError):
 
 
 class ResumeError(CheckpointError):
-    """A run cannot be resumed as asked."""
+    """A run cannot be resumed as requested."""
 
 
 class RunExistsError(CharRNNError):
-    """A new run would be mixed with one that exists."""
+    """A new run would be mixed with an existing one."""
 
 
 class GenerationError(CharRNNError):
@@ -56,8 +56,8 @@ class GenerationError(CharRNNError):
 
 
 class MissingPackageError(CharRNNError, ImportError):
-    """A package is needed that is not installed; the message names it."""
+    """A required package is not installed; the message names it."""
 
 
 class DivergedError(CharRNNError):
-    """The loss or the gradient is no longer a number."""
+    """The loss or the gradient became NaN or infinite."""

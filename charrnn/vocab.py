@@ -15,7 +15,7 @@ from charrnn.errors import ConfigError, VocabularyError
 
 Ids = NDArray[Any]  # one-dimensional, an unsigned integer type
 
-# What people type or paste, and the character that plain texts have in its place.
+# Characters that people type or paste, and what plain texts use instead.
 LOOKALIKES = {
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),
     **dict.fromkeys("\u201c\u201d\u201e\u2033\u00ab\u00bb", '"'),
@@ -23,7 +23,7 @@ LOOKALIKES = {
     **dict.fromkeys("\u00a0\u2009\u202f\u3000\t", " "),
     **dict.fromkeys("\r\u2028\u2029\u0085", "\n"),
     "\u2026": ".",
-    # And the reverse, for a text with typographic characters only.
+    # The reverse, for a text that has only typographic characters.
     "'": "\u2019",
     '"': "\u201d",
     "-": "\u2013",
@@ -47,7 +47,7 @@ def describe(char: str) -> str:
 
 
 def composed(text: str, place: int) -> Iterator[tuple[str, str]]:
-    """What characters from ``place`` on compose to, the longest sequence first.
+    """The characters that a sequence starting at ``place`` composes to, longest sequence first.
 
     Yields:
         the composed character, and the sequence.
@@ -79,8 +79,7 @@ class Vocabulary:
         unit: ``"char"`` or ``"byte"``.
         symbols: the characters, in the order of their ids; empty for bytes, whose id is their
             value.
-        records: whether there is one more symbol, the last, that is not a character: the end of a
-            record.
+        records: whether the last symbol is the end of a record, which is not a character.
     """
 
     unit: str
@@ -89,13 +88,13 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if not isinstance(self.symbols, str):
-            raise VocabularyError(f"symbols: must be a string, got {type(self.symbols).__name__}")
+            raise VocabularyError(f"`symbols` must be a string, got {type(self.symbols).__name__}")
         distinct = len(set(self.symbols)) == len(self.symbols)
         unit = "char" if self.symbols else "byte"
         if not distinct or self.unit != unit:
             raise VocabularyError(
-                f"a vocabulary of unit {self.unit!r} with {len(self.symbols)} symbols, "
-                "some twice or none; give each once"
+                "`symbols` must be distinct characters for the unit 'char', or empty for the unit "
+                f"'byte', got {len(self.symbols)} for the unit {self.unit!r}"
             )
 
     @classmethod
@@ -128,9 +127,9 @@ class Vocabulary:
 
     @cached_property
     def _lookup(self) -> NDArray[np.int64]:
-        """(highest code point + 2,) Code point to id, -1 if unknown.
+        """Code point to id, -1 if unknown: (highest code point + 2,).
 
-        The last entry is that of all higher code points.
+        The last entry is for all higher code points.
         """
         points = np.array([ord(char) for char in self.symbols], dtype=np.int64)
         size = points.max() + 2
@@ -149,8 +148,8 @@ class Vocabulary:
             text: bytes only if the unit is the byte.
 
         Raises:
-            VocabularyError: a character is unknown; the message has its place and the nearest known
-                one.
+            VocabularyError: a character is unknown; the message gives its position and the nearest
+                known one.
         """
         _check_text(text)
         dtype = smallest_dtype(len(self))
@@ -160,7 +159,8 @@ class Vocabulary:
             return values.astype(dtype, copy=False)
         if isinstance(text, bytes):
             raise VocabularyError(
-                f"{len(text)} bytes were given to a vocabulary of characters; decode them first"
+                f"`text` must be a string for a vocabulary of characters, got {len(text)} bytes; "
+                "decode them first"
             )
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         last = len(self._lookup) - 1
@@ -179,13 +179,13 @@ class Vocabulary:
         try:
             numbers = [operator.index(idx) for idx in ids]
         except TypeError:
-            raise VocabularyError("ids: must be a sequence of whole numbers") from None
+            raise VocabularyError("`ids` must be a sequence of whole numbers") from None
         lowest = min(numbers, default=0)
         highest = max(numbers, default=0)
         if lowest < 0 or highest >= self._num_characters:
             wrong = lowest if lowest < 0 else highest
             raise VocabularyError(
-                f"ids: {wrong} is not the id of a symbol; they are 0 to {self._num_characters - 1}"
+                f"`ids` must be from 0 to {self._num_characters - 1}, got {wrong}"
             )
         decoder = self.decoder()
         return decoder.decode(numbers) + decoder.flush()
@@ -195,23 +195,23 @@ class Vocabulary:
         return Decoder(self)
 
     def repair(self, text: str, unknown: str = "error", before: int = 0) -> tuple[str, list[str]]:
-        """A text of known characters only, and a sentence on each kind of change.
+        """The text with unknown characters removed or replaced, and a sentence on each change.
 
         Args:
             text: what the user typed.
-            unknown: ``"error"``, ``"skip"`` (leave unknown characters out) or ``"replace"`` (by the
-                nearest known one).
+            unknown: what to do with an unknown character: ``"error"``, ``"skip"`` (leave it out) or
+                ``"replace"`` (by the nearest known one).
             before: the number of characters before it in a longer text, for the position in an
                 error.
 
         Raises:
-            VocabularyError: a character is unknown, and must not be or cannot be replaced.
+            VocabularyError: a character is unknown, and may not or cannot be replaced.
             ConfigError: ``unknown`` is none of the three.
         """
         if not isinstance(text, str):
-            raise VocabularyError(f"text: must be a string, got {type(text).__name__}")
+            raise VocabularyError(f"`text` must be a string, got {type(text).__name__}")
         if unknown not in ("error", "skip", "replace"):
-            raise ConfigError(f"unknown: {unknown!r} is not possible; give error, skip or replace")
+            raise ConfigError(f"`unknown` must be one of error, skip, replace, got {unknown!r}")
         if self.unit == "byte" or set(text) <= self._known:
             return text, []
         if unknown == "skip":
@@ -231,8 +231,9 @@ class Vocabulary:
         """The text without unknown characters, and a sentence on each."""
         changes = []
         for char in sorted(set(text) - self._known):
-            times = text.count(char)
-            changes.append(f"left out {describe(char)}, {times} times: the model has not seen it")
+            count = text.count(char)
+            times = "once" if count == 1 else f"{count} times"
+            changes.append(f"left out {describe(char)} {times}: the model does not know it")
         known_text = "".join(char for char in text if char in self._known)
         return known_text, changes
 
@@ -256,7 +257,7 @@ class Vocabulary:
     def _replacement(self, text: str, place: int) -> tuple[str, str]:
         """The known spelling of the next characters, and these characters.
 
-        The spelling of a known character is itself; it is ``""`` if nothing known is near.
+        A known character is its own spelling; ``""`` if nothing similar is known.
         """
         char = text[place]
         is_known = char in self._known
@@ -270,7 +271,7 @@ class Vocabulary:
         return self.nearest(text, place), char
 
     def _composed(self, text: str, place: int) -> tuple[str, str] | None:
-        """The known character that a few from ``place`` on compose to, and these few."""
+        """The known character that a sequence at ``place`` composes to, and the sequence."""
         for whole, sequence in composed(text, place):
             if whole in self._known:
                 return whole, sequence
@@ -279,8 +280,8 @@ class Vocabulary:
     def nearest(self, text: str, place: int) -> str:
         """The known spelling nearest to the unknown character at ``place``, or ``""``.
 
-        Tried in this order: composed with its neighbours, decomposed, look-alike, compatibility
-        form, other case, without its accent.
+        Looks for, in this order: composed with its neighbours, decomposed, look-alike,
+        compatibility form, other case, without its accent.
         """
         char = text[place]
         for start in range(max(0, place - LONGEST_SEQUENCE + 1), place + 1):
@@ -319,17 +320,17 @@ class Vocabulary:
             text: the text.
             place: of the character in it.
             before: the number of characters before the text in a longer one.
-            choices: whether --unknown can be given, so that the error should advise it.
+            choices: whether the caller has a parameter ``unknown`` that the error can suggest.
         """
         near = self.nearest(text, place)
         known = f"of the {self._num_characters} that the model knows"
-        hint = f"none {known} is near"
+        hint = f"none {known} is similar"
         if near:
             hint = f"the nearest {known} is {near!r}: type that"
         if choices and near:
-            hint += ", or use --unknown replace"
+            hint += ', or use `unknown="replace"`'
         if choices:
-            hint += "; --unknown skip leaves it out"
+            hint += '; `unknown="skip"` leaves it out'
         position = before + place + 1
         return VocabularyError(
             f"unknown character {describe(text[place])} at position {position} of the text; {hint}"
@@ -337,7 +338,7 @@ class Vocabulary:
 
 
 class Decoder:
-    """Ids to text piece by piece; an unfinished UTF-8 sequence is held back."""
+    """Ids to text, piece by piece; an incomplete UTF-8 sequence is held back."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._symbols = vocabulary.symbols
@@ -351,7 +352,7 @@ class Decoder:
 
     @property
     def pending(self) -> bytes:
-        """The beginning of a UTF-8 sequence that is not whole yet."""
+        """The beginning of an incomplete UTF-8 sequence."""
         return self._bytes.getstate()[0]
 
     @pending.setter
@@ -367,7 +368,7 @@ class Decoder:
 
 def _check_text(text: Any) -> None:
     if not isinstance(text, str | bytes):
-        raise VocabularyError(f"text: must be a string or bytes, got {type(text).__name__}")
+        raise VocabularyError(f"`text` must be a string or bytes, got {type(text).__name__}")
 
 
 def _utf8(text: str) -> bytes:
@@ -375,15 +376,15 @@ def _utf8(text: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise VocabularyError(
-            f"{describe(text[error.start])} at position {error.start + 1} is half a character "
-            "and cannot be written as UTF-8; leave it out"
+            f"{describe(text[error.start])} at position {error.start + 1} is half a surrogate pair "
+            "and cannot be written as UTF-8; remove it"
         ) from None
 
 
 def _change(new: str, old: str) -> str:
-    """The sentence on a repair: a known spelling, or nothing, in place of ``old``."""
-    action = f"put {new!r} for" if new else "left out"
-    return f"{action} {old!r}: the model has not seen {describe(old[-1])}"
+    """The sentence on a repair: ``old`` was replaced by a known spelling, or left out."""
+    action = f"wrote {new!r} instead of" if new else "left out"
+    return f"{action} {old!r}: the model does not know {describe(old[-1])}"
 
 
 def _without_marks(char: str) -> str:

@@ -121,7 +121,7 @@ def test_notices_are_told(here: Path) -> None:
         **KNOBS | {"batch_size": 5, "dropout": 0.1, "num_layers": 2},
     )
     assert said == [
-        "corpus.txt begins with a byte order mark; it was left out",
+        "corpus.txt begins with a byte order mark, which was left out",
         "90 characters to train on are too few for batches of 5 x 20; took --batch-size 2 --sequence-length 20",
     ]
 
@@ -188,24 +188,24 @@ def test_training_leaves_the_global_generator_and_the_threads_as_they_were(
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"hiden_size": 8}, "'hiden_size' is not a knob; did you mean hidden_size?"),
-        ({"lr": 0.1}, "'lr' is not a knob; the knobs are: corpus, " + ", ".join(run_knobs())),
-        ({"learning_rate": 0}, "learning_rate: 0 is not possible; give a number above 0 to 100"),
+        ({"hiden_size": 8}, "unknown knob 'hiden_size'; did you mean hidden_size?"),
+        ({"lr": 0.1}, "unknown knob 'lr'; the knobs are: corpus, " + ", ".join(run_knobs())),
+        ({"learning_rate": 0}, "`learning_rate` must be a number above 0 and up to 100, got 0"),
         (
             {"learning_rate": float("nan")},
-            "learning_rate: nan is not possible; give a number above 0 to 100",
+            "`learning_rate` must be a number above 0 and up to 100, got nan",
         ),
         (
             {"steps": "4"},
-            "steps: '4' is not possible; give a whole number from 1 to 1000000000 or none",
+            "`steps` must be a whole number from 1 to 1,000,000,000 or none, got '4'",
         ),
         (
             {"steps": True},
-            "steps: True is not possible; give a whole number from 1 to 1000000000 or none",
+            "`steps` must be a whole number from 1 to 1,000,000,000 or none, got True",
         ),
-        ({"cell": "lstn"}, "cell: 'lstn' is not possible; give one of lstm, gru, rnn"),
+        ({"cell": "lstn"}, "`cell` must be one of lstm, gru, rnn, got 'lstn'"),
         ({"minutes": 1}, "minutes and steps: 1 and 4 are both given; give one of them"),
-        ({"text": TEXT}, "corpus: both a path and text= are given; leave one of them out"),
+        ({"text": TEXT}, "`corpus` and `text` cannot both be given; leave one of them out"),
     ],
 )
 def test_an_impossible_knob_is_refused_by_name(
@@ -223,7 +223,7 @@ def test_no_corpus_is_an_error(given: dict[str, Any], here: Path) -> None:
         charrnn.train(**given, **KNOBS)
     assert (
         str(error.value)
-        == "no corpus was given; name a text file, a directory of *.txt files, or - for standard input"
+        == "no corpus was given; give a text file, a directory of *.txt files, or - for standard input"
     )
 
 
@@ -233,7 +233,7 @@ def test_a_text_too_small_is_an_error_with_the_numbers(text: str | bytes, here: 
         charrnn.train(text=text, **KNOBS)
     assert (
         str(error.value)
-        == f"the corpus is too small: {len(text)} characters, at least 4 are needed; give more text"
+        == f"the corpus must have at least 4 characters, got {len(text)}; give more text"
     )
 
 
@@ -308,7 +308,7 @@ def test_records_from_a_text_in_hand_or_a_file(here: Path) -> None:
         ({"path": ["a.txt", 5]}, "corpus: must be a path, as a string or a Path, got 5"),
         ({"path": "a\0b"}, "corpus: a path cannot hold a NUL character, got 'a\\x00b'"),
         ({"path": "\ud800"}, "corpus: a path cannot hold half a surrogate pair, got '\\ud800'"),
-        ({"text": 5}, "text: must be a string or bytes, got int"),
+        ({"text": 5}, "`text` must be a string or bytes, got int"),
         ({"text": "abc", "on_report": 5}, "on_report: must be a function, got 5"),
         ({"text": "abc", "on_notice": "tell"}, "on_notice: must be a function, got 'tell'"),
         ({"text": "abc", "runs_dir": 5}, "runs_dir: must be a path, as a string or a Path, got 5"),

@@ -275,8 +275,8 @@ def test_an_unknown_character_of_the_prompt_is_an_error_that_names_it(model, wri
     with pytest.raises(VocabularyError) as error:
         getattr(model, writer)("abX")
     assert str(error.value) == (
-        "unknown character 'X' (U+0058, LATIN CAPITAL LETTER X) at position 3 of the text; none of the 7 that the model knows is near; "
-        "--unknown skip leaves it out"
+        "unknown character 'X' (U+0058, LATIN CAPITAL LETTER X) at position 3 of the text; none of the 7 that the model knows is similar; "
+        '`unknown="skip"` leaves it out'
     )
 
 
@@ -386,26 +386,26 @@ def test_the_score_of_an_unknown_character_is_an_error_or_another_text(model):
             "'temprature' is not a setting of the sampler; give one of dry, "
             "dry_base, dry_length, temperature, top_k, top_p, min_p, bias, ban, processors",
         ),
-        ({"temperature": -1}, "temperature: -1 is not possible; give a number from 0 to 1000000"),
+        ({"temperature": -1}, "`temperature` must be a number from 0 to 1,000,000, got -1"),
         (
             {"temperature": float("nan")},
-            "temperature: nan is not possible; give a number from 0 to 1000000",
+            "`temperature` must be a number from 0 to 1,000,000, got nan",
         ),
         (
             {"top_k": 0},
-            "top_k: 0 is not possible; give a whole number from 1 to 1000000000 or none",
+            "`top_k` must be a whole number from 1 to 1,000,000,000 or none, got 0",
         ),
-        ({"top_p": 0}, "top_p: 0 is not possible; give a number above 0 to 1 or none"),
-        ({"min_p": 2}, "min_p: 2 is not possible; give a number from 0 to 1 or none"),
-        ({"length": -1}, "length: -1 is not possible; give a whole number from 0"),
-        ({"length": 1.5}, "length: 1.5 is not possible; give a whole number from 0"),
-        ({"length": "5"}, "length: '5' is not possible; give a whole number from 0"),
+        ({"top_p": 0}, "`top_p` must be a number above 0 and up to 1 or none, got 0"),
+        ({"min_p": 2}, "`min_p` must be a number from 0 to 1 or none, got 2"),
+        ({"length": -1}, "`length` must be a whole number of at least 0, got -1"),
+        ({"length": 1.5}, "`length` must be a whole number of at least 0, got 1.5"),
+        ({"length": "5"}, "`length` must be a whole number of at least 0, got '5'"),
         ({"stop": ""}, "stop: '' is not possible; give a string of at least one character"),
         ({"stop": ["a", ""]}, "stop: '' is not possible; give a string of at least one character"),
-        ({"seed": -1}, "seed: -1 is not possible; give a whole number from 0"),
-        ({"seed": 1.5}, "seed: 1.5 is not possible; give a whole number from 0"),
-        ({"seed": True}, "seed: True is not possible; give a whole number from 0"),
-        ({"unknown": "ignore"}, "unknown: 'ignore' is not possible; give error, skip or replace"),
+        ({"seed": -1}, "`seed` must be a whole number of at least 0, got -1"),
+        ({"seed": 1.5}, "`seed` must be a whole number of at least 0, got 1.5"),
+        ({"seed": True}, "`seed` must be a whole number of at least 0, got True"),
+        ({"unknown": "ignore"}, "`unknown` must be one of error, skip, replace, got 'ignore'"),
     ],
 )
 def test_an_impossible_setting_is_refused_at_once(model, writer, settings, message):
@@ -418,7 +418,7 @@ def test_an_impossible_setting_is_refused_at_once(model, writer, settings, messa
 def test_score_refuses_an_unknown_that_is_none_of_the_three(model, text):
     with pytest.raises(ConfigError) as error:
         model.score(text, unknown="ignore")
-    assert str(error.value) == "unknown: 'ignore' is not possible; give error, skip or replace"
+    assert str(error.value) == "`unknown` must be one of error, skip, replace, got 'ignore'"
 
 
 @pytest.mark.parametrize("writer", [*WRITERS, "score"])
@@ -567,7 +567,7 @@ def test_records_of_python_are_checked(records_model, model):
         with pytest.raises(ConfigError):
             records_model.records(**wrong)
     with pytest.raises(
-        CheckpointError, match=r"records.jsonl.gz, which says what stands in the corpus"
+        CheckpointError, match=r"records.jsonl.gz, the list of records in the corpus, is missing"
     ):
         records_model.records(5, new=True)
     with pytest.raises(VocabularyError):
@@ -604,7 +604,7 @@ def test_without_a_length_a_record_has_twice_that_of_the_longest(records_model):
         (lambda model: model.generate(stop=[5]), "stop: must be a string, got 5"),
         (lambda model: model.generate(bias={5: 1}), "bias: must be a string, got 5"),
         (lambda model: model.score(None), "text: must be a string, got None"),
-        (lambda model: model.adapted(5), "text: must be a string or bytes, got int"),
+        (lambda model: model.adapted(5), "`text` must be a string or bytes, got int"),
         (lambda model: model.session(5), "text: must be a string, got 5"),
         (
             lambda model: model.session().save(5),
@@ -644,7 +644,7 @@ def test_an_argument_of_the_wrong_type_is_refused_by_name(model, call, message):
 def test_a_name_too_long_for_the_system_names_no_run(here):
     with pytest.raises(
         CheckpointError,
-        match=r"^there is no run or checkpoint 'a{200}'; the runs in checkpoints are: none$",
+        match=r"^there is no run or checkpoint 'a{200}'; runs in checkpoints: none$",
     ):
         charrnn.load("a" * 5000)
 

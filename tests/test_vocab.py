@@ -82,7 +82,7 @@ def test_a_vocabulary_has_a_known_unit_and_each_symbol_once(unit: str, symbols: 
 def test_bytes_are_no_characters() -> None:
     assert (
         refusal(Vocabulary.of("abc").encode, b"abc")
-        == "3 bytes were given to a vocabulary of characters; decode them first"
+        == "`text` must be a string for a vocabulary of characters, got 3 bytes; decode them first"
     )
 
 
@@ -110,31 +110,31 @@ def test_a_character_is_named_with_its_code_point(char: str, words: str) -> None
             "ab'",
             "ab\u2019a",  # a right single quotation mark
             "unknown character '\u2019' (U+2019, RIGHT SINGLE QUOTATION MARK) at position 3 of the text; "
-            'the nearest of the 3 that the model knows is "\'": type that, or use --unknown replace; --unknown skip leaves it out',
+            'the nearest of the 3 that the model knows is "\'": type that, or use `unknown="replace"`; `unknown="skip"` leaves it out',
         ),
         (
             "ABC",
             "BAb",
             "unknown character 'b' (U+0062, LATIN SMALL LETTER B) at position 3 of the text; "
-            "the nearest of the 3 that the model knows is 'B': type that, or use --unknown replace; --unknown skip leaves it out",
+            'the nearest of the 3 that the model knows is \'B\': type that, or use `unknown="replace"`; `unknown="skip"` leaves it out',
         ),
         (
             "café",
             "a\u2603\u2603",
             "unknown character '\u2603' (U+2603, SNOWMAN) at position 2 of the text; "
-            "none of the 4 that the model knows is near; --unknown skip leaves it out",
+            'none of the 4 that the model knows is similar; `unknown="skip"` leaves it out',
         ),
         (
             "eé",
             "e\u0301",
             "unknown character '\u0301' (U+0301, COMBINING ACUTE ACCENT) at position 2 of the text; "
-            "the nearest of the 2 that the model knows is 'é': type that, or use --unknown replace; --unknown skip leaves it out",
+            'the nearest of the 2 that the model knows is \'é\': type that, or use `unknown="replace"`; `unknown="skip"` leaves it out',
         ),
         (
             "ab",
             "ab\ud83d",
             r"unknown character '\ud83d' (U+D83D) at position 3 of the text; "
-            "none of the 2 that the model knows is near; --unknown skip leaves it out",
+            'none of the 2 that the model knows is similar; `unknown="skip"` leaves it out',
         ),
     ],
 )
@@ -148,8 +148,8 @@ def test_an_unknown_character_is_named_with_its_place_and_the_nearest(
 
 
 def without_choices(message: str) -> str:
-    return message.removesuffix("; --unknown skip leaves it out").removesuffix(
-        ", or use --unknown replace"
+    return message.removesuffix('; `unknown="skip"` leaves it out').removesuffix(
+        ', or use `unknown="replace"`'
     )
 
 
@@ -207,14 +207,14 @@ def test_replace_says_each_kind_of_change_once() -> None:
     assert Vocabulary.of("it's").repair("it\u2019s it\u2019s".replace(" ", ""), "replace") == (
         "it'sit's",
         [
-            "put \"'\" for '\u2019': the model has not seen '\u2019' (U+2019, RIGHT SINGLE QUOTATION MARK)"
+            "wrote \"'\" instead of '\u2019': the model does not know '\u2019' (U+2019, RIGHT SINGLE QUOTATION MARK)"
         ],
     )
     assert Vocabulary.of("eéA").repair("ae\u0301a", "replace") == (
         "AéA",
         [
-            "put 'A' for 'a': the model has not seen 'a' (U+0061, LATIN SMALL LETTER A)",
-            "put 'é' for 'e\u0301': the model has not seen '\u0301' (U+0301, COMBINING ACUTE ACCENT)",
+            "wrote 'A' instead of 'a': the model does not know 'a' (U+0061, LATIN SMALL LETTER A)",
+            "wrote 'é' instead of 'e\u0301': the model does not know '\u0301' (U+0301, COMBINING ACUTE ACCENT)",
         ],
     )
 
@@ -222,7 +222,7 @@ def test_replace_says_each_kind_of_change_once() -> None:
 def test_replace_refuses_what_nothing_is_near_to() -> None:
     assert refusal(Vocabulary.of("ab").repair, "A\u2603", "replace") == (
         "unknown character '\u2603' (U+2603, SNOWMAN) at position 2 of the text; "
-        "none of the 2 that the model knows is near; --unknown skip leaves it out"
+        'none of the 2 that the model knows is similar; `unknown="skip"` leaves it out'
     )
 
 
@@ -230,8 +230,8 @@ def test_skip_leaves_out_and_says_what() -> None:
     assert Vocabulary.of("ab").repair("\u2603axbx\u2603x", "skip") == (
         "ab",
         [
-            "left out 'x' (U+0078, LATIN SMALL LETTER X), 3 times: the model has not seen it",
-            "left out '\u2603' (U+2603, SNOWMAN), 2 times: the model has not seen it",
+            "left out 'x' (U+0078, LATIN SMALL LETTER X) 3 times: the model does not know it",
+            "left out '\u2603' (U+2603, SNOWMAN) 2 times: the model does not know it",
         ],
     )
 
@@ -249,7 +249,7 @@ def test_a_known_text_is_left_as_it_is(vocabulary: Vocabulary, text: str, unknow
 def test_there_are_three_ways_with_the_unknown(vocabulary: Vocabulary) -> None:
     with pytest.raises(ConfigError) as caught:
         vocabulary.repair("abc", "ignore")
-    assert str(caught.value) == "unknown: 'ignore' is not possible; give error, skip or replace"
+    assert str(caught.value) == "`unknown` must be one of error, skip, replace, got 'ignore'"
 
 
 # Bytes
@@ -301,5 +301,5 @@ def test_pieces_joined_are_the_text_at_once() -> None:
 def test_half_a_character_is_no_utf8(text: str) -> None:
     assert (
         refusal(BYTES.encode, text)
-        == f"{describe(text[2])} at position 3 is half a character and cannot be written as UTF-8; leave it out"
+        == f"{describe(text[2])} at position 3 is half a surrogate pair and cannot be written as UTF-8; remove it"
     )

@@ -1,4 +1,4 @@
-"""charrnn originality: what a text has copied from a run's corpus, or the corpus from itself.
+"""charrnn originality: what a text copies from a run's corpus, or what the corpus repeats.
 
 Needs no PyTorch.
 """
@@ -38,9 +38,9 @@ from charrnn.originality.report import (
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.find_run import find_checkpoint
 
-MOST_LISTED = 10  # of the longest stretches, in the report for people
-EXCERPT = 60  # characters of each that are shown
-OPENING_BRACKET = "\u27e6"  # around what is copied, if there are no colours
+MOST_LISTED = 10  # passages in the report for people
+EXCERPT = 60  # characters shown of each passage
+OPENING_BRACKET = "\u27e6"  # around copied passages, without colours
 CLOSING_BRACKET = "\u27e7"
 PAGE = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>{title}</title><style>
@@ -62,31 +62,31 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
 @click.option(
     "--least",
     type=click.IntRange(1, 10**9),
-    help="the shortest stretch that is listed and marked, in characters  [default: 20]",
+    help="characters of the shortest passage to list and mark  [default: 20]",
 )
 @click.option(
     "--marked",
     is_flag=True,
-    help="show FILE with what is copied marked: in colour on a terminal, else in \u27e6 \u27e7",
+    help="print FILE with copied passages marked: in colour on a terminal, else by \u27e6 \u27e7",
 )
 @click.option(
     "--html",
     metavar="PATH",
-    help="write FILE as a page with what is copied marked, and where each stretch stands",
+    help="write FILE as a web page with copied passages marked and their places in the corpus",
 )
 @click.option(
     "--json",
     "as_json",
     envvar="CHARRNN_ORIGINALITY_JSON",
     is_flag=True,
-    help="one JSON object: characters, shares, longest, copies; "
-    "without FILE characters, repeated, passages, held",
+    help="print one JSON object: characters, shares, longest, copies; "
+    "without FILE: characters, repeated, passages, held",
 )
 @click.option(
     "--corpus",
     metavar="PATH",
     multiple=True,
-    help="where the corpus stands now, if not where the run read it; may be repeated",
+    help="path of the corpus, if it has moved since training; may be repeated",
 )
 @runs_dir_option
 def originality(
@@ -99,12 +99,12 @@ def originality(
     corpus: tuple[str, ...],
     runs_dir: str,
 ) -> None:
-    """What of FILE stands word for word in the corpus of RUN; without FILE, what the corpus repeats
-    of itself.
+    """Show what FILE copies word for word from the corpus of RUN; without FILE, what the corpus
+    repeats.
 
-    FILE is a text, or - for standard input; it is read as the corpus was. The first use makes an
-    index of the corpus, which is kept with the run. The corpus is all that the run read, the
-    training and the validation part.
+    FILE is a text, or - for standard input, in the encoding of the corpus. The first use builds an
+    index of the corpus, which is stored with the run. The corpus is everything that the run read,
+    both the training and the validation part.
 
     \b
       charrnn originality shakespeare written.txt
@@ -143,10 +143,10 @@ def _check_options(
     html: str | None,
     as_json: bool,
 ) -> None:
-    """Refuse options that exclude each other, and those on a text if there is none."""
+    """Refuse options that exclude each other, and options for a text if there is none."""
     if marked and as_json:
         raise ConfigError(
-            "marked and json: both would write to standard output; give one of them, or --html PATH"
+            "--marked and --json both write to standard output; give one of them, or --html PATH"
         )
     if file is not None:
         return
@@ -157,11 +157,11 @@ def _check_options(
     }
     for name, is_given in options_on_a_text.items():
         if is_given:
-            raise ConfigError(f"{name}: no FILE is given whose text could be shown; name one")
+            raise ConfigError(f"--{name} needs a text to compare with the corpus; give a FILE")
 
 
 def _read_text(file: str, data: DataConfig) -> str | bytes:
-    """Read FILE as the corpus was read, and pass the notices on."""
+    """Read FILE as the corpus was read, and print the notices."""
     reading = read([file], data)
     for notice in reading.notices:
         tell(notice)
@@ -217,21 +217,21 @@ def of_text(copies: Copies, text: str | bytes, least: int) -> Iterator[str]:
     num_copies = len(copies.copies)
     longest_first = sorted(copies.copies, key=_longest_first)
     yield _longest(copies.longest)
-    yield f"copied, of {copies.characters:,} characters: {_shares(copies.shares)}"
-    yield f"stretches of {least:,} or more: {num_copies:,}"
+    yield f"copied: of {copies.characters:,} characters, {_shares(copies.shares)}"
+    yield f"passages of {least:,} characters or more: {num_copies:,}"
     for copy in longest_first[:MOST_LISTED]:
         end = copy.start + copy.length
         excerpt = _excerpt(text[copy.start : end], copy.length)
         yield f"  {_size_and_place(copy)}: {excerpt}"
     if num_copies > MOST_LISTED:
-        yield f"  and {num_copies - MOST_LISTED:,} shorter ones; --json lists all"
+        yield f"  and {num_copies - MOST_LISTED:,} more, no longer than these; --json lists all"
 
 
 def of_corpus(leaks: Leaks) -> Iterator[str]:
     """The report of a corpus, line by line."""
     yield (
-        f"repeated, of {leaks.characters:,} characters: "
-        f"{100 * leaks.repeated:.1f} % in passages of {REPEATED} or more that come again"
+        f"repeated: of {leaks.characters:,} characters, {100 * leaks.repeated:.1f} % "
+        f"in passages of {REPEATED} or more that occur more than once"
     )
     for passage in leaks.passages:
         first, second = passage.places
@@ -239,12 +239,15 @@ def of_corpus(leaks: Leaks) -> Iterator[str]:
         yield f"  {passage.length:,} characters, {places}: {_excerpt(passage.text, passage.length)}"
     held = leaks.held
     if held is None:
-        yield "held out: nothing"
+        yield "validation part: none"
         return
-    yield f"held out, but learned too, of {held.characters:,} characters: {_shares(held.shares)}"
+    yield (
+        f"validation part that is also in the training part: of {held.characters:,} characters, "
+        f"{_shares(held.shares)}"
+    )
     longest = held.longest
     if longest is None:
-        yield "longest: none, not one of its characters was learned"
+        yield "longest: none, no character of it is in the training part"
         return
     place = shown(str(longest.place))
     excerpt = _excerpt(held.text, longest.length)
@@ -253,13 +256,13 @@ def of_corpus(leaks: Leaks) -> Iterator[str]:
 
 def _longest(copy: Copy | None) -> str:
     if copy is None:
-        return "longest: none, not one of its characters stands in the corpus"
+        return "longest: none, no character of it is in the corpus"
     return f"longest: {_size_and_place(copy)}"
 
 
 def _size_and_place(copy: Copy) -> str:
     place = shown(str(copy.place))
-    return f"{copy.length:,} characters at {copy.start + 1:,}, from {place}"
+    return f"{copy.length:,} characters at position {copy.start + 1:,}, from {place}"
 
 
 def _longest_first(copy: Copy) -> tuple[int, int]:
@@ -267,24 +270,22 @@ def _longest_first(copy: Copy) -> tuple[int, int]:
 
 
 def _shares(shares: dict[int, float]) -> str:
-    parts = [
-        f"{100 * share:.1f} % in stretches of {length} or more" for length, share in shares.items()
-    ]
-    return ", ".join(parts)
+    parts = [f"{100 * share:.1f} % in passages of {length}" for length, share in shares.items()]
+    return ", ".join(parts) + " or more"
 
 
 def _excerpt(text: str | bytes, length: int) -> str:
-    """The beginning of a stretch of ``length`` symbols, quoted."""
+    """The beginning of a passage of ``length`` symbols, quoted."""
     quoted = json.dumps(as_str(text[:EXCERPT]), ensure_ascii=False)
     dots = "..." if length > EXCERPT else ""
     return shown(quoted) + dots
 
 
-# --- the text with its copied stretches marked ---
+# --- the text with copied passages marked ---
 
 
 def _marked_text(text: str | bytes, copies: Copies) -> str:
-    """The text for a terminal, and an empty line."""
+    """The text for a terminal, followed by an empty line."""
     parts: list[str] = []
     for piece, copy in pieces(text, copies.copies):
         parts.append(_marked(piece, copied=copy is not None))
@@ -292,7 +293,7 @@ def _marked_text(text: str | bytes, copies: Copies) -> str:
 
 
 def _marked(text: str, *, copied: bool) -> str:
-    """A piece of a text as it is shown; nothing in it but its newlines moves the cursor."""
+    """A piece of a text for a terminal, without control characters except newlines."""
     plain = "\n".join(map(shown, text.split("\n")))
     if not copied:
         return plain
@@ -306,7 +307,7 @@ def _page(
     lines: list[str],
     parts: Iterator[tuple[str, Copy | None]],
 ) -> str:
-    """The text as HTML, each copied stretch labelled with its place in the corpus."""
+    """The text as HTML, each copied passage labelled with its place in the corpus."""
     marked: list[str] = []
     for text, copy in parts:
         if copy is None:

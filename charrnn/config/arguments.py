@@ -12,10 +12,10 @@ MAX_SHOWN = 500  # characters of a value in an error
 
 
 def shown_value(value: object) -> str:
-    """A value as an error shows it: in one line, and not too long."""
+    """A value as an error shows it: on one line, and not too long."""
     try:
         text = repr(value)
-    except ValueError:  # Python does not print integers of that many digits
+    except ValueError:  # Python refuses to print integers with thousands of digits
         text = "a number of thousands of digits"
     return " ".join(text.split())[:MAX_SHOWN]
 
@@ -41,11 +41,13 @@ def whole_number(name: str, value: Any, low: int = 0) -> int:
     """An integer, which may be one of NumPy's.
 
     Raises:
-        ConfigError: it is none, or below ``low``.
+        ConfigError: it is not an integer, or below ``low``.
     """
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_integer or value < low:
-        raise ConfigError(f"{name}: {value!r} is not possible; give a whole number from {low}")
+        raise ConfigError(
+            f"`{name}` must be a whole number of at least {low}, got {shown_value(value)}"
+        )
     return int(value)
 
 
@@ -56,19 +58,19 @@ def string(name: str, value: Any) -> str:
         ConfigError: it is something else.
     """
     if not isinstance(value, str):
-        raise ConfigError(f"{name}: must be a string, got {shown_value(value)}")
+        raise ConfigError(f"`{name}` must be a string, got {shown_value(value)}")
     return value
 
 
 def string_or_bytes(name: str, value: Any) -> str | bytes:
-    """A text, decoded or not.
+    """A text, as a string or as bytes.
 
     Raises:
         ConfigError: it is something else.
     """
     if not isinstance(value, str | bytes):
         kind = type(value).__name__
-        raise ConfigError(f"{name}: must be a string or bytes, got {kind}")
+        raise ConfigError(f"`{name}` must be a string or bytes, got {kind}")
     return value
 
 
@@ -76,20 +78,18 @@ def file_path(name: str, value: Any) -> Path:
     """A path, given as a string or a path object.
 
     Raises:
-        ConfigError: it is something else, or a path that no system allows.
+        ConfigError: it is something else, or contains a character that no path can.
     """
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
-        raise ConfigError(
-            f"{name}: must be a path, as a string or a Path, got {shown_value(value)}"
-        )
+        raise ConfigError(f"`{name}` must be a string or a Path, got {shown_value(value)}")
     try:
         encoded = os.fsencode(value)
     except UnicodeEncodeError:
         raise ConfigError(
-            f"{name}: a path cannot hold half a surrogate pair, got {shown_value(value)}"
+            f"`{name}` must not contain half a surrogate pair, got {shown_value(value)}"
         ) from None
     if b"\0" in encoded:
-        raise ConfigError(f"{name}: a path cannot hold a NUL character, got {shown_value(value)}")
+        raise ConfigError(f"`{name}` must not contain a NUL character, got {shown_value(value)}")
     return Path(value)
 
 
@@ -100,5 +100,5 @@ def function(name: str, value: Any) -> Any:
         ConfigError: it is something else.
     """
     if not callable(value):
-        raise ConfigError(f"{name}: must be a function, got {shown_value(value)}")
+        raise ConfigError(f"`{name}` must be a function, got {shown_value(value)}")
     return value

@@ -1,4 +1,4 @@
-"""How a newline, return, tab and backslash are written in a flag, and back."""
+"""Escape sequences in flags: \\n, \\r, \\t and \\\\."""
 
 import re
 
@@ -17,5 +17,5 @@ def escaped(text: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """The text that a flag stands for."""
+    """The text that a flag's value means."""
     return re.sub(r"\\[nrt\\]", lambda match: CHARACTERS[match[0]], text)

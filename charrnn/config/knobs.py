@@ -31,12 +31,12 @@ class Knob:
         help: the help text of its flag.
         low: the lowest number.
         high: the highest number.
-        above: a bound that is itself not allowed.
-        choices: the strings that are allowed; empty for any but the empty one.
+        above: an exclusive lower bound.
+        choices: the allowed strings; if empty, any non-empty string is allowed.
         auto: whether it may be ``auto``.
         none: whether it may be None.
         short: the flag's one-letter name.
-        escaped: whether \\n, \\r, \\t and \\\\ in a flag are newline, return, tab and backslash.
+        escaped: whether \\n, \\r, \\t and \\\\ are escape sequences in a flag.
         planned: whether the autopilot sets it if it is auto or not given.
     """
 
@@ -59,11 +59,11 @@ class Knob:
         return "--" + self.name.replace("_", "-")
 
     def expected(self) -> str:
-        """What may be given, in words."""
+        """The allowed values, in words."""
         if self.choices:
             words = "one of " + ", ".join(self.choices)
         elif self.kind is str:
-            words = "a text"
+            words = "a non-empty string"
         else:
             words = self._expected_number()
         if self.auto or self.planned:
@@ -77,21 +77,33 @@ class Knob:
         if self.kind is int:
             words = "a whole number"
         if self.above > -math.inf:
-            words += f" above {self.above:g}"
-        if self.low > -math.inf:
-            words += f" from {self.low:g}"
-        return f"{words} to {self.high:.15g}"
+            words += f" above {self.above:g} and up to"
+        elif self.low > -math.inf:
+            words += f" from {self.low:g} to"
+        else:
+            words += " up to"
+        return f"{words} {self.high:,.15g}"
 
     def refuse(self, value: object, source: str = "") -> ConfigError:
-        place = f" (from {source})" if source else ""
-        shown = shown_value(value)
-        return ConfigError(f"{self.name}: {shown} is not possible{place}; give {self.expected()}")
+        """The error for a value that is not allowed.
+
+        Args:
+            value: what was given.
+            source: where, such as a file or an environment variable. The knob's own flag is left
+                out: the command line shows it instead of the name.
+        """
+        place = ""
+        if source not in ("", self.flag):
+            place = f" in {source}"
+        return ConfigError(
+            f"`{self.name}` must be {self.expected()}, got {shown_value(value)}{place}"
+        )
 
     def parse(self, text: str, source: str = "") -> Any:
         """The value that a flag, an environment variable or a YAML scalar spells.
 
         Raises:
-            ConfigError: it is not possible; the error names ``source``.
+            ConfigError: it is not allowed; the error names ``source``.
         """
         stripped = text.strip()
         word = stripped.lower()
@@ -111,7 +123,7 @@ class Knob:
         return self.check(number, source)
 
     def check(self, value: Any, source: str = "") -> Any:
-        """The value itself; a number as the knob's type.
+        """The value, a number converted to the knob's type.
 
         Raises:
             ConfigError: it is of the wrong type, out of bounds, NaN or infinite.

@@ -1,10 +1,10 @@
 """Every knob of a run, written once.
 
-From a knob come the flag, the YAML key, the environment variable, the entry in a run's
-``config.yaml`` and the row in docs/reference.md.
+The flag, the YAML key, the environment variable, the entry in a run's ``config.yaml`` and the row
+in docs/reference.md are all derived from the knob.
 
-Values reach a run in one way: flags, YAML and Python arguments are merged to ``{knob: value}``,
-and ``RunConfig.from_flat`` checks them. ``flat`` is the way back.
+Flags, YAML and Python arguments are merged into ``{knob: value}``, which ``RunConfig.from_flat``
+checks. ``flat`` is its inverse.
 """
 
 import difflib
@@ -28,32 +28,36 @@ class DataConfig(Checked):
     """How a corpus is read and split."""
 
     unit: str = knob(
-        "char", "what one symbol is: a Unicode code point, or a raw byte", choices=("char", "byte")
+        "char",
+        "unit of text: Unicode characters, or raw bytes",
+        choices=("char", "byte"),
     )
-    encoding: str = knob("utf-8", "the encoding of the text files")
+    encoding: str = knob("utf-8", "encoding of the text files")
     encoding_errors: str = knob(
         "strict",
-        "a byte that cannot be decoded: stop, or put U+FFFD",
+        "bytes that cannot be decoded: stop with an error, or replace them by U+FFFD",
         choices=("strict", "replace"),
     )
-    newlines: str = knob("keep", "line ends: as they are, or all made LF", choices=("keep", "lf"))
+    newlines: str = knob(
+        "keep", "line endings: keep them, or convert all to LF", choices=("keep", "lf")
+    )
     normalize: str | None = knob(
         None,
-        "Unicode normalisation of the text",
+        "Unicode normalisation form to convert the text to; none: leave it unchanged",
         choices=("nfc", "nfkc"),
         none=True,
     )
     separator: str | None = knob(
         None,
-        "what stands between two records, such as \\n; each is learned by itself, and ends; "
-        "none: a running text",
+        "text between two records, such as \\n; each record is learned on its own; "
+        "none: one running text",
         none=True,
         escaped=True,
     )
     val_fraction: float = knob(
         0.1,
-        "share of the text held out for validation: its end, or some of its distinct records; "
-        "0 trains on all of it",
+        "share of the text kept for validation and not trained on: the end of a running text, or "
+        "a random choice of records; 0: train on everything",
         low=0,
         high=0.5,
     )
@@ -62,8 +66,8 @@ class DataConfig(Checked):
         super().__post_init__()
         if self.separator is not None and len(self.separator) > LONGEST_SEPARATOR:
             raise ConfigError(
-                f"separator: it has {len(self.separator):,} characters, "
-                f"at most {LONGEST_SEPARATOR:,} are possible; give a shorter one"
+                f"`separator` must have at most {LONGEST_SEPARATOR:,} characters, "
+                f"got {len(self.separator):,}"
             )
 
 
@@ -71,21 +75,23 @@ class DataConfig(Checked):
 class ModelConfig(Checked):
     """The sizes of the network."""
 
-    cell: str = knob("lstm", "the recurrent cell", choices=tuple(GATES))
-    hidden_size: int = knob(256, "units of a layer", low=1, high=65536, planned=True)
-    num_layers: int = knob(2, "recurrent layers", low=1, high=64, planned=True)
-    embedding_size: int = knob(64, "numbers that stand for a symbol", low=1, high=65536)
+    cell: str = knob("lstm", "type of the recurrent cell", choices=tuple(GATES))
+    hidden_size: int = knob(256, "units per layer", low=1, high=65536, planned=True)
+    num_layers: int = knob(2, "number of recurrent layers", low=1, high=64, planned=True)
+    embedding_size: int = knob(
+        64, "length of the vector that represents a character", low=1, high=65536
+    )
     copy_window: int | None = knob(
         8192,
-        "characters back to look for the last time that the same few were read, "
-        "to copy what followed; none: the state alone remembers",
+        "characters to look back for an earlier occurrence of the last few, so that names and "
+        "phrases can be repeated; none: do not look back",
         low=2,
         high=2**20,
         none=True,
     )
     dropout: float = knob(
         0.1,
-        "share of the units left out in training, one choice for all time steps of a chunk",
+        "share of the units switched off at random during training, against over-fitting",
         low=0,
         high=0.95,
         planned=True,
@@ -94,103 +100,108 @@ class ModelConfig(Checked):
 
 @dataclass(frozen=True)
 class TrainConfig(Checked):
-    """How the network is trained; everything that counts time is in steps."""
+    """How the network is trained; all intervals are in steps."""
 
     minutes: float | None = knob(
         None,
-        "train for so long: turned into steps by timing a few; 5 where --steps is not given",
+        "minutes to train, converted to a number of steps by timing a few; "
+        "5 if neither this nor --steps is given",
         above=0,
         high=525600,
         none=True,
     )
-    steps: int | None = knob(None, "train for so many steps", low=1, none=True)
+    steps: int | None = knob(None, "training steps to take", low=1, none=True)
     batch_size: int = knob(
         16,
-        "lanes of text read side by side; of short records more, where it is not given",
+        "sequences of text read in parallel; for short records, the default is higher",
         low=1,
         high=65536,
     )
     sequence_length: int = knob(
         64,
-        "characters that a lane reads in a step; gradients reach back so far; "
-        "a record is read whole",
+        "characters of each sequence read per step, and how far back gradients reach; "
+        "records are always read whole",
         low=1,
         high=65536,
     )
     learning_rate: float = knob(
         4e-3,
-        "the highest learning rate: 3 % of the steps lead up to it, a cosine down to 1 % of it",
+        "peak learning rate; it rises during the first 3 % of the steps and then falls to 1 % of "
+        "the peak along a cosine",
         above=0,
         high=100,
     )
-    weight_decay: float = knob(0.01, "decoupled weight decay of the matrices", low=0, high=100)
+    weight_decay: float = knob(
+        0.01, "weight decay of the weight matrices, as in AdamW", low=0, high=100
+    )
     clip_norm: float | None = knob(
         1.0,
-        "the longest that the gradient may be; longer ones are scaled down",
+        "maximum norm of the gradient; larger gradients are scaled down; none: never",
         above=0,
         none=True,
     )
     seed: int = knob(
         0,
-        "of the initial weights, the order of the text and the dropout",
+        "random seed for the initial weights, the order of the text and the dropout",
         low=0,
         high=2**32 - 1,
     )
     report_every: int | Auto = knob(
         "auto",
-        "steps between lines of metrics.jsonl; auto: a hundred lines or more",
+        "steps between lines of metrics.jsonl; auto: at least a hundred lines in all",
         low=1,
         auto=True,
     )
     eval_every: int | Auto | None = knob(
         "auto",
-        "steps between validation losses; auto: twenty in all, or each 5,000th",
+        "steps between validations; auto: twenty in all, but at least one every 5,000 steps; "
+        "none: only at the end",
         low=1,
         auto=True,
         none=True,
     )
     patience: int | None = knob(
         4,
-        "stop once so many validations were worse than the best by a hundredth, "
-        "after the text was read once; none: train on",
+        "stop early after this many validations with a loss 1 % above the best, counted once the "
+        "whole text has been read; none: never stop early",
         low=1,
         none=True,
     )
     save_every: int | Auto | None = knob(
         "auto",
-        "steps between checkpoints; auto: with each validation",
+        "steps between checkpoints; auto: at each validation; none: only at the end",
         low=1,
         auto=True,
         none=True,
     )
     sample_every: int | Auto | None = knob(
         "auto",
-        "steps between short samples; auto: five in all",
+        "steps between short samples; auto: five in all; none: no samples",
         low=1,
         auto=True,
         none=True,
     )
-    keep: int = knob(3, "the last checkpoints to keep, beside the best", low=1)
+    keep: int = knob(3, "number of latest checkpoints to keep, in addition to the best", low=1)
     on_save_error: str = knob(
         "stop",
-        "a checkpoint that cannot be written: stop the run, or say so and train on to the next",
+        "if a checkpoint cannot be written: stop the run, or print a warning and continue",
         choices=("stop", "continue"),
     )
     threads: int | Auto = knob(
         "auto",
-        "threads of the processor; auto: one for each core",
+        "CPU threads to use; auto: one per core",
         low=1,
         high=1024,
         auto=True,
     )
     device: str = knob(
         "auto",
-        "where to train; auto: cuda, then mps, then cpu",
+        "device to train on; auto: cuda if available, else mps, else cpu",
         choices=("auto", "cpu", "cuda", "mps"),
     )
     precision: str = knob(
         "auto",
-        "of the matrix products; auto: bf16 where it is fast, else fp32",
+        "precision of the matrix products; auto: bf16 where it is fast, else fp32",
         choices=("auto", "fp32", "bf16"),
     )
 
@@ -203,30 +214,32 @@ class RunConfig(Checked):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     corpus: tuple[str, ...] = ()
-    name: str | None = knob(None, "the run's name; none: the stem of the corpus file", none=True)
-    runs_dir: str = knob("checkpoints", "the directory that holds the runs")
+    name: str | None = knob(
+        None, "name of the run; none: the name of the corpus file without its extension", none=True
+    )
+    runs_dir: str = knob("checkpoints", "directory that contains the runs")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         name = self.name or "none"
         if set(name) & set("/\\\0") or name.startswith(("step-", ".")) or len(name) > 200:
             raise ConfigError(
-                f"name: {name!r} is not possible; "
-                "give a directory's name: no slash, not beginning with step- or a dot"
+                "`name` must be a directory name of at most 200 characters, without slashes, "
+                f"that does not begin with step- or a dot, got {name!r}"
             )
         minutes = self.train.minutes
         steps = self.train.steps
         if minutes is not None and steps is not None:
             raise ConfigError(
-                f"minutes and steps: {minutes:g} and {steps} are both given; give one of them"
+                f"`minutes` and `steps` cannot both be given, got {minutes:g} and {steps}"
             )
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> "RunConfig":
-        """From ``{knob: value}``; what is auto or missing has its default.
+        """From ``{knob: value}``; missing knobs, and those that are auto, get their default.
 
         Raises:
-            ConfigError: a name is unknown, or a value is not possible.
+            ConfigError: a name is unknown, or a value is not allowed.
         """
         check_names(values)
         given = {}
@@ -260,7 +273,7 @@ class RunConfig(Checked):
 
 
 def _knobs_of(config: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values that are knobs of one dataclass."""
+    """The values of one dataclass's knobs."""
     own = {}
     for name in knobs(config):
         if name in values:
@@ -269,10 +282,10 @@ def _knobs_of(config: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_corpus(paths: tuple[str, ...]) -> None:
-    """Refuse more paths than a checkpoint, which names them all, can hold."""
+    """Refuse more paths than a checkpoint, which lists them all, can store."""
     if len(paths) > MAX_PATHS or sum(map(len, paths)) > MAX_PATH_CHARACTERS:
         raise ConfigError(
-            f"corpus: {len(paths):,} paths are more than can be kept with a run; "
+            f"`corpus` has {len(paths):,} paths, more than a run can store; "
             "give a directory, or join the files"
         )
 
@@ -305,9 +318,9 @@ def check_names(names: Iterable[str], source: str = "") -> None:
     for name in names:
         if name in known:
             continue
-        place = f" (in {source})" if source else ""
+        place = f" in {source}" if source else ""
         nearest = difflib.get_close_matches(str(name), known, n=1)
         advice = "the knobs are: " + ", ".join(known)
         if nearest:
             advice = f"did you mean {nearest[0]}?"
-        raise ConfigError(f"{name!r} is not a knob{place}; {advice}")
+        raise ConfigError(f"unknown knob {name!r}{place}; {advice}")

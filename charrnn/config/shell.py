@@ -1,15 +1,15 @@
-"""Command lines to be copied into a shell."""
+"""Command lines that a user can paste into a shell."""
 
 import shlex
 from collections.abc import Sequence
 
 
 def command(words: Sequence[str], arguments: Sequence[str] = (), flags: Sequence[str] = ()) -> str:
-    """A command line of charrnn, quoted.
+    """A quoted command line of charrnn.
 
     Args:
         words: the subcommand, and options of it.
-        arguments: positional ones; if one begins with a dash, they come last, after ``--``.
+        arguments: positional ones; if one begins with a dash, all come last, after ``--``.
         flags: further options, after the arguments.
     """
     line = ["charrnn", *words]
@@ -27,7 +27,7 @@ def _looks_like_option(argument: str) -> bool:
 
 
 def option(flag: str, value: str) -> list[str]:
-    """An option with its value, in one word if the value begins with a dash."""
+    """An option and its value, as one word if the value begins with a dash."""
     if value.startswith("-"):
         return [f"{flag}={value}"]
     return [flag, value]

@@ -1,4 +1,4 @@
-"""A run's knobs to and from YAML; values are spelled as in a flag."""
+"""A run's knobs to and from YAML; values are written as in a flag."""
 
 from typing import Any
 
@@ -9,35 +9,37 @@ from charrnn.errors import ConfigError
 def read_yaml(text: str, source: str, max_items: int | None = None) -> dict[str, Any]:
     """The knobs that a YAML file sets.
 
-    Every scalar is read as a flag would be, from the text in the file: ``1e-3`` is a number,
+    Every scalar is parsed from its text, as a flag would be: ``1e-3`` is a number,
     ``no`` is a word, and ``12:30`` is refused.
 
     Args:
         text: the content of the file.
         source: its name, for errors.
-        max_items: the most names and values.
+        max_items: the maximum number of names and values.
 
     Raises:
-        ConfigError: not a flat mapping, a name twice, an alias, an unknown name, an impossible
+        ConfigError: not a flat mapping, a repeated name, an alias, an unknown name, an invalid
             value, or too many of them.
     """
     node = _compose(text, source, max_items)
     if node is None:
         return {}
     if node.id != "mapping":
-        raise ConfigError(f"{source} is not a mapping; write one `knob: value` on a line")
+        raise ConfigError(f"{source} is not a mapping; write one `knob: value` per line")
     values: dict[str, Any] = {}
     for key, value in node.value:
         name = key.value
         line = key.start_mark.line + 1
         if not isinstance(name, str):
             raise ConfigError(
-                f"{source}, line {line}: a list or mapping is no knob; "
-                "write one `knob: value` on a line"
+                f"{source}, line {line}: the name of a knob cannot be a list or mapping; "
+                "write one `knob: value` per line"
             )
         check_names([name], source)
         if name in values:
-            raise ConfigError(f"{name} stands twice in {source}, again on line {line}; leave one")
+            raise ConfigError(
+                f"{name} is set twice in {source}, the second time on line {line}; remove one"
+            )
         values[name] = _parse_node(name, value, source)
     return values
 
@@ -52,11 +54,14 @@ def _compose(text: str, source: str, max_items: int | None) -> Any:
         def compose_node(self, parent: Any, index: Any) -> Any:
             # An alias is an event with an anchor, too.
             if self.peek_event().anchor is not None:  # type: ignore[no-untyped-call]
-                raise ConfigError(f"an alias or anchor stands in {source}; write the value out")
+                raise ConfigError(
+                    f"{source} contains an anchor or alias, which is not supported; "
+                    "write the value out"
+                )
             self.items += 1
             if max_items is not None and self.items > max_items:
                 raise ConfigError(
-                    f"{source} has more than {max_items:,} names and values; give fewer"
+                    f"{source} has more than {max_items:,} names and values; remove some"
                 )
             return super().compose_node(parent, index)
 
@@ -64,7 +69,7 @@ def _compose(text: str, source: str, max_items: int | None) -> Any:
         return yaml.compose(text, Loader=Loader)
     except (yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"{source} is not YAML: {reason}; mend it there") from None
+        raise ConfigError(f"{source} is not valid YAML: {reason}; fix it there") from None
 
 
 def _parse_node(name: str, node: Any, source: str) -> Any:
@@ -76,7 +81,7 @@ def _parse_node(name: str, node: Any, source: str) -> Any:
     if not all(isinstance(text, str) for text in texts):
         line = node.start_mark.line + 1
         raise ConfigError(
-            f"{name} in {source}, line {line}, is no single value; write `{name}: value`"
+            f"{name} in {source}, line {line}, must be a single value; write `{name}: value`"
         )
     if name == "corpus":
         return texts

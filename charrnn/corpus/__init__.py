@@ -1,1 +1,1 @@
-"""Text files to ids. Knows nothing of models."""
+"""Text files to ids, and ids to batches. Independent of the models."""

@@ -18,9 +18,9 @@ from charrnn.vocab import Ids
 
 PADDING = -1
 BUCKET = 50  # batches whose records are sorted by length together
-ROUND = 8  # T is a multiple of it, so that there are few sizes of product
-TARGET_SYMBOLS = 1024  # about as many symbols of records in a batch whose size is not given
-MIN_RECORDS = 16  # in such a batch
+ROUND = 8  # T is a multiple of it, so that few different matrix sizes occur
+TARGET_SYMBOLS = 1024  # about the number of symbols in a batch of records of the default size
+MIN_RECORDS = 16  # in a batch of the default size
 MAX_RECORDS = 256
 # Symbols in a batch, padding included: the memory that a step keeps for its backward pass.
 MAX_SYMBOLS = 1 << 16
@@ -31,11 +31,11 @@ class Batch:
     """One step's work.
 
     Args:
-        x: (T, B) int64, what is read.
+        x: (T, B) int64, the symbols read.
         y: (T, B) int64, the symbol that follows each; PADDING has no loss.
         fresh: (B,) bool, lanes that start from a zero state.
-        recalled: (T, B, K), what followed the last time that the symbols up to each of x were
-            read (see copy_window.py).
+        recalled: (T, B, K), the symbols that followed the last time that the symbols up to each
+            of x were read (see copy_window.py).
     """
 
     x: NDArray[np.int64]
@@ -45,7 +45,7 @@ class Batch:
 
     @property
     def num_targets(self) -> int:
-        """Symbols that have a loss."""
+        """The number of symbols that have a loss."""
         return int((self.y != PADDING).sum())
 
     def steps(self, start: int, stop: int) -> "Batch":
@@ -58,18 +58,18 @@ class Batch:
 
 
 def fit(length: int, batch_size: int, sequence_length: int) -> tuple[int, int]:
-    """Batch size and sequence length as given, or as much smaller as ``length`` symbols need."""
+    """Batch size and sequence length, reduced if ``length`` symbols are too few for them."""
     while batch_size > 1 and length // batch_size < sequence_length:
         batch_size //= 2
     return batch_size, min(sequence_length, length // batch_size)
 
 
 def fit_records(lengths: NDArray[np.int64], batch_size: int | None) -> int:
-    """The number of records in a batch: as given, or a good one, or fewer where they are long.
+    """The number of records in a batch: as given, or a good default; fewer if they are long.
 
     Args:
         lengths: in symbols, without the end.
-        batch_size: the one given; None for about TARGET_SYMBOLS symbols in a batch.
+        batch_size: None for about TARGET_SYMBOLS symbols in a batch.
 
     Raises:
         CorpusError: a record is too long to be read whole.
@@ -104,8 +104,8 @@ def check_lengths(lengths: NDArray[np.int64], part: str) -> None:
     if rounded(longest + 1) > MAX_SYMBOLS:
         raise CorpusError(
             f"record {int(lengths.argmax()) + 1} of the {part} part has {longest:,} characters, "
-            f"at most {MAX_SYMBOLS - 1:,} can be read whole; give another --separator, or leave "
-            "it out and train on running text"
+            f"but the limit is {MAX_SYMBOLS - 1:,}; give another `separator`, or leave it out to "
+            "train on running text"
         )
 
 
@@ -117,19 +117,19 @@ def rounded(length: int) -> int:
 class Lanes:
     """A text as B parallel lanes, each read from left to right, T symbols a step.
 
-    The state of each lane is carried from step to step. The text is taken as a ring, turned by
-    another random amount in each epoch, and cut into B lanes. Read in columns, an epoch of
-    "abcdefghijkl" in B = 2 lanes, T = 2, turned by 3:
+    The state of each lane is carried from step to step. The text is treated as a ring, rotated by a
+    different random amount in each epoch, and cut into B lanes. An epoch of "abcdefghijkl" in B = 2
+    lanes, with T = 2, rotated by 3:
 
         lane 0:  d e | f g | h i
-        lane 1:  j k | l a | b c        no a follows l in the text: there y is PADDING
+        lane 1:  j k | l a | b c        in the text, no a follows l: there y is PADDING
 
     Args:
         ids: (n,) the text; n must be at least ``batch_size * sequence_length`` (see ``fit``).
         batch_size: B.
         sequence_length: T.
-        seed: of the turns.
-        recalled: what the copy window recalls in the text, to be part of the batches.
+        seed: of the random rotations.
+        recalled: what the copy window recalls in the text, to add to the batches.
     """
 
     def __init__(
@@ -173,17 +173,17 @@ class Lanes:
         return Batch(x, y, fresh, recalled)
 
     def _turn(self, epoch: int) -> int:
-        """How far the text is turned in an epoch."""
+        """The number of symbols by which the text is rotated in an epoch."""
         rng = np.random.default_rng([self.seed, epoch])
         return int(rng.integers(len(self.ids)))
 
 
 class Records:
-    """Records side by side, B a step, each read whole from a zero state.
+    """Records in parallel, B per step, each read whole from a zero state.
 
-    The records are shuffled in each epoch, and batches are made of records of similar length,
-    BUCKET batches at a time; the shorter ones of a batch are padded. "ab", "c" and "def", with
-    the end symbol |, in B = 3 lanes:
+    The records are shuffled in each epoch, and batches consist of records of similar length,
+    BUCKET batches at a time; shorter records in a batch are padded. "ab", "c" and "def", with the
+    end symbol |, in B = 3 lanes:
 
         x    | a b .    y    a b | .
              | c . .         c | . .
@@ -193,8 +193,8 @@ class Records:
         ids: (n,) the records, each followed by the end symbol.
         end: its id.
         batch_size: B; the last batch of an epoch may have lanes without a record.
-        seed: of the shuffles.
-        recalled: what the copy window recalls in them, to be part of the batches.
+        seed: of the shuffling.
+        recalled: what the copy window recalls in the records, to add to the batches.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Line ends and Unicode normalisation of the texts of a corpus, block by block."""
+"""Line endings and Unicode normalisation of the texts of a corpus, block by block."""
 
 import re
 import unicodedata
@@ -19,11 +19,11 @@ _NEVER_COMPOSES = re.compile("[\0-\u02ff\u3000-\u3029\u4e00-\u9fff]")
 
 
 class Cleaner:
-    """Gives texts the line ends and the normal form of a configuration; reports mixed line ends.
+    """Converts texts to the configured line endings and normal form; reports mixed line endings.
 
     Args:
         config: ``newlines`` and ``normalize``.
-        notices: sentences for the user are added to it.
+        notices: a list to which sentences for the user are appended.
     """
 
     def __init__(self, config: DataConfig, notices: list[str]) -> None:
@@ -33,7 +33,7 @@ class Cleaner:
         self._is_mix_reported = False
 
     def clean(self, texts: Iterable[str], name: str) -> Iterator[str]:
-        """The blocks of one text, cleaned; ``name`` is what a notice calls it."""
+        """The blocks of one text, cleaned; ``name`` is its name in a notice."""
         line_ends = Counter[str]()
         texts = self._with_line_ends(texts, line_ends)
         if self.config.normalize is not None:
@@ -43,17 +43,17 @@ class Cleaner:
         self._line_ends.update(line_ends)
 
     def add_newline(self) -> str:
-        """A newline to be put between two texts, counted like their own."""
+        """A newline to insert between two texts, counted like their own."""
         self._line_ends["LF"] += 1
         return "\n"
 
     def finish(self) -> None:
-        """Report texts that have consistent line ends each, but not the same."""
+        """Report texts whose line endings are consistent in each, but differ between them."""
         if not self._is_mix_reported:
             self._report_mix(self._line_ends, "the corpus")
 
     def _with_line_ends(self, texts: Iterable[str], counts: Counter[str]) -> Iterator[str]:
-        """Count the line ends, and make them LF if the configuration asks for it."""
+        """Count the line endings, and convert them to LF if configured."""
         for text in _uncut_line_ends(texts):
             num_crlf = text.count("\r\n")
             counts["CRLF"] += num_crlf
@@ -73,12 +73,13 @@ class Cleaner:
         self._is_mix_reported = True
         listed = ", ".join(f"{counts[kind]} {kind}" for kind in kinds)
         self.notices.append(
-            f"{name} mixes line ends ({listed}); they were kept; --newlines lf makes them all LF"
+            f"{name} mixes line endings ({listed}), which were kept; "
+            '`newlines="lf"` converts all to LF'
         )
 
 
 def _uncut_line_ends(texts: Iterable[str]) -> Iterator[str]:
-    """The same text in blocks of which none ends between a CR and an LF."""
+    """The same text in blocks, none of which ends between a CR and an LF."""
     held_back = ""
     for text in texts:
         text = held_back + text

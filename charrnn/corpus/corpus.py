@@ -21,10 +21,10 @@ from charrnn.corpus.text_to_ids import encode
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.vocab import Ids, Vocabulary
 
-MIN_CHARACTERS = 4  # two to learn from, two to validate on
+MIN_CHARACTERS = 4  # two for training, two for validation
 MAX_JUDGED = 1_000_000  # characters
 BLOCK = 1 << 24  # symbols counted at once
-SHORTEST_REPEAT = 20  # characters, of a line whose repetition says something
+SHORTEST_REPEAT = 20  # characters of the shortest line that is counted as repeated
 
 Tell = Callable[[str], object]
 
@@ -33,8 +33,9 @@ Tell = Callable[[str], object]
 class Corpus(ABC):
     """A vocabulary and two arrays of its ids: ``train`` (n,) and ``val`` (m,).
 
-    ``Corpus.of`` makes one of its two members: RunningText, which is read from left to right and
-    holds out its end, or RecordCorpus, whose items are independent and held out at random.
+    ``Corpus.of`` creates one of two kinds: RunningText, read from left to right, with its end as
+    the validation part; or RecordCorpus, independent records, with a random choice of them as the
+    validation part.
     """
 
     vocabulary: Vocabulary
@@ -49,23 +50,23 @@ class Corpus(ABC):
         separator: str | None = None,
         tell: Tell = lambda _: None,
     ) -> "Corpus":
-        """Encode a text, or the blocks of one, and hold a part of it out.
+        """Encode a text, or the blocks of one, and split it into training and validation.
 
         Args:
             text: str, bytes, or blocks of one of them.
-            val_fraction: the share held out.
+            val_fraction: the share of the validation part.
             separator: between records; None for running text.
-            tell: called with a sentence on whatever the user should know.
+            tell: called with notices for the user.
 
         Raises:
-            CorpusError: too small to learn anything from.
+            CorpusError: it is too small to learn from.
         """
         blocks = [text] if isinstance(text, str | bytes) else text
         vocabulary, ids = encode(blocks)
         if len(ids) < MIN_CHARACTERS:
             raise CorpusError(
-                f"the corpus is too small: {len(ids)} characters, at least {MIN_CHARACTERS} "
-                "are needed; give more text"
+                f"the corpus must have at least {MIN_CHARACTERS} characters, got {len(ids)}; "
+                "give more text"
             )
         _check_surrogates(vocabulary, ids)
         if separator is None:
@@ -88,11 +89,11 @@ class Corpus(ABC):
 
     @abstractmethod
     def learned(self, most: int) -> Ids:
-        """A part of the training text of about ``most`` symbols, to compare validation with."""
+        """About ``most`` symbols of the training text, to compare with the validation loss."""
 
     @abstractmethod
     def fit_batch(self, batch_size: int | None, sequence_length: int) -> tuple[int, int]:
-        """Batch size and sequence length as given, or as much smaller as the corpus needs.
+        """Batch size and sequence length, reduced if the corpus is too small for them.
 
         Raises:
             CorpusError: a record is too long to be read whole.
@@ -111,7 +112,7 @@ class Corpus(ABC):
     @property
     @abstractmethod
     def item_end(self) -> int:
-        """The id that ends a line, or a record; -1 without one."""
+        """The id that ends a line or a record; -1 if there is none."""
 
     @property
     @abstractmethod
@@ -127,7 +128,7 @@ class Corpus(ABC):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of what is trained on: symbols, ids, and where they are split."""
+        """SHA-256 of the symbols, the ids, and where they are split."""
         vocabulary = self.vocabulary
         sizes = f"{vocabulary.unit} {len(self.train)} {len(self.val)} {vocabulary.symbols}"
         digest = hashlib.sha256(sizes.encode())
@@ -137,7 +138,7 @@ class Corpus(ABC):
 
     @property
     def judged(self) -> Ids:
-        """What a finished model is judged on: the validation part, or some of a very long one."""
+        """The text a finished model is evaluated on: the validation part, cut if very long."""
         return self.beginning(MAX_JUDGED)
 
     @cached_property
@@ -156,7 +157,7 @@ class Corpus(ABC):
         return counts
 
     def recalled(self, window: int | None) -> Recalled | None:
-        """What the copy window recalls in the training part, computed once; None without one."""
+        """What the copy window recalls in the training part, cached; None without a window."""
         if window is None:
             return None
         if window not in self._recalled:
@@ -174,11 +175,11 @@ class Corpus(ABC):
 
 
 class RunningText(Corpus):
-    """A text that is read from left to right; its end is held out."""
+    """A text that is read from left to right; its end is the validation part."""
 
     @classmethod
     def split(cls, vocabulary: Vocabulary, ids: Ids, val_fraction: float) -> "RunningText":
-        """Hold out the end of a text."""
+        """Split off the end of a text for validation."""
         num_train = len(ids)
         if val_fraction:
             num_train = min(int(len(ids) * (1 - val_fraction) + 1e-6), len(ids) - 2)
@@ -186,9 +187,9 @@ class RunningText(Corpus):
 
     @cached_property
     def prime(self) -> int:
-        """A newline, or the most frequent symbol where no newline has anything after it.
+        """A newline, or the most frequent symbol if nothing follows a newline in the text.
 
-        After a symbol that the network never read, it would write garbage.
+        After a symbol that it never read, the network would write garbage.
         """
         followed = self.train[:-1]
         newline = self.vocabulary.newline
@@ -205,7 +206,7 @@ class RunningText(Corpus):
         return self.train[-most:]
 
     def fit_batch(self, batch_size: int | None, sequence_length: int) -> tuple[int, int]:
-        """As given, or as much smaller as a short text needs."""
+        """As given, reduced for a short text."""
         assert batch_size is not None
         return fit(len(self.train), batch_size, sequence_length)
 
@@ -227,7 +228,7 @@ class RunningText(Corpus):
 
     @property
     def shortest_repeat(self) -> int:
-        """A short line says nothing when it comes twice."""
+        """Short lines are ignored: they repeat by chance."""
         return SHORTEST_REPEAT
 
     @property
@@ -237,7 +238,7 @@ class RunningText(Corpus):
 
 
 class RecordCorpus(Corpus):
-    """Independent records, each followed by the vocabulary's end; some of them are held out."""
+    """Independent records, each followed by the vocabulary's end; some are for validation."""
 
     @classmethod
     def split(
@@ -248,7 +249,7 @@ class RecordCorpus(Corpus):
         val_fraction: float,
         tell: Tell,
     ) -> "RecordCorpus":
-        """Cut a text at its separator, and hold out a random share of the distinct records."""
+        """Cut a text at its separator; a random share of the distinct records is for validation."""
         parts = split(vocabulary, ids, separator, val_fraction)
         for notice in parts.notices:
             tell(notice)
@@ -256,7 +257,7 @@ class RecordCorpus(Corpus):
 
     @property
     def prime(self) -> int:
-        """The end of the record before."""
+        """The end of the previous record."""
         return self.vocabulary.end
 
     def beginning(self, most: int) -> Ids:
@@ -268,8 +269,8 @@ class RecordCorpus(Corpus):
         return some_records(self.train, self.vocabulary.end, most)
 
     def fit_batch(self, batch_size: int | None, sequence_length: int) -> tuple[int, int]:
-        """As many records as given, or as make a good batch, or fewer long ones."""
-        check_lengths(self.lengths(self.val), "held-out")
+        """The number of records given, or a good default; fewer if they are long."""
+        check_lengths(self.lengths(self.val), "validation")
         return fit_records(self.lengths(self.train), batch_size), sequence_length
 
     def layout(
@@ -279,7 +280,7 @@ class RecordCorpus(Corpus):
         seed: int,
         copy_window: int | None,
     ) -> Records:
-        """Records of similar length side by side."""
+        """Records of similar length in parallel."""
         recalled = self.recalled(copy_window)
         return Records(self.train, self.vocabulary.end, batch_size, seed, recalled)
 
@@ -324,14 +325,14 @@ class RecordCorpus(Corpus):
 
 
 def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corpus:
-    """The corpus that a configuration names, or the text given instead of one.
+    """The corpus of a configuration, or the text given instead.
 
     Raises:
         ConfigError: both are given.
         CorpusError: it cannot be read, or is too small.
     """
     if text is not None and config.corpus:
-        raise ConfigError("corpus: both a path and text= are given; leave one of them out")
+        raise ConfigError("`corpus` and `text` cannot both be given; leave one of them out")
     notices: list[str] = []
     if text is None:
         blocks: Iterable[str | bytes] = stream(config.corpus, config.data, notices)
@@ -347,14 +348,14 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
 
 
 def _check_surrogates(vocabulary: Vocabulary, ids: Ids) -> None:
-    """Refuse half a surrogate pair, which no file can hold."""
+    """Refuse half a surrogate pair, which no file can contain."""
     half = re.search("[\ud800-\udfff]", vocabulary.symbols)
     if half is None:
         return
     character = int(np.argmax(ids == half.start())) + 1
     raise CorpusError(
-        f"the corpus holds half a surrogate pair, U+{ord(half[0]):04X}, at character "
-        f"{character}; leave it out"
+        f"the corpus contains half a surrogate pair, U+{ord(half[0]):04X}, at character "
+        f"{character}; remove it"
     )
 
 

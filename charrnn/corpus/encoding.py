@@ -1,4 +1,4 @@
-"""Encodings: which there are, what is wrong with a byte, and which one a text may be in."""
+"""Encodings: checking their names, explaining invalid bytes, guessing a likely encoding."""
 
 import codecs
 import re
@@ -7,19 +7,18 @@ from typing import NamedTuple
 from charrnn.config.run_config import DataConfig
 from charrnn.errors import ConfigError, CorpusError
 
-# Python counts these as text encodings, but they are for domain names; punycode takes quadratic
-# time.
+# Python calls these text encodings, but they are for domain names; punycode takes quadratic time.
 FOR_DOMAIN_NAMES = ("punycode", "idna")
 TEXT_KNOBS = ("encoding", "encoding_errors", "newlines", "normalize")
-MOST_BAD_BYTES = 8  # that an error shows
+MOST_BAD_BYTES = 8  # shown in an error
 
 
 def check_encoding(config: DataConfig) -> None:
-    """Refuse an encoding that Python does not have, and text knobs for raw bytes."""
+    """Refuse an encoding unknown to Python, and text knobs for raw bytes."""
     if not _is_text_encoding(config.encoding):
         raise ConfigError(
-            f"encoding: {config.encoding!r} is not a text encoding; "
-            "give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
+            "`encoding` must be a text encoding, such as utf-8, cp1252, latin-1, cp1251, shift_jis "
+            f"or gb18030, got {config.encoding!r}"
         )
     if config.unit != "byte":
         return
@@ -28,8 +27,8 @@ def check_encoding(config: DataConfig) -> None:
         value = getattr(config, name)
         if value != getattr(defaults, name):
             raise ConfigError(
-                f"{name}: {value!r} cannot be had with unit byte, which takes the bytes as they "
-                "are; leave one of them out"
+                f'`{name}` cannot be used with `unit="byte"`, which reads raw bytes, '
+                f"got {value!r}; leave one of them out"
             )
 
 
@@ -47,7 +46,7 @@ def bad_byte(
     config: DataConfig,
     error: UnicodeError,
 ) -> CorpusError:
-    """The error that names the first undecodable byte, its place, and an encoding that fits."""
+    """The error for the first undecodable byte: its place, and an encoding that fits."""
     start = 0
     end = 1
     if isinstance(error, UnicodeDecodeError):
@@ -55,24 +54,24 @@ def bad_byte(
         end = max(error.end, start + 1)
     line = data.count(b"\n", 0, start) + 1
     bad_bytes = " ".join(f"0x{byte:02x}" for byte in data[start:end][:MOST_BAD_BYTES])
-    advice = "--encoding-errors replace to put U+FFFD there"
+    advice = '`encoding_errors="replace"` to insert U+FFFD there'
     guess = guess_encoding(data)
     if guess and guess != config.encoding:
-        advice = f"--encoding {guess}, which fits the whole file, or {advice}"
+        advice = f'`encoding="{guess}"`, which fits the whole file, or {advice}'
     return CorpusError(
-        f"{path} is not {config.encoding}: {bad_bytes or 'the end of the file'} "
+        f"{path} is not valid {config.encoding}: {bad_bytes or 'the end of the file'} "
         f"at byte {start} (line {line}); try {advice}"
     )
 
 
 class _Candidate(NamedTuple):
-    """How a text would look if an encoding were the right one.
+    """What a text looks like if it is in an encoding.
 
     Args:
-        letters: the foreign characters, those beyond ASCII, that it would have.
-        most_foreign: the share of its bytes that may be foreign characters.
-        telling: letters that only this encoding shows in great number.
-        telling_share: the share of the foreign characters from which their number is great.
+        letters: the characters beyond ASCII that are to be expected.
+        most_foreign: the largest share of its bytes that may be characters beyond ASCII.
+        telling: letters that are frequent only if this is the right encoding.
+        telling_share: their share of the characters beyond ASCII that counts as frequent.
     """
 
     letters: str
@@ -81,7 +80,7 @@ class _Candidate(NamedTuple):
     telling_share: float = 1.0
 
 
-# The encodings that old texts come in.
+# Encodings that are common in old texts.
 CANDIDATES = {
     "cp1252": _Candidate(
         "[a-zß-ÿœ\u2018-\u201d\u2013\u2014\u2026£©°«» ]",
@@ -114,7 +113,7 @@ CANDIDATES = {
 
 
 def guess_encoding(data: bytes) -> str:
-    """The usual encoding that fits all of the data best, or ``""``: a proposal, never acted on."""
+    """The common encoding that fits the data best, or ``""``; only ever used as a suggestion."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16" if _fits(data, "utf-16") else ""
     if data.count(0) > len(data) // 4:
@@ -155,8 +154,11 @@ def _is_flawed_utf8(data: bytes) -> bool:
 
 
 def _score(data: bytes, encoding: str, candidate: _Candidate) -> float:
-    """How plausible an encoding is: the share of plausible letters among the foreign characters,
-    and 0.5 for the telling ones; 0 if it does not fit."""
+    """How plausible an encoding is; 0 if it does not fit.
+
+    The share of plausible letters among the characters beyond ASCII, plus 0.5 if the telling ones
+    are frequent.
+    """
     try:
         foreign = re.sub("[\x00-\x7f]", "", data.decode(encoding))
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Yardstick: a count-based model of a text, whose loss a network has to beat.
+"""Yardstick: a count-based model of a text, whose loss a network should beat.
 
 Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1999) over characters. An n-gram is n
 symbols in a row. The distinct n-grams of each length are numbered in the order of their keys; the
@@ -8,9 +8,9 @@ c of k symbols, and a discount D that depends on the count,
 
     P_k(s | c) = (count(cs) - D) / count(c.) + backoff(c) * P_{k-1}(s | c without its first symbol)
 
-where backoff(c) is the probability that the discounts of all n-grams with prefix c set free, and
-P_{-1} = 1 / V. Only the longest n-grams have plain counts; those of a shorter one are continuation
-counts, the number of distinct symbols that precede it (Kneser and Ney 1995).
+where backoff(c) is the probability freed by the discounts of all n-grams with prefix c, and
+P_{-1} = 1 / V. Only the longest n-grams have plain counts; shorter ones have continuation counts,
+the number of distinct symbols that precede them (Kneser and Ney 1995).
 """
 
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ from numpy.typing import NDArray
 from charrnn.corpus.records import some_records
 from charrnn.vocab import Ids
 
-ORDER = 7  # symbols of context, at most
-# Symbols that are counted, at most: the end of the training part, which is nearest to the
+ORDER = 7  # maximum symbols of context
+# Maximum symbols that are counted, from the end of the training part, which is nearest to the
 # validation part.
 SAMPLE = 4_000_000
 
-# What a discount is where no n-gram has the count that it is estimated from.
+# Discounts used if no n-gram has the count from which they are estimated.
 DEFAULT_DISCOUNTS = {
     1: 0.5,
     2: 0.75,
     3: 1.0,
 }
 DISCOUNT_MARGIN = 0.05  # a discount keeps this distance from 0 and from its count
-UNSEEN = -1  # the number of an n-gram that the counted text does not have
+UNSEEN = -1  # the number of an n-gram that does not occur in the counted text
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -46,8 +46,8 @@ class Level:
 
     Args:
         keys: (G,) sorted.
-        discounted: (G,) the count less its discount, divided by the total count of the prefix.
-        backoff: (M,) by the number of a prefix: the probability that the discounts set free; 1 if
+        discounted: (G,) the count minus its discount, divided by the total count of the prefix.
+        backoff: (M,) by the number of a prefix: the probability freed by the discounts; 1 if
             nothing ever followed the prefix.
     """
 
@@ -64,12 +64,12 @@ class Level:
 
 @dataclass(frozen=True)
 class Measure:
-    """A loss, and the sizes of the two texts that it was measured on.
+    """A loss, and the sizes of the two texts on which it was measured.
 
     Args:
         nats_per_character: the mean negative log-probability.
-        train_characters: symbols that were counted.
-        val_characters: symbols that were predicted.
+        train_characters: the number of symbols counted.
+        val_characters: the number of symbols predicted.
     """
 
     nats_per_character: float
@@ -83,13 +83,13 @@ def measure(
     vocab_size: int,
     end: int = -1,
 ) -> Measure:
-    """The static loss of a Yardstick on the whole validation part.
+    """The loss of a Yardstick on the whole validation part.
 
-    Of a long training part only the end is counted, or, if it consists of records, some of them.
+    If the training part is long, only its end is counted, or, for records, some of them.
 
     Args:
-        train: (n,) what is counted.
-        val: (m,) what is predicted.
+        train: (n,) the text to count.
+        val: (m,) the text to predict.
         vocab_size: V.
         end: the symbol after each record; -1 for running text.
     """
@@ -106,15 +106,15 @@ def measure(
 
 
 def _padded(ids: Ids, end: int) -> tuple[Ids, Mask]:
-    """Put ORDER ends before each record, so that no context reaches into the record before.
+    """Put ORDER ends before each record, so that no context reaches into the previous record.
 
-    Also returns which symbols of the result are not padding. Running text is left unchanged.
+    Also returns which symbols of the result are not padding. Running text is unchanged.
     """
     is_real = np.ones(len(ids), np.bool_)
     if end < 0:
         return ids, is_real
     record_starts = np.append(0, np.flatnonzero(ids[:-1] == end) + 1)  # (number of records,)
-    missing = np.full(len(record_starts), ORDER - 1)  # the record before gives one end
+    missing = np.full(len(record_starts), ORDER - 1)  # the previous record supplies one end
     missing[0] = ORDER
     places = np.repeat(record_starts, missing)  # (number of ends to insert,)
     padded = np.insert(ids, places, end)
@@ -128,7 +128,7 @@ class Yardstick:
     Args:
         ids: (N,) the text, at least one symbol.
         vocab_size: V.
-        order: symbols of context, at most.
+        order: maximum symbols of context.
     """
 
     def __init__(self, ids: Ids, vocab_size: int, order: int = ORDER) -> None:
@@ -147,7 +147,7 @@ class Yardstick:
             num_prefixes = len(keys)
 
     def score(self, ids: Ids) -> NDArray[np.float64]:
-        """The natural-log probability of each symbol given those before it in ``ids``: (n,)."""
+        """The log probability, in nats, of each symbol given those before it in ``ids``: (n,)."""
         n = len(ids)
         ids = ids.astype(np.int64)
         probability = np.full(n, 1 / self.vocab_size)  # (n,) P_{-1}
@@ -200,8 +200,8 @@ def _number_grams(ids: Ids, vocab_size: int, order: int) -> list[_Grams]:
 def _continuation_counts(grams: _Grams, longer: _Grams) -> Array:
     """The number of distinct symbols that precede each n-gram: (G,).
 
-    Each distinct n-gram that is longer by a symbol in front adds one. An n-gram that occurs only at
-    the very beginning of the text is preceded by nothing, and counts as one.
+    Each distinct n-gram with one more symbol in front adds one. An n-gram that occurs only at the
+    very beginning of the text has nothing before it, and counts as one.
     """
     suffixes = grams.numbers[longer.first_places + 1]  # (G of the longer,)
     counts = np.bincount(suffixes, minlength=len(grams.keys))
@@ -229,7 +229,7 @@ def _smoothed(
 def _discounts(counts: Array) -> Array:
     """The discounts of the counts 0, 1, 2, and 3 or more: (4,).
 
-    Equation 26 of Chen and Goodman 1999, from how many n-grams have a count of 1, 2, 3 and 4.
+    Equation 26 of Chen and Goodman 1999, from the numbers of n-grams with a count of 1, 2, 3 and 4.
     """
     num_grams = [int((counts == count).sum()) for count in range(5)]  # by their count
     once = num_grams[1]

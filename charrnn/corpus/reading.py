@@ -1,7 +1,7 @@
 """Files to text: opens, decodes and joins the files of a corpus, block by block.
 
-The locale's encoding is never used, and whatever is left out, replaced or inserted is either asked
-for or reported. OPENERS is the table of file formats.
+The locale's encoding is never used, and whatever is left out, replaced or inserted is either
+requested or reported. OPENERS is the table of file formats.
 """
 
 import codecs
@@ -25,9 +25,9 @@ from charrnn.errors import CorpusError
 from charrnn.vocab import Vocabulary
 
 STDIN = "-"
-IN_HAND = "the text"  # what a message calls a text that was given itself, and not as a file
+IN_HAND = "the text"  # the name in messages of a text that is not from a file
 BLOCK = 4 << 20  # bytes read at once
-TAIL = 1 << 16  # characters of a file's end in which its last separator is looked for
+TAIL = 1 << 16  # characters at the end of a file in which its last separator is searched
 BYTE_ORDER_MARK = "\ufeff"
 
 Opener = Callable[[str], AbstractContextManager[io.BufferedIOBase]]
@@ -55,14 +55,15 @@ def stream(
 ) -> Iterator[str | bytes]:
     """Read files, block by block, and join them in the order of the paths.
 
-    A line, or a record, ends where its file ends: a newline, or a separator, is put between two
-    files if the first lacks it.
+    No line or record extends over two files: a newline or a separator is inserted between two files
+    if the first one does not end with it.
 
     Args:
-        paths: text files, packed ones (see OPENERS), directories for their ``*.txt`` files, or
+        paths: text files, compressed ones (see OPENERS), directories for their ``*.txt`` files, or
             ``-`` for standard input.
         config: how they are read.
-        notices: sentences for the user are added to it, the last after the last block.
+        notices: a list to which sentences for the user are appended, the last ones after the last
+            block.
         on_file: called with the name of each file before its first block.
 
     Raises:
@@ -86,7 +87,7 @@ def stream(
     cleaner.finish()
     if is_empty:
         raise CorpusError(
-            f"the corpus is empty: 0 characters in {', '.join(files)}; give a file with text in it"
+            f"the corpus is empty: there is no text in {', '.join(files)}; give another file"
         )
 
 
@@ -98,7 +99,7 @@ def read(paths: Sequence[str | Path], config: DataConfig) -> Reading:
 
 
 def take(text: str | bytes, config: DataConfig) -> Reading:
-    """A text that was given itself, read as if it came from a file; str needs no decoding.
+    """A text that is not from a file, cleaned like one; bytes are decoded first.
 
     Raises:
         CorpusError, ConfigError: as ``stream``.
@@ -150,13 +151,13 @@ def open_gzip(path: str) -> Iterator[gzip.GzipFile]:
             yield file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise CorpusError(
-            f"{path} is not a whole gzip file: {error}; "
-            "unpack it by hand to see, or take .gz off its name if it is plain text"
+            f"{path} is not a complete gzip file: {error}; "
+            "unpack it with another program, or rename it without .gz if it is plain text"
         ) from None
 
 
-# How a file is opened whose name ends like this: as a stream of the bytes of its text. An opener
-# raises CorpusError for a file that is damaged. Files of any other name are plain text.
+# How to open a file as a stream of the bytes of its text, by the end of its name. An opener raises
+# CorpusError for a damaged file. Files with any other name are plain text.
 OPENERS: dict[str, Opener] = {
     ".gz": open_gzip,
 }
@@ -171,14 +172,14 @@ def _packed_suffix(name: str) -> str:
 
 
 def _files(paths: Sequence[str | Path]) -> list[str]:
-    """The names of the files that paths stand for, in order."""
+    """The names of the files at the given paths, in order."""
     files: list[str] = []
     for path in paths:
         name = str(path)
         if not name:
             raise CorpusError(
-                "'' names no file; "
-                "name a text file, a directory of *.txt files, or - for standard input"
+                "the path '' is empty; "
+                "give a text file, a directory of *.txt files, or - for standard input"
             )
         # os.path.isdir also answers for a name that is too long, unlike Path.is_dir
         if name != STDIN and os.path.isdir(name):
@@ -188,20 +189,20 @@ def _files(paths: Sequence[str | Path]) -> list[str]:
     if not files:
         raise CorpusError(
             "no corpus was given; "
-            "name a text file, a directory of *.txt files, or - for standard input"
+            "give a text file, a directory of *.txt files, or - for standard input"
         )
     return files
 
 
 def _files_of_directory(directory: str) -> list[str]:
-    """Its ``*.txt`` files, sorted; not those that are hidden or in directories below."""
+    """Its ``*.txt`` files, sorted, without hidden files and subdirectories."""
     files: list[str] = []
     for path in Path(directory).glob("*.txt"):
         if path.is_file() and not path.name.startswith("."):
             files.append(str(path))
     if not files:
         raise CorpusError(
-            f"the directory {directory} holds no *.txt file; name the files themselves"
+            f"the directory {directory} contains no *.txt files; give the files themselves"
         )
     return sorted(files)
 
@@ -213,14 +214,14 @@ def read_stdin() -> bytes:
         CorpusError: it is closed.
     """
     if sys.stdin is None:
-        raise CorpusError("standard input is closed; pipe a text in, or name a file")
+        raise CorpusError("standard input is closed; pipe in a text, or give a file")
     return sys.stdin.buffer.read()
 
 
 def _load(path: str) -> Iterator[bytes]:
     """The bytes of a file, block by block.
 
-    Standard input and pipes come in one block, since they cannot be read again to explain an error.
+    Standard input and pipes are one block, since they cannot be read again to explain an error.
     """
     try:
         if path == STDIN:
@@ -264,7 +265,7 @@ def _decoded(
     config: DataConfig,
     notices: list[str],
 ) -> Iterator[str]:
-    """Bytes to text, without a byte order mark, and without half a surrogate pair."""
+    """Bytes to text, without a byte order mark; half a surrogate pair is an error."""
     texts = _decode(blocks, path, config, notices)
     texts = _without_byte_order_mark(texts, path, notices)
     return _without_half_pairs(texts, path, config)
@@ -279,7 +280,7 @@ def _decode(
     decoder = codecs.getincrementaldecoder(config.encoding)(config.encoding_errors)
     num_replaced = 0
     last_block = b""
-    # the last two bytes before a block: U+FFFD in the file itself may be cut by two blocks
+    # the last two bytes before a block: a U+FFFD in the file may be split between two blocks
     tail = b""
     for block in itertools.chain(blocks, [None]):  # None is the end
         data = block or b""
@@ -294,9 +295,8 @@ def _decode(
             tail = data[-2:]
         yield text
     if num_replaced > 0:
-        notices.append(
-            f"{num_replaced} places of {path} are not {config.encoding}; U+FFFD stands there now"
-        )
+        places = "one place" if num_replaced == 1 else f"{num_replaced} places"
+        notices.append(f"{path} is not valid {config.encoding} in {places}, which became U+FFFD")
 
 
 def _without_byte_order_mark(
@@ -310,7 +310,7 @@ def _without_byte_order_mark(
             is_beginning = False
             if text.startswith(BYTE_ORDER_MARK):
                 text = text.removeprefix(BYTE_ORDER_MARK)
-                notices.append(f"{path} begins with a byte order mark; it was left out")
+                notices.append(f"{path} begins with a byte order mark, which was left out")
         yield text
 
 
@@ -319,14 +319,14 @@ def _without_half_pairs(
     path: str,
     config: DataConfig,
 ) -> Iterator[str]:
-    """The text itself; some encodings can hold half a surrogate pair, which is an error."""
+    """The same text; half a surrogate pair, which some encodings allow, is an error."""
     num_before = 0
     for text in texts:
         if half := re.search("[\ud800-\udfff]", text):
             raise CorpusError(
-                f"{path} holds half a surrogate pair, U+{ord(half[0]):04X}, "
+                f"{path} contains half a surrogate pair, U+{ord(half[0]):04X}, "
                 f"at character {num_before + half.start() + 1}; "
-                f"give another --encoding than {config.encoding}"
+                f"try another `encoding` than {config.encoding}"
             )
         num_before += len(text)
         yield text
@@ -338,16 +338,16 @@ def _undecodable(
     config: DataConfig,
     error: UnicodeError,
 ) -> CorpusError:
-    """The error of a text that cannot be decoded, which says where and why.
+    """The error for a text that cannot be decoded: where and why.
 
-    For this a file is read once more, whole. Everything else came in one block.
+    A file is read once more, whole; anything else was read in one block.
     """
     codec = codecs.lookup(config.encoding).name
     if codec in ("utf-16", "utf-32") and not isinstance(error, UnicodeDecodeError):
         guess = guess_encoding(last_block) or config.encoding + "-le"
         return CorpusError(
             f"{path} does not begin with a byte order mark, which {config.encoding} needs; "
-            f"try --encoding {guess}"
+            f'try `encoding="{guess}"`'
         )
     data = last_block
     if path not in (STDIN, IN_HAND) and os.path.isfile(path):
@@ -356,7 +356,7 @@ def _undecodable(
         data.decode(config.encoding)
     except UnicodeError as error:
         return bad_byte(data, path, config, error)
-    return CorpusError(f"{path} has changed while it was read; try again")
+    return CorpusError(f"{path} changed while it was being read; try again")
 
 
 # --- joining: one text of several files ---
@@ -368,7 +368,7 @@ def _finished(
     config: DataConfig,
     cleaner: Cleaner,
 ) -> Iterator[str | bytes]:
-    """The blocks of a file that another one follows, its last line or record finished."""
+    """The blocks of a file that is not the last, with its last line or record terminated."""
     if config.separator is not None:
         return _with_separator(blocks, config.separator)
     if config.unit == "char":
@@ -400,7 +400,7 @@ def _with_newline(
         yield block
     if last and last not in "\r\n":
         cleaner.notices.append(
-            f"{file} does not end with a newline; one was put before the next file"
+            f"{file} does not end with a newline; one was added before the next file"
         )
         yield cleaner.add_newline()
 

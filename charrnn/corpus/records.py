@@ -1,4 +1,4 @@
-"""Records: the items of a text, each learned by itself, and which of them are held out."""
+"""Records: the items of a text, each learned on its own, and the choice of those for validation."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -14,13 +14,13 @@ from charrnn.vocab import Ids, Vocabulary, smallest_dtype
 
 RECORDS_PER_BLOCK = 1 << 16  # records copied at once
 
-# What a text must be like to look like a list, one item a line.
+# When a text looks like a list with one item per line.
 MOST_EXAMINED = 1 << 22  # characters
 FEWEST_LINES = 100
-LONGEST_LINE = 200  # characters, but for one line in a hundred
-MOST_ODD_LINES = 0.01  # the share of lines that are empty, and of those that are indented
-# A text is taken for prose, broken at a width, if its median line is longer than WRAP_LENGTH
-# characters and than WRAP_EVENNESS of its longest lines, and WRAP_SPACES of it are spaces.
+LONGEST_LINE = 200  # characters; one line in a hundred may be longer
+MOST_ODD_LINES = 0.01  # the largest share of empty lines, and of indented lines
+# A text counts as wrapped prose if its median line is longer than WRAP_LENGTH characters and than
+# WRAP_EVENNESS of its longest lines, and more than WRAP_SPACES of it are spaces.
 WRAP_LENGTH = 40
 WRAP_EVENNESS = 0.75
 WRAP_SPACES = 0.05
@@ -33,9 +33,9 @@ class Split(NamedTuple):
 
     Args:
         vocabulary: the symbols of the records, and the end.
-        train: what is learned from, in the order of the text; repeated records are repeated.
-        val: what is held out, each record once; none of them is in ``train``.
-        notices: plain sentences for the user.
+        train: the training part, in the order of the text, including duplicates.
+        val: the validation part, without duplicates; none of its records is in ``train``.
+        notices: sentences for the user.
     """
 
     vocabulary: Vocabulary
@@ -50,16 +50,16 @@ def split(
     separator: str,
     val_fraction: float,
 ) -> Split:
-    """Cut a text into records, and hold out a random share of the distinct ones.
+    """Cut a text into records, and choose a random share of the distinct ones for validation.
 
-    Which ones depends on the records alone, and not on their order in the text: those with the
-    lowest hashes are held out, so that nearly all of them stay so when other records are added.
+    The choice depends on the records, not on their order in the text: those with the lowest hashes
+    are chosen, so that nearly all of them remain chosen when other records are added.
 
     Args:
         vocabulary: of the text.
         ids: (n,) the text.
         separator: between two records; empty records are left out.
-        val_fraction: share of the distinct records.
+        val_fraction: the share of the distinct records that is for validation.
 
     Raises:
         CorpusError: there are fewer than two distinct records.
@@ -69,8 +69,8 @@ def split(
     first, number = _distinct(records)
     if len(first) < 2:
         raise CorpusError(
-            f"separator: {separator!r} leaves {len(first)} distinct records in the corpus, "
-            "at least 2 are needed; give another --separator"
+            f"`separator` must split the corpus into at least 2 distinct records, but "
+            f"{separator!r} gives {len(first)}; give another one"
         )
     num_held_out = 0
     if val_fraction:
@@ -95,8 +95,8 @@ def _notices(num_empty: int, num_records: int, num_distinct: int) -> list[str]:
     num_repeated = num_records - num_distinct
     if num_repeated:
         notices.append(
-            f"{num_repeated:,} of {num_records:,} records stand there more than once; "
-            "none of them is both learned from and held out"
+            f"{num_repeated:,} of {num_records:,} records are duplicates; "
+            "no record is used for both training and validation"
         )
     return notices
 
@@ -108,16 +108,16 @@ def encode_known(
     unknown: str = "error",
     source: str = "the text",
 ) -> tuple[Ids, list[str]]:
-    """The ids of a text for an existing model, and a sentence on each kind of change made to it.
+    """The ids of a text for an existing model, and a sentence on each change made to it.
 
     Args:
         vocabulary: the model's.
         text: str, or bytes for a model of bytes.
         separator: of the model's records, each of which is followed by the end symbol; None for
             running text.
-        unknown: what to do with a character that the model lacks: ``"error"``, ``"skip"`` or
+        unknown: what to do with a character unknown to the model: ``"error"``, ``"skip"`` or
             ``"replace"``.
-        source: what an error calls the text.
+        source: the name of the text in an error.
 
     Raises:
         VocabularyError: a character is unknown.
@@ -141,7 +141,7 @@ def encode_known(
     if not pieces:
         raise CorpusError(
             f"nothing is left of {source}: it is empty, "
-            "or the model has seen none of its characters; give another one"
+            "or the model knows none of its characters; give another text"
         )
     if len(changed) > 1:  # the changes of all items are counted together
         _, notices = vocabulary.repair("".join(changed), unknown)
@@ -149,8 +149,10 @@ def encode_known(
 
 
 def looks_like_list(vocabulary: Vocabulary, ids: Ids) -> bool:
-    """Whether the lines of a text look like items: short, and hardly one empty, indented or broken
-    at a width."""
+    """Whether the lines of a text look like items of a list.
+
+    Such lines are short, hardly any is empty or indented, and the text is not wrapped prose.
+    """
     ids = ids[:MOST_EXAMINED]
     ends = np.flatnonzero(ids == vocabulary.newline)  # (number of lines,)
     if vocabulary.records or len(ends) < FEWEST_LINES:
@@ -172,7 +174,7 @@ def looks_like_list(vocabulary: Vocabulary, ids: Ids) -> bool:
 
 
 def some_records(ids: Ids, end: int, most: int) -> Ids:
-    """Whole records, evenly spread, of about ``most`` symbols together; at least one record."""
+    """Whole records, evenly spread, with about ``most`` symbols in total; at least one record."""
     step = -(-len(ids) // most)
     if step <= 1:
         return ids
@@ -183,7 +185,7 @@ def some_records(ids: Ids, end: int, most: int) -> Ids:
 
 
 def quantiles(lengths: Iterable[int]) -> list[int]:
-    """The minimum, the quartiles and the maximum of some lengths, at least one."""
+    """The minimum, the quartiles and the maximum of one or more lengths."""
     ordered = sorted(lengths)
     last = len(ordered) - 1
     return [ordered[round(share * last)] for share in (0, 0.25, 0.5, 0.75, 1)]
@@ -220,9 +222,9 @@ class _Records:
         )
 
     def places(self) -> tuple[Array, Array]:
-        """The places of each record's symbols and the place after them, one record after another.
+        """The places of each record's symbols and the place after its last, for all records.
 
-        Also returns where in this array the places after a record are: (R,).
+        Also returns the indices in this array of the places after each record: (R,).
         """
         lengths = self.ends - self.starts + 1  # (R,)
         until = np.cumsum(lengths)
@@ -236,13 +238,13 @@ def _distinct(records: _Records) -> tuple[Array, Array]:
     """Number the distinct records in the order of their hashes.
 
     Returns:
-        Of each distinct record where it occurs first among the records: (D,); and of each record
-        its number: (R,).
+        the index of the first occurrence of each distinct record: (D,); and the number of each
+        record: (R,).
     """
     hashes = _hashes(records)  # (R, 2)
     high = hashes[:, 0]
     low = hashes[:, 1]
-    order = np.lexsort((low, high))  # stable: of equal records the first comes first
+    order = np.lexsort((low, high))  # stable: equal records keep their order
     ordered = hashes[order]
     is_new = np.ones(len(order), np.bool_)
     is_new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
@@ -265,14 +267,14 @@ def _hashes(records: _Records) -> Array:
 
 
 def _code_points(vocabulary: Vocabulary) -> Array:
-    """What each id stands for, whatever the rest of the vocabulary: a code point, or a byte."""
+    """The code point, or the byte, of each id, which does not depend on the vocabulary."""
     if vocabulary.unit == "byte":
         return np.arange(256, dtype=np.uint8)
     return np.array([ord(char) for char in vocabulary.symbols], np.uint32)
 
 
 def _used_vocabulary(records: _Records) -> tuple[Vocabulary, Array]:
-    """The vocabulary of the records without what separates them, and of each old id the new one."""
+    """The vocabulary of the records without their separators, and the new id of each old one."""
     vocabulary = records.vocabulary
     if vocabulary.unit == "byte":
         return Vocabulary("byte", records=True), np.arange(256)
@@ -292,7 +294,7 @@ def _gathered(
     new_ids: Array,
     vocabulary: Vocabulary,
 ) -> Ids:
-    """Some records in the ids of a new vocabulary, each followed by its end symbol."""
+    """The chosen records in the ids of a new vocabulary, each followed by its end symbol."""
     dtype = smallest_dtype(len(vocabulary))
     highest = len(records.ids) - 1
     pieces = [np.empty(0, dtype)]

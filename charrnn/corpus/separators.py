@@ -1,8 +1,8 @@
 """Where the records of a text begin and end: the rules of ``--separator``, for text and for ids.
 
-A text is cut at each occurrence of the separator, from the left. A line end in the separator also
-matches CR LF. If the separator is more than a line end, one line end at the very end of the text
-belongs to the file, and to no record.
+A text is cut at each occurrence of the separator, from the left. A line ending in the separator
+also matches CR LF. If the separator is more than a line ending, one line ending at the very end of
+the text belongs to the file and not to a record.
 """
 
 import re
@@ -39,7 +39,7 @@ def items(text: str | bytes, separator: str | None) -> Iterator[tuple[int, str |
 
 
 def finish_last_record(text: str | bytes, separator: str) -> str | bytes:
-    """The end of a file with a separator after its last record, in place of the file's line end."""
+    """The end of a file with its line ending, if any, replaced by a separator."""
     if isinstance(text, bytes):
         as_str = _bytes_as_str(text)
         finished = _finish_last_record(as_str, _bytes_as_str(separator.encode()))
@@ -82,23 +82,23 @@ def _finish_last_record(text: str, separator: str) -> str:
 
 
 def _after_last_separator(text: str, separator: str) -> str:
-    """What follows the last separator of a text; all of the text if it has none."""
+    """What follows the last separator of a text; the whole text if it has none."""
     return _pattern(separator).split(text)[-1]
 
 
 def _pattern(separator: str) -> re.Pattern[str]:
-    """Matches a separator, each line end in it with and without a CR."""
+    """Matches a separator; each line ending in it with and without a CR."""
     escaped = re.escape(_with_lf(separator))
     return re.compile(escaped.replace("\\\n", "\r?\n"))
 
 
 def _with_lf(separator: str) -> str:
-    """A separator whose line ends are LF."""
+    """A separator whose line endings are LF."""
     return separator.replace("\r\n", "\n")
 
 
 def _without_line_end(text: str, separator: str) -> str:
-    """The last piece of a file without the line end of the file itself."""
+    """The last piece of a file without the line ending of the file itself."""
     if _with_lf(separator) == "\n":
         return text
     return text.removesuffix("\n").removesuffix("\r")
@@ -135,7 +135,7 @@ def record_bounds(
 
 
 def _line_end_length(vocabulary: Vocabulary, ids: Ids) -> int:
-    """How many symbols the line end at the end of a text has."""
+    """The number of symbols in the line ending at the end of a text."""
     length = 0
     for char in "\n\r":
         end = len(ids) - length
@@ -158,7 +158,7 @@ def _find_separators(
 ) -> Bounds:
     """Where the occurrences of a separator begin, and the place after each.
 
-    They do not overlap: of two that would, the left one counts.
+    If two overlap, only the left one counts.
     """
     if vocabulary.unit != "byte" and not set(separator) <= set(vocabulary.symbols):
         nowhere = np.empty(0, np.int64)
@@ -167,8 +167,8 @@ def _find_separators(
     newline = symbol_id(vocabulary, "\n")
     cr = symbol_id(vocabulary, "\r")
     highest = len(ids) - 1
-    starts = np.flatnonzero(ids == symbols[0])  # of those that may still match
-    lasts = starts  # the place that each was matched up to
+    starts = np.flatnonzero(ids == symbols[0])  # of the candidates
+    lasts = starts  # the last matched place of each candidate
     for symbol in symbols[1:]:
         lasts = lasts + 1
         if symbol == newline:
@@ -187,7 +187,7 @@ def _find_separators(
 
 
 def _without_overlaps(starts: Array, ends: Array) -> Bounds:
-    """From the left, the occurrences that begin no earlier than the one before ends."""
+    """The occurrences, from the left, that do not overlap with a previous one."""
     free: list[int] = []
     end_before = 0
     bounds = zip(starts.tolist(), ends.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""Survey: what a text is made of, for `charrnn plan`."""
+"""Survey: what a text consists of, for `charrnn plan`."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from charrnn.corpus.corpus import Corpus, RecordCorpus
 from charrnn.vocab import Ids
 
-RARE = 10  # occurrences: a symbol with fewer is rare
+RARE = 10  # a symbol with fewer occurrences is rare
 SURVEYED = 1 << 24  # characters whose lines are compared
 
 
@@ -33,7 +33,7 @@ def survey(corpus: Corpus) -> dict[str, Any]:
 
 
 def _repeated(ids: Ids, corpus: Corpus) -> int:
-    """Characters in lines, or records, that have occurred before."""
+    """The number of characters in lines or records that have occurred before."""
     ends: list[int] = []
     if corpus.item_end >= 0:
         ends = np.flatnonzero(ids == corpus.item_end).tolist()

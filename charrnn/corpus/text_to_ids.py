@@ -2,7 +2,7 @@
 
 A symbol gets a number when it is first seen. Once all blocks have been read, the numbers become ids
 in the vocabulary's order. Up to IN_MEMORY bytes of ids are kept in memory; more are written to a
-temporary file without a name and mapped from there.
+temporary file without a name and memory-mapped.
 """
 
 import tempfile
@@ -22,25 +22,25 @@ DType = np.dtype[Any]
 
 
 def encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
-    """The vocabulary of a text, and its ids (n,); blocks of bytes are ids already.
+    """The vocabulary of a text, and its ids (n,); bytes are their own ids.
 
     Raises:
-        CorpusError: there is no room for the ids.
+        CorpusError: the disk is too full for the ids.
     """
-    directory = "a directory for temporary files"
+    directory = "the directory for temporary files"
     try:
         directory = tempfile.gettempdir()
         return _encode(blocks)
     except OSError as error:
         raise CorpusError(
-            f"the encoded text could not be put into {directory}: {error.strerror or error}; "
-            "make room there, or set TMPDIR"
+            f"the encoded text could not be written to {directory}: {error.strerror or error}; "
+            "free some space, or set TMPDIR to another directory"
         ) from None
 
 
 def _encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
     numbering = _Numbering()
-    layout: list[tuple[int, DType]] = []  # of each block: its bytes, and how they are read
+    layout: list[tuple[int, DType]] = []  # of each block: its size in bytes, and its dtype
     num_symbols = 0
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool:
         for block in blocks:
@@ -85,7 +85,7 @@ class _Numbering:
         self._number[points] = np.arange(start, end)
 
     def vocabulary(self) -> Vocabulary:
-        """The vocabulary of all symbols that were seen; that of bytes if there were none."""
+        """The vocabulary of all symbols seen so far; that of bytes if there were none."""
         if self._is_bytes or not self._points:
             return Vocabulary("byte")
         symbols = "".join(map(chr, sorted(self._points)))
@@ -111,8 +111,7 @@ def _joined(pieces: Iterator[Ids], length: int, dtype: DType) -> Ids:
     if length * dtype.itemsize <= IN_MEMORY:
         return np.concatenate([np.empty(0, dtype), *pieces])
     with tempfile.TemporaryFile() as file:  # the map keeps it open
-        # Written to the file and not through the map, where a full disk would be a crash and no
-        # error.
+        # Written to the file, not through the map, where a full disk would crash the process.
         for piece in pieces:
             file.write(piece.tobytes())
         file.flush()

@@ -1,1 +1,1 @@
-"""What a text has copied from a corpus, and how to write without copying."""
+"""Finding what a text copies from a corpus, and generating text that does not copy."""

@@ -1,6 +1,6 @@
-"""Alphabet: how the symbols of a corpus, characters or bytes, are written for its suffix array.
+"""Alphabet: how the symbols of a corpus, characters or bytes, are encoded for its suffix array.
 
-Each symbol is a number in ``width`` bytes, the highest first.
+Each symbol is a number of ``width`` bytes, big-endian.
 """
 
 from functools import cached_property
@@ -37,7 +37,7 @@ class Characters:
         return points.tobytes().decode("utf-32-le")
 
     def encode(self, text: str | bytes) -> bytes:
-        """A text as symbols; a character that the corpus lacks becomes one that matches nothing."""
+        """A text as symbols; a character that is not in the corpus matches nothing."""
         assert isinstance(text, str)
         data = text.encode("utf-32-le", "surrogatepass")
         points = np.frombuffer(data, "<u4")  # (n,)
@@ -49,7 +49,7 @@ class Characters:
         return packed(ids, self.width)
 
     def codes(self, vocabulary: Vocabulary) -> list[bytes]:
-        """The bytes of each symbol of another vocabulary; none if the corpus lacks it."""
+        """The bytes of each symbol of another vocabulary; empty if it is not in the corpus."""
         codes: list[bytes] = []
         for char in vocabulary.symbols:
             idx = self.symbols.find(char)
@@ -76,7 +76,7 @@ class Bytes:
         return text
 
     def codes(self, vocabulary: Vocabulary) -> list[bytes]:
-        """The bytes of each symbol of another vocabulary, which is of bytes too."""
+        """The bytes of each symbol of another vocabulary, which also consists of bytes."""
         return [bytes([byte]) for byte in range(256)]
 
 

@@ -1,4 +1,4 @@
-"""Guard: which symbols must not come next, so that no longer stretch is copied than is allowed."""
+"""Guard: which symbols must not come next, so that no passage longer than allowed is copied."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,13 +8,14 @@ from charrnn.originality.suffix_array import Suffixes
 
 
 class GuardState(NamedTuple):
-    """The end of a text, as far as it can be part of a copied stretch. Immutable, so that several
-    texts can continue from it.
+    """The end of a text that may be part of a copied passage.
+
+    Immutable, so that several texts can continue from it.
 
     Args:
         end: the last symbols as bytes of the corpus, at most ``longest`` of them.
-        most_copied: how many symbols at the end may occur in the corpus, at most.
-        forbidden: ids that would make a copied stretch too long.
+        most_copied: an upper bound on the number of symbols at the end that occur in the corpus.
+        forbidden: ids that would make a copied passage too long.
     """
 
     end: bytes = b""
@@ -23,19 +24,19 @@ class GuardState(NamedTuple):
 
 
 class Guard:
-    """Forbids each symbol that would complete a stretch of ``longest + 1`` symbols of the corpus.
+    """Forbids each symbol that would complete a passage of ``longest + 1`` symbols of the corpus.
 
-    A text in which no forbidden symbol was chosen has no copied stretch of more than ``longest``
+    A text in which no forbidden symbol was chosen has no copied passage of more than ``longest``
     symbols.
 
     Args:
         suffixes: of the corpus.
-        codes: the bytes of each id in ``suffixes``; none for a symbol that the corpus lacks and for
-            the end of a record, so that no stretch extends over these.
-        longest: symbols that may be copied, at least 1.
+        codes: the bytes of each id in ``suffixes``; empty for a symbol that is not in the corpus
+            and for the end of a record, so that no passage extends over these.
+        longest: the maximum number of symbols that may be copied, at least 1.
 
     Raises:
-        ConfigError: ``longest`` is not such a number.
+        ConfigError: ``longest`` is not a whole number of at least 1.
     """
 
     start = GuardState()  # of an empty text; the guard does not see a prompt
@@ -57,8 +58,8 @@ class Guard:
     def after(self, state: GuardState, idx: int) -> GuardState:
         """The state after one more symbol.
 
-        The corpus is searched only if the end can have become long enough. An end that does not
-        occur there need not be searched again before the part of it that does has grown.
+        The corpus is searched only if the end may be long enough. If it does not occur there, it
+        is not searched again until the part that does occur may have grown to ``longest``.
         """
         code = self._codes[idx]
         if not code:

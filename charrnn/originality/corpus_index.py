@@ -1,11 +1,11 @@
-"""Index: a corpus in which every stretch can be found, with the file and the line of each place.
+"""Index: finds any passage of a corpus, and the file and line of each place.
 
-On the disk it is a directory:
+On disk it is a directory:
 
-text.bin    the symbols, numbered in the order of their code points, each in 1, 2 or 4 bytes, the
-            highest first
-order.bin   the suffix array, each place in 4 bytes, the lowest first
-about.json  what the numbers mean, where the files begin, and SHA-256 of the other two and of
+text.bin    the symbols, numbered in the order of their code points, 1, 2 or 4 bytes each,
+            big-endian
+order.bin   the suffix array, 4 bytes per place, little-endian
+about.json  what the numbers mean, where the files begin, and the SHA-256 of the other two and of
             itself; written last
 """
 
@@ -36,7 +36,7 @@ MOST_FILES = 20_000
 PLACE_BYTES = 4  # in order.bin
 MOST_REASON = 200  # characters of a reason that an error shows
 WRONG_CHECKSUM = "about.json does not match its own checksum"
-AGAIN = "delete the directory; it is made anew where it is needed"
+AGAIN = "delete the directory to have it rebuilt"
 # what reading a damaged or foreign description may raise
 MALFORMED = (
     KeyError,
@@ -50,7 +50,7 @@ MALFORMED = (
 
 
 class Place(NamedTuple):
-    """A file, by the name under which it was read, and a line, counted from 1."""
+    """The name of a file as it was read, and a line, counted from 1."""
 
     file: str
     line: int
@@ -90,9 +90,9 @@ class Index:
         vocabulary, ids = encode(blocks)
         if len(ids) > MOST or len(files) > MOST_FILES:
             raise CorpusError(
-                f"the corpus is too long for an index: {len(ids):,} characters in "
-                f"{len(files):,} files, {MOST:,} in {MOST_FILES:,} are the most; "
-                "join its files, or use a model of a part of it"
+                f"the corpus is too large for an index: {len(ids):,} characters in "
+                f"{len(files):,} files, the limits are {MOST:,} and {MOST_FILES:,}; "
+                "join its files, or use a model trained on a part of it"
             )
         suffixes = Suffixes.of(ids, alphabet_of(vocabulary).width)
         return cls(suffixes, vocabulary, tuple(files), fingerprint)
@@ -102,7 +102,7 @@ class Index:
 
     @cached_property
     def alphabet(self) -> Alphabet:
-        """How a symbol is written in ``suffixes``."""
+        """How symbols are encoded in ``suffixes``."""
         return alphabet_of(self.vocabulary)
 
     @cached_property
@@ -116,13 +116,13 @@ class Index:
         return self.alphabet.text(self.ids)
 
     def encode(self, text: str | bytes) -> bytes:
-        """Another text as ``suffixes`` takes it; a symbol that the corpus lacks matches nothing."""
+        """Another text for ``suffixes``; a symbol that is not in the corpus matches nothing."""
         return self.alphabet.encode(text)
 
     def codes(self, vocabulary: Vocabulary) -> list[bytes]:
         """The bytes in ``suffixes`` of each id of another vocabulary.
 
-        There are none for a symbol that the corpus lacks, nor for the end of a record.
+        Empty for a symbol that is not in the corpus, and for the end of a record.
         """
         codes = self.alphabet.codes(vocabulary)
         if vocabulary.records:
@@ -165,21 +165,22 @@ class Index:
 
     @classmethod
     def read(cls, path: Path) -> "Index":
-        """Open a committed index, mapped from the disk; every byte is verified before any is used.
+        """Open an index, mapped from disk; every byte is verified before any is used.
 
         Raises:
-            DamagedError: it is not as it was written.
-            CheckpointError: the disk does not give it.
+            DamagedError: it was changed since it was written.
+            CheckpointError: it cannot be read.
         """
         try:
             index = cls._read(path)
             index._check()
         except FileNotFoundError as error:
             name = Path(error.filename).name
-            raise DamagedError(f"{path} is damaged: there is no {name} in it; {AGAIN}") from None
+            raise DamagedError(f"{path} is damaged: {name} is missing; {AGAIN}") from None
         except OSError as error:
             raise CheckpointError(
-                f"{path} cannot be read: {error.strerror or error}; see to it, or {AGAIN}"
+                f"{path} cannot be read: {error.strerror or error}; "
+                f"check its permissions, or {AGAIN}"
             ) from None
         except MALFORMED as error:
             reason = ascii(str(error))[1:-1][:MOST_REASON]
@@ -203,14 +204,14 @@ class Index:
         )
 
     def _check(self) -> None:
-        """Refuse numbers that lead out of the text, whatever their checksum."""
+        """Refuse numbers that point outside the text, even if their checksum is right."""
         highest_place = self.suffixes.order.max()
         highest_id = self.ids.max()
         if highest_place >= len(self) or highest_id >= len(self.vocabulary):
-            raise ValueError("a number in it is too high")
+            raise ValueError("it contains a number that is too high")
         starts = [start for _, start in self.files]
         if starts[0] != 0 or starts != sorted(starts) or starts[-1] > len(self):
-            raise ValueError("its files begin where they cannot")
+            raise ValueError("the start of a file in it is impossible")
 
 
 def _start_of(file: tuple[str, int]) -> int:
@@ -219,10 +220,10 @@ def _start_of(file: tuple[str, int]) -> int:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    """The content of about.json, once it is known to be what was written."""
+    """The content of about.json, verified against its checksum."""
     data = read_regular(path / "about.json", strict_json.LONGEST)
     description = strict_json.loads(data)
-    if strict_json.dumps(description) != data:  # to the last space
+    if strict_json.dumps(description) != data:  # byte for byte
         raise ValueError(WRONG_CHECKSUM)
     if description.pop("self") != _digest(description):
         raise ValueError(WRONG_CHECKSUM)
@@ -232,23 +233,25 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 def _check_description(description: dict[str, Any]) -> None:
     if description["format"] != FORMAT:
-        raise ValueError(f"it has format {description['format']!r}, this version reads {FORMAT}")
+        raise ValueError(
+            f"it has format {description['format']!r}, but this version reads {FORMAT}"
+        )
     num_symbols = description["characters"]
     is_number = type(num_symbols) is int and 0 < num_symbols <= MOST
     symbols = description["symbols"]
     if not is_number or list(symbols) != sorted(symbols):
-        raise ValueError("about.json says what cannot be")
+        raise ValueError("about.json contains impossible values")
 
 
 def _map_file(path: Path, size: int, sha256: str) -> mmap:
     """Map a file of this size and checksum; a link, a pipe or a device is not opened."""
     info = path.lstat()
     if not stat.S_ISREG(info.st_mode) or info.st_size != size:
-        raise ValueError(f"{path.name} is no file of {size:,} bytes")
+        raise ValueError(f"{path.name} is not a file of {size:,} bytes")
     with open(path, "rb") as file:
         data = mmap(file.fileno(), size, access=ACCESS_READ)
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise ValueError(f"the SHA-256 of {path.name} is not the one written")
+        raise ValueError(f"the SHA-256 of {path.name} does not match about.json")
     return data
 
 

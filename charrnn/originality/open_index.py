@@ -1,6 +1,6 @@
 """The index of a run's corpus: opened, or built when it is first needed.
 
-It is kept in the run, next to the checkpoints, but is no part of a checkpoint: whoever shares a
+It is stored in the run, next to the checkpoints, but is not part of a checkpoint, so that sharing a
 model does not share its corpus.
 """
 
@@ -19,9 +19,9 @@ from charrnn.storage.atomic import read_regular
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import Run, read_yaml_beside
 
-LONG = 5_000_000  # characters; to index as many takes some seconds
-MOST_NAMES = 200  # characters of the corpus's file names that an error shows
-MOST_REASON = 100  # and of a reason
+LONG = 5_000_000  # characters; indexing this many takes some seconds
+MOST_NAMES = 200  # characters of the corpus's file names in an error
+MOST_REASON = 100  # characters of a reason in an error
 
 Tell = Callable[[str], object]
 
@@ -49,11 +49,11 @@ def open_index(
 ) -> Index:
     """The index of the corpus that a checkpoint was trained on.
 
-    If the run has none yet, it is built from that corpus and kept in the run.
+    If the run has none yet, it is built from that corpus and stored in the run.
 
     Args:
-        checkpoint: a checkpoint's directory, as ``find_checkpoint`` gives it.
-        tell: called with a sentence on what it took to build it.
+        checkpoint: a checkpoint's directory, as ``find_checkpoint`` returns it.
+        tell: called with sentences about building it.
         corpus: where the corpus is now, if not where the run read it.
 
     Raises:
@@ -71,29 +71,29 @@ def open_index(
     num_symbols = _num_symbols(metadata)
     if num_symbols >= LONG:
         tell(
-            f"making an index of the {num_symbols:,} characters of the corpus, once; "
-            "about a second for each 2 million"
+            f"indexing the {num_symbols:,} characters of the corpus; this happens only once and "
+            "takes about a second per 2 million"
         )
     text = _read(checkpoint, run, metadata, corpus)
     _check_same(text, checkpoint, metadata, fingerprint)
     index = Index.of(text.blocks, text.files, text.corpus.fingerprint)
     if fingerprint is None:
         tell(
-            f"{checkpoint} is a model to share: "
-            "that this is its corpus was checked by its length alone"
+            f"{checkpoint} has no training state, so only the length of the corpus was checked, "
+            "not its content"
         )
     where = _keep(index, run, checkpoint)
     size = len(index) * (index.suffixes.width + PLACE_BYTES)
     seconds = time.perf_counter() - begin
     tell(
-        f"made an index of the corpus: {len(index):,} characters, "
-        f"{seconds:.1f} s, {size / 1e6:.1f} MB {where}"
+        f"indexed the corpus: {len(index):,} characters, {seconds:.1f} s, {size / 1e6:.1f} MB "
+        f"{where}"
     )
     return index
 
 
 def _kept_index(run: Run, fingerprint: str | None) -> Index | None:
-    """The index that a run has, unless it is of another corpus."""
+    """The index stored in a run, unless it is of another corpus."""
     if not run.config.exists() or not run.originality.exists():
         return None
     index = Index.read(run.originality)
@@ -103,13 +103,13 @@ def _kept_index(run: Run, fingerprint: str | None) -> Index | None:
 
 
 def _keep(index: Index, run: Run, checkpoint: Path) -> str:
-    """Write an index into its run, if there is one, and say in words where it is."""
+    """Write an index into its run, if there is one; returns in words where it is."""
     if not run.config.exists():
-        return f"in memory, since {checkpoint} stands in no run"
+        return f"in memory, because {checkpoint} is not in a run"
     try:
         index.write(run.originality)
     except CheckpointError as error:
-        return f"in memory, since {error}"
+        return f"in memory, because {error}"
     return f"in {run.originality}"
 
 
@@ -124,24 +124,24 @@ def _read(
     metadata: dict[str, Any],
     corpus: Sequence[str],
 ) -> _Text:
-    """Read the corpus where it is now, or else where the run read it."""
+    """Read the corpus from the given paths, or else from where the run read it."""
     if corpus:
         return _read_corpus(corpus, metadata)
     paths = metadata["corpus"]
     if run.config.exists():
         paths = read_yaml_beside(run.config).get("corpus") or paths
     if not paths or STDIN in paths:
-        source = "standard input" if paths else "a text given in Python"
+        source = "read from standard input" if paths else "passed as text in Python"
         raise CheckpointError(
-            f"the corpus of {checkpoint} was {source}, and is not kept; "
-            "put it into a file, and name that with --corpus"
+            f"the corpus of {checkpoint} was {source} and not stored; "
+            "save it to a file, and give its path as `corpus`"
         )
     try:
         return _read_corpus(paths, metadata)
     except CorpusError as error:
         raise CheckpointError(
             f"the corpus of {checkpoint} cannot be read: {error}; "
-            "or name its new place with --corpus"
+            "if it has moved, give its new path as `corpus`"
         ) from None
 
 
@@ -180,17 +180,19 @@ def _check_same(
     if is_same:
         return
     names = ", ".join(text.paths)[:MOST_NAMES]
-    difference = ", but other ones" if then == now else ""
+    difference = f"it had {then:,} characters, now it has {now:,}"
+    if then == now:
+        difference = f"it still has {then:,} characters, but some are different"
     raise CheckpointError(
-        f"the text in {names} is not the corpus of {checkpoint}: {then:,} characters then, "
-        f"{now:,} now{difference}; bring the old text back, or name it with --corpus"
+        f"the text in {names} is not the corpus of {checkpoint}: {difference}; "
+        "restore the old text, or give its path as `corpus`"
     )
 
 
 def _fingerprint(checkpoint: Path) -> str | None:
     """The fingerprint of the corpus that a checkpoint was trained on.
 
-    None for a model to share, whose training state was left out.
+    None if its training state was left out, as in a model that was shared.
 
     Raises:
         DamagedError: it cannot be read.

@@ -1,4 +1,4 @@
-"""Copies: what of a text occurs in a corpus word for word, and what a corpus repeats of itself."""
+"""Copies: what a text copies word for word from a corpus, and what a corpus repeats."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from charrnn.originality.suffix_array import (
     symbol_width,
 )
 
-LENGTHS = (20, 40, 80)  # of the stretches whose shares are reported, in symbols
-REPEATED = 80  # the shortest passage that is reported as repeated, in symbols
+LENGTHS = (20, 40, 80)  # symbols; the shares of passages of these lengths are reported
+REPEATED = 80  # symbols of the shortest passage that is reported as repeated
 MOST_PASSAGES = 10
 
 Shares = dict[int, float]
 
 
 class Copy(NamedTuple):
-    """A stretch of a text that occurs in the corpus.
+    """A passage of a text that occurs in the corpus.
 
     Args:
         start: where it begins in the text, in symbols, counted from 0.
         length: in symbols.
-        place: where it occurs first in the corpus.
+        place: where it first occurs in the corpus.
     """
 
     start: int
@@ -42,14 +42,14 @@ class Copy(NamedTuple):
 
 @dataclass(frozen=True)
 class Copies:
-    """What of a text occurs in the corpus.
+    """What a text copies from the corpus.
 
     Args:
-        characters: of the text.
-        shares: by length: the share of the characters that are in a copied stretch of this length
+        characters: the number of characters in the text.
+        shares: by length: the share of the characters that are in a copied passage of this length
             or longer.
-        longest: the first of the longest stretches; None if the corpus has none of the characters.
-        copies: the stretches of a least length, in order, none within another.
+        longest: the first of the longest passages; None if no character is in the corpus.
+        copies: the passages of at least the given length, in order, none inside another.
     """
 
     characters: int
@@ -68,15 +68,15 @@ class Passage(NamedTuple):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What of the validation part occurs in the training part.
+    """What the validation part has in common with the training part.
 
     Args:
-        characters: of the validation part, the ends of records not counted.
-        shares: by length: the share of the characters that are in a stretch of this length or
-            longer that the training part has too, within one record.
-        longest: the longest stretch, and where it occurs first in the corpus; None if the training
-            part has none of the characters.
-        text: of the longest stretch.
+        characters: the number of characters in the validation part, without the ends of records.
+        shares: by length: the share of the characters that are in a passage of this length or
+            longer, within one record, that also occurs in the training part.
+        longest: the longest passage, and where it first occurs in the corpus; None if no character
+            is in the training part.
+        text: the text of the longest passage.
     """
 
     characters: int
@@ -87,14 +87,15 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Leaks:
-    """What a corpus repeats of itself.
+    """What a corpus repeats.
 
     Args:
-        characters: of the corpus.
-        repeated: the share of its characters that are in a stretch of ``REPEATED`` or more that
+        characters: the number of characters in the corpus.
+        repeated: the share of its characters that are in a passage of ``REPEATED`` or more that
             also occurs elsewhere in the corpus.
         passages: the longest of these, each once.
-        held: what of the validation part was learned; None if nothing was held out.
+        held: what of the validation part is also in the training part; None without a validation
+            part.
     """
 
     characters: int
@@ -109,12 +110,12 @@ def find_copies(
     least: int = LENGTHS[0],
     on_progress: OnProgress = ignore_progress,
 ) -> Copies:
-    """What of a text occurs in an indexed corpus.
+    """What a text copies from an indexed corpus.
 
     Args:
         index: of the corpus.
-        text: characters; or bytes, if the corpus is of bytes.
-        least: the shortest stretch that is listed, in symbols.
+        text: characters; or bytes, if the corpus consists of bytes.
+        least: symbols of the shortest passage that is listed.
         on_progress: called now and then with the number of symbols done since the last call.
     """
     suffixes = index.suffixes
@@ -136,9 +137,9 @@ def find_leaks(
     data: DataConfig,
     on_progress: OnProgress = ignore_progress,
 ) -> Leaks:
-    """What an indexed corpus, split as the configuration says, repeats of itself.
+    """What an indexed corpus, split as in the configuration, repeats.
 
-    ``on_progress`` is called as by ``find_copies``, for the corpus and for its validation part.
+    ``on_progress`` is called as in ``find_copies``, for the corpus and for its validation part.
     """
     suffixes = index.suffixes
     whole = bytes(suffixes.text[:])
@@ -154,9 +155,9 @@ def find_leaks(
 
 
 def pieces(text: str | bytes, copies: Iterable[Copy]) -> Iterator[tuple[str, Copy | None]]:
-    """Cut a text where copied stretches begin and end.
+    """Cut a text where copied passages begin and end.
 
-    Yields each piece and the stretch that it is part of; if two overlap, the first of them.
+    Yields each piece and the passage that it is part of; the first one if two overlap.
     """
     done = 0
     for copy in copies:
@@ -173,7 +174,7 @@ def pieces(text: str | bytes, copies: Iterable[Copy]) -> Iterator[tuple[str, Cop
 
 
 def _character_start(text: str | bytes, place: int) -> int:
-    """The place, or, if it is within a character in UTF-8, the place after that character."""
+    """The place, or the end of the UTF-8 character that it is inside of."""
     if isinstance(text, str):
         return place
     while place < len(text) and text[place] & 0xC0 == 0x80:
@@ -182,7 +183,7 @@ def _character_start(text: str | bytes, place: int) -> int:
 
 
 def as_str(text: str | bytes) -> str:
-    """A text to be shown; bytes are read as UTF-8."""
+    """A text as a string, to show it; bytes are decoded as UTF-8."""
     if isinstance(text, str):
         return text
     return text.decode("utf-8", "replace")
@@ -198,7 +199,7 @@ def _longest(
     spans: list[Span],
     least: int,
 ) -> Span | None:
-    """The first of the longest spans; if none was long enough, of the shorter ones."""
+    """The first of the longest spans; searches for shorter ones if there are none yet."""
     below = min(least, LENGTHS[0])
     while not spans and below > 1:
         below //= 2
@@ -232,7 +233,7 @@ def _passages(
     whole: bytes,
     repeats: list[Span],
 ) -> Iterator[Passage]:
-    """The longest repeated passages, each once, none part of another."""
+    """The longest repeated passages, each once, none inside another."""
     width = index.suffixes.width
     chosen: list[bytes] = []
     for span in sorted(repeats, key=_longest_first):
@@ -255,7 +256,7 @@ def _longest_first(span: Span) -> tuple[int, int]:
 
 
 def _first_two_places(index: Index, data: bytes) -> tuple[Place, Place]:
-    """Where symbols that occur at least twice occur first."""
+    """The first two places of symbols that occur at least twice."""
     lo, hi = index.suffixes.find(data)
     positions = index.suffixes.order[lo:hi]
     lowest = np.partition(positions, 1)[:2]
@@ -264,7 +265,7 @@ def _first_two_places(index: Index, data: bytes) -> tuple[Place, Place]:
 
 
 def _is_inside(data: bytes, other: bytes, width: int) -> bool:
-    """Whether some symbols occur among others, and not across the bytes of two."""
+    """Whether some symbols occur among others, aligned with the bytes of a symbol."""
     place = other.find(data)
     while place >= 0 and place % width:
         place = other.find(data, place + 1)
@@ -280,7 +281,7 @@ def _held_out(
     suffixes = Suffixes.of(corpus.train, width)
     is_symbol = corpus.val != corpus.vocabulary.end  # (n,)
     num_symbols = int(is_symbol.sum())
-    # the number of no symbol for the end of a record, so that no stretch extends over it
+    # an unused number for the end of a record, so that no passage extends over it
     ids = np.where(is_symbol, corpus.val, np.uint32(len(corpus.vocabulary)))
     data = packed(ids, width)
     spans = list(suffixes.spans(data, LENGTHS[0], on_progress=on_progress))

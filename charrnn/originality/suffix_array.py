@@ -1,7 +1,7 @@
-"""Suffix array: finds every stretch of a text in logarithmic time, exactly.
+"""Suffix array: finds every passage of a text in logarithmic time, exactly.
 
-A suffix array holds the places of a text in the order of the suffixes that begin there, so all
-occurrences of a stretch are neighbours in it. It is built by prefix doubling: the suffixes are
+A suffix array lists the places of a text in the order of the suffixes that begin there, so all
+occurrences of a passage are neighbours in it. It is built by prefix doubling: the suffixes are
 first sorted by the symbols that fit into one number, then, where these are equal, by the rank of
 the suffix that begins after them, so that the sorted length doubles each time (Manber and Myers
 1993). Only groups that are not sorted yet are sorted again (Larsson and Sadakane 2007).
@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-KEY_BITS = 63  # of the number that the first symbols of a suffix are packed into
-FIRST_STEP = 8  # symbols by which a galloping search for a length begins
+KEY_BITS = 63  # of the number into which the first symbols of a suffix are packed
+FIRST_STEP = 8  # symbols of the first step of a galloping search for a length
 WIDTHS = (1, 2, 4)  # bytes of a symbol
 
 Array = NDArray[Any]
@@ -30,8 +30,8 @@ def ignore_progress(symbols: int) -> None:
 def suffix_array(ids: Array) -> NDArray[np.uint32]:
     """The places of a text in the order of the suffixes that begin there: (n,).
 
-    Of two suffixes of which one begins with the other, the shorter one is first. Takes about 40
-    bytes of memory for each symbol; the time is n log n, times log n for a very repetitive text.
+    A suffix comes before longer ones that begin with it. Takes about 40 bytes of memory per symbol;
+    the time is n log n, times log n for a very repetitive text.
 
     Args:
         ids: (n,) the symbols, integers from 0 on; n is less than 2**32.
@@ -39,25 +39,25 @@ def suffix_array(ids: Array) -> NDArray[np.uint32]:
     keys, sorted_length = _prefix_keys(ids)
     order = np.argsort(keys).astype(np.uint32)  # (n,)
     keys = keys[order]
-    # Of each suffix where its group begins in the order, counted from 1; 0 is the empty suffix.
+    # Where the group of each suffix begins in the order, counted from 1; 0 is the empty suffix.
     ranks = np.zeros(len(ids) + 1, np.uint32)
     unsorted = np.arange(len(ids), dtype=np.uint32)  # places in the order
     unsorted = _update_ranks(ranks, order, unsorted, keys)
     while len(unsorted):
         suffixes = order[unsorted]
         keys = _rank_pairs(ranks, suffixes, sorted_length)
-        # A stable sort is fast if little is out of order, as in a text that repeats itself.
+        # A stable sort is fast if little is out of order, as in a repetitive text.
         by_key = np.argsort(keys, kind="stable")
         order[unsorted] = suffixes[by_key]
         keys = keys[by_key]
-        del suffixes, by_key  # before the next step takes memory
+        del suffixes, by_key  # free memory for the next step
         unsorted = _update_ranks(ranks, order, unsorted, keys)
         sorted_length *= 2
     return order
 
 
 def _prefix_keys(ids: Array) -> tuple[NDArray[np.uint64], int]:
-    """The first symbols of each suffix as one number, and how many symbols these are.
+    """The first symbols of each suffix as one number, and the number of these symbols.
 
     Beyond the end of the text the digit is 0.
     """
@@ -97,7 +97,7 @@ def _update_ranks(
     places: Array,
     keys: Array,
 ) -> Array:
-    """Give each suffix the rank of its group, those with an equal key.
+    """Give each suffix the rank of its group: the suffixes with the same key.
 
     Args:
         ranks: (n + 1,) changed in place.
@@ -106,7 +106,7 @@ def _update_ranks(
         keys: (m,) their keys, sorted.
 
     Returns:
-        Which of the places are in a group of more than one suffix.
+        The places that are in a group of more than one suffix.
     """
     is_boundary = np.ones(len(places) + 1, np.bool_)  # of two groups, before each place
     np.not_equal(keys[1:], keys[:-1], out=is_boundary[1:-1])
@@ -121,12 +121,12 @@ def _update_ranks(
 
 
 class Span(NamedTuple):
-    """A stretch of another text that occurs in the corpus.
+    """A passage of another text that occurs in the corpus.
 
     Args:
         start: where it begins in the other text, in symbols.
         length: in symbols.
-        position: where it occurs first in the corpus, in symbols.
+        position: where it first occurs in the corpus, in symbols.
     """
 
     start: int
@@ -138,8 +138,7 @@ class Suffixes:
     """A corpus and its suffix array.
 
     Args:
-        text: ``width`` bytes for each symbol, the highest first, so that bytes are ordered as
-            symbols are.
+        text: ``width`` bytes per symbol, big-endian, so that bytes sort as the symbols do.
         width: 1, 2 or 4.
         order: (n,) the suffix array.
     """
@@ -166,7 +165,7 @@ class Suffixes:
         lo: int = 0,
         hi: int | None = None,
     ) -> tuple[int, int]:
-        """The interval of the order whose suffixes begin with a pattern, from and until.
+        """The interval of the order whose suffixes begin with a pattern: start and end.
 
         Args:
             pattern: symbols of ``width`` bytes.
@@ -207,22 +206,22 @@ class Suffixes:
         place: int,
         times: int = 1,
     ) -> tuple[int, int]:
-        """The longest stretch of another text from a place on that occurs in the corpus.
+        """The longest passage of another text, from a place on, that occurs in the corpus.
 
         Args:
             text: the other text, symbols of ``width`` bytes.
             place: in symbols.
-            times: how often it must occur, at least.
+            times: the minimum number of occurrences.
 
         Returns:
-            Its length in symbols, and where it occurs first; 0 and 0 if there is none.
+            Its length in symbols, and where it first occurs; 0 and 0 if there is none.
         """
         interval = (0, len(self))
 
         def occurs(length: int) -> bool:
             nonlocal interval
-            stretch = self._cut(text, place, place + length)
-            lo, hi = self.find(stretch, *interval)  # inside the interval of a shorter stretch
+            passage = self._cut(text, place, place + length)
+            lo, hi = self.find(passage, *interval)  # inside the interval of a shorter passage
             if hi - lo < times:
                 return False
             interval = (lo, hi)
@@ -252,13 +251,13 @@ class Suffixes:
         times: int = 1,
         on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Span]:
-        """The stretches of another text that occur in the corpus, in order, none within another.
+        """The passages of another text that occur in the corpus, in order, none inside another.
 
         Args:
-            text: the other text, symbols of ``width`` bytes; one that the corpus lacks matches
-                nothing.
-            least: the shortest stretch, in symbols; most of the shorter ones are skipped unseen.
-            times: how often each must occur; 2 if the text is the corpus itself.
+            text: the other text, symbols of ``width`` bytes; a symbol that is not in the corpus
+                matches nothing.
+            least: symbols of the shortest passage; most shorter ones are skipped without a search.
+            times: the minimum number of occurrences; 2 if the text is the corpus itself.
             on_progress: called now and then with the number of symbols done since the last call.
         """
         num_symbols = len(text) // self.width
@@ -269,8 +268,8 @@ class Suffixes:
             if self.occurs(shortest, times):
                 length, position = self.longest_at(text, start, times)
                 yield Span(start, length, position)
-            # The next span must cover the symbol before which this one breaks off, or, without
-            # one, the last symbol of the shortest stretch from here.
+            # The next span must include the symbol at which this one ends, or, without a span
+            # here, the last symbol of the shortest passage from here.
             next_start = num_symbols
             end = start + max(length + 1, least)
             if end <= num_symbols:
@@ -293,7 +292,7 @@ class Suffixes:
         return lambda place: text[place * width : place * width + size]
 
     def _begins(self, at: int, pattern: bytes) -> bool:
-        """Whether there is a suffix at this place in the order, and it begins with a pattern."""
+        """Whether the suffix at this place in the order exists and begins with a pattern."""
         if at >= len(self):
             return False
         place = self._order[at] * self.width
@@ -301,12 +300,12 @@ class Suffixes:
 
 
 def packed(ids: Array, width: int) -> bytes:
-    """Ids as bytes that are ordered as the ids are: ``width`` each, the highest first."""
+    """Ids as big-endian bytes, ``width`` each, which sort as the ids do."""
     return ids.astype(f">u{width}").tobytes()
 
 
 def symbol_width(num_symbols: int) -> int:
-    """The bytes that each of these symbols takes, so that one number is left that is none."""
+    """The bytes needed per symbol, so that at least one number remains unused."""
     return min(width for width in WIDTHS if num_symbols < 256**width)
 
 
@@ -314,7 +313,7 @@ def galloping_search(holds: Callable[[int], bool], limit: int) -> int:
     """The highest number up to a limit for which a condition holds, by galloping and bisection.
 
     Args:
-        holds: the condition; true for 0 and, if for a number, for all below it.
+        holds: the condition; true for 0, and if true for a number, true for all below it.
         limit: at least 0.
     """
     number = 0

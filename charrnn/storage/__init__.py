@@ -1,4 +1,4 @@
-"""What is on the disk: atomic files, checkpoints and runs.
+"""Files on disk: atomic writes, checkpoints and runs.
 
-It needs neither torch nor a corpus.
+Needs neither torch nor a corpus.
 """

@@ -1,4 +1,4 @@
-"""Files and directories that are written whole or not at all, and lock files.
+"""Atomic writes of files and directories, and lock files.
 
 Data is written under a temporary name, fsynced and renamed: a kill or a power cut leaves either
 the old content or the new, never a part of it.
@@ -62,8 +62,8 @@ def write_output(path: Path, data: bytes) -> None:
         target = path.resolve()
         if not target.parent.is_dir():
             raise CheckpointError(
-                f"{path} could not be written: there is no directory {path.parent}; "
-                "create it, or name another place"
+                f"{path} could not be written: the directory {path.parent} does not exist; "
+                "create it, or choose another path"
             )
         write_file(target, data)
     except OSError as error:
@@ -78,7 +78,7 @@ def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[s
     Args:
         path: the directory.
         files: the content of each file, by name.
-        names: further file names that may be replaced; any other file in the old directory is
+        names: further file names that may be replaced; all other files in the old directory are
             moved to the new one.
 
     Raises:
@@ -99,17 +99,14 @@ def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[s
         shutil.rmtree(staged, ignore_errors=True)
         raise not_written(path, error) from None
     finally:
-        # What cannot be removed now is removed or restored when the run is trained next.
+        # Whatever cannot be removed now is removed or restored the next time the run is trained.
         with contextlib.suppress(OSError):
             if path.exists() and old.exists():
                 _remove_replaced(old, path, {*files, *names})
 
 
 def _move_into_place(staged: Path, path: Path, old: Path) -> None:
-    """Rename ``staged`` to ``path``, and what was there to ``old``.
-
-    If that fails, what was there stays.
-    """
+    """Rename ``path``, if it exists, to ``old``, and ``staged`` to ``path``; undone on failure."""
     if path.exists():
         shutil.copymode(path, staged)
         os.rename(path, old)
@@ -130,14 +127,14 @@ def _remove_replaced(old: Path, new: Path, ours: Collection[str]) -> None:
 
 
 def remove_directory(path: Path, ours: Collection[str]) -> list[str]:
-    """Delete our files in a directory, and the directory itself if it is empty then.
+    """Delete our files in a directory, and then the directory if it is empty.
 
     Args:
         path: the directory.
         ours: the names of the files to delete.
 
     Returns:
-        the names of everything else in it, which is left alone.
+        the names of everything else in it, which is not touched.
 
     Raises:
         OSError: a file cannot be deleted.
@@ -163,14 +160,12 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     with _open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
-            raise OSError(
-                None, f"it has {size:,} bytes, and {max_bytes:,} are the most that are read"
-            )
+            raise OSError(None, f"it has {size:,} bytes, more than the limit of {max_bytes:,}")
         return file.read(size)
 
 
 def read_end(path: Path, max_bytes: int) -> bytes:
-    """The content of a regular file, or of a longer one the last lines that fit.
+    """The content of a regular file, or the last lines of one longer than ``max_bytes``.
 
     Raises:
         OSError: it is not a regular file, or cannot be read.
@@ -188,8 +183,8 @@ def read_end(path: Path, max_bytes: int) -> bytes:
 
 def _open_regular(path: Path) -> BinaryIO:
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise OSError(None, "it is no regular file")
-    # Another process may have replaced it since: do not follow a link, nor wait for a pipe.
+        raise OSError(None, "it is not a regular file")
+    # Another process may have replaced it since: do not follow a link or wait for a pipe.
     flags = os.O_RDONLY
     for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
         flags |= getattr(os, name, 0)  # not every system has all of them
@@ -199,8 +194,8 @@ def _open_regular(path: Path) -> BinaryIO:
 class FileLock:
     """A lock file that only one process can hold.
 
-    ``release`` or the end of the process, even by a kill, lets go of it. The file itself is never
-    deleted: all processes must lock the same one.
+    The lock is released by ``release`` or when the process ends, even by a kill. The file itself is
+    never deleted: all processes must lock the same one.
 
     Raises:
         BlockingIOError: another process holds it; ``strerror`` says which.
@@ -226,7 +221,7 @@ class FileLock:
             raise
 
     def release(self) -> None:
-        """Let others hold it; may be called again."""
+        """Release the lock; may be called more than once."""
         handle = self.handle
         self.handle = -1
         if handle >= 0:
@@ -249,14 +244,14 @@ def _lock(handle: int) -> None:
 
 
 def _read_holder(handle: int) -> str:
-    """What the process that holds a lock has written into the file."""
+    """The text that the process holding a lock wrote into the file."""
     if sys.platform == "win32":  # a locked file cannot be read there
         return ""
     return os.read(handle, MAX_HOLDER_BYTES).decode("utf-8", "replace")
 
 
 def sync_directory(path: Path) -> None:
-    """Flush a directory's entries to the disk; only POSIX systems need it."""
+    """Flush a directory's entries to disk; only POSIX systems need it."""
     if os.name == "posix":
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -299,13 +294,13 @@ def _copy_permissions(source: Path, handle: int) -> None:
 
 
 def not_written(path: Path, error: OSError) -> CheckpointError:
-    """The error that says what could not be written, why, and what to do about it."""
+    """The error for a path that could not be written: why, and what to do about it."""
     reason = error.strerror or error
     if error.errno in DISK_ERRORS:
-        reason = f"{reason} ({_free_bytes(path) / 2**20:,.0f} MiB free there)"
-        advice = "make room there, or name another place"
+        reason = f"{reason} ({_free_bytes(path) / 2**20:,.0f} MiB free on that disk)"
+        advice = "free some space, or choose another path"
     else:
-        advice = "check the path and its permissions, or name another place"
+        advice = "check the path and its permissions, or choose another path"
     return CheckpointError(f"{path} could not be written: {reason}; {advice}")
 
 

@@ -1,10 +1,10 @@
-"""Checkpoint: a committed directory that is a whole model, safetensors and JSON.
+"""Checkpoint: a directory that holds a whole model, as safetensors and JSON.
 
     config.json  model.safetensors  tokenizer.json  generation_config.json
     trainer.json  trainer.safetensors    to continue training; may be left out
     manifest.json                        size and SHA-256 of each; written last
 
-None of them is a pickle: a checkpoint is safe to open.
+None of the files is a pickle: a checkpoint is safe to open.
 """
 
 import math
@@ -41,9 +41,9 @@ from charrnn.storage.weight_shapes import check_shapes, shapes
 from charrnn.vocab import Vocabulary
 
 FORMAT = 2
-UNCHANGED_AFTER = 2 * 10**9  # nanoseconds after which a changed file has another time stamp
-LARGEST_WEIGHT = 1e9  # far beyond any that is learned; larger ones could overflow in a step
-MAX_HEADER_BYTES = 1 << 20  # of the names and shapes in a file of tensors
+UNCHANGED_AFTER = 2 * 10**9  # nanoseconds after which a changed file has a new time stamp
+LARGEST_WEIGHT = 1e9  # far beyond any learned weight; larger ones could overflow in a step
+MAX_HEADER_BYTES = 1 << 20  # for the names and shapes in a file of tensors
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -56,7 +56,7 @@ class Checkpoint:
         vocabulary: the symbols.
         model: the sizes.
         weights: by name, float32.
-        prime: id of the symbol that the network reads first when a text has no prompt.
+        prime: id of the symbol that the network reads first if there is no prompt.
         about: what the model was trained on and how well it does, for ``info``; JSON values.
         trainer: counters and configuration; None for a model to share.
         trainer_tensors: the optimizer's state, and the network's state in each lane.
@@ -122,8 +122,8 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
         entries = {name: entry for name, entry in entries.items() if name not in TRAINER_FILES}
     if trainer and "trainer.json" not in entries:
         raise CheckpointError(
-            f"{path} holds no trainer.json and trainer.safetensors: it is a model to share "
-            "and cannot be trained on; start a new run"
+            f"{path} cannot be trained further: it has no trainer.json and trainer.safetensors, "
+            "as in a model that was shared; start a new run"
         )
     try:
         checkpoint, vocab_size = _read_files(path, entries, trainer)
@@ -134,7 +134,7 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
     except MemoryError:
         raise CheckpointError(
             f"{path} does not fit into this machine's memory; "
-            "close what else needs it, or use a smaller model"
+            "close other programs, or use a smaller model"
         ) from None
     except (
         KeyError,
@@ -145,14 +145,14 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
         RecursionError,
     ) as error:
         raise DamagedError(
-            f"{path} is no checkpoint that this version can read: {first_line(error)}; "
-            "look at its files, or use another one"
+            f"{path} is not a checkpoint that this version can read: {first_line(error)}; "
+            "check its files, or use another checkpoint"
         ) from None
     return checkpoint
 
 
 def _read_files(path: Path, entries: Entries, trainer: bool) -> tuple[Checkpoint, int]:
-    """A checkpoint from its files, and its vocab_size; both are still to be checked."""
+    """A checkpoint from its files, and its vocab_size; the caller checks both."""
     texts = {}
     for name, entry in entries.items():
         if name.endswith(".json"):
@@ -183,7 +183,7 @@ def _read_files(path: Path, entries: Entries, trainer: bool) -> tuple[Checkpoint
 
 
 def _size_limits(model: ModelConfig, vocab_size: int, trainer_json: bytes | None) -> dict[str, int]:
-    """The most bytes that each file of tensors can have, by name."""
+    """The maximum number of bytes in each file of tensors, by name."""
     weights = sum(map(math.prod, shapes(model, vocab_size).values()))
     state_bytes = _max_state_bytes(model, trainer_json)
     return {
@@ -193,7 +193,7 @@ def _size_limits(model: ModelConfig, vocab_size: int, trainer_json: bytes | None
 
 
 def _max_state_bytes(model: ModelConfig, trainer_json: bytes | None) -> int:
-    """The most bytes that the network's state in a trainer's lanes takes."""
+    """The maximum number of bytes of the network's state in a trainer's lanes."""
     if not trainer_json:
         return 0
     config = load_object(trainer_json).get("config")
@@ -204,21 +204,21 @@ def _max_state_bytes(model: ModelConfig, trainer_json: bytes | None) -> int:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a checkpoint can be read, with its trainer files unless left out.
+    """Whether a checkpoint is undamaged, including its trainer files unless left out.
 
     Raises:
-        CheckpointError: that cannot be said, because the disk failed or memory ran out.
+        CheckpointError: it could not be read, because the disk failed or memory ran out.
     """
     now = time.time_ns()
     dates = _file_dates(path)
     changed = max((date for *_, date in dates), default=now)
     if now - changed > UNCHANGED_AFTER:
         return _is_whole(path, dates)
-    return _is_whole(path, now)  # a key that never comes again: always read
+    return _is_whole(path, now)  # a key that never occurs again, so it is always read
 
 
 def _file_dates(path: Path) -> tuple[tuple[Any, ...], ...]:
-    """What changes when a file in a directory does; empty if it cannot be read."""
+    """Name, size and time stamps of each file in a directory; empty if it cannot be read."""
     dates = []
     try:
         for file in path.iterdir():
@@ -231,7 +231,7 @@ def _file_dates(path: Path) -> tuple[tuple[Any, ...], ...]:
 
 @lru_cache(1024)
 def _is_whole(path: Path, dates: Hashable) -> bool:
-    """Cached by the files' dates, since each save asks this of all checkpoints."""
+    """Cached by the files' dates, since each save checks all checkpoints."""
     try:
         read(path)
     except DamagedError:
@@ -254,15 +254,15 @@ def _check_vocabulary(path: Path, checkpoint: Checkpoint, vocab_size: int) -> No
     surrogate = re.search("[\ud800-\udfff]", vocabulary.symbols)
     if surrogate:
         raise DamagedError(
-            f"{path}: the vocabulary holds half a surrogate pair, U+{ord(surrogate[0]):04X}; "
+            f"{path}: the vocabulary contains half a surrogate pair, U+{ord(surrogate[0]):04X}; "
             "use another checkpoint"
         )
     prime = checkpoint.prime
     prime_is_symbol = type(prime) is int and 0 <= prime < vocab_size
     if len(vocabulary) != vocab_size or not prime_is_symbol:
         raise DamagedError(
-            f"{path}: the vocabulary has {len(vocabulary)} symbols, the model {vocab_size}; "
-            "the checkpoint is not of one piece, use another one"
+            f"{path} is inconsistent: its vocabulary has {len(vocabulary)} symbols, "
+            f"its model {vocab_size}, and prime is {ascii(prime)[:50]}; use another checkpoint"
         )
 
 
@@ -275,17 +275,18 @@ def _check_weights(path: Path, checkpoint: Checkpoint, vocab_size: int) -> None:
     for name, weight in checkpoint.weights.items():
         if weight.dtype != np.float32:
             raise DamagedError(
-                f"{path}: the weight {name} is {weight.dtype}, not float32; use another checkpoint"
+                f"{path}: the weight {name} is {weight.dtype} instead of float32; "
+                "use another checkpoint"
             )
         if not is_within(weight, LARGEST_WEIGHT):
             raise DamagedError(
-                f"{path}: the weight {name} holds NaN or a value beyond {LARGEST_WEIGHT:.0e}; "
+                f"{path}: the weight {name} contains NaN or a value above {LARGEST_WEIGHT:.0e}; "
                 "use another checkpoint"
             )
 
 
 def is_within(array: NDArray[Any], largest: float) -> bool:
-    """Whether all values are numbers of at most this size; allocates no second array."""
+    """Whether no value is NaN or larger than ``largest``; allocates no second array."""
     return not array.size or bool(-largest <= array.min() and array.max() <= largest)
 
 
@@ -302,12 +303,13 @@ def _parse_config(path: Path, data: bytes) -> dict[str, Any]:
         ) from None
     if model_type != "charrnn":
         raise CheckpointError(
-            f"{path} is a model of type {ascii(model_type)[:50]}, not of charrnn; use another one"
+            f"{path} is a model of type {ascii(model_type)[:50]}, not a charrnn model; "
+            "use another checkpoint"
         )
     if not is_known_format:
         raise CheckpointError(
-            f"{path} has format {ascii(config['format'])[:50]}, this version reads {FORMAT}; "
-            "install the charrnn that wrote it"
+            f"{path} has format {ascii(config['format'])[:50]}, but this version reads {FORMAT}; "
+            "install the version of charrnn that wrote it"
         )
     return config
 

@@ -1,4 +1,4 @@
-"""The runs in a directory, and the checkpoint that RUN means on a command line."""
+"""Finding runs in a directory, and the checkpoint that RUN means on a command line."""
 
 import errno
 from contextlib import suppress
@@ -10,19 +10,19 @@ from charrnn.storage.run import RUNS_DIR, Run
 
 
 def check_runs_dir(runs_dir: str | Path) -> Path:
-    """The directory that holds the runs, which need not exist.
+    """The directory that contains the runs, which need not exist.
 
     Raises:
         CheckpointError: it is a file.
     """
     path = Path(runs_dir)
     if path.exists() and not path.is_dir():
-        raise CheckpointError(f"{path} is a file, not a directory of runs; give another --runs-dir")
+        raise CheckpointError(f"{path} is a file, not a directory of runs; give another `runs_dir`")
     return path
 
 
 def all_runs(runs_dir: str | Path = RUNS_DIR) -> list[Run]:
-    """The runs that have a checkpoint, the one that saved last first.
+    """The runs that have a checkpoint, the most recently saved first.
 
     Raises:
         CheckpointError: the directory is a file.
@@ -48,12 +48,12 @@ def _last_saved(run: Run) -> tuple[int, str]:
 
 
 def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_DIR) -> Path:
-    """The checkpoint that RUN stands for.
+    """The checkpoint that RUN means.
 
     Args:
-        run: a name under ``runs_dir``, a run's directory or a step's directory; None is the newest
+        run: a name under ``runs_dir``, a run's directory or a step's directory; None for the newest
             run.
-        runs_dir: the directory that holds the runs.
+        runs_dir: the directory that contains the runs.
 
     Raises:
         CheckpointError: there is no such run.
@@ -73,7 +73,7 @@ def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_D
             return checkpoint
     names = ", ".join(other.path.name for other in all_runs(runs_dir)) or "none"
     raise CheckpointError(
-        f"there is no run or checkpoint {str(run)[:200]!r}; the runs in {runs_dir} are: {names}"
+        f"there is no run or checkpoint {str(run)[:200]!r}; runs in {runs_dir}: {names}"
     )
 
 
@@ -81,8 +81,8 @@ def _newest_run(runs_dir: str | Path) -> Run:
     runs = all_runs(runs_dir)
     if not runs:
         raise CheckpointError(
-            f"there is no run in {Path(runs_dir).resolve()}; "
-            "train one with `charrnn train FILE`, or name a run's directory"
+            f"there are no runs in {Path(runs_dir).resolve()}; "
+            "train one with `charrnn train FILE`, or give the directory of a run"
         )
     return runs[0]
 
@@ -93,7 +93,7 @@ def _checkpoint_at(path: Path) -> Path | None:
         return path
     if path.is_file():
         raise CheckpointError(
-            f"{path} is a file, no run and no checkpoint; give a run's name or directory"
+            f"{path} is a file, not a run or a checkpoint; give the name or directory of a run"
         )
     run = Run(path)
     return run.best() if run.exists() else None

@@ -21,7 +21,7 @@ MANIFEST = "manifest.json"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")
 TRAINER_FILES = ("trainer.json", "trainer.safetensors")
 FILES = (*MODEL_FILES, *TRAINER_FILES, MANIFEST)
-# Errors that mean damage: the file is missing or not a regular file, and will be the next time.
+# Errors that mean damage: the file is missing or not a regular file, and a retry will not help.
 LASTING = (None, errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
 
 Entries = dict[str, dict[str, Any]]  # file name to {"bytes": size, "sha256": hexadecimal}
@@ -48,7 +48,7 @@ def read_manifest(path: Path) -> Entries:
         intact = _is_intact(manifest, data)
     except FileNotFoundError:
         raise DamagedError(
-            f"{path} is no checkpoint: it has no {MANIFEST}; give a run or a step-... directory"
+            f"{path} is not a checkpoint: it has no {MANIFEST}; give a run or a step-... directory"
         ) from None
     except OSError as error:
         raise _unreadable(path / MANIFEST, error) from None
@@ -104,7 +104,7 @@ def read_verified(path: Path, name: str, entry: Mapping[str, Any], max_bytes: in
         info = file.lstat()
         if stat.S_ISREG(info.st_mode) and info.st_size != entry["bytes"]:
             raise DamagedError(
-                f"{file} is damaged: {info.st_size} bytes, {entry['bytes']} were written; "
+                f"{file} is damaged: it has {info.st_size} bytes instead of {entry['bytes']}; "
                 "copy it again, or use another checkpoint"
             )
         data = read_regular(file, max_bytes)
@@ -112,7 +112,7 @@ def read_verified(path: Path, name: str, entry: Mapping[str, Any], max_bytes: in
         raise _unreadable(file, error) from None
     if len(data) != entry["bytes"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise DamagedError(
-            f"{file} is damaged: its SHA-256 is not the one written; "
+            f"{file} is damaged: its SHA-256 does not match the manifest; "
             "copy it again, or use another checkpoint"
         )
     return data
@@ -131,15 +131,15 @@ def load_object(data: bytes) -> dict[str, Any]:
     """Parse JSON that must be an object.
 
     Raises:
-        TypeError, ValueError, RecursionError: it is not, or is nothing that charrnn writes.
+        TypeError, ValueError, RecursionError: it is not, or charrnn cannot have written it.
     """
     value = strict_json.loads(data)
     if not isinstance(value, dict):
-        raise TypeError("the top of the file is no object")
+        raise TypeError("the file does not contain a JSON object")
     return value
 
 
 def first_line(error: BaseException) -> str:
-    """An error in one line of ASCII: it may quote what a stranger wrote."""
+    """The first line of an error, as ASCII: it may quote what a stranger wrote."""
     line = f"{type(error).__name__}: {error}".splitlines()[0]
     return ascii(line[:200])[1:-1]

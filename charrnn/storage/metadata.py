@@ -1,4 +1,4 @@
-"""What a checkpoint says about its model, checked: it may come from a stranger."""
+"""A checkpoint's metadata about its model, checked: it may come from a stranger."""
 
 from collections.abc import Mapping
 from types import NoneType
@@ -22,7 +22,7 @@ ABOUT: Kinds = {
     "records": (None, (NoneType, dict)),
     "yardstick": (None, (NoneType, dict)),
 }
-LONGEST = 1 << 16  # characters of a record; longer ones cannot be trained on
+LONGEST = 1 << 16  # characters in a record; longer ones cannot be trained on
 RECORDS: Kinds = {
     "train": (None, (int,)),
     "val": (None, (int,)),
@@ -42,13 +42,13 @@ def checked_metadata(values: Any) -> dict[str, Any]:
         TypeError, ConfigError: a value is of the wrong type.
     """
     if not isinstance(values, dict):
-        raise TypeError("about is no object")
+        raise TypeError("about is not an object")
     about: dict[str, Any] = {}
     for name, (default, _) in ABOUT.items():
         about[name] = values.get(name, default)
     _check_types(about, ABOUT)
     if not all(isinstance(path, str) for path in about["corpus"]):
-        raise TypeError("corpus is no list of paths")
+        raise TypeError("corpus is not a list of paths")
     if about["yardstick"] is not None:
         _check_types(about["yardstick"], YARDSTICK)
     if about["records"] is not None:
@@ -62,7 +62,7 @@ def checked_metadata(values: Any) -> dict[str, Any]:
 def _check_lengths(lengths: list[Any]) -> None:
     possible = [type(length) is int and 0 <= length <= LONGEST for length in lengths]
     if len(lengths) != 5 or not all(possible):
-        raise TypeError(f"lengths are not five numbers up to {LONGEST:,}")
+        raise TypeError(f"lengths must be five numbers from 0 to {LONGEST:,}")
 
 
 def _check_types(values: Mapping[str, Any], kinds: Kinds) -> None:
@@ -71,4 +71,4 @@ def _check_types(values: Mapping[str, Any], kinds: Kinds) -> None:
         if name not in kinds or type(values.get(name)) not in kinds[name][1]:
             wrong.append(name)
     if wrong:
-        raise TypeError(f"{min(wrong)} is not of its kind")
+        raise TypeError(f"{min(wrong)} is unknown, missing or of the wrong type")

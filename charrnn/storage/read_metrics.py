@@ -14,9 +14,9 @@ VALIDATION = re.compile(rb'^.*"(?:final_)?val_loss": [0-9].*$', re.MULTILINE)
 
 
 def read_validations(path: Path) -> list[dict[str, Any]]:
-    """The lines with a validation; the last ones of a very long file.
+    """The lines with a validation; only the last ones of a very long file.
 
-    None of them if the file cannot be read.
+    An empty list if the file cannot be read.
     """
     matches = VALIDATION.findall(_read_end(path, MAX_METRICS_BYTES))
     return _parse_lines(matches[-MAX_VALIDATIONS:])
@@ -38,7 +38,7 @@ def _read_end(path: Path, max_bytes: int) -> bytes:
 
 
 def _parse_lines(lines: list[bytes]) -> list[dict[str, Any]]:
-    """The lines that a trainer can have written; none of them if one is not JSON."""
+    """The lines that a trainer can have written; an empty list if one is not JSON."""
     try:
         values = [strict_json.loads(line) for line in lines]
     except (ValueError, RecursionError):
@@ -47,7 +47,7 @@ def _parse_lines(lines: list[bytes]) -> list[dict[str, Any]]:
 
 
 def _is_report(line: Any) -> bool:
-    """Whether a line can be a trainer's: the losses of a step, or the final ones."""
+    """Whether a trainer can have written a line: the losses of a step, or the final ones."""
     if not isinstance(line, dict) or type(line.get("step")) is not int:
         return False
     if not all(isinstance(value, int | float | None) for value in line.values()):

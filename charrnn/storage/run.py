@@ -21,13 +21,13 @@ from charrnn.storage.manifest import FILES, MANIFEST
 from charrnn.storage.read_metrics import read_final, read_validations
 
 RUNS_DIR = "checkpoints"
-MAX_CONFIG_BYTES = 16 << 20  # of a run's config.yaml, which names every file of its corpus
+MAX_CONFIG_BYTES = 16 << 20  # of a run's config.yaml, which lists every file of its corpus
 STEP = r"step-\d{8,12}"  # the name of a checkpoint's directory
 INDEX_FILES = ("text.bin", "order.bin", "about.json")  # of the corpus index, in originality/
-# What charrnn writes into a run's directory, and into the directories in there.
+# What charrnn writes into a run's directory, and into its subdirectories.
 OWN = re.compile(rf"(damaged-)?{STEP}|config\.yaml|metrics\.jsonl|records\.jsonl\.gz|originality")
 OWN_FILES = (*FILES, *INDEX_FILES)
-# What a process leaves there when it is killed while it writes or deletes.
+# What a process leaves there if it is killed while writing or deleting.
 LEFTOVER = re.compile(rf"\.({OWN.pattern})\.tmp-(\d+(-old)?|gone)")
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
@@ -63,7 +63,7 @@ class Run:
         return option("--runs-dir", parent)
 
     def size(self) -> int:
-        """The bytes that its files take on the disk."""
+        """The total size of its files in bytes."""
         if not self.path.is_dir():
             return 0
         return sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file())
@@ -94,7 +94,8 @@ class Run:
         steps = self.steps()
         if not steps:
             raise CheckpointError(
-                f"the run {self.path} has no checkpoint yet; train on, or give another run"
+                f"the run {self.path} has no checkpoint yet; "
+                "continue training it, or choose another run"
             )
         losses = self._val_losses(strict=True)
         if not losses:
@@ -111,7 +112,7 @@ class Run:
     def _val_losses(self, *, strict: bool) -> dict[Path, float]:
         """The validation loss of each validated checkpoint, the oldest first.
 
-        One that cannot be read is an error if ``strict``, and left out otherwise.
+        An unreadable checkpoint is an error if ``strict``, and left out otherwise.
         """
         losses: dict[Path, float] = {}
         for path in self.steps():
@@ -126,16 +127,16 @@ class Run:
         return losses
 
     def set_aside(self, path: Path) -> Path:
-        """Rename a damaged checkpoint, so that it is no longer taken for one."""
+        """Rename a damaged checkpoint, so that it no longer counts as one."""
         aside = path.with_name(f"damaged-{path.name}")
         if aside.exists():
             self._discard(aside)
         return path.rename(aside)
 
     def prune(self, keep: int) -> list[str]:
-        """Remove all checkpoints but the last ``keep`` whole ones and the best.
+        """Remove all checkpoints but the last ``keep`` undamaged ones and the best.
 
-        One that cannot be read now stays too: it may be the best.
+        One that cannot be read at the moment is kept, too: it may be the best.
 
         Returns:
             a sentence for each directory with files that charrnn did not write: these are kept.
@@ -147,12 +148,12 @@ class Run:
         try:
             for path in self._superseded(keep):
                 gone = path.with_name(f".{path.name}.tmp-gone")
-                path.rename(gone)  # in one step: a kill leaves no half of a checkpoint
+                path.rename(gone)  # atomic: a kill leaves no partial checkpoint
                 notices += self._discard(gone)
         except OSError as error:
             raise CheckpointError(
                 f"an old checkpoint in {self.path} could not be removed: "
-                f"{error.strerror or error}; see whether it can be by hand"
+                f"{error.strerror or error}; check its permissions, or delete it by hand"
             ) from None
         return notices
 
@@ -172,10 +173,10 @@ class Run:
         return [path for path in older if path != best and whole[path] is not None]
 
     def _discard(self, path: Path) -> list[str]:
-        """Delete a directory that charrnn wrote, but keep files of others, as kept-...
+        """Delete a directory that charrnn wrote; foreign files in it are kept, in kept-...
 
         Returns:
-            a sentence on what was kept, if anything was.
+            a sentence on what was kept, if anything.
         """
         others = remove_directory(path, OWN_FILES)
         if not others:
@@ -184,7 +185,8 @@ class Run:
         name = leftover[1] if leftover else path.name
         kept = free_path(self.path / f"kept-{name}")
         path.rename(kept)
-        return [f"{kept} holds what charrnn did not write ({', '.join(others[:3])}), and was kept"]
+        foreign = ", ".join(others[:3])
+        return [f"{kept} was kept: it contains files that charrnn did not write ({foreign})"]
 
     def lock(self) -> FileLock | None:
         """Keep other trainers out until the lock is released.
@@ -192,7 +194,7 @@ class Run:
         None if the file system does not support locks.
 
         Raises:
-            RunExistsError: another trainer is at work here.
+            RunExistsError: another process is training this run.
         """
         directory = self.path.resolve()
         file = directory.with_name(f".{directory.name}.lock")
@@ -201,7 +203,7 @@ class Run:
         except BlockingIOError as error:
             raise RunExistsError(
                 f"the run {self.path} is being trained by {error.strerror}; "
-                "wait for its end, stop it, or give another --name"
+                "wait until it is done, stop it, or choose another `name`"
             ) from None
         except OSError as error:
             if error.errno in NO_LOCKS:
@@ -209,7 +211,7 @@ class Run:
             raise not_written(file, error) from None
 
     def clean(self) -> None:
-        """Remove what a killed process left half-written; restore what it replaced."""
+        """Remove partial files of a killed process; restore what it was replacing."""
         if not self.path.is_dir():
             return
         leftovers = [path for path in self.path.iterdir() if LEFTOVER.fullmatch(path.name)]
@@ -223,25 +225,25 @@ class Run:
                 path.unlink(missing_ok=True)
 
     def check_removable(self) -> None:
-        """Make sure that the directory holds a run and nothing else.
+        """Make sure that the directory contains a run and nothing else.
 
         Raises:
-            RunExistsError: it is a file, or holds something that charrnn did not write.
+            RunExistsError: it is a file, or contains files that charrnn did not write.
         """
         if not self.path.is_dir():
             raise RunExistsError(
-                f"{self.path} is a file, no run, and was not deleted; "
-                "move it away, or give another --name"
+                f"{self.path} was not deleted: it is a file, not a run; "
+                "move it, or choose another `name`"
             )
         foreign = list(itertools.islice(self._foreign_files(), 3))
         if foreign:
             raise RunExistsError(
-                f"{self.path} holds what charrnn did not write ({', '.join(foreign)}) "
-                "and was not deleted; move it away, or give another --name"
+                f"{self.path} was not deleted: it contains files that charrnn did not write "
+                f"({', '.join(foreign)}); move them, or choose another `name`"
             )
 
     def _foreign_files(self) -> Iterator[str]:
-        """What charrnn did not write in the run's directory, as paths relative to it."""
+        """Files in the run's directory that charrnn did not write, as relative paths."""
         for path in sorted(self.path.iterdir()):
             if not (OWN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
                 yield path.name
@@ -251,10 +253,10 @@ class Run:
                         yield f"{path.name}/{entry.name}"
 
     def remove(self) -> None:
-        """Delete the run, and nothing that charrnn did not write.
+        """Delete the run, but nothing that charrnn did not write.
 
         Raises:
-            RunExistsError: it holds something else, or could not be deleted.
+            RunExistsError: it contains other files, or could not be deleted.
         """
         self.check_removable()
         try:
@@ -267,7 +269,8 @@ class Run:
             self.path.unlink(missing_ok=True)  # if it is a link to a directory elsewhere
         except OSError as error:
             raise RunExistsError(
-                f"{self.path} could not be deleted: {error.strerror or error}; give another --name"
+                f"{self.path} could not be deleted: {error.strerror or error}; "
+                "check its permissions, or choose another `name`"
             ) from None
 
     def validations(self) -> list[dict[str, Any]]:
@@ -289,7 +292,7 @@ def read_yaml_beside(
     Args:
         path: the file.
         max_bytes: a longer file is not read, since YAML is parsed slowly.
-        max_items: the same for names and values.
+        max_items: a file with more names and values is not read.
     """
     try:
         return read_yaml(read_regular(path, max_bytes).decode("utf-8"), str(path), max_items)
@@ -310,7 +313,7 @@ def is_of_run(path: Path) -> bool:
 
 
 def val_loss(path: Path) -> float | None:
-    """The validation loss that a checkpoint was saved with, in nats per character."""
+    """The validation loss stored in a checkpoint, in nats per character; None without one."""
     loss = checkpoint.read_about(path)["about"]["val_loss"]
     return None if loss is None else float(loss)
 
@@ -326,7 +329,7 @@ def free_path(path: Path) -> Path:
 
 
 def _is_whole(path: Path) -> bool | None:
-    """Whether a checkpoint is whole; None if it cannot be read now."""
+    """Whether a checkpoint is undamaged; None if it cannot be read at the moment."""
     try:
         return checkpoint.is_whole(path)
     except CheckpointError:

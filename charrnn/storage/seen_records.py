@@ -1,7 +1,7 @@
 """The records that a run has seen, in a file next to its checkpoints.
 
-The file holds the records in plain text: one JSON string per line, sorted, gzipped. It is not part
-of a checkpoint, so whoever shares a model does not share its corpus.
+The file contains the records in plain text: one JSON string per line, sorted, gzipped. It is not
+part of a checkpoint, so that sharing a model does not share its corpus.
 """
 
 import gzip
@@ -15,14 +15,11 @@ from charrnn.storage.atomic import read_regular, write_file
 
 MOST = 1 << 30  # bytes, unpacked
 GZIP = 31  # the window bits that tell zlib to expect a gzip header
-REWRITE = (
-    "`charrnn train --resume` of its run writes it anew where it is missing, "
-    "be the run at its end or not"
-)
+REWRITE = "resume its run (`charrnn train --resume`) to recreate it, even if the run is finished"
 
 
 def write_seen_records(path: Path, records: Iterable[str]) -> None:
-    """Write the distinct records into a file, whole or not at all.
+    """Write the distinct records to a file, whole or not at all.
 
     Raises:
         CheckpointError: it could not be written.
@@ -42,15 +39,15 @@ def read_seen_records(path: Path) -> frozenset[str]:
         return _parse_records(read_regular(path, MOST))
     except FileNotFoundError:
         raise CheckpointError(
-            f"there is no {path}, which says what stands in the corpus; {REWRITE}"
+            f"{path}, the list of records in the corpus, is missing; {REWRITE}"
         ) from None
     except (ValueError, TypeError, RecursionError, zlib.error) as error:
         reason = " ".join(str(error).split())[:200]
-        raise DamagedError(f"{path} is damaged: {reason}; delete it, {REWRITE}") from None
+        raise DamagedError(f"{path} is damaged: {reason}; delete it, and {REWRITE}") from None
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be read: {error.strerror or error}; "
-            "see to it, or leave the condition out"
+            "check its permissions, or generate without comparing with the corpus"
         ) from None
 
 
@@ -58,9 +55,9 @@ def _parse_records(packed: bytes) -> frozenset[str]:
     unpacking = zlib.decompressobj(wbits=GZIP)
     data = unpacking.decompress(packed, MOST)
     if not unpacking.eof:
-        raise ValueError("it breaks off, or is longer than can be kept")
+        raise ValueError("it is truncated or too long")
     lines = data.decode("utf-8", "surrogatepass").split("\n")[:-1]
     records = frozenset(json.loads(line) for line in lines)
     if not all(isinstance(record, str) for record in records):
-        raise ValueError("a line is no text")
+        raise ValueError("a line is not a string")
     return records

@@ -13,10 +13,10 @@ def loads(data: bytes) -> Any:
     """Parse JSON; lone surrogates, as in file names, are kept.
 
     Raises:
-        ValueError, RecursionError: it is not JSON, or nothing that charrnn writes.
+        ValueError, RecursionError: it is not JSON, or charrnn cannot have written it.
     """
     if len(data) > LONGEST or _max_values(data) > MOST_VALUES:
-        raise ValueError("it is longer than anything that charrnn writes")
+        raise ValueError("it is longer than any file that charrnn writes")
     text = data.decode("utf-8", "surrogatepass")
     return json.loads(
         text,
@@ -31,19 +31,19 @@ def dumps(value: Any) -> bytes:
     """The JSON of a value; equal values give equal bytes.
 
     Raises:
-        ValueError: it holds NaN or infinity.
+        ValueError: it contains NaN or infinity.
     """
     text = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False, sort_keys=True)
     return (text + "\n").encode("utf-8", "surrogatepass")
 
 
 def _max_values(data: bytes) -> int:
-    """About the number of values in some JSON, found without parsing it."""
+    """An upper bound on the number of values in some JSON, found without parsing it."""
     return sum(data.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def _refuse(word: str) -> Any:
-    raise ValueError(f"{word[:DIGITS]} is no number that can be")
+    raise ValueError(f"{word[:DIGITS]} is not a valid number")
 
 
 def _number(word: str) -> int | float:
@@ -60,5 +60,5 @@ def _number(word: str) -> int | float:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise ValueError("a name stands twice in it")
+        raise ValueError("a name occurs twice in an object")
     return values

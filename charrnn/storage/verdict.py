@@ -1,8 +1,8 @@
-"""The verdict on a run: is it over-fitted or under-trained, and what to do next.
+"""The verdict on a run: whether it is over-fitted or under-trained, and what to do next.
 
-It rests on three losses in nats per character: on held-out text, of a count-based model on the same
-text (the yardstick), and, measured the same way, on the end of the training text; and on when in
-the run the first of them was lowest.
+It compares three losses, in nats per character: that on the validation text, that of a count-based
+model on the same text (the yardstick), and that on the end of the training text. It also considers
+when the validation loss was lowest.
 """
 
 import math
@@ -16,19 +16,17 @@ from charrnn.errors import ConfigError
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import RUNS_DIR, Run, free_path, read_yaml_beside
 
-RISE_OF_OVERFITTING = 0.01  # nats above its best that show that the validation loss turned
-# Nats between training and validation loss that show a network which could still learn more,
-SMALL_GAP = 0.06
-# and one that learned its text by heart.
-LARGE_GAP = 0.25
+RISE_OF_OVERFITTING = 0.01  # nats above the best: the validation loss stopped improving
+SMALL_GAP = 0.06  # nats between training and validation loss: there is more to learn
+LARGE_GAP = 0.25  # nats between them: the network has memorized its text
 FEW_PASSES = 3.0  # over the training text
-NEGLIGIBLE_LOSS = 1e-3  # nats; a text that counting predicts as well as this is no measure
-MORE_DROPOUT = 0.2
+NEGLIGIBLE_LOSS = 1e-3  # nats; if the count-based model is this good, a comparison says nothing
+MORE_DROPOUT = 0.2  # what the next run adds
 MOST_DROPOUT = 0.6
-# The bytes, and the names and values, of a run's config.yaml that are read for a verdict.
+# Longer config.yaml files are not read for a verdict.
 MAX_CONFIG_BYTES = 32 << 10
-MAX_CONFIG_ITEMS = 4_000
-# Knobs that follow from the machine or the run, not from somebody's choice.
+MAX_CONFIG_ITEMS = 4_000  # names and values
+# Knobs that depend on the machine or the run, and are not copied to the next one.
 SETTLED = {
     "minutes",
     "steps",
@@ -62,13 +60,13 @@ class _Findings:
     """What a run's best checkpoint, metrics and configuration say.
 
     Args:
-        about: what the best checkpoint says of itself.
+        about: the metadata of the best checkpoint.
         loss: the validation loss of the best checkpoint.
         gap: how much higher it is than the training loss.
         rise: how much higher the validation loss was at the last validation.
-        last_step: of the last validation.
-        steps: that the run was asked for.
-        finished: whether the run came to its end.
+        last_step: the step of the last validation.
+        steps: the number of steps that the run should take.
+        finished: whether the run has ended.
         knobs: the run's configuration.
     """
 
@@ -83,7 +81,7 @@ class _Findings:
 
     @property
     def has_most_dropout(self) -> bool:
-        """Whether only a smaller network is left to advise against over-fitting."""
+        """Whether dropout is at its limit, so that only a smaller network can help."""
         return bool(self.knobs["dropout"] >= MOST_DROPOUT)
 
 
@@ -108,14 +106,14 @@ def _findings(run: Run) -> _Findings | None:
     final = run.final()
     finished = final is not None
     if final is not None and final["step"] != about["step"]:
-        final = None  # the final losses are those of another checkpoint
+        final = None  # the final losses belong to another checkpoint
     return _Findings(
         about=about,
         loss=about["val_loss"] if final is None else final["final_val_loss"],
         gap=_gap(best, final),
         rise=last["val_loss"] - best["val_loss"],
         last_step=last["step"],
-        # The newest checkpoint knows best: a later end may have been asked for.
+        # From the newest checkpoint: the run may have been extended since the best one.
         steps=read_about(run.steps()[-1])["about"]["steps"],
         finished=finished,
         knobs=_stored_knobs(run),
@@ -124,7 +122,7 @@ def _findings(run: Run) -> _Findings | None:
 
 def _gap(best: dict[str, Any], final: dict[str, Any] | None) -> float:
     """Validation minus training loss."""
-    # The final losses are better for that: both without dropout, and in one stream.
+    # The final losses compare better: both are measured without dropout, reading in one stream.
     if final is not None and "final_train_loss" in final:
         gap = final["final_val_loss"] - final["final_train_loss"]
     else:
@@ -137,7 +135,7 @@ def _kind(findings: _Findings) -> str:
         return "unfinished"
     gap = findings.gap
     epochs = findings.about["epochs"]
-    # What was not read once cannot be learned by heart.
+    # A text that has not been read once cannot have been memorized.
     if epochs >= 1 and (findings.rise > RISE_OF_OVERFITTING or gap > LARGE_GAP):
         return "over-fitted"
     if gap < SMALL_GAP or epochs < FEW_PASSES:
@@ -147,7 +145,7 @@ def _kind(findings: _Findings) -> str:
 
 def _comparison(loss: float, yardstick: dict[str, Any] | None) -> str:
     """The loss in bits, compared with that of the count-based model."""
-    bits = f"{loss / math.log(2):.3f} bits per character"
+    bits = f"{loss / math.log(2):.3f} bits per character of new text (lower is better)"
     if yardstick is None or yardstick["nats_per_character"] < NEGLIGIBLE_LOSS:
         return f"{bits}."
     counted_loss = yardstick["nats_per_character"]
@@ -159,46 +157,42 @@ def _comparison(loss: float, yardstick: dict[str, Any] | None) -> str:
     else:
         how = f"{-excess:.0%} better than"
     return (
-        f"{bits}: {how} counting which characters follow which, "
-        f"which reaches {counted_loss / math.log(2):.3f} "
-        f"(learned from {yardstick['train_characters']:,} characters)."
+        f"{bits}, {how} simply counting which characters follow which "
+        f"({counted_loss / math.log(2):.3f})."
     )
 
 
 def _diagnosis(kind: str, findings: _Findings) -> str:
     if kind == "unfinished":
-        return f"Not finished: step {findings.last_step:,} of {findings.steps:,}."
+        return f"Unfinished: the run is at step {findings.last_step:,} of {findings.steps:,}."
     if kind == "over-fitted":
         return _overfitting(findings)
-    gap = findings.gap
-    apart = f"{gap:.2f} nats apart" if gap >= 0 else "no worse on the new"
     passes = f"{findings.about['epochs']:.1f} passes over the text"
-    if kind == "under-trained":
+    if kind == "at its best":
         return (
-            f"Under-trained: after {passes} it does nearly as well on new text as on its own "
-            f"({apart}); go on for longer."
+            f"At its best for this length: {passes} were enough to learn most of what it can "
+            "without memorizing the text. A much longer run would improve it a little."
         )
-    return (
-        f"At its best for this length: {passes}, new text and its own are {apart}; "
-        "a much longer run gains a little."
-    )
+    if findings.gap < SMALL_GAP:
+        return (
+            f"Under-trained: after {passes}, it predicts new text about as well as the text it "
+            "learned from, so it can still learn more. Train it longer."
+        )
+    return f"Under-trained: {passes} are too few. Train it longer."
 
 
 def _overfitting(findings: _Findings) -> str:
     if findings.rise > RISE_OF_OVERFITTING:
-        why = (
-            f"the validation loss was best at step {findings.about['step']:,} "
-            f"and {findings.rise:.2f} higher at step {findings.last_step:,}"
+        sign = (
+            f"It was best on new text at step {findings.about['step']:,} and had become worse by "
+            f"step {findings.last_step:,}."
         )
     else:
-        why = (
-            f"it does {findings.gap:.2f} nats better on the text it learned from "
-            "than on held-out text"
-        )
+        sign = "It predicts the text it learned from much better than new text."
     remedy = "a smaller network" if findings.has_most_dropout else "more dropout"
     return (
-        f"Over-fitted: {why}; the best checkpoint is kept. "
-        f"More text would help most; else {remedy}."
+        "Over-fitted: it has begun to memorize the text instead of learning its patterns. "
+        f"{sign} The best checkpoint is kept. More text would help most; otherwise try {remedy}."
     )
 
 
@@ -219,7 +213,7 @@ def _corpus(findings: _Findings) -> list[str]:
 
 
 def _piped_corpus(findings: _Findings) -> list[str]:
-    """The same only where the run's configuration cannot say it: what was piped in."""
+    """The run's corpus as arguments, if it was piped in and is not in the configuration."""
     corpus = _corpus(findings)
     if corpus in (["FILE"], ["-"]):
         return corpus
@@ -243,18 +237,18 @@ def _regularized_command(run: Run, findings: _Findings) -> str:
         change = ["--dropout", f"{min(MOST_DROPOUT, knobs['dropout'] + MORE_DROPOUT):.2g}"]
     where = run.runs_dir_option
     if not where and knobs["runs_dir"] != RUNS_DIR:
-        where = ["--runs-dir", RUNS_DIR]  # the run was moved since it was configured
+        where = ["--runs-dir", RUNS_DIR]  # the run has been moved since it was configured
     config = option("--config", str(run.config))
     name = option("--name", free_path(run.path).name)
     return command(["train"], _piped_corpus(findings), [*config, *change, *name, *where])
 
 
 def _longer_command(run: Run, findings: _Findings) -> str:
-    """A new, longer run with the flags that somebody chose for this one."""
+    """A new, longer run with the flags that were chosen for this one."""
     knobs = findings.knobs
     flags = []
     for knob, value in knobs.items():
-        # Of records, the defaults are others.
+        # For records, these knobs have other defaults.
         is_of_records = knob in ("batch_size", "copy_window") and knobs["separator"] is not None
         if is_of_records or _is_chosen(knob, value):
             flags.append(_flag(knob, value))
@@ -280,14 +274,14 @@ def _stored_knobs(run: Run) -> dict[str, Any]:
     stored = read_yaml_beside(run.config, MAX_CONFIG_BYTES, MAX_CONFIG_ITEMS)
     try:
         return RunConfig.from_flat(stored).flat()
-    except ConfigError:  # each knob is possible, but not all of them together
+    except ConfigError:  # each knob is valid, but the combination is not
         return RunConfig().flat()
 
 
 def _is_chosen(name: str, value: Any) -> bool:
     """Whether somebody chose a knob's value.
 
-    Not if it is the default, or follows from the machine, the run's length or the autopilot.
+    Not if it is the default, or was set by the machine, the run's length or the autopilot.
     """
     knob = run_knobs().get(name)
     if knob is None or knob.planned:

@@ -60,8 +60,8 @@ def check_shapes(config: ModelConfig, vocab_size: int, actual: Mapping[str, Shap
         if expected.get(name) == actual.get(name):
             continue
         what = f"has shape {actual[name]}" if name in actual else "is missing"
-        right = f"shape {expected[name]}" if name in expected else "that there is none"
+        right = f"needs shape {expected[name]}" if name in expected else "has no such weight"
         raise CheckpointError(
-            f"the weight {ascii(name)[1:-1][:100]} {what}, its config implies {right}; "
+            f"the weight {ascii(name)[1:-1][:100]} {what}, but the model in its config {right}; "
             "use another checkpoint"
         )

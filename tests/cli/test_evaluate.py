@@ -123,15 +123,19 @@ def test_an_unknown_character_is_an_error_that_names_it(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
         "Error: unknown character 'f' (U+0066, LATIN SMALL LETTER F) at position 7 of the text; "
-        "none of the 21 that the model knows is near; --unknown skip leaves it out\n"
+        "none of the 21 that the model knows is similar; `--unknown skip` leaves it out\n"
     )
 
 
 def test_an_unknown_character_may_be_left_out_or_replaced_and_is_said(tmp_path: Path) -> None:
     (tmp_path / "odd.txt").write_text("the éclé\n" * 3, encoding="utf-8")
     for unknown, plain, said in (
-        ("skip", "the cl\n" * 3, f"left out {E_ACUTE}, 6 times: the model has not seen it"),
-        ("replace", "the ecle\n" * 3, f"put 'e' for 'é': the model has not seen {E_ACUTE}"),
+        ("skip", "the cl\n" * 3, f"left out {E_ACUTE} 6 times: the model does not know it"),
+        (
+            "replace",
+            "the ecle\n" * 3,
+            f"wrote 'e' instead of 'é': the model does not know {E_ACUTE}",
+        ),
     ):
         (tmp_path / "plain.txt").write_text(plain)
         result = call("evaluate", "corpus", str(tmp_path / "odd.txt"), "--unknown", unknown)
@@ -141,11 +145,11 @@ def test_an_unknown_character_may_be_left_out_or_replaced_and_is_said(tmp_path: 
 
 BAD = {
     "missing.txt": (None, "there is no file {path} (in {here}); check the name"),
-    "empty.txt": (b"", "the corpus is empty: 0 characters in {path}; give a file with text in it"),
+    "empty.txt": (b"", "the corpus is empty: there is no text in {path}; give another file"),
     "latin.txt": (
         "the\ncafé noir".encode("cp1252"),
-        "{path} is not utf-8: 0xe9 at byte 7 (line 2); "
-        "try --encoding cp1252, which fits the whole file, or --encoding-errors replace to put U+FFFD there",
+        "{path} is not valid utf-8: 0xe9 at byte 7 (line 2); "
+        "try `--encoding cp1252`, which fits the whole file, or `--encoding-errors replace` to insert U+FFFD there",
     ),
 }
 
@@ -171,7 +175,7 @@ def test_a_file_of_which_nothing_is_known_is_one_line(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert (
         result.stderr
-        == f"Error: nothing is left of {path}: it is empty, or the model has seen none of its characters; give another one\n"
+        == f"Error: nothing is left of {path}: it is empty, or the model knows none of its characters; give another text\n"
     )
 
 
@@ -189,16 +193,16 @@ def test_a_run_that_is_not_there_is_one_line() -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert (
         result.stderr
-        == "Error: there is no run or checkpoint 'nothing'; the runs in checkpoints are: corpus, bytes\n"
+        == "Error: there is no run or checkpoint 'nothing'; runs in checkpoints: corpus, bytes\n"
     )
 
 
 def test_a_bad_value_is_a_usage_error_that_says_where_it_comes_from() -> None:
-    expected = "Error: newlines: 'crlf' is not possible (from {}); give one of keep, lf\n"
+    expected = "Error: --newlines must be one of keep, lf, got 'crlf'"
     flag = call("evaluate", "corpus", "corpus.txt", "--newlines", "crlf")
     variable = call("evaluate", "corpus", "corpus.txt", env={"CHARRNN_EVALUATE_NEWLINES": "crlf"})
-    assert (flag.exit_code, flag.stderr) == (2, expected.format("--newlines"))
+    assert (flag.exit_code, flag.stderr) == (2, f"{expected}\n")
     assert (variable.exit_code, variable.stderr) == (
         2,
-        expected.format("CHARRNN_EVALUATE_NEWLINES"),
+        f"{expected} in CHARRNN_EVALUATE_NEWLINES\n",
     )

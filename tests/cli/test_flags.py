@@ -11,7 +11,7 @@ from charrnn.cli.main import cli
     ("message", "expected"),
     [
         ("`temperature` must be at least 0, got -1", "--temperature must be at least 0, got -1"),
-        ('use `unknown="replace"`', "use `--unknown replace`"),
+        ("use `--unknown replace`", "use `--unknown replace`"),
         ("use `overwrite=True`", "use --overwrite"),  # of train
         ("use `patience=None`", "use `--patience none`"),
         ("use `separator='\\n'`", "use `--separator \n`"),

@@ -147,7 +147,7 @@ def test_the_index_is_told_once_and_opened_after_that(home: Path) -> None:
     first, second = (
         call("sample", "corpus", "--max-copy", "9", "-n", "20", "--seed", "1") for _ in range(2)
     )
-    assert first.stderr.startswith("made an index of the corpus: 924 characters, ")
+    assert first.stderr.startswith("indexed the corpus: 924 characters, ")
     assert second.stderr == "checkpoints/corpus/step-00000004, seed 1\n"
     assert first.stdout == second.stdout
 
@@ -197,7 +197,7 @@ def test_originality_is_told_of_what_was_written(home: Path) -> None:
     )
     assert result.stdout == "Now is the time, said the clock\n"
     lines = result.stderr.splitlines()
-    assert lines[2] == "longest: 31 characters at 1, from corpus.txt, line 1"
+    assert lines[2] == "longest: 31 characters at position 1, from corpus.txt, line 1"
     shares = "100.0 % in stretches of 20 or more, 0.0 % in stretches of 40 or more, 0.0 % in stretches of 80 or more"
     assert lines[3] == f"copied, of 31 characters: {shares}"
     told = call("originality", "corpus", "copy.txt").stdout.splitlines()

@@ -169,7 +169,7 @@ def test_without_any_run_a_line_says_what_to_do_and_nothing_is_printed(here: Pat
     assert (result.exit_code, result.stdout) == (0, "")
     assert (
         result.stderr
-        == f"there is no run in {here}/checkpoints; train one with `charrnn train FILE`\n"
+        == f"there are no runs in {here}/checkpoints; train one with `charrnn train FILE`\n"
     )
 
 
@@ -183,7 +183,7 @@ def test_a_run_that_is_not_there_is_one_line(runs: Path) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert (
         result.stderr
-        == "Error: there is no run or checkpoint 'nothing'; the runs in checkpoints are: corpus, bytes\n"
+        == "Error: there is no run or checkpoint 'nothing'; runs in checkpoints: corpus, bytes\n"
     )
 
 

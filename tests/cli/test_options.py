@@ -162,6 +162,11 @@ def hostile(these: dict[str, Knob]) -> list[Any]:
     ]
 
 
+def place(knob: Knob, source: str) -> str:
+    """How an error names the source of a value; a flag is named already."""
+    return "" if source == knob.flag else f" in {source}"
+
+
 @pytest.mark.parametrize(("knob", "text", "shown"), hostile(KNOBS))
 def test_a_bad_value_is_the_same_error_from_flag_environment_and_yaml(
     knob: Knob, text: str, shown: str, here: Path
@@ -178,7 +183,7 @@ def test_a_bad_value_is_the_same_error_from_flag_environment_and_yaml(
         assert (result.exit_code, result.stdout) == (2, "")
         assert (
             result.stderr
-            == f"Error: {knob.name}: {shown} is not possible (from {source}); give {knob.expected()}\n"
+            == f"Error: {knob.flag} must be {knob.expected()}, got {shown}{place(knob, source)}\n"
         )
     assert [path.name for path in here.iterdir()] == ["run.yaml"]
 
@@ -195,7 +200,7 @@ def test_a_bad_value_of_the_sampler_is_the_same_error_from_flag_and_environment(
         assert (result.exit_code, result.stdout) == (2, "")
         assert (
             result.stderr
-            == f"Error: {knob.name}: {shown} is not possible (from {source}); give {knob.expected()}\n"
+            == f"Error: {knob.flag} must be {knob.expected()}, got {shown}{place(knob, source)}\n"
         )
 
 
@@ -215,17 +220,20 @@ def test_a_config_that_cannot_be_read_is_a_usage_error(flag: str, here: Path) ->
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("stpes: 5\n", "'stpes' is not a knob (in run.yaml); did you mean steps?"),
-        ("steps: 5\nsteps: 6\n", "steps stands twice in run.yaml, again on line 2; leave one"),
-        ("- 5\n", "run.yaml is not a mapping; write one `knob: value` on a line"),
-        ("steps: [5]\n", "steps in run.yaml, line 1, is no single value; write `steps: value`"),
+        ("stpes: 5\n", "unknown knob 'stpes' in run.yaml; did you mean steps?"),
+        (
+            "steps: 5\nsteps: 6\n",
+            "steps is set twice in run.yaml, the second time on line 2; remove one",
+        ),
+        ("- 5\n", "run.yaml is not a mapping; write one `knob: value` per line"),
+        ("steps: [5]\n", "steps in run.yaml, line 1, must be a single value; write `steps: value`"),
         (
             "steps: no\n",
-            "steps: 'no' is not possible (from run.yaml); give a whole number from 1 to 1000000000 or none",
+            "--steps must be a whole number from 1 to 1,000,000,000 or none, got 'no' in run.yaml",
         ),
         (
             "steps:\n",
-            "steps: '' is not possible (from run.yaml); give a whole number from 1 to 1000000000 or none",
+            "--steps must be a whole number from 1 to 1,000,000,000 or none, got '' in run.yaml",
         ),
     ],
 )
@@ -317,7 +325,7 @@ def test_a_knob_of_ones_own_becomes_an_option_with_its_short_name_and_default() 
     assert "-f, --half X  a share  [default: 0.5]" in runner.invoke(command, ["--help"]).stdout
     refused = runner.invoke(command, ["--half", "2"]).exception
     assert isinstance(refused, ConfigError)
-    assert str(refused) == "half: 2.0 is not possible (from --half); give a number from 0 to 1"
+    assert str(refused) == "`half` must be a number from 0 to 1, got 2.0"
 
 
 def test_defaults_in_the_help_are_those_of_the_knobs() -> None:

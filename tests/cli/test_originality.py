@@ -63,15 +63,15 @@ def test_the_report_of_a_text_is_this() -> None:
     result = originality("corpus", "text.txt")
     assert result.exit_code == 0
     assert result.stdout == (
-        "longest: 41 characters at 6, from corpus.txt, line 24\n"
+        "longest: 41 characters at position 6, from corpus.txt, line 24\n"
         "copied, of 69 characters: 91.3 % in stretches of 20 or more, 59.4 % in stretches of 40 or more, 0.0 % in stretches of 80 or more\n"
-        "stretches of 20 or more: 2\n"
-        '  41 characters at 6, from corpus.txt, line 24: "17 bottles of beer on the wall\\n16 bottles"\n'
-        '  22 characters at 48, from corpus.txt, line 1: " of beer on the wall\\n3"\n'
+        "passages of 20 characters or more: 2\n"
+        '  41 characters at position 6, from corpus.txt, line 24: "17 bottles of beer on the wall\\n16 bottles"\n'
+        '  22 characters at position 48, from corpus.txt, line 1: " of beer on the wall\\n3"\n'
     )
     made, step = result.stderr.splitlines()
     assert re.fullmatch(
-        r"made an index of the corpus: 1,231 characters, \d+\.\d s, 0\.0 MB in checkpoints/corpus/originality",
+        r"indexed the corpus: 1,231 characters, \d+\.\d s, 0\.0 MB in checkpoints/corpus/originality",
         made,
     )
     assert step == STEP
@@ -99,10 +99,11 @@ def test_as_json_it_is_one_object() -> None:
 
 def test_the_shortest_that_is_listed_can_be_given() -> None:
     assert (
-        "\nstretches of 3 or more: 2\n" in originality("corpus", "text.txt", "--least", "3").stdout
+        "\npassages of 3 characters or more: 2\n"
+        in originality("corpus", "text.txt", "--least", "3").stdout
     )
     assert (
-        "\nstretches of 42 or more: 0\n"
+        "\npassages of 42 characters or more: 0\n"
         in originality("corpus", "text.txt", "--least", "42").stdout
     )
 
@@ -110,7 +111,7 @@ def test_the_shortest_that_is_listed_can_be_given() -> None:
 def test_more_than_ten_are_counted() -> None:
     Path("many.txt").write_text("".join(f"<{number} bottles of beer>" for number in range(10, 22)))
     lines = originality("corpus", "many.txt", "--least", "10").stdout.splitlines()
-    assert lines[2] == "stretches of 10 or more: 12"
+    assert lines[2] == "passages of 10 characters or more: 12"
     assert len(lines) == 14
     assert lines[-1] == "  and 2 shorter ones; --json lists all"
 
@@ -118,11 +119,8 @@ def test_more_than_ten_are_counted() -> None:
 def test_a_text_of_which_nothing_stands_there_is_said_and_so_is_what_is_odd_about_it() -> None:
     Path("other.txt").write_bytes(b"\xef\xbb\xbfXYZ")
     result = originality("corpus", "other.txt")
-    assert (
-        result.stdout.splitlines()[0]
-        == "longest: none, not one of its characters stands in the corpus"
-    )
-    assert result.stderr.endswith("other.txt begins with a byte order mark; it was left out\n")
+    assert result.stdout.splitlines()[0] == "longest: none, no character of it is in the corpus"
+    assert result.stderr.endswith("other.txt begins with a byte order mark, which was left out\n")
 
 
 def test_held_out_text_of_which_nothing_was_learned_is_said() -> None:
@@ -303,7 +301,7 @@ def test_the_corpus_may_stand_elsewhere_now() -> None:
         (
             ["nothing"],
             1,
-            "there is no run or checkpoint 'nothing'; the runs in checkpoints are: .*",
+            "there is no run or checkpoint 'nothing'; runs in checkpoints: .*",
         ),
         (["corpus", "nothing.txt"], 1, r"there is no file nothing\.txt \(in .*\); check the name"),
     ],
@@ -323,5 +321,5 @@ def test_a_damaged_index_is_one_line() -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
         "Error: checkpoints/corpus/originality is damaged: order.bin is no file of 4,924 bytes; "
-        "delete the directory; it is made anew where it is needed\n"
+        "delete the directory to have it rebuilt\n"
     )

@@ -279,7 +279,7 @@ def test_standard_input_cannot_be_the_prompt_and_what_is_adapted_to(
 
 
 E_ACUTE = "'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)"
-EURO = "unknown character '€' (U+20AC, EURO SIGN) at position 3 of the text; none of the 21 that the model knows is near; "
+EURO = "unknown character '€' (U+20AC, EURO SIGN) at position 3 of the text; none of the 21 that the model knows is similar; "
 
 
 def test_an_unknown_character_of_the_prompt_is_an_error_that_names_the_nearest(
@@ -287,7 +287,7 @@ def test_an_unknown_character_of_the_prompt_is_an_error_that_names_the_nearest(
 ) -> None:
     error = (
         f"Error: unknown character {E_ACUTE} at position 3 of the text; "
-        "the nearest of the 21 that the model knows is 'e': type that, or use --unknown replace; --unknown skip leaves it out\n"
+        "the nearest of the 21 that the model knows is 'e': type that, or use `--unknown replace`; `--unknown skip` leaves it out\n"
     )
     for flags in ([], ["--unknown", "error"]):
         result = call("sample", "-p", "thé", *flags)
@@ -302,7 +302,7 @@ def test_an_unknown_character_with_none_near_is_an_error_of_replace_too(
         assert (result.exit_code, result.stdout, result.stderr) == (
             1,
             "",
-            f"Error: {EURO}--unknown skip leaves it out\n",
+            f"Error: {EURO}`--unknown skip` leaves it out\n",
         )
 
 
@@ -313,11 +313,14 @@ def test_an_unknown_character_may_be_left_out_or_replaced_and_is_said(
     assert skipped.stdout == "th" + model.generate("th", length=20, seed=3) + "\n"
     assert (
         skipped.stderr
-        == f"left out {E_ACUTE}, 2 times: the model has not seen it\n{STEP}, seed 3\n"
+        == f"left out {E_ACUTE} 2 times: the model does not know it\n{STEP}, seed 3\n"
     )
     replaced = call("sample", "-n", "20", "-s", "3", "-p", "théé", "--unknown", "replace")
     assert replaced.stdout == "thee" + model.generate("thee", length=20, seed=3) + "\n"
-    assert replaced.stderr == f"put 'e' for 'é': the model has not seen {E_ACUTE}\n{STEP}, seed 3\n"
+    assert (
+        replaced.stderr
+        == f"wrote 'e' instead of 'é': the model does not know {E_ACUTE}\n{STEP}, seed 3\n"
+    )
 
 
 # Files and JSON
@@ -571,7 +574,7 @@ def test_without_any_run_one_line_says_what_to_do(here: Path) -> None:
     result = call("sample")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        f"Error: there is no run in {here}/checkpoints; train one with `charrnn train FILE`, or name a run's directory\n"
+        f"Error: there are no runs in {here}/checkpoints; train one with `charrnn train FILE`, or give the directory of a run\n"
     )
 
 
@@ -580,7 +583,7 @@ def test_a_run_that_is_not_there_is_one_line_with_those_that_are(model: charrnn.
     assert (result.exit_code, result.stdout) == (1, "")
     assert (
         result.stderr
-        == "Error: there is no run or checkpoint 'corpse'; the runs in checkpoints are: corpus\n"
+        == "Error: there is no run or checkpoint 'corpse'; runs in checkpoints: corpus\n"
     )
 
 
@@ -594,7 +597,7 @@ def test_a_damaged_checkpoint_is_one_line(
     result = call("sample", "damaged")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        f"Error: damaged/model.safetensors is damaged: {size - 1} bytes, {size} were written; copy it again, or use another checkpoint\n"
+        f"Error: damaged/model.safetensors is damaged: it has {size - 1} bytes instead of {size}; copy it again, or use another checkpoint\n"
     )
 
 

@@ -222,7 +222,7 @@ def test_several_files_are_one_text_in_their_order_named_by_the_first(trained: P
     result = call("train", "b.txt", "a.txt", *SMALL)
     assert result.exit_code == 0
     assert result.stderr.splitlines()[:2] == [
-        "b.txt does not end with a newline; one was put before the next file",
+        "b.txt does not end with a newline; one was added before the next file",
         FIRST.replace("corpus", "b").replace("831", "832"),
     ]
     assert call("train", "corpus.txt", "b.txt", *SMALL, "--overwrite").exit_code == 0
@@ -286,14 +286,14 @@ def test_a_corpus_of_one_symbol_trains_and_writes_it(here: Path) -> None:
 
 BAD = {
     "missing.txt": (None, "there is no file missing.txt (in {here}); check the name"),
-    "empty.txt": (b"", "the corpus is empty: 0 characters in empty.txt; give a file with text in it"),
-    "tiny.txt": (b"ab\n", "the corpus is too small: 3 characters, at least 4 are needed; give more text"),
+    "empty.txt": (b"", "the corpus is empty: there is no text in empty.txt; give another file"),
+    "tiny.txt": (b"ab\n", "the corpus must have at least 4 characters, got 3; give more text"),
     "latin.txt": (
         "Un\ncafé noir".encode("cp1252") + b"\n",
-        "latin.txt is not utf-8: 0xe9 at byte 6 (line 2); "
-        "try --encoding cp1252, which fits the whole file, or --encoding-errors replace to put U+FFFD there",
+        "latin.txt is not valid utf-8: 0xe9 at byte 6 (line 2); "
+        "try `--encoding cp1252`, which fits the whole file, or `--encoding-errors replace` to insert U+FFFD there",
     ),
-    "broken.gz": (b"no gzip", "broken.gz is not a whole gzip file: Not a gzipped file (b'no'); "
+    "broken.gz": (b"no gzip", "broken.gz is not a complete gzip file: Not a gzipped file (b'no'); "
                               "unpack it by hand to see, or take .gz off its name if it is plain text"),
 }  # fmt: skip
 
@@ -318,7 +318,7 @@ def test_no_corpus_at_all_is_one_line(here: Path) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert (
         result.stderr
-        == "Error: no corpus was given; name a text file, a directory of *.txt files, or - for standard input\n"
+        == "Error: no corpus was given; give a text file, a directory of *.txt files, or - for standard input\n"
     )
     assert list(here.iterdir()) == []
 
@@ -326,14 +326,16 @@ def test_no_corpus_at_all_is_one_line(here: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "error"),
     [
-        (["--encoding", "klingon"], "encoding: 'klingon' is not a text encoding; "
-                                    "give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"),
-        (["--unit", "byte", "--newlines", "lf"], "newlines: 'lf' cannot be had with unit byte, which takes the bytes as they are; "
+        (["--encoding", "klingon"], "--encoding must be a text encoding, such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030, "
+                                    "got 'klingon'"),
+        (["--unit", "byte", "--newlines", "lf"], "--newlines cannot be used with `--unit byte`, which reads raw bytes, got 'lf'; "
                                                  "leave one of them out"),
-        (["--name", "a/b"], "name: 'a/b' is not possible; give a directory's name: no slash, not beginning with step- or a dot"),
-        (["--name", ".."], "name: '..' is not possible; give a directory's name: no slash, not beginning with step- or a dot"),
-        (["--name", "step-00000001"], "name: 'step-00000001' is not possible; "
-                                      "give a directory's name: no slash, not beginning with step- or a dot"),
+        (["--name", "a/b"], "--name must be a directory name of at most 200 characters, without slashes, "
+                            "that does not begin with step- or a dot, got 'a/b'"),
+        (["--name", ".."], "--name must be a directory name of at most 200 characters, without slashes, "
+                           "that does not begin with step- or a dot, got '..'"),
+        (["--name", "step-00000001"], "--name must be a directory name of at most 200 characters, without slashes, "
+                                      "that does not begin with step- or a dot, got 'step-00000001'"),
         (["--resume", "--overwrite"], "resume and overwrite: both are given; leave one of them out"),
     ],
 )  # fmt: skip
@@ -349,12 +351,12 @@ def test_a_notice_on_the_text_comes_before_the_first_line(here: Path) -> None:
     Path("corpus.txt").write_bytes("\ufeff".encode() + TEXT.encode().replace(b"\n", b"\r\n", 2))
     result = call("train", "corpus.txt", *SMALL, "--newlines", "lf")
     assert result.stderr.splitlines()[:2] == [
-        "corpus.txt begins with a byte order mark; it was left out",
+        "corpus.txt begins with a byte order mark, which was left out",
         FIRST,
     ]
     result = call("train", "corpus.txt", *SMALL, "--overwrite")
     assert result.stderr.splitlines()[1] == (
-        "corpus.txt mixes line ends (2 CRLF, 12 LF); they were kept; --newlines lf makes them all LF"
+        "corpus.txt mixes line endings (2 CRLF, 12 LF), which were kept; `--newlines lf` converts all to LF"
     )
 
 

@@ -395,18 +395,18 @@ def test_how_many_records_are_read_side_by_side(
     assert fit_records(np.array(lengths), asked) == expected
 
 
-@pytest.mark.parametrize("part", ["training", "held-out"])
+@pytest.mark.parametrize("part", ["training", "validation"])
 def test_a_record_that_is_too_long_is_refused(part: str) -> None:
     with pytest.raises(CorpusError) as error:
         check_lengths(np.array([5, 65_536, 9]), part)
     assert str(error.value) == (
-        f"record 2 of the {part} part has 65,536 characters, at most 65,535 can be read whole; "
-        "give another --separator, or leave it out and train on running text"
+        f"record 2 of the {part} part has 65,536 characters, but the limit is 65,535; "
+        "give another `separator`, or leave it out to train on running text"
     )
 
 
 def test_records_of_any_part_that_are_too_long_are_refused() -> None:
     with pytest.raises(CorpusError, match="training part has 65,536 characters"):
         fit_records(np.array([5, 65_536, 9]), 1)
-    check_lengths(np.array([65_535]), "held-out")
-    check_lengths(np.array([], np.int64), "held-out")
+    check_lengths(np.array([65_535]), "validation")
+    check_lengths(np.array([], np.int64), "validation")

@@ -56,7 +56,7 @@ def test_a_text_of_fewer_than_four_characters_is_refused_with_the_numbers(
         Corpus.of(text, 0.1)
     assert (
         str(caught.value)
-        == f"the corpus is too small: {len(text)} characters, at least 4 are needed; give more text"
+        == f"the corpus must have at least 4 characters, got {len(text)}; give more text"
     )
 
 

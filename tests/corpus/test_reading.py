@@ -19,9 +19,7 @@ from charrnn.corpus.encoding import guess_encoding
 from charrnn.corpus.reading import Reading, default_name, read, stream
 from charrnn.errors import CharRNNError, ConfigError, CorpusError
 
-NO_ENCODING = (
-    "is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
-)
+ENCODINGS = "such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030"
 
 
 def reading(data: bytes, name: str = "a.txt", **knobs: Any) -> Reading:
@@ -86,7 +84,9 @@ def test_newlines_are_kept(text: str) -> None:
     ],
 )
 def test_mixed_newlines_are_kept_and_said(text: str, counts: str) -> None:
-    said = f"a.txt mixes line ends ({counts}); they were kept; --newlines lf makes them all LF"
+    said = (
+        f'a.txt mixes line endings ({counts}), which were kept; `newlines="lf"` converts all to LF'
+    )
     assert reading(text.encode()) == Reading(text, (said,))
 
 
@@ -121,7 +121,7 @@ def test_nothing_is_normalised_unless_asked_for(normalize: str | None, text: str
 
 def test_a_byte_order_mark_is_left_out_and_said() -> None:
     assert reading(b"\xef\xbb\xbfabc") == Reading(
-        "abc", ("a.txt begins with a byte order mark; it was left out",)
+        "abc", ("a.txt begins with a byte order mark, which was left out",)
     )
     assert reading(b"\xef\xbb\xbf\xef\xbb\xbfa").text == "\ufeffa"  # only the first is a mark
 
@@ -132,7 +132,8 @@ def test_the_byte_order_mark_of_each_file_is_left_out() -> None:
     assert read(["a.txt", "b.txt"], DataConfig()) == Reading(
         "a\nb\n",
         tuple(
-            f"{name} begins with a byte order mark; it was left out" for name in ("a.txt", "b.txt")
+            f"{name} begins with a byte order mark, which was left out"
+            for name in ("a.txt", "b.txt")
         ),
     )
 
@@ -187,8 +188,8 @@ def test_a_bad_byte_is_named_with_its_place_and_the_encoding_that_fits(
     encoding: str, place: str
 ) -> None:
     assert refusal_of(SAMPLES[encoding].encode(encoding)) == (
-        f"a.txt is not utf-8: {place}; try --encoding {encoding}, which fits the whole file, "
-        f"or --encoding-errors replace to put U+FFFD there"
+        f'a.txt is not valid utf-8: {place}; try `encoding="{encoding}"`, which fits the whole file, '
+        f'or `encoding_errors="replace"` to insert U+FFFD there'
     )
 
 
@@ -208,14 +209,14 @@ def test_a_bad_byte_is_named_with_its_place_and_the_encoding_that_fits(
 def test_no_other_encoding_is_proposed_for_utf8_with_a_flaw(data: bytes, place: str) -> None:
     assert (
         refusal_of(data)
-        == f"a.txt is not utf-8: {place}; try --encoding-errors replace to put U+FFFD there"
+        == f'a.txt is not valid utf-8: {place}; try `encoding_errors="replace"` to insert U+FFFD there'
     )
 
 
 def test_what_was_tried_is_not_proposed_again() -> None:
     # two bytes a character: 61 00, 62 00, and 63 alone
     assert refusal_of(b"a\0b\0c", encoding="utf-16-le") == (
-        "a.txt is not utf-16-le: 0x63 at byte 4 (line 1); try --encoding-errors replace to put U+FFFD there"
+        'a.txt is not valid utf-16-le: 0x63 at byte 4 (line 1); try `encoding_errors="replace"` to insert U+FFFD there'
     )
 
 
@@ -229,7 +230,7 @@ def test_no_encoding_is_proposed_that_does_not_fit(data: bytes) -> None:
 def test_replace_puts_a_replacement_character_for_each_bad_byte_and_says_how_many() -> None:
     # the U+FFFD that stands in the file itself is not counted
     assert reading(b"a\xffb\xe2\x82\n\xef\xbf\xbd", encoding_errors="replace") == Reading(
-        "a\ufffdb\ufffd\n\ufffd", ("2 places of a.txt are not utf-8; U+FFFD stands there now",)
+        "a\ufffdb\ufffd\n\ufffd", ("a.txt is not valid utf-8 in 2 places, which became U+FFFD",)
     )
     assert reading("é\ufffd".encode(), encoding_errors="replace") == Reading("é\ufffd", ())
 
@@ -240,12 +241,12 @@ def test_replace_puts_a_replacement_character_for_each_bad_byte_and_says_how_man
 def test_an_unknown_encoding_is_refused(encoding: str) -> None:
     with pytest.raises(ConfigError) as caught:
         reading(b"abc", encoding=encoding)
-    assert str(caught.value) == f"encoding: {encoding!r} {NO_ENCODING}"
+    assert str(caught.value) == f"`encoding` must be a text encoding, {ENCODINGS}, got {encoding!r}"
 
 
 def test_half_a_surrogate_pair_is_refused_with_its_place() -> None:
     assert refusal_of(rb"ab\ud800c", encoding="raw_unicode_escape") == (
-        "a.txt holds half a surrogate pair, U+D800, at character 3; give another --encoding than raw_unicode_escape"
+        "a.txt contains half a surrogate pair, U+D800, at character 3; try another `encoding` than raw_unicode_escape"
     )
 
 
@@ -322,7 +323,7 @@ def test_standard_input_is_read_as_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_standard_input_that_is_closed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    assert refusal("-") == "standard input is closed; pipe a text in, or name a file"
+    assert refusal("-") == "standard input is closed; pipe in a text, or give a file"
 
 
 def test_a_format_is_a_function_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,9 +357,9 @@ def test_a_gz_file_is_unpacked() -> None:
     ids=["plain", "cut", "changed", "more"],
 )
 def test_a_broken_gz_file_is_refused(data: bytes, why: str) -> None:
-    assert refusal_of(data, "a.gz").startswith(f"a.gz is not a whole gzip file: {why}")
+    assert refusal_of(data, "a.gz").startswith(f"a.gz is not a complete gzip file: {why}")
     assert refusal_of(data, "a.gz").endswith(
-        "; unpack it by hand to see, or take .gz off its name if it is plain text"
+        "; unpack it with another program, or rename it without .gz if it is plain text"
     )
 
 
@@ -401,7 +402,7 @@ def test_files_are_joined_in_the_order_given() -> None:
 def test_a_missing_newline_between_files_is_put_and_said(first: str, joined: str) -> None:
     Path("a.txt").write_bytes(first.encode())
     Path("b.txt").write_bytes(b"b")
-    said = ("a.txt does not end with a newline; one was put before the next file",)
+    said = ("a.txt does not end with a newline; one was added before the next file",)
     assert read(["a.txt", "b.txt"], DataConfig()) == Reading(joined, said if first == "a" else ())
 
 
@@ -467,7 +468,7 @@ def test_a_missing_file_is_named_with_the_directory() -> None:
 def test_no_file_is_refused() -> None:
     assert (
         refusal()
-        == "no corpus was given; name a text file, a directory of *.txt files, or - for standard input"
+        == "no corpus was given; give a text file, a directory of *.txt files, or - for standard input"
     )
 
 
@@ -479,25 +480,22 @@ def test_an_empty_name_is_not_the_working_directory() -> None:
 def test_a_directory_without_text_is_refused() -> None:
     Path("texts").mkdir()
     Path("texts/a.md").write_text("a")
-    assert refusal("texts") == "the directory texts holds no *.txt file; name the files themselves"
+    assert (
+        refusal("texts") == "the directory texts contains no *.txt files; give the files themselves"
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf"], ids=["nothing", "a mark"])
 def test_an_empty_file_is_refused(data: bytes) -> None:
-    assert (
-        refusal_of(data)
-        == "the corpus is empty: 0 characters in a.txt; give a file with text in it"
-    )
+    assert refusal_of(data) == "the corpus is empty: there is no text in a.txt; give another file"
 
 
 def test_only_empty_files_are_refused_with_their_names() -> None:
     Path("b.txt").touch()
-    assert (
-        refusal_of(b"") == "the corpus is empty: 0 characters in a.txt; give a file with text in it"
-    )
+    assert refusal_of(b"") == "the corpus is empty: there is no text in a.txt; give another file"
     assert (
         refusal("a.txt", "b.txt")
-        == "the corpus is empty: 0 characters in a.txt, b.txt; give a file with text in it"
+        == "the corpus is empty: there is no text in a.txt, b.txt; give another file"
     )
 
 
@@ -545,7 +543,7 @@ def test_knobs_of_text_cannot_be_had_with_bytes(knob: str, value: str) -> None:
         reading(b"abc", unit="byte", **{knob: value})
     assert (
         str(caught.value)
-        == f"{knob}: {value!r} cannot be had with unit byte, which takes the bytes as they are; leave one of them out"
+        == f'`{knob}` cannot be used with `unit="byte"`, which reads raw bytes, got {value!r}; leave one of them out'
     )
 
 

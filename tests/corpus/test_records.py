@@ -41,7 +41,7 @@ def test_each_record_is_in_one_part_and_has_its_end_behind_it() -> None:
     )
     assert found.vocabulary.end == len(found.vocabulary) - 1 == len(set("".join(NAMES)))
     assert found.notices == [
-        "2 of 8 records stand there more than once; none of them is both learned from and held out"
+        "2 of 8 records are duplicates; no record is used for both training and validation"
     ]
 
 
@@ -184,7 +184,7 @@ def test_nothing_that_is_put_for_another_makes_a_separator() -> None:
     ):
         ids, changes = encode_known(vocabulary, text, separator, unknown)
         assert texts(vocabulary, ids) == ["abcd"]
-        assert all("has not seen it" in change for change in changes)
+        assert all("does not know it" in change for change in changes)
     with pytest.raises(VocabularyError, match=r"^unknown character '\\n' .* at position 6"):
         encode_known(vocabulary, "ab|cd\nef|g", "|", "replace")
 
@@ -205,7 +205,7 @@ def test_fewer_than_two_distinct_records_are_refused(text: str, count: int) -> N
     with pytest.raises(CorpusError) as error:
         of(text)
     assert str(error.value) == (
-        f"separator: '\\n' leaves {count} distinct records in the corpus, at least 2 are needed; give another --separator"
+        f"`separator` must split the corpus into at least 2 distinct records, but '\\n' gives {count}; give another one"
     )
 
 
@@ -218,7 +218,7 @@ def test_a_known_text_says_what_was_changed_and_where_something_is_unknown() -> 
     ids, changes = encode_known(vocabulary, "aX\r\nXb\nX", "\n", "skip")
     assert texts(vocabulary, ids) == ["a", "b"]
     assert changes == [
-        "left out 'X' (U+0058, LATIN CAPITAL LETTER X), 3 times: the model has not seen it"
+        "left out 'X' (U+0058, LATIN CAPITAL LETTER X) 3 times: the model does not know it"
     ]
     with pytest.raises(
         VocabularyError, match=r"^unknown character 'X' .* at position 5 of the text"

@@ -74,5 +74,5 @@ def test_no_room_for_a_large_text_is_an_error_that_says_where(
         encode(["abc"])
     where = tmp_path / "gone"
     assert str(error.value) == (
-        f"the encoded text could not be put into {where}: No such file or directory; make room there, or set TMPDIR"
+        f"the encoded text could not be written to {where}: No such file or directory; free some space, or set TMPDIR to another directory"
     )

@@ -39,7 +39,7 @@ def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
         ),
         (
             {"constraint": Contains("a"), "particles": 0},
-            "particles: 0 is not possible; give a whole number from 1",
+            "`particles` must be a whole number of at least 1, got 0",
         ),
         (
             {"constraint": Contains("a"), "particles": 10**5},
@@ -47,14 +47,14 @@ def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
         ),
         (
             {"constraint": Contains("a"), "particles": 2.0},
-            "particles: 2.0 is not possible; give a whole number from 1",
+            "`particles` must be a whole number of at least 1, got 2.0",
         ),
         (
             {"particles": 4},
             "particles: they do nothing without a constraint or max_copy; give one, or leave them out",
         ),
-        ({"max_copy": 0}, "max_copy: 0 is not possible; give a whole number from 1"),
-        ({"max_copy": True}, "max_copy: True is not possible; give a whole number from 1"),
+        ({"max_copy": 0}, "`max_copy` must be a whole number of at least 1, got 0"),
+        ({"max_copy": True}, "`max_copy` must be a whole number of at least 1, got True"),
     ],
 )
 def test_what_is_not_possible_is_refused_by_name(settings: dict[str, object], message: str) -> None:

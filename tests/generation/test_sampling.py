@@ -437,7 +437,7 @@ def test_logits_that_cannot_be_drawn_from_are_an_error(settings, broken):
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(name, value):
-    with pytest.raises(ConfigError, match=f"^{name}: .* is not possible; give "):
+    with pytest.raises(ConfigError, match=f"^`{name}` must be .*, got "):
         Sampler(**{name: value})
 
 

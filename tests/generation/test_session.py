@@ -430,7 +430,9 @@ def test_a_setting_that_is_not_possible_is_no_damage_and_a_bias_is_added_to_what
     saved, tmp_path
 ):
     model, file = saved
-    with pytest.raises(ConfigError, match=r"^temperature: -1 is not possible"):
+    with pytest.raises(
+        ConfigError, match=r"^`temperature` must be a number from 0 to 1,000,000, got -1"
+    ):
         model.load_session(file, temperature=-1)
     model.session("a", seed=1, ban="b", bias={".": 1, "c": 2}).save(file)
     assert dict(model.load_session(file, bias={".": 3}, ban="x")._writer.sampler.bias) == {

@@ -130,7 +130,7 @@ def test_a_text_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
     assert len(of("abcde")) == 5
     with pytest.raises(
         CorpusError,
-        match=r"^the corpus is too long for an index: 6 characters in 1 files, 5 in 20,000 are the most; ",
+        match=r"^the corpus is too large for an index: 6 characters in 1 files, the limits are 5 and 20,000; ",
     ):
         of("abcdef")
 
@@ -159,7 +159,7 @@ def test_a_bit_that_is_flipped_in_any_byte_is_an_error(path: Path) -> None:
             )
             with pytest.raises(
                 DamagedError,
-                match=r"index is damaged: .*; delete the directory; it is made anew where it is needed$",
+                match=r"index is damaged: .*; delete the directory to have it rebuilt$",
             ):
                 Index.read(path)
         file.write_bytes(data)
@@ -184,7 +184,7 @@ def test_a_file_that_is_cut_off_or_longer_is_an_error(path: Path) -> None:
 def test_a_file_that_is_not_there_or_is_none_is_an_error(name: str, path: Path) -> None:
     (path / name).rename(path.parent / name)
     with pytest.raises(
-        DamagedError, match=rf"index is damaged: there is no {name} in it; delete the directory"
+        DamagedError, match=rf"index is damaged: {name} is missing; delete the directory"
     ):
         Index.read(path)
     (path / name).symlink_to(path.parent / name)
@@ -275,5 +275,5 @@ def test_a_number_that_is_too_high_is_an_error_whatever_its_checksum(
     about.pop("self")
     about["sha256"][name] = hashlib.sha256(data).hexdigest()
     (path / "about.json").write_bytes(strict_json.dumps(about | {"self": module._digest(about)}))
-    with pytest.raises(DamagedError, match="a number in it is too high"):
+    with pytest.raises(DamagedError, match="it contains a number that is too high"):
         Index.read(path)

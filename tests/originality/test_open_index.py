@@ -1,4 +1,4 @@
-"""The index of a run's corpus is made once, of that corpus and no other, and says in plain words
+"""The index of a run's corpus is built once, from that corpus and no other, and says in plain words
 why it cannot be."""
 
 import os
@@ -84,7 +84,7 @@ def test_it_is_made_once_and_what_it_took_is_said_in_a_line(home: Path) -> None:
     made, said = opened("text")
     assert len(said) == 1
     assert re.fullmatch(
-        r"made an index of the corpus: 1,0\d\d characters, \d+\.\d s, 0\.0 MB in checkpoints/text/originality",
+        r"indexed the corpus: 1,0\d\d characters, \d+\.\d s, 0\.0 MB in checkpoints/text/originality",
         said[0],
     )
     again, nothing = opened("text")
@@ -98,10 +98,10 @@ def test_of_a_long_corpus_it_is_said_first_that_it_will_take_a_while(
     monkeypatch.setattr(indexed, "LONG", 1000)
     _, said = opened("text")
     assert re.fullmatch(
-        r"making an index of the 1,0\d\d characters of the corpus, once; about a second for each 2 million",
+        r"indexing the 1,0\d\d characters of the corpus; this happens only once and takes about a second per 2 million",
         said[0],
     )
-    assert said[1].startswith("made an index of the corpus: ")
+    assert said[1].startswith("indexed the corpus: ")
 
 
 def test_it_is_the_text_in_the_order_of_the_files_with_their_lines(home: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_missing_corpus_is_an_error_and_its_new_place_may_be_given(home: Path)
     Path("texts").rename("elsewhere")
     with pytest.raises(
         CheckpointError,
-        match=r"^the corpus of checkpoints/text/step-00000001 cannot be read: there is no file texts .*--corpus$",
+        match=r"^the corpus of checkpoints/text/step-00000001 cannot be read: there is no file texts .*; if it has moved, give its new path as `corpus`$",
     ):
         opened("text")
     index, _ = opened("text", "elsewhere/one.txt", "elsewhere/two.txt")
@@ -161,12 +161,13 @@ def test_a_changed_corpus_is_an_error_wherever_it_comes_from(home: Path) -> None
     for corpus in ([], ["texts"]):
         with pytest.raises(
             CheckpointError,
-            match=r"^the text in texts is not the corpus of \S+/step-00000001: (\S+) characters then, \1 now, but other ones; bring ",
+            match=r"^the text in texts is not the corpus of \S+/step-00000001: it still has 1,\d+ characters, but some are different; restore the old text, ",
         ):
             opened("text", *corpus)
     path.write_text(path.read_text() + "x")
     with pytest.raises(
-        CheckpointError, match=r"1,0(\d\d) characters then, 1,0(\d\d) now; bring the old text back"
+        CheckpointError,
+        match=r"it had 1,0\d\d characters, now it has 1,0\d\d; restore the old text",
     ):
         opened("text")
     assert not Run(Path("checkpoints/text")).originality.exists()
@@ -180,7 +181,7 @@ def test_a_place_that_is_given_and_not_there_is_an_error_of_its_own(home: Path) 
 def test_what_was_given_in_python_or_piped_in_is_not_there_but_can_be_given(home: Path) -> None:
     with pytest.raises(
         CheckpointError,
-        match=r"^the corpus of \S+ was a text given in Python, and is not kept; put it into a file",
+        match=r"^the corpus of \S+ was passed as text in Python and not stored; save it to a file",
     ):
         opened("inhand")
     Path("same.txt").write_text("\n".join(LINES))
@@ -189,7 +190,7 @@ def test_what_was_given_in_python_or_piped_in_is_not_there_but_can_be_given(home
     config = Path("checkpoints/stdin/config.yaml")
     config.write_text(re.sub(r"corpus:.*", "corpus: ['-']", config.read_text()))
     with pytest.raises(
-        CheckpointError, match=r"^the corpus of \S+ was standard input, and is not kept; "
+        CheckpointError, match=r"^the corpus of \S+ was read from standard input and not stored; "
     ):
         opened("stdin")
     assert opened("stdin", "texts")[0].text == opened("text")[0].text
@@ -201,7 +202,7 @@ def test_a_run_that_cannot_be_written_into_has_it_in_memory(home: Path) -> None:
     in_the_way.write_text("")
     index, said = opened("text")
     assert re.search(
-        r" MB in memory, since checkpoints/text/originality could not be written: .*; check the path and its permissions, .*$",
+        r" MB in memory, because checkpoints/text/originality could not be written: .*; check the path and its permissions, .*$",
         said[0],
     )
     in_the_way.unlink()
@@ -211,7 +212,7 @@ def test_a_run_that_cannot_be_written_into_has_it_in_memory(home: Path) -> None:
 def test_a_checkpoint_that_stands_in_no_run_has_it_in_memory(home: Path) -> None:
     shutil.copytree("checkpoints/text/step-00000001", "alone")
     index, said = opened("alone")
-    assert said[0].endswith("MB in memory, since alone stands in no run")
+    assert said[0].endswith("MB in memory, because alone is not in a run")
     assert index.text == opened("text")[0].text
     assert sorted(path.name for path in home.iterdir()) == [
         "alone",
@@ -228,7 +229,7 @@ def test_a_model_to_share_is_held_against_its_corpus_by_length(home: Path) -> No
     index, said = opened("shared")
     assert (
         said[0]
-        == "shared is a model to share: that this is its corpus was checked by its length alone"
+        == "shared has no training state, so only the length of the corpus was checked, not its content"
     )
     assert index.text == opened("text")[0].text
     Path("texts/one.txt").write_text("short")
@@ -250,7 +251,7 @@ def test_a_damaged_index_is_an_error_that_says_what_to_do(home: Path) -> None:
     write_file(Path("checkpoints/text/originality/text.bin"), b"?" * 1028)
     with pytest.raises(
         DamagedError,
-        match=r"^checkpoints/text/originality is damaged: .*; delete the directory; it is made anew where it is needed$",
+        match=r"^checkpoints/text/originality is damaged: .*; delete the directory to have it rebuilt$",
     ):
         opened("text")
     shutil.rmtree("checkpoints/text/originality")

@@ -104,7 +104,9 @@ def test_a_bad_byte_is_named_wherever_it_comes_from(
         lambda: read([tmp_path / "pipe"], DataConfig()),
         lambda: read(["-"], DataConfig()),
     ):
-        with pytest.raises(CorpusError, match=f"is not utf-8: 0x[0-9a-f x]+ at byte {place} "):
+        with pytest.raises(
+            CorpusError, match=f"is not valid utf-8: 0x[0-9a-f x]+ at byte {place} "
+        ):
             call()
     writer.join()
     tally(3, "bad bytes from a pipe, standard input and Python")
@@ -121,17 +123,17 @@ FILES: dict[str, tuple[bytes, str]] = {
     "two marks": (codecs.BOM_UTF8 * 2 + b"abcd", "\ufeffabcd"),
     "the mark of UTF-16": (
         codecs.BOM_UTF16_LE + "abcd".encode("utf-16-le"),
-        "is not utf-8: 0xff at byte 0",
+        "is not valid utf-8: 0xff at byte 0",
     ),
-    "UTF-16 without a mark": ("abcd é".encode("utf-16-le"), "is not utf-8: 0xe9 at byte 10"),
+    "UTF-16 without a mark": ("abcd é".encode("utf-16-le"), "is not valid utf-8: 0xe9 at byte 10"),
     "CRLF": (b"a\r\nb\r\n", "a\r\nb\r\n"),
     "CR": (b"a\rb\rc\r", "a\rb\rc\r"),
     "mixed line ends": (b"a\r\nb\nc\rd", "a\r\nb\nc\rd"),
     "NUL": (b"a\0b\0", "a\0b\0"),
     "control characters": (bytes(range(32)), "".join(map(chr, range(32)))),
     "DEL and C1": ("\x7f\x80\x9b\x85".encode(), "\x7f\x80\x9b\x85"),
-    "Latin-1": ("déjà vu".encode("latin-1"), "is not utf-8: 0xe9 at byte 1"),
-    "cp1252 quotes": ("it’s “so”".encode("cp1252"), "is not utf-8: 0x92 at byte 2"),
+    "Latin-1": ("déjà vu".encode("latin-1"), "is not valid utf-8: 0xe9 at byte 1"),
+    "cp1252 quotes": ("it’s “so”".encode("cp1252"), "is not valid utf-8: 0x92 at byte 2"),
     "an invalid byte before the edge of a block": (
         EDGE[:-1] + b"\xffbcd",
         f"0xff at byte {BLOCK - 2}",
@@ -153,7 +155,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     ),
     "line separators": ("a\u2028b\u2029c\x0bd\x0c".encode(), "a\u2028b\u2029c\x0bd\x0c"),
     "the last code point": ("abc\U0010ffff".encode(), "abc\U0010ffff"),
-    "a pickle": (b"\x80\x04N.", "is not utf-8: 0x80 at byte 0"),
+    "a pickle": (b"\x80\x04N.", "is not valid utf-8: 0x80 at byte 0"),
 }
 
 

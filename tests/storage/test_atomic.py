@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(
 ) -> None:
     write_file(here / "a", b"old")
     disk.calls, disk.fails = 0, {fails}  # the file's fsync, its rename
-    message = f"{here / 'a'} could not be written: No space left on device (3 MiB free there); make room there, or name another place"
+    message = f"{here / 'a'} could not be written: No space left on device (3 MiB free on that disk); free some space, or choose another path"
     assert refusal(write_file, here / "a", b"new") == message
     assert content(here) == {"a": b"old"}
 
@@ -91,7 +91,7 @@ def test_a_file_whose_directory_could_not_be_synced_stands_there_whole(
 
 def test_a_file_cannot_stand_where_a_directory_is(here: Path, disk: SimpleNamespace) -> None:
     (here / "a").mkdir()
-    message = f"{here / 'a'} could not be written: Is a directory; check the path and its permissions, or name another place"
+    message = f"{here / 'a'} could not be written: Is a directory; check the path and its permissions, or choose another path"
     assert refusal(write_file, here / "a", b"new") == message
     assert content(here) == {"a": {}}
 
@@ -101,7 +101,7 @@ def test_nothing_can_stand_below_a_file(here: Path, write: Callable[..., object]
     (here / "file").write_bytes(b"old")
     message = refusal(write, here / "file" / "a", b"new" if write is write_file else FILES)
     assert message.startswith(f"{here / 'file' / 'a'} could not be written: ")
-    assert message.endswith("; check the path and its permissions, or name another place")
+    assert message.endswith("; check the path and its permissions, or choose another path")
     assert content(here) == {"file": b"old"}
 
 
@@ -126,7 +126,7 @@ def test_a_directory_that_cannot_be_written_leaves_nothing(
     here: Path, disk: SimpleNamespace, fails: int
 ) -> None:
     disk.fails = {fails}
-    message = f"{here / 'step'} could not be written: No space left on device (3 MiB free there); make room there, or name another place"
+    message = f"{here / 'step'} could not be written: No space left on device (3 MiB free on that disk); free some space, or choose another path"
     assert refusal(commit_directory, here / "step", FILES) == message
     assert content(here) == {}
 
@@ -218,7 +218,7 @@ def test_an_output_goes_through_a_link_and_is_not_put_into_a_new_directory(here:
     write_output(here / "link", b"new")
     assert (here / "link").is_symlink()
     assert content(here / "target") == b"new"
-    message = f"{here / 'no' / 'a'} could not be written: there is no directory {here / 'no'}; create it, or name another place"
+    message = f"{here / 'no' / 'a'} could not be written: the directory {here / 'no'} does not exist; create it, or choose another path"
     assert refusal(write_output, here / "no" / "a", b"new") == message
     assert sorted(path.name for path in here.iterdir()) == ["link", "target"]
 

@@ -199,7 +199,7 @@ def test_a_failing_write_leaves_what_was_there(
 
     monkeypatch.setattr(os, "fsync", full)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=5 * 2**20))
-    message = f"{here / 'step'} could not be written: No space left on device (5 MiB free there); make room there, or name another place"
+    message = f"{here / 'step'} could not be written: No space left on device (5 MiB free on that disk); free some space, or choose another path"
     assert refusal(write, here / "step", example(prime=1)) == message
     assert [entry.name for entry in here.iterdir()] == (["step"] if there else [])
     assert before is None or content(here / "step") == before
@@ -219,7 +219,7 @@ def test_a_changed_byte_is_found_wherever_it_is(path: Path, name: str) -> None:
     if name != "manifest.json":
         assert (
             message
-            == f"{path / name} is damaged: its SHA-256 is not the one written; copy it again, or use another checkpoint"
+            == f"{path / name} is damaged: its SHA-256 does not match the manifest; copy it again, or use another checkpoint"
         )
 
 
@@ -234,7 +234,7 @@ def test_a_truncated_file_is_found(path: Path, name: str) -> None:
             assert message.startswith(f"{path / name} cannot be read: JSONDecodeError: ")
             assert "\n" not in message
         else:
-            numbers = f"{length} bytes, {len(data)} were written"
+            numbers = f"it has {length} bytes instead of {len(data)}"
             assert (
                 message
                 == f"{path / name} is damaged: {numbers}; copy it again, or use another checkpoint"
@@ -245,7 +245,7 @@ def test_more_bytes_than_were_written_are_found(path: Path) -> None:
     with open(path / "config.json", "ab") as file:
         file.write(b"\n")
     size = (path / "config.json").stat().st_size
-    numbers = f"{size} bytes, {size - 1} were written"
+    numbers = f"it has {size} bytes instead of {size - 1}"
     assert (
         refusal(read, path)
         == f"{path}/config.json is damaged: {numbers}; copy it again, or use another checkpoint"
@@ -284,7 +284,9 @@ def test_what_is_no_regular_file_is_found(
 ) -> None:
     change(path / name)
     advice = "copy the whole directory again, or use another checkpoint"
-    assert refusal(read, path) == f"{path / name} cannot be read: it is no regular file; {advice}"
+    assert (
+        refusal(read, path) == f"{path / name} cannot be read: it is not a regular file; {advice}"
+    )
 
 
 @pytest.mark.parametrize("name", MODEL)
@@ -297,12 +299,12 @@ def test_is_whole_finds_damage(path: Path, name: str) -> None:
 def test_a_directory_without_a_manifest_is_no_checkpoint(path: Path) -> None:
     (path / "manifest.json").unlink()
     message = (
-        f"{path} is no checkpoint: it has no manifest.json; give a run or a step-... directory"
+        f"{path} is not a checkpoint: it has no manifest.json; give a run or a step-... directory"
     )
     assert refusal(read, path) == refusal(read_about, path) == message
     assert (
         refusal(read, Path("nowhere"))
-        == "nowhere is no checkpoint: it has no manifest.json; give a run or a step-... directory"
+        == "nowhere is not a checkpoint: it has no manifest.json; give a run or a step-... directory"
     )
 
 
@@ -369,7 +371,7 @@ def test_a_model_without_its_trainer_files_generates_but_is_not_trained_on(path:
         (path / name).unlink()
     assert same_tensors(read(path).weights, whole.weights)
     assert refusal(read, path, trainer=True) == (
-        f"{path} holds no trainer.json and trainer.safetensors: it is a model to share and cannot be trained on; start a new run"
+        f"{path} cannot be trained further: it has no trainer.json and trainer.safetensors, as in a model that was shared; start a new run"
     )
 
 
@@ -377,7 +379,7 @@ def test_a_model_written_without_a_trainer_is_not_trained_on(path: Path) -> None
     write(path, example(trainer=None, trainer_tensors={}))
     assert read(path).trainer is None
     assert refusal(read, path, trainer=True) == (
-        f"{path} holds no trainer.json and trainer.safetensors: it is a model to share and cannot be trained on; start a new run"
+        f"{path} cannot be trained further: it has no trainer.json and trainer.safetensors, as in a model that was shared; start a new run"
     )
 
 
@@ -387,7 +389,7 @@ def test_a_model_written_without_a_trainer_is_not_trained_on(path: Path) -> None
 @pytest.mark.parametrize("other", [1, 3])
 def test_another_format_is_named(path: Path, other: int) -> None:
     forge_json(path, "config.json", format=other)
-    message = f"{path} has format {other}, this version reads 2; install the charrnn that wrote it"
+    message = f"{path} has format {other}, but this version reads 2; install the version of charrnn that wrote it"
     assert refusal(read_about, path) == message
     assert refusal(read, path) == message
 
@@ -398,7 +400,7 @@ def test_another_kind_of_model_is_named(path: Path) -> None:
 
 
 def test_a_vocabulary_of_another_size_is_named(path: Path) -> None:
-    message = f"{path}: the vocabulary has 4 symbols, the model 5; the checkpoint is not of one piece, use another one"
+    message = f"{path} is inconsistent: its vocabulary has 4 symbols, its model 5, and prime is 0; use another checkpoint"
     forge_json(path, "config.json", vocab_size=5)
     assert refusal(read, path) == message
 
@@ -409,7 +411,7 @@ def test_a_weight_that_is_no_number_is_named(path: Path, value: float) -> None:
     weights["head.bias"][1] = value
     write(path, example(weights=weights))
     message = (
-        f"{path}: the weight head.bias holds NaN or a value beyond 1e+09; use another checkpoint"
+        f"{path}: the weight head.bias contains NaN or a value above 1e+09; use another checkpoint"
     )
     assert refusal(read, path) == message
 
@@ -417,9 +419,7 @@ def test_a_weight_that_is_no_number_is_named(path: Path, value: float) -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32])
 def test_a_weight_of_another_type_is_named(path: Path, dtype: type) -> None:
     forge(path, "model.safetensors", save(example().weights | {"head.bias": np.ones(4, dtype)}))
-    message = (
-        f"{path}: the weight head.bias is {dtype.__name__}, not float32; use another checkpoint"
-    )
+    message = f"{path}: the weight head.bias is {dtype.__name__} instead of float32; use another checkpoint"
     assert refusal(read, path) == message
 
 

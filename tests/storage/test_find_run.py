@@ -100,13 +100,11 @@ def test_a_copied_checkpoint_under_any_name_is_one(runs: dict[str, Run], here: P
 
 
 def test_a_name_that_is_no_run_is_refused_with_those_that_are(runs: dict[str, Run]) -> None:
-    message = (
-        "there is no run or checkpoint 'peoms'; the runs in checkpoints are: tales, verses, poems"
-    )
+    message = "there is no run or checkpoint 'peoms'; runs in checkpoints: tales, verses, poems"
     assert refusal(find_checkpoint, "peoms") == message
     assert (
         refusal(find_checkpoint, "peoms", "nowhere")
-        == "there is no run or checkpoint 'peoms'; the runs in nowhere are: none"
+        == "there is no run or checkpoint 'peoms'; runs in nowhere: none"
     )
 
 
@@ -114,14 +112,14 @@ def test_a_name_that_is_no_run_is_refused_with_those_that_are(runs: dict[str, Ru
 def test_a_run_without_a_checkpoint_says_so(runs: dict[str, Run], name: str) -> None:
     assert (
         refusal(find_checkpoint, name)
-        == "the run checkpoints/drafts has no checkpoint yet; train on, or give another run"
+        == "the run checkpoints/drafts has no checkpoint yet; continue training it, or choose another run"
     )
 
 
 def test_without_any_run_the_place_is_named(here: Path) -> None:
-    advice = "train one with `charrnn train FILE`, or name a run's directory"
-    assert refusal(find_checkpoint) == f"there is no run in {here / 'checkpoints'}; {advice}"
+    advice = "train one with `charrnn train FILE`, or give the directory of a run"
+    assert refusal(find_checkpoint) == f"there are no runs in {here / 'checkpoints'}; {advice}"
     assert (
         refusal(find_checkpoint, None, "elsewhere")
-        == f"there is no run in {here / 'elsewhere'}; {advice}"
+        == f"there are no runs in {here / 'elsewhere'}; {advice}"
     )

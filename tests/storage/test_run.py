@@ -139,7 +139,7 @@ def test_the_best_has_the_lowest_validation_loss(
 def test_a_run_without_a_checkpoint_has_no_best() -> None:
     assert (
         refusal(run_of({}).best)
-        == "the run checkpoints/poems has no checkpoint yet; train on, or give another run"
+        == "the run checkpoints/poems has no checkpoint yet; continue training it, or choose another run"
     )
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_checkpoint_is_no_reason_to_take_another_in_silence() -> None:
     run = run_of({1: 1.0, 2: 2.0})
     (run.step(1) / "config.json").write_bytes(b"")
     assert refusal(run.best).startswith(
-        "checkpoints/poems/step-00000001/config.json is damaged: 0 bytes, "
+        "checkpoints/poems/step-00000001/config.json is damaged: it has 0 bytes instead of "
     )
 
 
@@ -286,7 +286,7 @@ def test_pruning_keeps_the_files_of_others_and_says_so() -> None:
         (run.step(step) / "notes.txt").write_text(f"mine {step}")
     said = run.prune(1)
     kept = run.path / "kept-step-00000001"
-    assert said[0] == f"{kept} holds what charrnn did not write (notes.txt), and was kept"
+    assert said[0] == f"{kept} was kept: it contains files that charrnn did not write (notes.txt)"
     assert [path.name for path in kept.iterdir()] == ["notes.txt"]
     assert [
         (run.path / f"kept-step-0000000{step}" / "notes.txt").read_text() for step in (1, 2)
@@ -315,7 +315,7 @@ def test_a_run_with_a_file_of_somebody_else_in_it_is_not_deleted(place: str) -> 
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("mine")
     first = "/".join(place.split("/")[:2])
-    message = f"checkpoints/poems holds what charrnn did not write ({first}) and was not deleted; move it away, or give another --name"
+    message = f"checkpoints/poems was not deleted: it contains files that charrnn did not write ({first}); move them, or choose another `name`"
     assert refusal(run.remove, kind=RunExistsError) == message
     assert (file.read_text(), numbers(run)) == ("mine", [1])
 
@@ -343,9 +343,9 @@ def test_remove_deletes_nothing_beside_what_no_run_wrote() -> None:
     run = run_of({1: None})
     for name in ("notes.txt", "thesis", "b", "a"):
         (run.path / name).touch()
-    what = "what charrnn did not write (a, b, notes.txt)"
     message = (
-        f"checkpoints/poems holds {what} and was not deleted; move it away, or give another --name"
+        "checkpoints/poems was not deleted: it contains files that charrnn did not write "
+        "(a, b, notes.txt); move them, or choose another `name`"
     )
     assert refusal(run.remove, kind=RunExistsError) == message
     assert (numbers(run), len(list(run.path.iterdir()))) == ([1], 6)
@@ -366,7 +366,7 @@ def test_remove_deletes_nothing_beside_what_no_run_wrote() -> None:
 def test_remove_is_not_deceived_by_a_name_that_begins_like_a_runs(name: str) -> None:
     run = run_of({1: None})
     (run.path / name).touch()
-    message = f"checkpoints/poems holds what charrnn did not write ({name}) and was not deleted; move it away, or give another --name"
+    message = f"checkpoints/poems was not deleted: it contains files that charrnn did not write ({name}); move them, or choose another `name`"
     assert refusal(run.remove, kind=RunExistsError) == message
 
 

@@ -80,14 +80,14 @@ def test_what_is_no_set_is_an_error_that_says_what_to_do(data: bytes, tmp_path: 
     (tmp_path / "known.gz").write_bytes(data)
     with pytest.raises(
         DamagedError,
-        match=r"known.gz is damaged: .*; delete it, `charrnn train --resume` of its run writes it anew",
+        match=r"known.gz is damaged: .*; delete it, and resume its run \(`charrnn train --resume`\) to recreate it",
     ):
         read_seen_records(tmp_path / "known.gz")
 
 
 def test_a_missing_or_closed_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(
-        CheckpointError, match=r"^there is no .*none.gz, which says what stands in the corpus; "
+        CheckpointError, match=r"none.gz, the list of records in the corpus, is missing; "
     ):
         read_seen_records(tmp_path / "none.gz")
     with pytest.raises(CheckpointError, match="cannot be read"):
@@ -101,7 +101,7 @@ def test_a_file_that_unpacks_to_more_than_can_be_kept_is_refused(
     write_seen_records(tmp_path / "known.gz", ["a" * 900])
     assert len(read_seen_records(tmp_path / "known.gz")) == 1
     write_seen_records(tmp_path / "known.gz", ["a" * 1100])
-    with pytest.raises(DamagedError, match="it breaks off, or is longer than can be kept"):
+    with pytest.raises(DamagedError, match="it is truncated or too long"):
         read_seen_records(tmp_path / "known.gz")
 
 

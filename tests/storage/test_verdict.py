@@ -1,5 +1,4 @@
-"""The verdict names what a run is, its numbers are those of the run, and what it advises to do next
-can be done."""
+"""The verdict fits the run, its numbers are those of the run, and its next command works."""
 
 import json
 import math
@@ -171,8 +170,8 @@ def test_the_kind_is_that_of_the_thresholds(
     assert found(run).kind == kind
 
 
-def test_a_text_that_was_not_read_once_is_not_learned_by_heart(tmp_path: Path) -> None:
-    """The held-out text begins with nothing to copy from, and alone by that may be harder."""
+def test_a_text_that_has_not_been_read_once_is_not_memorized(tmp_path: Path) -> None:
+    """Validation text may simply be harder: its beginning has nothing to copy from."""
     run = written(tmp_path / "run", train_loss=1.0, val_loss=1.5, epochs=0.4)
     assert found(run).kind == "under-trained"
 
@@ -199,15 +198,15 @@ def test_the_loss_without_dropout_decides_whatever_dropout_did(
     assert found(run).kind == kind
 
 
-def test_both_losses_are_of_the_final_line_or_neither_is(tmp_path: Path) -> None:
+def test_the_losses_are_compared_only_if_both_are_in_the_final_line(tmp_path: Path) -> None:
     run = written(tmp_path / "run")
     lines = [line(20, 1.4, 1.5), line(40, 1.4, 1.5)]
     log(run, *lines, final(1.9, 1.8))
     assert found(run).kind == "at its best"
-    log(run, *lines, final(1.9))  # of an older version
-    assert "0.10 nats apart" in found(run).text
-    log(run, *lines, final(1.9, 1.0, step=40))  # of another checkpoint
-    assert "0.10 nats apart" in found(run).text
+    log(run, *lines, final(1.9))  # of an older version; 0.5 from the training loss at step 20
+    assert found(run).kind == "at its best"
+    log(run, *lines, final(1.9, 1.0, step=40))  # of another checkpoint; 0.9 apart
+    assert found(run).kind == "at its best"
 
 
 ANY_LOSSES = [{"train_loss": 1.49}, {"train_loss": 0.1}, {"epochs": 0.1}, {}]
@@ -236,126 +235,132 @@ def test_a_run_whose_loss_had_risen_when_it_was_stopped_is_unfinished(tmp_path: 
     assert found(run).kind == "unfinished"
 
 
-def test_a_run_that_goes_on_to_a_later_end_is_unfinished(tmp_path: Path) -> None:
+def test_a_run_that_was_extended_is_unfinished(tmp_path: Path) -> None:
     run = written(tmp_path / "run")
     save(run, ABOUT | {"step": 50, "steps": 160, "val_loss": None})
-    assert found(run).text.endswith("Not finished: step 40 of 160.")
+    assert found(run).text.endswith("Unfinished: the run is at step 40 of 160.")
 
 
 # What it says
 
 
-YARDSTICK = "counting which characters follow which, which reaches 2.000 (learned from 1,234,567 characters)."
-WORSE = f"2.164 bits per character: 8% worse than {YARDSTICK}"
+NEW_TEXT = "bits per character of new text (lower is better)"
+YARDSTICK = "simply counting which characters follow which (2.000)."
+WORSE = f"2.164 {NEW_TEXT}, 8% worse than {YARDSTICK}"
+OVERFITTED = "Over-fitted: it has begun to memorize the text instead of learning its patterns."
 
 
-def test_the_words_of_an_over_fitted_run_whose_loss_rose(tmp_path: Path) -> None:
+def test_the_text_of_an_over_fitted_run_whose_loss_rose(tmp_path: Path) -> None:
     run = written(tmp_path / "run", train_loss=1.4, val_loss=1.5, last=1.627, step=1200, steps=4000)
     log(run, line(1200, 1.4, 1.5), line(4000, 0.2, 1.627))
     assert found(run).text == (
-        f"{WORSE} Over-fitted: the validation loss was best at step 1,200 and 0.13 higher at step 4,000; the best checkpoint is kept. "
-        "More text would help most; else more dropout."
+        f"{WORSE} {OVERFITTED} It was best on new text at step 1,200 and had become worse by step 4,000. "
+        "The best checkpoint is kept. More text would help most; otherwise try more dropout."
     )
 
 
 @pytest.mark.parametrize(
     ("dropout", "advice"), [(0.59, "more dropout"), (0.6, "a smaller network")]
 )
-def test_the_words_of_an_over_fitted_run_advise_what_the_command_does(
+def test_the_text_of_an_over_fitted_run_advises_what_the_command_does(
     dropout: float, advice: str, tmp_path: Path
 ) -> None:
     verdict = found(written(tmp_path / "run", train_loss=1.0, knobs={"dropout": dropout}))
-    assert verdict.text.endswith(f"More text would help most; else {advice}.")
+    assert verdict.text.endswith(f"More text would help most; otherwise try {advice}.")
     assert ("--dropout" in words(verdict.command), "--hidden-size" in words(verdict.command)) == (
         dropout < 0.6,
         dropout == 0.6,
     )
 
 
-def test_the_words_of_an_over_fitted_run_whose_loss_did_not_rise(tmp_path: Path) -> None:
+def test_the_text_of_an_over_fitted_run_whose_loss_did_not_rise(tmp_path: Path) -> None:
     assert found(written(tmp_path / "run", train_loss=1.0)).text == (
-        f"{WORSE} Over-fitted: it does 0.50 nats better on the text it learned from than on held-out text; the best checkpoint is kept. "
-        "More text would help most; else more dropout."
+        f"{WORSE} {OVERFITTED} It predicts the text it learned from much better than new text. "
+        "The best checkpoint is kept. More text would help most; otherwise try more dropout."
     )
 
 
-def test_the_words_of_an_under_trained_run(tmp_path: Path) -> None:
-    assert found(written(tmp_path / "run", train_loss=1.49, epochs=1.26)).text == (
-        f"{WORSE} Under-trained: after 1.3 passes over the text it does nearly as well on new text as on its own (0.01 nats apart); "
-        "go on for longer."
+@pytest.mark.parametrize("train_loss", [1.45, 1.6])
+def test_the_text_of_an_under_trained_run_that_predicts_new_text_as_well(
+    train_loss: float, tmp_path: Path
+) -> None:
+    assert found(written(tmp_path / "run", train_loss=train_loss, epochs=5.26)).text == (
+        f"{WORSE} Under-trained: after 5.3 passes over the text, it predicts new text about as well as the text it learned from, "
+        "so it can still learn more. Train it longer."
     )
 
 
-def test_the_words_of_an_under_trained_run_that_does_better_on_new_text(tmp_path: Path) -> None:
-    assert found(written(tmp_path / "run", train_loss=1.6, epochs=1.26)).text == (
-        f"{WORSE} Under-trained: after 1.3 passes over the text it does nearly as well on new text as on its own (no worse on the new); "
-        "go on for longer."
+def test_the_text_of_an_under_trained_run_with_few_passes(tmp_path: Path) -> None:
+    assert found(written(tmp_path / "run", train_loss=1.4, epochs=1.26)).text == (
+        f"{WORSE} Under-trained: 1.3 passes over the text are too few. Train it longer."
     )
 
 
-def test_the_words_of_an_unfinished_run(tmp_path: Path) -> None:
+def test_the_text_of_an_unfinished_run(tmp_path: Path) -> None:
     run = written(tmp_path / "run", step=1200, steps=4000)
     log(run, line(1200, 1.4, 1.5), line(2300, 0.2, 1.627))
-    assert found(run).text == f"{WORSE} Not finished: step 2,300 of 4,000."
+    assert found(run).text == f"{WORSE} Unfinished: the run is at step 2,300 of 4,000."
 
 
-def test_the_words_of_a_run_at_its_best(tmp_path: Path) -> None:
+def test_the_text_of_a_run_at_its_best(tmp_path: Path) -> None:
     assert found(written(tmp_path / "run", epochs=12.34)).text == (
-        f"{WORSE} At its best for this length: 12.3 passes over the text, new text and its own are 0.10 nats apart; "
-        "a much longer run gains a little."
+        f"{WORSE} At its best for this length: 12.3 passes over the text were enough to learn most of what it can "
+        "without memorizing the text. A much longer run would improve it a little."
     )
 
 
 @pytest.mark.parametrize(
-    ("bits", "against"),
+    ("bits", "comparison"),
     [
-        (1.0, "1.000 bits per character: 50% better than "),
-        (1.6, "1.600 bits per character: 20% better than "),
-        (1.988, "1.988 bits per character: 1% better than "),
-        (1.992, "1.992 bits per character: about as good as "),
-        (2.0, "2.000 bits per character: about as good as "),
-        (2.008, "2.008 bits per character: about as good as "),
-        (2.012, "2.012 bits per character: 1% worse than "),
-        (2.5, "2.500 bits per character: 25% worse than "),
-        (5.0, "5.000 bits per character: 150% worse than "),
+        (1.0, "50% better than"),
+        (1.6, "20% better than"),
+        (1.988, "1% better than"),
+        (1.992, "about as good as"),
+        (2.0, "about as good as"),
+        (2.008, "about as good as"),
+        (2.012, "1% worse than"),
+        (2.5, "25% worse than"),
+        (5.0, "150% worse than"),
     ],
 )
-def test_percent_are_of_the_yardstick_s_bits(bits: float, against: str, tmp_path: Path) -> None:
+def test_percentages_are_relative_to_the_yardstick(
+    bits: float, comparison: str, tmp_path: Path
+) -> None:
     assert found(written(tmp_path / "run", val_loss=bits * LOG2)).text.startswith(
-        f"{against}{YARDSTICK} "
+        f"{bits:.3f} {NEW_TEXT}, {comparison} {YARDSTICK} "
     )
 
 
 @pytest.mark.parametrize(
     "yardstick", [{"yardstick": None}, {"yardstick": COUNTED | {"nats_per_character": 0.0}}]
 )
-def test_without_a_yardstick_or_one_of_no_bits_the_loss_stands_alone(
+def test_without_a_yardstick_or_with_one_of_zero_bits_only_the_loss_is_shown(
     yardstick: dict[str, Any], tmp_path: Path
 ) -> None:
     assert found(written(tmp_path / "run", **yardstick)).text.startswith(
-        "2.164 bits per character. At its best"
+        f"2.164 {NEW_TEXT}. At its best"
     )
 
 
-def test_a_checkpoint_that_knows_of_no_yardstick_has_a_verdict_too(tmp_path: Path) -> None:
+def test_a_checkpoint_without_a_yardstick_has_a_verdict_too(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     save(run, {name: value for name, value in ABOUT.items() if name != "yardstick"})
     log(run, line(20, 1.4, 1.5), line(40, 1.4, 1.5))
-    assert found(run).text.startswith("2.164 bits per character. At its best")
+    assert found(run).text.startswith(f"2.164 {NEW_TEXT}. At its best")
 
 
-def test_the_loss_is_that_of_the_whole_held_out_text_where_the_best_checkpoint_has_read_it(
+def test_the_loss_is_the_final_one_if_it_belongs_to_the_best_checkpoint(
     tmp_path: Path,
 ) -> None:
     run = written(tmp_path / "run")
     lines = [line(20, 1.4, 1.5), line(40, 1.4, 1.505)]
     log(run, *lines, final(LOG2, LOG2 - 0.1))
-    assert found(run).text.startswith("1.000 bits per character: 50% better ")
+    assert found(run).text.startswith(f"1.000 {NEW_TEXT}, 50% better ")
     log(run, *lines, final(LOG2, LOG2 - 0.1, step=40))
-    assert found(run).text.startswith("2.164 bits per character: 8% worse ")
+    assert found(run).text.startswith(f"2.164 {NEW_TEXT}, 8% worse ")
 
 
-def test_there_is_no_verdict_where_nothing_was_validated(tmp_path: Path) -> None:
+def test_there_is_no_verdict_without_a_validation(tmp_path: Path) -> None:
     run = written(tmp_path / "run")
     log(run, line(20, 1.4, None))
     assert verdict(run) is None
@@ -371,16 +376,16 @@ def test_there_is_no_verdict_where_nothing_was_validated(tmp_path: Path) -> None
 KINDS: dict[str, dict[str, Any]] = {
     "over-fitted": {"last": 2.0}, "under-trained": {"epochs": 1.0}, "at its best": {}, "unfinished": {"ended": False},
 }  # fmt: skip
-GO_ON = ("under-trained", "unfinished")
+RESUMED = ("under-trained", "unfinished")
 
 
-def test_an_unfinished_run_goes_on_to_its_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unfinished_run_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     what = found(written(Path("checkpoints/run"), ended=False))
     assert what == Verdict(
-        "unfinished", f"{WORSE} Not finished: step 20 of 40.", "charrnn train --resume --name run"
+        "unfinished",
+        f"{WORSE} Unfinished: the run is at step 20 of 40.",
+        "charrnn train --resume --name run",
     )
     assert parsed(what.command) == {"resume": True, "name": "run"}
 
@@ -499,7 +504,7 @@ def test_the_name_is_the_first_that_is_free(kind: str, tmp_path: Path) -> None:
     for taken in ("run-2", "run-3", "run-5"):
         (tmp_path / taken).mkdir()
         names.append(parsed(found(run).command)["name"])
-    assert names == (["run"] * 3 if kind in GO_ON else ["run-3", "run-4", "run-4"])
+    assert names == (["run"] * 3 if kind in RESUMED else ["run-3", "run-4", "run-4"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -511,9 +516,9 @@ def test_names_and_paths_that_a_shell_would_split_are_quoted(kind: str, tmp_path
     )
     assert what.kind == kind
     values = parsed(what.command)
-    assert values["name"] == ("it's one" if kind in GO_ON else "it's one-2")
+    assert values["name"] == ("it's one" if kind in RESUMED else "it's one-2")
     assert values["runs_dir"] == str(tmp_path / "my runs")
-    assert values.get("corpus", ()) == (() if kind in GO_ON else ("my 'own' text.txt", "b.txt"))
+    assert values.get("corpus", ()) == (() if kind in RESUMED else ("my 'own' text.txt", "b.txt"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -624,14 +629,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kind", TRAINED)
-def test_runs_that_were_trained_are_told_apart(kind: str, trained: Path) -> None:
+def test_trained_runs_get_the_right_verdict(kind: str, trained: Path) -> None:
     run = Run(Path("checkpoints") / kind)
     end, what = run.final(), found(run)
     assert what.kind == kind
     assert end
-    assert what.text.startswith(f"{end['final_val_loss'] / LOG2:.3f} bits per character: ")
-    gap = end["final_val_loss"] - end["final_train_loss"]
-    assert kind == "over-fitted" or gap < 0 or f"{gap:.2f} nats apart" in what.text
+    assert what.text.startswith(f"{end['final_val_loss'] / LOG2:.3f} {NEW_TEXT}, ")
 
 
 @pytest.mark.parametrize("kind", TRAINED)
@@ -665,7 +668,7 @@ SMALL = [
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_train_ends_with_the_verdict_whose_command_works_as_it_stands(here: Path) -> None:
+def test_train_ends_with_the_verdict_and_its_command_works(here: Path) -> None:
     Path("my own.txt").write_text(TEXT)
     result = call("train", "my own.txt", *SMALL)
     what = found(Run(Path("checkpoints/my own")))
@@ -680,17 +683,17 @@ def test_train_ends_with_the_verdict_whose_command_works_as_it_stands(here: Path
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_train_ends_without_a_verdict_where_nothing_is_held_out(corpus: Path) -> None:
+def test_train_ends_without_a_verdict_without_a_validation_part(corpus: Path) -> None:
     result = call("train", "corpus.txt", *SMALL, "--val-fraction=0")
     assert (result.exit_code, "Next:" in result.stderr) == (0, False)
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_text_of_one_symbol_has_a_verdict_and_no_percent(here: Path) -> None:
+def test_a_text_of_one_symbol_has_a_verdict_without_a_comparison(here: Path) -> None:
     Path("same.txt").write_text("a" * 200)
     result = call("train", "same.txt", *SMALL)
     assert result.exit_code == 0, result.exception
-    assert result.stderr.splitlines()[-2].startswith("0.000 bits per character. ")
+    assert result.stderr.splitlines()[-2].startswith(f"0.000 {NEW_TEXT}. ")
     assert call("info", "same").exit_code == 0
 
 
@@ -719,7 +722,7 @@ def test_the_command_of_a_run_that_ended_early_without_a_rise_works() -> None:
 
 
 @pytest.mark.usefixtures("corpus", "one_thread")
-def test_the_command_of_a_run_that_went_on_to_a_later_end_works() -> None:
+def test_the_command_of_a_run_that_was_extended_works() -> None:
     validated([2.6, 2.5], SLOW | {"steps": 2})
     run = validated([2.505] * 6, {"name": "run", "steps": 8}, resume=True)
     result = call(*words(found(run).command))
@@ -732,7 +735,8 @@ def test_the_command_of_a_run_that_was_stopped_works() -> None:
     for report in trainer.run():
         trainer.stop_requested = report.step == 3
     what = found(trainer.directory)
-    assert (what.kind, what.text.endswith("Not finished: step 3 of 6.")) == ("unfinished", True)
+    assert what.kind == "unfinished"
+    assert what.text.endswith("Unfinished: the run is at step 3 of 6.")
     result = call(*words(what.command))
     assert result.exit_code == 0, result.stderr
     assert trainer.directory.steps()[-1].name == "step-00000006"

@@ -370,7 +370,7 @@ def test_nothing_to_learn_from_is_refused(path: Path, run: str) -> None:
             model.adapted(text, unknown=unknown)
         assert (
             str(error.value)
-            == "nothing is left of the text: it is empty, or the model has seen none of its characters; give another one"
+            == "nothing is left of the text: it is empty, or the model knows none of its characters; give another text"
         )
 
 
@@ -504,8 +504,8 @@ def test_sample_adapt_to_takes_unknown_characters_as_unknown_says(
         f"Error: unknown character {capital} at position 5 of the text; "
     )
     for unknown, said in (
-        ("skip", f"left out {capital}, 20 times: the model has not seen it"),
-        ("replace", f"put 's' for 'S': the model has not seen {capital}"),
+        ("skip", f"left out {capital} 20 times: the model does not know it"),
+        ("replace", f"wrote 's' instead of 'S': the model does not know {capital}"),
     ):
         result = call(*args, str(tmp_path / "odd.txt"), "--unknown", unknown)
         assert (result.exit_code, result.stderr) == (0, f"{said}\n{best}, seed 3\n")
@@ -522,8 +522,8 @@ def test_sample_adapt_to_a_bad_file_is_one_line_and_writes_nothing(
     Path(strange).write_text("€€€")
     for file, error in {
         missing: f"there is no file {missing} (in {home}); check the name",
-        empty: f"the corpus is empty: 0 characters in {empty}; give a file with text in it",
-        strange: "nothing is left of the text: it is empty, or the model has seen none of its characters; give another one",
+        empty: f"the corpus is empty: there is no text in {empty}; give another file",
+        strange: "nothing is left of the text: it is empty, or the model knows none of its characters; give another text",
     }.items():
         result = call("sample", "chars", "--adapt-to", file, "--unknown", "skip")
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error}\n")

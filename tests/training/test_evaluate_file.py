@@ -50,8 +50,8 @@ def test_an_unknown_character_of_a_file_is_an_error(model: Path, tmp_path: Path)
     with pytest.raises(VocabularyError) as error:
         evaluate_file(model, write(tmp_path, b"abX"), DataConfig(), "error")
     assert str(error.value) == (
-        "unknown character 'X' (U+0058, LATIN CAPITAL LETTER X) at position 3 of the text; none of the 7 that the model knows is near; "
-        "--unknown skip leaves it out"
+        "unknown character 'X' (U+0058, LATIN CAPITAL LETTER X) at position 3 of the text; none of the 7 that the model knows is similar; "
+        '`unknown="skip"` leaves it out'
     )
 
 
@@ -59,7 +59,7 @@ def test_an_unknown_character_is_left_out_and_said(model: Path, tmp_path: Path) 
     found, notices = evaluate_file(model, write(tmp_path, b"aXbX\n"), DataConfig(), "skip")
     assert found == expected(model, "ab\n")
     assert notices == (
-        "left out 'X' (U+0058, LATIN CAPITAL LETTER X), 2 times: the model has not seen it",
+        "left out 'X' (U+0058, LATIN CAPITAL LETTER X) 2 times: the model does not know it",
     )
 
 
@@ -67,7 +67,7 @@ def test_an_unknown_character_is_replaced_and_said(model: Path, tmp_path: Path) 
     found, notices = evaluate_file(model, write(tmp_path, b"aB\n"), DataConfig(), "replace")
     assert found == expected(model, "ab\n")
     assert notices == (
-        "put 'b' for 'B': the model has not seen 'B' (U+0042, LATIN CAPITAL LETTER B)",
+        "wrote 'b' instead of 'B': the model does not know 'B' (U+0042, LATIN CAPITAL LETTER B)",
     )
 
 
@@ -77,7 +77,7 @@ def test_a_file_of_which_nothing_is_left_is_an_error(model: Path, tmp_path: Path
         evaluate_file(model, file, DataConfig(), "skip")
     assert (
         str(error.value)
-        == f"nothing is left of {file}: it is empty, or the model has seen none of its characters; give another one"
+        == f"nothing is left of {file}: it is empty, or the model knows none of its characters; give another text"
     )
 
 
@@ -86,8 +86,8 @@ def test_what_there_is_to_say_of_the_reading_comes_first(model: Path, tmp_path: 
     found, notices = evaluate_file(model, file, DataConfig(), "skip")
     assert found == expected(model, "ab\n")
     assert notices == (
-        f"{file} begins with a byte order mark; it was left out",
-        "left out 'X' (U+0058, LATIN CAPITAL LETTER X), 1 times: the model has not seen it",
+        f"{file} begins with a byte order mark, which was left out",
+        "left out 'X' (U+0058, LATIN CAPITAL LETTER X) once: the model does not know it",
     )
 
 
@@ -121,7 +121,10 @@ def test_a_model_of_bytes_reads_a_text_as_its_utf_8(tmp_path: Path) -> None:
 def test_raw_bytes_are_refused_by_a_model_of_characters(model: Path, tmp_path: Path) -> None:
     with pytest.raises(VocabularyError) as error:
         evaluate_file(model, write(tmp_path, b"abc"), DataConfig(unit="byte"), "error")
-    assert str(error.value) == "3 bytes were given to a vocabulary of characters; decode them first"
+    assert (
+        str(error.value)
+        == "`text` must be a string for a vocabulary of characters, got 3 bytes; decode them first"
+    )
 
 
 def test_a_file_that_is_not_there_and_a_model_that_is_not_there_are_errors(

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 # 781 code points, 803 bytes: accents composed and not, and two kinds of line ends
 TEXT = "Café au lait, said the clock;\r\nthen is the time, cafe\u0301, said the bell!\n" * 11
-MIXED = "the text mixes line ends (11 CRLF, 11 LF); they were kept; --newlines lf makes them all LF"
+MIXED = 'the text mixes line endings (11 CRLF, 11 LF), which were kept; `newlines="lf"` converts all to LF'
 SMALL = {
     "corpus": ("text.txt",), "steps": 10, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 1, "embedding_size": 4,
     "dropout": 0.1, "learning_rate": 0.01, "report_every": 5, "eval_every": 5, "save_every": 5, "sample_every": 5, "keep": 9, "threads": 1,
@@ -351,12 +351,12 @@ def test_the_unit_of_the_corpus_is_that_of_the_configuration_for_bytes_too(unit:
 def test_a_path_and_a_text_together_are_refused() -> None:
     with pytest.raises(ConfigError) as error:
         read_corpus(RunConfig.from_flat(SMALL), TEXT, pytest.fail)
-    assert str(error.value) == "corpus: both a path and text= are given; leave one of them out"
+    assert str(error.value) == "`corpus` and `text` cannot both be given; leave one of them out"
 
 
 def test_what_there_is_to_say_of_the_files_is_told(texts: Path) -> None:
     said: list[str] = []
     read_corpus(RunConfig.from_flat(SMALL), None, said.append)
     assert said == [
-        "text.txt mixes line ends (11 CRLF, 11 LF); they were kept; --newlines lf makes them all LF"
+        'text.txt mixes line endings (11 CRLF, 11 LF), which were kept; `newlines="lf"` converts all to LF'
     ]

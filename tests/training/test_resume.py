@@ -353,7 +353,7 @@ def test_a_damaged_last_checkpoint_is_set_aside_and_the_one_before_goes_on(
     assert size is None
     assert trainer.step == 3  # validated, and the best so far, at step 3
     assert said[0].startswith(
-        "checkpoints/run/step-00000006/trainer.safetensors is damaged: 0 bytes, "
+        "checkpoints/run/step-00000006/trainer.safetensors is damaged: it has 0 bytes instead of "
     )
     assert said[0].endswith("; it was set aside as damaged-step-00000006")
 

@@ -136,7 +136,7 @@ def test_overwrite_refuses_to_delete_what_no_run_wrote(name: str, run: Path, her
     with pytest.raises(RunExistsError) as error:
         launch(KNOBS, overwrite=True)
     assert str(error.value) == (
-        f"checkpoints/corpus holds what charrnn did not write ({name}) and was not deleted; move it away, or give another --name"
+        f"checkpoints/corpus was not deleted: it contains files that charrnn did not write ({name}); move them, or choose another `name`"
     )
     assert files(here) == before
 
@@ -170,40 +170,40 @@ BAD = [
     (
         {"corpus": ("empty.txt",)},
         CorpusError,
-        "the corpus is empty: 0 characters in empty.txt; give a file with text in it",
+        "the corpus is empty: there is no text in empty.txt; give another file",
     ),
     (
         {"corpus": ("tiny.txt",)},
         CorpusError,
-        "the corpus is too small: 3 characters, at least 4 are needed; give more text",
+        "the corpus must have at least 4 characters, got 3; give more text",
     ),
     (
         {"corpus": ("bad.txt",)},
         CorpusError,
-        "bad.txt is not utf-8: 0xe9 at byte 3 (line 1); "
-        "try --encoding cp1252, which fits the whole file, or --encoding-errors replace to put U+FFFD there",
+        "bad.txt is not valid utf-8: 0xe9 at byte 3 (line 1); "
+        'try `encoding="cp1252"`, which fits the whole file, or `encoding_errors="replace"` to insert U+FFFD there',
     ),
     (
         {"corpus": ()},
         CorpusError,
-        "no corpus was given; name a text file, a directory of *.txt files, or - for standard input",
+        "no corpus was given; give a text file, a directory of *.txt files, or - for standard input",
     ),
     (
         {"encoding": "klingon"},
         ConfigError,
-        "encoding: 'klingon' is not a text encoding; give one such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030",
+        "`encoding` must be a text encoding, such as utf-8, cp1252, latin-1, cp1251, shift_jis or gb18030, got 'klingon'",
     ),
     (
         {"steps": 0},
         ConfigError,
-        "steps: 0 is not possible; give a whole number from 1 to 1000000000 or none",
+        "`steps` must be a whole number from 1 to 1,000,000,000 or none, got 0",
     ),
     ({"minutes": 1.0}, ConfigError, "minutes and steps: 1 and 2 are both given; give one of them"),
-    ({"hiden_size": 8}, ConfigError, "'hiden_size' is not a knob; did you mean hidden_size?"),
+    ({"hiden_size": 8}, ConfigError, "unknown knob 'hiden_size'; did you mean hidden_size?"),
     (
         {"name": "a/b"},
         ConfigError,
-        "name: 'a/b' is not possible; give a directory's name: no slash, not beginning with step- or a dot",
+        "`name` must be a directory name of at most 200 characters, without slashes, that does not begin with step- or a dot, got 'a/b'",
     ),
     (
         {"device": "cuda"},

@@ -173,17 +173,17 @@ def test_the_bounds_are_the_length_unless_something_else_sets_them() -> None:
             lambda: Acrostic("a\nb"),
             "acrostic: 'a\\nb' is not possible; give a word, a character for each line",
         ),
-        (lambda: Lines(0), "lines: 0 is not possible; give a whole number from 1"),
+        (lambda: Lines(0), "`lines` must be a whole number of at least 1, got 0"),
         (
             lambda: Lines(2, 5, 4),
             "line_length: from 5 to 4 is not possible; give the smaller number first",
         ),
-        (lambda: Lines(2, -1), "line_length: -1 is not possible; give a whole number from 0"),
+        (lambda: Lines(2, -1), "`line_length` must be a whole number of at least 0, got -1"),
         (
             lambda: Length(5, 4),
             "length: from 5 to 4 is not possible; give the smaller number first",
         ),
-        (lambda: Length(2.5), "length: 2.5 is not possible; give a whole number from 0"),
+        (lambda: Length(2.5), "`length` must be a whole number of at least 0, got 2.5"),
     ],
 )
 def test_what_is_not_possible_is_refused_by_name(make: Callable[[], object], message: str) -> None:
