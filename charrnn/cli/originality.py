@@ -224,7 +224,7 @@ def of_text(copies: Copies, text: str | bytes, least: int) -> Iterator[str]:
         excerpt = _excerpt(text[copy.start : end], copy.length)
         yield f"  {_size_and_place(copy)}: {excerpt}"
     if num_copies > MOST_LISTED:
-        yield f"  and {num_copies - MOST_LISTED:,} more, no longer than these; --json lists all"
+        yield f"  and {num_copies - MOST_LISTED:,} more; --json lists all"
 
 
 def of_corpus(leaks: Leaks) -> Iterator[str]:
@@ -270,8 +270,10 @@ def _longest_first(copy: Copy) -> tuple[int, int]:
 
 
 def _shares(shares: dict[int, float]) -> str:
-    parts = [f"{100 * share:.1f} % in passages of {length}" for length, share in shares.items()]
-    return ", ".join(parts) + " or more"
+    parts = [
+        f"{100 * share:.1f} % in passages of {length} or more" for length, share in shares.items()
+    ]
+    return ", ".join(parts)
 
 
 def _excerpt(text: str | bytes, length: int) -> str:

@@ -198,8 +198,8 @@ def test_originality_is_told_of_what_was_written(home: Path) -> None:
     assert result.stdout == "Now is the time, said the clock\n"
     lines = result.stderr.splitlines()
     assert lines[2] == "longest: 31 characters at position 1, from corpus.txt, line 1"
-    shares = "100.0 % in stretches of 20 or more, 0.0 % in stretches of 40 or more, 0.0 % in stretches of 80 or more"
-    assert lines[3] == f"copied, of 31 characters: {shares}"
+    shares = "100.0 % in passages of 20 or more, 0.0 % in passages of 40 or more, 0.0 % in passages of 80 or more"
+    assert lines[3] == f"copied: of 31 characters, {shares}"
     told = call("originality", "corpus", "copy.txt").stdout.splitlines()
     assert told == lines[2:]
 

@@ -64,7 +64,7 @@ def test_the_report_of_a_text_is_this() -> None:
     assert result.exit_code == 0
     assert result.stdout == (
         "longest: 41 characters at position 6, from corpus.txt, line 24\n"
-        "copied, of 69 characters: 91.3 % in stretches of 20 or more, 59.4 % in stretches of 40 or more, 0.0 % in stretches of 80 or more\n"
+        "copied: of 69 characters, 91.3 % in passages of 20 or more, 59.4 % in passages of 40 or more, 0.0 % in passages of 80 or more\n"
         "passages of 20 characters or more: 2\n"
         '  41 characters at position 6, from corpus.txt, line 24: "17 bottles of beer on the wall\\n16 bottles"\n'
         '  22 characters at position 48, from corpus.txt, line 1: " of beer on the wall\\n3"\n'
@@ -113,7 +113,7 @@ def test_more_than_ten_are_counted() -> None:
     lines = originality("corpus", "many.txt", "--least", "10").stdout.splitlines()
     assert lines[2] == "passages of 10 characters or more: 12"
     assert len(lines) == 14
-    assert lines[-1] == "  and 2 shorter ones; --json lists all"
+    assert lines[-1] == "  and 2 more; --json lists all"
 
 
 def test_a_text_of_which_nothing_stands_there_is_said_and_so_is_what_is_odd_about_it() -> None:
@@ -128,7 +128,7 @@ def test_held_out_text_of_which_nothing_was_learned_is_said() -> None:
     assert call("train", "halves.txt", *SMALL).exit_code == 0
     assert (
         originality("halves").stdout.splitlines()[-1]
-        == "longest: none, not one of its characters was learned"
+        == "longest: none, no character of it is in the training part"
     )
 
 
@@ -218,9 +218,9 @@ def test_the_report_of_a_corpus_is_this() -> None:
     result = originality("corpus")
     assert result.exit_code == 0
     assert result.stdout == (
-        "repeated, of 1,231 characters: 0.0 % in passages of 80 or more that come again\n"
-        "held out, but learned too, of 124 characters: 96.8 % in stretches of 20 or more, 0.0 % in stretches of 40 or more, "
-        "0.0 % in stretches of 80 or more\n"
+        "repeated: of 1,231 characters, 0.0 % in passages of 80 or more that occur more than once\n"
+        "validation part that is also in the training part: of 124 characters, 96.8 % in passages of 20 or more, 0.0 % in passages of 40 or more, "
+        "0.0 % in passages of 80 or more\n"
         'longest: 31 characters, first in corpus.txt, line 7: "4 bottles of beer on the wall\\n3"\n'
     )
     assert originality("corpus").stderr == f"{STEP}\n"
@@ -232,9 +232,9 @@ def test_a_corpus_that_repeats_itself_says_where() -> None:
     assert call("train", "one.txt", "two.txt", *SMALL, "--val-fraction", "0").exit_code == 0
     found = originality("one").stdout.splitlines()
     assert found == [
-        "repeated, of 1,444 characters: 27.7 % in passages of 80 or more that come again",
+        "repeated: of 1,444 characters, 27.7 % in passages of 80 or more that occur more than once",
         f"  200 characters, one.txt, line 1 and two.txt, line 2: {json.dumps(TEXT[:60])}...",
-        "held out: nothing",
+        "validation part: none",
     ]
     as_json = json.loads(originality("one", "--json").stdout)
     assert as_json == {
@@ -290,13 +290,17 @@ def test_the_corpus_may_stand_elsewhere_now() -> None:
         (
             ["corpus", "text.txt", "--marked", "--json"],
             2,
-            "marked and json: both would write to standard output; give one of them, or --html PATH",
+            "--marked and --json both write to standard output; give one of them, or --html PATH",
         ),
-        (["corpus", "--marked"], 2, "marked: no FILE is given whose text could be shown; name one"),
+        (
+            ["corpus", "--marked"],
+            2,
+            "--marked needs a text to compare with the corpus; give a FILE",
+        ),
         (
             ["corpus", "--html", "page.html"],
             2,
-            "html: no FILE is given whose text could be shown; name one",
+            "--html needs a text to compare with the corpus; give a FILE",
         ),
         (
             ["nothing"],
