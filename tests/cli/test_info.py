@@ -139,7 +139,7 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(runs: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0].startswith("corpus: lstm 2 x 8, ")
     assert (
-        "checkpoints/bytes/step-00000004/model.safetensors is damaged: 0 bytes"
+        "checkpoints/bytes/step-00000004/model.safetensors is damaged: it has 0 bytes"
         in result.stdout + result.stderr
     )
 
@@ -169,7 +169,7 @@ def test_without_any_run_a_line_says_what_to_do_and_nothing_is_printed(here: Pat
     assert (result.exit_code, result.stdout) == (0, "")
     assert (
         result.stderr
-        == f"there are no runs in {here}/checkpoints; train one with `charrnn train FILE`\n"
+        == f"there is no run in {here}/checkpoints; train one with `charrnn train FILE`\n"
     )
 
 

@@ -116,7 +116,7 @@ def test_more_than_ten_are_counted() -> None:
     assert lines[-1] == "  and 2 more; --json lists all"
 
 
-def test_a_text_of_which_nothing_stands_there_is_said_and_so_is_what_is_odd_about_it() -> None:
+def test_a_text_without_copies_is_reported_and_so_are_notices_about_it() -> None:
     Path("other.txt").write_bytes(b"\xef\xbb\xbfXYZ")
     result = originality("corpus", "other.txt")
     assert result.stdout.splitlines()[0] == "longest: none, no character of it is in the corpus"
@@ -132,11 +132,11 @@ def test_held_out_text_of_which_nothing_was_learned_is_said() -> None:
     )
 
 
-def test_marked_the_text_is_shown_with_brackets_and_nothing_moves_the_cursor() -> None:
+def test_marked_shows_the_text_with_brackets_and_escapes_control_characters() -> None:
     Path("text.txt").write_text("\x1b[2J 17 bottles of beer on the wall\n<b>")
     result = originality("corpus", "text.txt", "--marked")
     assert result.stdout.startswith(
-        "\\x1b[2J \u27e617 bottles of beer on the wall\n\u27e7<b>\n\nlongest: 31 characters at 6, "
+        "\\x1b[2J \u27e617 bottles of beer on the wall\n\u27e7<b>\n\nlongest: 31 characters at position 6, "
     )
 
 
@@ -270,12 +270,12 @@ def test_no_pytorch_is_needed(home: Path) -> None:
         assert ran.stdout.splitlines()[-1] == "False", ran.stderr
 
 
-def test_the_corpus_may_stand_elsewhere_now() -> None:
+def test_the_corpus_may_have_moved() -> None:
     Path("corpus.txt").rename("moved.txt")
     refused = originality("corpus", "text.txt")
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert re.fullmatch(
-        r"Error: the corpus of \S+ cannot be read: there is no file corpus\.txt .*; or name its new place with --corpus\n",
+        r"Error: the corpus of \S+ cannot be read: there is no file corpus\.txt .*; if it has moved, give its new path as --corpus\n",
         refused.stderr,
     )
     assert (
@@ -324,6 +324,6 @@ def test_a_damaged_index_is_one_line() -> None:
     result = originality("corpus", "text.txt")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        "Error: checkpoints/corpus/originality is damaged: order.bin is no file of 4,924 bytes; "
+        "Error: checkpoints/corpus/originality is damaged: order.bin is not a file of 4,924 bytes; "
         "delete the directory to have it rebuilt\n"
     )

@@ -294,7 +294,7 @@ BAD = {
         "try `--encoding cp1252`, which fits the whole file, or `--encoding-errors replace` to insert U+FFFD there",
     ),
     "broken.gz": (b"no gzip", "broken.gz is not a complete gzip file: Not a gzipped file (b'no'); "
-                              "unpack it by hand to see, or take .gz off its name if it is plain text"),
+                              "unpack it with another program, or rename it without .gz if it is plain text"),
 }  # fmt: skip
 
 
@@ -409,8 +409,10 @@ def test_overwrite_does_not_delete_what_no_run_wrote(trained: Path) -> None:
     (trained / "notes.md").write_text("mine")
     before = files(trained)
     result = call("train", "corpus.txt", *SMALL, "--overwrite")
-    what = "holds what charrnn did not write (notes.md)"
-    message = f"Error: checkpoints/corpus {what} and was not deleted; move it away, or give another --name\n"
+    message = (
+        "Error: checkpoints/corpus was not deleted: it contains files that charrnn did not write (notes.md); "
+        "move them, or choose another --name\n"
+    )
     assert (result.exit_code, result.stderr) == (1, message)
     assert files(trained) == before
 

@@ -116,8 +116,8 @@ BLOCK = 64
 EDGE = b"a" * (BLOCK - 1)
 FILES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the corpus is empty"),
-    "one character": (b"a", "the corpus is too small: 1 characters"),
-    "three characters": (b"abc", "the corpus is too small: 3 characters"),
+    "one character": (b"a", "at least 4 characters, got 1;"),
+    "three characters": (b"abc", "at least 4 characters, got 3;"),
     "a mark alone": (codecs.BOM_UTF8, "the corpus is empty"),
     "a mark": (codecs.BOM_UTF8 + b"abcd", "abcd"),
     "two marks": (codecs.BOM_UTF8 * 2 + b"abcd", "\ufeffabcd"),

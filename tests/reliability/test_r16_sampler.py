@@ -54,7 +54,7 @@ def test_any_setting_gives_a_symbol_that_may_be_drawn_or_an_error(tries: int, ta
 def test_any_setting_beyond_its_edges_is_an_error_by_name(tally: Any) -> None:
     cases = [(name, value) for name, values in BEYOND.items() for value in values]
     for name, value in cases:
-        with pytest.raises(ConfigError, match=f"^{name}: "):
+        with pytest.raises(ConfigError, match=f"^`{name}` must be "):
             Sampler(**{name: value})
     tally(len(cases), "settings of the sampler beyond their edges")
 

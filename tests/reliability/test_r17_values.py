@@ -71,7 +71,9 @@ def from_environment(
 
 
 def spoken(found: tuple[str, Any], source: str) -> tuple[str, Any]:
-    return (found[0], found[1].replace(f" (from {source})", "")) if found[0] == "error" else found
+    """The outcome without the source that an error names."""
+    kind, value = found
+    return (kind, value.removesuffix(f" in {source}")) if kind == "error" else found
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_a_text_means_the_same_wherever_it_comes_from(
         flag = spoken(
             outcome(lambda text=text: from_flag(name, knob, text, command, these)), knob.flag
         )
-        assert flag[0] == "value" or flag[1].startswith(f"{name}: ")
+        assert flag[0] == "value" or flag[1].startswith(f"`{name}` must ")
         tried += 1
         if text and "\x00" not in text:  # an empty variable is none, and there is no NUL in one
             variable = f"CHARRNN_{command.upper()}_{name.upper()}"
@@ -114,7 +116,7 @@ def test_an_object_is_a_value_that_can_be_or_an_error_by_name(name: str, tally: 
     for thing in OBJECTS:
         kind, found = outcome(lambda thing=thing: RunConfig.from_flat({name: thing}).flat()[name])
         if kind == "error":
-            assert found.startswith(f"{name}"), found
+            assert found.startswith(f"`{name}` "), found
         else:
             assert type(found) in (type(None), int, float, str)
             assert not isinstance(found, float) or math.isfinite(found)
@@ -126,7 +128,7 @@ def test_an_object_is_a_setting_of_the_sampler_or_an_error_by_name(name: str, ta
     for thing in OBJECTS:
         kind, found = outcome(lambda thing=thing: getattr(Sampler(**{name: thing}), name))
         assert found is None or kind == "error" or math.isfinite(found)
-        assert kind == "value" or found.startswith(f"{name}: ")
+        assert kind == "value" or found.startswith(f"`{name}` must ")
     tally(len(OBJECTS), "objects given to the sampler")
 
 
@@ -165,7 +167,7 @@ def test_an_object_is_a_length_and_a_seed_or_an_error_by_name(
     for thing in OBJECTS:
         if thing is not OBJECTS[5] or name == "seed":  # so long a text would be written
             kind, found = outcome(lambda thing=thing: model.generate(**{"length": 3, name: thing}))
-            assert kind == "value" or found.startswith(f"{name}: ")
+            assert kind == "value" or found.startswith(f"`{name}` must ")
     assert model.generate(length=np.int64(5), seed=np.uint8(1)) == model.generate(length=5, seed=1)
     tally(len(OBJECTS), "objects given for a length or a seed")
 
@@ -179,9 +181,8 @@ def test_the_command_line_says_what_python_says(here: Path, tally: Any) -> None:
             Sampler(**{name: value})
         result = CliRunner().invoke(cli, ["sample", "model", f"--{name.replace('_', '-')}={value}"])
         assert (result.exit_code, result.stdout) == (2, "")
-        assert spoken(
-            ("error", result.stderr.removeprefix("Error: ").strip()), SAMPLING[name].flag
-        )[1] == str(error.value)
+        message = str(error.value).replace(f"`{name}`", SAMPLING[name].flag)
+        assert result.stderr == f"Error: {message}\n"
     tally(len(bad), "errors that are the same on the command line and in Python")
 
 
