@@ -79,7 +79,7 @@ def test_a_vocabulary_has_a_known_unit_and_each_symbol_once(unit: str, symbols: 
         Vocabulary(unit, symbols)
 
 
-def test_bytes_are_no_characters() -> None:
+def test_bytes_are_refused_by_a_vocabulary_of_characters() -> None:
     assert (
         refusal(Vocabulary.of("abc").encode, b"abc")
         == "`text` must be a string for a vocabulary of characters, got 3 bytes; decode them first"
@@ -203,7 +203,7 @@ def test_replace_composes_whatever_can_be_composed(known: str, text: str, repair
     assert Vocabulary.of(known).repair(text, "replace")[0] == repaired
 
 
-def test_replace_says_each_kind_of_change_once() -> None:
+def test_replace_reports_each_kind_of_change_once() -> None:
     assert Vocabulary.of("it's").repair("it\u2019s it\u2019s".replace(" ", ""), "replace") == (
         "it'sit's",
         [
@@ -226,7 +226,7 @@ def test_replace_refuses_what_nothing_is_near_to() -> None:
     )
 
 
-def test_skip_leaves_out_and_says_what() -> None:
+def test_skip_reports_what_it_leaves_out() -> None:
     assert Vocabulary.of("ab").repair("\u2603axbx\u2603x", "skip") == (
         "ab",
         [
@@ -298,7 +298,7 @@ def test_pieces_joined_are_the_text_at_once() -> None:
 
 
 @pytest.mark.parametrize("text", ["ab\ud800", "ab\udcffc"])
-def test_half_a_character_is_no_utf8(text: str) -> None:
+def test_half_a_surrogate_pair_is_refused_by_a_vocabulary_of_bytes(text: str) -> None:
     assert (
         refusal(BYTES.encode, text)
         == f"{describe(text[2])} at position 3 is half a surrogate pair and cannot be written as UTF-8; remove it"

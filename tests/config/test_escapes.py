@@ -6,16 +6,16 @@ from hypothesis import strategies as st
 from charrnn.config.escapes import escaped, unescaped
 
 
-def test_newline_return_tab_and_backslash_are_spelled_so() -> None:
+def test_newline_return_tab_and_backslash_are_escaped() -> None:
     assert escaped("a\n\r\t\\b") == "a\\n\\r\\t\\\\b"
     assert unescaped("a\\n\\r\\t\\\\b") == "a\n\r\t\\b"
 
 
-def test_any_other_backslash_stays() -> None:
+def test_other_backslashes_are_kept() -> None:
     assert unescaped("\\x \\") == "\\x \\"
 
 
 @given(st.text("ab\n\r\t\\nrt"))
-def test_a_text_comes_back(text: str) -> None:
+def test_unescaping_inverts_escaping(text: str) -> None:
     assert unescaped(escaped(text)) == text
     assert not set(escaped(text)) & set("\n\r\t")

@@ -121,7 +121,7 @@ def test_no_text_is_read_as_nan_or_infinity(knob: Knob) -> None:
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
-def test_a_number_is_no_other_type(knob: Knob) -> None:
+def test_a_number_must_not_be_of_another_type(knob: Knob) -> None:
     for value in (True, False, "3", "", b"3", [3], (3,), {3: 3}, 3j):
         assert (
             refusal(knob.check, value) == f"`{knob.name}` must be {knob.expected()}, got {value!r}"
@@ -129,13 +129,13 @@ def test_a_number_is_no_other_type(knob: Knob) -> None:
 
 
 @pytest.mark.parametrize("knob", [knob for knob in NUMBERS if knob.kind is int], ids=by_name)
-def test_a_whole_number_is_no_float(knob: Knob) -> None:
+def test_a_whole_number_must_not_be_a_float(knob: Knob) -> None:
     assert refusal(knob.check, 2.0) == f"`{knob.name}` must be {knob.expected()}, got 2.0"
     assert refusal(knob.parse, "2.0") == f"`{knob.name}` must be {knob.expected()}, got '2.0'"
 
 
 @pytest.mark.parametrize("knob", TEXTS, ids=by_name)
-def test_a_text_is_no_other_type_and_not_empty(knob: Knob) -> None:
+def test_a_string_must_not_be_of_another_type_or_empty(knob: Knob) -> None:
     for value in ("", 3, 0.5, True, b"lstm", ["lstm"]):
         assert (
             refusal(knob.check, value) == f"`{knob.name}` must be {knob.expected()}, got {value!r}"
@@ -153,7 +153,7 @@ def test_the_ranges_are_those_of_all_numbers() -> None:
 
 
 @pytest.mark.parametrize("name", RANGES)
-def test_a_range_holds_its_ends_and_nothing_beyond(name: str) -> None:
+def test_a_range_includes_its_ends_and_nothing_beyond(name: str) -> None:
     knob = KNOBS[name]
     below, least, most, above = RANGES[name]
     assert [knob.check(least), knob.check(most)] == [least, most]
@@ -176,7 +176,7 @@ def test_a_choice_is_one_of_its_list(knob: Knob) -> None:
 
 
 @pytest.mark.parametrize("knob", KNOBS.values(), ids=by_name)
-def test_none_is_off_where_a_knob_can_be_off(knob: Knob) -> None:
+def test_none_is_accepted_by_the_knobs_that_allow_it(knob: Knob) -> None:
     can = knob.name in (
         "normalize", "separator", "copy_window", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every", "sample_every",
         "name",
@@ -189,7 +189,7 @@ def test_none_is_off_where_a_knob_can_be_off(knob: Knob) -> None:
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
-def test_auto_decides_where_a_number_can_be_left_open(knob: Knob) -> None:
+def test_auto_is_accepted_by_the_knobs_that_allow_it(knob: Knob) -> None:
     can = knob.name in ("report_every", "eval_every", "save_every", "sample_every", "threads")
     assert can == knob.auto
     if can:
@@ -239,11 +239,11 @@ def test_a_whole_number_becomes_a_float_where_that_is_the_kind() -> None:
         ("minutes", "a number above 0 and up to 525,600 or none"),
     ],
 )
-def test_a_refusal_says_what_may_be_given(name: str, words: str) -> None:
+def test_an_error_lists_the_allowed_values(name: str, words: str) -> None:
     assert refusal(KNOBS[name].check, 1j) == f"`{name}` must be {words}, got 1j"
 
 
-def test_a_refusal_of_too_much_names_the_most() -> None:
+def test_an_error_names_the_upper_bound() -> None:
     assert (
         refusal(TrainConfig, seed=2**32)
         == "`seed` must be a whole number from 0 to 4,294,967,295, got 4294967296"
@@ -299,7 +299,7 @@ def test_replace_changes_what_it_is_given_and_nothing_else() -> None:
     assert config.train.seed == 2**32 - 1
 
 
-def test_one_corpus_file_is_not_taken_letter_by_letter() -> None:
+def test_a_single_corpus_path_is_not_split_into_letters() -> None:
     assert RunConfig.from_flat({"corpus": "my.txt"}).corpus == ("my.txt",)
 
 
@@ -442,13 +442,13 @@ def test_a_trap_of_yaml_is_refused_in_one_line(text: str, message: str) -> None:
         "deep",
     ],
 )
-def test_what_is_no_flat_yaml_is_one_line(text: str) -> None:
+def test_yaml_that_is_not_flat_is_refused_in_one_line(text: str) -> None:
     message = refusal(read_yaml, text, "run.yaml")
     assert "run.yaml" in message
     assert "\n" not in message
 
 
-def test_no_more_names_and_values_are_read_than_are_asked_for() -> None:
+def test_yaml_with_too_many_items_is_refused() -> None:
     text = "corpus: [a, b, c, d, e]\n"  # a mapping, a name, a list and five values
     assert read_yaml(text, "run.yaml", 8) == {"corpus": tuple("abcde")}
     assert (
@@ -457,7 +457,7 @@ def test_no_more_names_and_values_are_read_than_are_asked_for() -> None:
     )
 
 
-def test_a_key_that_is_a_list_is_named_as_people_wrote_it() -> None:
+def test_a_key_that_is_a_list_is_refused_with_its_line() -> None:
     assert "Node" not in refusal(read_yaml, "? [seed, keep]\n: 1", "run.yaml")
 
 
@@ -509,7 +509,7 @@ def test_a_name_like_a_word_survives_yaml(values: dict[str, str]) -> None:
     assert RunConfig.from_flat(read_yaml(write_yaml(config), "config.yaml")) == config
 
 
-def test_yaml_is_one_knob_on_a_line() -> None:
+def test_written_yaml_has_one_knob_per_line() -> None:
     lines = write_yaml(RunConfig.from_flat(OTHER | {"corpus": ("é.txt", "b.txt")})).splitlines()
     assert [line.partition(":")[0] for line in lines] == list(RunConfig().flat())
     assert lines[0] == "corpus: [é.txt, b.txt]"

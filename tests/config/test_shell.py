@@ -32,7 +32,7 @@ from charrnn.config.shell import command, option
         ),
     ],
 )
-def test_a_command_reads_as_it_was_meant(
+def test_a_shell_parses_a_command_as_intended(
     words: list[str], arguments: list[str], flags: list[str], expected: str
 ) -> None:
     assert command(words, arguments, flags) == expected

@@ -389,7 +389,7 @@ def test_what_records_recall_is_what_each_holds_itself() -> None:
         ([65_535], 16, 1),
     ],
 )
-def test_how_many_records_are_read_side_by_side(
+def test_the_number_of_records_in_a_batch(
     lengths: list[int], asked: int | None, expected: int
 ) -> None:
     assert fit_records(np.array(lengths), asked) == expected

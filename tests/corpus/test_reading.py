@@ -184,7 +184,7 @@ def test_the_encoding_that_fits_is_proposed(encoding: str) -> None:
         ("utf-16", "0xff at byte 0 (line 1)"),  # its mark, FF FE
     ],
 )
-def test_a_bad_byte_is_named_with_its_place_and_the_encoding_that_fits(
+def test_an_invalid_byte_is_reported_with_its_place_and_a_fitting_encoding(
     encoding: str, place: str
 ) -> None:
     assert refusal_of(SAMPLES[encoding].encode(encoding)) == (
@@ -213,7 +213,7 @@ def test_no_other_encoding_is_proposed_for_utf8_with_a_flaw(data: bytes, place: 
     )
 
 
-def test_what_was_tried_is_not_proposed_again() -> None:
+def test_the_failed_encoding_is_not_suggested_again() -> None:
     # two bytes a character: 61 00, 62 00, and 63 alone
     assert refusal_of(b"a\0b\0c", encoding="utf-16-le") == (
         'a.txt is not valid utf-16-le: 0x63 at byte 4 (line 1); try `encoding_errors="replace"` to insert U+FFFD there'
@@ -227,7 +227,7 @@ def test_no_encoding_is_proposed_that_does_not_fit(data: bytes) -> None:
     assert guess_encoding(data) == ""
 
 
-def test_replace_puts_a_replacement_character_for_each_bad_byte_and_says_how_many() -> None:
+def test_replace_inserts_a_replacement_character_per_bad_byte_and_reports_them() -> None:
     # the U+FFFD that stands in the file itself is not counted
     assert reading(b"a\xffb\xe2\x82\n\xef\xbf\xbd", encoding_errors="replace") == Reading(
         "a\ufffdb\ufffd\n\ufffd", ("a.txt is not valid utf-8 in 2 places, which became U+FFFD",)
@@ -538,7 +538,7 @@ def test_files_of_bytes_are_joined_without_anything_between() -> None:
         ("normalize", "nfc"),
     ],
 )
-def test_knobs_of_text_cannot_be_had_with_bytes(knob: str, value: str) -> None:
+def test_text_knobs_are_refused_for_bytes(knob: str, value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         reading(b"abc", unit="byte", **{knob: value})
     assert (

@@ -175,7 +175,7 @@ def test_an_unknown_character_is_named_with_its_place_in_the_whole_text(
         encode_known(vocabulary, text, separator)
 
 
-def test_nothing_that_is_put_for_another_makes_a_separator() -> None:
+def test_a_replacement_never_becomes_a_separator() -> None:
     vocabulary = Vocabulary("char", "abcdefg", records=True)
     for text, separator, unknown in (
         ("ab%\u20ac%cd", "%%", "skip"),

@@ -65,7 +65,7 @@ def test_a_mapped_text_outlives_its_file_s_name(
     assert ids.tolist() == [0, 1, 2] * 1000
 
 
-def test_no_room_for_a_large_text_is_an_error_that_says_where(
+def test_a_full_disk_is_an_error_that_names_the_directory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(encoding, "IN_MEMORY", 0)

@@ -42,7 +42,7 @@ def forbidden(written: list[int], corpus: list[int], longest: int, symbols: int)
     return [idx for idx in range(symbols) if len(end) == longest and stands([*end, idx], corpus)]
 
 
-def test_forbidden_is_what_makes_a_stretch_too_long_and_nothing_else_whatever_is_taken() -> None:
+def test_exactly_the_symbols_that_make_a_passage_too_long_are_forbidden() -> None:
     rng = random.Random(1)
     for corpus, longest, symbols, width in corpora(2000, seed=1):
         here = guard(corpus, longest, symbols, width)
@@ -54,7 +54,7 @@ def test_forbidden_is_what_makes_a_stretch_too_long_and_nothing_else_whatever_is
             written.append(idx)
 
 
-def test_whoever_takes_nothing_forbidden_copies_no_longer_stretch() -> None:
+def test_without_forbidden_symbols_no_longer_passage_is_copied() -> None:
     rng = random.Random(2)
     for corpus, longest, symbols, width in corpora(1000, seed=2):
         here = guard(corpus, longest, symbols, width)
@@ -70,7 +70,7 @@ def test_whoever_takes_nothing_forbidden_copies_no_longer_stretch() -> None:
         )
 
 
-def test_a_state_goes_on_in_every_way_as_if_it_had_gone_on_in_that_alone() -> None:
+def test_a_state_can_continue_in_several_ways_independently() -> None:
     for corpus, longest, symbols, width in corpora(60, seed=3):
         here = guard(corpus, longest, symbols, width)
         states = {(): here.start}
@@ -99,7 +99,7 @@ def test_symbols_that_the_model_lacks_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("longest", [0, -1, 1.5, True, None])
-def test_a_length_that_cannot_be_is_an_error(longest: object) -> None:
+def test_an_invalid_length_is_an_error(longest: object) -> None:
     with pytest.raises(ConfigError, match=r"^`longest` must be a whole number of at least 1, got "):
         Guard(Suffixes.of(np.array([0]), 1), [b"\0"], longest)  # type: ignore[arg-type]
 

@@ -181,7 +181,7 @@ def test_a_file_that_is_cut_off_or_longer_is_an_error(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["text.bin", "order.bin", "about.json"])
-def test_a_file_that_is_not_there_or_is_none_is_an_error(name: str, path: Path) -> None:
+def test_a_missing_file_or_one_that_is_not_regular_is_an_error(name: str, path: Path) -> None:
     (path / name).rename(path.parent / name)
     with pytest.raises(
         DamagedError, match=rf"index is damaged: {name} is missing; delete the directory"

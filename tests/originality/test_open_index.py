@@ -80,7 +80,7 @@ def lines_of(index: Index) -> list[tuple[str, int, str]]:
     return found
 
 
-def test_it_is_made_once_and_what_it_took_is_said_in_a_line(home: Path) -> None:
+def test_the_index_is_built_once_and_reported_in_one_line(home: Path) -> None:
     made, said = opened("text")
     assert len(said) == 1
     assert re.fullmatch(
@@ -92,7 +92,7 @@ def test_it_is_made_once_and_what_it_took_is_said_in_a_line(home: Path) -> None:
     assert (again.text, again.files, again.fingerprint) == (made.text, made.files, made.fingerprint)
 
 
-def test_of_a_long_corpus_it_is_said_first_that_it_will_take_a_while(
+def test_for_a_long_corpus_the_expected_time_is_announced(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexed, "LONG", 1000)
@@ -143,7 +143,7 @@ def test_bytes_are_indexed_as_they_are(home: Path) -> None:
     )
 
 
-def test_a_missing_corpus_is_an_error_and_its_new_place_may_be_given(home: Path) -> None:
+def test_a_missing_corpus_is_an_error_and_its_new_path_can_be_given(home: Path) -> None:
     Path("texts").rename("elsewhere")
     with pytest.raises(
         CheckpointError,
@@ -173,12 +173,12 @@ def test_a_changed_corpus_is_an_error_wherever_it_comes_from(home: Path) -> None
     assert not Run(Path("checkpoints/text")).originality.exists()
 
 
-def test_a_place_that_is_given_and_not_there_is_an_error_of_its_own(home: Path) -> None:
+def test_a_given_path_that_does_not_exist_is_an_error(home: Path) -> None:
     with pytest.raises(CorpusError, match=r"^there is no file nothing.txt "):
         opened("text", "nothing.txt")
 
 
-def test_what_was_given_in_python_or_piped_in_is_not_there_but_can_be_given(home: Path) -> None:
+def test_a_corpus_that_was_not_a_file_can_be_given_as_one(home: Path) -> None:
     with pytest.raises(
         CheckpointError,
         match=r"^the corpus of \S+ was passed as text in Python and not stored; save it to a file",
@@ -196,7 +196,7 @@ def test_what_was_given_in_python_or_piped_in_is_not_there_but_can_be_given(home
     assert opened("stdin", "texts")[0].text == opened("text")[0].text
 
 
-def test_a_run_that_cannot_be_written_into_has_it_in_memory(home: Path) -> None:
+def test_the_index_of_a_read_only_run_is_in_memory(home: Path) -> None:
     # a file where the directory would be made
     in_the_way = Path(f"checkpoints/text/.originality.tmp-{os.getpid()}")
     in_the_way.write_text("")
@@ -209,7 +209,7 @@ def test_a_run_that_cannot_be_written_into_has_it_in_memory(home: Path) -> None:
     assert index.text == opened("text")[0].text
 
 
-def test_a_checkpoint_that_stands_in_no_run_has_it_in_memory(home: Path) -> None:
+def test_the_index_of_a_checkpoint_outside_a_run_is_in_memory(home: Path) -> None:
     shutil.copytree("checkpoints/text/step-00000001", "alone")
     index, said = opened("alone")
     assert said[0].endswith("MB in memory, because alone is not in a run")
@@ -222,7 +222,7 @@ def test_a_checkpoint_that_stands_in_no_run_has_it_in_memory(home: Path) -> None
     ]
 
 
-def test_a_model_to_share_is_held_against_its_corpus_by_length(home: Path) -> None:
+def test_the_corpus_of_a_shared_model_is_checked_by_length(home: Path) -> None:
     shutil.copytree("checkpoints/text/step-00000001", "shared")
     for name in ("trainer.json", "trainer.safetensors"):
         Path("shared", name).unlink()

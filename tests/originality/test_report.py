@@ -119,7 +119,7 @@ def test_pieces_of_bytes_are_cut_between_characters() -> None:
 # --- what a corpus repeats of itself ---
 
 
-def test_what_is_repeated_is_what_stands_elsewhere_too() -> None:
+def test_repeated_passages_are_those_that_occur_elsewhere() -> None:
     rng = random.Random(2)
     for _ in range(25):
         parts = ["".join(rng.choices("ab", k=rng.randint(60, 140))) for _ in range(2)]
@@ -170,7 +170,7 @@ def test_held_out_text_of_which_nothing_was_learned_is_told() -> None:
     assert held == HeldOut(20, {20: 0.0, 40: 0.0, 80: 0.0}, None, "")
 
 
-def test_held_out_text_that_was_learned_is_told() -> None:
+def test_validation_text_that_is_in_the_training_part_is_reported() -> None:
     rng = random.Random(3)
     for _ in range(30):
         text = "".join(rng.choices("abc", k=400))

@@ -72,7 +72,7 @@ def test_the_order_is_that_of_the_sorted_suffixes() -> None:
         )
 
 
-def test_every_interval_holds_the_places_of_its_pattern_and_no_others() -> None:
+def test_every_interval_contains_exactly_the_places_of_its_pattern() -> None:
     for corpus, other, width in texts(400, seed=1):
         suffixes = of(corpus, width)
         for pattern in [
@@ -87,7 +87,7 @@ def test_every_interval_holds_the_places_of_its_pattern_and_no_others() -> None:
                 )
 
 
-def test_the_continuations_are_the_symbols_behind_a_pattern_each_once_in_order() -> None:
+def test_continuations_are_the_symbols_after_a_pattern_each_once_in_order() -> None:
     for corpus, other, width in texts(400, seed=2):
         suffixes = of(corpus, width)
         for pattern in [
@@ -102,7 +102,7 @@ def test_the_continuations_are_the_symbols_behind_a_pattern_each_once_in_order()
             assert suffixes.continuations(code(pattern, width)) == sorted(behind)
 
 
-def test_the_longest_stretch_from_a_place_on_and_where_it_stands_first() -> None:
+def test_the_longest_passage_at_a_place_and_its_first_occurrence() -> None:
     for corpus, other, width in texts(300, seed=3):
         suffixes, data = of(corpus, width), code(other, width)
         for place in range(len(other) + 1):

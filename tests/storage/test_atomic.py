@@ -81,7 +81,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(
     assert content(here) == {"a": b"old"}
 
 
-def test_a_file_whose_directory_could_not_be_synced_stands_there_whole(
+def test_a_file_is_whole_if_its_directory_could_not_be_synced(
     here: Path, disk: SimpleNamespace
 ) -> None:
     disk.fails = {3}
@@ -89,7 +89,7 @@ def test_a_file_whose_directory_could_not_be_synced_stands_there_whole(
     assert content(here) == {"a": b"new"}
 
 
-def test_a_file_cannot_stand_where_a_directory_is(here: Path, disk: SimpleNamespace) -> None:
+def test_a_file_does_not_replace_a_directory(here: Path, disk: SimpleNamespace) -> None:
     (here / "a").mkdir()
     message = f"{here / 'a'} could not be written: Is a directory; check the path and its permissions, or choose another path"
     assert refusal(write_file, here / "a", b"new") == message
@@ -97,7 +97,7 @@ def test_a_file_cannot_stand_where_a_directory_is(here: Path, disk: SimpleNamesp
 
 
 @pytest.mark.parametrize("write", [write_file, commit_directory])
-def test_nothing_can_stand_below_a_file(here: Path, write: Callable[..., object]) -> None:
+def test_a_path_below_a_file_is_an_error(here: Path, write: Callable[..., object]) -> None:
     (here / "file").write_bytes(b"old")
     message = refusal(write, here / "file" / "a", b"new" if write is write_file else FILES)
     assert message.startswith(f"{here / 'file' / 'a'} could not be written: ")
@@ -131,7 +131,7 @@ def test_a_directory_that_cannot_be_written_leaves_nothing(
     assert content(here) == {}
 
 
-def test_a_directory_whose_parent_could_not_be_synced_stands_there_whole(
+def test_a_directory_is_whole_if_its_parent_could_not_be_synced(
     here: Path, disk: SimpleNamespace
 ) -> None:
     disk.fails = {6}
@@ -140,7 +140,7 @@ def test_a_directory_whose_parent_could_not_be_synced_stands_there_whole(
 
 
 @pytest.mark.parametrize("fails", range(1, 9))
-def test_whatever_fails_the_old_directory_or_the_new_one_stands_there(
+def test_whatever_fails_either_the_old_or_the_new_directory_exists(
     here: Path, disk: SimpleNamespace, fails: int
 ) -> None:
     old, others = {"a": b"old", "z": b"mine"}, {"z": b"mine"}
@@ -153,7 +153,7 @@ def test_whatever_fails_the_old_directory_or_the_new_one_stands_there(
     assert content(here) in ({"step": old}, {"step": FILES | others}, not_moved)
 
 
-def test_after_every_write_before_the_last_no_directory_is_there(
+def test_a_kill_before_the_last_write_leaves_no_directory(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen, fsync = [], os.fsync
@@ -171,7 +171,7 @@ def test_after_every_write_before_the_last_no_directory_is_there(
     assert seen == [["a"], ["a", "b"], ["a", "b", "last"], ["a", "b", "last"], "committed"]
 
 
-def test_what_the_same_process_left_behind_is_not_committed(here: Path) -> None:
+def test_leftovers_of_the_same_process_are_not_committed(here: Path) -> None:
     staged = here / f".step.tmp-{os.getpid()}"
     staged.mkdir()
     (staged / "stale").touch()
@@ -212,7 +212,7 @@ def test_a_directory_that_is_replaced_keeps_its_permissions(here: Path) -> None:
     assert [(here / name).stat().st_mode & 0o777 for name in ("step", "step/a")] == [0o700, 0o600]
 
 
-def test_an_output_goes_through_a_link_and_is_not_put_into_a_new_directory(here: Path) -> None:
+def test_an_output_follows_links_and_creates_no_directory(here: Path) -> None:
     (here / "target").write_bytes(b"old")
     (here / "link").symlink_to("target")
     write_output(here / "link", b"new")
@@ -226,7 +226,7 @@ def test_an_output_goes_through_a_link_and_is_not_put_into_a_new_directory(here:
 # Files of others
 
 
-def test_a_directory_that_is_replaced_keeps_the_files_of_others(here: Path) -> None:
+def test_a_replaced_directory_keeps_foreign_files(here: Path) -> None:
     commit_directory(here / "step", FILES)
     (here / "step" / "notes.txt").write_bytes(b"mine")
     (here / "step" / "plots").mkdir()

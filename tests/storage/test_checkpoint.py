@@ -145,7 +145,7 @@ def test_every_bit_of_a_number_is_kept(here: Path) -> None:
     assert found["turned"].tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
-def test_the_trainer_is_read_only_where_it_is_asked_for(path: Path) -> None:
+def test_trainer_files_are_read_only_on_request(path: Path) -> None:
     assert (read(path).trainer, read(path).trainer_tensors) == (None, {})
 
 
@@ -241,7 +241,7 @@ def test_a_truncated_file_is_found(path: Path, name: str) -> None:
             )
 
 
-def test_more_bytes_than_were_written_are_found(path: Path) -> None:
+def test_additional_bytes_are_found(path: Path) -> None:
     with open(path / "config.json", "ab") as file:
         file.write(b"\n")
     size = (path / "config.json").stat().st_size
@@ -365,7 +365,7 @@ def test_a_manifest_that_is_no_object_is_refused_in_one_line(path: Path, data: b
 # A model to share
 
 
-def test_a_model_without_its_trainer_files_generates_but_is_not_trained_on(path: Path) -> None:
+def test_a_model_without_trainer_files_generates_but_cannot_be_trained(path: Path) -> None:
     whole = read(path)
     for name in TRAINER:
         (path / name).unlink()
@@ -375,7 +375,7 @@ def test_a_model_without_its_trainer_files_generates_but_is_not_trained_on(path:
     )
 
 
-def test_a_model_written_without_a_trainer_is_not_trained_on(path: Path) -> None:
+def test_a_model_written_without_a_trainer_cannot_be_trained(path: Path) -> None:
     write(path, example(trainer=None, trainer_tensors={}))
     assert read(path).trainer is None
     assert refusal(read, path, trainer=True) == (

@@ -54,7 +54,7 @@ def runs(here: Path) -> dict[str, Run]:
     return by_name
 
 
-def test_runs_are_listed_with_the_one_that_saved_last_first(runs: dict[str, Run]) -> None:
+def test_runs_are_listed_most_recently_saved_first(runs: dict[str, Run]) -> None:
     assert [run.path.name for run in all_runs()] == ["tales", "verses", "poems"]
     os.utime(runs["poems"].step(2), (2e9, 2e9))
     assert [run.path.name for run in all_runs()] == ["poems", "tales", "verses"]
@@ -94,12 +94,12 @@ def test_a_run_is_found_from_elsewhere(
     assert find_checkpoint(None, here / "checkpoints") == here / "checkpoints/tales/step-00000006"
 
 
-def test_a_copied_checkpoint_under_any_name_is_one(runs: dict[str, Run], here: Path) -> None:
+def test_a_copied_checkpoint_is_found_under_any_name(runs: dict[str, Run], here: Path) -> None:
     runs["poems"].step(3).rename("my-model")
     assert find_checkpoint("my-model") == Path("my-model")
 
 
-def test_a_name_that_is_no_run_is_refused_with_those_that_are(runs: dict[str, Run]) -> None:
+def test_an_unknown_run_is_refused_with_a_list_of_runs(runs: dict[str, Run]) -> None:
     message = "there is no run or checkpoint 'peoms'; runs in checkpoints: tales, verses, poems"
     assert refusal(find_checkpoint, "peoms") == message
     assert (
@@ -116,7 +116,7 @@ def test_a_run_without_a_checkpoint_says_so(runs: dict[str, Run], name: str) -> 
     )
 
 
-def test_without_any_run_the_place_is_named(here: Path) -> None:
+def test_without_any_run_the_error_names_the_directory(here: Path) -> None:
     advice = "train one with `charrnn train FILE`, or give the directory of a run"
     assert refusal(find_checkpoint) == f"there are no runs in {here / 'checkpoints'}; {advice}"
     assert (

@@ -7,7 +7,7 @@ import pytest
 from charrnn.storage.metadata import ABOUT, checked_metadata
 
 
-def test_what_is_not_said_has_its_default() -> None:
+def test_missing_metadata_gets_its_default() -> None:
     assert checked_metadata({}) == {name: default for name, (default, _) in ABOUT.items()}
     assert checked_metadata({"val_loss": 1.5, "corpus": ["a.txt"]}) == checked_metadata({}) | {
         "val_loss": 1.5,
@@ -15,7 +15,7 @@ def test_what_is_not_said_has_its_default() -> None:
     }
 
 
-def test_what_nobody_knows_is_left_out() -> None:
+def test_unknown_metadata_is_dropped() -> None:
     assert checked_metadata({"heads": 8}) == checked_metadata({})
 
 
@@ -27,6 +27,6 @@ def test_what_nobody_knows_is_left_out() -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_of_another_kind_is_refused(said: Any) -> None:
+def test_metadata_of_the_wrong_type_is_refused(said: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         checked_metadata(said)

@@ -88,7 +88,7 @@ def test_a_hundred_million_steps_are_more_than_ninety_nine() -> None:
     assert numbers(run_of({100_000_000: None, 99_999_999: None})) == [99_999_999, 100_000_000]
 
 
-def test_a_run_that_is_nowhere_has_no_steps() -> None:
+def test_a_missing_run_has_no_steps() -> None:
     run = Run(Path("nowhere"))
     assert (run.steps(), run.exists(), run.final(), run.best_val_loss()) == (
         [],
@@ -143,7 +143,7 @@ def test_a_run_without_a_checkpoint_has_no_best() -> None:
     )
 
 
-def test_a_damaged_checkpoint_is_no_reason_to_take_another_in_silence() -> None:
+def test_best_refuses_a_damaged_checkpoint() -> None:
     run = run_of({1: 1.0, 2: 2.0})
     (run.step(1) / "config.json").write_bytes(b"")
     assert refusal(run.best).startswith(
@@ -184,7 +184,7 @@ def test_the_best_and_the_last_are_kept(
     "failure", [OSError(errno.EIO, os.strerror(errno.EIO)), MemoryError()], ids=["disk", "memory"]
 )
 @pytest.mark.parametrize("step", [1, 2])
-def test_what_cannot_be_read_now_is_not_removed(
+def test_an_unreadable_checkpoint_is_not_removed(
     step: int, failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be the best, and be read another time; only what is known to be worse, or damaged,
@@ -207,7 +207,7 @@ def test_what_cannot_be_read_now_is_not_removed(
     assert numbers(run) == [1, 4]
 
 
-def test_a_checkpoint_is_read_again_only_where_it_has_changed(
+def test_a_checkpoint_is_read_again_only_if_it_has_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that has not changed for some seconds is not: each save would read all that are kept."""
@@ -244,7 +244,7 @@ def test_set_aside_makes_room_for_the_same_step_again() -> None:
     assert [path.name for path in run.path.glob("*step*")] == ["damaged-step-00000001"]
 
 
-def test_clean_removes_what_is_half_written() -> None:
+def test_clean_removes_partial_files() -> None:
     run = run_of({1: None})
     (run.path / ".step-00000002.tmp-77").mkdir()
     (run.path / ".step-00000000.tmp-gone").mkdir()  # half removed
@@ -252,7 +252,7 @@ def test_clean_removes_what_is_half_written() -> None:
     assert sorted(path.name for path in run.path.iterdir()) == ["config.yaml", "step-00000001"]
 
 
-def test_clean_restores_what_was_about_to_be_replaced_and_leaves_other_files() -> None:
+def test_clean_restores_what_was_being_replaced_and_keeps_other_files() -> None:
     run = run_of({1: None, 2: None})
     run.step(1).rename(run.path / ".step-00000001.tmp-77-old")
     (run.path / ".step-00000002.tmp-77-old").mkdir()
@@ -272,7 +272,7 @@ def test_clean_restores_what_was_about_to_be_replaced_and_leaves_other_files() -
     assert (run.path / "kept-step-00000002" / "notes.txt").read_text() == "mine"
 
 
-def test_there_is_nothing_to_clean_where_there_is_no_run(here: Path) -> None:
+def test_clean_does_nothing_without_a_run(here: Path) -> None:
     Run(here / "nowhere").clean()
     assert list(here.iterdir()) == []
 
@@ -280,7 +280,7 @@ def test_there_is_nothing_to_clean_where_there_is_no_run(here: Path) -> None:
 # Files that charrnn did not write
 
 
-def test_pruning_keeps_the_files_of_others_and_says_so() -> None:
+def test_pruning_keeps_foreign_files_and_reports_them() -> None:
     run = run_of({1: 3.0, 2: 2.0, 3: 1.0})
     for step in (1, 2):
         (run.step(step) / "notes.txt").write_text(f"mine {step}")
@@ -297,7 +297,7 @@ def test_pruning_keeps_the_files_of_others_and_says_so() -> None:
     assert "kept-step-00000001-2" in run.prune(1)[0]
 
 
-def test_setting_aside_twice_keeps_the_files_of_others() -> None:
+def test_setting_aside_twice_keeps_foreign_files() -> None:
     run = run_of({1: None})
     (run.set_aside(run.step(1)) / "notes.txt").write_text("mine")
     save(run, 1, 2.5)
@@ -309,7 +309,7 @@ def test_setting_aside_twice_keeps_the_files_of_others() -> None:
     "place",
     ["step-00000001/notes.txt", "originality/notes.txt", "damaged-step-00000002/plots/a.png"],
 )
-def test_a_run_with_a_file_of_somebody_else_in_it_is_not_deleted(place: str) -> None:
+def test_a_run_with_a_foreign_file_is_not_deleted(place: str) -> None:
     run = run_of({1: None})
     file = run.path / place
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -320,7 +320,7 @@ def test_a_run_with_a_file_of_somebody_else_in_it_is_not_deleted(place: str) -> 
     assert (file.read_text(), numbers(run)) == ("mine", [1])
 
 
-def test_the_names_of_the_index_are_those_that_it_writes(here: Path) -> None:
+def test_index_files_are_the_files_that_an_index_writes(here: Path) -> None:
     Index.of(["abcab"], [("a.txt", 0)], "").write(here / "index")
     assert sorted(path.name for path in (here / "index").iterdir()) == sorted(INDEX_FILES)
 
@@ -339,7 +339,7 @@ def test_remove_deletes_all_that_a_run_writes() -> None:
     assert not run.path.exists()
 
 
-def test_remove_deletes_nothing_beside_what_no_run_wrote() -> None:
+def test_remove_refuses_a_directory_with_foreign_files() -> None:
     run = run_of({1: None})
     for name in ("notes.txt", "thesis", "b", "a"):
         (run.path / name).touch()
@@ -363,7 +363,7 @@ def test_remove_deletes_nothing_beside_what_no_run_wrote() -> None:
         ".step-notes",
     ],
 )
-def test_remove_is_not_deceived_by_a_name_that_begins_like_a_runs(name: str) -> None:
+def test_remove_refuses_files_with_names_similar_to_its_own(name: str) -> None:
     run = run_of({1: None})
     (run.path / name).touch()
     message = f"checkpoints/poems was not deleted: it contains files that charrnn did not write ({name}); move them, or choose another `name`"
@@ -395,7 +395,7 @@ FINAL = {"step": 2, "final_val_loss": 1.5, "characters": 100}
         ("\n", None),
     ],
 )
-def test_a_run_is_at_its_end_with_the_loss_of_the_whole_validation_text(
+def test_a_run_is_finished_once_metrics_end_with_the_final_loss(
     text: str, final: dict[str, Any] | None
 ) -> None:
     run = run_of({})
@@ -403,7 +403,7 @@ def test_a_run_is_at_its_end_with_the_loss_of_the_whole_validation_text(
     assert run.final() == final
 
 
-def test_metrics_that_are_no_text_are_no_end() -> None:
+def test_metrics_that_are_not_text_have_no_final_line() -> None:
     run = run_of({})
     run.metrics.write_bytes(b"\xff\n")
     assert run.final() is None

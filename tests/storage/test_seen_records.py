@@ -76,7 +76,7 @@ def test_every_bit_that_is_flipped_is_an_error_or_changes_nothing(tmp_path: Path
     ],
     ids=["empty", "no gzip", "a number", "a list", "cut off", "not UTF-8"],
 )
-def test_what_is_no_set_is_an_error_that_says_what_to_do(data: bytes, tmp_path: Path) -> None:
+def test_a_damaged_file_is_an_error_that_says_what_to_do(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "known.gz").write_bytes(data)
     with pytest.raises(
         DamagedError,
@@ -94,7 +94,7 @@ def test_a_missing_or_closed_file_is_an_error(tmp_path: Path) -> None:
         read_seen_records(tmp_path)
 
 
-def test_a_file_that_unpacks_to_more_than_can_be_kept_is_refused(
+def test_a_file_that_unpacks_to_too_much_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("charrnn.storage.seen_records.MOST", 1000)
@@ -105,7 +105,7 @@ def test_a_file_that_unpacks_to_more_than_can_be_kept_is_refused(
         read_seen_records(tmp_path / "known.gz")
 
 
-def test_a_link_is_not_followed_and_a_pipe_not_waited_for(tmp_path: Path) -> None:
+def test_links_and_pipes_are_not_opened(tmp_path: Path) -> None:
     write_seen_records(tmp_path / "known.gz", ["a"])
     (tmp_path / "link.gz").symlink_to("known.gz")
     os.mkfifo(tmp_path / "pipe.gz")

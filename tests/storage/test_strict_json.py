@@ -42,7 +42,7 @@ def test_the_same_value_is_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_no_number_is_not_written(value: float) -> None:
+def test_nan_and_infinity_are_not_written(value: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         dumps(value)
 
@@ -56,7 +56,7 @@ def test_what_is_no_number_is_not_written(value: float) -> None:
     ],
     ids=lambda data: data[:12].decode("latin-1"),
 )  # fmt: skip
-def test_what_could_do_harm_is_refused_soon_and_in_little_memory(data: bytes) -> None:
+def test_harmful_json_is_refused_quickly_and_in_little_memory(data: bytes) -> None:
     tracemalloc.start()
     begin = time.monotonic()
     with pytest.raises((ValueError, RecursionError)):

@@ -423,7 +423,7 @@ def test_an_over_fitted_run_is_trained_again_with_more_dropout(
 @pytest.mark.parametrize(
     ("dropout", "more"), [(0.0, 0.2), (0.125, 0.33), (0.3, 0.5), (0.5, 0.6), (0.59, 0.6)]
 )
-def test_dropout_is_raised_by_a_fifth_of_the_units_to_three_fifths_at_most(
+def test_dropout_is_raised_by_a_fifth_to_at_most_three_fifths(
     dropout: float, more: float, tmp_path: Path
 ) -> None:
     values = parsed(found(written(tmp_path / "run", last=2.0, knobs={"dropout": dropout})).command)
@@ -434,7 +434,7 @@ def test_dropout_is_raised_by_a_fifth_of_the_units_to_three_fifths_at_most(
 
 @pytest.mark.parametrize("dropout", [0.6, 0.8])
 @pytest.mark.parametrize(("size", "half"), [(256, 128), (7, 3), (1, 1)])
-def test_where_dropout_is_three_fifths_the_size_is_halved_and_dropout_never_lowered(
+def test_at_the_maximum_dropout_the_size_is_halved_and_dropout_kept(
     dropout: float, size: int, half: int, tmp_path: Path
 ) -> None:
     values = parsed(
@@ -445,7 +445,7 @@ def test_where_dropout_is_three_fifths_the_size_is_halved_and_dropout_never_lowe
     assert (values["dropout"], values["hidden_size"], values["name"]) == (dropout, half, "run-2")
 
 
-def test_an_under_trained_run_goes_on_to_four_times_its_steps(
+def test_an_under_trained_run_is_resumed_to_four_times_its_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -471,7 +471,7 @@ def test_a_run_at_its_best_is_trained_again_for_six_times_its_steps(
     assert values == {"corpus": ("my.txt",), "steps": 240, "name": "run-2", "embedding_size": 2}
 
 
-def test_a_longer_run_has_the_knobs_that_were_chosen_and_is_planned_anew(
+def test_a_longer_run_keeps_the_chosen_knobs_and_plans_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -498,7 +498,7 @@ def test_a_longer_run_has_the_knobs_that_were_chosen_and_is_planned_anew(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_name_is_the_first_that_is_free(kind: str, tmp_path: Path) -> None:
+def test_the_name_of_the_next_run_is_the_first_free_one(kind: str, tmp_path: Path) -> None:
     run = written(tmp_path / "run", **KINDS[kind])
     names = []
     for taken in ("run-2", "run-3", "run-5"):
@@ -522,7 +522,7 @@ def test_names_and_paths_that_a_shell_would_split_are_quoted(kind: str, tmp_path
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_directory_of_the_runs_is_named_where_it_is_not_checkpoints(
+def test_the_command_gives_the_runs_directory_if_it_is_not_the_default(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -536,7 +536,7 @@ def test_the_directory_of_the_runs_is_named_where_it_is_not_checkpoints(
 @pytest.mark.parametrize(
     ("old", "new"), [("elsewhere", "checkpoints"), ("checkpoints", "elsewhere")]
 )
-def test_a_run_that_was_moved_has_the_next_one_beside_it(
+def test_the_next_run_of_a_moved_run_is_next_to_it(
     old: str, new: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -546,7 +546,7 @@ def test_a_run_that_was_moved_has_the_next_one_beside_it(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_is_named_from_within_its_directory_too(
+def test_the_command_works_from_within_the_directory_of_the_run(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written(tmp_path / "runs" / "run", **KINDS[kind])
@@ -558,7 +558,7 @@ def test_a_run_is_named_from_within_its_directory_too(
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("corpus", "path"), [([], "FILE"), (["-"], "-")])
-def test_a_text_that_was_no_file_or_was_piped_in_has_its_place(
+def test_a_corpus_that_was_no_file_is_an_argument_of_the_command(
     corpus: list[str], path: str, kind: str, tmp_path: Path
 ) -> None:
     command = found(written(tmp_path / "run", corpus=corpus, **KINDS[kind])).command
@@ -571,7 +571,7 @@ def test_a_text_that_was_no_file_or_was_piped_in_has_its_place(
     "content",
     [None, "", "- no\n- mapping\n", "dropout: auto\nhidden_size: auto\n", "steps: 1\nminutes: 1\n"],
 )
-def test_a_config_that_is_gone_or_was_edited_hinders_no_verdict(
+def test_a_missing_or_edited_config_does_not_prevent_a_verdict(
     content: str | None, kind: str, tmp_path: Path
 ) -> None:
     run = written(tmp_path / "run", **KINDS[kind])
