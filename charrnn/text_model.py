@@ -1,4 +1,4 @@
-"""TextModel: the facade that scripts use; text in, text out."""
+"""TextModel: the interface for scripts; text in, text out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -64,7 +64,7 @@ class RunCorpus:
         self._index: Index | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle: without the index, which is mapped from files and opened again."""
+        """For pickle: without the index, which is memory-mapped and reopened when needed."""
         return self.__dict__ | {"_index": None}
 
     def index(self, corpus: Sequence[str] = (), on_notice: Notify = _ignore) -> "Index":
@@ -73,29 +73,29 @@ class RunCorpus:
 
         if self.path is None:
             raise CheckpointError(
-                "index: this model was not read from a checkpoint, so that its corpus is not "
-                "known; open one with load"
+                "this model was not read from a checkpoint, so its corpus is unknown; "
+                "open a checkpoint with charrnn.load"
             )
         if self._index is None:
             self._index = open_index(self.path, on_notice, corpus_paths(corpus))
         return self._index
 
     def to_guard(self) -> tuple[Suffixes, list[bytes]]:
-        """The suffixes of the corpus, and the bytes there of each id of the vocabulary."""
+        """The suffixes of the corpus, and the bytes in it for each id of the vocabulary."""
         index = self.index()
         return index.suffixes, index.codes(self.vocabulary)
 
 
 class TextModel:
-    """A vocabulary and a network that write text; made by ``load`` and ``train``.
+    """A vocabulary and a network that write text; returned by ``load`` and ``train``.
 
     Args:
         network: the weights.
         vocabulary: its symbols.
         prime: id of the symbol that is read before a text without a prompt.
-        about: what the model was trained on and how well it does.
+        about: what the model was trained on, and its losses.
         path: the checkpoint that it was read from.
-        sha256: of the checkpoint's model.safetensors: the model's name in a ledger.
+        sha256: of the checkpoint's model.safetensors; identifies the model.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class TextModel:
         self.path = path
         self.sha256 = sha256
         self._corpus = RunCorpus(path, vocabulary)
-        # the generator refers to the corpus but not to the model, which is thus freed when unused
+        # the generator refers to the corpus but not to the model, so that the model can be freed
         self.generator = TextGenerator(network, vocabulary, prime, self._corpus.to_guard)
 
     def generate(
@@ -131,15 +131,15 @@ class TextModel:
         unknown: str = "error",
         **sampling: Any,
     ) -> str:
-        """Continue a prompt, which is not part of the result; or finish a record.
+        """Continue a prompt and return the new text without it; or finish a record.
 
         Args:
             prompt: text that the network reads first.
-            length: characters to generate, unless a stop string comes first; None is 500, more
-                where a constraint has many lines, and for a record as many as it may have.
-            seed: the same seed, prompt and settings give the same text; None takes another seed
+            length: characters to generate, unless a stop string comes first. None means 500, more
+                for a constraint with many lines, and for a record the most that it may have.
+            seed: the same seed, prompt and settings give the same text; None uses another seed
                 each time.
-            stop: one or several strings that end the text and are left out of it.
+            stop: one or several strings that end the text and are not included in it.
             until: continue after ``length`` to the end of a ``"sentence"``, ``"line"`` or
                 ``"paragraph"``, or of any other string.
             best_of: write N texts and return the one with the highest mean log-probability of its
@@ -147,20 +147,20 @@ class TextModel:
             unknown: what to do with a character of the prompt that the model has not seen:
                 ``"error"``, ``"skip"`` or ``"replace"``.
             **sampling: the knobs of ``Sampler``, such as ``temperature`` and ``top_p``;
-                ``bias={"eE": -2.0}``, nats that are added to each of these characters;
+                ``bias={"eE": -2.0}``, nats to add to the logit of each of these characters;
                 ``ban="xyz"``, characters that are never written; ``processors=[function]``, each
-                ``(ids, logits (V,)) -> logits (V,)``, called for each character with the ids that
-                were read;
+                ``(ids, logits (V,)) -> logits (V,)``, called for each character with the ids read
+                so far;
                 ``constraint=Contains("moon") & Lines(4)``, what the new text (a record: all of it)
-                must look like, and ``particles``, the number of streams that are written side by
-                side for it; ``max_copy=30``, consecutive characters of the corpus that the new text
+                must look like, and ``particles``, the number of drafts written side by side to find
+                it; ``max_copy=30``, the most consecutive characters of the corpus that the new text
                 may contain.
 
         Raises:
             VocabularyError: the prompt or the constraint has an unknown character.
             ConfigError: a setting is invalid.
-            CheckpointError: ``max_copy``, and the corpus is not where the run's configuration says.
-            GenerationError: all that could follow would copy too much.
+            CheckpointError: the corpus, which ``max_copy`` needs, is not where the run read it.
+            GenerationError: every continuation would copy too much.
         """
         return self.sample(
             prompt,
@@ -184,7 +184,7 @@ class TextModel:
         unknown: str = "error",
         **sampling: Any,
     ) -> Iterator[str]:
-        """Like ``generate``, piece by piece as it is written; the pieces joined are the text."""
+        """Like ``generate``, but yields the text piece by piece as it is written."""
         end = self._end(length, stop, until, sampling)
         rng = np.random.default_rng(seed_of(seed))
         prompt = self._known(prompt, unknown)
@@ -203,7 +203,7 @@ class TextModel:
         unknown: str = "error",
         **sampling: Any,
     ) -> Sample:
-        """Like ``generate``, with the seed and the log-probability."""
+        """Like ``generate``, but returns the seed and the log-probability with the text."""
         end = self._end(length, stop, until, sampling)
         seed = seed_of(seed)
         count = whole_number("best_of", best_of, 1)
@@ -224,34 +224,34 @@ class TextModel:
         unknown: str = "error",
         **sampling: Any,
     ) -> AcceptedRecords:
-        """Whole records, one after another.
+        """Write whole records, one after another.
 
-        The result is an iterator whose ``tally`` says how many records were drawn, and how many
-        dropped for which reason. Record i of a seed is the same whatever ``count`` is, and
-        whichever records are dropped.
+        The result is an iterator whose ``tally`` counts the records drawn, kept, and dropped for
+        each reason. Record i of a seed is always the same, regardless of ``count`` and of which
+        records are dropped.
 
         Args:
             count: records to return.
             prompt: the beginning of each record.
             seed: as for ``generate``.
             unique: drop repeated records.
-            new: drop records of the corpus, training and validation part; needs the file next to
-                the run's checkpoints.
-            accept: a function that says whether to keep a record.
-            max_tries: the most records to draw; None is 1,000 plus 100 for each, as long as some of
-                them end.
-            length: characters in which a record must end; None is 16 more than twice the longest of
-                the corpus, at most 16,384, and fewer for a tiny model.
+            new: drop records that are in the corpus, in its training or validation part; needs a
+                file next to the run's checkpoints.
+            accept: a function that returns whether to keep a record.
+            max_tries: the most records to draw; None means 1,000 plus 100 for each one requested,
+                or fewer if the model does not end its records.
+            length: the most characters of a record; None means 16 more than twice the longest one
+                of the corpus, at most 16,384, and fewer for a tiny model.
             unknown, **sampling: as for ``generate``.
 
         Raises:
             GenerationError: during iteration, if fewer than ``count`` records were kept.
             ConfigError: the model was not trained on records, or a setting is invalid.
-            CheckpointError: ``new``, and the file cannot be read.
+            CheckpointError: the file that ``new`` needs cannot be read.
         """
         if not self.vocabulary.records:
             raise ConfigError(
-                "records: this model writes running text; train one with --records, or a separator"
+                "this model writes running text, not records; train one with a `separator`"
             )
         count = whole_number("count", count)
         if accept is not None:
@@ -284,17 +284,17 @@ class TextModel:
 
     @property
     def longest(self) -> int:
-        """The characters in which a record must end, without a ``length``."""
+        """The most characters of a record if no ``length`` is given."""
         if not self.about.get("records"):
             return LENGTH
-        # The checkpoint claims this length, so the size of the model bounds what it may cost.
+        # The length is the checkpoint's claim, so the size of the model limits what it may cost.
         longest: int = self.about["records"]["lengths"][-1]
         affordable = max(SHORTEST_LIMIT, self.network.size)
         return min(2 * longest + 16, LONGEST_RECORD, affordable)
 
     @cached_property
     def seen_records(self) -> frozenset[str]:
-        """The records of the corpus, training and validation part.
+        """The records of the corpus, of its training and validation part.
 
         Raises:
             CheckpointError: their file cannot be read.
@@ -303,11 +303,11 @@ class TextModel:
         return read_seen_records(Run(path.absolute().parent).seen_records)
 
     def index(self, *, corpus: Sequence[str] = (), on_notice: Notify = _ignore) -> "Index":
-        """The index of the corpus, next to the run; created on first use.
+        """The index of the corpus, saved in the run's directory; created on first use.
 
         Args:
             corpus: the files of the corpus, if they have moved.
-            on_notice: called with sentences on what creating it takes.
+            on_notice: called with notices about creating the index.
 
         Raises:
             CheckpointError: the corpus is missing, or the model was not read from a checkpoint.
@@ -322,7 +322,7 @@ class TextModel:
         unknown: str = "error",
         **sampling: Any,
     ) -> Session:
-        """A story that is written and read in turns, from a prompt on.
+        """Start a text that is written and read in turns.
 
         The arguments are those of ``generate``.
         """
@@ -337,7 +337,7 @@ class TextModel:
         return session.feed(prompt, unknown=unknown)
 
     def load_session(self, path: str | Path, **sampling: Any) -> Session:
-        """Continue the session that was saved in a file; ``sampling`` changes its settings.
+        """Load a session from a file to continue it; ``sampling`` changes its settings.
 
         Raises:
             CheckpointError: the file is missing or damaged, or of another model.
@@ -345,8 +345,8 @@ class TextModel:
         """
         if self.is_adapted:
             raise ConfigError(
-                "load_session: this model was adapted, and a state goes on with the model that "
-                "it was kept with; open that"
+                "this model was adapted, and a session can only be continued by the model that "
+                "saved it; open that one with charrnn.load"
             )
         return Session.load(
             file_path("path", path),
@@ -360,8 +360,8 @@ class TextModel:
     def score(self, text: str, *, unknown: str = "error") -> NDArray[np.float64]:
         """The natural log-probability (n,) of each character, given all before it.
 
-        The first is given the prime. The text of a model of records is one record, and one more
-        number, the last, is that of its end.
+        The first character is scored as the beginning of a text. For a model of records, the text
+        is one record, and the last of n + 1 numbers is that of its end.
 
         Raises:
             VocabularyError: the text holds an unknown character.
@@ -379,27 +379,27 @@ class TextModel:
         each: Callable[[int], object] = _ignore,
         on_notice: Notify = _ignore,
     ) -> "TextModel":
-        """The model with weights that lean toward a text.
+        """A copy of the model whose weights are adapted to a text; needs PyTorch.
 
-        It learns from each part of the text once, as when an adaptive loss is computed; needs
-        PyTorch.
+        It learns from each part of the text once, as when an adaptive loss is computed.
 
         Args:
             text: str, or bytes for a model of bytes.
             unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or
                 ``"replace"``.
-            each: called with the number of characters after each part.
-            on_notice: called with a sentence on each kind of change made to the text.
+            each: called after each part, with its number of characters.
+            on_notice: called with a notice on each kind of change made to the text.
 
         Raises:
             VocabularyError: a character is unknown.
-            CorpusError: nothing is left of the text.
+            CorpusError: no text is left to learn from.
             ConfigError: the model was not read from a checkpoint.
         """
         string_or_bytes("text", text)
         if self.path is None:
             raise ConfigError(
-                "adapted: this model was not read from a checkpoint; open one with load"
+                "this model was not read from a checkpoint, so it cannot be adapted; "
+                "open a checkpoint with charrnn.load"
             )
         from charrnn.training.dynamic_evaluation import adapted
 
@@ -417,10 +417,10 @@ class TextModel:
         return model
 
     def sampler(self, **sampling: Any) -> Sampler:
-        """The sampler of some settings of ``generate``.
+        """The sampler for some settings of ``generate``.
 
         Raises:
-            ConfigError, VocabularyError: one is invalid.
+            ConfigError, VocabularyError: a setting is invalid.
         """
         return Sampler(**settings_of(self.vocabulary, sampling))
 
@@ -433,13 +433,13 @@ class TextModel:
         known = self._known(prompt, unknown)
         if self.separator in known.replace("\r\n", "\n"):
             raise ConfigError(
-                f"prompt: {prompt!r} holds the separator {self.separator!r} "
-                "and cannot begin a record; leave that out"
+                f"`prompt` must be part of one record, but {prompt!r} contains the separator "
+                f"{self.separator!r}; leave the separator out"
             )
         if len(known) > length:
             raise ConfigError(
-                f"prompt and length: {len(known):,} characters, "
-                f"and a record may have {length:,}; give more --length"
+                f"`prompt` has {len(known):,} characters, but a record may have at most "
+                f"{length:,}; give a larger `length`"
             )
         return known
 
@@ -459,15 +459,15 @@ class TextModel:
 
 
 def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> TextModel:
-    """Open a model, without PyTorch.
+    """Open a trained model; does not need PyTorch.
 
     Args:
         path: a run's name or directory, or a checkpoint's directory; a run means its best
-            checkpoint. None is the newest run.
-        runs_dir: the directory in which runs are found by name.
+            checkpoint. None means the newest run.
+        runs_dir: the directory that contains the runs, to find one by name.
 
     Raises:
-        CheckpointError: there is no such checkpoint, or it is damaged.
+        CheckpointError: the checkpoint does not exist or is damaged.
     """
     if path is not None:
         file_path("path", path)

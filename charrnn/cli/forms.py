@@ -1,6 +1,7 @@
-"""The options of charrnn sample for what the text must look like, and what it must not copy.
+"""The options of ``charrnn sample`` that constrain the text and keep it from copying.
 
-To add a constraint: its class in ``generation/constraints/forms.py`` and a row of ``CONSTRAINTS``.
+To add a constraint, write its class in ``generation/constraints/forms.py`` and a row of
+``CONSTRAINTS``.
 """
 
 from collections.abc import Callable
@@ -23,14 +24,14 @@ MAX_LINES = 10**6
 
 @dataclass(frozen=True)
 class ConstraintFlag:
-    """A flag that stands for a constraint.
+    """A flag that adds a constraint.
 
     Args:
         flag: its name, with the dashes.
-        build: the constraint for a value of the flag: a tuple if ``nargs`` is not 1.
+        build: returns the constraint for a value of the flag: a tuple if ``nargs`` is not 1.
         help: for --help and docs/reference.md.
         type: of each value.
-        metavar: the value in the help; None for click's own.
+        metavar: the name of the value in the help; None for click's default.
         nargs: the number of values.
         multiple: whether the flag can be repeated; each use is a constraint.
     """
@@ -60,10 +61,10 @@ class ConstraintFlag:
         )
 
     def constraints(self, value: Any) -> list[Constraint]:
-        """The constraints that a value of the parameter stands for; none if it was not given.
+        """The constraints for a value of the parameter; none if it was not given.
 
         Raises:
-            ConfigError: the value is not possible.
+            ConfigError: the value is invalid.
         """
         if self.multiple:
             return [self.build(single) for single in value]
@@ -77,33 +78,33 @@ CONSTRAINTS = (
     ConstraintFlag(
         "--match",
         lambda pattern: forms.Match(typed(pattern)),
-        "the whole new text matches; --length is the most characters it may have",
+        "make the whole new text match; it has at most --length characters",
         metavar="REGEX",
     ),
     ConstraintFlag(
         "--contains",
         lambda text: forms.Contains(unescaped(typed(text))),
-        "this stands in it, be it a part of a word; several times",
+        "require this text, even as part of a word; can be repeated",
         metavar="TEXT",
         multiple=True,
     ),
     ConstraintFlag(
         "--without",
         lambda text: forms.Without(unescaped(typed(text))),
-        "this character or string does not; several times",
+        "forbid this character or string; can be repeated",
         metavar="TEXT",
         multiple=True,
     ),
     ConstraintFlag(
         "--exact-length",
         forms.Length,
-        "it has so many characters",
+        "write exactly this number of characters",
         type=CHARACTERS,
     ),
     ConstraintFlag(
         "--length-between",
         lambda limits: forms.Length(*limits),
-        "it has so many; as many as it can, if nothing ends it",
+        "write A to B characters; B if nothing ends the text earlier",
         type=CHARACTERS,
         metavar="A B",
         nargs=2,
@@ -111,19 +112,19 @@ CONSTRAINTS = (
     ConstraintFlag(
         "--acrostic",
         lambda word: forms.Acrostic(typed(word)),
-        "its lines begin with the letters of this; as many lines, unless --lines says more",
+        "begin the lines with the letters of WORD; one line per letter, unless --lines is larger",
         metavar="WORD",
     ),
     ConstraintFlag(
         "--lines",
         forms.Lines,
-        "it has so many lines, none of them empty unless --line-length lets it",
+        "write this number of lines; none is empty, unless --line-length allows it",
         type=click.IntRange(1, MAX_LINES),
     ),
     ConstraintFlag(
         "--line-length",
         lambda limits: forms.Lines(None, *limits),
-        "each of its lines has so many characters",
+        "write lines of A to B characters",
         type=CHARACTERS,
         metavar="A B",
         nargs=2,
@@ -135,25 +136,25 @@ OTHER_OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--particles",
         type=click.IntRange(1, MAX_PARTICLES),
-        help="streams written side by side to find a text that the model would have written so  "
-        "[default: 8, and 1 for --max-copy alone]",
+        help="drafts written side by side to find a likely text that satisfies the constraints  "
+        "[default: 8, or 1 for --max-copy alone]",
     ),
     click.option(
         "--max-copy",
         type=click.IntRange(1, 10**9),
-        help="no more than so many characters of the corpus stand in the new text one behind "
-        "another; the prompt is your own and may",
+        help="never repeat more than this number of consecutive characters of the corpus; "
+        "the prompt does not count",
     ),
     click.option(
         "--originality",
         is_flag=True,
-        help="say at the end what of the new text stands word for word in the corpus",
+        help="report at the end which parts of the new text are copied from the corpus",
     ),
     click.option(
         "--corpus",
         metavar="PATH",
         multiple=True,
-        help="where the corpus stands now, for these two; if not where the run read it",
+        help="file or directory of the corpus for --max-copy and --originality, if it has moved",
     ),
 )
 
@@ -168,22 +169,22 @@ def forms_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def constraint_settings(options: dict[str, Any]) -> dict[str, Any]:
-    """The settings of ``TextModel.generate`` that these options stand for.
+    """The settings of ``TextModel.generate`` for these options.
 
     Raises:
-        ConfigError: one of them is not possible, or has no effect.
+        ConfigError: one of them is invalid, or has no effect.
     """
     constraint = _constraint(options)
     particles = options["particles"]
     max_copy = options["max_copy"]
     if particles and constraint is None and max_copy is None:
         raise ConfigError(
-            "particles: they do nothing without --max-copy or a constraint, such as --contains; "
-            "give one, or leave them out"
+            "--particles has no effect without --max-copy or a constraint, such as --contains; "
+            "give one of them, or leave it out"
         )
     if options["corpus"] and max_copy is None and not options["originality"]:
         raise ConfigError(
-            "corpus: it does nothing without --max-copy or --originality; "
+            "--corpus has no effect without --max-copy or --originality; "
             "give one of them, or leave it out"
         )
     settings = {"constraint": constraint, "particles": particles, "max_copy": max_copy}
@@ -200,10 +201,10 @@ def _constraint(options: dict[str, Any]) -> Constraint | None:
 
 
 def _with_joined_lines(constraints: list[Constraint]) -> list[Constraint]:
-    """The constraints with those on lines joined to a single one, at the end.
+    """The constraints, with those on lines merged into a single one at the end.
 
-    The lines counted by --lines may be as short as --line-length allows. An acrostic has as many
-    lines as letters, unless --lines counts them.
+    Lines may be as short as --line-length allows. An acrostic has as many lines as letters, unless
+    --lines sets their number.
     """
     count: int | None = None
     letters: int | None = None

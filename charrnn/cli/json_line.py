@@ -1,4 +1,4 @@
-"""A text of ``charrnn sample --json`` as a line of JSON, with what makes the same text again."""
+"""A line of ``charrnn sample --json``: a text and everything needed to reproduce it."""
 
 import json
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ def json_line(
     """One JSON object and a newline.
 
     Args:
-        model: that wrote the text.
-        request: what it was asked for.
-        text: of a record, all of it or what follows the prompt.
+        model: wrote the text.
+        request: the options of the command.
+        text: the new text; for a record, all of it or what follows the prompt.
         log_probability: in nats.
         which: the text's seed, and a record's number.
         ends: settings that decide where the text ends.
@@ -43,7 +43,7 @@ def json_line(
 
 
 def _settings(model: TextModel, request: SampleRequest) -> dict[str, Any]:
-    """Every setting of the sampler, and those of the constraints, the bias and the ban in use."""
+    """All settings of the sampler, and the constraints, the bias and the ban in use."""
     rules, of_sampler = FormOptions.split(request.settings)
     sampler = model.sampler(**of_sampler)
     settings = {name: getattr(sampler, name) for name in knobs(Sampler)}

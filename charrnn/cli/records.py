@@ -1,4 +1,4 @@
-"""The part of ``charrnn sample`` that writes records: which are kept, and a report on them."""
+"""The part of ``charrnn sample`` that writes records, and reports on them."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,32 +20,32 @@ from charrnn.text_model import TextModel
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-# Exit codes with which a shell says that it cannot run a command.
+# Exit codes of a shell that cannot run a command.
 NOT_RUN = (126, 127)
-QUANTILES = ("shortest", "quarter", "half", "three quarters", "longest")
+QUANTILES = ("shortest", "lower quartile", "median", "upper quartile", "longest")
 
 records_options = option_group(
-    click.option("--unique", is_flag=True, help="of records: no two alike"),
+    click.option("--unique", is_flag=True, help="records: drop duplicates"),
     click.option(
         "--new",
         is_flag=True,
-        help="of records: none that stands in the corpus, training or validation part",
+        help="records: drop those that are in the corpus (training or validation part)",
     ),
     click.option(
         "--accept",
         metavar="COMMAND",
-        help="of records: only those on which this shell command, given the record and a newline, "
-        "exits with 0",
+        help="records: keep those for which this shell command exits with 0; "
+        "it reads the record and a newline from standard input",
     ),
     click.option(
         "--max-tries",
         type=click.IntRange(1, 10**9),
-        help="of records: draw so many at most  [default: 1,000, and 100 for each asked for]",
+        help="records: the most to draw  [default: 1,000 plus 100 for each one requested]",
     ),
     click.option(
         "--report",
         is_flag=True,
-        help="of records: say at the end how many are unique and new, and how long they are",
+        help="records: report at the end how many are unique and new, and how long they are",
     ),
 )
 
@@ -53,7 +53,7 @@ records_options = option_group(
 def write_records(model: TextModel, request: SampleRequest) -> Writing:
     """Write whole records, each followed by the separator of the corpus or as a line of JSON.
 
-    After the last one, what became of the others is reported on stderr.
+    After the last one, the number of records dropped is reported on stderr.
 
     Raises:
         CharRNNError: the model cannot write what was asked for.
@@ -96,7 +96,7 @@ def _pieces(
 
 
 def _bar(request: SampleRequest) -> "tqdm[Any]":
-    """A bar on stderr, shown on a terminal unless the records themselves appear there."""
+    """A progress bar on stderr, shown on a terminal unless the records go to stdout."""
     from tqdm import tqdm
 
     to_stdout = request.output is None or request.output == "-"
@@ -128,12 +128,12 @@ def _written(model: TextModel, request: SampleRequest, record: Record) -> str:
 
 
 def _shell_filter(command: str) -> Callable[[str], bool]:
-    """A function that tells whether a shell command accepts a record.
+    """A function that returns whether a shell command accepts a record.
 
     The command gets the record and a newline on standard input, and accepts by exiting with 0.
 
     Raises:
-        GenerationError: when the function is called, the shell cannot run the command.
+        GenerationError: by the function, if the shell cannot run the command.
     """
     import subprocess
 
@@ -157,7 +157,7 @@ def _shell_filter(command: str) -> Callable[[str], bool]:
 
 
 def _report(texts: Sequence[str], model: TextModel) -> Iterator[str]:
-    """How many of some records are unique and new, and how long they are next to the corpus's."""
+    """How many records are unique and new, and their lengths next to those of the corpus."""
     distinct = set(texts)
     share = len(distinct) / len(texts)
     yield f"unique: {len(distinct):,} of {len(texts):,} ({share:.4f})"
@@ -171,10 +171,10 @@ def _new(distinct: set[str], model: TextModel) -> str:
     try:
         new = len(distinct - model.seen_records)
     except CheckpointError as error:
-        return f"new: not known: {error}"
+        return f"new: unknown: {error}"
     return (
         f"new: {new:,} of these {len(distinct):,} ({new / len(distinct):.4f}); "
-        "the others stand in the corpus"
+        "the others are in the corpus"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-# Before numpy is imported: waking a second thread for each character costs more than it gives.
+# Set before NumPy is imported: waking a second thread for each character costs more than it saves.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from charrnn.cli.console import progress_bar, tell
@@ -34,11 +34,11 @@ NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 @sample_options
 @click.pass_context
 def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any) -> None:
-    """Write new text: RUN is a run's name, its directory, or a checkpoint's; without it, the newest
-    run.
+    """Write new text with a trained model.
 
-    A run stands for its best checkpoint by validation loss. A model that was trained on records
-    writes whole records, one a line.
+    RUN is a run's name or directory, or a checkpoint's directory; by default the newest run. Of a
+    run, the checkpoint with the lowest validation loss is used. A model trained on records writes
+    whole records, one per line.
 
     \b
       charrnn sample --temperature 0.7 --prompt "Once "
@@ -51,7 +51,7 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
     model = load(run, runs_dir=runs_dir)
     request.check_with(model)
     model, request, notices = _prepare(model, request)
-    writing = _writing(model, request)  # refuses impossible settings before anything is printed
+    writing = _writing(model, request)  # raises errors before anything is printed
     notices += not_banned(model.vocabulary, request.settings.get("ban", ""))
     for line in (*notices, writing.title):
         tell(line)
@@ -66,7 +66,7 @@ def _prepare(
     """Repair the prompt, adapt the model, and open the index of the corpus.
 
     Returns:
-        the model, the request, and notices on the prompt and on the file adapted to.
+        the model, the request, and notices on the prompt and on the file of ``--adapt-to``.
     """
     prompt, notices = model.vocabulary.repair(request.prompt, request.unknown)
     request = replace(request, prompt=prompt)
@@ -79,7 +79,7 @@ def _prepare(
 
 
 def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list[str]]:
-    """The model adapted to a file that is read as the run's corpus was; notices on the file."""
+    """The model adapted to a file, which is read like the run's corpus; notices on the file."""
     reading = read([file], DataConfig(**model.about["data"]))
     notices = list(reading.notices)
     with progress_bar(len(reading.text)) as bar:
@@ -107,29 +107,29 @@ def _finish(model: TextModel, request: SampleRequest, writing: Writing) -> None:
         tell(_save_state(writing.session, request.save_state))
     taken_back = model.generator.taken_back
     if taken_back:
-        tell(f"took back {taken_back:,} characters behind which all would have been copied")
+        tell(f"took back {taken_back:,} characters to avoid copying")
     if request.originality:
         for line in _originality(model, writing.new_texts):
             tell(line)
 
 
 def _save_state(session: Session, path: str) -> str:
-    """Save a session, and say how to continue it."""
+    """Save a session; return a line on how to continue it."""
     session.save(path)
     if not Path(path).is_file():
-        return f"wrote the state to {path}, which is not a file and keeps nothing to continue from"
+        return f"wrote the state to {path}, which is not a file, so nothing was kept to continue"
     flag = shlex.join(option("--load-state", path))
     return f"saved the state in {path}; `{flag}` continues from there"
 
 
 def _originality(model: TextModel, texts: list[str]) -> Iterator[str]:
-    """A report on what of some texts is in the corpus."""
+    """A report on the parts of some texts that are copied from the corpus."""
     from charrnn.cli.originality import of_text
     from charrnn.originality.report import LENGTHS, find_copies
 
     index = model.index()
     symbols = index.vocabulary.symbols
-    # No copied stretch spans two texts if they are joined by what is not in the corpus.
+    # Joined by a character that is not in the corpus, no copied stretch spans two texts.
     separator = next(char for char in NONCHARACTERS if char not in symbols)
     text: str | bytes = separator.join(texts)
     if index.vocabulary.unit == "byte":

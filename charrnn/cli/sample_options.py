@@ -20,7 +20,7 @@ sample_options = option_group(
     click.option(
         "--prompt-file",
         metavar="FILE",
-        help="read the prompt from a file, exactly as it is; - is standard input",
+        help="file to read the prompt from, byte for byte; - is standard input",
     ),
     click.option(
         "-n",
@@ -28,29 +28,31 @@ sample_options = option_group(
         type=click.IntRange(0, 10**9),
         default=LENGTH,
         show_default=True,
-        help="new characters to write; of a record, the most that it may have, its prompt counted  "
-        "[of a record: by the corpus; more for many --lines]",
+        help="characters to generate (for records: the maximum per record, including the prompt)  "
+        "[records: twice the longest of the corpus; more for many --lines]",
     ),
     knob_options(knobs(Sampler)),
     click.option(
         "-s",
         "--seed",
         type=click.IntRange(0, 2**63 - 1),
-        help="the same seed and settings write the same text  [default: another each time, shown]",
+        help="number that makes the text reproducible, with the same settings  "
+        "[default: random, and printed]",
     ),
     click.option(
         "--num-samples",
         type=click.IntRange(1, 10**6),
         default=1,
         show_default=True,
-        help="how many texts, the i-th with seed + i - 1; or how many records, one after another",
+        help="number of texts, with consecutive seeds; or number of records",
     ),
     click.option(
         "--bias",
         multiple=True,
         type=WholeString(),
         metavar="CHARS=X",
-        help="add X nats to each of these characters; several times",
+        help="make these characters likelier (X > 0) or less likely (X < 0): adds X nats to each; "
+        "can be repeated",
     ),
     click.option("--ban", default="", metavar="CHARS", help="never write these characters"),
     click.option(
@@ -58,57 +60,58 @@ sample_options = option_group(
         multiple=True,
         type=WholeString(),
         metavar="STRING",
-        help="end before this string; may be given several times; "
+        help="end before this string; can be repeated; "
         "\\n, \\r, \\t, \\\\ are newline, return, tab, backslash",
     ),
     click.option(
         "--until",
         metavar="sentence|line|paragraph|STRING",
-        help="go on past --length to the end of a sentence, line or paragraph, or this string",
+        help="continue after --length to the end of a sentence, line or paragraph, or this string",
     ),
     click.option(
         "--best-of",
         type=click.IntRange(1, 10**4),
         default=1,
         show_default=True,
-        help="write so many, and show the one with the highest log-probability per character",
+        help="number of drafts, of which the likeliest is shown (highest log-probability per "
+        "character)",
     ),
     click.option(
         "--unknown",
         type=click.Choice(["error", "skip", "replace"]),
         default="error",
         show_default=True,
-        help="a character of the prompt that the model has not seen",
+        help="what to do with characters of the prompt that the model has not seen",
     ),
     click.option(
         "--adapt-to",
         metavar="FILE",
-        help="lean the model toward this text first: it learns from it, once; "
+        help="text that the model learns from once before it writes; "
         "the run is not changed; needs PyTorch",
     ),
     click.option(
         "--save-state",
         metavar="FILE",
-        help="keep in a file where the story stands, once it is written",
+        help="save the state after the text, to continue it later with --load-state",
     ),
     click.option(
         "--load-state",
         metavar="FILE",
-        help="go on with a story that was kept so, as if it had not stopped; settings go with it",
+        help="continue a text exactly from a saved state, with its settings",
     ),
     forms_options,
     records_options,
-    click.option("--hide-prompt", is_flag=True, help="show the new text alone"),
+    click.option("--hide-prompt", is_flag=True, help="show only the new text"),
     click.option(
         "-o",
         "--output",
         metavar="FILE",
-        help="write into a file, once all is written; - is standard output",
+        help="file to write when everything is finished; - is standard output",
     ),
     json_option(
         "sample",
-        "one JSON object a line: text, prompt, seed, settings, adapt_to, model, log_probability; "
-        "of a record its number too",
+        "print one JSON object per line: text, prompt, seed, settings, adapt_to, model, "
+        "log_probability; for records also number",
     ),
     runs_dir_option,
 )

@@ -1,4 +1,4 @@
-"""SampleRequest: what ``charrnn sample`` was asked to write, checked before a model is opened."""
+"""SampleRequest: the options of ``charrnn sample``, parsed before a model is opened."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -22,7 +22,7 @@ from charrnn.text_model import TextModel
 
 TEXT_ONLY = {"stop", "until", "best_of", "save_state", "load_state"}
 RECORDS_ONLY = {"unique", "new", "accept", "max_tries", "report"}
-# Options that do nothing with a story that is saved or loaded.
+# Options that cannot be combined with a saved or loaded story.
 NOT_OF_A_STORY = {
     "stop",
     "best_of",
@@ -42,17 +42,17 @@ class SampleRequest:
     Args:
         given: names of the options that the user set.
         settings: of the sampler and the constraints, as ``TextModel.generate`` takes them.
-        forms: the constraints as they were typed, by the name of their option.
+        forms: the constraints as typed, by the name of their option.
         prompt: read before the text.
         length: new characters; None if it was not given.
         stop, until: where a text ends, as ``TextModel.generate`` takes them.
-        best_of: texts that are drawn for each one.
+        best_of: texts drawn to choose each one from.
         num_samples: texts, or records.
         seed: of the first text, or of all records.
         unique, new, max_tries: which records are kept, as ``TextModel.records`` takes them.
         accept: a shell command that accepts a record.
         report: whether to compare the records with those of the corpus.
-        unknown: what happens to a character that the model has not seen.
+        unknown: what to do with a character that the model has not seen.
         prompt_file, adapt_to, load_state: files to read.
         corpus: paths of the corpus, if it has moved.
         save_state, output: files to write.
@@ -95,10 +95,10 @@ class SampleRequest:
 
     @classmethod
     def from_options(cls, ctx: click.Context, options: Mapping[str, Any]) -> "SampleRequest":
-        """The request of a command line; the prompt is read from its file.
+        """Parse the options of a command line, and read the prompt from its file.
 
         Raises:
-            ConfigError: an option is invalid, or does nothing.
+            ConfigError: an option is invalid, or has no effect.
             CorpusError: the prompt's file cannot be read.
         """
         names = given_names(ctx)
@@ -106,7 +106,8 @@ class SampleRequest:
         until = options["until"]
         if options["prompt_file"] == options["adapt_to"] == STDIN:
             raise ConfigError(
-                "prompt_file and adapt_to: both read standard input; give a file for one of them"
+                "--prompt-file and --adapt-to cannot both read standard input; "
+                "give a file for one of them"
             )
         unchanged = {
             field.name: options[field.name] for field in fields(cls) if field.name in options
@@ -125,7 +126,7 @@ class SampleRequest:
 
     @property
     def text_length(self) -> int:
-        """New characters of a running text, whether or not a length was given."""
+        """New characters of a running text: the length given, or the default."""
         if self.length is not None:
             return self.length
         constraint: Constraint | None = self.settings.get("constraint")
@@ -145,10 +146,10 @@ class SampleRequest:
         return self.save_state is not None or self.load_state is not None
 
     def check_with(self, model: TextModel) -> None:
-        """Refuse what this model cannot do, and outputs that would overwrite what is read.
+        """Check that the model can do this, and that no output overwrites an input.
 
         Raises:
-            ConfigError: names the options.
+            ConfigError: an option does not suit the model or another option.
         """
         _check_lengths(self.given)
         _check_kind(self.given, model)
@@ -172,7 +173,7 @@ def _sampler_settings(ctx: click.Context, options: Mapping[str, Any]) -> dict[st
     # A saved story may have its own dry.
     if needs_dry and settings.get("dry") is None and not options["load_state"]:
         raise ConfigError(
-            f"{min(needs_dry)}: it does nothing without --dry; give that too, such as --dry 1"
+            f"{_flag(min(needs_dry))} has no effect without --dry; give that too, such as --dry 1"
         )
     if bias:
         settings["bias"] = bias
@@ -189,8 +190,7 @@ def _parse_bias(texts: Iterable[str]) -> dict[str, float]:
         nats = _parse_float(number)
         if not chars or nats is None:
             raise ConfigError(
-                f"bias: {text!r} is not possible; give characters and a number of nats, "
-                "such as --bias 'eE=-2'"
+                f"--bias must be characters and a number, such as --bias 'eE=-2', got {text!r}"
             )
         bias[chars] = bias.get(chars, 0.0) + nats
     return bias
@@ -208,18 +208,18 @@ def _read_prompt(prompt: str, path: str | None) -> str:
     if path is None:
         return prompt
     if prompt:
-        raise ConfigError("prompt and prompt_file: both are given; leave one of them out")
+        raise ConfigError("--prompt and --prompt-file cannot be combined; leave one of them out")
     try:
         data = read_stdin() if path == STDIN else Path(path).read_bytes()
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"the prompt in {path} is not utf-8: 0x{data[error.start]:02x} "
+            f"the prompt in {path} is not UTF-8: 0x{data[error.start]:02x} "
             f"at byte {error.start}; save it as UTF-8"
         ) from None
     except OSError as error:
         raise CorpusError(
-            f"the prompt file {path} cannot be read: {error.strerror}; check the name"
+            f"cannot read the prompt file {path}: {error.strerror}; check the name"
         ) from None
 
 
@@ -229,7 +229,7 @@ def _check_place(flag: str, path: str | None) -> None:
     parent = Path(path).parent
     if not parent.is_dir():
         raise ConfigError(
-            f"{flag}: there is no directory {parent}; make it, or give another {flag}"
+            f"{flag}: the directory {parent} does not exist; create it, or give another path"
         )
     if Path(path).is_dir():
         raise ConfigError(f"{flag}: {path} is a directory; give the name of a file")
@@ -240,8 +240,7 @@ def _check_lengths(names: frozenset[str]) -> None:
         return
     for name in sorted(names & {"exact_length", "length_between"}):
         raise ConfigError(
-            f"length and {name}: both are given, and both say how long the text is; "
-            "leave one of them out"
+            f"--length and {_flag(name)} both set the length of the text; leave one of them out"
         )
 
 
@@ -253,7 +252,7 @@ def _check_kind(names: frozenset[str], model: TextModel) -> None:
         useless = names & RECORDS_ONLY
         reason = "writes running text; leave it out, or train a model with --records"
     if useless:
-        raise ConfigError(f"{min(useless)}: {model.path} {reason}")
+        raise ConfigError(f"{_flag(min(useless))} has no effect: {model.path} {reason}")
 
 
 def _check_story(names: frozenset[str]) -> None:
@@ -261,6 +260,12 @@ def _check_story(names: frozenset[str]) -> None:
     useless = names & NOT_OF_A_STORY
     if state and useless:
         raise ConfigError(
-            f"{state[0]} and {min(useless)}: a story that goes on is one, "
-            "and ends at its --length; leave one of them out"
+            f"{_flag(state[0])} and {_flag(min(useless))} cannot be combined; leave one of them out"
         )
+
+
+def _flag(name: str) -> str:
+    """The flag of an option, by its parameter."""
+    if name == "as_json":
+        return "--json"
+    return "--" + name.replace("_", "-")

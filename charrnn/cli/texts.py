@@ -1,4 +1,4 @@
-"""The part of ``charrnn sample`` that writes running text: several texts, or a story."""
+"""The part of ``charrnn sample`` that writes running text: several texts, or a saved story."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -42,7 +42,7 @@ def write_story(model: TextModel, request: SampleRequest) -> Writing:
         if "seed" in request.given:
             session = session.fork(request.seed)
         session.feed(request.prompt)
-        title = f"{model.path}, going on from {request.load_state}"
+        title = f"{model.path}, continuing {request.load_state}"
     new_texts: list[str] = []
     return Writing(title, _story(session, request, new_texts), new_texts, session)
 
@@ -84,7 +84,7 @@ def _json(model: TextModel, request: SampleRequest, sample: Sample) -> str:
 
 
 def _new_pieces(model: TextModel, request: SampleRequest, seed: int) -> Iterable[str]:
-    """A text as it is drawn; the best of several texts can only come as a whole."""
+    """The pieces of a text as it is drawn; the best of several texts is one piece."""
     if request.best_of == 1:
         return model.stream(request.prompt, seed=seed, **request.text_arguments)
     best = model.generate(
@@ -109,7 +109,7 @@ def _collected(
     request: SampleRequest,
     new_texts: list[str],
 ) -> Iterator[str]:
-    """Pass on the pieces of a text, which becomes one of the new texts for ``--originality``."""
+    """Yield the pieces of a text, and add it to the new texts for ``--originality``."""
     if not request.originality:
         yield from pieces
         return

@@ -1,1 +1,1 @@
-"""Weights to text, in NumPy only. Knows nothing of training."""
+"""Generate text from trained weights, in NumPy alone."""

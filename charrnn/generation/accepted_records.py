@@ -1,4 +1,4 @@
-"""Which of the records that are drawn are kept, and why the others are dropped."""
+"""Draw records, keep those that pass every condition, and count why the others are dropped."""
 
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from charrnn.errors import GenerationError
 from charrnn.generation.record_sampler import Record
 
-# characters of a record, without a longer limit; a model may claim any length for its corpus
+# characters of a record if no length is given; a checkpoint may claim any length for its corpus
 LONGEST_RECORD = 1 << 14
-SHORTEST_LIMIT = 1 << 9  # characters that a record may have, however small the model
-# characters of records that did not end, drawn since the last one kept; or those of BLOCK records
+SHORTEST_LIMIT = 1 << 9  # characters that a record may always have, even from a tiny model
+# characters of unfinished records drawn since the last one kept, or of BLOCK full-length records
 MOST_UNENDED = 1 << 15
 
 
@@ -28,11 +28,11 @@ class Tally:
 
     def __str__(self) -> str:
         reasons = {
-            "that could only have copied": self.stuck,
-            "that did not end in time": self.too_long,
-            "empty or with a separator in it": self.not_one,
+            "stuck at the copy limit": self.stuck,
+            "too long": self.too_long,
+            "empty or containing the separator": self.not_one,
             "repeated": self.not_unique,
-            "of the corpus": self.not_new,
+            "in the corpus": self.not_new,
             "not accepted": self.not_accepted,
         }
         summary = f"drew {self.drawn:,} records, kept {self.kept:,}"
@@ -45,15 +45,15 @@ class Tally:
 class AcceptedRecords:
     """An iterator over the first ``count`` records that are whole and pass every condition.
 
-    Its ``tally`` says what became of the others.
+    Its ``tally`` counts the others, by the reason why they were dropped.
 
     Args:
-        records: drawn.
-        count: of records wanted.
+        records: the records drawn.
+        count: the number of records wanted.
         separator: the string between two records, with LF line ends; a record that contains it,
             whatever its line ends, is dropped.
         max_tries: the most records to draw.
-        unique: drop a record that was kept before.
+        unique: drop a record that equals one kept before.
         known: drop these records.
         accept: drop a record for which it returns False.
         most_unended: characters of unfinished records that may be drawn before the next record is
@@ -91,20 +91,20 @@ class AcceptedRecords:
         """The next record.
 
         Raises:
-            GenerationError: too few of the records that may be drawn were kept.
+            GenerationError: too few of the ``max_tries`` records were kept.
         """
         tally = self.tally
         while tally.kept < self.count:
             if tally.drawn == self.max_tries:
                 raise GenerationError(
-                    f"{tally.kept:,} of {self.count:,} records were kept: {tally}; "
-                    "give more --max-tries, another --temperature, or fewer conditions"
+                    f"found only {tally.kept:,} of {self.count:,} records ({tally}); "
+                    "give a larger `max_tries`, another `temperature`, or fewer conditions"
                 )
             if self.most_unended is not None and self._unended > self.most_unended:
                 raise GenerationError(
-                    f"{tally.kept:,} of {self.count:,} records were kept: "
-                    f"the model does not end its records ({tally}); "
-                    "give a smaller --length or a lower --temperature, or --max-tries to draw on"
+                    f"found only {tally.kept:,} of {self.count:,} records: "
+                    f"the model does not end its records ({tally}); give a smaller `length` "
+                    "or a lower `temperature`, or set `max_tries` to keep drawing"
                 )
             record = next(self.records)
             tally.drawn += 1

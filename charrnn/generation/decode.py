@@ -1,8 +1,8 @@
-"""Decoding one stream: ids in, ids out.
+"""Decode one stream: ids in, ids out.
 
 The first of three layers of generation, each of which adds one thing: ``decode`` draws ids;
-``pieces`` (pieces.py) makes whole characters of them and ends the text; ``TextGenerator``
-(generator.py) joins the pieces to a text.
+``pieces`` (pieces.py) turns them into whole characters and ends the text; ``TextGenerator``
+(generator.py) joins the pieces into a text.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from charrnn.generation.network import Network
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.vocab import Ids
 
-REACH = 8192  # symbols read that are shown to a sampler
+REACH = 8192  # the most symbols that a sampler sees of what was read
 
 
 class Symbol(NamedTuple):
@@ -23,7 +23,7 @@ class Symbol(NamedTuple):
 
     Args:
         idx: its id.
-        log_probability: in nats, under the model itself, whatever the sampler does.
+        log_probability: in nats, under the model itself, before any filter of the sampler.
     """
 
     idx: int
@@ -31,11 +31,11 @@ class Symbol(NamedTuple):
 
 
 class History:
-    """Ids in the order in which they were read, of which the last REACH are looked back at.
+    """The ids that were read, in order; a sampler looks at the last REACH of them.
 
     Args:
         ids: those read so far.
-        forgets: whether ids further back are dropped, so that memory does not grow.
+        forgets: whether older ids are dropped, so that memory does not grow.
     """
 
     def __init__(self, ids: Sequence[int] = (), *, forgets: bool = False) -> None:
@@ -57,7 +57,7 @@ class History:
         self.length += 1
 
     def back_to(self, length: int, last: Sequence[int] = ()) -> None:
-        """Return to an earlier length, at which these ids were the last."""
+        """Return to an earlier length, at which ``last`` were the last ids."""
         self.length = length
         self._ids[length - len(last) : length] = last
 
@@ -68,7 +68,7 @@ class History:
 
     @property
     def ids(self) -> list[int]:
-        """All ids, but for those dropped."""
+        """All ids that have not been dropped."""
         ids: list[int] = self._ids[: self.length].tolist()
         return ids
 

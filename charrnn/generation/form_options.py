@@ -1,4 +1,4 @@
-"""FormOptions: the settings of a text that must look a certain way, or must not copy."""
+"""FormOptions: the settings that constrain a text or keep it from copying."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from charrnn.errors import ConfigError
 from charrnn.generation.constraints.forms import Constraint
 
 NAMES = ("constraint", "particles", "max_copy")
-DEFAULT_PARTICLES = 8  # of a text with a constraint
+DEFAULT_PARTICLES = 8  # for a text with a constraint
 MAX_PARTICLES = 1_000
 
 
 @dataclass(frozen=True)
 class FormOptions:
-    """What a text must look like and how it is found; false if anything goes.
+    """What a text must look like, and how it is found; false if nothing is required.
 
     Args:
         constraint: what the text must satisfy.
-        particles: how many drafts are written side by side; None for the default.
-        max_copy: the most characters in a row that may be copied from the corpus.
+        particles: the number of drafts written side by side; None for the default.
+        max_copy: the most consecutive characters that may be copied from the corpus.
 
     Raises:
-        ConfigError: a value is not possible, or has no effect.
+        ConfigError: a value is invalid, or has no effect.
     """
 
     constraint: Constraint | None = None
@@ -33,8 +33,8 @@ class FormOptions:
     def __post_init__(self) -> None:
         if self.constraint is not None and not isinstance(self.constraint, Constraint):
             raise ConfigError(
-                f"constraint: {self.constraint!r} is not possible; "
-                "give a Constraint, such as Contains('moon')"
+                "`constraint` must be a Constraint, such as Contains('moon'), "
+                f"got {self.constraint!r}"
             )
         if self.particles is not None:
             self._check_particles(self.particles)
@@ -42,25 +42,23 @@ class FormOptions:
             whole_number("max_copy", self.max_copy, 1)
         if self.particles is not None and not self:
             raise ConfigError(
-                "particles: they do nothing without a constraint or max_copy; "
-                "give one, or leave them out"
+                "`particles` has no effect without `constraint` or `max_copy`; "
+                "give one of them, or leave it out"
             )
 
     def _check_particles(self, particles: int) -> None:
         if whole_number("particles", particles, 1) > MAX_PARTICLES:
-            raise ConfigError(
-                f"particles: {particles} is not possible; give a whole number up to {MAX_PARTICLES}"
-            )
+            raise ConfigError(f"`particles` must be at most {MAX_PARTICLES:,}, got {particles:,}")
 
     def __bool__(self) -> bool:
         return self.constraint is not None or self.max_copy is not None
 
     @classmethod
     def split(cls, settings: Mapping[str, Any]) -> tuple["FormOptions", dict[str, Any]]:
-        """The options of this class among some settings, and the other settings.
+        """Split settings into the options of this class and the other settings.
 
         Raises:
-            ConfigError: a value is not possible, or has no effect.
+            ConfigError: a value is invalid, or has no effect.
         """
         options = dict[str, Any]()
         rest = dict[str, Any]()

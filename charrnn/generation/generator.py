@@ -1,4 +1,4 @@
-"""TextGenerator: texts and records from a model's network, free or with a constraint."""
+"""TextGenerator: write texts and records with a model's network, free or constrained."""
 
 import itertools
 import math
@@ -32,21 +32,21 @@ from charrnn.originality.suffix_array import Suffixes
 from charrnn.vocab import Vocabulary
 
 FREQUENCY_STEPS = 256  # symbols drawn to measure how frequent each is
-TINY = 1e-30  # a share of the largest probability that is as good as none
+TINY = 1e-30  # smallest share of the largest probability, so that no logarithm is infinite
 
 
 class Stop(Without):
-    """A string that ends a text, and so does not occur in it."""
+    """A string that ends a text, and therefore does not occur in it."""
 
 
 class Sample(NamedTuple):
-    """A text, the seed that writes it again, and its log-probability.
+    """A text, the seed that reproduces it, and its log-probability.
 
     Args:
         text: without the prompt.
-        seed: with the same prompt and settings it gives the same text.
-        log_probability: in nats, of all symbols drawn (a stop string's too), under the model
-            itself, whatever the sampler does.
+        seed: gives the same text with the same prompt and settings.
+        log_probability: in nats, of all symbols drawn (those of a stop string too), under the
+            model itself, before any filter of the sampler.
     """
 
     text: str
@@ -55,12 +55,12 @@ class Sample(NamedTuple):
 
 
 class CompiledForm(NamedTuple):
-    """The form that was compiled last, and of what.
+    """The form that was compiled last, and what it was compiled from.
 
     Args:
         constraint: None for the length alone; compared by identity, since it may be unhashable.
         conditions: the length, the stop strings and the banned ids.
-        form: compiled of them.
+        form: compiled from them.
     """
 
     constraint: Constraint | None
@@ -69,12 +69,12 @@ class CompiledForm(NamedTuple):
 
 
 class TextGenerator:
-    """A model's network and vocabulary, and what was compiled for them.
+    """Writes texts and records, and caches compiled forms and copy guards.
 
     Args:
         network, vocabulary, prime: of the model.
         corpus: returns the suffixes of the model's corpus, and for each id the bytes of its symbol
-            there; called for ``max_copy`` only.
+            there; called only for ``max_copy``.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class TextGenerator:
 
     @cached_property
     def frequencies(self) -> Any:
-        """How frequent each symbol (V,) is in the model's texts: its mean probability in one."""
+        """The frequency (V,) of each symbol: its mean probability in a text of the model."""
         rng = np.random.default_rng(0)
         total = np.zeros(len(self.vocabulary))
         state = self.network.zero_state()
@@ -122,10 +122,10 @@ class TextGenerator:
         scored: bool,
         on_symbol: Callable[[Symbol], object] | None = None,
     ) -> Iterator[Piece]:
-        """Write one text; everything is checked before the first piece.
+        """Write one text; every argument is checked before the first piece.
 
         Args:
-            prompt: of known characters; it is read first.
+            prompt: read first; all its characters must be known.
             end: where the text ends.
             rng: draws the symbols.
             sampling: settings, as ``TextModel.generate`` takes them.
@@ -144,7 +144,7 @@ class TextGenerator:
             return end.of_text(self.vocabulary, symbols, on_symbol)
         if options.constraint is not None and end.until:
             raise ConfigError(
-                "until and constraint: a text with a form ends where that says; "
+                "`until` cannot be combined with a constraint, which decides where the text ends; "
                 "leave one of them out"
             )
         stops = [stop for stop in end.stops if can_write(self.vocabulary, stop)]
@@ -214,15 +214,15 @@ class TextGenerator:
         seed: int,
         longest: int,
     ) -> Iterator[Record]:
-        """Draw records without end; everything is checked before the first one.
+        """Draw records without end; every argument is checked before the first one.
 
-        Constrained records are drawn one after another, each by particles of its own.
+        Constrained records are drawn one after another, each with its own particles.
 
         Args:
-            prompt: of known characters, with which each record begins.
+            prompt: the beginning of each record; all its characters must be known.
             sampling: settings, as ``TextModel.generate`` takes them.
-            seed: of all of them.
-            longest: characters of a record, including the prompt.
+            seed: of all records.
+            longest: the most characters of a record, including the prompt.
 
         Raises:
             ConfigError, VocabularyError, CheckpointError: a setting is invalid.
@@ -268,7 +268,7 @@ class TextGenerator:
                 scored=True,
             )
 
-        decoder(0)  # refuses what is impossible
+        decoder(0)  # raises an error if the form is impossible
         most = max_ids(self.vocabulary, longest)
         numbers = itertools.count()
         return (self._record(decoder(number), prompt, number, most) for number in numbers)
@@ -303,9 +303,9 @@ class TextGenerator:
         stops: Sequence[str],
         sampler: Sampler,
     ) -> Form | None:
-        """Compile the constraint, or the length alone; None where that has no form.
+        """Compile the constraint, or the length alone; None if there is nothing to compile.
 
-        A text that ends before some strings contains none of them.
+        Stop strings are part of the form, since the text contains none of them.
         """
         constraint = options.constraint
         if constraint is None:
@@ -345,13 +345,13 @@ class TextGenerator:
                 continue
             if guard.copied(self.vocabulary.encode(part.text).tolist()):
                 raise ConfigError(
-                    f"max_copy and {part}: it holds more than {options.max_copy} characters "
-                    "of the corpus; give a larger --max-copy"
+                    f"{part} copies more than {options.max_copy:,} consecutive characters "
+                    "of the corpus; give a larger `max_copy`"
                 )
         return guard
 
     def _counted(self, decoder: ConstrainedDecoder) -> Iterator[Symbol]:
-        """The symbols of a decoder; what it takes back is counted in the end."""
+        """The symbols of a decoder; at the end, those that it took back are counted."""
         try:
             yield from decoder
         finally:
@@ -359,9 +359,10 @@ class TextGenerator:
 
 
 def _no_longer_than(longest: int, records: Iterator[Record]) -> Iterator[Record]:
-    """Records, those of more characters marked as unfinished.
+    """Mark records of more than ``longest`` characters as unfinished.
 
-    As many bytes are drawn as ``longest`` characters may have, so some are longer.
+    A model of bytes is stopped by the number of bytes, so some of its records have too many
+    characters.
     """
     for record in records:
         if len(record.text) > longest:

@@ -1,16 +1,16 @@
-"""One step of each cell in NumPy, for weights laid out once.
+"""The network in NumPy: one step of each cell, with weights laid out once.
 
     B  streams       E  embedding_size    G  gates of a cell     H  hidden_size
     L  num_layers    K  symbols recalled  V  vocab_size
 
 What a symbol adds to a layer's gates never changes, so it is looked up: row v of ``table``
-(V, G·H) is the embedding of symbol v times the layer's input weights, plus both biases. One product
-for all gates of the layer remains,
+(V, G·H) is the embedding of symbol v times the layer's input weights, plus both biases. What
+remains is one product for all gates of the layer,
 
     layer 0:    gates = table[idx] + h_0 @ recurrent                       recurrent (H, G·H)
     layer l:    gates = table[idx] + [h_{l-1}, h_l] @ recurrent            recurrent (2H, G·H)
 
-and since the h of all layers are one array, both factors of a later layer are a slice of it.
+and since the h of all layers are in one array, the input of a later layer is a slice of it.
 """
 
 import math
@@ -37,7 +37,7 @@ class State(NamedTuple):
     Args:
         h: (..., L·H) the hidden state of every layer.
         c: of the same shape, the cell state of an LSTM; empty for other cells.
-        memories: of each stream, what it has read; empty without a copy window.
+        memories: what each stream has read; empty without a copy window.
     """
 
     h: Array
@@ -68,8 +68,8 @@ class Layer:
         table: what each symbol adds to the gates.
         recurrent: the weights of ``inputs``.
         inner_bias: what a GRU adds inside its reset gate; empty for other cells.
-        own: the layer's part of all the h.
-        inputs: the same with the part of the layer below, whose output the layer reads.
+        own: the layer's part of h.
+        inputs: that part and the one of the layer below, whose output the layer reads.
         gates: each gate's part of (..., G·H).
         sigmoids: the part of all gates that go through a sigmoid.
     """
@@ -83,9 +83,9 @@ class Layer:
     sigmoids: Index
 
 
-# The steps. Each takes what the symbol adds to the gates, x (..., G·H); the layer's h and c
-# (..., H), which it overwrites; the layer; and the inputs (..., H or 2H), the output of the layer
-# below and h.
+# The steps of the cells. Each takes what the symbol adds to the gates, x (..., G·H); the layer's
+# h and c (..., H), which it overwrites; the layer; and its inputs (..., H or 2H): the output of the
+# layer below and h.
 #
 # The weights of sigmoid gates are halved beforehand: sigmoid(x) = (1 + tanh(x / 2)) / 2, so one
 # tanh serves all gates, and it cannot overflow.
@@ -147,7 +147,7 @@ class Cell:
         sigmoid: the gates that go through a sigmoid; they are first in the layout.
         tanh: the gate after them.
         has_c: whether it has a cell state besides h.
-        has_inner_bias: whether the recurrent bias of the last gate is kept apart.
+        has_inner_bias: whether the recurrent bias of the last gate is kept separate.
     """
 
     step: Callable[[Array, Array, Array, Layer, Array], None]
@@ -214,7 +214,7 @@ class Network:
         return self.head.size + recurrent
 
     def zero_state(self, *batch: int) -> State:
-        """The state before anything was read: of one stream, or of a batch of B."""
+        """The state before anything was read, for one stream or a batch of B."""
         size = self.num_layers * self.hidden_size
         h = np.zeros((*batch, size), np.float32)  # (..., L·H)
         c = h[..., :0]
@@ -231,7 +231,7 @@ class Network:
 
         Args:
             idx: its id, an int; or (B,) ids for a state of B streams.
-            state: it stays unchanged.
+            state: before it; left unchanged.
 
         Returns:
             logits (V,) or (B, V) for the next symbol, and the new state.
@@ -252,7 +252,7 @@ class Network:
         return self.logits(state), state
 
     def logits(self, state: State) -> Array:
-        """The logits (V,) or (B, V) for the symbol after those that a state has read."""
+        """The logits (V,) or (B, V) for the next symbol after a state."""
         logits: Array = np.dot(state.h, self.head)  # (..., V) or (..., V + K)
         logits += self.head_bias
         if self.copy_window:
@@ -296,17 +296,17 @@ class Network:
 
 
 def _blocks(size: int, start: int, stop: int) -> Index:
-    """The blocks ``start`` to ``stop`` of the last axis; made once, since making slices is slow."""
+    """The blocks ``start`` to ``stop`` of the last axis; built once, since that is slow."""
     columns = slice(start * size, stop * size)
     return (..., columns)
 
 
 def _raise_recalled(logits: Array, vocab_size: int, memories: Sequence[Memory]) -> None:
-    """Raise the logits of the symbols that are recalled, in place.
+    """Raise the logits of the symbols that the memories recall, in place.
 
     Args:
-        logits: (V + K,) or (B, V + K), of which the last K say how far to believe what each order
-            recalls. A symbol recalled by two orders is raised by both.
+        logits: (V + K,) or (B, V + K), of which the last K say how far to trust the symbol that
+            each order recalls. A symbol recalled by two orders is raised by both.
         vocab_size: V.
         memories: of each stream.
     """

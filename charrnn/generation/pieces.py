@@ -1,4 +1,4 @@
-"""From drawn symbols to pieces of text, and where a text ends: length, boundary, stop strings."""
+"""Turn drawn symbols into pieces of text, and end the text: length, boundary, stop strings."""
 
 import math
 import re
@@ -11,7 +11,7 @@ from charrnn.generation.decode import Symbol
 from charrnn.vocab import Decoder, Vocabulary
 
 MOST_BEYOND = 10_000  # characters after the length in which a boundary must come
-TAIL = 200  # characters in which a boundary is searched
+TAIL = 200  # characters that are kept to search for a boundary
 STOPS = ".!?\u2026\u0589\u061f\u06d4\u0964\u0965"  # also Armenian, Arabic, Urdu, Devanagari
 CLOSING = "\"'\u201d\u2019\u00bb)\\]"
 WIDE_STOPS = "\u3002\uff01\uff1f"
@@ -29,7 +29,7 @@ BOUNDARIES = {
 class Piece(NamedTuple):
     """Some text, and the log-probability of the symbols drawn for it.
 
-    The text is empty only where all of these belong to a stop string or to the end of a record.
+    The text is empty only if all of these belong to a stop string or to the end of a record.
     """
 
     text: str
@@ -43,17 +43,17 @@ def pieces(
     end: int = -1,
     on_symbol: Callable[[Symbol], object] | None = None,
 ) -> Generator[Piece, None, str]:
-    """Decode symbols to text; a character of several bytes comes once it is whole.
+    """Decode symbols to text; a character of several bytes is yielded once it is whole.
 
     Args:
         decoder: of the vocabulary.
-        symbols: no more of them are taken than needed.
+        symbols: read no further than needed.
         length: in characters; the text is shorter if the symbols or the record end.
         end: id of the end of a record; -1 for running text.
         on_symbol: called with each symbol.
 
     Returns:
-        the characters beyond the length that came with the last one.
+        the characters beyond the length that were decoded with the last one.
     """
     if length <= 0:
         return ""
@@ -83,7 +83,7 @@ def until_boundary(stream: Iterable[Piece], length: int, until: str) -> Generato
     White space is held back until a character follows, since a boundary may be before it.
 
     Args:
-        stream: pieces of text, without end.
+        stream: endless pieces of text.
         length: in characters.
         until: ``"sentence"``, ``"line"`` or ``"paragraph"``, whose last newline is left out; or any
             other string, which is included.
@@ -92,7 +92,7 @@ def until_boundary(stream: Iterable[Piece], length: int, until: str) -> Generato
         what was read beyond the boundary.
 
     Raises:
-        GenerationError: there was no boundary within MOST_BEYOND characters, which were given.
+        GenerationError: no boundary was found; MOST_BEYOND characters were yielded by then.
     """
     boundary = BOUNDARIES.get(until) or re.compile(re.escape(until))
     tail = ""  # the text from character ``start`` on
@@ -126,7 +126,7 @@ def until_boundary(stream: Iterable[Piece], length: int, until: str) -> Generato
 
 
 def _boundary_end(boundary: re.Pattern[str], text: str, least: int) -> int:
-    """Where the first boundary ends that does so at ``least`` or later; -1 without one."""
+    """Where the first boundary ends that ends at ``least`` or later; -1 without one."""
     for match in boundary.finditer(text):
         if match.end() >= least:
             return match.end()
@@ -134,18 +134,18 @@ def _boundary_end(boundary: re.Pattern[str], text: str, least: int) -> int:
 
 
 def _no_boundary(until: str, length: int) -> GenerationError:
-    name = repr(until)
+    target = repr(until)
     if until in BOUNDARIES:
-        name = until
+        target = f"end of a {until}"
     return GenerationError(
-        f"until: no {name} ended within {MOST_BEYOND:,} characters behind the first {length:,}; "
-        "give another --until, or a --temperature nearer to 1"
+        f"found no {target} in the {MOST_BEYOND:,} characters after the first {length:,}; "
+        "give another `until`, or a `temperature` closer to 1"
     )
 
 
 def until_stop(stream: Iterable[Piece], stops: Sequence[str]) -> Iterator[Piece]:
-    """Cut a stream before the first stop string; what may begin one is held back."""
-    text = ""  # read and not given yet
+    """Cut a stream before the first stop string; text that may begin one is held back."""
+    text = ""  # read but not yielded yet
     log_probability = 0.0
     for piece in stream:
         text += piece.text
@@ -164,7 +164,7 @@ def until_stop(stream: Iterable[Piece], stops: Sequence[str]) -> Iterator[Piece]
 
 
 def _stop_begin(text: str, stops: Sequence[str]) -> int:
-    """Where the stop string begins that ends first, the longest of several; -1 without one."""
+    """Where the stop string that ends first begins (the longest of several); -1 without one."""
     begin = -1
     end = len(text) + 1
     for stop in stops:
@@ -210,7 +210,7 @@ class End(NamedTuple):
 
         Raises:
             ConfigError: a string is empty, or the length is not an integer ≥ 0.
-            VocabularyError: the boundary can never come.
+            VocabularyError: the boundary has a character that the model cannot write.
         """
         stops = _strings("stop", stop)
         if until is not None:
@@ -229,7 +229,7 @@ class End(NamedTuple):
         symbols: Iterator[Symbol],
         on_symbol: Callable[[Symbol], object] | None = None,
     ) -> Iterator[Piece]:
-        """The text of some symbols, cut where it ends."""
+        """Decode symbols to text, cut where it ends."""
         stream: Iterator[Piece]
         if self.until is None:
             stream = pieces(vocabulary.decoder(), symbols, self.length, vocabulary.end, on_symbol)
@@ -246,9 +246,9 @@ def _strings(name: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, list | tuple):
-        raise ConfigError(f"{name}: must be a string, or a list of strings, got {value!r}")
+        raise ConfigError(f"`{name}` must be a string or a list of strings, got {value!r}")
     return tuple(string(name, part) for part in value)
 
 
 def _empty(name: str) -> ConfigError:
-    return ConfigError(f"{name}: '' is not possible; give a string of at least one character")
+    return ConfigError(f"`{name}` must have at least one character, got ''")

@@ -1,8 +1,8 @@
-"""Records drawn side by side, each with its own random stream.
+"""Draw records side by side, each with its own random stream.
 
-Records are always computed in blocks of BLOCK rows, since a product of one row and one of many
-differ in their last bits. Where a record ends, the next one begins in its row, so which record is
-in which row depends on the seed alone: record i is the same however many are drawn.
+Records are always computed in blocks of BLOCK rows, since the product of one row and that of many
+differ in their last bits. When a record ends, the next one begins in its row, so which record is
+in which row depends on the seed alone: record i is the same regardless of how many are drawn.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ class Record(NamedTuple):
 
     Args:
         text: including the prompt.
-        number: from 0; with the seed and the settings it draws the record again.
+        number: from 0; with the seed and the settings it reproduces the record.
         log_probability: in nats, of what follows the prompt, and of the end, under the model
             itself.
         whole: whether it ended before it was too long.
-        stuck: whether it did not end because all that could follow copied too much.
+        stuck: whether it was given up because everything that could follow copied too much.
     """
 
     text: str
@@ -38,13 +38,13 @@ class Record(NamedTuple):
 
 
 class Streams:
-    """Random numbers for BLOCK rows, from each record's own generator: a generator for Sampler."""
+    """Random numbers for BLOCK rows, each from its record's own generator; for Sampler."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.generators: list[Any] = [None] * BLOCK
         self.marks = np.empty((BLOCK, MARKS))
-        self.used = np.zeros(BLOCK, np.int64)  # marks of each row
+        self.used = np.zeros(BLOCK, np.int64)  # marks used of each row
 
     def begin(self, row: int, number: int) -> None:
         """Begin a record in a row."""
@@ -66,13 +66,13 @@ class Block:
     """BLOCK records that are being drawn, one in each row.
 
     Args:
-        prefix: ids with which each record begins: the end of the one before, and the prompt.
+        prefix: ids that are read before each record: the end of the previous one, and the prompt.
         seed: of all records.
     """
 
     def __init__(self, prefix: Sequence[int], seed: int) -> None:
         first = len(prefix)
-        self.first = first  # where what is drawn begins
+        self.first = first  # index of the first symbol drawn
         self.rows = np.arange(BLOCK)
         self.numbers = np.arange(BLOCK)
         self.ids = np.zeros((BLOCK, 2 * first + MARKS), np.int32)  # grows
@@ -89,7 +89,7 @@ class Block:
         return [ids[:length] for ids, length in rows]
 
     def append(self, idx: Any, logits: Any) -> None:
-        """Add ids (BLOCK,) that were drawn by logits (BLOCK, V)."""
+        """Add ids (BLOCK,) that were drawn from logits (BLOCK, V)."""
         of_all = log_probabilities(logits.astype(np.float64))  # (BLOCK, V)
         self.scores += of_all[self.rows, idx]
         room = self.ids.shape[1]
@@ -149,7 +149,7 @@ def draw_records(
     state = start_state
     looks_back = sampler.looks_back
     next_number = 0
-    waiting = dict[int, Record]()  # for one with a smaller number
+    waiting = dict[int, Record]()  # finished before a record with a smaller number
     while True:
         read = block.read() if looks_back else []
         idx = sampler(logits, block.streams, read)  # (BLOCK,)
@@ -179,7 +179,7 @@ def _read_in_a_block(network: Network, ids: Sequence[int]) -> tuple[Any, State]:
 
 
 def _begun_again(ended: Any, state: State, start: State) -> State:
-    """The state with the rows (BLOCK,) that ended taken from the start."""
+    """The state, in which the rows (BLOCK,) that ended are reset to the start."""
     column = ended[:, None]  # (BLOCK, 1)
     h = np.where(column, start.h, state.h)
     c = np.where(column, start.c, state.c)

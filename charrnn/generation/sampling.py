@@ -1,11 +1,11 @@
 """From logits to the next symbol: the filters, and Sampler, which applies them.
 
-A filter is a pure function ``(logits (..., V), value) -> logits (..., V)``. It sets what it removes
-to minus infinity and leaves at least one symbol. To add one: a function, a field of Sampler, and a
-line in ``Sampler.adjusted`` or ``Sampler.cut``.
+A filter is a pure function ``(logits (..., V), value) -> logits (..., V)``. It removes a symbol by
+setting its logit to minus infinity, and leaves at least one. To add a filter, write a function, a
+field of Sampler, and a line in ``Sampler.adjusted`` or ``Sampler.cut``.
 
 A processor is a filter that the user supplies: ``(ids, logits (V,)) -> logits (V,)``, where ``ids``
-are those read so far.
+are the ids read so far.
 """
 
 import math
@@ -25,10 +25,10 @@ Processor = Callable[[Ids, Logits], Logits]
 NO_IDS = np.empty(0, np.int32)
 DRY_BASE = 1.2
 DRY_LENGTH = 16
-LONGEST_SPAN = 256  # symbols; a longer repetition is not followed further back
+LONGEST_SPAN = 256  # symbols; longer repetitions count as this long
 MOST_PENALTY = 1e4  # nats
-LOWEST_SAFE_TEMPERATURE = 1e-3  # dividing by this takes no logit to minus infinity
-# so that a symbol exactly at a bound falls on the side where exact arithmetic puts it
+LOWEST_SAFE_TEMPERATURE = 1e-3  # dividing by this never overflows to minus infinity
+# so that a symbol exactly at a threshold is kept or removed as in exact arithmetic
 ROUNDING = 1e-12
 
 
@@ -56,9 +56,9 @@ def apply_dry(
 ) -> Logits:
     """Make it harder to continue a repetition ("don't repeat yourself", p-e-w 2024, in llama.cpp).
 
-    Where the last n symbols, ``length`` or more, occurred earlier in ``ids``, the symbol that
+    If the last n symbols, ``length`` or more, occurred earlier in ``ids``, the symbol that
     followed there loses ``dry * base ** (n - length)`` nats; of several such places the longest
-    match counts. Single symbols, which any text repeats, are left alone.
+    match counts. Shorter repetitions, which occur in any text, are not penalized.
 
     Args:
         logits: (V,).
@@ -100,13 +100,13 @@ def apply_processors(logits: Logits, ids: Ids, processors: Sequence[Processor]) 
         result = np.asarray(processor(ids, logits.copy()))
         if result.shape != logits.shape or not np.issubdtype(result.dtype, np.floating):
             raise GenerationError(
-                f"the processor {_name(processor)} gave {result.dtype} {result.shape}; "
-                f"it must give logits {logits.shape}, as it gets them"
+                f"the processor {_name(processor)} returned {result.dtype} {result.shape}; "
+                f"it must return floating-point logits {logits.shape}"
             )
         if not np.isfinite(result.max()):
             raise GenerationError(
-                f"the processor {_name(processor)} left no symbol, or gave what is no number; "
-                "it must leave one"
+                f"the processor {_name(processor)} removed every symbol, or returned NaN or "
+                "infinity; it must leave at least one finite logit"
             )
         logits = result.astype(np.float64)
     return logits
@@ -124,7 +124,7 @@ def apply_temperature(logits: Logits, temperature: float) -> Logits:
     if logits.ndim == 1 and temperature > LOWEST_SAFE_TEMPERATURE:
         top = np.maximum.reduce(logits)
         if math.isfinite(top):
-            scaled: Logits = (logits - top) / temperature  # as below, with less overhead
+            scaled: Logits = (logits - top) / temperature  # same as below, with less overhead
             return scaled
     # a tiny temperature takes unlikely symbols to minus infinity
     with np.errstate(over="ignore", invalid="ignore"):
@@ -208,14 +208,14 @@ def draw(logits: Logits, rng: Generator) -> Any:
 
 def _not_a_number() -> GenerationError:
     return GenerationError(
-        "the network gave a logit that is not a number; "
-        "the checkpoint is not fit to sample from, use another one"
+        "the network produced a logit that is not a number; "
+        "this checkpoint cannot be sampled from, use another one"
     )
 
 
 @dataclass(frozen=True)
 class Sampler(Checked):
-    """How the next symbol is drawn: sampling parameters that are also the function of them.
+    """Sampling parameters, and a function that draws the next symbol with them.
 
     Called with logits (V,) or (B, V) and a generator, it returns an id, or ids (B,).
 
@@ -225,48 +225,49 @@ class Sampler(Checked):
 
     dry: float | None = knob(
         None,
-        "nats that a character loses which would go on with a repetition of dry-length characters; "
-        "more for longer ones",
+        "penalty, in nats, on continuing a repetition of dry-length or more characters; "
+        "larger for longer ones",
         above=0,
         high=100,
         none=True,
     )
     dry_base: float = knob(
         DRY_BASE,
-        "by how much that grows with each character of a longer repetition",
+        "factor by which that penalty grows with each further repeated character",
         low=1,
         high=10,
     )
     dry_length: int = knob(
         DRY_LENGTH,
-        "characters that may be repeated without a loss",
+        "length of the shortest repetition that is penalized, in characters",
         low=1,
         high=LONGEST_SPAN,
     )
     temperature: float = knob(
         0.8,
-        "below 1 safer, above 1 wilder; 0 always takes the likeliest character",
+        "how random the text is: below 1 safer, above 1 wilder; 0 always takes the likeliest "
+        "character",
         low=0,
         high=10**6,
         short="-t",
     )
     top_k: int | None = knob(
         None,
-        "draw from the k likeliest characters only",
+        "draw only from the k likeliest characters",
         low=1,
         none=True,
         short="-k",
     )
     top_p: float | None = knob(
         None,
-        "draw from the fewest likeliest characters that have probability p together",
+        "draw only from the likeliest characters whose probabilities add up to p",
         above=0,
         high=1,
         none=True,
     )
     min_p: float | None = knob(
         None,
-        "draw from the characters at least p times as likely as the likeliest",
+        "draw only from characters at least p times as likely as the likeliest one",
         low=0,
         high=1,
         none=True,
@@ -279,13 +280,13 @@ class Sampler(Checked):
         super().__post_init__()
         bias = self.bias
         if not isinstance(bias, tuple) or not all(map(_is_pair, bias)):
-            raise ConfigError(f"bias: must be a tuple of pairs (id, nats), got {bias!r}")
+            raise ConfigError(f"`bias` must be a tuple of pairs (id, nats), got {bias!r}")
         processors = self.processors
         if not isinstance(processors, tuple) or not all(map(callable, processors)):
-            raise ConfigError(f"processors: must be a tuple of functions, got {processors!r}")
+            raise ConfigError(f"`processors` must be a tuple of functions, got {processors!r}")
 
     def __call__(self, logits: Logits, rng: Generator, ids: Any = NO_IDS) -> Any:
-        """Draw.
+        """Draw the next symbol.
 
         Args:
             logits: (V,) or (B, V).
@@ -301,14 +302,14 @@ class Sampler(Checked):
         return self.dry is not None or bool(self.processors)
 
     def filtered(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
-        """The logits that are drawn from, the largest of which is 0."""
+        """The logits to draw from, the largest of which is 0."""
         adjusted = self.adjusted(logits, ids)
         return self.cut(apply_temperature(adjusted, self.temperature))
 
-    # The order of the filters is the order of the lines in the next two methods.
+    # The filters are applied in the order of the lines of the next two methods.
 
     def adjusted(self, logits: Logits, ids: Any = NO_IDS) -> Logits:
-        """The logits after the filters that come before the temperature."""
+        """The logits after the filters that precede the temperature."""
         if self.bias:
             logits = apply_bias(logits, self.bias)
         if self.looks_back:

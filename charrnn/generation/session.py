@@ -1,4 +1,4 @@
-"""Session: a story that is written and read in turns, and can be saved in a file."""
+"""Session: write and read in turns, and save the state in a file to continue later."""
 
 import math
 import zlib
@@ -30,7 +30,7 @@ from charrnn.generation.writer import Writer
 from charrnn.vocab import Vocabulary
 
 LENGTH = 500  # characters
-# what reading the values of a damaged file may raise
+# the errors that reading a damaged file may raise
 DAMAGE = (
     KeyError,
     TypeError,
@@ -45,15 +45,15 @@ DAMAGE = (
 class Session:
     """A network that reads and writes in turns; made by ``TextModel.session`` and ``load_session``.
 
-    What is drawn beyond a boundary is held: the next ``write`` gives it, and ``feed`` forgets it.
+    Text drawn beyond a boundary is held: the next ``write`` returns it, and ``feed`` discards it.
 
     Args:
         network: predicts.
         vocabulary: its symbols.
         sampler: how a symbol is drawn.
-        seed: of what is drawn.
+        seed: of the random numbers.
         prime: id of the symbol that is read before a text without a prompt, and before a record.
-        model: SHA-256 of the weights in the model's checkpoint; empty where no checkpoint has them.
+        model: SHA-256 of the weights in the model's checkpoint; empty if no checkpoint has them.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Session:
         self._decoder = vocabulary.decoder()
         self._drawn = 0  # characters
         self._given = 0  # characters
-        self._held = ""  # drawn and read, and not given yet
+        self._held = ""  # drawn and read, but not given yet
         self._places = deque[Place]()  # from the last character given to the newest one drawn
         self._stream: Generator[Piece, None, str] | None = None  # the one being written
         self._texts: list[str] = []
@@ -81,13 +81,13 @@ class Session:
 
     @property
     def text(self) -> str:
-        """All that was fed and written."""
+        """Everything that was fed and written."""
         return "".join(self._texts)
 
     def feed(self, text: str, *, unknown: str = "error") -> "Session":
-        """Let the network read a text as if it had written it, after what was given.
+        """Let the network read a text, after what was given, as if it had written it.
 
-        What it drew beyond a boundary is forgotten.
+        Text that it drew beyond a boundary is discarded.
 
         Raises:
             VocabularyError: the text holds an unknown character.
@@ -117,10 +117,10 @@ class Session:
         return "".join(self.stream(length, until=until))
 
     def stream(self, length: int = LENGTH, *, until: str | None = None) -> Iterator[str]:
-        """Like ``write``, piece by piece as it is written.
+        """Like ``write``, piece by piece as the text is written.
 
-        It ends early if it is closed, or if something else is done with the session; what was given
-        by then is written.
+        It ends early if it is closed, or if another method of the session is called; the text given
+        by then counts as written.
         """
         length, _, until = End.of(self.vocabulary, length, (), until)
         self._begin_turn()
@@ -150,19 +150,21 @@ class Session:
                 self._break_off()
 
     def undo(self) -> "Session":
-        """Take back the last ``feed`` or ``write``, then the one before it, and so on.
+        """Undo the last ``feed`` or ``write``; called again, the one before it, and so on.
 
         Raises:
-            ConfigError: nothing is left to take back.
+            ConfigError: nothing is left to undo.
         """
         self._break_off()
         if not self._before:
-            raise ConfigError("undo: nothing was fed or written yet, or all of it was taken back")
+            raise ConfigError(
+                "nothing to undo: nothing was fed or written, or all of it was undone"
+            )
         self._set(self._before.pop())
         return self
 
     def fork(self, seed: int | None = None) -> "Session":
-        """Another session that continues from here on its own; another seed writes another text."""
+        """A copy of the session that continues independently; another seed writes another text."""
         writer = self._writer
         other = Session(
             writer.network,
@@ -180,18 +182,18 @@ class Session:
         return other
 
     def save(self, path: str | Path) -> None:
-        """Save the session in a file of a few kilobytes, from which ``load_session`` continues it.
+        """Save the session in a file of a few kilobytes, for ``load_session`` to continue.
 
         ``text`` is not saved.
 
         Raises:
-            CheckpointError: the file could not be written; an older one is unchanged.
+            CheckpointError: the file could not be written; an existing one is unchanged.
             ConfigError: the model was adapted, or was not read from a checkpoint.
         """
         if not self.model:
             raise ConfigError(
-                "save: the session's model was adapted, or not read from a checkpoint, "
-                "so that nothing could go on with it"
+                "this session cannot be saved: its model was adapted or was not read from a "
+                "checkpoint, so no model could continue it"
             )
         writer = self._writer
         moment = self._moment()
@@ -216,20 +218,20 @@ class Session:
             path: of the file.
             network, vocabulary, prime: of the model.
             model: SHA-256 of its weights.
-            settings: of the sampler, to be changed; a bias is merged with the saved one, symbol by
-                symbol.
+            settings: of the sampler, which replace saved ones; a bias is merged with the saved one,
+                symbol by symbol.
 
         Raises:
             CheckpointError: the file is missing, damaged, or of another model.
-            ConfigError: a setting does nothing, or the processors, which a file cannot keep, are
+            ConfigError: a setting has no effect, or the processors, which a file cannot hold, are
                 missing.
         """
         values = read_state(path)
         other = str(values.get("model"))
         if other != model:
             raise CheckpointError(
-                f"{path} is the state of another model, {other[:12]}; "
-                f"this one is {model[:12]}: give the RUN that wrote it"
+                f"{path} was saved by another model: {other[:12]}, not {model[:12]}; "
+                "use the model that saved it"
             )
         try:
             sampler, num_processors = sampler_from_values(values, network)
@@ -242,8 +244,8 @@ class Session:
             raise damaged(path, f"{type(error).__name__}: {error}") from None
         if num_processors and "processors" not in settings:
             raise ConfigError(
-                f"processors: {path} was written with {num_processors} of them, "
-                "which no file can keep; give them again"
+                f"{path} was saved with processors ({num_processors}), which a file cannot hold; "
+                "give them again with `processors`"
             )
         session._writer.sampler = _changed(sampler, settings)
         return session
@@ -257,12 +259,12 @@ class Session:
         self._break_off()
         if self.ended:
             raise ConfigError(
-                "session: the record has come to its end; begin another session, or undo"
+                "the record of this session has ended; start another session, or undo"
             )
         self._before.append(self._moment())
 
     def _endless(self) -> Iterator[Piece]:
-        """The text that was held, then new text, with the network's place after each piece."""
+        """The held text, then new text; the network's place after each piece is remembered."""
         held = self._held
         self._held = ""
         if held:
@@ -304,7 +306,7 @@ class Session:
         raise AssertionError("the newest place is at the last character drawn or after it")
 
     def _back_to_given(self) -> None:
-        """Forget what was drawn beyond the last character given."""
+        """Discard the text drawn beyond the last character given."""
         place = self._place_given()
         self._writer.rewind(place.state, place.read)
         self._held = ""
@@ -317,7 +319,7 @@ class Session:
         writer = self._writer
         random = dict(writer.rng.bit_generator.state)
         if self._stream is not None and self._drawn > self._given:
-            # what a stream has drawn ahead is not part of the session yet
+            # text that a stream has drawn ahead is not part of the session yet
             place = self._place_given()
             return SessionState(
                 state=place.state,
@@ -362,7 +364,7 @@ class Session:
 
 
 def _first_characters(stream: Iterable[Piece], length: int) -> Generator[Piece, None, str]:
-    """The first ``length`` characters of a stream; returns what came with the last of them."""
+    """The first ``length`` characters of a stream; returns the rest of the last piece."""
     for piece in stream:
         yield Piece(piece.text[:length], 0.0)
         surplus = piece.text[length:]
@@ -381,6 +383,6 @@ def _changed(sampler: Sampler, settings: Mapping[str, Any]) -> Sampler:
     useless = settings.keys() & {"dry_base", "dry_length"}
     if changed.dry is None and useless:
         raise ConfigError(
-            f"{min(useless)}: it does nothing without dry; give that too, such as --dry 1"
+            f"`{min(useless)}` has no effect without `dry`; give that too, such as `dry=1`"
         )
     return changed

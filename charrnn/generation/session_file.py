@@ -1,4 +1,4 @@
-"""The file that a session is saved in: JSON with a checksum, arrays packed."""
+"""The file in which a session is saved: JSON with a checksum and packed arrays."""
 
 import base64
 import hashlib
@@ -19,10 +19,10 @@ FORMAT = 1
 
 
 def write_state(path: Path, values: Mapping[str, Any]) -> None:
-    """Write values of JSON to a file, whole or not at all; or to a pipe or a device.
+    """Write JSON values to a file, whole or not at all; or to a pipe or a device.
 
     Raises:
-        CheckpointError: it could not be written; an older file is unchanged.
+        CheckpointError: it could not be written; an existing file is unchanged.
     """
     signed = {"charrnn": "state", "format": FORMAT, **values}
     signed["sha256"] = _digest(signed)
@@ -30,26 +30,26 @@ def write_state(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Read the values in a file and check them against its checksum.
+    """Read the values in a file and verify its checksum.
 
     Raises:
-        CheckpointError: it is missing, cannot be read, or is damaged.
+        CheckpointError: the file is missing, cannot be read, or is damaged.
     """
     try:
-        target = Path(os.path.realpath(path))  # a link to a file may be read
+        target = Path(os.path.realpath(path))  # a link to a file is followed
         data = read_regular(target, strict_json.LONGEST)
         values = strict_json.loads(data)
         checksum = values.pop("sha256")
         if checksum != _digest(values):
-            raise ValueError("it does not match its own checksum")
+            raise ValueError("its checksum does not match")
         if values["charrnn"] != "state" or values["format"] != FORMAT:
-            raise ValueError(f"it has format {values['format']}, this version reads {FORMAT}")
+            raise ValueError(f"it has format {values['format']}, but this version reads {FORMAT}")
     except FileNotFoundError:
         writes = command(["sample"], flags=option("--save-state", str(path)))
-        raise CheckpointError(f"there is no file {path}; `{writes}` writes one") from None
+        raise CheckpointError(f"{path} does not exist; `{writes}` creates it") from None
     except OSError as error:
         raise CheckpointError(
-            f"{path} cannot be read: {error.strerror or error}; check the name"
+            f"cannot read {path}: {error.strerror or error}; check the name"
         ) from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise damaged(path, str(error)) from None
@@ -57,9 +57,9 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def damaged(path: Path, why: str) -> DamagedError:
-    """The error for a file that holds no state."""
+    """The error for a file that is not a saved state, or is damaged."""
     return DamagedError(
-        f"{path} is no state that can be gone on with: {ascii(why)[1:200]}; use another file"
+        f"{path} is damaged or is not a saved state: {ascii(why)[1:200]}; use another file"
     )
 
 
@@ -68,7 +68,7 @@ def _digest(values: Mapping[str, Any]) -> str:
 
 
 def packed(array: Any) -> str:
-    """An array as text: its numbers in little-endian order, compressed."""
+    """An array as text: its numbers in little-endian order, compressed, in base64."""
     numbers = np.asarray(array)
     little_endian = numbers.dtype.newbyteorder("<")
     data = numbers.astype(little_endian).tobytes()
@@ -76,7 +76,7 @@ def packed(array: Any) -> str:
 
 
 def unpacked(text: str, kind: Any, most: int) -> Any:
-    """The array (n,) of a dtype in a text.
+    """The array (n,) that ``packed`` made a text of.
 
     Args:
         text: from ``packed``.
@@ -92,5 +92,5 @@ def unpacked(text: str, kind: Any, most: int) -> Any:
     decompressor = zlib.decompressobj()
     data = decompressor.decompress(compressed, most_bytes + 1)
     if not decompressor.eof or len(data) > most_bytes:
-        raise ValueError("an array is longer than any that is written")
+        raise ValueError("an array is too long")
     return np.frombuffer(data, dtype.newbyteorder("<")).astype(kind)

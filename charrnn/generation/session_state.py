@@ -1,4 +1,4 @@
-"""SessionState: what a session is at one moment, and the values of JSON that a file keeps of it."""
+"""SessionState: the state of a session at one moment, and its conversion to and from JSON."""
 
 import base64
 import math
@@ -14,7 +14,7 @@ from charrnn.generation.session_file import packed, unpacked
 from charrnn.generation.writer import reach
 from charrnn.vocab import MOST_BYTES
 
-# Every state here is bare: its memories are rebuilt from the ids.
+# Network states here have no memories; those are rebuilt from the ids.
 
 
 class Place(NamedTuple):
@@ -34,13 +34,13 @@ class Place(NamedTuple):
 
 
 class SessionState(NamedTuple):
-    """What a session is, except its texts and its history, which only grow or are cut.
+    """The state of a session, without its texts and its history, which only grow or are cut.
 
     Args:
         state: of the network.
         read: ids in the history.
-        held: text that was drawn and read, and not given yet.
-        beyond: the ids from the first of ``places`` on; empty where nothing is held.
+        held: text that was drawn and read, but not given yet.
+        beyond: the ids from the first of ``places`` on; empty if nothing is held.
         places: from the last character given to the newest one drawn.
         random: the state of the random generator.
         pending: the bytes of an unfinished character.
@@ -60,7 +60,7 @@ class SessionState(NamedTuple):
 
 
 def to_values(moment: SessionState, ids: Sequence[int], network: Network) -> dict[str, Any]:
-    """A state of a session, and the ids that were read, as values of JSON."""
+    """A session's state, and the ids that were read, as JSON values."""
     # the numbers are too large for JSON in other languages
     numbers = {name: str(value) for name, value in moment.random["state"].items()}
     recent = ids[-reach(network) :]
@@ -77,7 +77,7 @@ def to_values(moment: SessionState, ids: Sequence[int], network: Network) -> dic
 
 
 def _place_values(place: Place, moment: SessionState) -> list[Any]:
-    """A place, its numbers counted back from the newest one."""
+    """A place as JSON values, with its numbers counted back from the newest place."""
     return [
         moment.places[-1].characters - place.characters,
         moment.read - place.read,
@@ -92,7 +92,7 @@ def from_values(
     network: Network,
     random: Mapping[str, Any],
 ) -> tuple[SessionState, list[int]]:
-    """The state and the ids that ``to_values`` was given.
+    """The state and the ids that ``to_values`` converted.
 
     Args:
         values: from a file.
@@ -104,13 +104,13 @@ def from_values(
     """
     ids = unpacked(values["ids"], np.int32, reach(network)).tolist()
     if ids and not 0 <= min(ids) <= max(ids) < network.vocab_size:
-        raise ValueError("it has read symbols that the model does not have")
+        raise ValueError("it has ids that the model does not have")
     random = _random(values["random"], random)
     held = values["held"]
     ended = values["ended"]
     if not isinstance(held, str) or not isinstance(ended, bool):
-        raise TypeError("held is no text, or ended is not true or false")
-    held.encode()  # refuses half a character
+        raise TypeError("held must be a string, and ended a boolean")
+    held.encode()  # raises an error for half a surrogate pair
     places = _places(values["beyond"], len(held), len(ids), network)
     beyond = []
     if places:
@@ -153,7 +153,7 @@ def _places(values: Iterable[Any], characters: int, read: int, network: Network)
     if places and characters:
         whole = places[0].characters <= 0 < places[-1].characters == characters
     if not whole:
-        raise ValueError("what was drawn and not given is not whole")
+        raise ValueError("the held text does not match its places")
     return places
 
 
@@ -161,7 +161,7 @@ def _pending(text: str) -> bytes:
     """The bytes of an unfinished character."""
     pending = base64.b64decode(text, validate=True)
     if len(pending) >= MOST_BYTES:
-        raise ValueError("no character has so many bytes")
+        raise ValueError("an unfinished character has too many bytes")
     return pending
 
 
@@ -174,12 +174,12 @@ def _state(network: Network, h: str, c: str) -> State:
     )
     for part, blank_part in ((state.h, blank.h), (state.c, blank.c)):
         if part.shape != blank_part.shape or not np.isfinite(part).all():
-            raise ValueError("the state is not of this network's size, or holds what is no number")
+            raise ValueError("the network's state has another size, or is not finite")
     return state
 
 
 def sampler_to_values(sampler: Sampler) -> dict[str, Any]:
-    """A sampler as values of JSON; of its processors only their number."""
+    """A sampler as JSON values; of its processors, only their number."""
     bias = []
     banned = []
     for idx, nats in sampler.bias:
@@ -200,7 +200,7 @@ def sampler_from_values(
     values: Mapping[str, Any],
     network: Network,
 ) -> tuple[Sampler, int]:
-    """The sampler that ``sampler_to_values`` was given, and the number of its processors.
+    """The sampler that ``sampler_to_values`` converted, and the number of its processors.
 
     Raises:
         KeyError, TypeError, ValueError, AttributeError, ConfigError: the values are damaged.
@@ -214,7 +214,7 @@ def sampler_from_values(
         bias[idx] = -math.inf
     settings = values["sampler"]
     if settings.keys() != knobs(Sampler).keys():
-        raise ValueError("it has other settings than a sampler")
+        raise ValueError("settings of the sampler are missing or unknown")
     pairs = sorted(bias.items())
     sampler = Sampler(**settings, bias=tuple(pairs))
     return sampler, count(values["processors"])
@@ -227,17 +227,17 @@ def count(value: Any) -> int:
         ValueError: it is not.
     """
     if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r} is no number of things")
+        raise ValueError(f"a number must be an integer ≥ 0, got {value!r}")
     return value
 
 
 def _id(idx: Any, network: Network) -> int:
     if type(idx) is not int or not 0 <= idx < network.vocab_size:
-        raise ValueError(f"{idx!r} is no symbol of the model")
+        raise ValueError(f"{idx!r} is not the id of a symbol of the model")
     return idx
 
 
 def _number(value: Any) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number of nats")
+        raise ValueError(f"a bias must be a finite number, got {value!r}")
     return float(value)

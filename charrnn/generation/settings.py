@@ -1,4 +1,4 @@
-"""From what a user gives in characters to the fields of Sampler, which takes ids."""
+"""Translate sampling settings, given in characters, to the fields of Sampler, which takes ids."""
 
 import math
 import numbers
@@ -18,7 +18,7 @@ NAMES = (*knobs(Sampler), *IN_CHARACTERS)
 
 
 def settings_of(vocabulary: Vocabulary, sampling: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of Sampler for settings as ``TextModel.generate`` takes them.
+    """The fields of Sampler for settings of ``TextModel.generate``.
 
     Raises:
         ConfigError: a setting is unknown or invalid.
@@ -26,22 +26,21 @@ def settings_of(vocabulary: Vocabulary, sampling: Mapping[str, Any]) -> dict[str
     """
     for name in sampling:
         if name not in NAMES:
-            raise ConfigError(
-                f"{name!r} is not a setting of the sampler; give one of {', '.join(NAMES)}"
-            )
+            raise ConfigError(f"{name!r} is not a sampling setting; use one of {', '.join(NAMES)}")
     settings = {name: value for name, value in sampling.items() if name not in IN_CHARACTERS}
     bias = sampling.get("bias") or {}
     ban = sampling.get("ban") or ""
     processors = sampling.get("processors") or ()
-    if not isinstance(bias, Mapping) or not isinstance(ban, str):
+    if not isinstance(bias, Mapping):
         raise ConfigError(
-            "bias and ban: give a mapping of characters to nats, such as {'eE': -2.0}, "
-            "and a string of characters"
+            "`bias` must be a mapping of characters to numbers, such as {'eE': -2.0}, "
+            f"got {bias!r}"
         )
+    if not isinstance(ban, str):
+        raise ConfigError(f"`ban` must be a string of characters, got {ban!r}")
     if not isinstance(processors, list | tuple) or not all(map(callable, processors)):
         raise ConfigError(
-            f"processors: {processors!r} is not possible; "
-            "give a list of functions (ids, logits) -> logits"
+            f"`processors` must be a list of functions (ids, logits) -> logits, got {processors!r}"
         )
     if bias or ban:
         settings["bias"] = bias_of(vocabulary, bias, ban)
@@ -55,23 +54,23 @@ def bias_of(
     bias: Mapping[str, float],
     ban: str,
 ) -> tuple[tuple[int, float], ...]:
-    """The nats that are added to the logit of each id; minus infinity for what is banned.
+    """Pairs of an id and the nats added to its logit: minus infinity for a banned character.
 
     Args:
         vocabulary: of the model.
-        bias: nats for each of some characters.
-        ban: characters, of which the model need not know all.
+        bias: characters, and the nats for each of them.
+        ban: characters, some of which the model may not know.
 
     Raises:
-        ConfigError: a number is not finite, no character is left, or one has several bytes in a
-            model of bytes.
+        ConfigError: a number is not finite, every character is banned, or a character takes several
+            bytes in a model of bytes.
         VocabularyError: a character of ``bias`` is unknown.
     """
     values = dict[int, float]()
     for chars, nats in bias.items():
         string("bias", chars)
         if not _is_finite(nats):
-            raise ConfigError(f"bias: {chars}={nats!r} is not possible; give a number of nats")
+            raise ConfigError(f"`bias` must be a finite number for {chars!r}, got {nats!r}")
         for idx in _one_id_each(vocabulary, chars, "bias"):
             values[idx] = values.get(idx, 0.0) + float(nats)
     for idx in _banned(vocabulary, ban):
@@ -85,7 +84,9 @@ def _banned(vocabulary: Vocabulary, ban: str) -> list[int]:
     ids = _one_id_each(vocabulary, chars, "ban")
     num_symbols = len(vocabulary.symbols)
     if num_symbols and len(set(chars)) == num_symbols:
-        raise ConfigError(f"ban: all {num_symbols} characters of the model are banned; leave one")
+        raise ConfigError(
+            f"`ban` contains all {num_symbols} characters of the model; leave at least one"
+        )
     return ids
 
 
@@ -97,10 +98,10 @@ def _is_finite(value: Any) -> bool:
 
 
 def not_banned(vocabulary: Vocabulary, ban: str) -> list[str]:
-    """A sentence on each character of a ban that the model never writes as one character."""
+    """A notice on each character of a ban that the model never writes as one character."""
     _, unknown = _split_known(vocabulary, ban)
     return [
-        f"ban: the model never writes {describe(char)} as one character"
+        f"`ban` has no effect on {describe(char)}: the model never writes it as one character"
         for char in dict.fromkeys(unknown)
     ]
 
@@ -108,8 +109,8 @@ def not_banned(vocabulary: Vocabulary, ban: str) -> list[str]:
 def _split_known(vocabulary: Vocabulary, chars: str) -> tuple[str, str]:
     """The characters that are symbols, and the others.
 
-    Several that compose to one character, such as a letter and its accents, are that character if
-    some of them are not symbols.
+    Characters that compose to one, such as a letter and its accents, count as that one if some of
+    them are not symbols.
     """
     if can_write(vocabulary, chars):
         return chars, ""
@@ -142,8 +143,8 @@ def _one_id_each(vocabulary: Vocabulary, chars: str, name: str) -> list[int]:
     """
     if not has_one_id_each(vocabulary, chars):
         raise ConfigError(
-            f"{name}: {chars!r} is not possible: the model writes bytes, "
-            "and a character beyond ASCII has several"
+            f"`{name}` must be ASCII, got {chars!r}: this model writes bytes, "
+            "and any other character has several"
         )
     return [int(idx) for idx in vocabulary.encode(chars)]
 

@@ -1,7 +1,7 @@
-"""Running text or records, characters or bytes: what the kind of a model's text changes.
+"""What differs between running text and records, and between characters and bytes.
 
-A record begins after the end of another one and includes its prompt. A character of a model of
-bytes takes up to MOST_BYTES ids.
+A record begins after the end of another one and includes its prompt. In a model of bytes, a
+character takes up to MOST_BYTES ids.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from charrnn.vocab import MOST_BYTES, Vocabulary
 
 
 def primed(vocabulary: Vocabulary, prime: int, ids: list[int]) -> list[int]:
-    """The ids that the network reads for a prompt: never none, and for a record all from its start.
+    """The ids, at least one, that the network reads for a prompt.
 
     Args:
         vocabulary: of the model.
@@ -47,14 +47,14 @@ def can_write(vocabulary: Vocabulary, text: str) -> bool:
 
 
 def has_one_id_each(vocabulary: Vocabulary, chars: str) -> bool:
-    """Whether each of some characters is a single symbol; all but ASCII take several bytes."""
+    """Whether each character is one symbol; in a model of bytes, only ASCII ones are."""
     return vocabulary.unit == "char" or chars.isascii()
 
 
 def form_of_length(vocabulary: Vocabulary, length: int) -> Length | None:
-    """The form of a text of which only the length is given; a record may be shorter.
+    """The constraint for a text of which only the length is given; a record may be shorter.
 
-    None for bytes: the form counts ids, and the length is in characters.
+    None for a model of bytes: the form counts ids, and the length is in characters.
     """
     if vocabulary.unit == "byte":
         return None
@@ -64,7 +64,7 @@ def form_of_length(vocabulary: Vocabulary, length: int) -> Length | None:
 
 
 def whole_ids(vocabulary: Vocabulary, text: str) -> list[int]:
-    """The ids of a whole text: of a record, its end too."""
+    """The ids of a whole text; for a record, including its end."""
     ids: list[int] = vocabulary.encode(text).tolist()
     if vocabulary.records:
         ids.append(vocabulary.end)
@@ -76,7 +76,7 @@ def sums_by_character(
     text: str,
     values: Sequence[float],
 ) -> NDArray[np.float64]:
-    """Add up the values of the ids of each character, and of the end of a record: (n,).
+    """Sum the values of the ids of each character, and of the end of a record: (n,).
 
     Args:
         vocabulary: of the model.

@@ -1,4 +1,4 @@
-"""Writer: a network that reads and writes symbols, and can be taken back to an earlier place."""
+"""Writer: a network that reads and writes symbols, and can be rewound to an earlier state."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -27,10 +27,10 @@ class Writer:
         self.state = network.zero_state()
         self.history = History()
         self.logits: Any = None  # (V,), once something was read
-        self._rewound: State | None = None  # the bare state that it was taken back to
+        self._rewound: State | None = None  # the bare state that it was rewound to
 
     def read(self, ids: Iterable[int]) -> None:
-        """Read some ids; after ``rewind``, call ``restore_memory`` first."""
+        """Read ids; after ``rewind``, call ``restore_memory`` first."""
         for idx in ids:
             self.logits, self.state = self.network.step(int(idx), self.state)
             self.history.append(int(idx))
@@ -45,20 +45,20 @@ class Writer:
 
     @property
     def bare_state(self) -> State:
-        """The network's state without memories, each of which keeps all that was read."""
+        """The network's state without its memories, which grow with all that was read."""
         if self._rewound is not None:
             return self._rewound
         return State(self.state.h, self.state.c, ())
 
     def rewind(self, state: State, read: int, last: Sequence[int] = ()) -> None:
-        """Return to a bare state, at which ``read`` ids had been read, these last."""
+        """Return to a bare state after ``read`` ids, of which ``last`` were the last."""
         self.history.back_to(read, last)
         self._rewound = state
 
     def restore_memory(self) -> None:
-        """Rebuild what the network remembers after ``rewind``.
+        """Rebuild the network's memory after ``rewind``.
 
-        It takes some 20 ms with the usual copy window, so it is left until something is read.
+        It takes about 20 ms with the usual copy window, so it is delayed until something is read.
         """
         if self._rewound is None:
             return
@@ -79,5 +79,5 @@ def with_memory(state: State, ids: Sequence[int], network: Network) -> State:
 
 
 def reach(network: Network) -> int:
-    """The number of ids, counted from the last one read, that matter for what follows."""
+    """The number of most recent ids that affect what follows."""
     return max(REACH, network.copy_window + 16)

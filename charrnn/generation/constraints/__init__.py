@@ -1,4 +1,4 @@
-"""What a text must look like: constraints, combined with ``&``, and the decoder that keeps them."""
+"""Constraints on a text, combined with ``&``, and the decoder that satisfies them."""
 
 from charrnn.generation.constraints.forms import *  # noqa: F403
 from charrnn.generation.constraints.forms import __all__ as __all__

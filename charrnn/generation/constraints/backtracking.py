@@ -1,6 +1,6 @@
 """History: the last steps of a decoder, kept so that they can be undone.
 
-A copy guard can lead particles to a place where each symbol would copy too much. Then the decoder
+A copy guard can lead particles to a place where every symbol would copy too much. Then the decoder
 goes back, one step at a time, and does not draw the same symbols there again.
 
     K  particles
@@ -15,8 +15,8 @@ import numpy as np
 from charrnn.errors import GenerationError
 from charrnn.generation.constraints.particles import Particles
 
-MAX_BACKTRACK = 64  # symbols of all particles together that can be taken back
-MIN_BACKTRACK = 8  # and of each of them at least
+MAX_BACKTRACK = 64  # symbols that can be taken back, of all particles together
+MIN_BACKTRACK = 8  # symbols that can be taken back of each particle, whatever their number
 MAX_STEPS_BACK = 2_000  # steps undone without getting further than before
 
 NO_LOGITS = np.empty(0)
@@ -25,7 +25,7 @@ Excluded = Sequence[frozenset[int]]  # K sets of ids that must not be drawn
 
 
 class NothingLeftError(GenerationError):
-    """Every symbol would copy too much, or does not fit the constraint."""
+    """Every next symbol would copy too much or break the constraint."""
 
 
 class Step(NamedTuple):
@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
     Args:
         particles: before it, without their logits, which the network can compute again.
-        excluded: what was not to be drawn.
+        excluded: the symbols that must not be drawn.
         idx: (K) the symbols that were drawn.
     """
 
@@ -43,10 +43,10 @@ class Step(NamedTuple):
 
 
 class History:
-    """The last steps, the oldest of which are forgotten.
+    """The last steps; older ones are forgotten.
 
     Attributes:
-        steps_back: steps undone since the text last became longer than ever before.
+        steps_back: steps undone since the text last reached a new greatest length.
     """
 
     def __init__(self, num_particles: int) -> None:
@@ -56,7 +56,7 @@ class History:
         self.steps_back = 0
 
     def record(self, particles: Particles, excluded: Excluded, idx: list[int]) -> None:
-        """Keep a step that is about to be made; the arguments are those of ``Step``."""
+        """Record a step about to be taken; the arguments are those of ``Step``."""
         without_logits = particles._replace(logits=NO_LOGITS)
         step = Step(without_logits, excluded, idx)
         self._steps.append(step)
@@ -67,19 +67,19 @@ class History:
 
     @property
     def oldest(self) -> Particles:
-        """The particles before the oldest step: what they wrote can no longer be taken back."""
+        """The particles before the oldest step, whose symbols can no longer be taken back."""
         return self._steps[0].particles
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether no step is left to undo, or too many were undone in vain."""
+        """Whether no step is left to undo, or too many were undone without success."""
         return not self._steps or self.steps_back == MAX_STEPS_BACK
 
     def undo(self) -> tuple[Particles, Excluded]:
         """Undo the last step.
 
         Returns:
-            The particles before it, without their logits; and what they must not draw now.
+            The particles before it, without their logits; and the symbols they must not draw now.
         """
         step = self._steps.pop()
         self.steps_back += 1

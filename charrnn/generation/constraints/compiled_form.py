@@ -1,4 +1,4 @@
-"""Form: a constraint compiled for a vocabulary and a length, and what may be written next.
+"""Form: a constraint compiled for a vocabulary and a length; tells which symbols may come next.
 
 V  symbols     C  classes of symbols     S  states
 """
@@ -28,8 +28,8 @@ class NextSymbols(NamedTuple):
     Args:
         gains: (V,) nats to add to the logits: the lookahead after each symbol, less the offset;
             minus infinity for what must not be drawn. None if all are 0.
-        allowed: (V,) the symbols that can be written; any other that is drawn ends the text. None
-            if all can.
+        allowed: (V,) the symbols that can be written; drawing any other ends the text. None if all
+            can.
         must_end: whether the text has to end here.
     """
 
@@ -39,7 +39,7 @@ class NextSymbols(NamedTuple):
 
 
 class Form:
-    """What a text must look like, compiled for one vocabulary.
+    """A constraint compiled for one vocabulary and length.
 
     The lookahead of a state is the log-probability of finishing a text from there, if symbols are
     drawn by their frequencies alone. It steers the text early; it is minus infinity only where no
@@ -47,15 +47,16 @@ class Form:
 
     Args:
         constraint: what the text must satisfy.
-        vocabulary: of the model. Of bytes only the ASCII ones are used, since constraints are about
-            characters.
-        length: characters of the text, or, where it ends by itself, at most.
+        vocabulary: of the model. In a model of bytes only ASCII is used, since constraints are
+            about characters.
+        length: characters of the text; if it ends by itself, the most that it may have.
         banned: ids that are never drawn.
         frequencies: (V,) of the symbols; None for equal ones.
 
     Raises:
-        ConfigError: no text can satisfy it; the message says which constraints exclude each other.
-        VocabularyError: it needs a character that the model lacks.
+        ConfigError: no text can satisfy it; the message says which constraints contradict each
+            other.
+        VocabularyError: it needs a character that the model has not seen.
     """
 
     def __init__(
@@ -118,12 +119,13 @@ class Form:
         length = len(ids)
         if length > self.high:
             raise ConfigError(
-                f"prompt: it has {length:,} characters, and the whole text may have "
-                f"{self.high:,}; give a larger --length"
+                f"`prompt` has {length:,} characters, but the whole text may have at most "
+                f"{self.high:,}; give a larger `length`"
             )
         if self.lookahead(state, length) == -np.inf:
             raise ConfigError(
-                "prompt: no text that begins with it has the form that is asked for; give another"
+                "no text that begins with this prompt satisfies the constraint; "
+                "give another `prompt`"
             )
         return state
 
@@ -139,9 +141,9 @@ class Form:
         return bool(self._accepts[state])
 
     def may_stop(self, state: int, written: int) -> bool:
-        """Whether it may end here before a stop string.
+        """Whether the text may end here before a stop string.
 
-        Unless a constraint demands it, it need not have the length that was asked for.
+        It may be shorter than the requested length, unless a constraint sets its length.
         """
         if not self.least <= written <= self.high:
             return False
@@ -155,14 +157,14 @@ class Form:
         return difference + offset
 
     def lookahead_offset(self, written: int) -> float:
-        """What ``lookahead_by_symbol`` and ``NextSymbols.gains`` leave off after that many symbols.
+        """What ``lookahead_by_symbol`` and ``NextSymbols.gains`` omit after ``written`` symbols.
 
-        It is the same for all states, and so irrelevant to which symbol is drawn.
+        It is the same for all states, so it does not affect which symbol is drawn.
         """
         return self._lookahead.offset(written)
 
     def lookahead_by_symbol(self, state: int, written: int) -> Array:
-        """(V,) the lookahead after each symbol, less the offset; not for the end of a record."""
+        """(V,) the lookahead after each symbol, less the offset; not of the end of a record."""
         if written >= self.high:
             vocab_size = len(self._class_of)
             return np.full(vocab_size, -np.inf)
@@ -210,7 +212,7 @@ class Form:
         return Lookahead(table, self._shares, self._end_share, self.low, self.high)
 
     def _why_impossible(self, parts: Sequence[Constraint], tables: Sequence[Table]) -> str:
-        """An error that names the fewest constraints that leave no text."""
+        """An error message that names the fewest constraints that no text satisfies."""
         culprits = list(zip(parts, tables, strict=True))
         for pair in list(culprits):
             others = [other for other in culprits if other is not pair]
@@ -220,10 +222,10 @@ class Form:
         table = _product_of(culprits)
         if not table.accepts.any():
             return (
-                f"{names}: no text of the characters that may be written does that; "
-                "leave one out, or change it"
+                f"no text that the model can write satisfies {names}; "
+                "leave one constraint out, or change it"
             )
-        return f"{names}: no text of {self._length()} characters does that; give another length"
+        return f"no text of {self._length()} characters satisfies {names}; give another `length`"
 
     def _length(self) -> str:
         if self.low == self.high:
@@ -240,7 +242,7 @@ class Form:
 
 
 def _shares(frequencies: Array | None, vocab_size: int) -> Array:
-    """(V,) the frequencies, which sum to 1; None makes them equal."""
+    """(V,) the frequencies, scaled to sum to 1; equal ones for None."""
     if frequencies is None:
         return np.full(vocab_size, 1 / vocab_size)
     shares: Array = frequencies / frequencies.sum()
@@ -248,7 +250,7 @@ def _shares(frequencies: Array | None, vocab_size: int) -> Array:
 
 
 def _with_column(table: Array, value: int) -> Array:
-    """A table with one more column, which has the same value throughout."""
+    """A table with one more column, filled with a value."""
     num_states = len(table)
     shape = (num_states, 1)
     column = np.full(shape, value, table.dtype)
@@ -261,11 +263,11 @@ def _product_of(compiled: Sequence[tuple[Constraint, Table]]) -> Table:
 
 
 def _check_needs(constraint: Constraint, symbols: str, unit: str) -> None:
-    """Refuse a constraint that names a character which the model cannot write."""
-    why = "which the model has not seen"
+    """Raise an error if a constraint needs a character that the model cannot write."""
+    problem = "the model has not seen"
     if unit == "byte":
-        why = "and a model of bytes writes a form in ASCII"
+        problem = "a model of bytes cannot write under a constraint: it is not ASCII"
     for part in constraint.parts():
         for char in part.needs:
             if char not in symbols:
-                raise VocabularyError(f"{part}: it names {describe(char)}, {why}; leave that out")
+                raise VocabularyError(f"{part} needs {describe(char)}, which {problem}; remove it")

@@ -1,8 +1,8 @@
-"""Constraints compiled to one deterministic finite automaton over a vocabulary.
+"""Compile constraints to one deterministic finite automaton over a vocabulary.
 
 Each constraint becomes a table over classes of symbols that it treats alike. Tables are multiplied
-two by two; only states that can be reached, and from which the text can still be accepted, are
-kept. The number of characters left is no part of the states (see lookahead.py).
+pairwise, and only states that can be reached and can still lead to acceptance are kept. The number
+of characters left is not part of the states (see lookahead.py).
 
     V  symbols     C  classes of symbols     S  states
 """
@@ -19,10 +19,10 @@ from charrnn.generation.constraints.forms import Constraint
 
 MAX_STATES = 200_000
 MAX_TRANSITIONS = 2_000_000  # of a table, states x classes
-# of compiling an expression; about 2 s, in which up to 250 MB of states are created
+# to compile an expression: about 2 s, in which up to 250 MB of states are created
 MAX_WORK = 5_000_000
 MIN_SHARE = 1e-30  # so that no boost is infinite
-UNREACHABLE = -1  # in place of the number of a state, for the dead one
+UNREACHABLE = -1  # stands for the dead state until its number is known
 
 Array = NDArray[Any]
 
@@ -34,10 +34,10 @@ class Table(NamedTuple):
         next: (S + 1, C) the state after a symbol of each class.
         accepts: (S + 1,) whether a text may end there.
         classes: (V,) the class of each symbol.
-        boosts: (S + 1,) the factor by which symbols that may follow are likelier than their
-            frequency, where the model is assumed to follow the constraint; otherwise 1.
-        ending: (S + 1, C) the symbols that a constraint with ``ends`` does not allow next; where
-            the text may end, they end it.
+        boosts: (S + 1,) for a constraint that the model is assumed to follow, the factor by which
+            symbols that may follow are likelier than their frequency; otherwise 1.
+        ending: (S + 1, C) the symbols that a constraint with ``ends`` does not allow next; they end
+            the text where it may end.
     """
 
     next: Array
@@ -64,17 +64,17 @@ def compile_constraint(
     shares: Array,
     end_share: float | None = None,
 ) -> Table:
-    """The table of one constraint, by exploring it from its start.
+    """Compile one constraint to a table, by exploring it from its start.
 
     Args:
         constraint: a single one.
-        symbols: those that may be written.
+        symbols: the symbols that may be written.
         shares: (V,) the frequency of each.
-        end_share: the frequency of the end of a record; None for running text, which ends by a
+        end_share: the frequency of the end of a record; None for running text, which ends at a
             symbol that cannot follow.
 
     Raises:
-        ConfigError: it has too many states or transitions, or takes too much work.
+        ConfigError: it has too many states or transitions, or takes too long.
     """
     max_work = constraint.work + MAX_WORK
     classes = _classify(constraint, symbols, max_work)
@@ -98,7 +98,7 @@ def compile_constraint(
 
 
 def _classify(constraint: Constraint, symbols: str, max_work: int) -> Array:
-    """(V,) the class of each symbol: the same number for those that the constraint calls alike."""
+    """(V,) the class of each symbol: one number for all that the constraint treats alike."""
     numbers: dict[Hashable, int] = {}
     classes = array("i")
     for char in symbols:
@@ -106,12 +106,12 @@ def _classify(constraint: Constraint, symbols: str, max_work: int) -> Array:
         number = numbers.setdefault(key, len(numbers))
         classes.append(number)
         if constraint.work > max_work:
-            raise _too_large(constraint, "takes too much work to compile")
+            raise _too_large(constraint, "takes too long to compile")
     return np.array(classes, np.int32)
 
 
 def _explore(constraint: Constraint, chars: Sequence[str], max_work: int) -> tuple[Array, Array]:
-    """All states that can be reached by some characters.
+    """Find all states that can be reached by some characters.
 
     Returns:
         (S + 1, C) the state after each character, and (S + 1,) whether a text may end there.
@@ -120,13 +120,13 @@ def _explore(constraint: Constraint, chars: Sequence[str], max_work: int) -> tup
     states: list[Any] = [constraint.start]
     accepts = list[bool]()
     transitions = array("i")  # from each state, by each character
-    for state in states:  # grows on the way
+    for state in states:  # the list grows during the loop
         may_end = bool(constraint.accepts(state))
         accepts.append(may_end)
         for char in chars:
             after = constraint.step(state, char)
             if constraint.work > max_work:
-                raise _too_large(constraint, "takes too much work to compile")
+                raise _too_large(constraint, "takes too long to compile")
             if after is None:
                 transitions.append(UNREACHABLE)
                 continue
@@ -149,11 +149,11 @@ def _explore(constraint: Constraint, chars: Sequence[str], max_work: int) -> tup
 
 
 def _too_large(constraint: Constraint, problem: str) -> ConfigError:
-    return ConfigError(f"{constraint}: it {problem}; give smaller counts, or a simpler one")
+    return ConfigError(f"{constraint} {problem}; give smaller counts, or a simpler constraint")
 
 
 def _with_dead_row(rows: Array, value: int) -> Array:
-    """(S + 1, C) the rows (S, C) of all states, and for the dead one the same value throughout."""
+    """(S + 1, C) the rows (S, C) of all states, and a row for the dead one filled with a value."""
     num_classes = rows.shape[1]
     shape = (1, num_classes)
     dead_row = np.full(shape, value, rows.dtype)
@@ -162,7 +162,7 @@ def _with_dead_row(rows: Array, value: int) -> Array:
 
 def _distinct_columns(table: Array) -> tuple[Array, Array]:
     """The distinct columns of a table of states, in order, and the new number of each column."""
-    # As big-endian bytes, columns are ordered like their numbers.
+    # Big-endian bytes sort in the same order as the numbers.
     columns = table.T
     big_endian = columns.astype(">i4", order="C")
     keys = [column.tobytes() for column in big_endian]
@@ -180,7 +180,7 @@ def _distinct_columns(table: Array) -> tuple[Array, Array]:
 
 
 def _boosts(table: Table, shares: Array, end_share: float | None) -> Array:
-    """(S + 1,) one divided by the total frequency of what may follow in each state."""
+    """(S + 1,) the reciprocal of the total frequency of what may follow in each state."""
     class_shares = np.bincount(table.classes, shares, table.num_classes)
     may_follow = table.next < table.dead  # (S + 1, C)
     allowed: Array = may_follow @ class_shares
@@ -193,12 +193,12 @@ def _boosts(table: Table, shares: Array, end_share: float | None) -> Array:
 
 
 def product(a: Table, b: Table) -> Table:
-    """The table that accepts what both accept.
+    """The table that accepts the texts that both tables accept.
 
     Only pairs of states that can be reached are created.
 
     Raises:
-        ConfigError: there are too many of them.
+        ConfigError: there are too many pairs.
     """
     classes_a, classes_b, classes = _common_classes(a, b)
     pairs, after = _reachable_pairs(a, b, classes_a, classes_b)
@@ -244,10 +244,10 @@ def _reachable_pairs(a: Table, b: Table, classes_a: Array, classes_b: Array) -> 
         (S,) the pairs, and (S + 1, C) the number of the pair after each of them.
 
     Raises:
-        ConfigError: there are too many of them.
+        ConfigError: there are too many pairs.
     """
     too_many = ConfigError(
-        "the constraints together have too many states; give fewer of them, or smaller counts"
+        "the constraints together have too many states; give fewer constraints or smaller counts"
     )
     pairs_of_classes = zip(classes_a.tolist(), classes_b.tolist(), strict=True)
     class_pairs = list(pairs_of_classes)
@@ -291,7 +291,7 @@ def _reachable_pairs(a: Table, b: Table, classes_a: Array, classes_b: Array) -> 
 
 
 def _trimmed(table: Table) -> Table:
-    """Without the states from which no text can be accepted; the start always stays."""
+    """Remove the states that cannot lead to acceptance; the start is always kept."""
     alive = _leading_to_acceptance(table.next, table.accepts)
     kept = alive.copy()
     kept[0] = True
@@ -314,18 +314,18 @@ def _trimmed(table: Table) -> Table:
 
 
 def _leading_to_acceptance(after: Array, accepts: Array) -> Array:
-    """(S + 1,) whether an accepting state can be reached; looks at each transition once."""
+    """(S + 1,) whether each state can lead to acceptance; visits each transition once."""
     num_states, num_classes = after.shape
     into = after.reshape(-1)  # the state that each transition leads into
-    by_target = np.argsort(into, kind="stable")  # transitions, sorted by that
+    by_target = np.argsort(into, kind="stable")  # transitions, sorted by ``into``
     states = np.arange(num_states + 1)
     starts = np.searchsorted(into[by_target], states)  # where those into each state begin
     alive = accepts.copy()
     frontier = np.flatnonzero(accepts)
     while len(frontier):
         first = starts[frontier]
-        behind = starts[frontier + 1]
-        counts = behind - first
+        end = starts[frontier + 1]
+        counts = end - first
         # first[0], first[0] + 1, ... (counts[0] of them), then first[1], ...
         total = np.cumsum(counts)
         skipped = first - total + counts

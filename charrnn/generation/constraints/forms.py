@@ -2,7 +2,7 @@
 
     Match(r"[A-Z]\\w+") & Without("q") & Length(5, 12)
 
-A constraint of your own is a class with ``start``, ``step`` and ``accepts``.
+To write your own constraint, derive a class with ``start``, ``step`` and ``accepts``.
 """
 
 from collections.abc import Hashable
@@ -25,27 +25,27 @@ __all__ = [
     "Without",
 ]
 
-TYPICAL_LINE = 80  # characters, where no longest line is given
+TYPICAL_LINE = 80  # characters assumed for a line of any length
 
 
 class Constraint:
     """A finite automaton over characters.
 
-    States are hashable, and only finitely many can be reached.
+    States must be hashable, and only finitely many may be reachable.
 
     Attributes:
         start: the state before the first character.
-        ends: whether a text may end wherever this accepts, so that the length asked for is only an
+        ends: whether a text may end wherever this accepts, so that the requested length is only an
             upper bound. The text ends where the model would write a character that this does not
-            allow. Otherwise the text has exactly the length asked for.
+            allow. Otherwise the text has exactly the requested length.
         followed: whether the lookahead assumes that the model follows this constraint, so that
-            what it forces costs nothing and only dead ends do. True for an expression, which the
-            text follows from its first character; a string that may occur anywhere would be
-            postponed to the end.
-        room: characters to allow for where no length is given.
-        needs: the characters that it names; the model must know them.
-        work: what the steps so far have cost, in units of about 0.2 µs, if a step can be slow.
-            Compilation is given up beyond a limit.
+            forced characters cost nothing and only dead ends do. True for an expression, which the
+            text follows from its first character; for a string that may occur anywhere it would be
+            wrong, since the string would be postponed to the end.
+        room: characters to allow for if no length is given.
+        needs: the characters that it requires; the model must know them.
+        work: the cost of the steps so far, in units of about 0.2 µs, if steps can be slow.
+            Compilation stops with an error beyond a limit.
     """
 
     start: Any = ()
@@ -64,14 +64,14 @@ class Constraint:
         raise NotImplementedError
 
     def alike(self, char: str) -> Hashable:
-        """A key: ``step`` treats characters with equal keys alike.
+        """A key such that ``step`` treats characters with equal keys alike.
 
-        The fewer keys there are, the faster the constraint is compiled.
+        The fewer distinct keys, the faster the constraint compiles.
         """
         return char
 
     def parts(self) -> tuple["Constraint", ...]:
-        """The constraints that this one consists of."""
+        """The constraints that this one combines."""
         return (self,)
 
     def __and__(self, other: "Constraint") -> "All":
@@ -90,7 +90,7 @@ class All(Constraint):
         for constraint in constraints:
             if not isinstance(constraint, Constraint):
                 raise ConfigError(
-                    "constraint: must be a Constraint, such as Contains('moon'), "
+                    "`constraint` must be a Constraint, such as Contains('moon'), "
                     f"got {constraint!r}"
                 )
             parts += constraint.parts()
@@ -164,7 +164,7 @@ class Match(Constraint):
         return self._passed(char)
 
     def __str__(self) -> str:
-        return f"match {self.pattern[:MAX_SHOWN]!r}"
+        return f"`match` {self.pattern[:MAX_SHOWN]!r}"
 
 
 class _OfString(Constraint):
@@ -178,11 +178,11 @@ class _OfString(Constraint):
     def __init__(self, text: str) -> None:
         if not isinstance(text, str) or not text:
             raise ConfigError(
-                f"{self._name}: {text!r} is not possible; give a string of at least one character"
+                f"`{self._name}` must be a string of at least one character, got {text!r}"
             )
         self.text = text
         self._chars = frozenset(text)
-        # By state: the state to fall back to if the next character does not extend the prefix.
+        # by state: the state to fall back to if the next character does not extend the prefix
         self._fallbacks = [0]
         self._fill_fallbacks()
 
@@ -193,7 +193,7 @@ class _OfString(Constraint):
 
     def _fill_fallbacks(self) -> None:
         text = self.text
-        border = 0  # length of the longest proper prefix of text[:end] that it also ends with
+        border = 0  # length of the longest proper prefix of text[:end] that is also its suffix
         for end in range(1, len(text)):
             if text[border] == text[end]:
                 # A character that fails after ``end`` characters would fail at the border too.
@@ -217,7 +217,7 @@ class _OfString(Constraint):
         return ""
 
     def __str__(self) -> str:
-        return f"{self._name} {self.text!r}"
+        return f"`{self._name}` {self.text!r}"
 
 
 class Contains(_OfString):
@@ -258,7 +258,7 @@ class Lines(Constraint):
         longest: the most characters of a line; None for any number.
     """
 
-    # finished lines, if they are counted; characters of this line, up to the last that matters
+    # finished lines, if they are counted; characters of this line, counted as far as they matter
     start = (0, 0)
 
     def __init__(
@@ -278,8 +278,8 @@ class Lines(Constraint):
             self._max_column = self.longest
             if self.longest < self.shortest:
                 raise ConfigError(
-                    f"line_length: from {shortest} to {longest} is not possible; "
-                    "give the smaller number first"
+                    "`line_length` must give the smaller number first, "
+                    f"got {shortest} and {longest}"
                 )
         if self.count is not None:
             self.ends = True
@@ -319,12 +319,12 @@ class Lines(Constraint):
         return char == "\n"
 
     def __str__(self) -> str:
-        line_length = f"line_length {self.shortest}"
+        line_length = f"`line_length` {self.shortest}"
         if self.longest is not None:
             line_length += f" {self.longest}"
         if self.count is None:
             return line_length
-        lines = f"lines {self.count}"
+        lines = f"`lines` {self.count}"
         if self.shortest == 1 and self.longest is None:
             return lines
         return f"{lines} and {line_length}"
@@ -338,7 +338,7 @@ class Acrostic(Constraint):
     def __init__(self, word: str) -> None:
         if not isinstance(word, str) or not word or "\n" in word:
             raise ConfigError(
-                f"acrostic: {word!r} is not possible; give a word, a character for each line"
+                f"`acrostic` must be a word, one character for each line, got {word!r}"
             )
         self.word = word
         self._chars = frozenset(word)
@@ -365,7 +365,7 @@ class Acrostic(Constraint):
         return ""
 
     def __str__(self) -> str:
-        return f"acrostic {self.word!r}"
+        return f"`acrostic` {self.word!r}"
 
 
 class Length(Constraint):
@@ -385,7 +385,7 @@ class Length(Constraint):
             self.most = whole_number("length", most)
         if self.most < self.fewest:
             raise ConfigError(
-                f"length: from {fewest} to {most} is not possible; give the smaller number first"
+                f"`length_between` must give the smaller number first, got {fewest} and {most}"
             )
 
     def step(self, state: Any, char: str) -> Hashable | None:
@@ -399,8 +399,8 @@ class Length(Constraint):
 
     def __str__(self) -> str:
         if self.fewest == self.most:
-            return f"exact_length {self.fewest}"
-        return f"length_between {self.fewest} {self.most}"
+            return f"`exact_length` {self.fewest}"
+        return f"`length_between` {self.fewest} {self.most}"
 
 
 def bounds(constraint: Constraint, length: int, *, ends: bool) -> tuple[int, int]:
@@ -408,12 +408,12 @@ def bounds(constraint: Constraint, length: int, *, ends: bool) -> tuple[int, int
 
     Args:
         constraint: what the text must satisfy.
-        length: the length asked for.
+        length: the requested length.
         ends: whether the text can end by itself, as a record does; otherwise only a constraint
             with ``ends`` can make it shorter.
 
     Raises:
-        ConfigError: no number of characters is possible.
+        ConfigError: no length satisfies all constraints.
     """
     fewest = length
     if ends or constraint.ends:
@@ -425,7 +425,6 @@ def bounds(constraint: Constraint, length: int, *, ends: bool) -> tuple[int, int
         most = min(part.most for part in lengths)
     if fewest > most:
         raise ConfigError(
-            f"{' and '.join(map(str, lengths))}: no text can have both lengths; "
-            "leave one of them out"
+            f"no length satisfies {' and '.join(map(str, lengths))}; leave one of them out"
         )
     return fewest, most

@@ -1,8 +1,8 @@
 """Lookahead: how likely a text can still be finished from each state of an automaton.
 
 The probability that symbols drawn by their frequencies alone finish the text is computed backwards
-from the end, once for each number of symbols left. Where it no longer changes from one number to
-the next, it is assumed to stay. So a long text takes no more memory than a short one.
+from the end, once for each number of symbols left. Once it no longer changes from one number to
+the next, it is assumed to stay constant, so a long text takes no more memory than a short one.
 
     C  classes of symbols     S  states, without the dead one
 """
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints.dfa import Table
 
-MAX_WORK = 1 << 28  # transitions looked at
-LAYER_OVERHEAD = 1 << 14  # of each layer, in transitions
+MAX_WORK = 1 << 28  # transitions visited
+LAYER_OVERHEAD = 1 << 14  # cost of each layer, in transitions
 MAX_KEPT = 1 << 26  # numbers in all layers
-FLOOR = 1e-300  # of a probability that is not 0
+FLOOR = 1e-300  # smallest probability above 0
 TOLERANCE = 1e-3  # nats; log-probabilities that differ by less count as equal
 
 Array = NDArray[Any]
@@ -31,7 +31,7 @@ class Lookahead:
     Args:
         table: the automaton.
         shares: (V,) the frequency of each symbol of the table.
-        end_share: the frequency of the end of a record; None for running text, which ends by one of
+        end_share: the frequency of the end of a record; None for running text, which ends at one of
             the ``ending`` symbols.
         low: the fewest symbols of a text.
         high: the most.
@@ -53,23 +53,23 @@ class Lookahead:
         self._end_share = end_share
         self.low = low
         self.high = high
-        # (S + 1,) the probability that a text ends, given that it is in a state and may end
+        # (S + 1,) the probability that a text ends in a state where it may end
         if end_share is None:
             self._end = np.ones(len(table.accepts))
         else:
             self._end = np.minimum(end_share * table.boosts, 1.0)
-        # where the text may end: by the number of symbols until it must
+        # layers where the text may end, by the number of symbols until it must
         self._late = list[Array]()
         layer = self._fill_late()
-        # where it may not end yet: by the number of symbols until it may
+        # layers where it may not end yet, by the number of symbols until it may
         self._early = [self._late[-1]]
         self._offsets = [0.0]
         self._fill_early(layer)
 
     def layer(self, written: int) -> tuple[int, Array]:
-        """The log-probabilities (S + 1,) after a number of symbols, less the offset.
+        """The log-probabilities (S + 1,) after ``written`` symbols, less the offset.
 
-        The first value is the number of the layer: equal numbers mean equal log-probabilities.
+        They come after the number of the layer: equal numbers mean equal log-probabilities.
         """
         if written >= self.low:
             number = self.high - written
@@ -82,14 +82,14 @@ class Lookahead:
         return -number, self._early[number]
 
     def offset(self, written: int) -> float:
-        """What must be added to the layer after this number of symbols."""
+        """What to add to the layer after ``written`` symbols."""
         number = self.low - written
         last = len(self._offsets) - 1
         if number <= 0:
             return 0.0
         if number <= last:
             return self._offsets[number]
-        # From here on the log-probabilities fall evenly.
+        # beyond the last layer, the log-probabilities fall by the same amount for each symbol
         final = self._offsets[last]
         slope = final - self._offsets[last - 1]
         further = number - last
@@ -109,8 +109,8 @@ class Lookahead:
     def _fill_early(self, layer: Array) -> None:
         """Compute the layers before ``layer``, where the text may not end yet.
 
-        The probabilities fall with each symbol: a layer keeps how the states differ, an offset the
-        rest.
+        The probabilities fall with each symbol: a layer holds how the states differ, and an offset
+        the common part.
         """
         while len(self._early) <= self.low:
             layer = self._one_symbol_earlier(layer, may_end=False)
@@ -123,7 +123,7 @@ class Lookahead:
                 break
 
     def _one_symbol_earlier(self, layer: Array, *, may_end: bool) -> Array:
-        """(S + 1,) the probabilities with one more symbol left, none of them rounded to 0."""
+        """(S + 1,) the probabilities with one more symbol left, none rounded down to 0."""
         table = self._table
         after = layer[table.next]  # (S + 1, C)
         possible = after > 0
@@ -142,10 +142,10 @@ class Lookahead:
         return np.minimum(earlier, 1.0)
 
     def _append(self, layers: list[Array], layer: Array) -> bool:
-        """Keep a layer of probabilities; tell whether it differs from the one before.
+        """Append a layer of probabilities; return whether it differs from the one before.
 
         Raises:
-            ConfigError: there are too many.
+            ConfigError: the layers become too large.
         """
         with np.errstate(divide="ignore"):
             log_probabilities = np.log(layer)
@@ -165,8 +165,8 @@ class Lookahead:
         work += num_layers * LAYER_OVERHEAD
         if work > MAX_WORK or size > MAX_KEPT:
             raise ConfigError(
-                f"length: {self.high:,} characters are too many for a constraint of "
-                f"{self._table.dead:,} states; give a smaller --length, or a simpler constraint"
+                f"`length` {self.high:,} is too large for a constraint with "
+                f"{self._table.dead:,} states; give a smaller `length`, or a simpler constraint"
             )
 
 

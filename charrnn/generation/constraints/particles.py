@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from charrnn.generation.network import State, taken
 
-INITIAL_COLUMNS = 256  # symbols that there is room for at first
+INITIAL_COLUMNS = 256  # initial room, in symbols
 UNFINISHED = -1  # the length of a particle that has not ended
 
 Array = NDArray[Any]
@@ -25,12 +25,12 @@ class Particles(NamedTuple):
         state: of the network, K rows; a single particle has no such axis.
         logits: (K, V) float64.
         written: t.
-        dropped: how many of these symbols are no longer kept, the first ones.
+        dropped: the number of first symbols that are no longer kept.
         ids: (K, >= t - dropped) the symbols.
         scores: (K, >= t - dropped) their log-probabilities under the model itself.
         form_states: (K, >= t - dropped + 1) the state of the form before and after each symbol.
         guard_states: (K) the states of the copy guard.
-        log_weights: (K) minus infinity for a particle that was given up.
+        log_weights: (K) minus infinity for an abandoned particle.
         lengths: (K) symbols of a particle that has ended, otherwise UNFINISHED.
     """
 
@@ -54,7 +54,7 @@ class Particles(NamedTuple):
         guard_state: Any,
         count: int,
     ) -> "Particles":
-        """Equal particles after a prompt.
+        """K equal particles after a prompt.
 
         Args:
             state: of the network, without an axis of particles.
@@ -85,7 +85,7 @@ class Particles(NamedTuple):
 
     @property
     def active(self) -> list[int]:
-        """The particles that have neither ended nor been given up."""
+        """The particles that have neither ended nor been abandoned."""
         pairs = zip(self.lengths, self.log_weights, strict=True)
         return [
             row
@@ -108,16 +108,16 @@ class Particles(NamedTuple):
 
     @property
     def current_form_states(self) -> list[int]:
-        """(K) the states of the form now."""
+        """(K) the current states of the form."""
         column = self.column
         states: list[int] = self.form_states[:, column].tolist()
         return states
 
     def common_prefix(self, emitted: int) -> tuple[int, int]:
-        """What all particles that were not given up have in common.
+        """The longest prefix that all particles share, except abandoned ones.
 
         Args:
-            emitted: a number of symbols in which they are known to agree.
+            emitted: a number of symbols known to be shared.
 
         Returns:
             One of these particles, and the number of symbols in which all agree.
@@ -145,7 +145,7 @@ class Particles(NamedTuple):
         return first, emitted + agreed
 
     def select(self, rows: Sequence[int], emitted: int) -> "Particles":
-        """The particles of some rows, which may repeat, with equal weights.
+        """The particles of some rows, which may repeat, all with the same weight.
 
         The first ``emitted`` symbols are no longer kept.
         """

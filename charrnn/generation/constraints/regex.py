@@ -3,8 +3,8 @@ r"""Regular expressions as automata: a subset of Python's, matched on the whole 
 Supported are characters and their escapes, ``.``, classes such as ``[a-z]`` and ``[^...]``,
 ``\d \w \s`` and their opposites, groups, ``|``, and the counts ``* + ? {n} {n,} {n,m}``. They
 mean what they mean in Python's ``re``, except that a ``?`` after a count makes the whole text as
-short as it can be. Unicode's general categories (``\p{Lu}``) are added. Back-references,
-look-around, anchors and flags are refused.
+short as possible. Unicode's general categories (``\p{Lu}``) are added. Back-references,
+look-around, anchors and flags are not supported.
 
 The automaton is Thompson's (1968): a node tests one character or is a fork, and a state is the set
 of the nodes that can come next.
@@ -25,25 +25,25 @@ from charrnn.generation.constraints.regex_parser import (
 )
 
 MAX_CHARACTERS = 100_000  # of a pattern
-MAX_NODES = MAX_COUNT  # of an automaton, in which repetitions with a count are written out
-MAX_PARTS = 200_000  # written out on the way to these nodes, empty ones included
-TOO_LARGE_SHOWN = 60  # characters of a pattern that is too large which the error repeats
+MAX_NODES = MAX_COUNT  # of an automaton, in which repetitions with a count are expanded
+MAX_PARTS = 200_000  # of the expanded pattern, including empty parts, which have no nodes
+TOO_LARGE_SHOWN = 60  # characters of a pattern shown in the error that it is too large
 
 END = 0  # the number of the last node
 
-# work, in units of looking at one node, which takes about 0.2 µs
-COST_OF_SET = 4  # of creating one, apart from its nodes
-COST_OF_TEST = 2  # whether a character is in a class
+# work, in units of visiting one node, which takes about 0.2 µs
+COST_OF_SET = 4  # to create a set, apart from its nodes
+COST_OF_TEST = 2  # to test whether a character is in a class
 
-# of a character: its number, if the pattern names it, and for each class whether it is a member
+# for a character: its number, if the pattern names it, and for each class whether it is a member
 Passed = tuple[int | None, bytes]
 
 
 class Node(NamedTuple):
-    """A place in a pattern: one that tests a character, a fork, or the end.
+    """A place in a pattern: it tests a character, is a fork, or is the end.
 
     Attributes:
-        test: the number of a class, from 0 on; FORK; or that of a single character, below FORK.
+        test: the number of a class, from 0; FORK; or the number of a single character, below FORK.
         next: the nodes that follow; exactly one, unless this is a fork.
     """
 
@@ -58,20 +58,18 @@ class Regex:
         start: the state before the first character.
         literals: the characters that the pattern names outside of classes, each once.
         shortest: whether a repetition is lazy, so that a text ends as soon as it matches.
-        work: what the calls so far have cost, in units of looking at one node.
+        work: the cost of the calls so far, in units of visiting one node.
 
     Args:
         pattern: the regular expression.
 
     Raises:
-        ConfigError: it is malformed, too large, or uses what is not supported.
+        ConfigError: it is malformed or too large, or uses an unsupported construct.
     """
 
     def __init__(self, pattern: str) -> None:
         if not isinstance(pattern, str):
-            raise ConfigError(
-                f"match: {pattern!r} is not possible; give a regular expression, a string"
-            )
+            raise ConfigError(f"`match` must be a regular expression as a string, got {pattern!r}")
         self._pattern = pattern
         if len(pattern) > MAX_CHARACTERS:
             raise self._too_large(f"{MAX_CHARACTERS:,} characters; give a shorter one")
@@ -117,11 +115,11 @@ class Regex:
         return literal, bytes(results)
 
     def accepts(self, state: frozenset[int]) -> bool:
-        """Whether the whole pattern was matched."""
+        """Whether the pattern matches the text so far."""
         return END in state
 
     def _reached(self, waiting: list[int]) -> frozenset[int]:
-        """The nodes that test a character, and the end, that can be reached through forks alone."""
+        """The nodes that can be reached through forks alone, other than forks."""
         seen: set[int] = set()
         reached: set[int] = set()
         while waiting:
@@ -138,7 +136,7 @@ class Regex:
         return frozenset(reached)
 
     def _build(self, tree: Tree, then: int) -> int:
-        """Add the nodes of a part, which lead to the node ``then``; return the first of them."""
+        """Add the nodes of a part, which lead to the node ``then``; return its first node."""
         self._num_parts += 1
         if self._num_parts > MAX_PARTS:
             raise self._too_large(f"{MAX_PARTS:,} parts; give smaller counts")
@@ -157,7 +155,7 @@ class Regex:
         return self._add_node(FORK, tuple(following))
 
     def _build_repeat(self, tree: Repeat, then: int) -> int:
-        """Add the nodes of a part that is repeated, as ``_build`` does."""
+        """Add the nodes of a repeated part, as ``_build`` does."""
         part, fewest, most = tree
         first = then
         if most is None:
@@ -185,4 +183,4 @@ class Regex:
 
     def _too_large(self, limit: str) -> ConfigError:
         pattern = self._pattern[:TOO_LARGE_SHOWN]
-        return ConfigError(f"match: {pattern!r} is too large: more than {limit}")
+        return ConfigError(f"`match` {pattern!r} is too large: more than {limit}")

@@ -1,4 +1,4 @@
-"""Escapes in a regular expression: what a backslash and the characters after it mean."""
+"""Read escapes in a regular expression: a backslash and the characters after it."""
 
 import re
 import unicodedata
@@ -41,7 +41,7 @@ def read_escape(reader: PatternReader, *, in_class: bool) -> str | CharacterClas
         ConfigError: the escape is malformed or not supported.
     """
     if reader.at_end:
-        raise reader.wrong("ends with a backslash; write \\\\ for the character")
+        raise reader.wrong("ends with a backslash; write \\\\ for a literal backslash")
     char = reader.next()
     if char in SHORTHANDS:
         return CharacterClass(shorthands=frozenset(char))
@@ -57,7 +57,7 @@ def read_escape(reader: PatternReader, *, in_class: bool) -> str | CharacterClas
         return "\b"
     if char in ANCHORS and not in_class:
         raise reader.wrong(
-            f"has \\{char}, which is not supported; the whole text is matched anyway, leave it out"
+            f"has \\{char}, which is not supported; leave it out, the whole text is always matched"
         )
     if char in CONTROL:
         return CONTROL[char]
@@ -74,7 +74,7 @@ def _category(reader: PatternReader, *, negated: bool) -> CharacterClass:
         members = {category for category in CATEGORIES if category.startswith(name[1])}
     if not name or not members:
         raise reader.wrong(
-            f"has a \\p without a category; the categories are {_category_names()}, as in \\p{{Lu}}"
+            f"has \\p without a category, as in \\p{{Lu}}; the categories are {_category_names()}"
         )
     reader.place = name.end()
     if negated:
@@ -103,7 +103,7 @@ def _hexadecimal(reader: PatternReader, letter: str) -> str:
     code = int(digits, 16)
     if code > MAX_CODE_POINT:
         raise reader.wrong(
-            f"has \\{letter}{digits}, which is no code point; the last is \\U0010ffff"
+            f"has \\{letter}{digits}, which is not a code point; the last is \\U0010ffff"
         )
     return chr(code)
 
@@ -112,7 +112,7 @@ def _named(reader: PatternReader) -> str:
     """A character by its Unicode name, as in ``\\N{EM DASH}``."""
     end = reader.pattern.find("}", reader.place)
     if not reader.take("{") or end < 0:
-        raise reader.wrong("has a \\N without a name, as in \\N{EM DASH}")
+        raise reader.wrong("has \\N without a name, as in \\N{EM DASH}")
     name = reader.pattern[reader.place : end]
     reader.place = end + 1
     try:
@@ -121,7 +121,7 @@ def _named(reader: PatternReader) -> str:
         char = ""
     if len(char) != 1:  # Unicode also names sequences of characters
         raise reader.wrong(
-            f"has a \\N with the name {name[:MAX_NAME_SHOWN]!r}, which no character has"
+            f"has \\N with {name[:MAX_NAME_SHOWN]!r}, which is not the name of a character"
         )
     return char
 
@@ -139,11 +139,11 @@ def _octal(reader: PatternReader, first: str, *, in_class: bool) -> str:
         reader.place = match.end()
         code = int(digits, 8)
         if code > MAX_OCTAL:
-            raise reader.wrong(f"has \\{digits}: octal escapes end at \\{MAX_OCTAL:o}")
+            raise reader.wrong(f"has \\{digits}, but octal escapes end at \\{MAX_OCTAL:o}")
         return chr(code)
     if in_class:
-        raise reader.wrong(f"has \\{first}, which is no octal number")
+        raise reader.wrong(f"has \\{first}, which is not an octal number")
     raise reader.wrong(
-        f"has \\{first}, a reference to a group, which is not supported; "
+        f"has \\{first}, a back-reference, which is not supported; "
         "write \\x and two digits for a character by its code"
     )

@@ -1,4 +1,4 @@
-"""The parser of regular expressions: from a pattern to a tree of its parts.
+"""Parse a regular expression to a tree of its parts.
 
 ``regex.py`` lists what is supported.
 """
@@ -12,7 +12,7 @@ from charrnn.generation.constraints.regex_reader import PatternReader
 
 MAX_COUNT = 20_000  # of a repetition; the automaton has a node or more for each
 COUNT = re.compile(r"\{(?!\})([0-9]*)(?:(,)([0-9]*))?\}")  # {n}, {n,}, {,m} or {n,m}
-FORK = -1  # the test of a node that reads no character; those of literals are below it
+FORK = -1  # the test of a node that reads no character; literals have numbers below it
 
 
 class CharTest(NamedTuple):
@@ -34,7 +34,7 @@ class Alternatives(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """A part several times; ``most`` is None for any number."""
+    """A part repeated ``fewest`` to ``most`` times; ``most`` is None for no limit."""
 
     part: "Tree"
     fewest: int
@@ -48,7 +48,7 @@ class Parser:
     """Reads a pattern from left to right into a tree.
 
     Attributes:
-        reader: where it is.
+        reader: the current place.
         literals: the test number of each character that the pattern names outside of classes.
         classes: the test number of each class.
         lazy: whether some repetition is lazy.
@@ -64,11 +64,11 @@ class Parser:
         """The tree of the whole pattern.
 
         Raises:
-            ConfigError: the pattern is malformed, or uses what is not supported.
+            ConfigError: the pattern is malformed, or uses an unsupported construct.
         """
         tree = self._alternatives()
         if not self.reader.at_end:
-            raise self.reader.wrong("has a ) too many")
+            raise self.reader.wrong("has an unmatched )")
         return tree
 
     def _alternatives(self) -> Tree:
@@ -90,23 +90,23 @@ class Parser:
         """A character, a class or a group, without the count that may follow it."""
         reader = self.reader
         if self._at_count():
-            raise reader.wrong("has a count with nothing before it; write \\{ for the character")
+            raise reader.wrong("has a count with nothing before it; write \\{ for a literal brace")
         char = reader.next()
         if char == "(":
             if reader.take("?") and not reader.take(":"):
-                raise reader.wrong("has a group of an unknown kind; there are (...) and (?:...)")
+                raise reader.wrong("has an unsupported kind of group; use (...) or (?:...)")
             tree = self._alternatives()
             if not reader.take(")"):
-                raise reader.wrong("lacks a )")
+                raise reader.wrong("is missing a )")
             return tree
         if char in "^$":
             raise reader.wrong(
-                f"has a {char}; the whole text is matched anyway, leave it out, "
-                f"or write \\{char} for the character"
+                f"has a {char}; leave it out, the whole text is always matched, "
+                f"or write \\{char} for a literal {char}"
             )
         if char in "*+?":
             raise reader.wrong(
-                f"has a {char} with nothing before it; write \\{char} for the character"
+                f"has a {char} with nothing before it; write \\{char} for a literal {char}"
             )
         if char == ".":
             return self._class_test(DOT)
@@ -137,7 +137,7 @@ class Parser:
         return COUNT.match(self.reader.pattern, self.reader.place) is not None
 
     def _repeated(self, tree: Tree) -> Tree:
-        """A part with the repetition that follows it, if one does."""
+        """A part, with the repetition that follows it, if any."""
         reader = self.reader
         limits = self._limits()
         if limits is None:
@@ -147,7 +147,7 @@ class Parser:
         elif reader.take("+"):
             raise reader.wrong("has a possessive repetition, which is not supported")
         if reader.peek() in ("*", "+", "?") or self._at_count():
-            raise reader.wrong("repeats a repetition; put a group around the inner one")
+            raise reader.wrong("repeats a repetition; put the inner one in a group")
         fewest, most = limits
         return Repeat(tree, fewest, most)
 
@@ -171,19 +171,19 @@ class Parser:
             return fewest, None
         most = self._number(high)
         if most < fewest:
-            raise self.reader.wrong(f"counts from {fewest} to {most}")
+            raise self.reader.wrong(f"has a count from {fewest} to {most}")
         return fewest, most
 
     def _number(self, digits: str) -> int:
         digits = digits.lstrip("0") or "0"
         if len(digits) > len(str(MAX_COUNT)):
-            raise self.reader.wrong(f"counts further than {MAX_COUNT:,}")
+            raise self.reader.wrong(f"has a count above {MAX_COUNT:,}")
         return int(digits)
 
     # Classes
 
     def _class(self) -> CharacterClass:
-        """A class in brackets, the first of which has been read."""
+        """A class in brackets, whose opening bracket has been read."""
         negated = self.reader.take("^")
         ranges = set[tuple[str, str]]()
         categories = set[str]()
@@ -208,14 +208,14 @@ class Parser:
 
     def _member(self) -> str | CharacterClass:
         if self.reader.at_end:
-            raise self.reader.wrong("lacks a ]")
+            raise self.reader.wrong("is missing a ]")
         char = self.reader.next()
         if char == "\\":
             return read_escape(self.reader, in_class=True)
         return char
 
     def _begins_range(self) -> bool:
-        """Whether a - follows that is not the last character of a class."""
+        """Whether the next character is a - that does not end the class."""
         place = self.reader.place
         following = self.reader.pattern[place : place + 2]
         return following.startswith("-") and following not in ("-", "-]")
@@ -225,7 +225,7 @@ class Parser:
         self.reader.place += 1
         high = self._member()
         if not isinstance(low, str) or not isinstance(high, str):
-            raise self.reader.wrong("has a range from or to a class; write \\- for the character")
+            raise self.reader.wrong("has a range from or to a class; write \\- for a literal -")
         if high < low:
-            raise self.reader.wrong("has a range that runs backwards")
+            raise self.reader.wrong("has a range whose last character comes before its first")
         return low, high

@@ -2,7 +2,7 @@
 
 from charrnn.errors import ConfigError
 
-MAX_SHOWN = 200  # characters of a pattern that an error message repeats
+MAX_SHOWN = 200  # characters of a pattern shown in an error
 
 
 class PatternReader:
@@ -32,7 +32,7 @@ class PatternReader:
         return self.pattern[self.place - 1]
 
     def take(self, char: str) -> bool:
-        """Read the next character if it is this one, and tell whether it was."""
+        """Read the next character if it is ``char``; return whether it was."""
         if self.peek() != char:
             return False
         self.place += 1
@@ -42,10 +42,10 @@ class PatternReader:
         """An error that names the pattern and the place.
 
         Args:
-            what: a predicate, such as "lacks a )".
+            what: a predicate, such as "is missing a )".
         """
         place = min(self.place, len(self.pattern))
         return ConfigError(
-            f"match: {self.pattern[:MAX_SHOWN]!r} {what} (character {place}); "
-            "docs/constraints.md lists what there is"
+            f"`match` {self.pattern[:MAX_SHOWN]!r} {what} (at character {place}); "
+            "see docs/constraints.md for the supported syntax"
         )

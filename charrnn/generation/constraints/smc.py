@@ -1,15 +1,15 @@
 """The decoding loop of a constrained or guarded text: sequential Monte Carlo with K particles.
 
-Each particle draws from what the model gives to the symbols that may follow, plus their lookahead
-(Form). That alone would bend the text. So each particle has a weight that corrects for it, and when
-the weights become too uneven, particles of small weight are replaced by copies of those of large
-weight (twisted sequential Monte Carlo: Whiteley and Lee 2014; systematic resampling: Kitagawa
-1996). With many particles the text is one that the model would have written, given that it
-satisfies the constraint.
+Each particle draws from the model's logits of the symbols that may follow, plus their lookahead
+(Form). That alone would distort the distribution. So each particle has a weight that corrects for
+it, and when the weights become too uneven, particles of small weight are replaced by copies of
+those of large weight (twisted sequential Monte Carlo: Whiteley and Lee 2014; systematic resampling:
+Kitagawa 1996). With many particles, the text is distributed as the model's texts that satisfy the
+constraint.
 
-A text ends with a symbol that the form lets end it (Table.ending), drawn where the text may end; a
-record ends with its end. Where a copy guard leaves no symbol to any particle, all of them go back a
-step (backtracking.py).
+A text ends at a symbol that may end it (Table.ending), drawn where the text may end; a record ends
+with its end symbol. If a copy guard leaves no symbol to any particle, all of them go back a step
+(backtracking.py).
 
     K  particles     V  symbols     t  symbols written
 """
@@ -38,10 +38,10 @@ from charrnn.generation.sampling import (
 from charrnn.originality.copy_guard import Guard
 from charrnn.vocab import Ids
 
-MIN_TEMPERATURE = 1e-20  # one below is taken for 0
-MAX_DIVERGENCE = 512  # symbols that no particle need share; then all become copies of one
+MIN_TEMPERATURE = 1e-20  # lower ones count as 0
+MAX_DIVERGENCE = 512  # symbols in which particles may differ before all become copies of one
 RESAMPLE_BELOW = 0.5  # effective sample size, as a share of the particles
-MIN_LOGIT = -1e30  # that a tiny temperature makes of a logit
+MIN_LOGIT = -1e30  # lowest logit after dividing by a tiny temperature
 
 ANYTHING = NextSymbols(gains=None, allowed=None, must_end=False)
 
@@ -58,11 +58,11 @@ class ConstrainedDecoder:
         prompt: ids that are read first, at least one.
         sampler: how a symbol is drawn.
         rng: the source of randomness.
-        form: what the text must look like; None for anything, without an end.
-        begun: how many ids at the end of the prompt are already part of what has the form.
-        guard: what must not be copied; None for no limit.
+        form: what the text must look like; None for an endless text without a constraint.
+        begun: the number of ids at the end of the prompt that are part of the constrained text.
+        guard: limits copying from the corpus; None for no limit.
         particles: K.
-        stops: ids of strings before which the text may end, if it has its form by then.
+        stops: ids of strings before which the text may end, if it satisfies the form by then.
         end: id of the end of a record; -1 for running text.
         scored: whether to compute log-probabilities; otherwise they are 0.
 
@@ -70,7 +70,7 @@ class ConstrainedDecoder:
         taken_back: symbols that were taken back so far because of the guard.
 
     Raises:
-        ConfigError: no text of that form begins like the prompt.
+        ConfigError: no text that begins with the prompt satisfies the form.
     """
 
     def __init__(
@@ -179,11 +179,11 @@ class ConstrainedDecoder:
         return Particles.begin(state, logits, self._first_state, guard_state, self.particles)
 
     def _look(self, particles: Particles) -> tuple[Particles, Following]:
-        """What may come next.
+        """Find what may come next.
 
         Returns:
-            The particles, of which those that must end here have ended; and by row what may come
-            next in each of those that are still active.
+            The particles, of which those that must end here have ended; and by row, what may come
+            next in each particle that is still active.
         """
         active = particles.active
         if self.form is None:
@@ -203,7 +203,7 @@ class ConstrainedDecoder:
     # Drawing
 
     def _gains(self, particles: Particles, following: Following, excluded: Excluded) -> Gains:
-        """By row, what is added to its logits (V,); rows to which nothing is added are left out."""
+        """By row, what to add to its logits (V,); rows without an addition are left out."""
         gains_by_row: Gains = {}
         for row, (gains, allowed, _) in following.items():
             stop_ends = list[int]()
@@ -213,7 +213,7 @@ class ConstrainedDecoder:
             if self.guard is not None:
                 forbidden += self.guard.forbidden(particles.guard_states[row])
             if forbidden and allowed is not None:
-                # What is not allowed ends the text, and so copies nothing.
+                # A symbol that is not allowed ends the text, and so copies nothing.
                 forbidden = [idx for idx in forbidden if allowed[idx]]
             if stop_ends or forbidden:
                 gains = self._changed(gains, stop_ends, forbidden, particles.written)
@@ -233,7 +233,7 @@ class ConstrainedDecoder:
         if gains is not None:
             changed += gains
         if self.form is not None:
-            # An ended text is finished: its lookahead is 0, from which gains leave off the offset.
+            # A text that ended is finished: its lookahead is 0, less the offset omitted from gains.
             length = self.begun + written + 1
             changed[stop_ends] = -self.form.lookahead_offset(length)
         changed[forbidden] = -np.inf
@@ -248,16 +248,16 @@ class ConstrainedDecoder:
         """Draw a symbol for each particle.
 
         Returns:
-            (K) the symbols, of which those of inactive particles mean nothing; and the particles
-            with their new weights.
+            (K) the symbols, which are meaningless for inactive particles; and the particles with
+            their new weights.
         """
         if not following:
             return [], particles
         log_weights = list(particles.log_weights)
         proposal = self._propose(particles, gains, log_weights)  # (K, V)
         if self.particles > 1 and self.form is not None:
-            # The gains are the lookahead after the symbol, less an offset; the weights also lose
-            # the lookahead before it.
+            # The gains are the lookahead after the symbol, less an offset; the lookahead before it
+            # is subtracted from the weights.
             written = self.begun + particles.written
             form_states = particles.current_form_states
             offset = self.form.lookahead_offset(written + 1)
@@ -276,7 +276,8 @@ class ConstrainedDecoder:
     def _propose(self, particles: Particles, gains: Gains, log_weights: list[float]) -> Array:
         """(K, V) logits to draw from, the largest of each row being 0.
 
-        What the gains change of the total probability is added to ``log_weights``, in place.
+        The log of the factor by which the gains change each row's total probability is added to
+        ``log_weights``, in place.
         """
         histories = self._histories(particles)
         logits = self.sampler.adjusted(particles.logits, histories)
@@ -289,7 +290,7 @@ class ConstrainedDecoder:
             row_logits += row_gains
             largest = float(row_logits.max())
             if largest == -math.inf:
-                # Nothing is left: the particle is given up, and what it draws does not count.
+                # No symbol is left: the particle is abandoned, and what it draws does not count.
                 row_logits[:] = 0.0
                 log_weights[row] = -math.inf
                 continue
@@ -301,7 +302,7 @@ class ConstrainedDecoder:
         return proposal
 
     def _histories(self, particles: Particles) -> list[Array]:
-        """(K) what each particle has read, if the sampler looks back at it."""
+        """(K) the ids that each particle has read, if the sampler looks back."""
         if not self._looks_back:
             return []
         column = particles.column
@@ -396,8 +397,8 @@ class ConstrainedDecoder:
         """
         if self.guard is None:
             raise GenerationError(
-                f"no symbol is left behind the first {written:,} characters: "
-                "the sampler's processors removed all that fit; let them leave some"
+                f"no symbol is left after the first {written:,} characters: "
+                "the processors removed all that satisfy the constraint; let them leave some"
             )
         if steps.is_exhausted:
             raise self._nothing_left(self.guard, steps, written)
@@ -411,24 +412,24 @@ class ConstrainedDecoder:
     def _nothing_left(self, guard: Guard, steps: History, written: int) -> NothingLeftError:
         others = ""
         if self.form is not None and self.form.constrained:
-            others += ", or does not fit the constraint"
+            others += ", or break the constraint"
         if self.sampler.processors:
-            others += ", or is removed by a processor"
-        outcome = "no other way is left"
+            others += ", or be removed by a processor"
+        attempts = ""
         if steps.steps_back:
-            outcome = f"{steps.steps_back:,} were taken back without getting further"
+            attempts = f" (took back {steps.steps_back:,} without getting further)"
         return NothingLeftError(
-            f"max_copy: whatever follows the first {written:,} characters copies more than "
-            f"{guard.longest} of the corpus{others}; {outcome}; "
-            "give a larger --max-copy, or another --seed"
+            f"every continuation of the first {written:,} characters would copy more than "
+            f"{guard.longest:,} characters of the corpus{others}{attempts}; "
+            "give a larger `max_copy`, or another `seed`"
         )
 
 
 def _tempered(logits: Array, temperature: float) -> Array:
     """(K, V) logits divided by the temperature, the largest of each row being 0.
 
-    What may be drawn stays possible, however unlikely. Temperature 0 divides by 1: the likeliest
-    symbol is taken later, once the gains are added.
+    Symbols that may be drawn stay possible, even if they become very unlikely. Temperature 0
+    divides by 1: the likeliest symbol is taken later, once the gains are added.
     """
     largest = logits.max(axis=1, keepdims=True)
     tempered: Array = logits - largest

@@ -1,4 +1,4 @@
-"""StopStrings: strings before which a constrained text may end, once it has its form."""
+"""StopStrings: strings before which a text may end, once it satisfies its constraint."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from charrnn.generation.constraints.particles import Particles
 
 
 class StopStrings:
-    """Recognises stop strings in the particles as they are written.
+    """Recognizes stop strings in the particles as they are written.
 
     Args:
         strings: the ids of each.
-        form: what the text must look like; None means that no text ends.
+        form: what the text must look like; None for a text that never ends.
         begun: symbols that the form read before the first one of a particle.
 
     Attributes:
         strings: as above.
-        held_back: symbols at the end of a text that may be the beginning of a stop string.
+        held_back: the most symbols at the end of a text that may begin a stop string.
     """
 
     def __init__(self, strings: Sequence[Sequence[int]], form: Form | None, begun: int) -> None:
@@ -31,7 +31,7 @@ class StopStrings:
         self._begun = begun
 
     def ends(self, particles: Particles, row: int) -> list[int]:
-        """The symbols that, coming next, would complete a stop string where the text may end."""
+        """The next symbols that would complete a stop string before which the text may end."""
         ends = list[int]()
         for string in self.strings:
             begin = self._begin(string, particles, row)
@@ -40,7 +40,7 @@ class StopStrings:
         return ends
 
     def length_before(self, particles: Particles, row: int, symbol: int) -> int:
-        """The length of a text that a symbol ends, without the stop string that it completes."""
+        """The length of a text ended by a symbol, without the stop string that it completes."""
         length = particles.written
         for string in self.strings:
             if string[-1] != symbol:
@@ -51,10 +51,10 @@ class StopStrings:
         return length
 
     def _begin(self, string: list[int], particles: Particles, row: int) -> int | None:
-        """Where a stop string begins that lacks only its last symbol.
+        """Where a stop string begins of which only the last symbol is missing.
 
         Returns:
-            The number of symbols before it; None if it is not there, or if the text may not end
+            The number of symbols before it; None if it does not occur, or if the text may not end
             before it.
         """
         if self._form is None:
