@@ -383,7 +383,7 @@ def test_the_score_of_an_unknown_character_is_an_error_or_another_text(model):
     [
         (
             {"temprature": 1},
-            "'temprature' is not a setting of the sampler; give one of dry, "
+            "'temprature' is not a sampling setting; use one of dry, "
             "dry_base, dry_length, temperature, top_k, top_p, min_p, bias, ban, processors",
         ),
         ({"temperature": -1}, "`temperature` must be a number from 0 to 1,000,000, got -1"),
@@ -400,8 +400,8 @@ def test_the_score_of_an_unknown_character_is_an_error_or_another_text(model):
         ({"length": -1}, "`length` must be a whole number of at least 0, got -1"),
         ({"length": 1.5}, "`length` must be a whole number of at least 0, got 1.5"),
         ({"length": "5"}, "`length` must be a whole number of at least 0, got '5'"),
-        ({"stop": ""}, "stop: '' is not possible; give a string of at least one character"),
-        ({"stop": ["a", ""]}, "stop: '' is not possible; give a string of at least one character"),
+        ({"stop": ""}, "`stop` must have at least one character, got ''"),
+        ({"stop": ["a", ""]}, "`stop` must have at least one character, got ''"),
         ({"seed": -1}, "`seed` must be a whole number of at least 0, got -1"),
         ({"seed": 1.5}, "`seed` must be a whole number of at least 0, got 1.5"),
         ({"seed": True}, "`seed` must be a whole number of at least 0, got True"),
@@ -457,7 +457,7 @@ def test_a_text_that_does_not_end_is_not_among_the_best_of_several(model, seeds,
             try:
                 texts.append(model.sample(seed=seed, best_of=count, **how).text)
             except GenerationError as error:
-                assert "paragraph ended within 30 characters" in str(error)  # noqa: PT017
+                assert "found no end of a paragraph in the 30 characters" in str(error)  # noqa: PT017
         assert len(one) <= len(many)
         ends += len(many) - len(one)
     assert ends > 0
@@ -556,7 +556,7 @@ def test_records_of_python_are_checked(records_model, model):
         model.records(5)
     assert (
         str(error.value)
-        == "records: this model writes running text; train one with --records, or a separator"
+        == "this model writes running text, not records; train one with a `separator`"
     )
     for wrong in (
         {"count": -1},
@@ -599,7 +599,7 @@ def test_without_a_length_a_record_has_twice_that_of_the_longest(records_model):
         (lambda model: model.generate(until=5), "until: must be a string, got 5"),
         (
             lambda model: model.generate(stop=5),
-            "stop: must be a string, or a list of strings, got 5",
+            "`stop` must be a string or a list of strings, got 5",
         ),
         (lambda model: model.generate(stop=[5]), "stop: must be a string, got 5"),
         (lambda model: model.generate(bias={5: 1}), "bias: must be a string, got 5"),
@@ -617,7 +617,7 @@ def test_without_a_length_a_record_has_twice_that_of_the_longest(records_model):
         ),
         (
             lambda model: Contains("a") & "b",
-            "constraint: must be a Constraint, such as Contains('moon'), got 'b'",
+            "`constraint` must be a Constraint, such as Contains('moon'), got 'b'",
         ),
         (lambda model: charrnn.load(5), "path: must be a path, as a string or a Path, got 5"),
         (
@@ -628,10 +628,13 @@ def test_without_a_length_a_record_has_twice_that_of_the_longest(records_model):
             lambda model: charrnn.load(runs_dir=5),
             "runs_dir: must be a path, as a string or a Path, got 5",
         ),
-        (lambda model: charrnn.Sampler(bias=5), "bias: must be a tuple of pairs (id, nats), got 5"),
+        (
+            lambda model: charrnn.Sampler(bias=5),
+            "`bias` must be a tuple of pairs (id, nats), got 5",
+        ),
         (
             lambda model: charrnn.Sampler(processors=5),
-            "processors: must be a tuple of functions, got 5",
+            "`processors` must be a tuple of functions, got 5",
         ),
     ],
 )

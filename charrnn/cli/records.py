@@ -163,8 +163,8 @@ def _report(texts: Sequence[str], model: TextModel) -> Iterator[str]:
     yield f"unique: {len(distinct):,} of {len(texts):,} ({share:.4f})"
     yield _new(distinct, model)
     of_corpus = (model.about.get("records") or {}).get("lengths", [])
-    yield _lengths("these", quantiles(map(len, texts)))
-    yield _lengths("the corpus", of_corpus)
+    yield _lengths("record lengths", quantiles(map(len, texts)))
+    yield _lengths("record lengths in the corpus", of_corpus)
 
 
 def _new(distinct: set[str], model: TextModel) -> str:
@@ -178,7 +178,7 @@ def _new(distinct: set[str], model: TextModel) -> str:
     )
 
 
-def _lengths(whose: str, lengths: Iterable[int]) -> str:
+def _lengths(title: str, lengths: Iterable[int]) -> str:
     # A damaged checkpoint may have fewer lengths than there are names.
     named = zip(QUANTILES, lengths, strict=False)
-    return f"characters of {whose}: " + ", ".join(f"{name} {length}" for name, length in named)
+    return f"{title}: " + ", ".join(f"{name} {length}" for name, length in named)

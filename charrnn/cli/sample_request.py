@@ -173,7 +173,7 @@ def _sampler_settings(ctx: click.Context, options: Mapping[str, Any]) -> dict[st
     # A saved story may have its own dry.
     if needs_dry and settings.get("dry") is None and not options["load_state"]:
         raise ConfigError(
-            f"{_flag(min(needs_dry))} has no effect without --dry; give that too, such as --dry 1"
+            f"{_flag(min(needs_dry))} has no effect without --dry; give that too, such as `--dry 1`"
         )
     if bias:
         settings["bias"] = bias

@@ -1,5 +1,5 @@
-"""charrnn sample with a form and a guard: what is on stdout has the one and keeps to the other, and
-all else is an error first."""
+"""charrnn sample with constraints and --max-copy: the output satisfies them, or an error comes
+first."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def written(*args: str) -> str:
     return result.stdout[:-1]
 
 
-def test_each_option_is_kept_and_all_together(home: Path) -> None:
+def test_each_constraint_holds_alone_and_with_the_others(home: Path) -> None:
     assert re.fullmatch(r"[a-z ]{5,20}\.", written("corpus", "--match", r"[a-z ]{5,20}\."))
     assert "bell" in written("corpus", "--contains", "bell", "-n", "40", "--stop", "ß")
     assert not set("th") & set(written("corpus", "--without", "t", "--without", "h", "-n", "40"))
@@ -81,7 +81,7 @@ def test_the_command_writes_what_python_writes(home: Path) -> None:
     )
 
 
-def test_where_nobody_says_how_long_there_is_room_for_all_lines(home: Path) -> None:
+def test_the_default_length_has_room_for_all_lines(home: Path) -> None:
     lines = written("corpus", "--lines", "3", "--line-length", "200", "220").split("\n")
     assert [200 <= len(line) <= 220 for line in lines] == [True] * 3
     found = json.loads(
@@ -136,14 +136,14 @@ def test_several_texts_and_json_say_what_was_asked_for(home: Path) -> None:
     assert not {"contains", "particles", "max_copy"} & set(plain["settings"])
 
 
-def test_no_more_is_copied_than_may_be(home: Path) -> None:
+def test_no_more_than_max_copy_is_copied(home: Path) -> None:
     text = written("corpus", "--max-copy", "6", "-n", "300", "--temperature", "0.3")
     assert len(text) == 300
     assert not [text[at : at + 7] for at in range(294) if text[at : at + 7] in TEXT]
     assert (home / "checkpoints/corpus/originality/about.json").exists()
 
 
-def test_the_index_is_told_once_and_opened_after_that(home: Path) -> None:
+def test_the_index_is_reported_once_and_reused(home: Path) -> None:
     first, second = (
         call("sample", "corpus", "--max-copy", "9", "-n", "20", "--seed", "1") for _ in range(2)
     )
@@ -152,9 +152,9 @@ def test_the_index_is_told_once_and_opened_after_that(home: Path) -> None:
     assert first.stdout == second.stdout
 
 
-def test_what_was_taken_back_is_told(home: Path) -> None:
+def test_characters_taken_back_are_reported(home: Path) -> None:
     told = list[str]()
-    # "Now is " is seven characters of the corpus, and only "t" goes on from it
+    # "Now is " is seven characters of the corpus, and only "t" may follow it
     for seed in range(12):
         args = [
             "--match",
@@ -170,10 +170,7 @@ def test_what_was_taken_back_is_told(home: Path) -> None:
         assert result.stdout == "Now ib hee\n"
         told += [line for line in result.stderr.splitlines() if line.startswith("took back ")]
     assert 0 < len(told) < 12
-    assert all(
-        re.fullmatch(r"took back \d+ characters behind which all would have been copied", line)
-        for line in told
-    )
+    assert all(re.fullmatch(r"took back \d+ characters to avoid copying", line) for line in told)
 
 
 def test_what_two_records_copy_together_is_no_copy(home: Path) -> None:
@@ -183,7 +180,7 @@ def test_what_two_records_copy_together_is_no_copy(home: Path) -> None:
     assert re.search(r"^longest: [012] characters", result.stderr, re.MULTILINE)
 
 
-def test_originality_is_told_of_what_was_written(home: Path) -> None:
+def test_originality_reports_on_the_new_text(home: Path) -> None:
     (home / "copy.txt").write_text("Now is the time, said the clock")
     result = call(
         "sample",
@@ -216,7 +213,7 @@ def test_a_corpus_that_has_moved_is_named(home: Path) -> None:
     )
 
 
-def test_records_have_their_form_and_copy_no_more_than_they_may(home: Path) -> None:
+def test_records_satisfy_constraints_and_max_copy(home: Path) -> None:
     result = call(
         "sample",
         "names",
@@ -243,7 +240,7 @@ def test_records_have_their_form_and_copy_no_more_than_they_may(home: Path) -> N
     assert "longest: " in result.stderr
 
 
-def test_a_prompt_is_a_part_of_a_record_and_none_of_a_running_text(home: Path) -> None:
+def test_a_constraint_includes_the_prompt_of_a_record_only(home: Path) -> None:
     result = call("sample", "names", "--prompt", "co", "--match", "c.{4,6}", "--seed", "1")
     assert re.fullmatch("co.{3,5}\n", result.stdout)
     assert re.fullmatch(
@@ -252,63 +249,70 @@ def test_a_prompt_is_a_part_of_a_record_and_none_of_a_running_text(home: Path) -
     )
 
 
-NONE = "no text of the characters that may be written does that; leave one out, or change it"
-GOES_ON = "a story that goes on is one, and ends at its --length; leave one of them out"
-LACKS = "it names 'ß' (U+00DF, LATIN SMALL LETTER SHARP S), which the model has not seen; leave that out"
-LEAVE = "give one, or leave them out"
-ONE = "leave one of them out"
-BOTH = f"no text can have both lengths; {ONE}"
+COMBINED = "cannot be combined; leave one of them out"
 WRONG: list[tuple[str, int, str]] = [
-    ("--contains ß", 1, f"contains 'ß': {LACKS}"),
-    ("--contains bell --without el", 2, f"contains 'bell' and without 'el': {NONE}"),
+    (
+        "--contains ß",
+        1,
+        "--contains 'ß' needs 'ß' (U+00DF, LATIN SMALL LETTER SHARP S), which the model has not seen; remove it",
+    ),
+    (
+        "--contains bell --without el",
+        2,
+        "no text that the model can write satisfies --contains 'bell' and --without 'el'; leave one constraint out, or change it",
+    ),
     (
         "--contains bell -n 3",
         2,
-        "contains 'bell': no text of 3 characters does that; give another length",
+        "no text of 3 characters satisfies --contains 'bell'; give another --length",
     ),
     (
         "--contains bell --exact-length 9 -n 9",
         2,
-        "length and exact_length: both are given, and both say how long the text is; leave one of them out",
+        "--length and --exact-length both set the length of the text; leave one of them out",
     ),
     (
         "--match (a",
         2,
-        "match: '(a' lacks a ) (character 2); docs/constraints.md lists what there is",
+        "--match '(a' is missing a ) (at character 2); see docs/constraints.md for the supported syntax",
     ),
-    ("--exact-length 5 --length-between 6 9", 2, f"exact_length 5 and length_between 6 9: {BOTH}"),
+    (
+        "--exact-length 5 --length-between 6 9",
+        2,
+        "no length satisfies --exact-length 5 and --length-between 6 9; leave one of them out",
+    ),
     (
         "--length-between 9 6",
         2,
-        "length: from 9 to 6 is not possible; give the smaller number first",
+        "--length-between must give the smaller number first, got 9 and 6",
     ),
     (
         "--particles 4",
         2,
-        f"particles: they do nothing without --max-copy or a constraint, such as --contains; {LEAVE}",
+        "--particles has no effect without --max-copy or a constraint, such as --contains; give one of them, or leave it out",
     ),
     (
         "--corpus x",
         2,
-        "corpus: it does nothing without --max-copy or --originality; give one of them, or leave it out",
+        "--corpus has no effect without --max-copy or --originality; give one of them, or leave it out",
     ),
     (
         "--contains a --until line",
         2,
-        "until and constraint: a text with a form ends where that says; leave one of them out",
+        "--until cannot be combined with a constraint, which decides where the text ends; leave one of them out",
     ),
-    ("--contains a --save-state s", 2, f"save_state and contains: {GOES_ON}"),
-    ("--max-copy 5 --load-state s", 2, f"load_state and max_copy: {GOES_ON}"),
+    ("--contains a --save-state s", 2, f"--save-state and --contains {COMBINED}"),
+    ("--max-copy 5 --load-state s", 2, f"--load-state and --max-copy {COMBINED}"),
     (
         "--max-copy 3 --contains clock",
         2,
-        "max_copy and contains 'clock': it holds more than 3 characters of the corpus; give a larger --max-copy",
+        "--contains 'clock' copies more than 3 consecutive characters of the corpus; give a larger --max-copy",
     ),
 ]
 
 
 @pytest.mark.parametrize(("words", "code", "message"), WRONG)
-def test_what_cannot_be_is_an_error_before_the_first_character(
+def test_an_impossible_request_is_an_error_before_the_first_character(
     home: Path, words: str, code: int, message: str
 ) -> None:
     result = call("sample", "corpus", *words.split())

@@ -111,15 +111,15 @@ def test_a_command_that_cannot_be_run_is_one_line() -> None:
     )
 
 
-def test_fewer_than_asked_are_shown_and_an_error(tmp_path: Path) -> None:
+def test_too_few_records_are_shown_and_an_error(tmp_path: Path) -> None:
     flags = ["--num-samples", "5000", "-s", "1", "--unique", "--max-tries", "100"]
     result = call("sample", "names", *flags)
     kept = result.stdout.splitlines()
     assert result.exit_code == 1
     assert 0 < len(kept) == len(set(kept)) < 100
     assert result.stderr.splitlines()[-1] == (
-        f"Error: {len(kept)} of 5,000 records were kept: drew 100 records, kept {len(kept)}; dropped: {100 - len(kept)} repeated; "
-        "give more --max-tries, another --temperature, or fewer conditions"
+        f"Error: found only {len(kept)} of 5,000 records (drew 100 records, kept {len(kept)}; dropped: {100 - len(kept)} repeated); "
+        "give a larger --max-tries, another --temperature, or fewer conditions"
     )
     into_file = call("sample", "names", *flags, "-o", str(tmp_path / "out.txt"))
     assert (into_file.exit_code, into_file.stdout) == (1, "")
@@ -141,7 +141,7 @@ def test_the_length_of_bytes_is_in_characters(home: Path) -> None:
     result = call("sample", "wide", "--num-samples", "40", "-s", "1", "--report", "--length", "3")
     assert max(map(len, lines(result))) == 3
     assert (
-        "characters of the corpus: shortest 1, quarter 2, half 2, three quarters 3, longest 3"
+        "record lengths in the corpus: shortest 1, lower quartile 2, median 2, upper quartile 3, longest 3"
         in result.stderr
     )
     assert max(len(record.text.encode()) for record in model.records(40, seed=1, length=3)) == 9
@@ -155,7 +155,7 @@ def test_a_prompt_longer_than_the_length_is_refused() -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     assert (
         result.stderr
-        == "Error: prompt and length: 4 characters, and a record may have 3; give more --length\n"
+        == "Error: --prompt has 4 characters, but a record may have at most 3; give a larger --length\n"
     )
     assert lines(call("sample", "names", "--prompt", "anna", "--length", "4", "-s", "1")) == [
         "anna"
@@ -165,7 +165,7 @@ def test_a_prompt_longer_than_the_length_is_refused() -> None:
 def test_a_record_that_does_not_end_within_the_length_is_dropped_and_counted() -> None:
     result = call("sample", "names", "--num-samples", "40", "-s", "1", "--length", "3")
     assert max(map(len, lines(result))) == 3
-    assert re.search(r"kept 40; dropped: \d+ that did not end in time\n$", result.stderr)
+    assert re.search(r"kept 40; dropped: \d+ too long\n$", result.stderr)
 
 
 def test_json_says_which_record_it_is() -> None:
@@ -198,13 +198,13 @@ def test_the_report_says_what_can_be_counted() -> None:
     new = len(distinct - set(NAMES))
     assert (
         said[1]
-        == f"new: {new} of these {len(distinct)} ({new / len(distinct):.4f}); the others stand in the corpus"
+        == f"new: {new} of these {len(distinct)} ({new / len(distinct):.4f}); the others are in the corpus"
     )
-    assert said[2].startswith(f"characters of these: shortest {lengths[0]}, ")
+    assert said[2].startswith(f"record lengths: shortest {lengths[0]}, ")
     assert said[2].endswith(f", longest {lengths[-1]}")
     assert (
         said[3]
-        == "characters of the corpus: shortest 2, quarter 3, half 3, three quarters 4, longest 4"
+        == "record lengths in the corpus: shortest 2, lower quartile 3, median 3, upper quartile 4, longest 4"
     )
 
 
@@ -221,7 +221,7 @@ def test_a_set_that_is_gone_or_damaged_is_one_line(home: Path) -> None:
         assert "records.jsonl.gz" in result.stderr.splitlines()[-1]
         report = call("sample", "list", "--report")
         assert report.exit_code == 0
-        assert "new: not known: " in report.stderr
+        assert "new: unknown: " in report.stderr
     known.unlink()  # as the error says; the run is at its end, and it is written anew all the same
     result = call("train", "--resume", "--name", "list")
     assert "records.jsonl.gz was missing; it was written anew" in result.stderr
@@ -232,18 +232,18 @@ def test_a_set_that_is_gone_or_damaged_is_one_line(home: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "name"),
     [
-        (["--stop", "x"], "stop"),
-        (["--until", "line"], "until"),
-        (["--best-of", "3"], "best_of"),
-        (["--save-state", "x"], "save_state"),
+        (["--stop", "x"], "--stop"),
+        (["--until", "line"], "--until"),
+        (["--best-of", "3"], "--best-of"),
+        (["--save-state", "x"], "--save-state"),
     ],
 )
-def test_what_only_running_text_has_is_refused(flags: list[str], name: str) -> None:
+def test_options_for_running_text_are_an_error_for_records(flags: list[str], name: str) -> None:
     result = call("sample", "names", *flags)
     assert (result.exit_code, result.stdout) == (2, "")
     assert (
         result.stderr
-        == f"Error: {name}: checkpoints/names/step-00000150 writes records, each to its own end; leave it out\n"
+        == f"Error: {name} has no effect: checkpoints/names/step-00000150 writes records, each to its own end; leave it out\n"
     )
 
 
@@ -345,13 +345,13 @@ def test_a_model_of_running_text_refuses_what_only_records_have(home: Path) -> N
         == 0
     )
     for flags, name in (
-        (["--unique"], "unique"),
-        (["--new"], "new"),
-        (["--accept", "x"], "accept"),
-        (["--max-tries", "5"], "max_tries"),
+        (["--unique"], "--unique"),
+        (["--new"], "--new"),
+        (["--accept", "x"], "--accept"),
+        (["--max-tries", "5"], "--max-tries"),
     ):
         result = call("sample", "running", *flags)
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.startswith(
-            f"Error: {name}: checkpoints/running/step-00000001 writes running text; leave it out, or train"
+            f"Error: {name} has no effect: checkpoints/running/step-00000001 writes running text; leave it out, or train"
         )

@@ -204,10 +204,7 @@ def test_a_stop_string_in_the_prompt_ends_nothing(model: charrnn.TextModel) -> N
 def test_an_empty_stop_string_is_one_line(model: charrnn.TextModel) -> None:
     result = call("sample", "--stop", "")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert (
-        result.stderr
-        == "Error: stop: '' is not possible; give a string of at least one character\n"
-    )
+    assert result.stderr == "Error: --stop must have at least one character, got ''\n"
 
 
 # The prompt
@@ -248,9 +245,9 @@ def test_a_prompt_that_cannot_be_read_is_one_line(model: charrnn.TextModel, tmp_
     for name, error in (
         (
             "nothing.txt",
-            "the prompt file {path} cannot be read: No such file or directory; check the name",
+            "cannot read the prompt file {path}: No such file or directory; check the name",
         ),
-        ("latin.txt", "the prompt in {path} is not utf-8: 0xe9 at byte 7; save it as UTF-8"),
+        ("latin.txt", "the prompt in {path} is not UTF-8: 0xe9 at byte 7; save it as UTF-8"),
     ):
         path = tmp_path / name
         result = call("sample", "--prompt-file", str(path))
@@ -264,7 +261,9 @@ def test_a_prompt_that_cannot_be_read_is_one_line(model: charrnn.TextModel, tmp_
 def test_a_prompt_and_a_prompt_file_are_refused_together(model: charrnn.TextModel) -> None:
     result = call("sample", "-p", "the", "--prompt-file", "-", input="the")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "Error: prompt and prompt_file: both are given; leave one of them out\n"
+    assert result.stderr == (
+        "Error: --prompt and --prompt-file cannot be combined; leave one of them out\n"
+    )
 
 
 def test_standard_input_cannot_be_the_prompt_and_what_is_adapted_to(
@@ -274,7 +273,7 @@ def test_standard_input_cannot_be_the_prompt_and_what_is_adapted_to(
     assert (result.exit_code, result.stdout) == (2, "")
     assert (
         result.stderr
-        == "Error: prompt_file and adapt_to: both read standard input; give a file for one of them\n"
+        == "Error: --prompt-file and --adapt-to cannot both read standard input; give a file for one of them\n"
     )
 
 
@@ -374,14 +373,12 @@ def test_a_directory_is_refused_before_anything_is_written(
     result = call("sample", "-n", "3", flag, str(tmp_path / "none" / "file"))
     assert (
         result.stderr
-        == f"Error: {flag}: there is no directory {tmp_path / 'none'}; make it, or give another {flag}\n"
+        == f"Error: {flag}: the directory {tmp_path / 'none'} does not exist; create it, or give another path\n"
     )
     assert not list(tmp_path.iterdir())
 
 
-def test_a_story_does_not_go_on_where_its_text_was_not_kept(
-    model: charrnn.TextModel, tmp_path: Path
-) -> None:
+def test_a_state_is_not_saved_if_the_output_fails(model: charrnn.TextModel, tmp_path: Path) -> None:
     state = str(tmp_path / "state")
     assert call("sample", "-n", "20", "-s", "1", "--save-state", state).exit_code == 0
     before = Path(state).read_bytes()
@@ -389,7 +386,7 @@ def test_a_story_does_not_go_on_where_its_text_was_not_kept(
         "sample", "-n", "20", "--load-state", state, "--save-state", state, "-o", "/dev/full"
     )
     assert result.exit_code == 1
-    assert "kept in" not in result.stderr
+    assert "saved the state" not in result.stderr
     assert Path(state).read_bytes() == before
     Path("link").symlink_to(state)  # one's own link is followed both ways
     assert call("sample", "-n", "20", "--load-state", "link", "--save-state", "link").exit_code == 0
@@ -397,7 +394,9 @@ def test_a_story_does_not_go_on_where_its_text_was_not_kept(
     assert Path(state).read_bytes() != before
 
 
-def test_dry_length_goes_with_the_dry_of_a_state(model: charrnn.TextModel, tmp_path: Path) -> None:
+def test_dry_length_may_be_set_if_the_state_has_dry(
+    model: charrnn.TextModel, tmp_path: Path
+) -> None:
     for name, flags in (("dry", ["--dry", "1"]), ("plain", [])):
         assert (
             call("sample", "-n", "5", *flags, "--save-state", str(tmp_path / name)).exit_code == 0
@@ -411,15 +410,15 @@ def test_dry_length_goes_with_the_dry_of_a_state(model: charrnn.TextModel, tmp_p
     result = call("sample", "-n", "5", "--load-state", str(tmp_path / "plain"), "--dry-length", "8")
     assert (result.exit_code, result.stderr) == (
         2,
-        "Error: dry_length: it does nothing without dry; give that too, such as --dry 1\n",
+        "Error: --dry-length has no effect without --dry; give that too, such as `--dry 1`\n",
     )
 
 
-def test_a_ban_of_what_is_never_written_is_said(model: charrnn.TextModel) -> None:
+def test_a_ban_without_effect_is_reported(model: charrnn.TextModel) -> None:
     result = call("sample", "-n", "5", "-s", "1", "--ban", "e\u0301\u2603a")
     assert result.stderr.splitlines()[:-1] == [
-        "ban: the model never writes 'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE) as one character",
-        "ban: the model never writes '\u2603' (U+2603, SNOWMAN) as one character",
+        "--ban has no effect on 'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE): the model never writes it as one character",
+        "--ban has no effect on '\u2603' (U+2603, SNOWMAN): the model never writes it as one character",
     ]
     assert "a" not in result.stdout
 
@@ -830,7 +829,7 @@ def test_a_bias_that_is_none_is_a_usage_error(value: str, model: charrnn.TextMod
     assert (result.exit_code, result.stdout) == (2, "")
     assert (
         result.stderr
-        == f"Error: bias: {value!r} is not possible; give characters and a number of nats, such as --bias 'eE=-2'\n"
+        == f"Error: --bias must be characters and a number, such as --bias 'eE=-2', got {value!r}\n"
     )
 
 
@@ -860,7 +859,7 @@ def test_best_of_shows_the_likeliest_of_so_many(model: charrnn.TextModel) -> Non
     )
 
 
-def test_a_story_that_was_kept_goes_on_as_if_it_had_not_stopped(
+def test_a_saved_story_continues_as_if_it_had_not_stopped(
     model: charrnn.TextModel, tmp_path: Path
 ) -> None:
     state = str(tmp_path / "a state")
@@ -873,7 +872,7 @@ def test_a_story_that_was_kept_goes_on_as_if_it_had_not_stopped(
     )
     second = call("sample", "-n", "20", "--load-state", state, "--save-state", state)
     assert second.stdout == f"{whole[30:50]}\n"
-    assert second.stderr.startswith(f"{STEP}, going on from {state}\n")
+    assert second.stderr.startswith(f"{STEP}, continuing {state}\n")
     third = call("sample", "-n", "40", "--load-state", state)
     assert third.stdout == f"{whole[50:]}\n"
     # what is loaded stays as it was
@@ -885,30 +884,33 @@ def test_a_story_that_was_kept_goes_on_as_if_it_had_not_stopped(
     assert fed.stdout != f"bell{third.stdout}"
 
 
-def test_a_state_that_cannot_be_gone_on_with_is_one_line(
+def test_a_missing_or_damaged_state_is_a_one_line_error(
     model: charrnn.TextModel, tmp_path: Path
 ) -> None:
     result = call("sample", "--load-state", str(tmp_path / "none"))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"Error: there is no file {tmp_path / 'none'}; ")
+    assert result.stderr.startswith(f"Error: {tmp_path / 'none'} does not exist; ")
     (tmp_path / "text").write_text("no state")
     result = call("sample", "--load-state", str(tmp_path / "text"))
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(
-        f"Error: {tmp_path / 'text'} is no state that can be gone on with: "
+        f"Error: {tmp_path / 'text'} is damaged or is not a saved state: "
     )
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--save-state", "x", "--stop", "e"], "save_state and stop: "),
-        (["--load-state", "x", "--num-samples", "2"], "load_state and num_samples: "),
-        (["--save-state", "x", "--json"], "save_state and as_json: "),
-        (["--save-state", "x", "--best-of", "2"], "save_state and best_of: "),
+        (["--save-state", "x", "--stop", "e"], "--save-state and --stop cannot be combined"),
+        (
+            ["--load-state", "x", "--num-samples", "2"],
+            "--load-state and --num-samples cannot be combined",
+        ),
+        (["--save-state", "x", "--json"], "--save-state and --json cannot be combined"),
+        (["--save-state", "x", "--best-of", "2"], "--save-state and --best-of cannot be combined"),
     ],
 )
-def test_a_story_that_goes_on_is_one(
+def test_options_that_a_story_cannot_have_are_an_error(
     flags: list[str], message: str, model: charrnn.TextModel
 ) -> None:
     result = call("sample", *flags)

@@ -32,12 +32,12 @@ def test_each_condition_drops_and_counts():
         drawn=9, kept=2, too_long=1, not_one=2, not_unique=2, not_new=1, not_accepted=1
     )
     assert str(kept.tally) == (
-        "drew 9 records, kept 2; dropped: 1 that did not end in time, 2 empty or with a separator in it, 2 repeated, 1 of the corpus, "
-        "1 not accepted"
+        "drew 9 records, kept 2; dropped: 1 too long, 2 empty or containing the separator, "
+        "2 repeated, 1 in the corpus, 1 not accepted"
     )
 
 
-def test_what_was_dropped_for_another_reason_is_not_repeated():
+def test_a_record_dropped_for_another_reason_does_not_count_as_repeated():
     answers = iter([False, True])
     kept = AcceptedRecords(
         stream("a", "a", "b"), 1, "\n", 10, unique=True, accept=lambda _: next(answers)
@@ -46,18 +46,18 @@ def test_what_was_dropped_for_another_reason_is_not_repeated():
     assert kept.tally == Tally(drawn=2, kept=1, not_accepted=1)
 
 
-def test_fewer_than_asked_is_an_error_that_says_why():
+def test_too_few_records_are_an_error_with_the_reasons():
     kept = AcceptedRecords(stream("a", "a", "a", "b"), 2, "\n", 3, unique=True)
     assert next(kept).text == "a"
     with pytest.raises(GenerationError) as error:
         next(kept)
     assert str(error.value) == (
-        "1 of 2 records were kept: drew 3 records, kept 1; dropped: 2 repeated; "
-        "give more --max-tries, another --temperature, or fewer conditions"
+        "found only 1 of 2 records (drew 3 records, kept 1; dropped: 2 repeated); "
+        "give a larger `max_tries`, another `temperature`, or fewer conditions"
     )
 
 
-def test_none_is_asked_for_and_none_drawn():
+def test_no_record_is_drawn_if_none_is_requested():
     kept = AcceptedRecords(stream("a"), 0, "\n", 0)
     assert list(kept) == []
     assert kept.tally == Tally()

@@ -1,4 +1,4 @@
-"""What may be asked for, and what is refused by name."""
+"""FormOptions takes its settings out of others, and refuses invalid values."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from charrnn.generation.constraints.forms import Contains
 from charrnn.generation.form_options import DEFAULT_PARTICLES, FormOptions
 
 
-def test_they_are_taken_out_of_the_settings() -> None:
+def test_options_are_split_from_the_other_settings() -> None:
     moon = Contains("moon")
     options, rest = FormOptions.split(
         {"temperature": 1, "constraint": moon, "particles": 3, "max_copy": 20, "ban": "e"}
@@ -35,7 +35,7 @@ def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
     [
         (
             {"constraint": "moon"},
-            "constraint: 'moon' is not possible; give a Constraint, such as Contains('moon')",
+            "`constraint` must be a Constraint, such as Contains('moon'), got 'moon'",
         ),
         (
             {"constraint": Contains("a"), "particles": 0},
@@ -43,7 +43,7 @@ def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
         ),
         (
             {"constraint": Contains("a"), "particles": 10**5},
-            "particles: 100000 is not possible; give a whole number up to 1000",
+            "`particles` must be at most 1,000, got 100,000",
         ),
         (
             {"constraint": Contains("a"), "particles": 2.0},
@@ -51,13 +51,14 @@ def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
         ),
         (
             {"particles": 4},
-            "particles: they do nothing without a constraint or max_copy; give one, or leave them out",
+            "`particles` has no effect without `constraint` or `max_copy`; "
+            "give one of them, or leave it out",
         ),
         ({"max_copy": 0}, "`max_copy` must be a whole number of at least 1, got 0"),
         ({"max_copy": True}, "`max_copy` must be a whole number of at least 1, got True"),
     ],
 )
-def test_what_is_not_possible_is_refused_by_name(settings: dict[str, object], message: str) -> None:
+def test_an_invalid_value_is_an_error(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         FormOptions.split(settings)
     assert str(error.value) == message

@@ -621,9 +621,9 @@ def test_a_processor_that_writes_into_its_logits_changes_no_others():
     ],
     ids=str,
 )
-def test_a_processor_that_gives_no_logits_is_an_error_that_names_it(given):
+def test_a_processor_that_returns_no_logits_is_an_error_that_names_it(given):
     def strange(ids, logits):
         return given
 
-    with pytest.raises(GenerationError, match=r"^the processor strange (gave|left no symbol)"):
+    with pytest.raises(GenerationError, match=r"^the processor strange (returned|removed)"):
         Sampler(processors=(strange,))(FOUR, np.random.default_rng(0), np.array([1]))

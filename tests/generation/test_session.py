@@ -208,14 +208,14 @@ def test_a_fork_and_a_file_made_while_a_stream_is_written_stand_behind_what_was_
         )
 
 
-def test_a_record_that_has_ended_stays_so_where_its_stream_is_left(records):
+def test_a_record_stays_ended_when_its_stream_is_dropped(records):
     for seed in range(20):
         session = records.session("a", seed=seed)
         for _ in session.stream(1000):
             if session.ended:
                 break
         assert session.ended
-        with pytest.raises(ConfigError, match="has come to its end"):
+        with pytest.raises(ConfigError, match="the record of this session has ended"):
             session.write(5)
 
 
@@ -260,10 +260,12 @@ def test_processors_must_be_given_again(tmp_path):
     model = make(tmp_path / "model", CHARS)
     session = model.session("b", seed=1, processors=[no_a])
     session.save(tmp_path / "state")
-    with pytest.raises(ConfigError, match="was written with 1 of them, which no file can keep"):
+    with pytest.raises(
+        ConfigError, match=r"was saved with processors \(1\), which a file cannot hold"
+    ):
         model.load_session(tmp_path / "state")
-    going_on = model.load_session(tmp_path / "state", processors=[no_a])
-    assert session.write(60) == going_on.write(60)
+    loaded = model.load_session(tmp_path / "state", processors=[no_a])
+    assert session.write(60) == loaded.write(60)
     assert "a" not in session.text
     assert "a" in model.load_session(tmp_path / "state", processors=[]).write(200)
 
@@ -273,7 +275,10 @@ def test_dry_length_may_be_set_where_the_state_has_dry(tmp_path):
     model.session("b", dry=1.0).save(tmp_path / "dry")
     model.session("b").save(tmp_path / "plain")
     assert model.load_session(tmp_path / "dry", dry_length=8).write(5)
-    with pytest.raises(ConfigError, match="dry_length: it does nothing without dry"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^`dry_length` has no effect without `dry`; give that too, such as `dry=1`$",
+    ):
         model.load_session(tmp_path / "plain", dry_length=8)
 
 
@@ -288,7 +293,9 @@ def test_undo_takes_back_one_after_another(model):
     assert session.undo().text == ""
     with pytest.raises(ConfigError) as error:
         session.undo()
-    assert str(error.value) == "undo: nothing was fed or written yet, or all of it was taken back"
+    assert str(error.value) == (
+        "nothing to undo: nothing was fed or written, or all of it was undone"
+    )
 
 
 def test_what_is_written_after_undo_is_what_was_written_before(model):
@@ -350,7 +357,7 @@ def test_a_session_of_records_writes_one_to_its_end(records, tmp_path):
             act()
         assert (
             str(error.value)
-            == "session: the record has come to its end; begin another session, or undo"
+            == "the record of this session has ended; start another session, or undo"
         )
     session.save(tmp_path / "state")
     assert records.load_session(tmp_path / "state").ended
@@ -469,20 +476,18 @@ def test_the_state_of_another_model_is_refused(saved, tmp_path):
     other = make(tmp_path / "other", BYTES, seed=1)
     with pytest.raises(
         CheckpointError,
-        match=r"is the state of another model, \w{12}; this one is \w{12}: give the RUN that wrote it$",
+        match=r"was saved by another model: \w{12}, not \w{12}; use the model that saved it$",
     ):
         other.load_session(file)
 
 
-def test_a_missing_state_is_an_error_and_one_that_cannot_be_written_leaves_what_stood_there(
-    saved, tmp_path
-):
+def test_a_missing_state_is_an_error_and_a_failed_save_leaves_the_old_file(saved, tmp_path):
     model, file = saved
     with pytest.raises(CheckpointError) as error:
         model.load_session(tmp_path / "none")
     assert (
         str(error.value)
-        == f"there is no file {tmp_path / 'none'}; `charrnn sample --save-state {tmp_path / 'none'}` writes one"
+        == f"{tmp_path / 'none'} does not exist; `charrnn sample --save-state {tmp_path / 'none'}` creates it"
     )
     with pytest.raises(CheckpointError):
         model.load_session(tmp_path)
@@ -491,25 +496,25 @@ def test_a_missing_state_is_an_error_and_one_that_cannot_be_written_leaves_what_
     assert len(model.load_session(file).write(5)) == 5
 
 
-def test_a_model_that_stands_in_no_checkpoint_as_it_is_keeps_no_state(saved, tmp_path):
+def test_a_session_of_a_model_without_a_checkpoint_cannot_be_saved(saved, tmp_path):
     model, _ = saved
     for other in (
         model.adapted("abc" * 30),
         charrnn.TextModel(model.network, model.vocabulary, model.prime),
     ):
         if other.is_adapted:
-            with pytest.raises(ConfigError, match=r"^load_session: this model was adapted"):
+            with pytest.raises(ConfigError, match=r"^this model was adapted, and a session"):
                 other.load_session(tmp_path / "state")
         session = other.session("ab", seed=1)
         assert len(session.write(5)) == 5
         with pytest.raises(
             ConfigError,
-            match=r"^save: the session's model was adapted, or not read from a checkpoint",
+            match=r"^this session cannot be saved: its model was adapted or was not read",
         ):
             session.save(tmp_path / "another")
 
 
-def test_where_no_boundary_comes_the_session_stands_behind_what_it_wrote(tmp_path):
+def test_without_a_boundary_the_session_continues_after_what_it_wrote(tmp_path):
     model = make(tmp_path / "model", CHARS)
     session = model.session(seed=1, ban=".\n")
     with pytest.raises(GenerationError):

@@ -1,4 +1,4 @@
-"""What is asked for in characters becomes what the sampler knows: ids."""
+"""Settings given in characters become settings of the sampler, in ids."""
 
 import math
 
@@ -18,22 +18,20 @@ def test_a_bias_is_given_to_each_of_some_characters_and_adds_up() -> None:
     assert bias_of(ABC, {"ab": -2.0, "b": 0.5}, "") == ((0, -2.0), (1, -1.5))
 
 
-def test_a_ban_is_minus_infinity_and_goes_before_a_bias() -> None:
+def test_a_ban_is_minus_infinity_and_takes_precedence_over_a_bias() -> None:
     assert bias_of(ABC, {"a": 5}, "aé") == ((0, -math.inf), (3, -math.inf))
 
 
-def test_a_character_that_the_model_does_not_have_is_never_written_and_may_be_banned_but_not_favoured() -> (
-    None
-):
+def test_an_unknown_character_may_be_banned_but_not_biased() -> None:
     assert bias_of(ABC, {}, "xyz") == ()
     with pytest.raises(VocabularyError, match=r"^unknown character 'x'"):
         bias_of(ABC, {"x": 1}, "")
 
 
-def test_what_is_left_is_at_least_one_character() -> None:
+def test_a_ban_must_leave_at_least_one_character() -> None:
     with pytest.raises(ConfigError) as error:
         bias_of(ABC, {}, "abcéx")
-    assert str(error.value) == "ban: all 4 characters of the model are banned; leave one"
+    assert str(error.value) == "`ban` contains all 4 characters of the model; leave at least one"
     assert len(bias_of(ABC, {}, "abc")) == 3
     with pytest.raises(ConfigError):
         bias_of(RECORDS, {}, "abc")  # else every record would be empty
@@ -41,19 +39,20 @@ def test_what_is_left_is_at_least_one_character() -> None:
 
 def test_bytes_are_biased_by_their_ascii_characters() -> None:
     assert bias_of(BYTES, {"a": 1.0}, "\n") == ((10, -math.inf), (97, 1.0))
-    for bias, ban in (({"é": 1.0}, ""), ({}, "é")):
-        with pytest.raises(
-            ConfigError,
-            match=r"'é' is not possible: the model writes bytes, and a character beyond ASCII has several$",
-        ):
+    for bias, ban, name in (({"é": 1.0}, "", "bias"), ({}, "é", "ban")):
+        with pytest.raises(ConfigError) as error:
             bias_of(BYTES, bias, ban)
+        assert str(error.value) == (
+            f"`{name}` must be ASCII, got 'é': this model writes bytes, "
+            "and any other character has several"
+        )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "1", None, True])
-def test_a_bias_that_is_no_number_is_refused(value: object) -> None:
+def test_a_bias_must_be_a_finite_number(value: object) -> None:
     with pytest.raises(ConfigError) as error:
         bias_of(ABC, {"a": value}, "")  # type: ignore[dict-item]
-    assert str(error.value) == f"bias: a={value!r} is not possible; give a number of nats"
+    assert str(error.value) == f"`bias` must be a finite number for 'a', got {value!r}"
 
 
 def test_settings_are_the_fields_of_a_sampler() -> None:
@@ -85,7 +84,7 @@ def test_settings_are_the_fields_of_a_sampler() -> None:
         ("ab", "\u2603a\u2603", "a", "\u2603"),
     ],
 )
-def test_a_ban_is_of_the_characters_that_were_meant(
+def test_a_ban_finds_composed_and_decomposed_characters(
     symbols: str, ban: str, banned: str, said: str
 ) -> None:
     vocabulary = Vocabulary("char", "".join(sorted(symbols + "z")))
@@ -95,10 +94,34 @@ def test_a_ban_is_of_the_characters_that_were_meant(
     ] == [True] * len(said)
 
 
-def test_an_unknown_setting_is_refused_with_those_that_there_are() -> None:
+def test_an_unknown_setting_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError) as error:
         settings_of(ABC, {"topk": 5})
-    assert (
-        str(error.value)
-        == f"'topk' is not a setting of the sampler; give one of {', '.join(NAMES)}"
-    )
+    assert str(error.value) == f"'topk' is not a sampling setting; use one of {', '.join(NAMES)}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"bias": 5},
+            "`bias` must be a mapping of characters to numbers, such as {'eE': -2.0}, got 5",
+        ),
+        ({"ban": 5}, "`ban` must be a string of characters, got 5"),
+        (
+            {"processors": [5]},
+            "`processors` must be a list of functions (ids, logits) -> logits, got [5]",
+        ),
+    ],
+)
+def test_a_setting_of_the_wrong_type_is_an_error(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        settings_of(ABC, settings)
+    assert str(error.value) == message
+
+
+def test_a_ban_without_effect_is_reported() -> None:
+    assert not_banned(ABC, "ax") == [
+        "`ban` has no effect on 'x' (U+0078, LATIN SMALL LETTER X): "
+        "the model never writes it as one character"
+    ]

@@ -1,5 +1,4 @@
-"""A form against brute force: what may follow is what some text begins with, and the hope of it is
-its probability."""
+"""A form compared with brute force: which symbols may follow, and the lookahead of each."""
 
 import math
 import random
@@ -31,6 +30,10 @@ from tests.generation.constraints.test_forms import satisfies
 ABN = Vocabulary("char", "\nab")
 RECORDS = Vocabulary("char", "ab", records=True)
 SHARES = np.array([0.2, 0.5, 0.3])
+
+# an error about constraints that contradict each other: IMPOSSIBLE, their names, CHANGE
+IMPOSSIBLE = "no text that the model can write satisfies"
+CHANGE = "leave one constraint out, or change it"
 
 CONSTRAINTS = [
     Contains("ab"), Without("aa"), Contains("ba") & Contains("ab") & Without("bb"), Lines(2), Lines(2, 1, 2) & Acrostic("ab"),
@@ -74,7 +77,10 @@ def test_what_may_follow_is_what_a_text_that_fits_goes_on_with(
         assert form.may_end(state, len(text)) == (text in fitting), text
         for char in vocabulary.symbols:
             if text + char not in beginnings:
-                with pytest.raises(ConfigError, match=r"^prompt: "):
+                with pytest.raises(
+                    ConfigError,
+                    match="^(no text that begins with this prompt|`prompt` has 7 characters, but)",
+                ):
                     read(form, text + char, vocabulary)
 
 
@@ -202,21 +208,15 @@ def test_a_long_text_takes_no_more_room_than_a_short_one() -> None:
     assert not form.may_end(0, 10**9 - 1)
 
 
-def test_what_is_banned_is_left_out_of_what_may_follow_and_of_the_way_to_the_end() -> None:
+def test_banned_symbols_are_never_written() -> None:
     form = Form(Match("a?b"), ABN, 5, banned=frozenset([1]))
     assert (form.lookahead_by_symbol(0, 0) > -np.inf).tolist() == [False, False, True]
     with pytest.raises(ConfigError) as error:
         Form(Match("[ab]") & Without("b"), ABN, 5, banned=frozenset([1]))
-    assert (
-        str(error.value)
-        == "match '[ab]' and without 'b': no text of the characters that may be written does that; leave one out, or change it"
-    )
+    assert str(error.value) == f"{IMPOSSIBLE} `match` '[ab]' and `without` 'b'; {CHANGE}"
     with pytest.raises(ConfigError) as error:
         Form(Contains("a"), ABN, 5, banned=frozenset([1]))
-    assert (
-        str(error.value)
-        == "contains 'a': no text of the characters that may be written does that; leave one out, or change it"
-    )
+    assert str(error.value) == f"{IMPOSSIBLE} `contains` 'a'; {CHANGE}"
 
 
 def test_a_model_of_bytes_writes_ascii_in_a_form() -> None:
@@ -226,35 +226,46 @@ def test_a_model_of_bytes_writes_ascii_in_a_form() -> None:
     assert np.flatnonzero(
         form.lookahead_by_symbol(form.after(0, ord("a")), 1) > -np.inf
     ).tolist() == [byte for byte in range(128) if byte != ord("\n")]
-    with pytest.raises(VocabularyError, match="names 'é'"):
+    with pytest.raises(VocabularyError) as error:
         Form(Match("é"), Vocabulary("byte"), 5)
+    assert str(error.value) == (
+        "`match` 'é' needs 'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE), which a model of bytes "
+        "cannot write under a constraint: it is not ASCII; remove it"
+    )
 
 
-NONE = "no text of the characters that may be written does that; leave one out, or change it"
 EXCLUDING: list[tuple[Constraint, int, str]] = [
-    (Contains("ab") & Without("b"), 9, f"contains 'ab' and without 'b': {NONE}"),
+    (
+        Contains("ab") & Without("b"),
+        9,
+        f"{IMPOSSIBLE} `contains` 'ab' and `without` 'b'; {CHANGE}",
+    ),
     (
         Lines(9) & Contains("abab"),
         3,
-        "contains 'abab': no text of up to 3 characters does that; give another length",
+        "no text of up to 3 characters satisfies `contains` 'abab'; give another `length`",
     ),
     (
         Contains("abab"),
         3,
-        "contains 'abab': no text of 3 characters does that; give another length",
+        "no text of 3 characters satisfies `contains` 'abab'; give another `length`",
     ),
-    (Without("b") & Lines(3) & Match(".*"), 9, f"lines 3 and match '.*': {NONE}"),
+    (
+        Without("b") & Lines(3) & Match(".*"),
+        9,
+        f"{IMPOSSIBLE} `lines` 3 and `match` '.*'; {CHANGE}",
+    ),
     (
         Match("(aa)*") & Length(5),
         9,
-        "match '(aa)*': no text of 5 characters does that; give another length",
+        "no text of 5 characters satisfies `match` '(aa)*'; give another `length`",
     ),
-    (Match("[xyz]"), 9, f"match '[xyz]': {NONE}"),
+    (Match("[xyz]"), 9, f"{IMPOSSIBLE} `match` '[xyz]'; {CHANGE}"),
 ]
 
 
 @pytest.mark.parametrize(("constraint", "length", "message"), EXCLUDING, ids=str)
-def test_what_excludes_each_other_is_named_and_nothing_else(
+def test_an_error_names_only_the_constraints_that_contradict_each_other(
     constraint: Constraint, length: int, message: str
 ) -> None:
     with pytest.raises(ConfigError) as error:
@@ -268,9 +279,9 @@ def test_a_character_that_the_model_lacks_is_named() -> None:
             Form(constraint, ABN, 9)
         assert (
             str(error.value)
-            == f"{constraint}: it names 'c' (U+0063, LATIN SMALL LETTER C), which the model has not seen; leave that out"
+            == f"{constraint} needs 'c' (U+0063, LATIN SMALL LETTER C), which the model has not seen; remove it"
         )
-    with pytest.raises(VocabularyError, match=r"names '\\n'"):
+    with pytest.raises(VocabularyError, match=r"^`lines` 2 needs '\\n'"):
         Form(Lines(2), RECORDS, 9)
     Form(Without("xyz"), ABN, 9)  # it is never written
 
@@ -281,7 +292,7 @@ def test_a_long_chain_and_many_that_exclude_each_other_take_no_time() -> None:
     letters = "abcdefghijklmnopqrst"
     with pytest.raises(
         ConfigError,
-        match=r"^match '\[a-t\]\+' and without 'a' and .* and without 't': no text of the characters",
+        match=rf"^{IMPOSSIBLE} `match` '\[a-t\]\+' and `without` 'a' and .* and `without` 't'; {CHANGE}$",
     ):
         Form(
             All(Lines(1), Match("[a-t]+"), Without("ab"), *map(Without, letters)),
@@ -318,7 +329,7 @@ def test_too_many_states_are_refused_in_time() -> None:
         def accepts(self, state: int) -> bool:
             return True
 
-    with pytest.raises(ConfigError, match=r"^Counting: it has more than 200,000 states"):
+    with pytest.raises(ConfigError, match=r"^Counting has more than 200,000 states"):
         Form(Counting(), Vocabulary("char", "a"), 9)
     words = ["ab" * 20 + "a" * number for number in range(1, 30)]
     many = Contains(words[0])
@@ -356,7 +367,7 @@ HARD = {
 
 
 @pytest.mark.parametrize("pattern", HARD.values(), ids=HARD)
-def test_an_expression_takes_so_much_work_and_memory_and_no_more(
+def test_compiling_an_expression_takes_limited_work_and_memory(
     pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dfa, "MAX_WORK", 200_000)
@@ -367,7 +378,7 @@ def test_an_expression_takes_so_much_work_and_memory_and_no_more(
         Form(match, vocabulary, 6000)
     assert (
         str(error.value)
-        == f"{match}: it takes too much work to compile; give smaller counts, or a simpler one"
+        == f"{match} takes too long to compile; give smaller counts, or a simpler constraint"
     )
     last_call = 3 * MAX_NODES
     assert match.work - work_before < 200_000 + last_call
@@ -421,16 +432,16 @@ def test_a_table_has_so_many_transitions_and_no_more(monkeypatch: pytest.MonkeyP
         Form(Counting(), vocabulary, 9)
     assert (
         str(error.value)
-        == "Counting: it has more than 300,000 transitions between states; give smaller counts, or a simpler one"
+        == "Counting has more than 300,000 transitions between states; give smaller counts, or a simpler constraint"
     )
     assert peak_memory(lambda: Form(Counting(), vocabulary, 9)) < 10_000_000
     with pytest.raises(
-        ConfigError, match=r"^contains .*: it has more than 300,000 transitions between states"
+        ConfigError, match=r"^`contains` .* has more than 300,000 transitions between states"
     ):
         Form(Contains(chinese(1000)), vocabulary, 9)
 
 
-def test_a_product_takes_memory_for_the_pairs_that_are_reached_and_no_more(
+def test_a_product_takes_memory_only_for_the_pairs_that_are_reached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     symbols = "ab"
@@ -455,7 +466,7 @@ def test_a_product_takes_memory_for_the_pairs_that_are_reached_and_no_more(
         product(one, other)
     assert (
         str(error.value)
-        == "the constraints together have too many states; give fewer of them, or smaller counts"
+        == "the constraints together have too many states; give fewer constraints or smaller counts"
     )
     assert peak_memory(lambda: product(one, other)) < 10_000_000
 

@@ -113,19 +113,20 @@ def test_a_lazy_expression_ends_where_it_first_matches() -> None:
     assert satisfies(Match(".*b"), "abb")
 
 
-def test_together_they_are_one_flat_list_whatever_the_brackets() -> None:
+def test_combined_constraints_are_one_flat_list() -> None:
     a, b, c = Contains("a"), Without("b"), Lines(2)
     assert (a & b & c).parts() == (a & (b & c)).parts() == All(a, b, c).parts() == (a, b, c)
-    assert str(a & b & c) == "contains 'a' and without 'b' and lines 2"
+    assert str(a & b & c) == "`contains` 'a' and `without` 'b' and `lines` 2"
     assert (a & c).ends
     assert not (a & b).ends
     assert (a & c).needs == "a\n"
 
 
-def test_names_say_what_was_asked_for() -> None:
+def test_names_are_the_parameters_with_their_values() -> None:
     named = {
-        Length(5): "exact_length 5", Length(2, 5): "length_between 2 5", Lines(3, 2, 5): "lines 3 and line_length 2 5",
-        Lines(None, 2, 5): "line_length 2 5", Lines(None, 3): "line_length 3", Match("a+"): "match 'a+'", Acrostic("ab"): "acrostic 'ab'",
+        Length(5): "`exact_length` 5", Length(2, 5): "`length_between` 2 5", Lines(3, 2, 5): "`lines` 3 and `line_length` 2 5",
+        Lines(None, 2, 5): "`line_length` 2 5", Lines(None, 3): "`line_length` 3",
+        Match("a+"): "`match` 'a+'", Acrostic("ab"): "`acrostic` 'ab'",
     }  # fmt: skip
     assert [str(constraint) for constraint in named] == list(named.values())
 
@@ -141,7 +142,7 @@ def test_the_bounds_are_the_length_unless_something_else_sets_them() -> None:
         bounds(Length(7) & Length(8), 500, ends=False)
     assert (
         str(error.value)
-        == "exact_length 7 and exact_length 8: no text can have both lengths; leave one of them out"
+        == "no length satisfies `exact_length` 7 and `exact_length` 8; leave one of them out"
     )
 
 
@@ -150,43 +151,43 @@ def test_the_bounds_are_the_length_unless_something_else_sets_them() -> None:
     [
         (
             lambda: Contains(""),
-            "contains: '' is not possible; give a string of at least one character",
+            "`contains` must be a string of at least one character, got ''",
         ),
         (
             lambda: Without(""),
-            "without: '' is not possible; give a string of at least one character",
+            "`without` must be a string of at least one character, got ''",
         ),
         (
             lambda: Contains(5),
-            "contains: 5 is not possible; give a string of at least one character",
+            "`contains` must be a string of at least one character, got 5",
         ),
-        (lambda: Match(5), "match: 5 is not possible; give a regular expression, a string"),
+        (lambda: Match(5), "`match` must be a regular expression as a string, got 5"),
         (
             lambda: Acrostic(5),
-            "acrostic: 5 is not possible; give a word, a character for each line",
+            "`acrostic` must be a word, one character for each line, got 5",
         ),
         (
             lambda: Acrostic(""),
-            "acrostic: '' is not possible; give a word, a character for each line",
+            "`acrostic` must be a word, one character for each line, got ''",
         ),
         (
             lambda: Acrostic("a\nb"),
-            "acrostic: 'a\\nb' is not possible; give a word, a character for each line",
+            "`acrostic` must be a word, one character for each line, got 'a\\nb'",
         ),
         (lambda: Lines(0), "`lines` must be a whole number of at least 1, got 0"),
         (
             lambda: Lines(2, 5, 4),
-            "line_length: from 5 to 4 is not possible; give the smaller number first",
+            "`line_length` must give the smaller number first, got 5 and 4",
         ),
         (lambda: Lines(2, -1), "`line_length` must be a whole number of at least 0, got -1"),
         (
             lambda: Length(5, 4),
-            "length: from 5 to 4 is not possible; give the smaller number first",
+            "`length_between` must give the smaller number first, got 5 and 4",
         ),
         (lambda: Length(2.5), "`length` must be a whole number of at least 0, got 2.5"),
     ],
 )
-def test_what_is_not_possible_is_refused_by_name(make: Callable[[], object], message: str) -> None:
+def test_an_invalid_argument_is_an_error(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         make()
     assert str(error.value) == message

@@ -81,6 +81,6 @@ def test_too_much_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     accepts = np.arange(rows + 1) == rows - 1
     with pytest.raises(
         ConfigError,
-        match=r"^length: 1,000,000 characters are too many for a constraint of 131,072 states",
+        match=r"^`length` 1,000,000 is too large for a constraint with 131,072 states",
     ):
         Lookahead(table(after, accepts), np.full(30, 1 / 30), None, 0, 1_000_000)

@@ -353,7 +353,7 @@ def test_a_prompt_that_is_a_part_of_the_text_is_walked_first() -> None:
         )
     assert (
         str(error.value)
-        == "prompt: no text that begins with it has the form that is asked for; give another"
+        == "no text that begins with this prompt satisfies the constraint; give another `prompt`"
     )
 
 
@@ -521,7 +521,9 @@ def test_in_the_last_resort_it_stops_and_says_why() -> None:
     )
     with pytest.raises(
         NothingLeftError,
-        match=r"^max_copy: whatever follows the first \d characters copies more than 2 of the corpus; \d+ were taken back",
+        match=r"^every continuation of the first \d characters would copy more than 2 characters "
+        r"of the corpus \(took back \d+ without getting further\); "
+        r"give a larger `max_copy`, or another `seed`$",
     ):
         list(decoder)
     assert isinstance(NothingLeftError("x"), GenerationError)
@@ -608,7 +610,7 @@ def test_processors_see_what_each_stream_has_read_and_may_leave_nothing_that_fit
     assert {len(ids) for ids in seen} == {1, 2, 3, 4, 5}
     with pytest.raises(
         GenerationError,
-        match=r"^no symbol is left behind the first 1 characters: the sampler's processors",
+        match=r"^no symbol is left after the first 1 characters: the processors removed all",
     ):
         write(make_network(3), ABC, sampler=sampler, form=Form(Match("ac+"), ABC, 5))
 
