@@ -1,10 +1,9 @@
-"""Remakes docs/sampling.md: what each way of steering the sampler does to the same seed, with real
-output.
+"""Regenerate docs/sampling.md, the guide to sampling settings, with real output.
 
     python benchmarks/steering.py
 
-A model of plays and one of place names (corpora/), each trained for two minutes, write everything
-that the page shows.
+All texts on the page are written by two models, trained for two minutes each on the plays and the
+place names in corpora/.
 """
 
 import shlex
@@ -18,23 +17,23 @@ from machine import describe
 
 ROOT = Path(__file__).parent.parent
 TRAINED = ["train corpora/plays.txt --minutes 2", "train corpora/places.txt --records --minutes 2"]
-HEAD = """# Steering what is written
+HEAD = """# Sampling settings
 
-Every output on this page was printed by the command above it, and put here by `python benchmarks/steering.py`: a model of
-[corpora/plays.txt](../corpora/README.md) and one of the places beside it, each trained for two minutes. The prompt is `OSWIN:` and a
-newline, from a file, the seed 7 and the length 160 wherever nothing else is said (`--prompt-file prompt.txt --seed 7 --length 160`), so
-that what differs is the setting alone.
+Every output on this page was printed by the command above it, and inserted by `python benchmarks/steering.py`. It uses two models, trained
+for two minutes each on [plays.txt and places.txt](../corpora/README.md). Unless a command says otherwise, the prompt is `OSWIN:` and a
+newline, the seed is 7 and the length is 160 (`--prompt-file prompt.txt --seed 7 --length 160`), so that the outputs differ only by the
+setting shown.
 
-The settings are applied in this order: bias and ban, `--dry`, processors, temperature, top-k, top-p, min-p. All of them can be given
-together, to text and to records alike.
+The settings are applied in this order: bias and ban, `--dry`, processors, temperature, top-k, top-p, min-p. They can be combined, and work
+for both text and records.
 """
 PAGE = [
-    ("## As it comes", "Temperature 0.8, nothing else.", ["sample plays"]),
+    ("## Defaults", "The default temperature is 0.8; all other settings are off.", ["sample plays"]),
     (
-        "## Temperature, and what is cut off",
-        "Below 1 the likely becomes likelier: safe, and soon dull. Above 1 it becomes wild; there a cut helps, which removes what is "
-        "unlikely and leaves the rest alone. `--top-k` keeps a number of characters, `--top-p` as many as have a probability together, "
-        "`--min-p` those that are not much less likely than the likeliest.",
+        "## Temperature, top-k, top-p and min-p",
+        "A temperature below 1 makes likely characters even likelier: the text is safe, and soon dull. Above 1 it becomes wild. It helps "
+        "to remove unlikely characters: `--top-k` keeps a fixed number of the likeliest characters, `--top-p` keeps the likeliest ones "
+        "whose probabilities add up to a value, and `--min-p` keeps those that are not much less likely than the likeliest one.",
         [
             "sample plays --temperature 0.3",
             "sample plays --temperature 1.3",
@@ -44,35 +43,37 @@ PAGE = [
         ],
     ),
     (
-        "## Do not repeat yourself",
-        "A cold model goes in circles. Penalties on single words or tokens do harm to characters, which every text repeats; `--dry` is "
-        "one on long spans (p-e-w 2024): where the last n characters, `--dry-length` or more (16), stood before in the prompt or the text, "
-        "what followed there loses `dry * dry-base ** (n - dry-length)` nats.",
+        "## Avoid repetition",
+        "At a low temperature, a model goes in circles. Penalties on single symbols do not help here, since every text repeats its "
+        "characters. `--dry` penalizes long repetitions instead (p-e-w 2024): if the last n characters, at least `--dry-length` (16), "
+        "occurred earlier in the prompt or the text, the character that followed there loses `dry * dry-base ** (n - dry-length)` nats.",
         ["sample plays --temperature 0.1 --length 400", "sample plays --temperature 0.1 --length 400 --dry 1 --dry-length 8"],
     ),
     (
-        "## Favour, hinder, forbid",
-        "`--bias 'CHARS=X'` adds X nats to each of some characters: 0.69 doubles the odds of one, -0.69 halves them. `--ban` removes "
-        "some altogether. From Python the same are `bias={'!': 3}` and `ban='eE'`.",
+        "## Favor or forbid characters",
+        "`--bias 'CHARS=X'` makes each of these characters likelier (X above 0) or less likely (X below 0). It adds X nats to each: 0.69 "
+        "doubles the odds of a character, -0.69 halves them. `--ban` removes characters completely. In Python these are `bias={'!': 3}` "
+        "and `ban='eE'`.",
         ["sample plays --bias '!?=3'", "sample plays --ban eE"],
     ),
     (
-        "## Where it ends",
-        "`--length` counts new characters. `--until` goes on past it to the end of a sentence, a line or a paragraph, or to a string of "
-        "your own; `--stop` ends before a string, if it comes within the length.",
+        "## Where the text ends",
+        "`--length` is the number of characters to generate. `--until` continues after it to the end of a sentence, a line or a "
+        "paragraph, or to a string of your own. `--stop` ends the text before a string, if the string comes within the length.",
         ["sample plays --length 40", "sample plays --length 40 --until sentence", "sample plays --length 40 --until line",
          "sample plays --stop ,"],
     ),
     (
-        "## The best of several",
-        "`--best-of N` writes N and shows the one with the highest log-probability per character: smoother, and less surprising.",
+        "## Best of several",
+        "`--best-of N` writes N drafts and shows the one with the highest log-probability per character, which is smoother and less "
+        "surprising.",
         ["sample plays --temperature 1.1", "sample plays --temperature 1.1 --best-of 20"],
     ),
     (
-        "## A story that goes on tomorrow",
-        "`--save-state` keeps where a story stands in a file of some kilobytes: the network's state, the last characters that it has read, "
-        "the random numbers, the settings. `--load-state` goes on exactly as if it had not stopped. A `--prompt` then "
-        "stands right behind what was shown.",
+        "## Continue a story tomorrow",
+        "`--save-state` saves the state of a story in a file of a few kilobytes: the network's state, the last characters that it has "
+        "read, the state of the random numbers, and the settings. `--load-state` continues the story exactly as if it had not stopped. "
+        "A `--prompt` is then appended to what was shown.",
         [
             "sample plays --length 60 --save-state today.state",
             "sample plays --length 100 --load-state today.state --hide-prompt",
@@ -81,8 +82,8 @@ PAGE = [
     ),
     (
         "## Records",
-        "A model that was trained with `--records` writes whole ones. `--unique`, `--new` and `--accept COMMAND` drop what does not "
-        "pass, and draw on until there are as many as were asked for; the report says how many it took.",
+        "A model trained with `--records` writes whole records. `--unique`, `--new` and `--accept COMMAND` drop records that do not "
+        "pass, and keep drawing until the requested number is reached. The last line says how many were drawn.",
         [
             "sample places --num-samples 6",
             "sample places --num-samples 6 --temperature 0.3 --unique --new",
@@ -100,7 +101,7 @@ model = charrnn.load("plays")
 model.generate("OSWIN:\\n", length=160, until="sentence", seed=7, dry=1.0, bias={"!": 1.5}, ban="eE")
 
 
-def no_double_letters(ids, logits):  # a processor: ids that were read, logits (V,) -> logits (V,)
+def no_double_letters(ids, logits):  # a processor: the ids read so far, logits (V,) -> logits (V,)
     logits[ids[-1]] = -float("inf")
     return logits
 
@@ -112,15 +113,17 @@ print(session.write(80, until="line"))
 session.feed("\\n\\nMARGIT:\\n")
 print(session.write(80, until="line"))
 other = session.fork(seed=8)  # two stories from here
-session.undo()  # the last feed or write is taken back
-session.save("today.state")  # and tomorrow: model.load_session("today.state")
+session.undo()  # undo the last feed or write
+session.save("today.state")  # tomorrow: model.load_session("today.state")
 
-for record in charrnn.load("places").records(10, unique=True, new=True, accept=lambda text: len(text) < 9):
+for record in charrnn.load("places").records(
+    10, unique=True, new=True, accept=lambda text: len(text) < 9
+):
     print(record.text, record.log_probability)
 ```
 
-A processor is called for each character and slows the writing by what it takes; `python benchmarks/sampling.py` prints what each filter
-costs.
+A processor is called once for each character, so a slow one slows down the writing. `python benchmarks/sampling.py` measures the cost of
+each filter.
 """
 
 
@@ -136,8 +139,7 @@ def charrnn(words: str, cwd: str) -> str:
 
 
 def block(command: str, cwd: str) -> str:
-    """A command as it is shown, and what it prints; the settings that the page names are added for
-    text."""
+    """A command and its output; for text, the settings that the page mentions are added."""
     words = command
     if command.startswith("sample plays"):
         words += " --prompt-file prompt.txt" if "--load-state" not in command else ""

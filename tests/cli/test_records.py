@@ -50,14 +50,14 @@ def test_a_record_is_the_same_however_many_are_asked_for_and_what_python_draws()
     assert lines(call("sample", "names", "--num-samples", "80", "-s", "5")) != many
 
 
-def test_the_separator_of_the_corpus_stands_behind_each() -> None:
+def test_each_record_is_followed_by_the_separator_of_the_corpus() -> None:
     result = call("sample", "list", "--num-samples", "5", "-s", "1")
     assert result.stdout == "".join(
         f"{record.text};\n" for record in charrnn.load("list").records(5, seed=1)
     )
 
 
-def test_unique_records_are_all_different_and_new_ones_stand_nowhere_in_the_corpus() -> None:
+def test_unique_records_are_distinct_and_new_ones_are_not_in_the_corpus() -> None:
     plain = lines(call("sample", "names", "--num-samples", "60", "-s", "1"))
     assert len(set(plain)) < 60
     assert set(plain) & set(NAMES)
@@ -66,7 +66,7 @@ def test_unique_records_are_all_different_and_new_ones_stand_nowhere_in_the_corp
     assert len(set(found)) == 60
     assert not set(found) & set(NAMES)
     said = re.fullmatch(
-        r".*\ndrew (\d+) records, kept 60; dropped: (\d+) repeated, (\d+) of the corpus\n",
+        r".*\ndrew (\d+) records, kept 60; dropped: (\d+) repeated, (\d+) in the corpus\n",
         result.stderr,
     )
     assert said
