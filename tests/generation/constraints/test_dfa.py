@@ -79,7 +79,7 @@ def test_what_may_follow_is_what_a_text_that_fits_goes_on_with(
             if text + char not in beginnings:
                 with pytest.raises(
                     ConfigError,
-                    match="^(no text that begins with this prompt|`prompt` has 7 characters, but)",
+                    match=r"^(no text that begins with this prompt|`prompt` has \d characters, but)",
                 ):
                     read(form, text + char, vocabulary)
 
