@@ -1,4 +1,4 @@
-"""Training from a script: ``train``, as ``charrnn train`` does it, and reports with samples."""
+"""Training from Python: ``train`` does what ``charrnn train`` does."""
 
 import signal
 import threading
@@ -31,25 +31,25 @@ def train(
     on_notice: Callable[[str], object] | None = None,
     **knobs: Any,
 ) -> TextModel:
-    """Train a model, as ``charrnn train`` does; the run is saved under ``checkpoints/``.
+    """Train a model as ``charrnn train`` does, and save the run under ``checkpoints/``.
 
     Args:
-        path: one or several text files, packed or not, or a directory.
-        text: the corpus itself, instead of a path.
-        resume: continue the run of that name or corpus.
-        overwrite: delete a run of that name first.
-        on_report: called with a Report after each step; if it returns False, the run is saved
-            and stops.
-        on_notice: called with a sentence on whatever a user should know.
-        **knobs: those of ``charrnn train``, with underscores: ``minutes=5``, ``hidden_size=256``.
+        path: one or several text files, .gz files or directories.
+        text: the text itself, instead of a path.
+        resume: continue the run of that name or corpus, or else the newest.
+        overwrite: delete an existing run of that name first.
+        on_report: called with a Report after each step; returning False saves and stops the
+            run.
+        on_notice: called with each notice for the user, a sentence.
+        **knobs: the options of ``charrnn train``, such as ``minutes=5`` or ``hidden_size=256``.
 
     Returns:
         the best checkpoint by validation loss.
 
     Raises:
-        CharRNNError: any of its kinds.
-        KeyboardInterrupt: Ctrl-C, in the main thread: the step in progress is finished and saved
-            first; ``resume=True`` continues.
+        CharRNNError: any of its kinds, such as ConfigError for a bad value.
+        KeyboardInterrupt: on Ctrl-C in the main thread, after the current step was finished and
+            saved; ``resume=True`` continues.
     """
     given = dict(knobs)
     if path is not None:
@@ -79,9 +79,9 @@ def _ignore(notice: str) -> None:
 
 @contextmanager
 def _stop_on_ctrl_c(trainer: "Trainer") -> Iterator[None]:
-    """Turn the first Ctrl-C into a request to stop, so that nothing is lost by it.
+    """Turn the first Ctrl-C into a request to stop, so that no work is lost.
 
-    Only the main thread receives signals; a handler that the caller has set stays.
+    Only the main thread receives signals. A handler set by the caller is kept.
     """
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGINT) != signal.default_int_handler:
@@ -106,7 +106,7 @@ def _stop_on_ctrl_c(trainer: "Trainer") -> Iterator[None]:
 
 
 def reports(trainer: "Trainer") -> "Generator[Report, None, None]":
-    """Run a trainer, adding a short sample to a report every ``sample_every`` steps."""
+    """Run a trainer, adding a short sample to its report every ``sample_every`` steps."""
     every = trainer.config.train.sample_every
     for report in trainer.run():
         if isinstance(every, int) and report.step % every == 0 and report.final is None:
@@ -115,9 +115,9 @@ def reports(trainer: "Trainer") -> "Generator[Report, None, None]":
 
 
 def _sample(trainer: "Trainer") -> str:
-    """A short text, or a few records, by the current weights.
+    """A short text, or a few records, generated with the current weights.
 
-    The network takes L·V·4H numbers and more; it is freed before the next step.
+    The network takes at least L·V·4H numbers, freed before the next step.
     """
     vocabulary = trainer.corpus.vocabulary
     network = Network(trainer.config.model, len(vocabulary), trainer.loop.weights())

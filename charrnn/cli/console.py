@@ -1,4 +1,4 @@
-"""Output to a terminal: a line on stderr, text made safe to show, a loss, a progress bar."""
+"""Output to a terminal: notices on stderr, safe text, losses, a progress bar."""
 
 import math
 import sys
@@ -13,14 +13,14 @@ from charrnn.cli.flags import with_flags
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-# Format characters that join letters and emoji, and the tab: not printable, but harmless.
+# The tab, and format characters that join letters and emoji: not printable, but harmless.
 HARMLESS = "\t\u200c\u200d"
 
 
 def tell(line: str) -> None:
     """Print a line on stderr, its parameters as flags.
 
-    The work continues if nobody reads it any more.
+    Nothing happens if stderr was closed.
     """
     with suppress(OSError):
         click.echo(shown(with_flags(line)), err=True)
@@ -29,7 +29,7 @@ def tell(line: str) -> None:
 def shown(text: str) -> str:
     """Escape every character of a text that could control a terminal.
 
-    What a file or a stranger's model says is shown, not obeyed.
+    Text from a file or an untrusted model must not act on the terminal.
     """
     if text.isprintable():
         return text
@@ -37,12 +37,18 @@ def shown(text: str) -> str:
 
 
 def format_loss(nats: float) -> str:
-    """A loss in nats per character as users see it."""
+    """A loss, given in nats per character, in nats and bits."""
     return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
 
 
+def network_in_words(cell: str, num_layers: int, hidden_size: int) -> str:
+    """The shape of a network, such as "LSTM with 2 layers of 256 units"."""
+    layers = "1 layer" if num_layers == 1 else f"{num_layers} layers"
+    return f"{cell.upper()} with {layers} of {hidden_size} units"
+
+
 def progress_bar(total: int | None = None) -> "tqdm[Any]":
-    """A bar on stderr that counts characters; it shows only on a terminal, and leaves no trace."""
+    """A bar on stderr that counts characters, shown only on a terminal and erased at the end."""
     from tqdm import tqdm
 
     return tqdm(

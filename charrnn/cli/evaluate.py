@@ -1,4 +1,4 @@
-"""charrnn evaluate: the loss of a model on a file, static or adaptive."""
+"""charrnn evaluate: measure how well a model predicts a file."""
 
 import json
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from charrnn.storage.find_run import find_checkpoint
 if TYPE_CHECKING:
     from charrnn.training.evaluate import Evaluation
 
-# A text in another script has a notice for each of its characters.
+# A text in another script causes a notice for each of its characters.
 MAX_NOTICES = 8
-# The knobs of how a file is read. The others are fixed by the model, or are about the split.
+# The knobs for reading a file. The model fixes the others, or they concern the split.
 READING = {
     name: knob
     for name, knob in knobs(DataConfig).items()
@@ -36,17 +36,17 @@ READING = {
     type=click.Choice(["error", "skip", "replace"]),
     default="error",
     show_default=True,
-    help="a character of the file that the model has not seen",
+    help="what to do with a character that the model has not seen",
 )
 @click.option(
     "--adaptive",
     is_flag=True,
-    help="learn from each piece of the file after it is scored (dynamic evaluation); slower",
+    help="learn from each piece of the file after scoring it (dynamic evaluation); slower",
 )
 @json_option(
     "evaluate",
-    "one JSON object: characters, nats_per_character, bits_per_character, mode; "
-    "of records also records, nats_per_record",
+    "print a JSON object: characters, nats_per_character, bits_per_character, mode; "
+    "for records also records, nats_per_record",
 )
 @runs_dir_option
 @click.pass_context
@@ -61,12 +61,12 @@ def evaluate(
     runs_dir: str,
     **_: Any,
 ) -> None:
-    """The loss of RUN on FILE, read in one stream with carried state; of records, each by itself,
-    its end counted as a character.
+    """Measure how well RUN predicts FILE: its loss per character (lower is better).
 
-    Static, the weights stay as they are; adaptive, they learn from each few characters once those
-    are scored. The two are not to be compared with each other. The file is read as the run's corpus
-    was, unless a flag says otherwise. The run is not changed.
+    With --adaptive the model also learns from the file while reading it, so its loss must not be
+    compared with one measured without. A model of records reads each record separately and counts
+    its end as a character. The file is read with the run's options for reading, unless a flag
+    overrides them. The run is not changed.
 
     \b
       charrnn evaluate shakespeare sonnets.txt
@@ -99,11 +99,11 @@ def _tell_notices(notices: Sequence[str]) -> None:
     for notice in notices[:MAX_NOTICES]:
         tell(notice)
     if len(notices) > MAX_NOTICES:
-        tell(f"and {len(notices) - MAX_NOTICES} more of the kind")
+        tell(f"and {len(notices) - MAX_NOTICES} more such notices")
 
 
 def _as_dict(evaluation: "Evaluation", mode: str) -> dict[str, Any]:
-    """What ``--json`` shows."""
+    """The result as ``--json`` prints it."""
     values = {
         "characters": evaluation.characters,
         "nats_per_character": evaluation.nats_per_character,
@@ -118,10 +118,12 @@ def _as_dict(evaluation: "Evaluation", mode: str) -> dict[str, Any]:
 
 def _as_text(evaluation: "Evaluation", mode: str) -> str:
     loss = format_loss(evaluation.nats_per_character)
-    text = f"{loss}, {mode}, {evaluation.characters:,} characters"
+    text = f"{loss} on {evaluation.characters:,} characters"
     if evaluation.records:
         text += (
-            f" with the end of each of {evaluation.records:,} records, "
+            f" ({evaluation.records:,} records and their ends), "
             f"{evaluation.nats_per_record:.3f} nats per record"
         )
+    if mode == "adaptive":
+        text += ", adaptive"
     return text

@@ -13,7 +13,7 @@ PARAMETER = re.compile(r"`(\w+)(?:=([^`]*))?`")
 def with_flags(message: str) -> str:
     """A message of the library for the command line: its parameters become flags.
 
-    Names that are no option of the command, or of ``charrnn train``, stay as they are.
+    Names that are not options of the command or of ``charrnn train`` do not change.
     """
     if "`" not in message:
         return message
@@ -26,6 +26,8 @@ def with_flags(message: str) -> str:
         if match[2] is None:
             return flag
         value = _typed(match[2])
+        if (match[1], value) == ("separator", "\n"):
+            return "--records"
         if value == "true":  # a switch has no value
             return flag
         return f"`{flag} {value}`"

@@ -1,4 +1,4 @@
-"""charrnn info: what a model is and how well it does, or a list of the runs. Needs no PyTorch."""
+"""charrnn info: describe a model and its quality, or list the runs. Needs no PyTorch."""
 
 import json
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from charrnn.cli.console import format_loss, shown, tell
+from charrnn.cli.console import format_loss, network_in_words, shown, tell
 from charrnn.cli.options import json_option, runs_dir_option
 from charrnn.errors import CheckpointError
 from charrnn.storage import checkpoint as checkpoints
@@ -18,10 +18,10 @@ from charrnn.storage.verdict import verdict
 
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("run", required=False)
-@json_option("info", "one JSON object, or, without RUN, a list of them")
+@json_option("info", "print a JSON object or, without RUN, a list of them")
 @runs_dir_option
 def info(run: str | None, as_json: bool, runs_dir: str) -> None:
-    """What RUN is, what it was trained on, and how well it does; without RUN, the list of runs.
+    """Describe RUN: its network, its text, and its quality. Without RUN, list all runs.
 
     \b
       charrnn info
@@ -41,7 +41,7 @@ def _show_runs(runs_dir: str, as_json: bool) -> None:
         click.echo("\n".join(shown(_one_line(description)) for description in runs))
     else:
         place = Path(runs_dir).resolve()
-        tell(f"there is no run in {place}; train one with `charrnn train FILE`")
+        tell(f"no runs in {place}; train one with `charrnn train FILE`")
 
 
 def _show_checkpoint(path: Path, as_json: bool) -> None:
@@ -57,7 +57,7 @@ def _show_checkpoint(path: Path, as_json: bool) -> None:
 
 
 def _describe_run(run: Run) -> dict[str, Any]:
-    """A run's best checkpoint, or its error: one damaged run must not hide the others."""
+    """A run's best checkpoint, or its error, so that a damaged run does not hide the others."""
     try:
         return _describe(run.best())
     except CheckpointError as error:
@@ -65,7 +65,7 @@ def _describe_run(run: Run) -> dict[str, Any]:
 
 
 def _describe(path: Path) -> dict[str, Any]:
-    """What a checkpoint, and the run that it is in, say about themselves."""
+    """The description of a checkpoint, and of the run it is in."""
     checkpoint = checkpoints.read(path)
     run = Run(path.parent)
     model = checkpoint.model
@@ -96,7 +96,7 @@ def _describe(path: Path) -> dict[str, Any]:
 
 
 def _is_best(path: Path, run: Run) -> bool:
-    """Whether a checkpoint is the best of its run; one that was copied out of it is not."""
+    """Whether a checkpoint is the best of its run; one copied out of its run is not."""
     try:
         return path == run.best()
     except CheckpointError:
@@ -104,7 +104,7 @@ def _is_best(path: Path, run: Run) -> bool:
 
 
 def _last_step(run: Run, default: int) -> int:
-    """The last step that a run saved."""
+    """The last step a run saved."""
     steps = run.steps()
     if not steps:
         return default
@@ -115,19 +115,20 @@ def _one_line(description: dict[str, Any]) -> str:
     run = description["run"]
     if "error" in description:
         return f"{run}: {description['error']}"
-    size = _size(description)
-    return f"{run}: {size}, trained {_steps(description)}, {_loss(description)}"
+    cell = description["cell"].upper()
+    size = f"{cell} {description['num_layers']} x {description['hidden_size']}"
+    return f"{run}: {size}, {_steps(description)}, {_loss(description)}"
 
 
 def _lines(description: dict[str, Any]) -> dict[str, str]:
-    """A checkpoint in full: a text for each of several headings."""
+    """A checkpoint in full: a text for each heading."""
     lines = {
         "checkpoint": description["checkpoint"],
         "model": _model(description),
         "symbols": _symbols(description),
         "corpus": _corpus(description),
-        "trained": f"{_steps(description)}, the text {description['epochs']:.2f} times by then, "
-        f"by charrnn {description['charrnn']}",
+        "trained": f"{_steps(description)} after {description['epochs']:.2f} passes over the text, "
+        f"with charrnn {description['charrnn']}",
         "loss": _loss(description),
         "sha256": description["sha256"],
     }
@@ -137,14 +138,15 @@ def _lines(description: dict[str, Any]) -> dict[str, str]:
     return lines
 
 
-def _size(description: dict[str, Any]) -> str:
-    return f"{description['cell']} {description['num_layers']} x {description['hidden_size']}"
-
-
 def _model(description: dict[str, Any]) -> str:
     copy_window = description["copy_window"] or "none"
+    network = network_in_words(
+        description["cell"],
+        description["num_layers"],
+        description["hidden_size"],
+    )
     return (
-        f"{_size(description)}, embedding {description['embedding_size']}, "
+        f"{network}, embedding {description['embedding_size']}, "
         f"copy window {copy_window}, dropout {description['dropout']:g}, "
         f"{description['parameters']:,} parameters"
     )
@@ -160,30 +162,28 @@ def _symbols(description: dict[str, Any]) -> str:
 
 def _corpus(description: dict[str, Any]) -> str:
     source = ", ".join(description["corpus"]) or "a text"
-    learned = f"{description['train_characters']:,} characters"
-    held_out = f"{description['val_characters']:,}"
+    training = f"{description['train_characters']:,} characters"
+    validation = f"{description['val_characters']:,}"
     records = description["records"]
     if records:
-        learned += f" in {records['train']:,} records"
-        held_out += f" in {records['val']:,} records"
-    return f"{source}: {learned} to learn from, {held_out} held out"
+        training += f" ({records['train']:,} records)"
+        validation += f" ({records['val']:,} records)"
+    return f"{source}: {training} for training, {validation} for validation"
 
 
 def _steps(description: dict[str, Any]) -> str:
-    """How far the run has come, and where it did best."""
+    """How far the run is, and which step was best."""
     trained = description["trained_steps"]
-    return f"{trained:,} of {description['steps']:,} steps, best at {description['step']:,}"
+    return f"step {trained:,} of {description['steps']:,}, best at step {description['step']:,}"
 
 
 def _loss(description: dict[str, Any]) -> str:
-    """The loss on held-out data, and how much of it was read in which way."""
+    """The final validation loss, else that measured during training on part of the text."""
     loss = description["final_val_loss"]
-    text = "held-out text in one stream"
+    when = ""
     if loss is None:
         loss = description["val_loss"]
-        text = "held-out text, over parallel lanes"
+        when = " (measured during training)"
     if loss is None:
         return "no validation loss"
-    if description["records"] is not None:
-        text = "held-out records"
-    return f"{format_loss(loss)}, static, {text}"
+    return f"validation loss {format_loss(loss)}{when}"

@@ -14,12 +14,12 @@ from charrnn.cli.signals import Interrupted
 from charrnn.errors import CharRNNError, ConfigError
 
 COMMANDS = {
-    "train": "Learn to write from text files.",
-    "plan": "What `train` would do with a text on this machine, and why.",
-    "sample": "Write new text.",
-    "evaluate": "The loss of a model on a file.",
-    "originality": "What of a text stands word for word in a run's corpus.",
-    "info": "What a model is and how well it does; without a name, the runs.",
+    "train": "Train a model on text files.",
+    "plan": "Show what `train` would do with a text on this machine, and why.",
+    "sample": "Generate text.",
+    "evaluate": "Measure how well a model predicts a file.",
+    "originality": "Find what a text copies word for word from a run's corpus.",
+    "info": "Describe a model and its quality; without a name, list the runs.",
 }
 EXAMPLES = """
 \b
@@ -31,7 +31,7 @@ EXAMPLES = """
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command when it is used, so ``--help`` needs no torch or numpy."""
+    """A group that imports a command only when it is used: ``--help`` needs no torch or numpy."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
         try:
             result = super().invoke(ctx)
             if sys.stdout is not None:
-                sys.stdout.flush()  # here, where a failure can still be reported
+                sys.stdout.flush()  # while a failure can still be reported
             return result
         except CharRNNError as error:
             tell(f"Error: {error}")
@@ -62,14 +62,14 @@ class LazyGroup(click.Group):
             sys.exit(128 + interrupted.signum)
         except KeyboardInterrupt:
             sys.exit(130)
-        except BrokenPipeError:  # the reader of the text has gone; that is no error
+        except BrokenPipeError:  # the reader of the text is gone: not an error
             _discard_stdout()
             sys.exit(141)
         except OSError as error:
             _discard_stdout()
             place = error.filename or "standard output or a file"
             reason = error.strerror or error
-            tell(f"Error: {place}: {reason}; see what is there, and whether there is room")
+            tell(f"Error: {place}: {reason}; check that it can be used and the disk has space")
             sys.exit(1)
 
 
@@ -84,8 +84,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, message="charrnn %(version)s")
 def cli() -> None:
-    """Learn to write from a text file, one character at a time, and write new text in the same
-    manner."""
+    """Train a character-level language model on a text file, and generate new text in its style."""
 
 
 def main() -> NoReturn:
@@ -93,10 +92,10 @@ def main() -> NoReturn:
     _open_closed_streams()
     try:
         cli()
-    except OSError as error:  # from what click itself prints, such as help
+    except OSError as error:  # from output of click itself, such as help
         _discard_stdout()
         reason = error.strerror or error
-        tell(f"Error: standard output: {reason}; see whether there is room")
+        tell(f"Error: standard output: {reason}; check that the disk has space")
         sys.exit(1)
     sys.exit(0)
 
@@ -107,16 +106,16 @@ def _require_working_directory() -> None:
         os.getcwd()
     except OSError:
         tell(
-            "Error: the working directory no longer exists; change to one that does, "
+            "Error: the working directory no longer exists; change to another one, "
             "such as with `cd ~`"
         )
         sys.exit(1)
 
 
 def _open_closed_streams() -> None:
-    """Open what the caller closed of the standard streams, and let the output ones write UTF-8.
+    """Open the standard streams that the caller closed, and make the output ones write UTF-8.
 
-    The next file that is opened would otherwise take the place of the closed stream.
+    Otherwise the next file that is opened would take the place of a closed stream.
     """
     for descriptor in range(3):
         try:
@@ -131,6 +130,6 @@ def _open_closed_streams() -> None:
 
 
 def _discard_stdout() -> None:
-    """Send what is still buffered to nowhere, so Python reports no error about it on exit."""
-    with suppress(OSError, ValueError, AttributeError):  # it is closed already, or no file
+    """Discard buffered output, so that Python reports no error about it on exit."""
+    with suppress(OSError, ValueError, AttributeError):  # already closed, or not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Knobs as options: a flag for each knob, and the values that a user set, from any source."""
+"""Knobs as options: a flag for each knob, and the values a user set, from any source."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -21,18 +21,18 @@ METAVARS = {
     float: "X",
     str: "TEXT",
 }
-# The separator that --records is short for.
+# The separator that --records stands for.
 LINE = "\n"
 
 
 class WholeString(click.types.StringParamType):
-    """A text that click does not split at its spaces when it comes from the environment."""
+    """A text from the environment that click does not split at its spaces."""
 
     envvar_list_splitter = "\0"
 
 
 def json_option(name: str, help: str) -> Decorator:
-    """The flag ``--json`` of a command, which its function receives as ``as_json``."""
+    """The flag ``--json`` of a command, passed to its function as ``as_json``."""
     variable = f"CHARRNN_{name.upper()}_JSON"
     return click.option("--json", "as_json", envvar=variable, is_flag=True, help=help)
 
@@ -40,18 +40,18 @@ def json_option(name: str, help: str) -> Decorator:
 records_option = click.option(
     "--records",
     is_flag=True,
-    help="each line is a record, learned by itself: the same as --separator '\\n'",
+    help="learn each line as a separate record; the same as --separator '\\n'",
 )
 runs_dir_option = click.option(
     "--runs-dir",
     default=RUNS_DIR,
     show_default=True,
-    help="the directory that holds the runs",
+    help="directory that holds the runs",
 )
 
 
 def option_group(*options: Decorator) -> Decorator:
-    """Several options as one decorator, in their order."""
+    """Several options as one decorator, in the given order."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
@@ -62,17 +62,17 @@ def option_group(*options: Decorator) -> Decorator:
 
 
 def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:
-    """A flag for each knob, in their order. The values stay texts until ``given`` reads them.
+    """A flag for each knob, in the given order. ``given`` parses their values later.
 
     Args:
         knobs: by name.
-        default: what the help calls the default, if it is not the knob's own.
+        default: shown as the default in the help; the knob's own if empty.
     """
     return option_group(*(_knob_option(knob, default) for knob in knobs.values()))
 
 
 def metavar(knob: Knob) -> str:
-    """The values of a flag, in short."""
+    """The possible values of a flag, in short."""
     words = list(knob.choices) or [METAVARS[knob.kind]]
     if knob.auto or knob.planned:
         words.append("auto")
@@ -82,7 +82,7 @@ def metavar(knob: Knob) -> str:
 
 
 def spelled(value: object) -> str:
-    """A value as it is spelled in a flag."""
+    """A value as it is typed after a flag."""
     if value is None:
         return "none"
     if isinstance(value, float):
@@ -91,7 +91,7 @@ def spelled(value: object) -> str:
 
 
 def typed(text: str) -> str:
-    """A text from the command line as UTF-8, whichever encoding the locale took it for."""
+    """A text from the command line as UTF-8, whatever the encoding of the locale."""
     try:
         return os.fsencode(text).decode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -109,10 +109,10 @@ def given(
     knobs: Mapping[str, Knob],
     config: str | None = None,
 ) -> dict[str, Any]:
-    """The values that were set: by flag, else by environment, else in the YAML file ``config``.
+    """The values that were set: by flag, else by environment variable, else in the YAML file.
 
     Raises:
-        ConfigError: a value is invalid; the message says where it comes from.
+        ConfigError: a value is invalid; the message names its source.
     """
     levels = [
         _from_yaml(config) if config else {},
@@ -125,9 +125,9 @@ def given(
         steps = level.get("steps")
         if minutes and steps:
             raise ConfigError(
-                f"minutes and steps: {minutes:g} and {steps} are both given; give one of them"
+                f"--minutes {minutes:g} and --steps {steps} exclude each other; give one of them"
             )
-        # Either of them replaces both of a lower level.
+        # Either one overrides both from a lower level.
         if minutes:
             values.pop("steps", None)
         if steps:
@@ -142,7 +142,7 @@ def given_for_run(
     records: bool,
     config: str | None,
 ) -> dict[str, Any]:
-    """The values of a run's knobs that were set, ``--records`` as the separator it is short for.
+    """The values of a run's knobs that were set, with ``--records`` as the separator it means.
 
     Raises:
         ConfigError: a value is invalid, or ``--records`` and another separator are given in the
@@ -154,8 +154,8 @@ def given_for_run(
         same_source = separator_source == ctx.get_parameter_source("records")
         if same_source and values["separator"] != LINE:
             raise ConfigError(
-                f"records and separator: --records takes a line for a record, "
-                f"and {values['separator']!r} is given too; give one"
+                f"--records and --separator {values['separator']!r} exclude each other; "
+                "give one of them"
             )
         # A flag takes precedence over the environment, and both over YAML.
         if separator_source != ParameterSource.COMMANDLINE:
@@ -206,5 +206,5 @@ def _from_yaml(path: str) -> dict[str, Any]:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"config: {path} cannot be read: {reason}; give a YAML file") from None
+        raise ConfigError(f"--config: {path} cannot be read: {reason}; give a YAML file") from None
     return read_yaml(text, path)

@@ -1,4 +1,4 @@
-"""Text on its way out: to standard output as it comes, or into a file once it is complete."""
+"""Writes text to standard output piece by piece, or to a file once it is complete."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,13 +12,13 @@ from charrnn.storage.atomic import write_output
 
 @dataclass
 class Writing:
-    """Texts that are about to be written.
+    """Texts that are being generated.
 
     Args:
-        title: the model and the seed, for the user.
-        pieces: what goes to the output, generated while it is written.
+        title: the checkpoint and the seed, shown to the user.
+        pieces: of the output, generated while it is written.
         new_texts: the texts so far, without their prompts; collected only for ``--originality``.
-        session: the story that is written; its state can be saved after the last piece.
+        session: generates the text; its state can be saved after the last piece.
     """
 
     title: str
@@ -28,13 +28,13 @@ class Writing:
 
 
 def show(pieces: Iterable[str], output: str | None) -> None:
-    """Write each piece to standard output as it comes, or all of them into a file at the end.
+    """Write pieces to standard output as they arrive, or to a file at the end.
 
-    After an error, the pieces before it are written if the file does not exist yet.
+    After an error, the pieces so far are written if the file does not exist yet.
 
     Args:
-        pieces: of a text.
-        output: a path; None and ``-`` are standard output.
+        pieces: of the text.
+        output: a path; None or ``-`` for standard output.
 
     Raises:
         GenerationError: standard output is closed, or the file cannot be written.
@@ -46,7 +46,7 @@ def show(pieces: Iterable[str], output: str | None) -> None:
 
 
 def into_file(flag: str, path: Path, data: bytes) -> None:
-    """Write the file that a flag names.
+    """Write data to the file that a flag names.
 
     Raises:
         GenerationError: it could not be written.

@@ -1,4 +1,4 @@
-"""Checks on the paths of a command, so that an output never overwrites what was read."""
+"""Checks the paths of a command, so that an output never overwrites an input."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -14,15 +14,15 @@ Paths = Mapping[str, str | None]
 def check_outputs(outputs: Paths, inputs: Paths, corpus: Iterable[str] = ()) -> None:
     """Refuse an output that would overwrite an input, another output, the corpus or a run's file.
 
-    Pipes and devices are left alone: nothing in them is overwritten.
+    Pipes and devices are allowed: nothing in them is overwritten.
 
     Args:
-        outputs: path by flag; None or ``-`` for none.
-        inputs: path by a description of it; as above.
-        corpus: paths of the run's corpus: files, or directories of ``*.txt``.
+        outputs: paths by flag; None or ``-`` for none.
+        inputs: paths by description; None or ``-`` for none.
+        corpus: the run's corpus: files, or directories of ``*.txt``.
 
     Raises:
-        ConfigError: names the flag, the path and what it would overwrite.
+        ConfigError: an output would overwrite something; the message names it.
     """
     inputs_read = _files(inputs.items())
     inputs_read += _files(("the corpus of the run", path) for path in corpus)
@@ -37,13 +37,13 @@ def check_outputs(outputs: Paths, inputs: Paths, corpus: Iterable[str] = ()) -> 
             _refuse_same(flag, name, inputs_read)
         if is_of_run(path):
             raise ConfigError(
-                f"{flag}: {name} belongs to a run, and would be overwritten; give another file"
+                f"{flag} would overwrite {name}, which belongs to a run; give another file"
             )
         earlier_outputs.append((f"the file of {flag}", name))
 
 
 def _files(paths: Iterable[tuple[str, str | None]]) -> list[tuple[str, str]]:
-    """The described paths that are given and are not a standard stream."""
+    """The paths that are given and are not standard streams, with their descriptions."""
     files = []
     for what, path in paths:
         if path is not None and path != STDIN:
@@ -57,12 +57,12 @@ def _refuse_same(flag: str, name: str, others: Iterable[tuple[str, str]]) -> Non
         other = Path(other_name)
         if _is_same(path, other) or _is_in_corpus(path, other):
             raise ConfigError(
-                f"{flag}: {name} is {what} too, and would be overwritten; give another file"
+                f"{flag} would overwrite {name}, which is also {what}; give another file"
             )
 
 
 def _is_same(path: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, through links too."""
+    """Whether two paths lead to the same file, also through links."""
     if os.path.realpath(path) == os.path.realpath(other):
         return True
     try:
@@ -72,7 +72,7 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _is_in_corpus(path: Path, directory: Path) -> bool:
-    """Whether a file was read as part of a corpus that was given as a directory."""
+    """Whether a file is part of a corpus given as a directory."""
     if not directory.is_dir() or path.suffix != ".txt":
         return False
     return _is_same(path.parent, directory)

@@ -1,6 +1,7 @@
-"""charrnn plan: what `charrnn train` would do with these files on this machine, and why."""
+"""charrnn plan: show what `charrnn train` would do with a text on this machine, and why."""
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from charrnn.cli.console import format_loss, tell
+from charrnn.cli.console import format_loss, network_in_words, tell
 from charrnn.cli.options import (
     given_for_run,
     json_option,
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     "-c",
     "--config",
     metavar="FILE",
-    help="a YAML file of knobs; flags and environment go before it",
+    help="YAML file of options; flags and the environment override it",
 )
-@json_option("plan", "one JSON object: what was found and what is advised")
+@json_option("plan", "print the text's statistics and the plan as a JSON object")
 @click.pass_context
 def plan(
     ctx: click.Context,
@@ -46,10 +47,10 @@ def plan(
     as_json: bool,
     **_: Any,
 ) -> None:
-    """What `charrnn train` with the same words would do, and why; nothing is trained or written.
+    """Show what `charrnn train` with the same arguments would do, and why. Nothing is written.
 
-    A few steps are timed on this machine. Any knob that is given stands, the rest is planned around
-    it.
+    A few steps are timed on this machine. Options that you give are kept; the others are planned to
+    fit them.
 
     \b
       charrnn plan my.txt
@@ -60,7 +61,7 @@ def plan(
         click.echo(json.dumps(_as_dict(planned)))
         return
     click.echo("\n".join(_lines(planned)))
-    tell(f"`{_train_command(ctx, corpus, config)}` does this")
+    tell(f"train it with: {_train_command(ctx, corpus, config)}")
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,11 @@ class Planned:
     """A run that could be trained.
 
     Args:
-        config: without ``auto``.
-        corpus: what it would learn.
+        config: resolved, without ``auto``.
+        corpus: the text it would be trained on.
         survey: statistics of the corpus.
-        advice: of the autopilot.
-        passes: over the training text.
+        advice: the autopilot's plan.
+        passes: passes over the training text.
     """
 
     config: RunConfig
@@ -83,19 +84,17 @@ class Planned:
 
 
 def _plan(values: dict[str, Any]) -> Planned:
-    """Plan a run around the knobs that were set."""
+    """Plan a run that keeps the knobs that were set."""
     from charrnn.corpus.survey import survey
-    from charrnn.training.loop import layout
-    from charrnn.training.resolve import resolve
+    from charrnn.training.resolve import passes_over_text, resolve
 
     config, corpus, advice = resolve(values, None, tell, time.monotonic())
-    steps = config.train.steps or 0
-    symbols = steps * layout(config, corpus).symbols_per_step
-    return Planned(config, corpus, survey(corpus), advice, symbols / len(corpus.train))
+    passes = passes_over_text(config, corpus)
+    return Planned(config, corpus, survey(corpus), advice, passes)
 
 
 def _as_dict(planned: Planned) -> dict[str, Any]:
-    """What ``--json`` shows."""
+    """The plan as ``--json`` prints it."""
     yardstick = planned.corpus.yardstick
     knobs = planned.config.flat()
     del knobs["name"]
@@ -119,23 +118,32 @@ def _lines(planned: Planned) -> Iterator[str]:
     yield f"text: {_text(planned.survey)}"
     if yardstick:
         loss = format_loss(yardstick.nats_per_character)
-        yield f"yardstick: {loss}, by counts of {yardstick.train_characters:,} characters"
+        yield f"yardstick: a model that only counts which characters follow which reaches {loss}"
     yield f"network: {_network(planned)}"
+    for reason in advice.reasons:
+        yield f"why: {reason}"
+    yield f"training: {_training(planned)}"
     yield f"length: {_length(planned)}"
     yield f"memory: about {advice.memory / 1e6:,.0f} MB"
     if advice.expected is not None:
-        yield f"expected: about {advice.expected:.2f} nats per character on held-out text"
+        loss = _rough_loss(advice.expected)
+        yield f"expected: validation loss of about {loss} per character; lower is better"
     if advice.outlook:
         losses = [
-            f"{loss:.2f} with {minutes:g} minutes" for minutes, loss in advice.outlook.items()
+            f"{_rough_loss(loss)} after {minutes:g} minutes"
+            for minutes, loss in advice.outlook.items()
         ]
         yield f"outlook: {', '.join(losses)}"
 
 
+def _rough_loss(nats: float) -> str:
+    return f"{nats:.2f} nats ({nats / math.log(2):.2f} bits)"
+
+
 def _text(survey: dict[str, Any]) -> str:
-    """What the text is, and how much of it repeats."""
+    """The size of the text, and how much of it repeats."""
     length = f"{survey['characters']:,} characters"
-    lines = "lines of 20 characters or more"
+    lines = "lines of 20 or more characters"
     if "records" in survey:
         length += f" in {survey['records']:,} records"
         lines = "records"
@@ -143,35 +151,41 @@ def _text(survey: dict[str, Any]) -> str:
     if survey["surveyed"] < survey["characters"]:
         part = f"its first {survey['surveyed']:,} characters"
     return (
-        f"{length}, {survey['symbols']} symbols ({survey['rare']} of them fewer than 10 times); "
-        f"{survey['repeated']:.1%} of {part} are {lines} that stood there before"
+        f"{length}, {survey['symbols']} symbols ({survey['rare']} used fewer than 10 times); "
+        f"{survey['repeated']:.1%} of {part} is in repeated {lines}"
     )
 
 
 def _network(planned: Planned) -> str:
     model = planned.config.model
-    train = planned.config.train
-    batches = f"{train.batch_size} x {train.sequence_length}"
-    if "records" in planned.survey:
-        batches = f"{train.batch_size} records"
     return (
-        f"{model.cell} {model.num_layers} x {model.hidden_size}, dropout {model.dropout:g}, "
-        f"copy window {spelled(model.copy_window)}; batches of {batches}, "
-        f"{train.precision} on {train.device}"
+        f"{network_in_words(model.cell, model.num_layers, model.hidden_size)}, "
+        f"dropout {model.dropout:g}, copy window {spelled(model.copy_window)}"
     )
 
 
-def _length(planned: Planned) -> str:
+def _training(planned: Planned) -> str:
     train = planned.config.train
-    length = f"{train.steps:,} steps, {planned.passes:.1f} passes over the text"
+    batches = f"{train.batch_size} x {train.sequence_length} characters"
+    if "records" in planned.survey:
+        batches = f"{train.batch_size} records"
+    return f"batches of {batches}, {train.precision} on {train.device}"
+
+
+def _length(planned: Planned) -> str:
+    from charrnn.training.resolve import passes_in_words
+
+    train = planned.config.train
+    unit = "step" if train.steps == 1 else "steps"
+    length = f"{train.steps:,} {unit}, {passes_in_words(planned.passes)}"
     validates = train.eval_every is not None and len(planned.corpus.val) > 0
     if validates and train.patience is not None:
-        length += "; it ends sooner where the validation loss turns"
+        length += "; ends early if the validation loss stops improving"
     return length
 
 
 def _train_command(ctx: click.Context, corpus: tuple[str, ...], config: str | None) -> str:
-    """The command that trains the planned run, with the flags that were given."""
+    """The command that trains the planned run, with the given flags."""
     flags: list[str] = []
     for name, knob in run_knobs().items():
         if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:

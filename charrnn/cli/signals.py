@@ -1,4 +1,4 @@
-"""Signals as requests: the step under way is finished and saved before a run stops."""
+"""Turns signals into requests: a run finishes its step and saves before it stops."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
-# Not every platform has all of them.
+# Some platforms lack some of them.
 STOP = [
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -17,35 +17,35 @@ SAVE = getattr(signal, "SIGUSR1", None)
 
 
 class Interrupted(BaseException):
-    """A stop was requested before there was a run that could be saved."""
+    """A stop was requested before there was a run to save."""
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
 
 
 class Stoppable(Protocol):
-    """What can be asked to stop and to save; a Trainer."""
+    """Something that can be asked to stop and to save, such as a Trainer."""
 
     stop_requested: bool
     save_requested: bool
 
 
 class Requests:
-    """What the signals so far have asked for, passed on to a run once there is one."""
+    """What the signals received so far ask for, passed on to a run once it exists."""
 
     def __init__(self) -> None:
-        self.signum = 0  # the last signal that asked for a stop; 0 for none
+        self.signum = 0  # the last signal that asked to stop; 0 for none
         self.target: Stoppable | None = None
         self.importing = True  # an interrupted import would leave PyTorch half loaded
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
-        """Handle a signal. It only sets a flag: a handler never writes a checkpoint."""
+        """Handle a signal by setting a flag; a handler never writes a checkpoint."""
         if signum == SAVE:
             if self.target:
                 self.target.save_requested = True
             return
         if self.signum and signum == signal.SIGINT:
-            os._exit(128 + signum)  # asked twice: leave at once; what was committed remains
+            os._exit(128 + signum)  # a second Ctrl-C exits at once; saved checkpoints remain
         self.signum = signum
         if self.target:
             self.target.stop_requested = True
@@ -57,7 +57,7 @@ class Requests:
         self.target = target
 
     def imported(self) -> None:
-        """From now on, stop at once on request, until there is a run that can be saved."""
+        """From now on, stop at once on request, until there is a run to save."""
         self.importing = False
         if self.signum:
             raise Interrupted(self.signum)
@@ -65,12 +65,12 @@ class Requests:
 
 @contextmanager
 def signal_requests() -> Iterator[Requests]:
-    """Catch the signals while a run is created and trained."""
+    """Catch signals while a run is created and trained."""
     requests = Requests()
     previous = {}
     signals = [*STOP, SAVE] if SAVE else STOP
     for signum in signals:
-        # What is ignored stays ignored, as under nohup.
+        # Ignored signals stay ignored, as under nohup.
         if signal.getsignal(signum) != signal.SIG_IGN:
             previous[signum] = signal.signal(signum, requests.handle)
     try:

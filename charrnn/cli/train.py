@@ -1,4 +1,4 @@
-"""charrnn train: learn to write from text files."""
+"""charrnn train: train a model on text files."""
 
 import sys
 import time
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     "-c",
     "--config",
     metavar="FILE",
-    help="a YAML file of knobs, such as a run's config.yaml; flags and environment go before it",
+    help="YAML file of options, such as a run's config.yaml; flags and the environment override it",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="go on with the run of that --name or of that corpus, or else the newest, to the bit",
+    help="continue the run of that --name or PATH, or else the newest, bit for bit",
 )
-@click.option("--overwrite", is_flag=True, help="delete a run of that name first")
+@click.option("--overwrite", is_flag=True, help="delete an existing run of that name first")
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -47,8 +47,8 @@ def train(
     overwrite: bool,
     **_: Any,
 ) -> None:
-    """Learn to write from text files: PATH is a text file, a directory (its *.txt), a .gz file, or
-    - for standard input.
+    """Train a model on text files. PATH is a text file, a .gz file, a directory (its *.txt files),
+    or - for standard input.
 
     \b
       charrnn train my.txt
@@ -56,7 +56,8 @@ def train(
       charrnn train names.txt --records
       charrnn train --resume --name my-large
 
-    Ctrl-C finishes the step, saves, and stops; --resume goes on as if nothing had happened.
+    Ctrl-C finishes the current step, saves, and stops. --resume continues as if the run had never
+    been interrupted.
     """
     values = given_for_run(ctx, corpus, records, config)
     with signal_requests() as requests:
@@ -79,22 +80,23 @@ def train(
 
 
 def _first_line(trainer: "Trainer", run: Run) -> str:
-    """What is about to be trained, on what."""
+    """The text and the network of a run that is about to be trained."""
     model = trainer.config.model
     knobs = trainer.config.train
     corpus = trainer.corpus
     parameters = trainer.loop.num_parameters
-    learned = f"{len(corpus.train):,} characters"
-    held_out = f"{len(corpus.val):,}"
+    threads = "thread" if knobs.threads == 1 else "threads"
+    training = f"{len(corpus.train):,} characters"
+    validation = f"{len(corpus.val):,}"
     summary = corpus.record_summary
     if summary is not None:
-        learned += f" in {summary['train']:,} records"
-        held_out += f" in {summary['val']:,} records"
+        training += f" ({summary['train']:,} records)"
+        validation += f" ({summary['val']:,} records)"
     return (
-        f"{run.path}: {learned} to learn from, {held_out} held out, "
-        f"{len(corpus.vocabulary)} symbols; "
-        f"{model.cell} {model.num_layers} x {model.hidden_size}, {parameters:,} parameters, "
-        f"{knobs.precision} on {knobs.device}, {knobs.threads} threads, seed {knobs.seed}"
+        f"run {run.path}: {training} for training, {validation} for validation, "
+        f"{len(corpus.vocabulary)} symbols; {model.cell.upper()} {model.num_layers} x "
+        f"{model.hidden_size}, {parameters:,} parameters, "
+        f"{knobs.precision} on {knobs.device}, {knobs.threads} {threads}, seed {knobs.seed}"
     )
 
 
@@ -105,17 +107,16 @@ def _stopped(run: Run) -> str:
         return "stopped before the first step"
     flags = [*option("--name", run.path.name), *run.runs_dir_option]
     resume = command(["train", "--resume"], flags=flags)
-    return f"stopped; saved {steps[-1]}; `{resume}` continues"
+    return f"stopped after saving {steps[-1]}; continue with: {resume}"
 
 
 def _last_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterator[str]:
-    """What a finished run came to, and what to do next."""
-    done = f"done in {minutes:.1f} minutes; the best checkpoint is {run.best()}"
+    """The result of a finished run, and what to do next."""
+    done = f"done in {minutes:.1f} minutes; best checkpoint: {run.best()}"
     if final:
-        loss = format_loss(final.nats_per_character)
-        done += f": {loss} on the {final.characters:,} held-out ones"
+        done += f", validation loss {format_loss(final.nats_per_character)}"
     yield done
     judgement = verdict(run)
     if judgement:
         yield f"{judgement.text} Next: `{judgement.command}`"
-    yield f"write with: {command(['sample'], [run.path.name], run.runs_dir_option)}"
+    yield f"generate text with: {command(['sample'], [run.path.name], run.runs_dir_option)}"

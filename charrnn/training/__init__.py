@@ -1,4 +1,4 @@
-"""Ids to weights. The only package that imports torch."""
+"""Trains and evaluates models. The only package that imports torch."""
 
 from charrnn.errors import MissingPackageError
 
@@ -10,5 +10,5 @@ except ImportError as error:
         reason = "is not installed"
     raise MissingPackageError(
         f"training, evaluating and adapting need PyTorch, which {reason}; "
-        "install it with `pip install torch` (writing works without it)"
+        "install it with `pip install torch` (generating text works without it)"
     ) from None

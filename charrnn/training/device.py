@@ -26,8 +26,8 @@ def pick_device(name: str) -> str:
         return available[0]
     if name not in available:
         raise ConfigError(
-            f"device: {name!r} is not there, as this PyTorch sees the machine; "
-            f"give one of {', '.join(available)} or auto"
+            f"`device` {name!r} is not available: PyTorch finds no such device on this machine; "
+            f"choose one of {', '.join(available)}, auto"
         )
     return name
 
@@ -35,18 +35,20 @@ def pick_device(name: str) -> str:
 def pick_precision(name: str, device: str) -> str:
     """``bf16`` if it is asked for, or if it is available and fast; else ``fp32``.
 
-    On a CPU every cell gains by it: the LSTM by oneDNN's kernel, GRU and RNN by those of
+    On a CPU it speeds up every cell: the LSTM with oneDNN's kernel, GRU and RNN with those of
     kernels.py.
 
     Raises:
-        ConfigError: bf16 is asked for and not available.
+        ConfigError: bf16 is asked for but not available.
     """
     if name == "fp32":
         return name
     if (name == "bf16" or _has_fast_bf16(device)) and bf16_works(device):
         return "bf16"
     if name == "bf16":
-        raise ConfigError(f"precision: 'bf16' cannot be had on this {device}; give fp32 or auto")
+        raise ConfigError(
+            f"`precision` 'bf16' is not supported on this {device}; choose fp32 or auto"
+        )
     return "fp32"
 
 
@@ -66,7 +68,7 @@ def _cpu_has_bf16() -> bool:
 def bf16_works(device: str) -> bool:
     """Whether bf16 works at all, fast or not.
 
-    Some builds fail only when the kernel is made, so one step of a small layer is tried.
+    Some builds fail only when the kernel is created, so this runs one step of a small layer.
     """
     with torch.random.fork_rng(devices=[]):
         layer = nn.LSTM(4, 4).to(device)
@@ -109,7 +111,7 @@ def settled(threads: int, device: str) -> Iterator[None]:
     if device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    # costs time, and nothing here reads what it has not written
+    # filling costs time, and nothing here reads uninitialized memory
     deterministic.fill_uninitialized_memory = False
     cudnn.benchmark = False
     try:

@@ -1,4 +1,4 @@
-"""Adaptive loss: each piece of a text is scored first, then learned from.
+"""Adaptive loss: each piece of a text is scored, then learned from.
 
 Dynamic evaluation (Mikolov et al. 2010, Krause et al. 2017): gradient steps scaled by the running
 mean square of the gradients (RMSprop, Tieleman and Hinton 2012), with a decay toward the trained
@@ -40,17 +40,16 @@ def adapt(
     records: bool = False,
     on_progress: OnProgress = lambda _: None,
 ) -> Evaluation:
-    """The adaptive loss of a text; every symbol counts before anything is learned from it.
+    """The adaptive loss of a text; each symbol is scored before anything is learned from it.
 
     Args:
-        model: its weights are changed, and lean toward the text afterwards; left in the mode in
-            which it was.
+        model: its weights are changed toward the text; its mode is not.
         ids: (n,) the text.
-        prime: id of the symbol that is read before the first.
-        records: the text is records, each followed by ``prime`` and read from a zero state; no
-            piece crosses the end of one.
-        on_progress: called with the number of characters after each piece; what it raises ends
-            the reading.
+        prime: id of the symbol read before the first one.
+        records: the text consists of records, each followed by ``prime`` and read from a zero
+            state; no piece crosses the end of one.
+        on_progress: called with the number of characters after each piece; an exception from it
+            ends the reading.
     """
     end = prime if records else NOTHING
     weights = list(model.parameters())
@@ -71,7 +70,7 @@ def adapt(
 
 
 class _DecayingRMSprop:
-    """RMSprop with a decay toward the weights it began with."""
+    """RMSprop with a decay toward the initial weights."""
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
         self.weights = weights
@@ -109,7 +108,7 @@ def _differentiable_evaluation(model: CharRNN) -> Iterator[None]:
 
 
 def _pieces(ids: Ids, prime: int, end: int, copy_window: int | None) -> Iterator[Batch]:
-    """A text as batches of one lane: up to PIECE symbols each, none of them after an end."""
+    """A text as batches of one lane: up to PIECE symbols each; none crosses the end of a record."""
     symbols = np.concatenate([[prime], ids]).astype(np.int64)  # (n + 1,)
     x = symbols[:-1, None]  # (n, 1)
     y = symbols[1:, None]  # (n, 1)
@@ -143,17 +142,17 @@ def adapted(
     on_progress: OnProgress = lambda _: None,
     tell: Callable[[str], object] = lambda _: None,
 ) -> dict[str, NDArray[Any]]:
-    """The weights of a checkpoint after it read a text this way, float32, by name.
+    """The weights of a checkpoint after it adapted to a text, float32, by name.
 
     Args:
-        checkpoint: the model to begin with.
+        checkpoint: the model to start from.
         text: the text to read.
-        unknown: an unknown character: ``"error"``, ``"skip"`` or ``"replace"``.
+        unknown: what to do with an unknown character: ``"error"``, ``"skip"`` or ``"replace"``.
         on_progress: as for ``adapt``.
-        tell: called with a sentence on each change made to the text.
+        tell: called with a notice about each change made to the text.
 
     Raises:
-        VocabularyError, CorpusError: a character is unknown, or nothing is left of the text.
+        VocabularyError, CorpusError: a character is unknown, or the text is empty.
         CheckpointError: the weights are no longer finite.
     """
     separator = checkpoint.about["data"].get("separator")
@@ -166,7 +165,6 @@ def adapted(
     weights = {name: weight.numpy().copy() for name, weight in model.state_dict().items()}
     if not all(is_within(weight, LARGEST_WEIGHT) for weight in weights.values()):
         raise CheckpointError(
-            "the weights of this model are no longer numbers after it learned from the text; "
-            "use another checkpoint"
+            "adapting to the text diverged: weights are no longer finite; use another checkpoint"
         )
     return weights

@@ -9,7 +9,7 @@ class EarlyStopping:
     """Counts the validations that were worse than the best one.
 
     Args:
-        patience: validations to wait for a better one; None never stops.
+        patience: stop after this many worse validations; None never stops.
     """
 
     def __init__(self, patience: int | None) -> None:
@@ -26,8 +26,8 @@ class EarlyStopping:
 
         Args:
             val_loss: the new one.
-            best: the best one before it.
-            first_pass: the text has not been read once yet, so that nothing can be over-fitted.
+            best: the best one so far.
+            first_pass: the text has not been read once yet, so the model cannot over-fit.
         """
         if val_loss < best or first_pass:
             self.stale = 0

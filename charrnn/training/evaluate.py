@@ -1,4 +1,4 @@
-"""Static loss: a text is read with the state carried and the weights fixed."""
+"""Static loss: a text is read with the state carried along and fixed weights."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -17,10 +17,10 @@ from charrnn.training.loss import batch_loss
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
-CHUNK = 1024  # characters of a stream read at once, at most; the state is carried between chunks
-MAX_RECORDS_TOGETHER = 256  # records read side by side, at most
-MAX_SYMBOLS_TOGETHER = 1 << 14  # symbols of records read side by side, at most
-# Logits computed at once, at most: 32 MiB in float32. Fewer symbols are read at once if V is large.
+CHUNK = 1024  # most characters of a stream read at once; the state is carried between chunks
+MAX_RECORDS_TOGETHER = 256  # most records read in parallel
+MAX_SYMBOLS_TOGETHER = 1 << 14  # most symbols of records read in parallel
+# Most logits computed at once: 32 MiB in float32. Fewer symbols are read at once if V is large.
 MAX_LOGITS = 1 << 23
 
 OnProgress = Callable[[int], object]
@@ -28,10 +28,10 @@ OnProgress = Callable[[int], object]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A loss and what it was measured on.
+    """A loss, and the amount of text it was measured on.
 
     Args:
-        characters: the number of symbols predicted; for records, their ends included.
+        characters: the number of symbols predicted, including the ends of records.
         nats_per_character: their mean negative log-probability.
         records: the number of records; 0 for running text.
     """
@@ -46,12 +46,12 @@ class Evaluation:
 
     @property
     def nats_per_record(self) -> float:
-        """Of a whole record, its end included."""
+        """Loss of a whole record, including its end."""
         return self.nats_per_character * self.characters / self.records
 
 
-class Cancelled(Exception):  # noqa: N818, it is no error
-    """An evaluation was asked to stop; its loss is not known."""
+class Cancelled(Exception):  # noqa: N818, not an error
+    """An evaluation was stopped before its loss was known."""
 
 
 @torch.no_grad()
@@ -64,19 +64,19 @@ def evaluate(
     records: bool = False,
     on_progress: OnProgress = lambda _: None,
 ) -> Evaluation:
-    """The static loss of a text; every symbol of it counts.
+    """The static loss of a text, over all of its symbols.
 
     Args:
-        model: left in the mode in which it was.
+        model: its weights and mode are not changed.
         ids: (n,) the text.
-        prime: id of the symbol that is read before the first.
-        lanes: 1 reads the text in one stream. More cut it into that many pieces, read side by
-            side, each from a zero state after the symbol before it: faster, and a little worse.
-            The copy window still sees the pieces before.
-        records: the text is records, each followed by ``prime`` and read from a zero state,
-            whatever the lanes.
-        on_progress: called with the number of characters after each chunk; what it raises ends
-            the evaluation.
+        prime: id of the symbol read before the first one.
+        lanes: 1 reads the text in one stream. More cut it into that many pieces, read in
+            parallel, each from a zero state: faster, with a slightly higher loss. The copy
+            window still sees the earlier pieces.
+        records: the text consists of records, each followed by ``prime`` and read from a zero
+            state; ``lanes`` is ignored.
+        on_progress: called with the number of characters after each chunk; an exception from it
+            ends the evaluation.
     """
     vocab_size = model.head.out_features
     num_records = 0
@@ -106,7 +106,7 @@ def _lane_batches(
     copy_window: int | None,
     vocab_size: int,
 ) -> Iterator[Batch]:
-    """A text cut into lanes that are read side by side, chunk by chunk."""
+    """A text cut into lanes that are read in parallel, chunk by chunk."""
     lanes = max(1, min(lanes, len(ids) // CHUNK))
     length = -(-len(ids) // lanes)
     padded = np.full(lanes * length, PADDING, dtype=np.int64)
@@ -127,7 +127,7 @@ def _record_batches(
     copy_window: int | None,
     vocab_size: int,
 ) -> Iterator[Batch]:
-    """Records of similar length side by side, from their beginning to their end."""
+    """Whole records, those of similar length in parallel."""
     recalled = None
     if copy_window is not None:
         recalled = recall(ids, copy_window, end)
@@ -139,7 +139,7 @@ def _record_batches(
     while place < len(order):
         chosen = order[place : place + MAX_RECORDS_TOGETHER]
         counts = np.arange(1, len(chosen) + 1)
-        symbols = counts * lengths[chosen]  # of the first records: the longest comes last
+        symbols = counts * lengths[chosen]  # in the first records; the last is the longest
         fitting = int((symbols <= max_symbols).sum())
         count = max(1, fitting)
         batch = layout.lay_out(chosen[:count], count)
@@ -148,13 +148,13 @@ def _record_batches(
 
 
 def _columns(values: NDArray[Any], lanes: int) -> NDArray[Any]:
-    """One value a symbol, (n, ...), as lanes that are read downwards: (n / lanes, lanes, ...)."""
+    """One value per symbol, (n, ...), as columns, one per lane: (n / lanes, lanes, ...)."""
     rows = values.reshape(lanes, -1, *values.shape[1:])
     return rows.swapaxes(0, 1).copy()
 
 
 def _chunks(batch: Batch, vocab_size: int) -> Iterator[Batch]:
-    """A batch in pieces of CHUNK time steps, or of what keeps within MAX_LOGITS."""
+    """A batch in pieces of CHUNK time steps, or fewer to stay within MAX_LOGITS."""
     T, B = batch.x.shape
     length = max(1, min(CHUNK, MAX_LOGITS // (B * vocab_size)))
     for start in range(0, T, length):
@@ -172,7 +172,7 @@ def load_weights(model: CharRNN, weights: dict[str, NDArray[Any]]) -> None:
     """Copy weights, by name, into a model.
 
     Raises:
-        CheckpointError: one is missing, has another shape, or does not belong there.
+        CheckpointError: one is missing, unexpected, or has another shape.
     """
     tensors = {name: torch.from_numpy(value.copy()) for name, value in weights.items()}
     try:
@@ -180,5 +180,5 @@ def load_weights(model: CharRNN, weights: dict[str, NDArray[Any]]) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(
-            f"the weights are not those of the configuration: {reason}; use another checkpoint"
+            f"the weights do not match the configuration: {reason}; use another checkpoint"
         ) from None

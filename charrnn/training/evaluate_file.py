@@ -25,11 +25,11 @@ def evaluate_file(
 
     Args:
         path: the checkpoint's directory.
-        file: as ``charrnn train`` takes them.
-        data: how it is read.
-        unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or
+        file: a path as ``charrnn train`` takes it.
+        data: how to read it.
+        unknown: what to do with a character the model has not seen: ``"error"``, ``"skip"`` or
             ``"replace"``.
-        adaptive: learn from each piece after it is scored; otherwise the weights are fixed.
+        adaptive: learn from each piece after it is scored; otherwise the weights stay fixed.
         on_progress: called with the number of characters after each chunk.
 
     Returns:
@@ -53,7 +53,7 @@ def evaluate_file(
     )
     if not math.isfinite(evaluation.nats_per_character):
         raise CheckpointError(
-            f"the loss of {path} on {file} is {evaluation.nats_per_character}, not a number; "
+            f"the loss of {path} on {file} is {evaluation.nats_per_character}; "
             "use another checkpoint"
         )
     return evaluation, (*reading.notices, *changes)

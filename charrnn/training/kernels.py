@@ -1,9 +1,9 @@
 """GRU and RNN on a CPU, forward and backward by hand.
 
-PyTorch has a fused kernel for the LSTM alone; its GRU and RNN build an autograd graph of every
-step. Here all input gates come from one product, each step is one product and a few point-wise
-operations in place, since a call costs more than its arithmetic, and the gradients of the weights
-come from one product again. Whatever is linear in the gradient that comes back through time is
+PyTorch has a fused kernel only for the LSTM; its GRU and RNN build an autograd graph of every
+step. Here one product computes all input gates. Each step is one product and a few point-wise
+operations in place, since a call costs more than its arithmetic. One product computes the
+gradients of the weights. Whatever is linear in the gradient that comes back through time is
 computed for all steps at once.
 
     T  time     B  lanes     W  width of the input     H  hidden size
@@ -56,10 +56,10 @@ def apply(
     Args:
         kernel: GRUKernel or RNNKernel.
         x: the input.
-        h: the state before it.
+        h: the state before the first step.
         weights: as PyTorch stacks them, G = 3 blocks for a GRU and 1 for an RNN: weight_ih
             (G·H, W), weight_hh (G·H, H), bias_ih (G·H,), bias_hh (G·H,).
-        dtype: of the products and of y. A GRU's state is kept, and added up, in float32 at least.
+        dtype: of the products and of y. A GRU's state is accumulated in at least float32.
     """
     keep = torch.is_grad_enabled() and any(value.requires_grad for value in (x, h, *weights))
     y, last = kernel.apply(x, h, *weights, dtype, keep)  # type: ignore[no-untyped-call]
@@ -69,7 +69,7 @@ def apply(
 class GRUKernel(Function):
     """h' = n + z (h - n), where n = tanh(a) = 2 sigmoid(2a) - 1, since PyTorch's tanh is slow.
 
-    The rows of n in weights and biases are doubled for it.
+    The rows of n in weights and biases are doubled for this.
     """
 
     @staticmethod
@@ -138,7 +138,7 @@ class GRUKernel(Function):
         dh[T] += dlast
         _gru_steps_back(factors, z, d, dh, w_hh)
 
-        # the weights; input and recurrent weights see another gradient of n
+        # the weights; the gradient of n differs between input and recurrent weights
         flat = d.view(T * B, 3 * H)
         hidden = y[:-1].view(T * B, H)
         dw_hh = (flat.t() @ hidden).to(exact)
@@ -173,7 +173,7 @@ def _gru_steps(
 ) -> None:
     """Fill y and the states, and turn ``new`` into n.
 
-    With room for two states only, they take turns.
+    With room for only two states, they alternate.
     """
     H = new.shape[-1]
     minus_one = torch.tensor(-1.0, dtype=new.dtype)
@@ -204,7 +204,7 @@ def _gru_steps(
 
 
 def _gru_steps_back(factors: Tensor, z: Tensor, d: Tensor, dh: Tensor, w: Tensor) -> None:
-    """Fill d, and add to dh, which holds the gradients from y, those from later states."""
+    """Fill d, and add the gradients from later states to dh, which holds those from y."""
     T, B, H = z.shape
     product = dh.new_empty(B, H, dtype=d.dtype)
     exact = dh.new_empty(B, H)
@@ -222,7 +222,7 @@ def _gru_steps_back(factors: Tensor, z: Tensor, d: Tensor, dh: Tensor, w: Tensor
 
 
 class RNNKernel(Function):
-    """h' = tanh(a); nothing adds up in the state, which has the dtype of the products."""
+    """h' = tanh(a); nothing accumulates in the state, so it has the dtype of the products."""
 
     @staticmethod
     def forward(

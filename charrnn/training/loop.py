@@ -1,7 +1,7 @@
 """The training loop over tensors: batch, forward, loss, backward, clip, step.
 
-Whatever depends on time is a function of ``step``: the batch, the learning rate, the dropout
-masks. So the state of the loop is the step, the weights, Adam's moments and each lane's state.
+The batch, the learning rate and the dropout masks are functions of ``step``, so the state of the
+loop is the step, the weights, Adam's moments and each lane's recurrent state.
 """
 
 import math
@@ -23,19 +23,19 @@ from charrnn.training.lr_schedule import learning_rate
 from charrnn.training.model import CharRNN
 
 BETAS = (0.9, 0.99)  # the second is below Adam's 0.999: runs of minutes have few steps
-EVAL_CHARACTERS = 50_000  # read by a validation during training, at most
+EVAL_CHARACTERS = 50_000  # most that a validation during training reads
 EVAL_LANES = 16
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's, for each weight
 ADVICE = (
-    "train again with a smaller --learning-rate (a third of it) or --clip-norm, "
-    "or with --precision fp32"
+    "train again with a smaller `learning_rate` (try a third), a smaller `clip_norm`, "
+    'or `precision="fp32"`'
 )
 
 Arrays = dict[str, NDArray[Any]]
 
 
 class StepResult(NamedTuple):
-    """What one step did: its loss in nats per character, and the gradient norm before clipping."""
+    """A step's loss in nats per character, learning rate, and gradient norm before clipping."""
 
     loss: float
     learning_rate: float
@@ -46,8 +46,8 @@ class TrainingLoop:
     """A model, its optimizer and its batches, one step at a time.
 
     Args:
-        config: resolved: numbers of steps, a device and a precision, no ``auto``.
-        corpus: what is learned.
+        config: resolved, without ``auto``: numbers of steps, a device, a precision.
+        corpus: the text to learn.
     """
 
     def __init__(self, config: RunConfig, corpus: Corpus) -> None:
@@ -66,13 +66,13 @@ class TrainingLoop:
         """Train on the next batch.
 
         Raises:
-            DivergedError: the loss or the gradient norm is not finite; nothing was updated.
+            DivergedError: the loss or the gradient norm is not finite; the weights are unchanged.
         """
         lr = learning_rate(self.step, self.num_steps, self.knobs.learning_rate)
         batch = self.batches.batch(self.step)
         self.model.train()
         self.model.seed_dropout(_seed_of_step(self.knobs.seed, self.step))
-        self.optimizer.zero_grad(set_to_none=True)  # first, so that the forward pass has the room
+        self.optimizer.zero_grad(set_to_none=True)  # before the forward pass, to free memory for it
 
         with autocast(self.knobs.device, self.knobs.precision):
             summed, state = batch_loss(self.model, batch, self.state)
@@ -91,7 +91,7 @@ class TrainingLoop:
         return result
 
     def validate(self) -> float:
-        """Static loss on the beginning of the validation text, in parallel lanes."""
+        """Static loss on the start of the validation text, in parallel lanes."""
         beginning = self.corpus.beginning(EVAL_CHARACTERS)
         with autocast(self.knobs.device, self.knobs.precision):
             evaluation = evaluate(
@@ -105,7 +105,7 @@ class TrainingLoop:
 
     @property
     def num_parameters(self) -> int:
-        """Of the model."""
+        """The number of weights of the model."""
         return sum(weight.numel() for weight in self.model.parameters())
 
     def weights(self) -> Arrays:
@@ -113,7 +113,7 @@ class TrainingLoop:
         return {name: _to_array(value) for name, value in self.model.state_dict().items()}
 
     def state_dict(self) -> Arrays:
-        """What the next step needs besides the step and the weights, in float32.
+        """What the next step needs besides its number and the weights, in float32.
 
         Adam's moments are ``optimizer.<moment>.<weight>``; ``state`` is each lane's state.
         """
@@ -127,10 +127,10 @@ class TrainingLoop:
         return arrays
 
     def load_state_dict(self, step: int, weights: Arrays, arrays: Arrays) -> None:
-        """Continue after a step, with what ``weights`` and ``state_dict`` returned then.
+        """Continue after a step, from what ``weights`` and ``state_dict`` returned then.
 
         Raises:
-            CheckpointError: the weights are not those of this model.
+            CheckpointError: the weights do not fit this model.
             KeyError: something is missing or has another shape.
         """
         self.step = step
@@ -166,13 +166,13 @@ class TrainingLoop:
         if math.isfinite(result.loss) and math.isfinite(result.grad_norm):
             return
         raise DivergedError(
-            f"step {self.step + 1} was not made: the loss is {result.loss:g} and the gradient "
-            f"norm {result.grad_norm:g} at learning rate {result.learning_rate:.3g}; {ADVICE}"
+            f"training diverged at step {self.step + 1}: loss {result.loss:g}, gradient norm "
+            f"{result.grad_norm:g} at learning rate {result.learning_rate:.3g}; {ADVICE}"
         )
 
 
 def layout(config: RunConfig, corpus: Corpus) -> Layout:
-    """The training part of a corpus, laid out as a configuration says."""
+    """The training part of a corpus, laid out in batches."""
     knobs = config.train
     return corpus.layout(
         knobs.batch_size,
@@ -195,12 +195,12 @@ def _adamw(model: CharRNN, weight_decay: float) -> torch.optim.AdamW:
 
 
 def _seed_of_step(seed: int, step: int) -> int:
-    """A 63-bit seed that no other pair of seed and step has, in practice."""
+    """A 63-bit seed that is, in practice, unique to this pair of seed and step."""
     words = np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)
     return int(words[0] >> 1)
 
 
 def _to_array(tensor: Tensor) -> NDArray[Any]:
-    """A copy in memory of its own, float32."""
+    """A float32 copy on the CPU."""
     array: NDArray[Any] = tensor.detach().to("cpu", torch.float32).numpy().copy()
     return array

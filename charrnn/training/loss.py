@@ -1,4 +1,4 @@
-"""The loss of a batch: the one place where a batch meets the model."""
+"""The loss of a batch, for training and evaluation alike."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from charrnn.training.model import CharRNN
 
 
 def batch_loss(model: CharRNN, batch: Batch, state: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Read a batch: the cross-entropy summed over its targets, in nats, and the state after it.
+    """Read a batch: the cross-entropy in nats, summed over its targets, and the state after it.
 
     Args:
         model: in the mode and precision that the caller chose.
         batch: x (T, B), y (T, B); its fresh lanes start from a zero state.
-        state: (L, P, B, H) after the batch before; None for zeros.
+        state: (L, P, B, H) after the previous batch; None for zeros.
     """
     device = model.head.weight.device
     x = _to(device, batch.x)
@@ -36,7 +36,7 @@ def batch_loss(model: CharRNN, batch: Batch, state: Tensor | None) -> tuple[Tens
 
 
 def _carried(state: Tensor | None, batch: Batch) -> Tensor | None:
-    """The state that a batch begins with: zeros in its fresh lanes."""
+    """The state a batch starts with: zeros in its fresh lanes."""
     if state is None or batch.fresh.all():
         return None
     if not batch.fresh.any():

@@ -3,7 +3,7 @@
 import math
 
 WARMUP = 0.03  # share of the steps
-FLOOR = 0.01  # share of the highest learning rate that is left at the end
+FLOOR = 0.01  # the last learning rate, as a share of the highest
 
 
 def learning_rate(step: int, steps: int, highest: float) -> float:
@@ -12,7 +12,7 @@ def learning_rate(step: int, steps: int, highest: float) -> float:
     Args:
         step: counted from 0.
         steps: of the whole run.
-        highest: where the warm-up ends.
+        highest: the learning rate at the end of the warm-up.
     """
     warmup = max(1, round(WARMUP * steps))
     if step < warmup:

@@ -1,5 +1,4 @@
-"""What runs of several sizes reached on texts of several sizes: the ground under the autopilot's
-advice. Knows nothing else.
+"""Measured runs of several sizes on texts of several sizes: the basis of the autopilot's advice.
 
 Written by ``python benchmarks/autopilot.py``, from benchmarks/results/autopilot.jsonl.
 """
@@ -11,10 +10,11 @@ class Row(NamedTuple):
     """A measured run, mean over the texts of that size.
 
     Args:
-        characters: of training text.
-        passes: over it at 2 x 256; what another network does in the same time counts as much.
+        characters: length of the training text.
+        passes: over that text with 2 layers of 256 units; for another network, those that such a
+            network would have made in the same time.
         num_layers, hidden_size, dropout: the knobs.
-        ratio: the loss of its best checkpoint on held-out text over the yardstick's.
+        ratio: the validation loss of its best checkpoint, divided by the yardstick's.
     """
 
     characters: int

@@ -1,6 +1,6 @@
-"""The memory that a run will take, estimated before it begins, from its sizes and its corpus.
+"""Estimates the memory a run will take, from its sizes and its corpus.
 
-``python benchmarks/plan_memory.py`` compares the estimate with what runs take.
+``python benchmarks/plan_memory.py`` compares the estimate with what runs really take.
 """
 
 import math
@@ -18,35 +18,35 @@ from charrnn.training.evaluate import CHUNK, MAX_LOGITS, MAX_RECORDS_TOGETHER
 from charrnn.training.loop import EVAL_CHARACTERS, EVAL_LANES, layout
 from charrnn.vocab import Ids
 
-FLOAT = 4  # bytes of a float32: of all weights, and of what is computed with them
-# Python and PyTorch after a first step of a tiny model: 230e6 of their own, 100e6 mapped files.
+FLOAT = 4  # bytes of a float32: weights, activations and gradients
+# Python and PyTorch after a first step of a tiny model: 230e6 allocated, 100e6 mapped files.
 STARTING_BYTES = 330e6
-# A block that malloc returns to the system when it is freed (M_MMAP_THRESHOLD); smaller ones leave
-# holes.
+# malloc returns a freed block to the system from this size on (M_MMAP_THRESHOLD); smaller ones
+# leave holes.
 LARGE_BYTES = 32 << 20
-RECALLING_BYTES = 64  # per symbol of a block, while it is recalled: eight arrays of int64
+RECALLING_BYTES = 64  # per symbol of a block while the copy window looks it up: eight int64 arrays
 GRAM_SAMPLE = 1 << 17  # symbols whose distinct grams are counted, to estimate those of the text
-# The yardstick's, per symbol: int64 numbers of the grams that begin there, and of the empty one.
+# Of the yardstick, per symbol: int64 numbers of the grams that begin there, and of the empty gram.
 SYMBOL_BYTES = 8 * (ORDER + 2)
 GRAM_BYTES = 8 * 5  # per distinct gram: key, count, first place, share, backoff
 LAST_GRAM_BYTES = 8 * 11  # per longest gram: the arrays for its share and backoff
-# Of a chunk's logits at once: forward, the logits before, the raise, and the sum; backward, the
-# log-probabilities and two gradients.
+# Copies of a chunk's logits that exist at once. Forward: the logits before the copy window, what it
+# adds, and the sum. Backward: the log-probabilities and two gradients.
 LOGITS_COPIES = 3
-# Of the H numbers that a layer keeps per symbol for the backward pass, and twice that per gate:
+# Arrays of H numbers that a layer keeps per symbol for the backward pass, besides two per gate:
 # inputs, states, outputs, gradients.
 LAYER_COPIES = 6
-# Copies of the weights while a checkpoint is written: the trainer's own, their gradients and two
-# moments (4), the snapshot's of weights and moments (3), model.safetensors (1), and the moments
-# made contiguous, laid out by safetensors, and as the bytes that it returns (6). The network of a
-# sample takes less: 13 copies at most, with its tables.
+# Copies of the weights while a checkpoint is written: the trainer's weights, gradients and two
+# moments (4), the snapshot's weights and moments (3), model.safetensors (1), and the two moments
+# three times: made contiguous, laid out by safetensors, and in the bytes that it returns (6). The
+# network of a sample takes less: at most 13 copies, with its tables.
 WRITING_COPIES = 14
 
 
 def estimate_memory(config: RunConfig, corpus: Corpus) -> float:
-    """The most resident memory of a run on a CPU, in bytes.
+    """The peak resident memory of a run on a CPU, in bytes.
 
-    It is what is there all the time, plus the most that one stage takes.
+    It is what stays in memory throughout, plus what the largest stage takes.
     """
     model = config.model
     V = len(corpus.vocabulary)
@@ -62,7 +62,7 @@ def estimate_memory(config: RunConfig, corpus: Corpus) -> float:
     holes = 0
     if logits < LARGE_BYTES:
         holes = LOGITS_COPIES * logits
-    # The gradients of the weights come when those of the logits are gone.
+    # The gradients of the logits are freed before those of the weights are computed.
     backward = max(weights, LOGITS_COPIES * logits)
     counting = weights + _counting_bytes(corpus)
     recalling += weights
@@ -74,7 +74,7 @@ def estimate_memory(config: RunConfig, corpus: Corpus) -> float:
 
 
 def _copy_window_bytes(model: ModelConfig, corpus: Corpus) -> tuple[int, int]:
-    """What the copy window keeps all the time, and what it takes while it recalls a block."""
+    """What the copy window keeps throughout, and what it takes while it looks up a block."""
     if model.copy_window is None:
         return 0, 0
     id_bytes = 2 if len(corpus.vocabulary) < 2**15 else 4
@@ -85,13 +85,13 @@ def _copy_window_bytes(model: ModelConfig, corpus: Corpus) -> tuple[int, int]:
 
 
 def _numbers_per_symbol(model: ModelConfig) -> int:
-    """Kept for the backward pass of a step, for each symbol of the batch."""
+    """Numbers kept for the backward pass of a step, per symbol of the batch."""
     per_layer = (LAYER_COPIES + 2 * len(GATES[model.cell])) * model.hidden_size
     return model.num_layers * per_layer + 4 * model.embedding_size
 
 
 def _counting_bytes(corpus: Corpus) -> float:
-    """What the yardstick takes: per symbol and per distinct gram, while its tables are made."""
+    """What the yardstick takes while its tables are built, per symbol and per distinct gram."""
     if not len(corpus.val):
         return 0.0
     symbols = min(len(corpus.train), SAMPLE)
@@ -123,7 +123,7 @@ def _distinct_grams(sample: Ids, vocab_size: int, symbols: int) -> list[float]:
 
 
 def _count_grams(ids: Ids, vocab_size: int) -> list[int]:
-    """The number of distinct runs of 1, 2, ... ORDER + 1 symbols; at least 1 each, a divisor."""
+    """The number of distinct runs of 1, 2, ... ORDER + 1 symbols; at least 1, for divisions."""
     counts: list[int] = []
     number = np.zeros(len(ids) + 1, np.int64)  # of the gram that begins at each symbol
     for length in range(ORDER + 1):
@@ -149,6 +149,6 @@ def _validation_bytes(model: ModelConfig, corpus: Corpus) -> int:
     # embedded; with the layer below; the outputs of all layers; gates
     gates = len(GATES[model.cell]) * H
     in_layer = E + (E + H) + L * H + gates
-    # embedded; outputs, and the same joined; logits, while the chunk before still has its own
+    # embedded; outputs, and the same joined; logits, while those of the previous chunk still exist
     at_logits = E + 2 * L * H + (LOGITS_COPIES + 1) * V
     return FLOAT * symbols * max(in_layer, at_logits)

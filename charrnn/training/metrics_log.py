@@ -1,4 +1,4 @@
-"""MetricsLog: a run's metrics.jsonl, one JSON object a line, written at once."""
+"""MetricsLog: a run's metrics.jsonl, one JSON object per line, unbuffered."""
 
 import json
 import os
@@ -10,11 +10,11 @@ from typing import Any
 
 
 class MetricsLog:
-    """Appends lines to a file; what a full disk refuses is written before the next line.
+    """Appends lines to a file; lines that failed on a full disk are written with the next one.
 
     Attributes:
         size: bytes of whole lines in the file.
-        unwritten: lines that the disk has refused so far.
+        unwritten: lines that could not be written yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,14 +34,14 @@ class MetricsLog:
                 self._file = None
 
     def append(self, line: dict[str, Any]) -> None:
-        """Write a line, after those that could not be written before.
+        """Write a line, after any that could not be written before.
 
         Raises:
-            OSError: the disk does not take it; it stays in ``unwritten``.
+            OSError: it could not be written; it stays in ``unwritten``.
         """
         assert self._file is not None
         self.unwritten += (json.dumps(line, allow_nan=False) + "\n").encode()
-        self._file.truncate(self.size)  # half a line may be there
+        self._file.truncate(self.size)  # drop a partly written line
         rest = self.unwritten
         while rest:
             rest = rest[self._file.write(rest) :]

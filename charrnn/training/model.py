@@ -1,4 +1,4 @@
-"""The network that is trained: CELLS, a table of recurrent layers, and CharRNN, which stacks them.
+"""The network in PyTorch: CELLS, a table of recurrent layers, and CharRNN, which stacks them.
 
 The NumPy twin of every cell is in generation/network.py.
 
@@ -6,7 +6,7 @@ The NumPy twin of every cell is in generation/network.py.
     E  embedding_size      H  hidden_size       L  num_layers
     P  parts of a layer's state: 2 for lstm (h, c), 1 for gru and rnn (h)
     W  width of a layer's input
-    K  symbols recalled at each place (copy_window.ORDERS)
+    K  symbols recalled at each position (copy_window.ORDERS)
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from charrnn.config.run_config import ModelConfig
 from charrnn.copy_window import ORDERS
 from charrnn.training.kernels import GRUKernel, RNNKernel, run_kernel
 
-FORGET_BIAS = 1.0  # Gers et al. 2000, Jozefowicz et al. 2015: begin by remembering
+FORGET_BIAS = 1.0  # start by remembering (Gers et al. 2000, Jozefowicz et al. 2015)
 
 
 class RecurrentLayer(nn.Module):
@@ -70,9 +70,9 @@ class LSTMLayer(RecurrentLayer):
         self.rnn = nn.LSTM(width, hidden_size)
 
     def init_weights(self) -> None:
-        """As every layer, with a forget gate that begins open.
+        """As every layer, with a forget gate that starts open.
 
-        One of the two biases is enough: they add up.
+        The two biases add up, so one of them is enough.
         """
         super().init_weights()
         H = self.hidden_size
@@ -80,7 +80,7 @@ class LSTMLayer(RecurrentLayer):
             self.rnn.get_parameter("bias_ih_l0")[H : 2 * H] = FORGET_BIAS
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As every layer, with h and c for the state."""
+        """As every layer, with h and c as the state."""
         hc = None
         if state is not None:
             hc = (state[0:1], state[1:2])
@@ -96,7 +96,7 @@ class GRULayer(RecurrentLayer):
         self.rnn = nn.GRU(width, hidden_size)
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As every layer; on a CPU by our own kernel."""
+        """As every layer, with our own kernel on a CPU."""
         if x.device.type == "cpu":
             return run_kernel(GRUKernel, self.rnn, x, state)
         return super().forward(x, state)
@@ -110,7 +110,7 @@ class RNNLayer(RecurrentLayer):
         self.rnn = nn.RNN(width, hidden_size, nonlinearity="tanh")
 
     def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As every layer; on a CPU by our own kernel."""
+        """As every layer, with our own kernel on a CPU."""
         if x.device.type == "cpu":
             return run_kernel(RNNKernel, self.rnn, x, state)
         return super().forward(x, state)
@@ -126,8 +126,7 @@ CELLS: dict[str, Callable[[int, int], RecurrentLayer]] = {
 class LockedDropout(nn.Module):
     """Dropout with one mask for all time steps of a chunk (Gal and Ghahramani 2016).
 
-    Its generator is on the CPU whatever the device, so that a seed gives the same masks
-    everywhere.
+    Its generator is always on the CPU, so that a seed gives the same masks on every device.
     """
 
     def __init__(self, rate: float) -> None:
@@ -151,13 +150,13 @@ class CharRNN(nn.Module):
     (skip connections: Graves 2013).
 
     With a copy window, ``recalled`` (T, B, K) is what followed the last time that the same symbols
-    were read: the logit of each of them is raised by as much as the layers' outputs trust it; the
-    softmax still sums to one. None means that nothing is recalled.
+    were read. The logit of each recalled symbol is raised by an amount computed from the layers'
+    outputs. None recalls nothing.
 
     Args:
         config: the sizes.
         vocab_size: V.
-        seed: of the initial weights; PyTorch's global generator is left as it was.
+        seed: of the initial weights; PyTorch's global generator is not changed.
     """
 
     def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0) -> None:
@@ -175,7 +174,7 @@ class CharRNN(nn.Module):
             self.layers = nn.ModuleList(layers)
             self.head = nn.Linear(L * H, vocab_size)
             self._init_weights()
-            # last, so that the others begin the same without it
+            # last, so that the other weights do not depend on it
             self.copy: nn.Linear | None = None
             if self.copy_window is not None:
                 self.copy = nn.Linear(L * H, len(ORDERS))
@@ -185,7 +184,7 @@ class CharRNN(nn.Module):
         self.state_shape = (L, layers[0].num_parts, H)  # B comes before the last
 
     def _init_weights(self) -> None:
-        # unit variance: the one-hot vectors that an embedding replaces are far apart
+        # unit variance, since the one-hot vectors that an embedding replaces are far apart
         nn.init.normal_(self.embedding.weight)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -193,7 +192,7 @@ class CharRNN(nn.Module):
             layer.init_weights()  # type: ignore[operator]
 
     def seed_dropout(self, seed: int) -> None:
-        """Make the masks of the next training pass a function of ``seed``."""
+        """Seed the masks of the next training pass."""
         self.dropout.generator.manual_seed(seed)
 
     def forward(
@@ -225,12 +224,12 @@ class CharRNN(nn.Module):
 
 
 def _raised(recalled: Tensor, trust: Tensor, vocab_size: int) -> Tensor:
-    """How much each logit is raised: (T, B, V), ``trust`` (T, B, K) added at ``recalled``.
+    """How much each logit is raised (T, B, V): ``trust`` (T, B, K) at the ``recalled`` symbols.
 
-    Added in one dimension: only there PyTorch has a fixed order on a GPU too.
+    Added in one dimension, where PyTorch has a fixed order on a GPU too.
     """
     T, B, _ = recalled.shape
-    width = vocab_size + 1  # the last is for NOTHING, and dropped
+    width = vocab_size + 1  # the last column is for NOTHING, and is dropped
     rows = torch.arange(T * B, device=trust.device).view(T, B, 1)
     columns = recalled.long() % width  # (T, B, K)
     places = rows * width + columns  # (T, B, K)

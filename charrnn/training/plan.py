@@ -1,9 +1,9 @@
-"""The autopilot: size, dropout and length of a run, from the text, the machine and the minutes.
+"""The autopilot: plans size, dropout and length of a run for a text, a machine and a time.
 
-Its advice rests on MEASURED: for texts of several sizes and several amounts of work, the run that
-did best, as printed by ``benchmarks/autopilot.py``. Work is counted in passes over the training
-text at 2 x 256; a network that is slower makes fewer passes in the same time. A text is planned
-like the measured text whose size is nearest, by logarithm, and that was measured with as much work.
+It looks up MEASURED, the results of ``benchmarks/autopilot.py``: which run did best on texts of
+several sizes with several amounts of work. Work is counted in passes over the training text with 2
+layers of 256 units ("2 x 256"); a slower network makes fewer passes in the same time. A text is
+planned like the measured text nearest in size (by logarithm) that was measured with as much work.
 """
 
 import math
@@ -25,10 +25,10 @@ from charrnn.training.timing import seconds_per_character
 PLANNED = tuple(name for name, knob in run_knobs().items() if knob.planned)
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
-# If there is time for more passes than this times the most measured on a text, the runs on a
-# smaller text are used.
+# With time for more passes than this times the most measured on a text, the runs on a smaller text
+# are used.
 MAX_EXTRAPOLATION = 3.0
-# A run is advised even if there is this much less time than it was measured with, or more.
+# A run may be planned with up to this factor less work than it was measured with.
 TOLERANCE = 1.25
 # Weights of the layers, with an embedding of 64, and time per character relative to 2 x 256, of
 # 1 x 128, 2 x 128, 2 x 256, 2 x 384, 2 x 512.
@@ -37,17 +37,17 @@ COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_40
 
 @dataclass(frozen=True)
 class Plan:
-    """What is advised, and why.
+    """What is planned, and why.
 
     Args:
         values: of the planned knobs.
-        most_passes: over the training text, beyond which more steps do harm; infinity if that
-            was not seen.
-        reasons: a line for each piece of advice.
-        expected: nats per character on the validation part; None without one, and for records,
-            on which no such runs were measured.
-        outlook: the same for other minutes.
-        memory: the most resident bytes of the run, roughly.
+        most_passes: over the training text, beyond which more steps do harm; infinity if no
+            measurement shows that.
+        reasons: why these values, one line each.
+        expected: validation loss in nats per character; None without a validation part, and for
+            records, on which no runs were measured.
+        outlook: the expected loss by other numbers of minutes.
+        memory: peak resident bytes of the run, roughly.
     """
 
     values: dict[str, Any]
@@ -62,11 +62,10 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
     """Plan a run around the knobs that the user set.
 
     Args:
-        config: fitted to corpus and machine, with every knob that was set; the others at their
-            defaults.
-        given: the names of those that were set.
-        corpus: what will be trained on.
-        started: by ``time.monotonic``, when the minutes began.
+        config: fitted to corpus and machine; knobs that were not set have their defaults.
+        given: the names of the knobs that were set.
+        corpus: the text to train on.
+        started: when the minutes began, by ``time.monotonic``.
     """
     if config.train.steps is not None and given >= set(PLANNED):
         return Plan({}, math.inf, memory=estimate_memory(config, corpus))
@@ -104,7 +103,7 @@ def _seconds_per_character(config: RunConfig, corpus: Corpus) -> float:
 
 
 def _time_to_train(config: RunConfig, corpus: Corpus, speed: float, started: float) -> float:
-    """Seconds that the steps asked for will take, or what is left of the minutes."""
+    """Seconds that the given steps will take, or that are left of the minutes."""
     knobs = config.train
     if knobs.steps is not None:
         return knobs.steps * layout(config, corpus).symbols_per_step * speed
@@ -113,7 +112,7 @@ def _time_to_train(config: RunConfig, corpus: Corpus, speed: float, started: flo
 
 
 def relative_cost(model: ModelConfig) -> float:
-    """The time per character relative to 2 x 256, roughly: small products are slower per weight."""
+    """The time per character relative to 2 x 256, roughly. Small products cost more per weight."""
     weights = _matrix_weights(model)
     largest, its_cost = COSTS[-1]
     if weights > largest:
@@ -123,7 +122,7 @@ def relative_cost(model: ModelConfig) -> float:
 
 
 def _matrix_weights(model: ModelConfig) -> int:
-    """Weights of the layers, with the four gates of an LSTM."""
+    """Weights of the layers, counted with the four gates of an LSTM."""
     H = model.hidden_size
     E = model.embedding_size
     first = 4 * H * (H + E)
@@ -132,11 +131,11 @@ def _matrix_weights(model: ModelConfig) -> int:
 
 
 def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = None) -> Row:
-    """The best measured run with about as much work or less, on a text of about this size.
+    """The best run measured on a text of about this size, with about as much work or less.
 
     Args:
-        characters: of training text.
-        passes: over it, at 2 x 256, that there is time for.
+        characters: length of the training text.
+        passes: the passes over it, at 2 x 256, that fit into the time.
         given: planned knobs that the user set: only runs nearest to them are considered.
     """
     rows = _nearest(characters, passes)
@@ -149,7 +148,7 @@ def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = N
 
 
 def _closest(rows: list[Row], name: str, value: float) -> list[Row]:
-    """The rows in which a knob is nearest to a value, by the logarithm."""
+    """The rows in which a knob is nearest to a value, by logarithm."""
     distances = []
     for row in rows:
         ratio = (getattr(row, name) + 0.1) / (value + 0.1)
@@ -161,8 +160,8 @@ def _closest(rows: list[Row], name: str, value: float) -> list[Row]:
 def most_passes(best: Row) -> float:
     """Passes at 2 x 256 beyond which every measured run did worse; infinity if one did better.
 
-    If none was measured: infinity too, except for the smallest texts, which are soon known by
-    heart.
+    If no longer run was measured it is infinity too, except for the smallest texts, which are
+    soon memorized.
     """
     longer = [row.ratio for row in _rows(best.characters) if row.passes > best.passes]
     if longer:
@@ -175,9 +174,9 @@ def most_passes(best: Row) -> float:
 
 
 def expected_ratio(characters: int, passes: float) -> float:
-    """The loss over the yardstick's, interpolated between the measured runs.
+    """The loss divided by the yardstick's, interpolated between the measured runs.
 
-    Beyond the longest of them, it is that of the longest.
+    Beyond the longest run it stays constant.
     """
     below, above = _around(characters)
     share = 0.0
@@ -197,7 +196,7 @@ def _measured_sizes() -> list[int]:
 
 
 def _around(characters: int) -> tuple[int, int]:
-    """The measured sizes on both sides; twice the same one at the ends."""
+    """The nearest measured sizes below and above; at the ends, the same one twice."""
     sizes = _measured_sizes()
     below = [size for size in sizes if size <= characters]
     above = [size for size in sizes if size >= characters]
@@ -207,7 +206,7 @@ def _around(characters: int) -> tuple[int, int]:
 def _nearest(characters: int, passes: float) -> list[Row]:
     """The rows of the nearest size, or of a smaller one that was measured with more passes.
 
-    A smaller one is used where there is time for more than MAX_EXTRAPOLATION times the passes.
+    A smaller one is used if there is time for more than MAX_EXTRAPOLATION times the passes.
     """
     sizes = _measured_sizes()
     sizes.sort(key=lambda size: abs(math.log(characters / size)))
@@ -220,7 +219,7 @@ def _nearest(characters: int, passes: float) -> list[Row]:
 
 
 def _on_curve(size: int, passes: float) -> float:
-    """The best ratio of one measured size with at most these passes.
+    """The best ratio of one measured size with at most this many passes.
 
     Interpolated linearly over the logarithm of the passes.
     """
@@ -229,7 +228,7 @@ def _on_curve(size: int, passes: float) -> float:
     ratios = list(best.values())
     place = math.log(max(passes, 1e-3))
     beyond = places[0] - place
-    if beyond > 0 and len(ratios) > 1:  # extended to the left, where the loss rises fast
+    if beyond > 0 and len(ratios) > 1:  # extrapolate to the left, where the loss rises fast
         rise = ratios[0] - ratios[1]
         run = places[1] - places[0]
         return float(ratios[0] + rise / run * beyond)
@@ -237,7 +236,7 @@ def _on_curve(size: int, passes: float) -> float:
 
 
 def _best_by_passes(size: int) -> dict[float, float]:
-    """The best ratio of one measured size with at most these passes, for each that was measured."""
+    """The best ratio of one measured size with at most N passes, for each measured N."""
     best_by_passes: dict[float, float] = {}
     best = math.inf
     for row in sorted(_rows(size), key=lambda row: row.passes):
@@ -256,14 +255,14 @@ def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:
     }
     planned = ", ".join(word for name, word in words.items() if name in values)
     return [
-        f"planned {planned}: the best of the runs measured on {row.characters:,} characters of "
-        f"text; it read them {row.passes:.3g} times, here there is time for {passes:.3g} (both "
-        "counted at 2 x 256)"
+        f"{planned} did best on a measured text of {row.characters:,} characters, with "
+        f"{row.passes:.3g} passes over it; this run has time for {passes:.3g} passes "
+        "(counted for a network with 2 layers of 256 units)"
     ]
 
 
 def _outlook(yardstick: float, characters: int, speed: float) -> dict[float, float]:
-    """The expected loss of other minutes, if several lengths were measured on such texts."""
+    """The expected loss by minutes, if several lengths were measured on such texts."""
     for size in _around(characters):
         lengths = {row.passes for row in _rows(size)}
         if len(lengths) == 1:

@@ -1,7 +1,7 @@
-"""From the knobs that a user set to a configuration without ``auto``.
+"""Resolves the knobs that a user set to a configuration without ``auto``.
 
-There is one way: given values, checked by RunConfig; what the corpus and the machine decide; what
-the autopilot plans; steps for the minutes; and last, the intervals.
+In this order: RunConfig checks the given values, the corpus and the machine decide theirs, the
+autopilot plans, the minutes become steps, and the intervals follow from the steps.
 """
 
 import time
@@ -17,12 +17,12 @@ from charrnn.training.loop import layout
 from charrnn.training.plan import DEFAULT_MINUTES, Plan, plan
 from charrnn.training.timing import LONGEST_INTERVAL, steps_for
 
-# Times in a run, for intervals that are auto.
+# How often in a run, for intervals that are auto.
 EVERY = {"report_every": 100, "eval_every": 20, "save_every": 20, "sample_every": 5}
 
 
 class NewRun(NamedTuple):
-    """A run that can be trained: its resolved configuration, its corpus, and the reasons."""
+    """A run that can be trained: its resolved configuration, its corpus, and the plan."""
 
     config: RunConfig
     corpus: Corpus
@@ -37,16 +37,16 @@ def resolve(
 ) -> NewRun:
     """Read the corpus of a new run, and give every knob a value.
 
-    What results is enough to train the same run again.
+    The configuration is enough to train the same run again.
 
     Args:
         given: the knobs that the user set, by name.
         text: the corpus itself, instead of ``given["corpus"]``.
-        tell: called with a sentence on whatever the user should know.
-        started: by ``time.monotonic``, when the minutes began.
+        tell: called with notices for the user.
+        started: when the minutes began, by ``time.monotonic``.
 
     Raises:
-        CharRNNError: a knob, the corpus, or both together are impossible.
+        CharRNNError: a knob or the corpus is invalid, or they do not fit together.
     """
     config = RunConfig.from_flat(given)
     corpus = read_corpus(config, text, tell)
@@ -54,8 +54,6 @@ def resolve(
     config = fit_to_corpus(config, fixed, corpus, tell)
     config = fit_to_machine(config)
     advice = plan(config, fixed, corpus, started)
-    for reason in advice.reasons:
-        tell(reason)
     config = config.replace(**advice.values)
     if config.train.steps is None:
         config = with_steps(config, corpus, advice.most_passes, tell, started)
@@ -63,7 +61,7 @@ def resolve(
 
 
 def fit_to_corpus(config: RunConfig, given: Set[str], corpus: Corpus, tell: Tell) -> RunConfig:
-    """Batches that fit the corpus; ``given`` are the knobs that the user set."""
+    """Fit the batches to the corpus; ``given`` are the knobs that the user set."""
     if isinstance(corpus, RecordCorpus):
         return _fit_to_records(config, given, corpus, tell)
     return _fit_to_text(config, corpus, tell)
@@ -74,14 +72,14 @@ def _fit_to_text(config: RunConfig, corpus: Corpus, tell: Tell) -> RunConfig:
     batch_size, sequence_length = corpus.fit_batch(knobs.batch_size, knobs.sequence_length)
     if (batch_size, sequence_length) != (knobs.batch_size, knobs.sequence_length):
         tell(
-            f"{len(corpus.train):,} characters to train on are too few for batches of "
-            f"{knobs.batch_size} x {knobs.sequence_length}; "
-            f"took --batch-size {batch_size} --sequence-length {sequence_length}"
+            f"the training text of {len(corpus.train):,} characters is too short for batches of "
+            f"{knobs.batch_size} x {knobs.sequence_length} characters; "
+            f"using `batch_size={batch_size}` and `sequence_length={sequence_length}`"
         )
     if looks_like_list(corpus.vocabulary, corpus.train):
         tell(
-            "this text looks like a list, one item a line; with --records each is learned by "
-            "itself, and samples are whole items"
+            "this text looks like a list with one item per line; "
+            "use `separator='\\n'` to learn each item separately and generate whole items"
         )
     return config.replace(batch_size=batch_size, sequence_length=sequence_length)
 
@@ -99,9 +97,9 @@ def _fit_to_records(
     if batch_size < smallest:
         longest = corpus.lengths(corpus.train).max()
         tell(
-            f"batches of {smallest:,} records of which one has {longest:,} characters take too "
-            f"much memory; took --batch-size {batch_size}; without the longest records there "
-            "could be more"
+            f"batches of {smallest:,} records take too much memory, since one has {longest:,} "
+            f"characters; using `batch_size={batch_size}`; remove the longest records for "
+            "larger batches"
         )
     config = config.replace(batch_size=batch_size)
     if "copy_window" not in given:
@@ -110,10 +108,10 @@ def _fit_to_records(
 
 
 def fit_to_machine(config: RunConfig) -> RunConfig:
-    """Device, precision and threads of this machine, where they are auto.
+    """Set device, precision and threads to those of this machine, if they are auto.
 
     Raises:
-        ConfigError: it does not have what was asked for.
+        ConfigError: this machine lacks the device or precision asked for.
     """
     knobs = config.train
     device = pick_device(knobs.device)
@@ -122,7 +120,7 @@ def fit_to_machine(config: RunConfig) -> RunConfig:
 
 
 def threads_of(config: RunConfig) -> int:
-    """The threads asked for, or one for each core."""
+    """The number of threads asked for, or one per core."""
     threads = config.train.threads
     if isinstance(threads, int):
         return threads
@@ -139,27 +137,55 @@ def with_steps(
     """The steps that fit into the minutes.
 
     Args:
-        config: with a value for every knob but the steps and the intervals.
-        corpus: what will be trained on.
-        most_passes: over the training text, for which the minutes are used.
-        tell: called with what the user should know.
-        started: by ``time.monotonic``, when the minutes began.
+        config: resolved, except for the steps and the intervals.
+        corpus: the text to train on.
+        most_passes: over the training text; the run gets no more steps than that.
+        tell: called with notices for the user.
+        started: when the minutes began, by ``time.monotonic``.
     """
     minutes = config.train.minutes or DEFAULT_MINUTES
     steps = steps_for(minutes * 60 - (time.monotonic() - started), config, corpus)
-    tell(f"{steps:,} steps fit into --minutes {minutes:g} on this machine")
+    unit = "minute" if minutes == 1 else "minutes"
+    count = "1 step fits" if steps == 1 else f"{steps:,} steps fit"
+    fit = f"{count} into {minutes:g} {unit} on this machine"
     most_steps = most_passes * len(corpus.train) / layout(config, corpus).symbols_per_step
     if steps > most_steps:
         steps = max(1, round(most_steps))
-        tell(
-            f"{steps:,} of them, {most_passes:.0f} passes over the text, are planned: more would "
-            "learn it by heart (--steps N asks for more)"
+        fit += (
+            f", but {steps:,} are enough: more would only memorize the text "
+            "(set `steps` to train longer)"
         )
+    tell(fit)
     return config.replace(minutes=None, steps=steps)
 
 
+def passes_over_text(config: RunConfig, corpus: Corpus) -> float:
+    """How often a run with these steps reads the training text."""
+    symbols = (config.train.steps or 0) * layout(config, corpus).symbols_per_step
+    return symbols / len(corpus.train)
+
+
+def plan_line(new_run: NewRun) -> str:
+    """The planned network and length in one line."""
+    model = new_run.config.model
+    passes = passes_over_text(new_run.config, new_run.corpus)
+    return (
+        f"plan: {model.cell.upper()} {model.num_layers} x {model.hidden_size}, "
+        f"dropout {model.dropout:g}, {passes_in_words(passes)}"
+    )
+
+
+def passes_in_words(passes: float) -> str:
+    """A number of passes over the text, rounded."""
+    if passes < 0.1:
+        return "less than 0.1 passes over the text"
+    if passes < 9.5:
+        return f"about {passes:.1f} passes over the text"
+    return f"about {passes:,.0f} passes over the text"
+
+
 def with_intervals(config: RunConfig) -> RunConfig:
-    """The intervals that are auto, in steps; checkpoints are saved with the validations."""
+    """Set the intervals that are auto, in steps; checkpoints are saved with the validations."""
     steps = config.train.steps
     assert steps is not None
     intervals: dict[str, int] = {}

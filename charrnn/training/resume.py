@@ -1,4 +1,4 @@
-"""Resuming a run: which one, from which checkpoint, and whether it is still the same run."""
+"""Resumes a run: finds it and its checkpoint, and checks that it is still the same run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ from charrnn.training.resolve import threads_of, with_intervals
 from charrnn.training.run_files import check_disk_space, write_config, write_records
 from charrnn.training.trainer import Trainer
 
-# Knobs that may change when a run is resumed; with any other it would be another run.
+# Knobs that may change when a run is resumed; any other change would make it another run.
 FREE = {
     "minutes",
     "steps",
@@ -40,11 +40,11 @@ FREE = {
 
 
 def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -> Trainer:
-    """A Trainer that continues from a run's last whole checkpoint.
+    """A Trainer that continues from a run's last usable checkpoint.
 
     Arguments and errors are those of ``launch``.
     """
-    RunConfig.from_flat(given)  # only for its checks
+    RunConfig.from_flat(given)  # checks the values
     run = _find(given, text)
     lock = run.lock()
     try:
@@ -52,7 +52,7 @@ def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -
     except BaseException as error:
         if lock is not None:
             lock.release()
-        if isinstance(error, OSError):  # while something was removed, set aside or cut off
+        if isinstance(error, OSError):  # from removing, moving or truncating a file
             raise not_written(Path(error.filename or run.path), error) from None
         raise
     trainer.lock = lock
@@ -69,7 +69,7 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
     _check_same_corpus(run, checkpoint, corpus)
     if isinstance(corpus, RecordCorpus) and not run.seen_records.exists():
         write_records(run, corpus)
-        tell(f"{run.seen_records} was missing; it was written anew")
+        tell(f"{run.seen_records} was missing and has been recreated")
     _check_same_knobs(run, stored, given, corpus)
     config = _on_this_machine(config, stored)
     config = _with_end(run, stored, config, given.get("steps"), checkpoint, tell)
@@ -80,7 +80,7 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
     check_disk_space(trainer)
     _cut_metrics(trainer)
     write_config(run, config)
-    tell(f"going on with {run.path} after step {trainer.step:,} of {trainer.steps:,}")
+    tell(f"resuming {run.path} after step {trainer.step:,} of {trainer.steps:,}")
     return trainer
 
 
@@ -98,15 +98,15 @@ def _find(given: Mapping[str, Any], text: str | bytes | None) -> Run:
         return run
     names = ", ".join(other.path.name for other in all_runs(runs_dir)) or "none"
     what = "has no checkpoint yet" if run.config.exists() else "does not exist"
-    advice = "with --overwrite" if run.exists() else "without --resume"
+    advice = "with `overwrite=True`" if run.exists() else "without `resume=True`"
     raise ResumeError(
-        f"there is nothing to go on with: the run {run.path} {what} (runs in {runs_dir}: "
-        f"{names}); start it {advice}"
+        f"nothing to resume: the run {run.path} {what} (runs in {runs_dir}: {names}); "
+        f"start it {advice}"
     )
 
 
 def _run_of_corpus(runs_dir: Path, corpus: tuple[str, ...]) -> Run:
-    """The newest run that was trained on these files, else the one named after them."""
+    """The newest run trained on these files, or else the one named after them."""
     if corpus:
         for run in all_runs(runs_dir):
             if read_yaml_beside(run.config).get("corpus") == corpus:
@@ -115,29 +115,29 @@ def _run_of_corpus(runs_dir: Path, corpus: tuple[str, ...]) -> Run:
 
 
 def _newest(run: Run, tell: Tell) -> Checkpoint:
-    """The last usable checkpoint; damaged ones are set aside, with a notice."""
+    """The last usable checkpoint; damaged ones are renamed, with a notice."""
     newest = None
     for path in run.steps():
         try:
             newest = checkpoints.read(path, trainer=True)
         except DamagedError as error:
-            tell(f"{error}; it was set aside as {run.set_aside(path).name}")
+            tell(f"{error}; it was renamed to {run.set_aside(path).name}")
         except CheckpointError as error:
-            tell(f"{error}; it was passed over")
+            tell(f"{error}; it was skipped")
     if newest is None:
         raise ResumeError(
-            f"there is nothing to go on with: no checkpoint of {run.path} is whole; "
-            "start again with --overwrite"
+            f"nothing to resume: the run {run.path} has no usable checkpoint; "
+            "start it again with `overwrite=True`"
         )
     return newest
 
 
 def _changed(stored: RunConfig, given: Mapping[str, Any], run: Run) -> RunConfig:
-    """The run's configuration, with the free knobs that were given."""
+    """The run's configuration, with the given knobs that may change."""
     if stored.corpus == (STDIN,) and not given.get("corpus"):
         raise ResumeError(
-            f"the run {run.path} read its text from standard input; pipe it in again, with - as "
-            "the PATH"
+            f"the run {run.path} read its text from standard input; "
+            "pipe the same text in again, with - as the path"
         )
     changeable = FREE - {"name", "minutes"}
     changes = {name: value for name, value in given.items() if name in changeable}
@@ -159,8 +159,8 @@ def _corpus_of_run(
         if has_new_corpus or text is not None:
             raise
         raise ResumeError(
-            f"the text of the run {run.path} cannot be read: {error}; or give its new place as "
-            "the PATH"
+            f"the text of the run {run.path} cannot be read: {error}; "
+            "if it was moved, give its new path"
         ) from None
 
 
@@ -176,12 +176,12 @@ def _check_same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None
     differing = set(checkpoint.vocabulary.symbols) ^ set(corpus.vocabulary.symbols)
     if differing:
         some = " ".join(map(repr, sorted(differing)[:8]))
-        difference += f" (in one of them only: {some})"
+        difference += f" (only in one of them: {some})"
     elif old["characters"] == len(corpus):
-        difference += ", but other ones"
+        difference += ", in another order or number"
     raise ResumeError(
-        f"the corpus is not the one that the run {run.path} began with: {difference}; bring the "
-        "old text back, or start another run with --name"
+        f"the text has changed since the run {run.path} started: {difference}; "
+        "restore the old text, or start another run with `name`"
     )
 
 
@@ -193,8 +193,8 @@ def _check_same_knobs(
 ) -> None:
     if given.get("minutes") is not None:
         raise ResumeError(
-            f"minutes: {given['minutes']:g} is given, but the run {run.path} has its end at step "
-            f"{stored.train.steps}; leave it out to go on to there, or give --steps for another end"
+            f"`minutes` cannot be changed: the run {run.path} ends at step {stored.train.steps}; "
+            "leave it out to continue to that step, or give `steps` for a later end"
         )
     old = stored.flat()
     for name, value in _fitted(given, old, corpus).items():
@@ -202,13 +202,13 @@ def _check_same_knobs(
             continue
         if value != old[name]:
             raise ResumeError(
-                f"{name}: {value!r} is given, but the run {run.path} has {old[name]!r}; "
-                "leave it out to go on, or start another run with --name"
+                f"`{name}` cannot be changed to {value!r}: the run {run.path} has {old[name]!r}; "
+                "leave it out to resume, or start another run with `name`"
             )
 
 
 def _fitted(given: Mapping[str, Any], old: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
-    """The given knobs, with sizes of batches reduced as they were when the run began."""
+    """The given knobs, with batch sizes reduced as they were when the run started."""
     wanted = dict(given)
     batch_size, sequence_length = corpus.fit_batch(
         wanted.get("batch_size", old["batch_size"]),
@@ -222,7 +222,7 @@ def _fitted(given: Mapping[str, Any], old: Mapping[str, Any], corpus: Corpus) ->
 
 
 def _on_this_machine(config: RunConfig, stored: RunConfig) -> RunConfig:
-    """Device, precision and threads of the run, as far as this machine has them."""
+    """Use the run's device, precision and threads, as far as this machine has them."""
     device = pick_device(config.train.device)
     precision = "fp32"
     if stored.train.precision == "bf16" and bf16_works(device):
@@ -238,41 +238,41 @@ def _with_end(
     checkpoint: Checkpoint,
     tell: Tell,
 ) -> RunConfig:
-    """The configuration with the run's own end, or the later one that was given."""
+    """The configuration with the run's own last step, or the given one."""
     step = checkpoint.about["step"]
     old_end = stored.train.steps
     assert old_end is not None
-    # config.yaml has a later end if one was asked for and not reached
+    # config.yaml has a later end if one was asked for and not reached yet
     end = given_steps or max(old_end, read_yaml_beside(run.config).get("steps") or 0)
     if end < step:
         raise ResumeError(
-            f"steps: {end} is given, but the run {run.path} is at step {step} already; give more"
+            f"`steps` must be at least {step}, where the run {run.path} already is, got {end}"
         )
     _check_not_finished(run, config, checkpoint, end)
     if end != old_end:
         tell(
-            f"the end is now step {end:,}, it was {old_end:,}; the learning rate goes on as in a "
-            f"run of {end:,} steps"
+            f"the run now ends at step {end:,} instead of {old_end:,}; the learning rate continues "
+            f"as in a run of {end:,} steps"
         )
     return config.replace(steps=end)
 
 
 def _check_not_finished(run: Run, config: RunConfig, checkpoint: Checkpoint, end: int) -> None:
-    """Refuse to resume a run that has stopped early, or is at its end."""
+    """Refuse to resume a run that stopped early or is finished."""
     step = checkpoint.about["step"]
     final = run.final()
     patience = config.train.patience
     stale = (checkpoint.trainer or {}).get("stale", 0)
     if step < end and final is not None and patience is not None and stale >= patience:
         raise ResumeError(
-            f"the run {run.path} stopped at step {step} of {end}: the validation loss had turned, "
-            f"its best is at step {final['step']}; "
-            f"`{_resuming(run, '--patience', 'none')}` continues anyway"
+            f"the run {run.path} stopped at step {step} of {end} because the validation loss "
+            f"stopped improving (best at step {final['step']}); to continue anyway, run "
+            f"`{_resuming(run, '--patience', 'none')}`"
         )
     if step == end and (final is not None or config.data.val_fraction == 0):
         raise ResumeError(
-            f"the run {run.path} is at its end, step {step} of {end}; "
-            f"`{_resuming(run, '--steps', str(2 * end))}` continues to a later one"
+            f"the run {run.path} is finished at step {step} of {end}; to train longer, run "
+            f"`{_resuming(run, '--steps', str(2 * end))}`"
         )
 
 
@@ -288,7 +288,7 @@ def _tell_differences(
     checkpoint: Checkpoint,
     tell: Tell,
 ) -> None:
-    """Say what makes the bits differ from those of the run without an interruption."""
+    """Report what keeps the result from being identical to an uninterrupted run."""
     assert checkpoint.trainer is not None
     old = stored.train
     new = config.train
@@ -300,14 +300,14 @@ def _tell_differences(
     ):
         if then != now:
             tell(
-                f"the run was trained with {what} {then}, and goes on with {now}: well, but not "
-                "to the bit"
+                f"the run was trained with {what} {then} and continues with {now}; the result is "
+                "as good, but not bit for bit that of an uninterrupted run"
             )
     cores = available_threads()
     if old.threads == new.threads != cores:
         tell(
-            f"this machine has {cores} cores; the run goes on with --threads {new.threads}, "
-            "to the bit"
+            f"this machine has {cores} cores, but the run continues with `threads={new.threads}`, "
+            "to stay reproducible bit for bit"
         )
 
 
@@ -318,19 +318,19 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         path = trainer.directory.step(checkpoint.about["step"])
         missing = str(error).splitlines()[0]
         raise ResumeError(
-            f"{path} lacks a piece that is needed to go on: {missing}; "
-            "go on from another checkpoint"
+            f"{path} cannot be resumed, because {missing} is missing; "
+            "delete it to resume from the checkpoint before it"
         ) from None
 
 
 def _cut_metrics(trainer: Trainer) -> None:
-    """Cut metrics.jsonl back to what it was when the checkpoint was saved."""
+    """Cut metrics.jsonl back to its length when the checkpoint was saved."""
     path = trainer.log.path
     size = path.stat().st_size if path.is_file() else 0
     if size < trainer.log.size:
         raise ResumeError(
-            f"{path} has {size} bytes, {trainer.log.size} were written by step {trainer.step}; "
-            "bring it back, or start another run with --name"
+            f"{path} has {size} bytes, but {trainer.log.size} were written by step {trainer.step}; "
+            "restore the file, or start another run with `name`"
         )
     with open(path, "r+b" if size else "wb") as file:
         file.truncate(trainer.log.size)

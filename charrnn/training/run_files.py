@@ -1,4 +1,4 @@
-"""The first files of a run, and whether its checkpoints will fit on the disk."""
+"""Writes the first files of a run, and checks the disk space for its checkpoints."""
 
 import shutil
 from contextlib import suppress
@@ -20,7 +20,7 @@ HEAD = (
 
 
 def begin(run: Run, config: RunConfig, corpus: Corpus) -> None:
-    """Write the first files of a run; none where they cannot all be written."""
+    """Write the first files of a run, or none if one of them fails."""
     try:
         write_config(run, config)
         write_records(run, corpus)
@@ -37,7 +37,7 @@ def write_config(run: Run, config: RunConfig) -> None:
 
 
 def write_records(run: Run, corpus: Corpus) -> None:
-    """Write the set of the corpus's records, if it has any, for ``--new``."""
+    """Write the set of the corpus's records, if any, so that sampling can tell new ones apart."""
     if isinstance(corpus, RecordCorpus):
         write_seen_records(run.seen_records, corpus.records())
 
@@ -48,7 +48,7 @@ def check_disk_space(trainer: Trainer) -> None:
     The run's own bytes count as free: a new run deletes them, a resumed one prunes.
 
     Raises:
-        CheckpointError: they will not fit; not with ``--on-save-error continue``.
+        CheckpointError: they will not fit, unless ``on_save_error`` is ``"continue"``.
     """
     knobs = trainer.config.train
     path = trainer.directory.path
@@ -57,14 +57,14 @@ def check_disk_space(trainer: Trainer) -> None:
     available = _free_bytes(path) + trainer.directory.size()
     if count * size > available and knobs.on_save_error == "stop":
         raise CheckpointError(
-            f"{path}: {count} checkpoints of {size / 2**20:,.1f} MiB have to fit there, and "
-            f"{available / 2**20:,.1f} MiB are free; make room, give a smaller --keep, "
-            "or another --runs-dir"
+            f"{path} needs room for {count} checkpoints of {size / 2**20:,.1f} MiB, but only "
+            f"{available / 2**20:,.1f} MiB are free; free some space, lower `keep`, or choose "
+            "another `runs_dir`"
         )
 
 
 def _checkpoint_bytes(trainer: Trainer) -> int:
-    """Weights, two moments of each, and the state of each lane, h and c."""
+    """Weights, their two moments, and the state of each lane (h and c)."""
     model = trainer.config.model
     lanes = trainer.config.train.batch_size
     state = 2 * lanes * model.num_layers * model.hidden_size
@@ -72,7 +72,7 @@ def _checkpoint_bytes(trainer: Trainer) -> int:
 
 
 def _checkpoints_kept(trainer: Trainer) -> int:
-    """The most that exist at once: the last ones, the best, and one that is being written."""
+    """The most that exist at once: the last ones, the best, and one being written."""
     knobs = trainer.config.train
     steps_left = trainer.steps - trainer.step
     still_to_come = 1
@@ -83,7 +83,7 @@ def _checkpoints_kept(trainer: Trainer) -> int:
 
 
 def _free_bytes(path: Path) -> int:
-    """Free on the disk where a path is, or will be."""
+    """Free bytes on the disk that holds a path, which need not exist yet."""
     while not path.exists():
         path = path.absolute().parent
     return shutil.disk_usage(path).free

@@ -1,4 +1,4 @@
-"""A run in progress as a checkpoint: all that is needed to generate, and to resume bit for bit."""
+"""A run in progress as a checkpoint: enough to generate, and to resume bit for bit."""
 
 from dataclasses import asdict
 from typing import Any
@@ -26,10 +26,10 @@ def snapshot(
 
     Args:
         config: resolved.
-        corpus: what is learned.
-        loop: after a step.
-        progress: what the Trainer has to know to continue, besides the loop's state.
-        val_loss: measured after this step; None if it was not.
+        corpus: the text being learned.
+        loop: its state after a step.
+        progress: what the Trainer needs to continue, besides the loop's state.
+        val_loss: measured after this step, or None.
     """
     return Checkpoint(
         vocabulary=corpus.vocabulary,
@@ -58,7 +58,7 @@ def _description(
     loop: TrainingLoop,
     val_loss: float | None,
 ) -> dict[str, Any]:
-    """What a checkpoint says about itself."""
+    """The description stored in a checkpoint."""
     yardstick = corpus.yardstick
     return {
         "charrnn": __version__,
@@ -77,7 +77,7 @@ def _description(
 
 
 def not_a_number(checkpoint: Checkpoint) -> str | None:
-    """The name of a tensor with NaN or infinity, or of a weight too large to use, if any."""
+    """The name of a tensor with NaN or infinity, or of a weight too large to use, or None."""
     for name, value in checkpoint.weights.items():
         if not is_within(value, LARGEST_WEIGHT):
             return name

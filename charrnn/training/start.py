@@ -1,4 +1,4 @@
-"""From what a user asked for to a Trainer: a new run, or a resumed one."""
+"""Turns the knobs a user set into a Trainer, for a new run or a resumed one."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import ConfigError, RunExistsError
 from charrnn.storage.find_run import check_runs_dir
 from charrnn.storage.run import Run
-from charrnn.training.resolve import resolve
+from charrnn.training.resolve import plan_line, resolve
 from charrnn.training.resume import resume_run
 from charrnn.training.run_files import begin, check_disk_space
 from charrnn.training.trainer import Trainer
@@ -26,24 +26,24 @@ def launch(
     tell: Tell = lambda _: None,
     made: Callable[[Trainer], object] = lambda _: None,
 ) -> Trainer:
-    """Make a run ready to train.
+    """Prepare a run for training.
 
     Args:
-        given: the knobs that the user set, by name; the others have their defaults, or, when
+        given: the knobs that the user set, by name; the others get their defaults or, when
             resuming, the run's values.
         text: the corpus itself, instead of ``given["corpus"]``.
         resume: continue the run of that name, or of that corpus, or else the newest.
         overwrite: delete an existing run of that name.
-        tell: called with a sentence on whatever the user should know.
+        tell: called with notices for the user.
         made: called with the new trainer just before anything is written to the disk.
 
     Raises:
-        CharRNNError: any of its kinds; nothing has been written or deleted then.
+        CharRNNError: any of its kinds; nothing was written or deleted.
     """
     if not resume:
         return _new_run(given, text, overwrite, tell, made)
     if overwrite:
-        raise ConfigError("resume and overwrite: both are given; leave one of them out")
+        raise ConfigError("`resume` and `overwrite` exclude each other; give one of them")
     return resume_run(given, text, tell)
 
 
@@ -60,12 +60,14 @@ def _new_run(
     config = config.replace(name=run.path.name)  # a name from the corpus is checked too
     _check_free(run, config.corpus, overwrite)
     resolved = resolve(given, text, tell, started)
+    if resolved.plan.values:
+        tell(plan_line(resolved))
     config = resolved.config.replace(name=run.path.name)
     trainer = Trainer(config, resolved.corpus, run)
     trainer.lock = run.lock()
     try:
         if run.exists() and not overwrite:
-            raise _exists(run)  # another process began it in the meantime
+            raise _exists(run)  # another process created it in the meantime
         check_disk_space(trainer)
         if run.path.exists() and overwrite:
             run.remove()
@@ -94,14 +96,14 @@ def _check_not_in_run(corpus: Sequence[str], run: Run) -> None:
     for path in corpus:
         if path != STDIN and directory in Path(path).resolve().parents:
             raise ConfigError(
-                f"overwrite: {path} is in the run {run.path}, which would be deleted; "
-                "move it away, or give another --name"
+                f"{path} is inside the run {run.path}, which `overwrite` would delete; "
+                "move it elsewhere, or choose another `name`"
             )
 
 
 def _exists(run: Run) -> RunExistsError:
-    resume = "--resume goes on with it, " if run.steps() else ""
+    resume = "continue it with `resume=True`, " if run.steps() else ""
     return RunExistsError(
-        f"the run {run.path} exists; {resume}--name NAME starts another beside it, "
-        "--overwrite deletes it"
+        f"the run {run.path} already exists; {resume}start another with `name`, "
+        "or delete it with `overwrite=True`"
     )

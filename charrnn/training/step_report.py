@@ -8,7 +8,7 @@ from charrnn.training.evaluate import Evaluation
 
 @dataclass(frozen=True)
 class Report:
-    """What one step did. Losses are in nats per character.
+    """The result of one step. Losses are in nats per character.
 
     Args:
         step: steps done, including this one.
@@ -16,15 +16,14 @@ class Report:
         loss: of this step.
         learning_rate: of this step.
         grad_norm: before clipping.
-        train_loss: the mean since the last line of metrics.jsonl, if this step wrote one.
-        val_loss: if it was measured: static, over parallel lanes, at most 50,000 characters.
-        final: at the end of the run: the best checkpoint's loss on the validation text (at most
-            a million characters) in one stream.
-        saved: the checkpoint that was committed with this step.
-        trouble: what went wrong with the disk (a checkpoint or a line not written, an old one
-            not removed), where training continues.
+        train_loss: the mean since the previous line of metrics.jsonl, if this step wrote one.
+        val_loss: if this step measured it, on at most 50,000 characters read in parallel lanes.
+        final: at the end of the run, the best checkpoint's loss on the validation text (at most
+            a million characters), read in one stream.
+        saved: the checkpoint that was saved at this step.
+        trouble: a failure to write to disk, or to remove an old checkpoint, if training continues.
         turned: whether early stopping ends the run here.
-        sample: a short text, added by whoever can generate one.
+        sample: a short generated text.
     """
 
     step: int

@@ -1,4 +1,4 @@
-"""How many steps fit into a number of minutes: a few are timed on a throwaway copy of the run."""
+"""How many steps fit into a number of minutes, timed on a throwaway copy of the run."""
 
 import statistics
 import time
@@ -11,35 +11,35 @@ from charrnn.training.evaluate import evaluate
 from charrnn.training.loop import TrainingLoop
 
 WARMUP_STEPS = 3  # the first steps allocate
-SHARE = 0.04  # of the budget that may go into timing
-SHORTEST = 1.0  # seconds; where a rough figure will do
-LONGEST = 4.0  # seconds; as much as is needed for a steady figure
-EVALUATIONS = 20  # what eval_every auto asks for in a run that is not long
-LONGEST_INTERVAL = 5000  # and the most steps that it lets pass: some minutes
+SHARE = 0.04  # of the time budget, spent on timing
+SHORTEST = 1.0  # seconds of timing, for a rough figure
+LONGEST = 4.0  # seconds of timing, for a steady figure
+EVALUATIONS = 20  # with eval_every auto, unless the run is long
+LONGEST_INTERVAL = 5000  # most steps between validations with eval_every auto: some minutes
 TIMED_CHARACTERS = 8192  # of the validation text
-BEARABLE = 30.0  # seconds that the final validation may take, however short the budget
+BEARABLE = 30.0  # seconds that the final validation may always take
 OVERHEAD = 0.15  # seconds to write a checkpoint and draw a sample, with each validation
-ENDLESS = 10**9  # steps of a copy: its learning rate stays at the beginning of the schedule
+ENDLESS = 10**9  # steps of the copy, so that it stays at the start of its schedule
 
 
 def seconds_per_character(config: RunConfig, corpus: Corpus) -> float:
-    """What a character of training takes, from a few steps; the caller sets threads and order.
+    """The time to train on a character, from a few steps; the caller sets the threads.
 
     Args:
-        config: resolved, but for the number of steps.
-        corpus: what is read.
+        config: resolved, except for the number of steps.
+        corpus: the text to train on.
     """
     copy = _throwaway_copy(config, corpus)
     return _seconds_per_step(copy, SHORTEST) / copy.batches.symbols_per_step
 
 
 def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
-    """The steps that fit into a time, after validations, checkpoints and the timing itself.
+    """The steps that fit into a time, besides validations, checkpoints and this timing.
 
     Args:
-        seconds: what is left of the budget.
-        config: resolved, but for the number of steps.
-        corpus: what will be trained on.
+        seconds: the time left.
+        config: resolved, except for the number of steps.
+        corpus: the text to train on.
 
     Raises:
         ConfigError: the final validation alone takes most of the time.
@@ -80,12 +80,11 @@ def _steps_that_fit(
 
 
 def _validation_too_long(seconds: float, at_the_end: float, corpus: Corpus) -> ConfigError:
-    held_out = len(corpus.judged)
-    smaller = held_out / len(corpus) * seconds / at_the_end / 4
+    characters = len(corpus.judged)
+    smaller = characters / len(corpus) * seconds / at_the_end / 4
     return ConfigError(
-        f"minutes: {seconds / 60:.1f} are left, and reading the {held_out:,} held-out characters "
-        f"at the end takes {at_the_end / 60:.1f}; give more --minutes, or "
-        f"--val-fraction {smaller:.1g}"
+        f"the final validation on {characters:,} characters would take {at_the_end / 60:.1f} of "
+        f"the {seconds / 60:.1f} minutes left; raise `minutes`, or set `val_fraction={smaller:.1g}`"
     )
 
 
@@ -96,8 +95,8 @@ def _throwaway_copy(config: RunConfig, corpus: Corpus) -> TrainingLoop:
 def _seconds_per_step(copy: TrainingLoop, longest: float) -> float:
     """The median time of a step of mean length.
 
-    The median, so that a busy moment of the machine does not matter; per symbol, since a step
-    of long records is as good as several of short ones.
+    The median ignores busy moments of the machine. It is taken per symbol, since a step of long
+    records is worth several of short ones.
     """
     for _ in range(WARMUP_STEPS):
         copy.train_step()
@@ -114,7 +113,7 @@ def _seconds_per_step(copy: TrainingLoop, longest: float) -> float:
 
 
 def _seconds_to_validate(copy: TrainingLoop) -> tuple[float, float]:
-    """For a validation during training, and for the one at the end, in one stream."""
+    """For a validation during training, and for the final one."""
     corpus = copy.corpus
     judged = corpus.judged
     if not len(judged):

@@ -1,4 +1,4 @@
-"""Trainer: a run in progress: the training loop, with its metrics, checkpoints, early stopping."""
+"""Trainer: the training loop with its metrics, checkpoints and early stopping."""
 
 import math
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ class Trainer:
     """A run in progress; ``run`` yields a Report for each step.
 
     Args:
-        config: resolved: numbers of steps, a device and a precision, no ``auto``.
-        corpus: what is learned.
+        config: resolved, without ``auto``: numbers of steps, a device, a precision.
+        corpus: the text to learn.
         run: the directory for checkpoints and metrics.
     """
 
@@ -43,9 +43,9 @@ class Trainer:
         self.early_stopping = EarlyStopping(config.train.patience)
         self.stop_requested = False
         self.save_requested = False
-        self.loss_sum = 0.0  # of the steps since the last line of the log
+        self.loss_sum = 0.0  # over the steps since the last line of the log
         self.loss_count = 0
-        self.lock: FileLock | None = None  # the run's
+        self.lock: FileLock | None = None  # on the run
         self.last = Report(0, self.steps, math.nan, 0.0, math.nan)
 
     @property
@@ -60,7 +60,7 @@ class Trainer:
 
     @property
     def turned(self) -> bool:
-        """Whether the validation loss has stopped improving, and patience has run out."""
+        """Whether the validation loss stopped improving, so that early stopping ends the run."""
         return self.early_stopping.should_stop
 
     def run(self) -> Iterator[Report]:
@@ -69,13 +69,13 @@ class Trainer:
         On ``stop_requested``, the step in progress is finished and saved.
 
         Raises:
-            DivergedError: a loss or gradient is not finite; nothing was updated with it.
-            CheckpointError: a checkpoint could not be written; the earlier ones are untouched.
+            DivergedError: a loss or gradient is not finite; the weights were not updated with it.
+            CheckpointError: a checkpoint could not be written; earlier ones are untouched.
         """
         threads = self.config.train.threads
         assert isinstance(threads, int)
         try:
-            # counted now, before gradients and moments need the memory
+            # count now, before gradients and moments need the memory
             _ = self.corpus.yardstick
             with settled(threads, self.config.train.device), self.log.open():
                 yield from self._steps()
@@ -83,13 +83,13 @@ class Trainer:
             raise not_written(Path(error.filename or self.log.path), error) from None
         finally:
             if not self.directory.steps():
-                # nothing was saved: do not get in the way of another attempt
+                # nothing was saved: do not block another attempt
                 with suppress(RunExistsError, OSError):
                     self.directory.remove()
             self.release()
 
     def release(self) -> None:
-        """Release the run's lock: another trainer may continue it."""
+        """Release the run's lock, so that another trainer may continue it."""
         if self.lock is not None:
             self.lock.release()
 
@@ -106,7 +106,7 @@ class Trainer:
             yield from self._final_evaluation()
 
     def _one_step(self) -> Report:
-        """Train a step; then validate, log and save where that is due."""
+        """Train a step; then validate, log and save if due."""
         result = self._train_step()
         val_loss = self._validate()
         is_best = val_loss is not None and self._is_best(val_loss)
@@ -141,17 +141,17 @@ class Trainer:
         return result
 
     def _validate(self) -> float | None:
-        """The validation loss, where one is due."""
+        """The validation loss, if one is due."""
         due = self._is_last_step or _due(self.config.train.eval_every, self.step)
         if not due or not len(self.corpus.val):
             return None
         val_loss = self.loop.validate()
         if not math.isfinite(val_loss):
-            self._fail(f"after step {self.step} the validation loss is {val_loss:g}")
+            self._fail(f"the validation loss after step {self.step} is {val_loss:g}")
         return val_loss
 
     def _is_best(self, val_loss: float) -> bool:
-        """Whether a validation loss is the best so far; early stopping hears of it."""
+        """Whether a validation loss is the best so far; also updates early stopping."""
         best = self.directory.best_val_loss()
         first_pass = self.step < self.loop.batches.steps_per_epoch
         self.early_stopping.update(val_loss, best, first_pass=first_pass)
@@ -162,7 +162,7 @@ class Trainer:
         result: StepResult,
         val_loss: float | None,
     ) -> tuple[float | None, str | None]:
-        """Write a line where one is due: the mean training loss in it, and any trouble."""
+        """Log a line if one is due; returns its mean training loss, and any trouble."""
         due = self._is_last_step or _due(self.config.train.report_every, self.step)
         if not due and val_loss is None:
             return None, None
@@ -181,7 +181,7 @@ class Trainer:
         return train_loss, trouble
 
     def _write_line(self, line: dict[str, Any]) -> str | None:
-        """Append a line to metrics.jsonl; returns what went wrong where training continues."""
+        """Append a line to metrics.jsonl; returns what went wrong if training continues."""
         try:
             self.log.append(line)
         except OSError as error:
@@ -198,7 +198,7 @@ class Trainer:
 
     @property
     def _must_write(self) -> bool:
-        """Whether what cannot be written now is an error: nothing later would write it."""
+        """Whether a failed write is an error: no later one would make up for it."""
         stops = self._is_last_step or self.turned or self.stop_requested
         return stops or self.config.train.on_save_error == "stop"
 
@@ -208,13 +208,13 @@ class Trainer:
         return _due(self.config.train.save_every, self.step)
 
     def _save(self, val_loss: float | None) -> tuple[Path | None, str | None]:
-        """Commit a checkpoint: its path, and any trouble with the disk where training continues."""
+        """Save a checkpoint; returns its path, and any trouble if training continues."""
         path = self.directory.step(self.step)
-        self.save_requested = False  # before writing: a request that comes meanwhile is not lost
+        self.save_requested = False  # before writing, so that a request made meanwhile is not lost
         checkpoint = self.checkpoint(val_loss)
         name = not_a_number(checkpoint)
         if name is not None:
-            self._fail(f"step {self.step} was not saved: {name} holds a value that is not a number")
+            self._fail(f"step {self.step} was not saved: {name} has a value that is not finite")
         try:
             self.log.sync()
             checkpoints.write(path, checkpoint)
@@ -230,7 +230,7 @@ class Trainer:
         return path, "; ".join(notices) or None
 
     def checkpoint(self, val_loss: float | None = None) -> Checkpoint:
-        """The run at this step; its validation loss if one was measured with it."""
+        """The run at this step, with the validation loss if it was measured."""
         progress = {
             "loss_sum": self.loss_sum,
             "loss_count": self.loss_count,
@@ -244,8 +244,8 @@ class Trainer:
         """Continue from a checkpoint of the same configuration.
 
         Raises:
-            KeyError, TypeError, RuntimeError: a piece is missing, or has another shape.
-            CheckpointError: the weights are those of another model.
+            KeyError, TypeError, RuntimeError: a piece is missing or has another shape.
+            CheckpointError: the weights are for another model.
         """
         stored = checkpoint.trainer
         assert stored is not None
@@ -257,17 +257,17 @@ class Trainer:
         self.loop.load_state_dict(stored["step"], checkpoint.weights, checkpoint.trainer_tensors)
         self.last = replace(self.last, step=self.step)
 
-    # --- the end of a run ---
+    # --- final evaluation ---
 
     def _final_evaluation(self) -> Iterator[Report]:
-        """The loss of the best checkpoint on what is judged, in one stream, in fp32."""
+        """The loss of the best checkpoint, in one stream and in fp32."""
         best = checkpoints.read(self.directory.best())
         model = load_model(best, self.config.train.device)
         try:
             final = self._evaluate(model, self.corpus.judged)
             learned = self._evaluate(model, self.corpus.learned(EVAL_CHARACTERS))
         except Cancelled:
-            return  # only this line is missing; resuming the run writes it
+            return  # only the final line is missing; resuming the run writes it
         trouble = self._write_line(
             {
                 "step": best.about["step"],

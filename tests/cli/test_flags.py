@@ -14,7 +14,8 @@ from charrnn.cli.main import cli
         ("use `--unknown replace`", "use `--unknown replace`"),
         ("use `overwrite=True`", "use --overwrite"),  # of train
         ("use `patience=None`", "use `--patience none`"),
-        ("use `separator='\\n'`", "use `--separator \n`"),
+        ("use `separator='\\n'`", "use --records"),
+        ("use `separator=';'`", "use `--separator ;`"),
         ("use `length=N`", "use `--length N`"),
         ("run `charrnn train --resume`", "run `charrnn train --resume`"),
         ("`constraint` is unknown to the command", "`constraint` is unknown to the command"),
