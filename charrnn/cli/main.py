@@ -15,7 +15,7 @@ from charrnn.errors import CharRNNError, ConfigError
 
 COMMANDS = {
     "train": "Train a model on text files.",
-    "plan": "Show what `train` would do with a text on this machine, and why.",
+    "plan": "Show what `train` would do with a text, and why.",
     "sample": "Generate text.",
     "evaluate": "Measure how well a model predicts a file.",
     "originality": "Find what a text copies word for word from a run's corpus.",

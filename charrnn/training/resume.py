@@ -318,8 +318,8 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         path = trainer.directory.step(checkpoint.about["step"])
         missing = str(error).splitlines()[0]
         raise ResumeError(
-            f"{path} cannot be resumed, because {missing} is missing; "
-            "delete it to resume from the checkpoint before it"
+            f"{path} cannot be resumed: {missing} is missing or invalid; "
+            "move it away to resume from an earlier checkpoint"
         ) from None
 
 

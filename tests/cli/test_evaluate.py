@@ -60,7 +60,7 @@ def test_the_text_form_is_one_line(text: tuple[Path, str]) -> None:
     assert (result.exit_code, result.stderr) == (0, f"{STEP}\n")
     assert (
         result.stdout
-        == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character, static, 2,393 characters\n"
+        == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character on 2,393 characters\n"
     )
 
 

@@ -44,7 +44,7 @@ def parameters(step: str) -> int:
 
 
 def loss(nats: float) -> str:
-    return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character, static"
+    return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
 
 
 def test_info_of_a_run_says_all_this(runs: Path) -> None:
@@ -52,11 +52,11 @@ def test_info_of_a_run_says_all_this(runs: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
         f"checkpoint: {STEP}\n"
-        f"model:      lstm 2 x 8, embedding 4, copy window 8192, dropout 0.1, {parameters(STEP):,} parameters\n"
+        f"model:      LSTM with 2 layers of 8 units, embedding 4, copy window 8192, dropout 0.1, {parameters(STEP):,} parameters\n"
         'symbols:    21 characters: "\\n ,.;Nabcdehiklmnostw"\n'
-        "corpus:     corpus.txt: 831 characters to learn from, 93 held out\n"
-        f"trained:    4 of 4 steps, best at 4, the text 0.40 times by then, by charrnn {charrnn.__version__}\n"
-        f"loss:       {loss(lines('corpus')[-1]['final_val_loss'])}, held-out text in one stream\n"
+        "corpus:     corpus.txt: 831 characters for training, 93 for validation\n"
+        f"trained:    step 4 of 4, best at step 4 after 0.40 passes over the text, with charrnn {charrnn.__version__}\n"
+        f"loss:       validation loss {loss(lines('corpus')[-1]['final_val_loss'])}\n"
         f"sha256:     {sha256(STEP)}\n"
         f"verdict:    {judged['text']} Next: `{judged['command']}`\n"
         "kept:       step-00000002, step-00000003, step-00000004\n"
@@ -67,10 +67,10 @@ def test_info_of_bytes_without_validation(runs: Path) -> None:
     step = "checkpoints/bytes/step-00000004"
     assert call("info", "bytes").stdout == (
         f"checkpoint: {step}\n"
-        f"model:      gru 2 x 8, embedding 4, copy window 8192, dropout 0, {parameters(step):,} parameters\n"
+        f"model:      GRU with 2 layers of 8 units, embedding 4, copy window 8192, dropout 0, {parameters(step):,} parameters\n"
         "symbols:    256 bytes\n"
-        "corpus:     corpus.txt: 924 characters to learn from, 0 held out\n"
-        f"trained:    4 of 4 steps, best at 4, the text 0.36 times by then, by charrnn {charrnn.__version__}\n"
+        "corpus:     corpus.txt: 924 characters for training, 0 for validation\n"
+        f"trained:    step 4 of 4, best at step 4 after 0.36 passes over the text, with charrnn {charrnn.__version__}\n"
         "loss:       no validation loss\n"
         f"sha256:     {sha256(step)}\n"
         "kept:       step-00000002, step-00000003, step-00000004\n"
@@ -83,11 +83,11 @@ def test_info_of_an_earlier_checkpoint_has_the_loss_it_was_saved_with(runs: Path
     assert found[0] == f"checkpoint: {step}"
     assert (
         found[4]
-        == f"trained:    4 of 4 steps, best at 3, the text 0.30 times by then, by charrnn {charrnn.__version__}"
+        == f"trained:    step 4 of 4, best at step 3 after 0.30 passes over the text, with charrnn {charrnn.__version__}"
     )
     assert (
         found[5]
-        == f"loss:       {loss(lines('corpus')[2]['val_loss'])}, held-out text, over parallel lanes"
+        == f"loss:       validation loss {loss(lines('corpus')[2]['val_loss'])} (measured during training)"
     )
 
 
@@ -121,9 +121,9 @@ def test_without_a_run_there_is_one_line_for_each_the_newest_first(runs: Path) -
     result = call("info")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        f"corpus: lstm 2 x 8, trained 4 of 4 steps, best at 4, "
-        f"{loss(lines('corpus')[-1]['final_val_loss'])}, held-out text in one stream\n"
-        "bytes: gru 2 x 8, trained 4 of 4 steps, best at 4, no validation loss\n"
+        f"corpus: LSTM 2 x 8, step 4 of 4, best at step 4, "
+        f"validation loss {loss(lines('corpus')[-1]['final_val_loss'])}\n"
+        "bytes: GRU 2 x 8, step 4 of 4, best at step 4, no validation loss\n"
     )
 
 
@@ -137,7 +137,7 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(runs: Path) -> None:
         (step / "model.safetensors").write_bytes(b"")
     result = call("info")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[0].startswith("corpus: lstm 2 x 8, ")
+    assert result.stdout.splitlines()[0].startswith("corpus: LSTM 2 x 8, ")
     assert (
         "checkpoints/bytes/step-00000004/model.safetensors is damaged: it has 0 bytes"
         in result.stdout + result.stderr
@@ -167,10 +167,7 @@ def test_runs_dir_is_where_the_runs_are(runs: Path) -> None:
 def test_without_any_run_a_line_says_what_to_do_and_nothing_is_printed(here: Path) -> None:
     result = call("info")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert (
-        result.stderr
-        == f"there is no run in {here}/checkpoints; train one with `charrnn train FILE`\n"
-    )
+    assert result.stderr == f"no runs in {here}/checkpoints; train one with `charrnn train FILE`\n"
 
 
 def test_without_any_run_json_is_an_empty_list(here: Path) -> None:

@@ -28,20 +28,20 @@ def run(*args: str, **settings: Any) -> subprocess.CompletedProcess[str]:
 HELP = """\
 Usage: charrnn [OPTIONS] COMMAND [ARGS]...
 
-  Learn to write from a text file, one character at a time, and write new text
-  in the same manner.
+  Train a character-level language model on a text file, and generate new text
+  in its style.
 
 Options:
   --version   Show the version and exit.
   -h, --help  Show this message and exit.
 
 Commands:
-  train        Learn to write from text files.
-  plan         What `train` would do with a text on this machine, and why.
-  sample       Write new text.
-  evaluate     The loss of a model on a file.
-  originality  What of a text stands word for word in a run's corpus.
-  info         What a model is and how well it does; without a name, the runs.
+  train        Train a model on text files.
+  plan         Show what `train` would do with a text, and why.
+  sample       Generate text.
+  evaluate     Measure how well a model predicts a file.
+  originality  Find what a text copies word for word from a run's corpus.
+  info         Describe a model and its quality; without a name, list the runs.
 
     charrnn train my.txt
     charrnn train my.txt --resume --steps 20000
@@ -201,7 +201,7 @@ def test_without_torch_a_command_that_needs_it_says_what_to_install(
     done = run("-c", code, *words, cwd=here)
     message = (
         "Error: training, evaluating and adapting need PyTorch, which is not installed; install it with `pip install torch` "
-        "(writing works without it)\n"
+        "(generating text works without it)\n"
     )
     assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
 
@@ -213,7 +213,7 @@ def test_a_working_directory_that_is_gone_is_an_error(words: list[str], here: Pa
     env = os.environ | {"PYTHONPATH": ROOT}
     command = ["sh", "-c", script, "sh", sys.executable, "-m", "charrnn", *words]
     done = subprocess.run(command, cwd=here, capture_output=True, text=True, env=env, check=False)
-    message = "Error: the working directory no longer exists; change to one that does, such as with `cd ~`\n"
+    message = "Error: the working directory no longer exists; change to another one, such as with `cd ~`\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
 
 

@@ -210,10 +210,10 @@ def test_a_config_that_cannot_be_read_is_a_usage_error(flag: str, here: Path) ->
     for name, why in (("none.yaml", "No such file or directory"), (".", "Is a directory")):
         result = call("train", flag, name)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert result.stderr == f"Error: config: {name} cannot be read: {why}; give a YAML file\n"
+        assert result.stderr == f"Error: --config: {name} cannot be read: {why}; give a YAML file\n"
     result = call("train", flag, "latin.yaml")
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: config: latin.yaml cannot be read: ")
+    assert result.stderr.startswith("Error: --config: latin.yaml cannot be read: ")
     assert result.stderr.count("\n") == 1
 
 
@@ -243,7 +243,7 @@ def test_a_config_that_makes_no_sense_is_a_usage_error(text: str, error: str, he
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {error}\n")
 
 
-BOTH = "Error: minutes and steps: 2 and 3 are both given; give one of them\n"
+BOTH = "Error: --minutes 2 and --steps 3 exclude each other; give one of them\n"
 
 
 def test_minutes_and_steps_are_refused_where_one_level_gives_both(here: Path) -> None:

@@ -54,53 +54,74 @@ def contents(home: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("sample abc --output f --save-state f", "--save-state: f is the file of --output too"),
-        ("sample abc --output f --save-state ./f", "--save-state: ./f is the file of --output too"),
-        ("sample abc --output corpus.txt", "--output: corpus.txt is the corpus of the run too"),
-        ("sample abc --output link", "--output: link is the corpus of the run too"),
-        ("sample abc --output hard", "--output: hard is the corpus of the run too"),
+        (
+            "sample abc --output f --save-state f",
+            "--save-state would overwrite f, which is also the file of --output",
+        ),
+        (
+            "sample abc --output f --save-state ./f",
+            "--save-state would overwrite ./f, which is also the file of --output",
+        ),
+        (
+            "sample abc --output corpus.txt",
+            "--output would overwrite corpus.txt, which is also the corpus of the run",
+        ),
+        (
+            "sample abc --output link",
+            "--output would overwrite link, which is also the corpus of the run",
+        ),
+        (
+            "sample abc --output hard",
+            "--output would overwrite hard, which is also the corpus of the run",
+        ),
         (
             "sample abc --output texts/more.txt",
-            "--output: texts/more.txt is the corpus of the run too",
+            "--output would overwrite texts/more.txt, which is also the corpus of the run",
         ),
         (
             "sample abc --save-state corpus.txt",
-            "--save-state: corpus.txt is the corpus of the run too",
+            "--save-state would overwrite corpus.txt, which is also the corpus of the run",
         ),
         (
             "sample abc --originality --corpus other.txt --output other.txt",
-            "--output: other.txt is the corpus of the run too",
+            "--output would overwrite other.txt, which is also the corpus of the run",
         ),
         (
             "sample abc --prompt-file prompt.txt --output prompt.txt",
-            "--output: prompt.txt is the file of --prompt-file too",
+            "--output would overwrite prompt.txt, which is also the file of --prompt-file",
         ),
         (
             "sample abc --prompt-file prompt.txt --output to-prompt",
-            "--output: to-prompt is the file of --prompt-file too",
+            "--output would overwrite to-prompt, which is also the file of --prompt-file",
         ),
         (
             "sample abc --prompt-file prompt.txt --save-state to-prompt",
-            "--save-state: to-prompt is the file of --prompt-file too",
+            "--save-state would overwrite to-prompt, which is also the file of --prompt-file",
         ),
         (
             "sample abc --adapt-to prompt.txt --output prompt.txt",
-            "--output: prompt.txt is the file of --adapt-to too",
+            "--output would overwrite prompt.txt, which is also the file of --adapt-to",
         ),
         (
             "sample abc --load-state prompt.txt --output prompt.txt",
-            "--output: prompt.txt is the file of --load-state too",
+            "--output would overwrite prompt.txt, which is also the file of --load-state",
         ),
         (
             "sample abc --output checkpoints/abc/config.yaml",
-            "--output: checkpoints/abc/config.yaml belongs to a run",
+            "--output would overwrite checkpoints/abc/config.yaml, which belongs to a run",
         ),
         (
             "sample abc --output checkpoints/abc/step-00000001/tokenizer.json",
-            "--output: checkpoints/abc/step-00000001/tokenizer.json belongs to a run",
+            "--output would overwrite checkpoints/abc/step-00000001/tokenizer.json, which belongs to a run",
         ),
-        ("originality abc prompt.txt --html prompt.txt", "--html: prompt.txt is FILE too"),
-        ("originality abc prompt.txt --html link", "--html: link is the corpus of the run too"),
+        (
+            "originality abc prompt.txt --html prompt.txt",
+            "--html would overwrite prompt.txt, which is also FILE",
+        ),
+        (
+            "originality abc prompt.txt --html link",
+            "--html would overwrite link, which is also the corpus of the run",
+        ),
     ],
 )
 def test_an_output_that_would_overwrite_something_is_refused(
@@ -111,7 +132,7 @@ def test_an_output_that_would_overwrite_something_is_refused(
     assert (result.exit_code, result.stdout, result.stderr) == (
         2,
         "",
-        f"Error: {message}, and would be overwritten; give another file\n",
+        f"Error: {message}; give another file\n",
     )
     assert contents(home) == before
 

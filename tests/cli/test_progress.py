@@ -1,5 +1,6 @@
-"""How a run is shown: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a run: a bar on a terminal, plain lines elsewhere."""
 
+import itertools
 import json
 import math
 import os
@@ -15,6 +16,7 @@ import pytest
 import charrnn
 from charrnn.cli.console import format_loss
 from charrnn.cli.main import cli
+from charrnn.cli.progress import Speed
 from tests.command import call
 
 SMALL = [
@@ -25,7 +27,7 @@ RATE = r"[\d,]+ characters/s, \d+:\d\d left"
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *args: str) -> str:
-    """What a command writes to stderr where that is a terminal."""
+    """What a command writes to a stderr that is a terminal."""
     master, slave = os.openpty()
     termios.tcsetwinsize(slave, (24, 100))
     said: list[bytes] = []
@@ -34,7 +36,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, *args: str) -> str:
         try:
             while piece := os.read(master, 1024):
                 said.append(piece)
-        except OSError:  # Linux says so when the other end is closed
+        except OSError:  # raised by Linux when the other end is closed
             pass
 
     reader = threading.Thread(target=read)
@@ -67,7 +69,7 @@ def test_a_loss_is_shown_in_nats_and_bits(nats: float, words: str) -> None:
     assert format_loss(nats) == words
 
 
-def test_lines_come_with_each_validation_and_say_whether_it_was_saved(corpus: Path) -> None:
+def test_each_validation_has_a_line(corpus: Path) -> None:
     result = call(
         "train",
         "corpus.txt",
@@ -78,18 +80,18 @@ def test_lines_come_with_each_validation_and_say_whether_it_was_saved(corpus: Pa
         "--save-every=none",
     )
     two, four = (line for line in metrics() if line.get("val_loss") is not None)
-    assert two["val_loss"] > four["val_loss"]  # else the last step is saved, but not as the best
+    assert two["val_loss"] > four["val_loss"]  # so the last step is the best
     first, *shown, reading, done, _, write = result.stderr.splitlines()  # between them the verdict
-    assert first.startswith("checkpoints/corpus: 831 characters to learn from")
+    assert first.startswith("run checkpoints/corpus: 831 characters for training")
     for found, line in zip(shown, (two, four), strict=True):
-        words = f"step {line['step']} of 4: loss {line['train_loss']:.4f}, validation {format_loss(line['val_loss'])}, "
+        words = f"step {line['step']} of 4: training loss {line['train_loss']:.4f}, validation loss {format_loss(line['val_loss'])}, "
         assert re.fullmatch(re.escape(words) + RATE + ", saved", found)
-    assert reading == "reading the 93 held-out characters in one stream"
+    assert reading == "measuring the final validation loss on 93 characters"
     assert done.startswith("done in ")
-    assert write == "write with: charrnn sample corpus"
+    assert write == "generate text with: charrnn sample corpus"
 
 
-def test_samples_are_shown_apart_and_are_what_the_model_of_that_step_writes(corpus: Path) -> None:
+def test_samples_are_indented_and_are_those_of_the_model_at_that_step(corpus: Path) -> None:
     result = call("train", "corpus.txt", *SMALL, "--sample-every=2")
     expected = []
     for step in (2, 4):
@@ -100,17 +102,17 @@ def test_samples_are_shown_apart_and_are_what_the_model_of_that_step_writes(corp
     assert [line for line in result.stderr.split("\n") if line.startswith("  | ")] == expected
 
 
-def test_without_validation_a_plain_line_comes_now_and_then(
+def test_without_validation_there_is_a_line_now_and_then(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags = ["--sample-every=none", "--eval-every=none", "--report-every=1", "--val-fraction=0"]
     # the first line and the last two
     assert len(call("train", "corpus.txt", *SMALL, *flags).stderr.splitlines()) == 3
-    monkeypatch.setattr("charrnn.cli.progress.EVERY_SECONDS", -1.0)  # now and then is always
+    monkeypatch.setattr("charrnn.cli.progress.EVERY_SECONDS", -1.0)  # a line at every step
     shown = call("train", "corpus.txt", *SMALL, *flags, "--overwrite").stderr.splitlines()[1:-2]
     for found, line in zip(shown, metrics(), strict=True):
         assert re.fullmatch(
-            re.escape(f"step {line['step']} of 4: loss {line['train_loss']:.4f}, ")
+            re.escape(f"step {line['step']} of 4: training loss {line['train_loss']:.4f}, ")
             + RATE
             + ", saved",
             found,
@@ -127,16 +129,44 @@ def test_a_terminal_shows_a_bar_with_loss_speed_and_time_left(
     assert re.match(r"  0%\|", bars[0])
     assert re.match(r"100%\|", bars[-1])
     assert re.search(
-        r"\| *\S+ characters/s, (\d\d:)?\d\d:\d\d left, loss \d\.\d{3} nats, \d\.\d{3} bits",
+        RATE + r", loss \d\.\d{3} nats \(\d\.\d{3} bits\)",
         bars[-1],
     )
     # on a line of its own
-    assert re.search(r"\rstep 2 of 4: loss .+, validation .+ left, saved\r\n", said)
+    assert re.search(r"\rstep 2 of 4: training loss .+, validation loss .+ left, saved\r\n", said)
     assert "\r\n  | " in said or "\r  | " in said
-    assert said.endswith("write with: charrnn sample corpus\r\n")
+    assert said.endswith("generate text with: charrnn sample corpus\r\n")
 
 
-def test_the_bar_of_a_run_gone_on_with_begins_where_it_stood(
+def test_the_bar_and_the_lines_show_the_same_time_left(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(step=10)  # seconds: every step takes ten
+    monkeypatch.setattr("charrnn.cli.progress.monotonic", lambda: next(clock))
+    printed = on_a_terminal(
+        monkeypatch, "train", "corpus.txt", *SMALL, "--sample-every=none", "--eval-every=1"
+    )
+    shown = [re.findall(r"\d+:\d\d left", part) for part in re.split("[\r\n]+", printed)]
+    times = [found[0] for found in shown if found]
+    left = ["0:30 left", "0:20 left", "0:10 left", "0:00 left"]
+    assert [time for time, _ in itertools.groupby(times)] == left
+    for step, expected in enumerate(left, 1):
+        line = re.search(rf"step {step} of 4: .+, (\d+:\d\d left), saved\r\n\r?([^\r\n]*)", printed)
+        assert line is not None
+        bar = re.search(r"\d+:\d\d left", line[2])  # drawn again below the line
+        assert bar is not None
+        assert (line[1], bar[0]) == (expected, expected)
+
+
+def test_the_speed_is_that_of_about_the_last_minute() -> None:
+    speed = Speed(step=0, time=0.0)
+    speed.update(step=60, time=60.0)
+    assert speed.steps_per_second == pytest.approx(1.0)
+    speed.update(step=180, time=120.0)  # 2 steps per second; the first minute counts 1/e
+    assert speed.steps_per_second == pytest.approx((60 / math.e + 120) / (60 / math.e + 60))
+
+
+def test_the_bar_of_a_resumed_run_starts_where_it_stopped(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert call("train", "corpus.txt", *SMALL, "--sample-every=none").exit_code == 0
@@ -146,13 +176,13 @@ def test_the_bar_of_a_run_gone_on_with_begins_where_it_stood(
     assert bars[-1] == "100"
 
 
-def test_no_bar_is_drawn_where_stderr_is_no_terminal(corpus: Path) -> None:
+def test_no_bar_is_drawn_if_stderr_is_not_a_terminal(corpus: Path) -> None:
     said = call("train", "corpus.txt", *SMALL).stderr
     assert "\r" not in said
     assert "%|" not in said
 
 
-def test_evaluate_shows_its_bar_on_a_terminal_only_and_takes_it_away(
+def test_evaluate_shows_a_bar_only_on_a_terminal_and_erases_it(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert call("train", "corpus.txt", *SMALL).exit_code == 0

@@ -224,8 +224,8 @@ def test_a_set_that_is_gone_or_damaged_is_one_line(home: Path) -> None:
         assert "new: unknown: " in report.stderr
     known.unlink()  # as the error says; the run is at its end, and it is written anew all the same
     result = call("train", "--resume", "--name", "list")
-    assert "records.jsonl.gz was missing; it was written anew" in result.stderr
-    assert "is at its end" in result.stderr
+    assert "records.jsonl.gz was missing and has been recreated" in result.stderr
+    assert "is finished at step" in result.stderr
     assert known.read_bytes() == data
 
 
@@ -262,7 +262,7 @@ def test_evaluate_gives_nats_per_record_and_counts_the_ends(home: Path) -> None:
     )
     words = call("evaluate", "names", "few.txt").stdout
     assert (
-        f"static, 11 characters with the end of each of 3 records, {found['nats_per_record']:.3f} nats per record\n"
+        f" per character on 11 characters (3 records and their ends), {found['nats_per_record']:.3f} nats per record\n"
         in words
     )
     adaptive = json.loads(call("evaluate", "names", "few.txt", "--json", "--adaptive").stdout)
@@ -273,10 +273,10 @@ def test_info_and_the_verdict_speak_of_records() -> None:
     about = call("info", "names").stdout
     assert 'symbols:    9 characters and the end of a record: "abcdeinot"\n' in about
     assert re.search(
-        r"corpus: +names.txt: \d+ characters in \d+ records to learn from, \d+ in 2 records held out\n",
+        r"corpus: +names.txt: \d+ characters \(\d+ records\) for training, \d+ \(2 records\) for validation\n",
         about,
     )
-    assert "static, held-out records\n" in about
+    assert re.search(r"loss: +validation loss .+ per character\n", about)
 
 
 def test_training_without_records_proposes_them_and_with_both_is_refused(home: Path) -> None:
@@ -284,7 +284,7 @@ def test_training_without_records_proposes_them_and_with_both_is_refused(home: P
         "".join(f"{name}{number}\n" for name in NAMES for number in range(20))
     )
     small = [*BY_HEART, "--steps=1", "--sequence-length=20"]
-    said = "this text looks like a list, one item a line; with --records each is learned by itself, and samples are whole items\n"
+    said = "this text looks like a list with one item per line; use --records to learn each item separately and generate whole items\n"
     assert said in call("train", "many.txt", *small).stderr
     assert said in call("plan", "many.txt", *small).stderr
     assert said not in call("train", "many.txt", *small, "--records", "--overwrite").stderr
@@ -292,7 +292,7 @@ def test_training_without_records_proposes_them_and_with_both_is_refused(home: P
     assert result.exit_code == 2
     assert (
         result.stderr
-        == "Error: records and separator: --records takes a line for a record, and ';' is given too; give one\n"
+        == "Error: --records and --separator ';' exclude each other; give one of them\n"
     )
     assert "train many.txt" in call("plan", "many.txt", *small, "--records").stderr
     assert " --records" in call("plan", "many.txt", *small, "--records").stderr

@@ -58,7 +58,7 @@ EACH_STOP = [
     )
     for stop in STOPS
 ]
-ARROW = "`charrnn train --resume --name corpus` continues"
+CONTINUE = "continue with: charrnn train --resume --name corpus"
 # seconds, so that a test that waits for what never comes fails; nothing is measured by it
 PATIENCE = 60
 
@@ -169,14 +169,12 @@ def test_a_signal_saves_the_step_under_way_and_resume_ends_in_the_same_bytes(
         assert (started.wait(), started.stdout.read()) == (code, b"")
     step = int(rest[-1].split()[1]) if rest else 1
     assert all(re.match(r"step \d+ of 60: ", line) for line in rest)
-    assert last == f"stopped; saved checkpoints/corpus/step-{step:08d}; {ARROW}"
+    assert last == f"stopped after saving checkpoints/corpus/step-{step:08d}; {CONTINUE}"
     assert steps()[-1] == f"step-{step:08d}"
     assert step < N
     resumed = call("train", "--resume", "--name", "corpus")
     assert resumed.exit_code == 0
-    assert (
-        f"going on with checkpoints/corpus after step {step} of 60" in resumed.stderr.splitlines()
-    )
+    assert f"resuming checkpoints/corpus after step {step} of 60" in resumed.stderr.splitlines()
     assert outcome() == whole
     assert not list(here.rglob("*.tmp-*"))
 
@@ -190,7 +188,7 @@ def test_sigusr1_saves_and_the_run_ends_in_the_same_bytes(
         started.send_signal(signal.SIGUSR1)
         lines = started.stderr.read().decode().splitlines()
         assert started.wait() == 0
-    assert lines[-1] == "write with: charrnn sample corpus"
+    assert lines[-1] == "generate text with: charrnn sample corpus"
     assert outcome() == whole
 
 
@@ -198,7 +196,7 @@ def test_sigusr1_saves_where_nothing_else_would_and_goes_on(corpus: Path, here: 
     metrics = Path("checkpoints/corpus/metrics.jsonl")
     with process(*SILENT, "--report-every=1") as started:
         assert started.stderr
-        lines_until("checkpoints/corpus: ", started)
+        lines_until("run checkpoints/corpus: ", started)
         for number in (1, 2):
             started.send_signal(signal.SIGUSR1)
             wait_for(lambda number=number: len(steps()) == number, started)  # type: ignore[misc]
@@ -211,7 +209,7 @@ def test_sigusr1_saves_where_nothing_else_would_and_goes_on(corpus: Path, here: 
     assert len(steps()) == 3
     # a line of progress comes where all this took long
     assert all(re.match(r"step [\d,]+ of 1,000,000: ", line) for line in rest)
-    assert last == f"stopped; saved checkpoints/corpus/{steps()[-1]}; {ARROW}"
+    assert last == f"stopped after saving checkpoints/corpus/{steps()[-1]}; {CONTINUE}"
     for step in steps():
         assert len(charrnn.load(f"checkpoints/corpus/{step}").generate(length=10, seed=1)) == 10
 

@@ -1,5 +1,4 @@
-"""charrnn train: what it says, what it writes, what it refuses, and that nothing is left of a run
-that could not begin."""
+"""charrnn train: what it prints, writes and refuses; a run that cannot start leaves nothing."""
 
 import gzip
 import json
@@ -20,9 +19,9 @@ from charrnn.storage.verdict import verdict
 from charrnn.training.device import available_threads
 from tests.command import SMALL, TEXT, Trained, call
 
-SIZES = "21 symbols; lstm 2 x 8, 1,695 parameters, fp32 on cpu, 1 threads, seed 0"
-FIRST = f"checkpoints/corpus: 831 characters to learn from, 93 held out, {SIZES}"
-EXISTS = "Error: the run checkpoints/corpus exists; --resume goes on with it, --name NAME starts another beside it, --overwrite deletes it\n"
+SIZES = "21 symbols; LSTM 2 x 8, 1,695 parameters, fp32 on cpu, 1 thread, seed 0"
+FIRST = f"run checkpoints/corpus: 831 characters for training, 93 for validation, {SIZES}"
+EXISTS = "Error: the run checkpoints/corpus already exists; continue it with --resume, start another with --name, or delete it with --overwrite\n"
 
 
 @pytest.fixture
@@ -62,21 +61,21 @@ def in_words(nats: float) -> str:
     return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
 
 
-def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(text_run: Trained) -> None:
+def test_train_prints_these_lines_on_stderr_and_nothing_on_stdout(text_run: Trained) -> None:
     *steps, final = metrics(text_run.where / "checkpoints/corpus")
     assert [line["step"] for line in steps] == [1, 2, 3, 4]
     shown = [
         re.escape(
-            f"step {line['step']} of 4: loss {line['train_loss']:.4f}, validation {in_words(line['val_loss'])}, "
+            f"step {line['step']} of 4: training loss {line['train_loss']:.4f}, validation loss {in_words(line['val_loss'])}, "
         )
         + r"[\d,]+ characters/s, \d+:\d\d left, saved"
         for line in steps
     ]
     best = min(steps, key=lambda line: float(line["val_loss"]))["step"]
     done = re.escape(
-        f" minutes; the best checkpoint is checkpoints/corpus/step-{best:08d}: {in_words(final['final_val_loss'])} on the 93 held-out ones"
+        f" minutes; best checkpoint: checkpoints/corpus/step-{best:08d}, validation loss {in_words(final['final_val_loss'])}"
     )
-    reading = re.escape("reading the 93 held-out characters in one stream")
+    reading = re.escape("measuring the final validation loss on 93 characters")
     found = verdict(Run(text_run.where / "checkpoints/corpus"))
     assert found is not None
     judged = re.escape(
@@ -88,10 +87,39 @@ def test_a_run_says_these_lines_on_stderr_and_nothing_on_stdout(text_run: Traine
         reading,
         rf"done in \d+\.\d{done}",
         judged,
-        re.escape("write with: charrnn sample corpus"),
+        re.escape("generate text with: charrnn sample corpus"),
     ]
     assert (text_run.result.exit_code, text_run.result.stdout) == (0, "")
     assert re.fullmatch("\n".join(expected) + "\n", text_run.result.stderr)
+
+
+def test_there_is_little_to_read_before_the_first_step_and_one_line_per_validation(
+    here: Path,
+) -> None:
+    """Also with notices on the text, and with everything planned but the steps."""
+    Path("corpus.txt").write_bytes("\ufeff".encode() + TEXT.encode().replace(b"\n", b"\r\n", 2))
+    result = call(
+        "train",
+        "corpus.txt",
+        "--steps=4",
+        "--eval-every=2",
+        "--report-every=1",
+        "--sample-every=none",
+        "--threads=1",
+        "--precision=fp32",
+    )
+    assert result.exit_code == 0
+    lines = result.stderr.splitlines()
+    steps = [line.partition(":")[0] for line in lines if line.startswith("step ")]
+    before = lines[: lines.index(next(line for line in lines if line.startswith("step ")))]
+    assert steps == ["step 2 of 4", "step 4 of 4"]
+    assert [line.split()[0] for line in before] == [
+        "corpus.txt",  # begins with a byte order mark
+        "corpus.txt",  # mixes line ends
+        "the",  # training text is too short for the batch
+        "plan:",
+        "run",
+    ]
 
 
 def test_a_run_leaves_these_files_and_no_others(trained: Path) -> None:
@@ -179,15 +207,14 @@ def test_flag_environment_and_yaml_reach_the_run(corpus: Path) -> None:
     assert [path.name for path in Path("checkpoints/corpus").glob("step-*")] == ["step-00000002"]
 
 
-def test_minutes_become_steps_that_are_said_and_recorded(corpus: Path) -> None:
+def test_minutes_become_steps_that_are_reported_and_recorded(corpus: Path) -> None:
     small = [flag for flag in SMALL if not flag.startswith("--steps")]
     result = call("train", "corpus.txt", *small, "--minutes", "0.01")
     assert result.exit_code == 0
     steps, minutes = config("checkpoints/corpus")["steps"], config("checkpoints/corpus")["minutes"]
     assert minutes == "none"
-    assert (
-        result.stderr.splitlines()[0] == f"{steps:,} steps fit into --minutes 0.01 on this machine"
-    )
+    fit = "step fits" if steps == 1 else "steps fit"
+    assert result.stderr.splitlines()[0] == f"{steps:,} {fit} into 0.01 minutes on this machine"
     assert metrics("checkpoints/corpus")[-2]["step"] == steps
 
 
@@ -195,11 +222,13 @@ def test_without_held_out_text_there_is_no_validation_loss(corpus: Path) -> None
     result = call("train", "corpus.txt", *SMALL, "--val-fraction", "0")
     assert (result.exit_code, result.stdout) == (0, "")
     first, done, write = result.stderr.splitlines()
-    assert first == f"checkpoints/corpus: 924 characters to learn from, 0 held out, {SIZES}"
-    assert re.fullmatch(
-        r"done in \d+\.\d minutes; the best checkpoint is checkpoints/corpus/step-00000004", done
+    assert (
+        first == f"run checkpoints/corpus: 924 characters for training, 0 for validation, {SIZES}"
     )
-    assert write == "write with: charrnn sample corpus"
+    assert re.fullmatch(
+        r"done in \d+\.\d minutes; best checkpoint: checkpoints/corpus/step-00000004", done
+    )
+    assert write == "generate text with: charrnn sample corpus"
 
 
 # Where the text comes from
@@ -253,7 +282,7 @@ def test_bytes_are_256_symbols(here: Path) -> None:
     result = call("train", "corpus.txt", *SMALL, "--unit", "byte")
     assert result.exit_code == 0
     assert first_line(result).startswith(
-        "checkpoints/corpus: 360 characters to learn from, 40 held out, 256 symbols; "
+        "run checkpoints/corpus: 360 characters for training, 40 for validation, 256 symbols; "
     )
     assert charrnn.load("checkpoints/corpus").vocabulary.unit == "byte"
 
@@ -263,7 +292,8 @@ def test_a_short_corpus_shrinks_the_batch_and_says_so(here: Path) -> None:
     result = call("train", "short.txt", *SMALL)
     assert result.exit_code == 0
     assert first_line(result) == (
-        "36 characters to train on are too few for batches of 4 x 20; took --batch-size 1 --sequence-length 20"
+        "the training text of 36 characters is too short for batches of 4 x 20 characters; "
+        "using `--batch-size 1` and `--sequence-length 20`"
     )
     assert (
         config("checkpoints/short")["batch_size"],
@@ -336,10 +366,10 @@ def test_no_corpus_at_all_is_one_line(here: Path) -> None:
                            "that does not begin with step- or a dot, got '..'"),
         (["--name", "step-00000001"], "--name must be a directory name of at most 200 characters, without slashes, "
                                       "that does not begin with step- or a dot, got 'step-00000001'"),
-        (["--resume", "--overwrite"], "resume and overwrite: both are given; leave one of them out"),
+        (["--resume", "--overwrite"], "--resume and --overwrite exclude each other; give one of them"),
     ],
 )  # fmt: skip
-def test_knobs_that_cannot_be_are_usage_errors_and_leave_nothing(
+def test_invalid_knobs_are_usage_errors_and_leave_nothing(
     flags: list[str], error: str, corpus: Path, here: Path
 ) -> None:
     result = call("train", "corpus.txt", *SMALL, *flags)
@@ -363,14 +393,14 @@ def test_a_notice_on_the_text_comes_before_the_first_line(here: Path) -> None:
 # A run that is there
 
 
-def test_an_existing_run_is_refused_with_what_may_be_done_and_not_touched(trained: Path) -> None:
+def test_an_existing_run_is_refused_and_not_touched(trained: Path) -> None:
     before = files(trained)
     result = call("train", "corpus.txt", *SMALL)
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", EXISTS)
     assert files(trained) == before
 
 
-def test_another_name_starts_another_run_beside_it(trained: Path) -> None:
+def test_another_name_starts_another_run(trained: Path) -> None:
     before = files(trained)
     assert first_line(call("train", "corpus.txt", *SMALL, "--name", "my other")) == FIRST.replace(
         "corpus", "my other"
@@ -433,57 +463,59 @@ def test_runs_dir_is_where_the_run_goes(how: str, corpus: Path, here: Path) -> N
 @pytest.mark.parametrize("flags", [[], ["--runs-dir", "models"], ["--name", "my own"]])
 def test_the_last_line_is_a_command_that_works(flags: list[str], corpus: Path) -> None:
     last = call("train", "corpus.txt", *SMALL, *flags).stderr.splitlines()[-1]
-    assert last.startswith("write with: charrnn sample ")
-    result = call(*shlex.split(last.removeprefix("write with: charrnn ")))
+    assert last.startswith("generate text with: charrnn sample ")
+    result = call(*shlex.split(last.removeprefix("generate text with: charrnn ")))
     assert (result.exit_code, len(result.stdout)) == (0, 501)
 
 
 # Resume
 
 
-def test_resume_goes_on_to_a_later_end_and_says_so(trained: Path) -> None:
+def test_resume_continues_to_a_later_end(trained: Path) -> None:
     result = call("train", "--resume", "--steps", "6")
     assert (result.exit_code, result.stdout) == (0, "")
     lines = [
         line
         for line in result.stderr.splitlines()
-        if not line.startswith(f"this machine has {available_threads()} cores; ")
+        if not line.startswith(f"this machine has {available_threads()} cores, ")
     ]
     assert lines[:3] == [
-        "the end is now step 6, it was 4; the learning rate goes on as in a run of 6 steps",
-        "going on with checkpoints/corpus after step 4 of 6",
+        "the run now ends at step 6 instead of 4; the learning rate continues as in a run of 6 steps",
+        "resuming checkpoints/corpus after step 4 of 6",
         FIRST,
     ]
     assert [line.partition(":")[0] for line in lines[3:-4]] == ["step 5 of 6", "step 6 of 6"]
-    assert lines[-4] == "reading the 93 held-out characters in one stream"
-    assert lines[-1] == "write with: charrnn sample corpus"
+    assert lines[-4] == "measuring the final validation loss on 93 characters"
+    assert lines[-1] == "generate text with: charrnn sample corpus"
     assert [line["step"] for line in metrics(trained)[:-1]] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(
     "args", [[], ["corpus.txt"], ["--name", "corpus"], ["-c", "checkpoints/corpus/config.yaml"]]
 )
-def test_a_run_at_its_end_says_so_however_it_is_found(args: list[str], trained: Path) -> None:
+def test_resuming_a_finished_run_is_refused_however_it_is_found(
+    args: list[str], trained: Path
+) -> None:
     before = files(trained)
     result = call("train", *args, "--resume")
     assert (result.exit_code, result.stdout, result.stderr) == (
-        1, "", "Error: the run checkpoints/corpus is at its end, step 4 of 4; "
-        "`charrnn train --resume --name corpus --steps 8` continues to a later one\n",
+        1, "", "Error: the run checkpoints/corpus is finished at step 4 of 4; "
+        "to train longer, run `charrnn train --resume --name corpus --steps 8`\n",
     )  # fmt: skip
     assert files(trained) == before
 
 
 REFUSED = {
-    "--hidden-size=9": "hidden_size: 9 is given, but the run checkpoints/corpus has 8; "
-                       "leave it out to go on, or start another run with --name",
-    "--minutes=1": "minutes: 1 is given, but the run checkpoints/corpus has its end at step 4; "
-                   "leave it out to go on to there, or give --steps for another end",
-    "--steps=3": "steps: 3 is given, but the run checkpoints/corpus is at step 4 already; give more",
-    "--name=other": "there is nothing to go on with: the run checkpoints/other does not exist (runs in checkpoints: corpus); "
+    "--hidden-size=9": "--hidden-size cannot be changed to 9: the run checkpoints/corpus has 8; "
+                       "leave it out to resume, or start another run with --name",
+    "--minutes=1": "--minutes cannot be changed: the run checkpoints/corpus ends at step 4; "
+                   "leave it out to continue to that step, or give --steps for a later end",
+    "--steps=3": "--steps must be at least 4, where the run checkpoints/corpus already is, got 3",
+    "--name=other": "nothing to resume: the run checkpoints/other does not exist (runs in checkpoints: corpus); "
                     "start it without --resume",
-    "other.txt": "there is nothing to go on with: the run checkpoints/other does not exist (runs in checkpoints: corpus); "
+    "other.txt": "nothing to resume: the run checkpoints/other does not exist (runs in checkpoints: corpus); "
                  "start it without --resume",
-    "--runs-dir=models": "there is nothing to go on with: the run models does not exist (runs in models: none); start it without --resume",
+    "--runs-dir=models": "nothing to resume: the run models does not exist (runs in models: none); start it without --resume",
 }  # fmt: skip
 
 
@@ -498,7 +530,7 @@ def test_resume_refuses_what_would_be_another_run_in_one_line(arg: str, trained:
 def test_resume_without_any_run_is_one_line_and_leaves_nothing(corpus: Path, here: Path) -> None:
     result = call("train", "corpus.txt", "--resume")
     assert (result.exit_code, result.stdout, result.stderr) == (
-        1, "", "Error: there is nothing to go on with: the run checkpoints/corpus does not exist (runs in checkpoints: none); "
+        1, "", "Error: nothing to resume: the run checkpoints/corpus does not exist (runs in checkpoints: none); "
                "start it without --resume\n",
     )  # fmt: skip
     assert list(here.iterdir()) == [corpus]
@@ -508,16 +540,16 @@ def test_resume_refuses_a_changed_corpus_and_names_the_difference(trained: Path)
     Path("corpus.txt").write_text(TEXT + "!")
     result = call("train", "--resume", "--steps", "6")
     assert (result.exit_code, result.stderr) == (
-        1, "Error: the corpus is not the one that the run checkpoints/corpus began with: "
-           "924 characters and 21 symbols then, 925 and 22 now (in one of them only: '!'); "
-           "bring the old text back, or start another run with --name\n",
+        1, "Error: the text has changed since the run checkpoints/corpus started: "
+           "924 characters and 21 symbols then, 925 and 22 now (only in one of them: '!'); "
+           "restore the old text, or start another run with --name\n",
     )  # fmt: skip
 
 
-def test_a_run_on_standard_input_goes_on_only_with_its_text(here: Path) -> None:
+def test_a_run_on_standard_input_is_resumed_only_with_its_text(here: Path) -> None:
     assert call("train", "-", *SMALL, input=TEXT).exit_code == 0
     result = call("train", "--resume", "--steps", "6")
     assert (result.exit_code, result.stderr) == (
-        1, "Error: the run checkpoints/stdin read its text from standard input; pipe it in again, with - as the PATH\n",
+        1, "Error: the run checkpoints/stdin read its text from standard input; pipe the same text in again, with - as the path\n",
     )  # fmt: skip
     assert call("train", "-", "--resume", "--steps", "6", input=TEXT).exit_code == 0

@@ -83,7 +83,7 @@ def test_a_signal_at_any_moment(
         elif run.final() is None:
             amid += 1
             assert (
-                f"stopped; saved {run.steps()[-1].relative_to(where)}; `charrnn train --resume --name corpus` continues"
+                f"stopped after saving {run.steps()[-1].relative_to(where)}; continue with: charrnn train --resume --name corpus"
                 in said
             )
             assert processes.run(cwd=str(where), words=AGAIN) == {"code": 0}, (

@@ -124,7 +124,7 @@ def test_a_terminal(home: Path, tally: Any) -> None:
         assert started.wait() == 0
     os.close(leader)
     assert b"Traceback" not in shown
-    assert b"write with: charrnn sample text" in shown
+    assert b"generate text with: charrnn sample text" in shown
     tally(1, "terminals")
 
 

@@ -675,7 +675,7 @@ def test_train_ends_with_the_verdict_and_its_command_works(here: Path) -> None:
     assert what.kind == "under-trained"
     assert result.stderr.splitlines()[-2:] == [
         f"{what.text} Next: `{what.command}`",
-        "write with: charrnn sample 'my own'",
+        "generate text with: charrnn sample 'my own'",
     ]
     again = call(*words(what.command))
     assert again.exit_code == 0, again.stderr

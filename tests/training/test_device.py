@@ -62,7 +62,7 @@ def test_a_device_that_is_not_there_is_refused_by_name(
         pick_device(device)
     assert (
         str(error.value)
-        == f"device: {device!r} is not there, as this PyTorch sees the machine; give one of {give} or auto"
+        == f"`device` {device!r} is not available: PyTorch finds no such device on this machine; choose one of {give}, auto"
     )
 
 
@@ -106,7 +106,9 @@ def test_auto_is_fp32_where_bf16_fails_when_tried_and_asking_for_it_is_refused(
     assert pick_precision("auto", "cpu") == "fp32"
     with pytest.raises(ConfigError) as error:
         pick_precision("bf16", "cpu")
-    assert str(error.value) == "precision: 'bf16' cannot be had on this cpu; give fp32 or auto"
+    assert (
+        str(error.value) == "`precision` 'bf16' is not supported on this cpu; choose fp32 or auto"
+    )
 
 
 @pytest.mark.bf16

@@ -396,9 +396,7 @@ def expected(path: Path, text: str) -> Evaluation:
 
 
 @runs
-def test_evaluate_adaptive_is_the_adaptive_loss_and_says_so(
-    path: Path, run: str, home: Path
-) -> None:
+def test_evaluate_adaptive_prints_the_adaptive_loss(path: Path, run: str, home: Path) -> None:
     before, found = everything(home), expected(path, OTHER * 100)
     as_json, as_text = (
         call("evaluate", run, "other.txt", "--adaptive", "--json"),
@@ -415,7 +413,7 @@ def test_evaluate_adaptive_is_the_adaptive_loss_and_says_so(
     nats = found.nats_per_character
     assert (
         as_text.stdout
-        == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character, adaptive, 1,000 characters\n"
+        == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character on 1,000 characters, adaptive\n"
     )
     assert everything(home) == before
 

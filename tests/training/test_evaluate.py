@@ -390,7 +390,7 @@ def test_weights_of_another_model_are_refused(changes: dict[str, Any], what: str
         load_weights(network(), checkpoint(**changes).weights)
     message = str(error.value)
     assert message.startswith(
-        f"the weights are not those of the configuration: Error(s) in loading state_dict for CharRNN: {what}"
+        f"the weights do not match the configuration: Error(s) in loading state_dict for CharRNN: {what}"
     )
     assert message.endswith("; use another checkpoint")
 

@@ -225,7 +225,10 @@ def infinite_gradient(loop: TrainingLoop) -> Callable[[], None]:
 
 
 # 100 steps, 3 of which lead up to the rate of 0.03: the second is made at 0.02
-ADVICE = "; train again with a smaller --learning-rate (a third of it) or --clip-norm, or with --precision fp32"
+ADVICE = (
+    "; train again with a smaller `learning_rate` (try a third), a smaller `clip_norm`, "
+    'or `precision="fp32"`'
+)
 
 
 @cells
@@ -233,13 +236,13 @@ ADVICE = "; train again with a smaller --learning-rate (a third of it) or --clip
 @pytest.mark.parametrize(
     ("poison", "found"),
     [
-        (infinite_bias, "the loss is nan and the gradient norm nan"),
-        (nan_weight, "the loss is nan and the gradient norm nan"),
-        (nan_gradient, "the loss is {loss:g} and the gradient norm nan"),
-        (infinite_gradient, "the loss is {loss:g} and the gradient norm inf"),
+        (infinite_bias, "loss nan, gradient norm nan"),
+        (nan_weight, "loss nan, gradient norm nan"),
+        (nan_gradient, "loss {loss:g}, gradient norm nan"),
+        (infinite_gradient, "loss {loss:g}, gradient norm inf"),
     ],
 )
-def test_a_step_that_is_no_number_is_not_made(
+def test_a_step_that_diverges_changes_nothing(
     cell: str,
     clip_norm: float | None,
     poison: Callable[[TrainingLoop], Callable[[], None]],
@@ -254,7 +257,7 @@ def test_a_step_that_is_no_number_is_not_made(
         loop.train_step()
     remove()
     assert str(error.value) == (
-        f"step 2 was not made: {found.format(loss=loss)} at learning rate 0.02{ADVICE}"
+        f"training diverged at step 2: {found.format(loss=loss)} at learning rate 0.02{ADVICE}"
     )
     assert tensors(loop) == before
     assert loop.step == 1

@@ -23,7 +23,7 @@ from charrnn.training import timing
 from charrnn.training.device import available_threads, pick_device, pick_precision
 from charrnn.training.model import CELLS
 from charrnn.training.plan import Plan
-from charrnn.training.resolve import fit_to_corpus, resolve
+from charrnn.training.resolve import fit_to_corpus, passes_in_words, resolve
 from charrnn.training.start import launch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -232,8 +232,8 @@ def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(
     train = fit_to_corpus(config, set(), short, said.append).train
     assert (train.batch_size, train.sequence_length) == taken
     notice = (
-        f"{characters:,} characters to train on are too few for batches of {given[0]} x {given[1]}; "
-        f"took --batch-size {taken[0]} --sequence-length {taken[1]}"
+        f"the training text of {characters:,} characters is too short for batches of {given[0]} x {given[1]} characters; "
+        f"using `batch_size={taken[0]}` and `sequence_length={taken[1]}`"
     )
     assert said == ([] if taken == given else [notice])
 
@@ -254,7 +254,7 @@ def test_minutes_become_the_steps_that_fit_into_what_is_left_of_them(
 ) -> None:
     config, said = resolved(steps=None, minutes=minutes, seconds=seconds)
     assert (config.train.steps, config.train.minutes) == (expected, None)
-    assert said == [f"237 steps fit into --minutes {minutes or 5:g} on this machine"]
+    assert said == [f"237 steps fit into {minutes or 5:g} minutes on this machine"]
     assert config.train.eval_every == 12  # intervals are shares of the steps that were found
 
 
@@ -272,6 +272,20 @@ def test_minutes_and_steps_together_are_refused() -> None:
     with pytest.raises(ConfigError) as error:
         resolved(steps=10, minutes=1.0)
     assert str(error.value) == "minutes and steps: 1 and 10 are both given; give one of them"
+
+
+@pytest.mark.parametrize(
+    ("passes", "words"),
+    [
+        (0.0, "less than 0.1 passes over the text"),
+        (0.47, "about 0.5 passes over the text"),
+        (9.44, "about 9.4 passes over the text"),
+        (20.6, "about 21 passes over the text"),
+        (2300.0, "about 2,300 passes over the text"),
+    ],
+)
+def test_passes_are_rounded_for_reading(passes: float, words: str) -> None:
+    assert passes_in_words(passes) == words
 
 
 # config.yaml

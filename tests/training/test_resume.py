@@ -223,7 +223,7 @@ def test_a_missing_tensor_is_an_error(name: str, half: Path, here: Path) -> None
     path = Path("checkpoints/run/step-00000006")
     assert (
         str(error.value)
-        == f"{path} lacks a piece that is needed to go on: {name!r}; go on from another checkpoint"
+        == f"{path} cannot be resumed: {name!r} is missing or invalid; move it away to resume from an earlier checkpoint"
     )
 
 
@@ -236,30 +236,30 @@ def refusal(given: dict[str, Any], text: str | None = None) -> str:
 @pytest.mark.parametrize(
     ("given", "was"),
     [
-        ({"hidden_size": 32}, "hidden_size: 32 is given, but the run checkpoints/run has 16"),
-        ({"cell": "gru"}, "cell: 'gru' is given, but the run checkpoints/run has 'lstm'"),
-        ({"num_layers": 2}, "num_layers: 2 is given, but the run checkpoints/run has 1"),
-        ({"learning_rate": 0.02}, "learning_rate: 0.02 is given, but the run checkpoints/run has 0.01"),
-        ({"batch_size": 8}, "batch_size: 8 is given, but the run checkpoints/run has 4"),
-        ({"seed": 3}, "seed: 3 is given, but the run checkpoints/run has 0"),
-        ({"val_fraction": 0.2}, "val_fraction: 0.2 is given, but the run checkpoints/run has 0.1"),
+        ({"hidden_size": 32}, "`hidden_size` cannot be changed to 32: the run checkpoints/run has 16"),
+        ({"cell": "gru"}, "`cell` cannot be changed to 'gru': the run checkpoints/run has 'lstm'"),
+        ({"num_layers": 2}, "`num_layers` cannot be changed to 2: the run checkpoints/run has 1"),
+        ({"learning_rate": 0.02}, "`learning_rate` cannot be changed to 0.02: the run checkpoints/run has 0.01"),
+        ({"batch_size": 8}, "`batch_size` cannot be changed to 8: the run checkpoints/run has 4"),
+        ({"seed": 3}, "`seed` cannot be changed to 3: the run checkpoints/run has 0"),
+        ({"val_fraction": 0.2}, "`val_fraction` cannot be changed to 0.2: the run checkpoints/run has 0.1"),
     ],
 )  # fmt: skip
 def test_another_knob_is_refused_by_name(given: dict[str, Any], was: str, half: Path) -> None:
     assert (
         refusal({"name": "run"} | given)
-        == f"{was}; leave it out to go on, or start another run with --name"
+        == f"{was}; leave it out to resume, or start another run with `name`"
     )
 
 
 def test_minutes_are_refused_since_the_end_is_a_step(half: Path) -> None:
     assert refusal({"name": "run", "minutes": 1.0}) == (
-        "minutes: 1 is given, but the run checkpoints/run has its end at step 12; "
-        "leave it out to go on to there, or give --steps for another end"
+        "`minutes` cannot be changed: the run checkpoints/run ends at step 12; "
+        "leave it out to continue to that step, or give `steps` for a later end"
     )
 
 
-BRING_BACK = "; bring the old text back, or start another run with --name"
+RESTORE = "; restore the old text, or start another run with `name`"
 
 
 @pytest.mark.parametrize(
@@ -267,12 +267,12 @@ BRING_BACK = "; bring the old text back, or start another run with --name"
     [
         (
             lambda text: text + "!",
-            "924 characters and 21 symbols then, 925 and 22 now (in one of them only: '!')",
+            "924 characters and 21 symbols then, 925 and 22 now (only in one of them: '!')",
         ),
         (lambda text: text[1:], "924 characters and 21 symbols then, 923 and 21 now"),
         (
             lambda text: text.replace("time", "item", 1),
-            "924 characters and 21 symbols then, 924 and 21 now, but other ones",
+            "924 characters and 21 symbols then, 924 and 21 now, in another order or number",
         ),
     ],
 )
@@ -280,7 +280,7 @@ def test_another_corpus_is_refused_and_the_difference_named(
     edit: Callable[[str], str], difference: str, half: Path, corpus: Path
 ) -> None:
     corpus.write_text(edit(corpus.read_text()))
-    expected = f"the corpus is not the one that the run checkpoints/run began with: {difference}{BRING_BACK}"
+    expected = f"the text has changed since the run checkpoints/run started: {difference}{RESTORE}"
     assert refusal({"name": "run"}) == expected
 
 
@@ -301,15 +301,15 @@ def test_a_shrunk_batch_may_be_asked_for_again(corpus: Path, here: Path) -> None
 
 def test_nothing_to_go_on_with_is_said(corpus: Path, here: Path) -> None:
     assert refusal({"name": "run"}) == (
-        "there is nothing to go on with: the run checkpoints/run does not exist (runs in checkpoints: none); start it without --resume"
+        "nothing to resume: the run checkpoints/run does not exist (runs in checkpoints: none); start it without `resume=True`"
     )
 
 
 def test_a_run_without_a_checkpoint_is_said(corpus: Path, here: Path) -> None:
     launch(KNOBS)
     assert refusal({"name": "run"}) == (
-        "there is nothing to go on with: the run checkpoints/run has no checkpoint yet (runs in checkpoints: none); "
-        "start it with --overwrite"
+        "nothing to resume: the run checkpoints/run has no checkpoint yet (runs in checkpoints: none); "
+        "start it with `overwrite=True`"
     )
 
 
@@ -318,19 +318,19 @@ def test_a_run_at_its_end_says_so_and_goes_on_to_a_later_one(
 ) -> None:
     monkeypatch.setattr("charrnn.training.resume.available_threads", lambda: KNOBS["threads"])
     finish({"name": "run"})
-    expected = "the run checkpoints/run is at its end, step 12 of 12; `charrnn train --resume --name run --steps 24` continues to a later one"
+    expected = "the run checkpoints/run is finished at step 12 of 12; to train longer, run `charrnn train --resume --name run --steps 24`"
     assert refusal({"name": "run"}) == expected
     assert (
         refusal({"name": "run", "steps": 5})
-        == "steps: 5 is given, but the run checkpoints/run is at step 12 already; give more"
+        == "`steps` must be at least 12, where the run checkpoints/run already is, got 5"
     )
     said: list[str] = []
     trainer = launch({"name": "run", "steps": 15}, resume=True, tell=said.append)
     steps = [report.step for report in trainer.run()]
     assert steps == [13, 14, 15, 15]  # the last report is the final evaluation
     assert said == [
-        "the end is now step 15, it was 12; the learning rate goes on as in a run of 15 steps",
-        "going on with checkpoints/run after step 12 of 15",
+        "the run now ends at step 15 instead of 12; the learning rate continues as in a run of 15 steps",
+        "resuming checkpoints/run after step 12 of 15",
     ]
 
 
@@ -355,7 +355,7 @@ def test_a_damaged_last_checkpoint_is_set_aside_and_the_one_before_goes_on(
     assert said[0].startswith(
         "checkpoints/run/step-00000006/trainer.safetensors is damaged: it has 0 bytes instead of "
     )
-    assert said[0].endswith("; it was set aside as damaged-step-00000006")
+    assert said[0].endswith("; it was renamed to damaged-step-00000006")
 
 
 def test_metrics_are_cut_back_to_the_checkpoint(half: Path, here: Path) -> None:
@@ -371,7 +371,8 @@ def test_lost_metrics_are_an_error(half: Path, here: Path) -> None:
     size = metrics.stat().st_size
     metrics.write_bytes(b"")
     assert refusal({"name": "run"}) == (
-        f"checkpoints/run/metrics.jsonl has 0 bytes, {size} were written by step 6; bring it back, or start another run with --name"
+        f"checkpoints/run/metrics.jsonl has 0 bytes, but {size} were written by step 6; "
+        "restore the file, or start another run with `name`"
     )
 
 
@@ -379,8 +380,8 @@ def test_another_number_of_threads_is_said(half: Path) -> None:
     said: list[str] = []
     launch({"name": "run", "threads": 2}, resume=True, tell=said.append)
     assert (
-        said[0]
-        == "the run was trained with threads 1, and goes on with 2: well, but not to the bit"
+        said[0] == "the run was trained with threads 1 and continues with 2; "
+        "the result is as good, but not bit for bit that of an uninterrupted run"
     )
 
 
@@ -388,7 +389,9 @@ def test_another_number_of_cores_is_said(half: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("charrnn.training.resume.available_threads", lambda: 3)
     said: list[str] = []
     launch({"name": "run"}, resume=True, tell=said.append)
-    assert said[0] == "this machine has 3 cores; the run goes on with --threads 1, to the bit"
+    assert said[0] == (
+        "this machine has 3 cores, but the run continues with `threads=1`, to stay reproducible bit for bit"
+    )
 
 
 def test_a_run_in_bf16_goes_on_in_fp32_where_there_is_no_bf16(
@@ -400,8 +403,8 @@ def test_a_run_in_bf16_goes_on_in_fp32_where_there_is_no_bf16(
     said: list[str] = []
     trainer = launch({"name": "run"}, resume=True, tell=said.append)
     assert (
-        said[0]
-        == "the run was trained with precision bf16, and goes on with fp32: well, but not to the bit"
+        said[0] == "the run was trained with precision bf16 and continues with fp32; "
+        "the result is as good, but not bit for bit that of an uninterrupted run"
     )
     assert trainer.config.train.precision == "fp32"
     assert list(trainer.run())[-1].step == N
@@ -535,7 +538,7 @@ def test_a_checkpoint_that_does_not_say_how_many_were_stale_is_an_error(turned: 
     checkpoints.write(path, found)
     assert (
         refusal({"name": "begun"})
-        == f"{path} lacks a piece that is needed to go on: 'stale'; go on from another checkpoint"
+        == f"{path} cannot be resumed: 'stale' is missing or invalid; move it away to resume from an earlier checkpoint"
     )
 
 
@@ -543,8 +546,8 @@ def test_a_run_that_turned_is_not_gone_on_with_unless_patience_is_another(turned
     before = all_files(turned)
     for given, end in (({}, 30), ({"patience": 3}, 30), ({"patience": 1}, 30), ({"steps": 60}, 60)):
         assert refusal({"name": "run"} | given) == (
-            f"the run checkpoints/run stopped at step 8 of {end}: the validation loss had turned, its best is at step 2; "
-            "`charrnn train --resume --name run --patience none` continues anyway"
+            f"the run checkpoints/run stopped at step 8 of {end} because the validation loss stopped improving "
+            "(best at step 2); to continue anyway, run `charrnn train --resume --name run --patience none`"
         )
     assert all_files(turned) == before
 

@@ -69,8 +69,10 @@ def test_a_run_that_will_not_fit_is_refused_before_it_begins(
         free(patch, 10_000)
         with pytest.raises(CheckpointError) as error:
             launch(KNOBS, text=TEXT)
-    words = "4 checkpoints of 0.0 MiB have to fit there, and 0.0 MiB are free; make room, give a smaller --keep, or another --runs-dir"
-    assert str(error.value) == f"checkpoints/run: {words}"
+    assert str(error.value) == (
+        "checkpoints/run needs room for 4 checkpoints of 0.0 MiB, but only 0.0 MiB are free; "
+        "free some space, lower `keep`, or choose another `runs_dir`"
+    )
     assert not Path("checkpoints/run").exists()
     list(launch(KNOBS, text=TEXT).run())  # the lock has been let go
 
@@ -92,7 +94,7 @@ def test_as_much_room_as_is_asked_for_is_enough(monkeypatch: pytest.MonkeyPatch)
     launch(KNOBS, text=TEXT, overwrite=True).release()
     shutil.rmtree("checkpoints/run")
     free(monkeypatch, 4 * one - 1)
-    with pytest.raises(CheckpointError, match="make room"):
+    with pytest.raises(CheckpointError, match="free some space"):
         launch(KNOBS, text=TEXT)
     launch(KNOBS | {"on_save_error": "continue"}, text=TEXT).release()
 
@@ -265,7 +267,9 @@ def test_memory_that_does_not_suffice_costs_no_checkpoint(monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "load", full)
-        with pytest.raises(CheckpointError, match="no checkpoint of checkpoints/run is whole"):
+        with pytest.raises(
+            CheckpointError, match="the run checkpoints/run has no usable checkpoint"
+        ):
             launch({"name": "run", "steps": 8}, text=TEXT, resume=True)
     assert steps(Run(Path("checkpoints/run"))) == [5, 6]
     launch({"name": "run", "steps": 8}, text=TEXT, resume=True).release()

@@ -84,7 +84,8 @@ def test_a_run_that_exists_is_refused_and_untouched(corpus: Path, here: Path) ->
     with pytest.raises(RunExistsError) as error:
         launch(KNOBS | {"seed": 1})
     assert str(error.value) == (
-        "the run checkpoints/corpus exists; --resume goes on with it, --name NAME starts another beside it, --overwrite deletes it"
+        "the run checkpoints/corpus already exists; continue it with `resume=True`, start another with `name`, "
+        "or delete it with `overwrite=True`"
     )
     assert files(here) == before
 
@@ -208,7 +209,7 @@ BAD = [
     (
         {"device": "cuda"},
         ConfigError,
-        "device: 'cuda' is not there, as this PyTorch sees the machine; give one of cpu or auto",
+        "`device` 'cuda' is not available: PyTorch finds no such device on this machine; choose one of cpu, auto",
     ),
 ]
 
@@ -244,7 +245,7 @@ def test_a_refusal_leaves_everything_as_it_was(
 
 def test_resume_and_overwrite_together_are_refused(run: Path, here: Path) -> None:
     said = unchanged(here, KNOBS, ConfigError, resume=True, overwrite=True)
-    assert said == "resume and overwrite: both are given; leave one of them out"
+    assert said == "`resume` and `overwrite` exclude each other; give one of them"
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -125,6 +125,6 @@ def test_a_final_validation_that_takes_most_of_the_time_is_refused() -> None:
     with pytest.raises(ConfigError) as error:
         steps_for(60, RunConfig.from_flat(KNOBS | {"val_fraction": 0.5}), Corpus.of(text, 0.5))
     assert str(error.value) == (
-        "minutes: 1.0 are left, and reading the 336,600 held-out characters at the end takes 0.7; "
-        "give more --minutes, or --val-fraction 0.2"  # 0.5 x 60 / 41.09 / 4 = 0.18
+        "the final validation on 336,600 characters would take 0.7 of the 1.0 minutes left; "
+        "raise `minutes`, or set `val_fraction=0.2`"  # 0.5 x 60 / 41.09 / 4 = 0.18
     )

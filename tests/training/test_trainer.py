@@ -427,7 +427,10 @@ def nan_weight(trainer: Trainer) -> None:
 
 
 # 100 steps, 3 of which lead up to the rate of 0.03: the second is made at 0.02
-ADVICE = "; train again with a smaller --learning-rate (a third of it) or --clip-norm, or with --precision fp32"
+ADVICE = (
+    "; train again with a smaller `learning_rate` (try a third), a smaller `clip_norm`, "
+    'or `precision="fp32"`'
+)
 
 
 def test_a_diverged_run_names_its_last_good_checkpoint_and_writes_no_other() -> None:
@@ -439,7 +442,7 @@ def test_a_diverged_run_names_its_last_good_checkpoint_and_writes_no_other() -> 
     with pytest.raises(DivergedError) as error:
         next(run)
     assert str(error.value) == (
-        "step 2 was not made: the loss is nan and the gradient norm nan at learning rate 0.02; "
+        "training diverged at step 2: loss nan, gradient norm nan at learning rate 0.02; "
         f"{ADVICE[2:]}; the last good checkpoint is checkpoints/run/step-00000001"
     )
     assert files() == before
