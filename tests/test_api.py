@@ -205,7 +205,7 @@ def test_training_leaves_the_global_generator_and_the_threads_as_they_were(
             "`steps` must be a whole number from 1 to 1,000,000,000 or none, got True",
         ),
         ({"cell": "lstn"}, "`cell` must be one of lstm, gru, rnn, got 'lstn'"),
-        ({"minutes": 1}, "minutes and steps: 1 and 4 are both given; give one of them"),
+        ({"minutes": 1}, "`minutes` and `steps` cannot both be given, got 1 and 4"),
         ({"text": TEXT}, "`corpus` and `text` cannot both be given; leave one of them out"),
     ],
 )
@@ -304,15 +304,15 @@ def test_records_from_a_text_in_hand_or_a_file(here: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"path": b"p12.txt"}, "corpus: must be a path, as a string or a Path, got b'p12.txt'"),
-        ({"path": 5}, "corpus: must be a path, as a string or a Path, got 5"),
-        ({"path": ["a.txt", 5]}, "corpus: must be a path, as a string or a Path, got 5"),
-        ({"path": "a\0b"}, "corpus: a path cannot hold a NUL character, got 'a\\x00b'"),
-        ({"path": "\ud800"}, "corpus: a path cannot hold half a surrogate pair, got '\\ud800'"),
+        ({"path": b"p12.txt"}, "`corpus` must be a string or a Path, got b'p12.txt'"),
+        ({"path": 5}, "`corpus` must be a string or a Path, got 5"),
+        ({"path": ["a.txt", 5]}, "`corpus` must be a string or a Path, got 5"),
+        ({"path": "a\0b"}, "`corpus` must not contain a NUL character, got 'a\\x00b'"),
+        ({"path": "\ud800"}, "`corpus` must not contain half a surrogate pair, got '\\ud800'"),
         ({"text": 5}, "`text` must be a string or bytes, got int"),
-        ({"text": "abc", "on_report": 5}, "on_report: must be a function, got 5"),
-        ({"text": "abc", "on_notice": "tell"}, "on_notice: must be a function, got 'tell'"),
-        ({"text": "abc", "runs_dir": 5}, "runs_dir: must be a path, as a string or a Path, got 5"),
+        ({"text": "abc", "on_report": 5}, "`on_report` must be a function, got 5"),
+        ({"text": "abc", "on_notice": "tell"}, "`on_notice` must be a function, got 'tell'"),
+        ({"text": "abc", "runs_dir": 5}, "`runs_dir` must be a string or a Path, got 5"),
     ],
 )
 def test_an_argument_of_the_wrong_type_is_refused_by_name(

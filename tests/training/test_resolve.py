@@ -271,7 +271,7 @@ def test_the_configuration_that_is_written_holds_the_steps_and_no_minutes(
 def test_minutes_and_steps_together_are_refused() -> None:
     with pytest.raises(ConfigError) as error:
         resolved(steps=10, minutes=1.0)
-    assert str(error.value) == "minutes and steps: 1 and 10 are both given; give one of them"
+    assert str(error.value) == "`minutes` and `steps` cannot both be given, got 1 and 10"
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def failing(
     def refused(path: Path, checkpoint: Any) -> None:
         if at(checkpoint.about["step"]):
             raise CheckpointError(
-                f"{path} could not be written: {os.strerror(code)} (0 MiB free on that disk); make room there"
+                f"{path} could not be written: {os.strerror(code)} (0 MiB free on that disk); free some space"
             )
         write(path, checkpoint)
 
