@@ -29,7 +29,7 @@ COLUMNS = 100  # a terminal wraps longer lines too
 def commands(page: str) -> list[list[str]]:
     """The ``charrnn`` commands above the marker, without the word itself."""
     shown = page[: page.index(BEGIN)]
-    return [shlex.split(words) for words in re.findall(r"&& charrnn ([^&\n]+)", shown)]
+    return [shlex.split(words) for words in re.findall(r"&& charrnn ([^&\n\\]+)", shown)]
 
 
 def run(words: list[str], cwd: str) -> tuple[str, str]:
