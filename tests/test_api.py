@@ -345,7 +345,7 @@ def test_a_run_is_not_overwritten_while_its_new_corpus_is_in_it(inside: str, cor
     before = file.read_bytes()
     (corpus.parent / "link.txt").symlink_to(file.absolute())
     for name in (file, "link.txt"):
-        with pytest.raises(CharRNNError, match=r"another (--name|`name`)$"):
+        with pytest.raises(CharRNNError, match=r"move it elsewhere, or choose another `name`$"):
             charrnn.train(name, name="corpus", overwrite=True, **KNOBS)
     assert file.read_bytes() == before
 

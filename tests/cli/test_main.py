@@ -41,7 +41,7 @@ Commands:
   sample       Generate text.
   evaluate     Measure how well a model predicts a file.
   originality  Find what a text copies word for word from a run's corpus.
-  info         Describe a model and its quality; without a name, list the runs.
+  info         Describe a model and its quality, or list all runs.
 
     charrnn train my.txt
     charrnn train my.txt --resume --steps 20000

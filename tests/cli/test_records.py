@@ -304,8 +304,8 @@ def test_plan_counts_records_and_those_that_come_again(home: Path) -> None:
     assert result.stdout.splitlines()[0] == (
         # 48 lines of 16 names: two held out, each once; the others three times, so that two thirds
         # of their letters stood there before
-        f"text: {len(plan_characters()):,} characters in 44 records, 10 symbols (3 of them fewer than 10 times); "
-        f"{plan_repeated():.1%} of it are records that stood there before"
+        f"text: {len(plan_characters()):,} characters in 44 records, 10 symbols (3 used fewer than 10 times); "
+        f"{plan_repeated():.1%} of it is in repeated records"
     )
     assert "batches of 8 records" in result.stdout
     found = json.loads(call("plan", "names.txt", "--records", *BY_HEART, "--json").stdout)
