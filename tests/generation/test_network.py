@@ -217,7 +217,7 @@ def test_a_weight_of_another_shape_is_an_error_that_names_it(cell, name):
         Network(config, V, weights)
     assert (
         str(error.value)
-        == f"the weight {name} has shape {wrong}, its config implies shape {right}; use another checkpoint"
+        == f"the weight {name} has shape {wrong}, but the model in its config needs shape {right}; use another checkpoint"
     )
 
 
@@ -236,7 +236,7 @@ def test_a_weight_for_copying_where_nothing_is_copied_is_one_too_many(name):
     config = make_config("lstm", 2, copy_window=None)
     with pytest.raises(
         CheckpointError,
-        match=f"^the weight {name} has shape .*, its config implies that there is none; use another",
+        match=f"^the weight {name} has shape .*, but the model in its config has no such weight; use another",
     ):
         Network(
             config,

@@ -230,12 +230,12 @@ COUNTS = {
 CLASSES = {".": "b", r"\d": "1", r"\w": "é", r"\s": " ", r"\D": "a", r"\W": "—", r"\S": "_"}
 # what docs/constraints.md leaves out: how the refusal begins, and what is in the pattern then
 UNSUPPORTED = [
-    (r"has a group of an unknown kind", r"\(\?[^:]"),
-    (r"has a [$^]; the whole text is matched anyway", r"[$^]"),
+    (r"has an unsupported kind of group", r"\(\?[^:]"),
+    (r"has a [$^]; leave it out, the whole text is always matched", r"[$^]"),
     (r"has \\[AbBZ], which is not supported", r"\\[AbBZ]"),
-    (r"has \\[1-9], a reference to a group", r"\\[1-9]"),
+    (r"has \\[1-9], a back-reference", r"\\[1-9]"),
     (r"has a possessive repetition", r"[*+?}]\+"),
-    (r"is too large: more than 20,000 places|counts further than 20,000", r"[0-9]{4}"),
+    (r"is too large: more than 20,000 places|has a count above 20,000", r"[0-9]{4}"),
 ]
 
 

@@ -76,10 +76,11 @@ def test_whatever_is_asked_for_beside_it(parrot: TextModel, tries: int, tally: A
         try:
             text = parrot.generate("the bell", max_copy=longest, **settings)
         except GenerationError as error:
-            assert str(error).startswith("max_copy: ")
+            assert str(error).startswith("every continuation of the first ")
             refused += 1
         except charrnn.ConfigError as error:
-            assert str(error).startswith("max_copy and contains ")
+            assert str(error).startswith("`contains` ")
+            assert str(error).endswith("give a larger `max_copy`")
             refused += 1
         else:
             assert copied(text, longest + 1) == 0

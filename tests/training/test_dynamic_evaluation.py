@@ -380,8 +380,9 @@ def test_a_model_that_was_not_read_from_a_checkpoint_is_refused(path: Path) -> N
     model.path = None
     with pytest.raises(ConfigError) as error:
         model.adapted(OTHER)
-    assert (
-        str(error.value) == "adapted: this model was not read from a checkpoint; open one with load"
+    assert str(error.value) == (
+        "this model was not read from a checkpoint, so it cannot be adapted; "
+        "open a checkpoint with charrnn.load"
     )
 
 
