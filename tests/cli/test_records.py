@@ -211,7 +211,7 @@ def test_the_report_says_what_can_be_counted() -> None:
 def test_a_set_that_is_gone_or_damaged_is_one_line(home: Path) -> None:
     known = home / "checkpoints/list/records.jsonl.gz"
     data = known.read_bytes()
-    for broken, why in ((None, "there is no"), (data[:-9], "is damaged"), (b"text", "is damaged")):
+    for broken, why in ((None, "is missing"), (data[:-9], "is damaged"), (b"text", "is damaged")):
         known.unlink(missing_ok=True)
         if broken is not None:
             known.write_bytes(broken)
