@@ -1,5 +1,5 @@
-"""What size, dropout and number of passes suit a text of so many characters: the table behind
-`charrnn plan`.
+"""Which size, dropout and number of passes suit a text of a given length: the table that
+`charrnn plan` uses.
 
     python benchmarks/autopilot.py --data DIRECTORY
 

@@ -1,12 +1,12 @@
-"""How long it takes to make a corpus findable, what that takes on the disk, and how fast another
-text is held against it.
+"""How long it takes to index a corpus, how much disk that takes, and how fast another text is
+compared with it.
 
     python benchmarks/originality.py --data DIRECTORY
     python benchmarks/originality.py --run checkpoints/shakespeare --only guard
 
 Of each text its first MOST characters at most are indexed as `charrnn originality` does, and read
 again from the disk; but for the one that repeats itself, the last tenth is left out, and HELD
-characters of it are held against the rest: stretches of any length, and of 20 and more, as in a
+characters of it are compared with the rest: passages of any length, and of 20 and more, as in a
 report. Each measurement is made in a process of its own, on one thread; memory is what the process
 had at most over what it had before. At last a model of tiny Shakespeare, trained for three minutes,
 or the one that is named, writes LENGTH characters at temperature 0.8 freely and with `--max-copy`,

@@ -8,10 +8,10 @@ For each case the first 90 % of a text are given to `charrnn train FILE --minute
 0.05 --seed S`, with no other knob set, so that its last 5 % choose the checkpoint; then `charrnn
 evaluate`, static and `--adaptive`, reads the last 10 % (of Penn Treebank: its test file) in one
 stream. PPMd (order 6, of the `bench` extra) has read the same 90 % first; it learns while it reads,
-so it stands beside the adaptive loss reading straight through, and beside the static one starting
-anew for each 8 KB.
+so it is compared with the adaptive loss reading straight through, and with the static one starting
+afresh for each 8 KB.
 
-Each run is appended to results/quality.jsonl, from which the command goes on: what stands there is
+Each run is appended to results/quality.jsonl, and what is in there is
 not run again.
 """
 

@@ -7,7 +7,7 @@ that charrnn trains by.
 Each variant is trained for STEPS steps at 2 x 256 on the first CHARACTERS of a text, whose last
 tenth is held out; the last 10 % of the whole text, on which figures are reported, are not touched.
 Techniques that charrnn has are knobs; the others are written here, as small as they can be. Each
-run is appended to results/recipe.jsonl, from which the command goes on; it ends with the table of
+run is appended to results/recipe.jsonl, and what is in there is not run again; it ends with the table of
 docs/recipe.md.
 """
 

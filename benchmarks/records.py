@@ -11,12 +11,12 @@ smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02 --hidden-size 384
 (--dropout: another; --planned: without the last two; --run: a run that was trained so by hand),
 then `charrnn sample --num-samples 10000 --temperature 1` without any filter. Valid is what RDKit
 (of the `bench` extra) reads; unique are the valid ones that are different molecules (canonical
-SMILES); novel are those of them that do not stand in the file, spelled in whatever way. How many
+SMILES); novel are those of them that are not in the file under any spelling. How many
 repeats there are in 10,000 is a matter of chance: they are drawn with three seeds, of which the
 medians are given; expected is the share of unique ones that the mean probability of the valid ones
 leads to. No other knob is set.
 
-Each run is appended to results/records.jsonl, from which the command goes on: what stands there is
+Each run is appended to results/records.jsonl, and what is in there is
 not run again.
 """
 

@@ -1,10 +1,10 @@
-"""How fast text is written, in one run: cold start, one stream and many, what they are held
-against, and what each filter costs.
+"""How fast text is written, in one run: cold start, one stream and many, what they are
+compared with, and what each filter costs.
 
     python benchmarks/sampling.py
 
 The models are LSTMs over 65 symbols with a copy window, and with random weights: speed does not
-depend on what they are. One stream is held against a NumPy matrix-vector product over as many bytes
+depend on what they are. One stream is compared with a NumPy matrix-vector product over as many bytes
 of weights, on one thread; many against the rate of NumPy's products of large fp32 matrices, on all
 cores. Each measurement is made in a process of its own, all of them in turn, ROUNDS times; medians.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from charrnn.config.arguments import corpus_paths, file_path, function, string_or_bytes
+from charrnn.config.arguments import corpus_paths, file_path, function, ignore, string_or_bytes
 from charrnn.generation.network import Network
 from charrnn.text_model import TextModel, load
 
@@ -61,7 +61,7 @@ def train(
     if on_report is not None:
         function("on_report", on_report)
     if on_notice is None:
-        on_notice = _ignore
+        on_notice = ignore
     function("on_notice", on_notice)
     from charrnn.training.start import launch
 
@@ -71,10 +71,6 @@ def train(
             if on_report and on_report(report) is False:
                 trainer.stop_requested = True
     return load(trainer.directory.best(), runs_dir=".")
-
-
-def _ignore(notice: str) -> None:
-    pass
 
 
 @contextmanager

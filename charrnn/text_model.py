@@ -12,6 +12,7 @@ from charrnn.config.arguments import (
     corpus_paths,
     file_path,
     function,
+    ignore,
     string,
     string_or_bytes,
     whole_number,
@@ -43,10 +44,6 @@ if TYPE_CHECKING:
     from charrnn.originality.corpus_index import Index
 
 
-def _ignore(_: object) -> None:
-    """A callback that does nothing."""
-
-
 Notify = Callable[[str], object]
 
 
@@ -67,7 +64,7 @@ class RunCorpus:
         """For pickle: without the index, which is memory-mapped and reopened when needed."""
         return self.__dict__ | {"_index": None}
 
-    def index(self, corpus: Sequence[str] = (), on_notice: Notify = _ignore) -> "Index":
+    def index(self, corpus: Sequence[str] = (), on_notice: Notify = ignore) -> "Index":
         """The index; arguments and errors as for ``TextModel.index``."""
         from charrnn.originality.open_index import open_index
 
@@ -302,7 +299,7 @@ class TextModel:
         path = self.path or Path("none")
         return read_seen_records(Run(path.absolute().parent).seen_records)
 
-    def index(self, *, corpus: Sequence[str] = (), on_notice: Notify = _ignore) -> "Index":
+    def index(self, *, corpus: Sequence[str] = (), on_notice: Notify = ignore) -> "Index":
         """The index of the corpus, saved in the run's directory; created on first use.
 
         Args:
@@ -376,8 +373,8 @@ class TextModel:
         text: str | bytes,
         *,
         unknown: str = "error",
-        each: Callable[[int], object] = _ignore,
-        on_notice: Notify = _ignore,
+        each: Callable[[int], object] = ignore,
+        on_notice: Notify = ignore,
     ) -> "TextModel":
         """A copy of the model whose weights are adapted to a text; needs PyTorch.
 

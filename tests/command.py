@@ -18,7 +18,7 @@ SMALL = [
 NAMES = [
     "ana", "ann", "anna", "bea", "ben", "bo", "cato", "dan", "dana", "eda", "ed", "ina", "nina", "noa", "otto", "tina",
 ]  # fmt: skip
-# So many steps that the names are learned by heart.
+# Enough steps to memorize the names.
 BY_HEART = [
     "--steps=150", "--hidden-size=16", "--num-layers=1", "--dropout=0", "--embedding-size=8", "--learning-rate=0.02", "--batch-size=8",
     "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--eval-every=none", "--save-every=none",

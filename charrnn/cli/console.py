@@ -47,8 +47,13 @@ def network_in_words(cell: str, num_layers: int, hidden_size: int) -> str:
     return f"{cell.upper()} with {layers} of {hidden_size} units"
 
 
-def progress_bar(total: int | None = None) -> "tqdm[Any]":
-    """A bar on stderr that counts characters, shown only on a terminal and erased at the end."""
+def progress_bar(total: int | None = None, delay: float = 0) -> "tqdm[Any]":
+    """A bar on stderr that counts characters, shown only on a terminal and erased at the end.
+
+    Args:
+        total: characters in all, if known.
+        delay: seconds before it appears.
+    """
     from tqdm import tqdm
 
     return tqdm(
@@ -57,6 +62,7 @@ def progress_bar(total: int | None = None) -> "tqdm[Any]":
         unit_scale=True,
         disable=None,
         leave=False,
+        delay=delay,
         file=sys.stderr,
     )
 

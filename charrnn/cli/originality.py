@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tqdm import tqdm
 
-from charrnn.cli.console import shown, tell
+from charrnn.cli.console import progress_bar, shown, tell
 from charrnn.cli.options import runs_dir_option
 from charrnn.cli.output import into_file
 from charrnn.cli.paths import check_outputs
@@ -124,7 +123,7 @@ def originality(
         _show_corpus(index, data, metadata["val_characters"], as_json)
         return
     text = _read_text(file, data)
-    with _bar(len(text)) as bar:
+    with progress_bar(len(text), delay=1) as bar:
         copies = find_copies(index, text, least, bar.update)
     lines = list(of_text(copies, text, least))
     if html is not None:
@@ -174,7 +173,7 @@ def _show_corpus(
     val_characters: int,
     as_json: bool,
 ) -> None:
-    with _bar(len(index) + val_characters) as bar:
+    with progress_bar(len(index) + val_characters, delay=1) as bar:
         leaks = find_leaks(index, data, bar.update)
     _show(leaks, of_corpus(leaks), as_json)
 
@@ -184,18 +183,6 @@ def _show(result: Copies | Leaks, lines: Iterable[str], as_json: bool) -> None:
         click.echo(json.dumps(_plain(result)))
     else:
         click.echo("\n".join(lines))
-
-
-def _bar(total: int) -> Any:
-    return tqdm(
-        total=total,
-        unit=" characters",
-        unit_scale=True,
-        disable=None,
-        leave=False,
-        delay=1,
-        file=sys.stderr,
-    )
 
 
 def _plain(value: Any) -> Any:

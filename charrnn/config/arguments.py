@@ -102,3 +102,7 @@ def function(name: str, value: Any) -> Any:
     if not callable(value):
         raise ConfigError(f"`{name}` must be a function, got {shown_value(value)}")
     return value
+
+
+def ignore(_: object) -> None:
+    """A callback that does nothing: the default of optional callbacks."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.arguments import ignore
 from charrnn.config.run_config import RunConfig
 from charrnn.copy_window import Recalled
 from charrnn.corpus.batches import Lanes, Layout, Records, check_lengths, fit, fit_records
@@ -48,7 +49,7 @@ class Corpus(ABC):
         text: str | bytes | Iterable[str | bytes],
         val_fraction: float,
         separator: str | None = None,
-        tell: Tell = lambda _: None,
+        tell: Tell = ignore,
     ) -> "Corpus":
         """Encode a text, or the blocks of one, and split it into training and validation.
 

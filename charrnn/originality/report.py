@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charrnn.config.arguments import ignore
 from charrnn.config.run_config import DataConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.originality.alphabet import alphabet_of
@@ -14,7 +15,6 @@ from charrnn.originality.suffix_array import (
     OnProgress,
     Span,
     Suffixes,
-    ignore_progress,
     packed,
     symbol_width,
 )
@@ -108,7 +108,7 @@ def find_copies(
     index: Index,
     text: str | bytes,
     least: int = LENGTHS[0],
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
 ) -> Copies:
     """What a text copies from an indexed corpus.
 
@@ -135,7 +135,7 @@ def find_copies(
 def find_leaks(
     index: Index,
     data: DataConfig,
-    on_progress: OnProgress = ignore_progress,
+    on_progress: OnProgress = ignore,
 ) -> Leaks:
     """What an indexed corpus, split as in the configuration, repeats.
 

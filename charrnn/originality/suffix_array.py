@@ -15,16 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.arguments import ignore
+
 KEY_BITS = 63  # of the number into which the first symbols of a suffix are packed
 FIRST_STEP = 8  # symbols of the first step of a galloping search for a length
 WIDTHS = (1, 2, 4)  # bytes of a symbol
 
 Array = NDArray[Any]
 OnProgress = Callable[[int], object]
-
-
-def ignore_progress(symbols: int) -> None:
-    """The default of ``on_progress``: does nothing."""
 
 
 def suffix_array(ids: Array) -> NDArray[np.uint32]:
@@ -249,7 +247,7 @@ class Suffixes:
         text: bytes,
         least: int = 1,
         times: int = 1,
-        on_progress: OnProgress = ignore_progress,
+        on_progress: OnProgress = ignore,
     ) -> Iterator[Span]:
         """The passages of another text that occur in the corpus, in order, none inside another.
 

@@ -297,15 +297,15 @@ def not_written(path: Path, error: OSError) -> CheckpointError:
     """The error for a path that could not be written: why, and what to do about it."""
     reason = error.strerror or error
     if error.errno in DISK_ERRORS:
-        reason = f"{reason} ({_free_bytes(path) / 2**20:,.0f} MiB free on that disk)"
+        reason = f"{reason} ({free_bytes(path) / 2**20:,.0f} MiB free on that disk)"
         advice = "free some space, or choose another path"
     else:
         advice = "check the path and its permissions, or choose another path"
     return CheckpointError(f"{path} could not be written: {reason}; {advice}")
 
 
-def _free_bytes(path: Path) -> int:
-    """The free space on the disk that a path is or would be on."""
+def free_bytes(path: Path) -> int:
+    """The free space on the disk that a file is or would be on."""
     for parent in path.parents:
         if parent.exists():
             return shutil.disk_usage(parent).free

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from charrnn.config.arguments import ignore
 from charrnn.copy_window import NOTHING, recall
 from charrnn.corpus.batches import Batch
 from charrnn.corpus.records import encode_known
@@ -38,7 +39,7 @@ def adapt(
     prime: int,
     *,
     records: bool = False,
-    on_progress: OnProgress = lambda _: None,
+    on_progress: OnProgress = ignore,
 ) -> Evaluation:
     """The adaptive loss of a text; each symbol is scored before anything is learned from it.
 
@@ -139,8 +140,8 @@ def adapted(
     text: str | bytes,
     unknown: str,
     *,
-    on_progress: OnProgress = lambda _: None,
-    tell: Callable[[str], object] = lambda _: None,
+    on_progress: OnProgress = ignore,
+    tell: Callable[[str], object] = ignore,
 ) -> dict[str, NDArray[Any]]:
     """The weights of a checkpoint after it adapted to a text, float32, by name.
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from charrnn.config.arguments import ignore
 from charrnn.copy_window import recall
 from charrnn.corpus.batches import PADDING, Batch, Records
 from charrnn.errors import CheckpointError
@@ -62,7 +63,7 @@ def evaluate(
     *,
     lanes: int = 1,
     records: bool = False,
-    on_progress: OnProgress = lambda _: None,
+    on_progress: OnProgress = ignore,
 ) -> Evaluation:
     """The static loss of a text, over all of its symbols.
 

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from charrnn.config.arguments import ignore
 from charrnn.config.run_config import DataConfig
 from charrnn.corpus.reading import read
 from charrnn.corpus.records import encode_known
@@ -19,7 +20,7 @@ def evaluate_file(
     unknown: str,
     *,
     adaptive: bool = False,
-    on_progress: OnProgress = lambda _: None,
+    on_progress: OnProgress = ignore,
 ) -> tuple[Evaluation, tuple[str, ...]]:
     """The loss of a checkpoint on a text file, in one stream, or record by record.
 

@@ -1,14 +1,12 @@
 """Writes the first files of a run, and checks the disk space for its checkpoints."""
 
-import shutil
 from contextlib import suppress
-from pathlib import Path
 
 from charrnn.config.run_config import RunConfig
 from charrnn.config.yaml import write_yaml
 from charrnn.corpus.corpus import Corpus, RecordCorpus
 from charrnn.errors import CheckpointError, RunExistsError
-from charrnn.storage.atomic import write_file
+from charrnn.storage.atomic import free_bytes, write_file
 from charrnn.storage.run import Run
 from charrnn.storage.seen_records import write_seen_records
 from charrnn.training.trainer import Trainer
@@ -54,7 +52,7 @@ def check_disk_space(trainer: Trainer) -> None:
     path = trainer.directory.path
     size = _checkpoint_bytes(trainer)
     count = _checkpoints_kept(trainer)
-    available = _free_bytes(path) + trainer.directory.size()
+    available = free_bytes(trainer.directory.config) + trainer.directory.size()
     if count * size > available and knobs.on_save_error == "stop":
         raise CheckpointError(
             f"{path} needs room for {count} checkpoints of {size / 2**20:,.1f} MiB, but only "
@@ -80,10 +78,3 @@ def _checkpoints_kept(trainer: Trainer) -> int:
         if isinstance(every, int):
             still_to_come += steps_left // every
     return min(knobs.keep, still_to_come) + 2
-
-
-def _free_bytes(path: Path) -> int:
-    """Free bytes on the disk that holds a path, which need not exist yet."""
-    while not path.exists():
-        path = path.absolute().parent
-    return shutil.disk_usage(path).free

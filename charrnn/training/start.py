@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from charrnn.config.arguments import ignore
 from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Tell
 from charrnn.corpus.reading import STDIN, default_name
@@ -23,8 +24,8 @@ def launch(
     text: str | bytes | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    tell: Tell = lambda _: None,
-    made: Callable[[Trainer], object] = lambda _: None,
+    tell: Tell = ignore,
+    made: Callable[[Trainer], object] = ignore,
 ) -> Trainer:
     """Prepare a run for training.
 

@@ -1,5 +1,5 @@
-"""charrnn sample with a model of records: exactly so many whole ones, one a line, that pass; and
-what is said of them."""
+"""charrnn sample with a model of records: the requested number of whole ones, one a line, that
+pass; and the report on them."""
 
 import json
 import re
