@@ -37,8 +37,8 @@ def shown(text: str) -> str:
 
 
 def format_loss(nats: float) -> str:
-    """A loss, given in nats per character, in nats and bits."""
-    return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
+    """A loss, given in nats per character, as the plain number and in bits."""
+    return f"{nats:.4f} ({nats / math.log(2):.3f} bits per character)"
 
 
 def network_in_words(cell: str, num_layers: int, hidden_size: int) -> str:

@@ -118,11 +118,11 @@ def _as_dict(evaluation: "Evaluation", mode: str) -> dict[str, Any]:
 
 def _as_text(evaluation: "Evaluation", mode: str) -> str:
     loss = format_loss(evaluation.nats_per_character)
-    text = f"{loss} on {evaluation.characters:,} characters"
+    text = f"loss {loss} on {evaluation.characters:,} characters"
     if evaluation.records:
         text += (
             f" ({evaluation.records:,} records and their ends), "
-            f"{evaluation.nats_per_record:.3f} nats per record"
+            f"{evaluation.nats_per_record:.3f} per record"
         )
     if mode == "adaptive":
         text += ", adaptive"

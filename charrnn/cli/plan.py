@@ -118,7 +118,7 @@ def _lines(planned: Planned) -> Iterator[str]:
     yield f"text: {_text(planned.survey)}"
     if yardstick:
         loss = format_loss(yardstick.nats_per_character)
-        yield f"yardstick: a model that only counts which characters follow which reaches {loss}"
+        yield f"yardstick: counting which characters follow which gives a loss of {loss}"
     yield f"network: {_network(planned)}"
     for reason in advice.reasons:
         yield f"why: {reason}"
@@ -127,17 +127,16 @@ def _lines(planned: Planned) -> Iterator[str]:
     yield f"memory: about {advice.memory / 1e6:,.0f} MB"
     if advice.expected is not None:
         loss = _rough_loss(advice.expected)
-        yield f"expected: validation loss of about {loss} per character; lower is better"
+        yield f"expected: validation loss of about {loss}; lower is better"
     if advice.outlook:
         losses = [
-            f"{_rough_loss(loss)} after {minutes:g} minutes"
-            for minutes, loss in advice.outlook.items()
+            f"{loss:.2f} after {minutes:g} minutes" for minutes, loss in advice.outlook.items()
         ]
         yield f"outlook: {', '.join(losses)}"
 
 
 def _rough_loss(nats: float) -> str:
-    return f"{nats:.2f} nats ({nats / math.log(2):.2f} bits)"
+    return f"{nats:.2f} ({nats / math.log(2):.2f} bits per character)"
 
 
 def _text(survey: dict[str, Any]) -> str:

@@ -106,7 +106,7 @@ class Progress:
 
     def _update_bar(self, report: Report) -> None:
         bits = self.loss / math.log(2)
-        text = f" {self._speed_and_time(report)}, loss {self.loss:.3f} nats ({bits:.3f} bits)"
+        text = f" {self._speed_and_time(report)}, loss {self.loss:.3f} ({bits:.3f} bits)"
         self.bar.set_description_str(text, refresh=False)
         self.bar.update(report.step - self.bar.n)
 

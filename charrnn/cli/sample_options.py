@@ -51,8 +51,8 @@ sample_options = option_group(
         multiple=True,
         type=WholeString(),
         metavar="CHARS=X",
-        help="make these characters likelier (X > 0) or less likely (X < 0): adds X nats to each; "
-        "can be repeated",
+        help="make these characters likelier (X > 0) or less likely (X < 0): adds X to the "
+        "logarithm of their probability; can be repeated",
     ),
     click.option("--ban", default="", metavar="CHARS", help="never write these characters"),
     click.option(

@@ -60,7 +60,7 @@ def test_the_text_form_is_one_line(text: tuple[Path, str]) -> None:
     assert (result.exit_code, result.stderr) == (0, f"{STEP}\n")
     assert (
         result.stdout
-        == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character on 2,393 characters\n"
+        == f"loss {nats:.4f} ({nats / math.log(2):.3f} bits per character) on 2,393 characters\n"
     )
 
 
@@ -73,7 +73,7 @@ def test_a_later_worse_checkpoint_is_evaluated_where_it_is_named() -> None:
     later = "checkpoints/corpus/step-00000005"
     best, worse = call("evaluate", "corpus", "corpus.txt"), call("evaluate", later, "corpus.txt")
     assert worse.stderr == f"{later}\n"
-    assert float(worse.stdout.split()[0]) == pytest.approx(
+    assert float(worse.stdout.split()[1]) == pytest.approx(
         -charrnn.load(later).score(TEXT).mean(), abs=1e-4
     )
     assert worse.stdout != best.stdout

@@ -44,7 +44,7 @@ def parameters(step: str) -> int:
 
 
 def loss(nats: float) -> str:
-    return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
+    return f"{nats:.4f} ({nats / math.log(2):.3f} bits per character)"
 
 
 def test_info_of_a_run_says_all_this(runs: Path) -> None:

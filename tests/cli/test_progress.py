@@ -60,12 +60,12 @@ def metrics() -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("nats", "words"),
     [
-        (math.log(2), "0.6931 nats (1.000 bits) per character"),
-        (0.0, "0.0000 nats (0.000 bits) per character"),
-        (3.0, "3.0000 nats (4.328 bits) per character"),
+        (math.log(2), "0.6931 (1.000 bits per character)"),
+        (0.0, "0.0000 (0.000 bits per character)"),
+        (3.0, "3.0000 (4.328 bits per character)"),
     ],
 )
-def test_a_loss_is_shown_in_nats_and_bits(nats: float, words: str) -> None:
+def test_a_loss_is_shown_with_its_bits_per_character(nats: float, words: str) -> None:
     assert format_loss(nats) == words
 
 
@@ -129,7 +129,7 @@ def test_a_terminal_shows_a_bar_with_loss_speed_and_time_left(
     assert re.match(r"  0%\|", bars[0])
     assert re.match(r"100%\|", bars[-1])
     assert re.search(
-        RATE + r", loss \d\.\d{3} nats \(\d\.\d{3} bits\)",
+        RATE + r", loss \d\.\d{3} \(\d\.\d{3} bits\)",
         bars[-1],
     )
     # on a line of its own

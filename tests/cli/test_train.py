@@ -58,7 +58,7 @@ def config(run: str | Path) -> dict[str, Any]:
 
 
 def in_words(nats: float) -> str:
-    return f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character"
+    return f"{nats:.4f} ({nats / math.log(2):.3f} bits per character)"
 
 
 def test_train_prints_these_lines_on_stderr_and_nothing_on_stdout(text_run: Trained) -> None:
