@@ -12,6 +12,7 @@ from charrnn.config.escapes import unescaped
 from charrnn.config.knobs import Knob
 from charrnn.config.run_config import run_knobs
 from charrnn.config.yaml import read_yaml
+from charrnn.corpus.examples import EXAMPLES, example_path
 from charrnn.errors import ConfigError
 from charrnn.storage.run import RUNS_DIR
 
@@ -41,6 +42,11 @@ records_option = click.option(
     "--records",
     is_flag=True,
     help="learn each line as a separate record; the same as --separator '\\n'",
+)
+example_option = click.option(
+    "--example",
+    type=click.Choice(list(EXAMPLES)),
+    help="use a text that comes with charrnn instead of a PATH",
 )
 runs_dir_option = click.option(
     "--runs-dir",
@@ -139,16 +145,26 @@ def given(
 def given_for_run(
     ctx: click.Context,
     corpus: tuple[str, ...],
+    example: str | None,
     records: bool,
     config: str | None,
 ) -> dict[str, Any]:
     """The values of a run's knobs that were set, with ``--records`` as the separator it means.
 
+    ``--example`` is the path of its text and the knobs that suit it, if those were not set.
+
     Raises:
-        ConfigError: a value is invalid, or ``--records`` and another separator are given in the
-            same place.
+        ConfigError: a value is invalid, an example is given beside a path, or ``--records`` and
+            another separator are given in the same place.
     """
     values = given(ctx, run_knobs(), config)
+    if example is not None:
+        if corpus:
+            raise ConfigError(
+                f"--example {example} and the path {corpus[0]} exclude each other; give one of them"
+            )
+        corpus = (str(example_path(example)),)
+        values = EXAMPLES[example] | values
     if records:
         separator_source = ctx.get_parameter_source("separator")
         same_source = separator_source == ctx.get_parameter_source("records")

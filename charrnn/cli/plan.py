@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from charrnn.cli.console import format_loss, network_in_words, tell
 from charrnn.cli.options import (
+    example_option,
     given_for_run,
     json_option,
     knob_options,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("corpus", nargs=-1, metavar="[PATH]...")
 @knob_options(run_knobs())
+@example_option
 @records_option
 @click.option(
     "-c",
@@ -42,6 +44,7 @@ def plan(
     ctx: click.Context,
     /,
     corpus: tuple[str, ...],
+    example: str | None,
     records: bool,
     config: str | None,
     as_json: bool,
@@ -56,7 +59,7 @@ def plan(
       charrnn plan my.txt
       charrnn plan my.txt --minutes 30 --hidden-size 512
     """
-    planned = _plan(given_for_run(ctx, corpus, records, config))
+    planned = _plan(given_for_run(ctx, corpus, example, records, config))
     if as_json:
         click.echo(json.dumps(_as_dict(planned)))
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.cli.console import format_loss, tell
-from charrnn.cli.options import given_for_run, knob_options, records_option
+from charrnn.cli.options import example_option, given_for_run, knob_options, records_option
 from charrnn.cli.signals import signal_requests
 from charrnn.config.run_config import run_knobs
 from charrnn.config.shell import command, option
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("corpus", nargs=-1, metavar="[PATH]...")
 @knob_options(run_knobs())
+@example_option
 @records_option
 @click.option(
     "-c",
@@ -41,6 +42,7 @@ def train(
     ctx: click.Context,
     /,
     corpus: tuple[str, ...],
+    example: str | None,
     records: bool,
     config: str | None,
     resume: bool,
@@ -59,7 +61,7 @@ def train(
     Ctrl-C finishes the current step, saves, and stops. --resume continues as if the run had never
     been interrupted.
     """
-    values = given_for_run(ctx, corpus, records, config)
+    values = given_for_run(ctx, corpus, example, records, config)
     with signal_requests() as requests:
         started = time.monotonic()
         from charrnn.cli.progress import run_with_progress

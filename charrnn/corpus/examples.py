@@ -1,0 +1,30 @@
+"""The texts that come with charrnn, by name. Each was written for the project."""
+
+from pathlib import Path
+from typing import Any
+
+from charrnn.errors import CorpusError
+
+PACKAGE = Path(__file__).parent.parent
+# In an installed package the texts are in charrnn/corpora, in a clone next to charrnn.
+FOLDERS = (PACKAGE / "corpora", PACKAGE.parent / "corpora")
+
+# The knobs that suit each text.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "fables": {},
+    "plays": {},
+    "places": {"separator": "\n"},
+}
+
+
+def example_path(name: str) -> Path:
+    """The file of an example.
+
+    Raises:
+        CorpusError: the package was installed without it.
+    """
+    for folder in FOLDERS:
+        path = folder / f"{name}.txt"
+        if path.is_file():
+            return path
+    raise CorpusError(f"the example text {name}.txt is missing; install charrnn again")
