@@ -68,7 +68,7 @@ class Progress:
     def __init__(self, trainer: Trainer) -> None:
         self.characters_per_step = round(trainer.loop.batches.symbols_per_step)
         self.val_characters = len(trainer.corpus.judged)
-        self.on_terminal = sys.stderr.isatty()
+        self.on_terminal = sys.stderr.isatty() or _in_notebook()
         self.has_validations = False  # so far
         self.loss = math.nan  # running mean
         self.last_line_time = monotonic()
@@ -160,6 +160,15 @@ class Progress:
             self.bar.write(shown(line), file=sys.stderr)
         else:
             click.echo(shown(line), err=True)
+
+
+def _in_notebook() -> bool:
+    """Whether this is a Jupyter notebook, which can show a bar although stderr is no terminal."""
+    ipython = sys.modules.get("IPython")
+    if ipython is None:
+        return False
+    shell = ipython.get_ipython()
+    return shell is not None and "IPKernelApp" in shell.config
 
 
 def _clock(seconds: float) -> str:

@@ -23,6 +23,12 @@ sample_options = option_group(
         help="file to read the prompt from, byte for byte; - is standard input",
     ),
     click.option(
+        "-e",
+        "--escapes",
+        is_flag=True,
+        help="read \\n, \\r, \\t and \\\\ in --prompt as newline, return, tab and backslash",
+    ),
+    click.option(
         "-n",
         "--length",
         type=click.IntRange(0, 10**9),
@@ -44,7 +50,8 @@ sample_options = option_group(
         type=click.IntRange(1, 10**6),
         default=1,
         show_default=True,
-        help="number of texts, with consecutive seeds; or number of records",
+        help="number of texts, with consecutive seeds and a line of dashes between them; "
+        "or number of records",
     ),
     click.option(
         "--bias",

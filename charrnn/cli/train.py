@@ -71,7 +71,7 @@ def train(
         trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell, made=requests.watch)
         requests.watch(trainer)
         run = trainer.directory
-        tell(_first_line(trainer, run))
+        tell(first_line(trainer, run))
         final = run_with_progress(trainer)
         if requests.signum:
             tell(_stopped(run))
@@ -81,7 +81,7 @@ def train(
             tell(line)
 
 
-def _first_line(trainer: "Trainer", run: Run) -> str:
+def first_line(trainer: "Trainer", run: Run) -> str:
     """The text and the network of a run that is about to be trained."""
     model = trainer.config.model
     knobs = trainer.config.train
@@ -114,6 +114,12 @@ def _stopped(run: Run) -> str:
 
 def _last_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterator[str]:
     """The result of a finished run, and what to do next."""
+    yield from result_lines(run, final, minutes)
+    yield f"generate text with: {command(['sample'], [run.path.name], run.runs_dir_option)}"
+
+
+def result_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterator[str]:
+    """The result of a finished run, and the verdict on it."""
     done = f"done in {minutes:.1f} minutes; best checkpoint: {run.best()}"
     if final:
         done += f", validation loss {format_loss(final.nats_per_character)}"
@@ -121,4 +127,3 @@ def _last_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterato
     judgement = verdict(run)
     if judgement:
         yield f"{judgement.text} Next: `{judgement.command}`"
-    yield f"generate text with: {command(['sample'], [run.path.name], run.runs_dir_option)}"
