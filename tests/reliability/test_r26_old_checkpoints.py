@@ -45,5 +45,15 @@ def test_a_run_of_an_old_format_is_gone_on_with(path: Path, here: Path) -> None:
     assert [report.step for report in trainer.run() if report.final is None] == [7, 8]
 
 
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
+def test_a_story_of_an_old_format_is_continued(path: Path) -> None:
+    """``story.state`` was saved after 20 characters at temperature 1 with seed 3, and then reduced to
+    the settings of an early version: without dry and min-p."""
+    model = charrnn.load(path / "checkpoints" / "run")
+    prompt = json.loads((path / "expected.json").read_bytes())["prompt"]
+    story = model.generate(prompt, length=60, seed=3, temperature=1.0)
+    assert model.load_session(path / "story.state").write(40) == story[20:]
+
+
 def test_there_is_one_of_the_present_format() -> None:
     assert f"format-{charrnn.storage.checkpoint.FORMAT}" in [path.name for path in GOLDEN]
