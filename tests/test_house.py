@@ -464,6 +464,14 @@ def test_mypy_accepts_the_script_of_a_user(tmp_path: Path) -> None:
         "import charrnn\n"
         'model: TextModel = train("poems.txt", minutes=1)\n'
         'text: str = load("poems").generate("Once ", length=300)\n'
+        'options: SamplingOptions = {"temperature": 0.5, "max_copy": 30}\n'
+        'knobs: TrainingOptions = {"cell": "gru", "dropout": "auto"}\n'
+        'train("poems.txt", **knobs)\n'
+        'load("poems").generate(**options)\n'
+        # strict: an ignored error that is none is an error
+        'load("poems").generate(temprature=0.5)  # type: ignore[call-arg]\n'
+        'load("poems").session(max_copy=30)  # type: ignore[call-arg]\n'
+        'train("poems.txt", cell="lstn")  # type: ignore[arg-type]\n'
         "reveal_type(charrnn.__version__)\n"
     )
     command = [
