@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from charrnn.cli.console import tell
 from charrnn.cli.progress import Progress
 from charrnn.cli.train import first_line, result_lines
+from charrnn.storage.run import Run
 from charrnn.training.step_report import Report
 from charrnn.training.trainer import Trainer
 
@@ -30,11 +31,19 @@ def shown_run(trainer: Trainer) -> Iterator[Callable[[Report], None]]:
     with closing(Progress(trainer)) as progress:
         yield show
     if not reports or not _is_last(reports[0]):
-        tell(f"stopped after saving {run.steps()[-1]}; continue with `resume=True`")
+        tell(_stopped(run))
         return
     minutes = (time.monotonic() - started) / 60
     for line in result_lines(run, reports[0].final, minutes):
         tell(line)
+
+
+def _stopped(run: Run) -> str:
+    """How to continue a run that was stopped by a callback or Ctrl-C."""
+    steps = run.steps()
+    if not steps:
+        return "stopped before the first step"
+    return f"stopped after saving {steps[-1]}; continue with `resume=True`"
 
 
 def _is_last(report: Report) -> bool:

@@ -985,12 +985,9 @@ def test_the_command_that_continues_a_story_can_be_pasted(
     hint = f"saved the state in s; continue with: charrnn sample {again}"
     assert result.stderr.splitlines()[-1] == hint
     continued = call("sample", *again.split(), "-n", "3")
-    assert (continued.exit_code, continued.stderr) == (
-        0,
-        f"{STEP}, continuing s\n".replace(
-            "checkpoints", "../steps/checkpoints" if "--runs-dir" in typed else "checkpoints"
-        ),
-    )
+    runs_dir = typed[-1] if "--runs-dir" in typed else "checkpoints"
+    path = f"{runs_dir}/corpus/step-00000004"
+    assert (continued.exit_code, continued.stderr) == (0, f"{path}, continuing s\n")
 
 
 def test_a_missing_or_damaged_state_is_a_one_line_error(

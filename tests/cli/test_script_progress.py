@@ -1,7 +1,10 @@
 """``charrnn.train(progress=True)`` shows what the command line shows, in a script or a notebook."""
 
+import os
 import re
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 import charrnn
+from charrnn.training.step_report import Report
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -63,6 +67,19 @@ def test_a_run_that_is_stopped_says_how_to_continue(
     assert capsys.readouterr().err.splitlines()[-1] == (
         "stopped after saving checkpoints/corpus/step-00000002; continue with `resume=True`"
     )
+
+
+def test_ctrl_c_before_the_first_step_says_so(
+    corpus: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(trainer: object) -> Iterator[Report]:
+        os.kill(os.getpid(), signal.SIGINT)
+        yield from ()
+
+    monkeypatch.setattr("charrnn.api.reports", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        charrnn.train(corpus, progress=True, **KNOBS)
+    assert capsys.readouterr().err.splitlines()[-1] == "stopped before the first step"
 
 
 def test_an_error_of_a_callback_ends_the_display_without_a_result(
