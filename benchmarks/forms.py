@@ -303,7 +303,7 @@ def day(rng: random.Random) -> str:
 
 
 def molecule(rng: random.Random, order: int = 0, depth: int = 0) -> str:
-    """An atom with a bond of this order, and others on its remaining bonds; all but the last are
+    """An atom with a bond of this order, and further atoms on its remaining bonds, all but the last
     in brackets."""
     if order == 1 and rng.random() < 0.15:
         return "c1ccccc1"
@@ -318,7 +318,7 @@ def molecule(rng: random.Random, order: int = 0, depth: int = 0) -> str:
 
 
 def tune(rng: random.Random) -> str:
-    """Eight bars of six notes, each one or two steps from the one before."""
+    """Eight bars of six notes, each one or two steps from the previous one."""
     place, bars = rng.randrange(4, 10), list[str]()
     for _ in range(8):
         places = [
