@@ -239,7 +239,7 @@ $ charrnn sample plays --match 'The (morning|mourning) .*\.' --max-copy 8 --seed
 $ charrnn sample plays --match 'The morning after a gale.*' --max-copy 12 --seed 7
 ```
 
-`charrnn originality` gives the same report on any file. It marks the copied stretches, and writes a web page that shows where each one is
+`charrnn originality` gives the same report on any file. It marks the copied passages, and writes a web page that shows where each one is
 in the corpus (`--html`):
 
 ```console
@@ -254,7 +254,7 @@ makes the validation loss look better than it is:
 $ charrnn originality plays
 ```
 
-All of this compares exact, consecutive characters. A changed word ends a stretch, and paraphrases are not found. Your prompt may be
+All of this compares exact, consecutive characters. A changed word ends a passage, and paraphrases are not found. Your prompt may be
 copied: it does not count, neither alone nor together with the text after it.
 
 The first use creates an index of the corpus, of its training and validation part. The corpus must be where the run read it, or where

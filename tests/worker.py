@@ -61,12 +61,12 @@ def command(job: dict[str, Any], listening: int) -> None:
     signal_requests = train.signal_requests
 
     @contextmanager
-    def told() -> Iterator[Requests]:
+    def announced() -> Iterator[Requests]:
         with signal_requests() as requests:
             os.write(listening, b"\n")
             yield requests
 
-    train.signal_requests = told  # type: ignore[assignment]
+    train.signal_requests = announced  # type: ignore[assignment]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it would be ignored under nohup
     os.chdir(job["cwd"])

@@ -374,7 +374,7 @@ def test_a_record_recalls_only_its_own_symbols() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lengths", "asked", "expected"),
+    ("lengths", "batch_size", "expected"),
     [
         ([6] * 10, None, 128),  # 1024 symbols at 7 per record: 146
         ([52] * 10, None, 16),  # 19.3
@@ -390,9 +390,9 @@ def test_a_record_recalls_only_its_own_symbols() -> None:
     ],
 )
 def test_the_number_of_records_per_batch(
-    lengths: list[int], asked: int | None, expected: int
+    lengths: list[int], batch_size: int | None, expected: int
 ) -> None:
-    assert fit_records(np.array(lengths), asked) == expected
+    assert fit_records(np.array(lengths), batch_size) == expected
 
 
 @pytest.mark.parametrize("part", ["training", "validation"])

@@ -72,7 +72,7 @@ def test_settings_are_the_fields_of_a_sampler() -> None:
 
 
 @pytest.mark.parametrize(
-    ("symbols", "ban", "banned", "said"),
+    ("symbols", "ban", "banned", "reported"),
     [
         ("\u05e9\u05c1\ufb2a", "\ufb2a", "\ufb2a", ""),  # decomposed by NFC
         ("K\u212a", "\u212a", "\u212a", ""),
@@ -85,13 +85,14 @@ def test_settings_are_the_fields_of_a_sampler() -> None:
     ],
 )
 def test_a_ban_finds_composed_and_decomposed_characters(
-    symbols: str, ban: str, banned: str, said: str
+    symbols: str, ban: str, banned: str, reported: str
 ) -> None:
     vocabulary = Vocabulary("char", "".join(sorted(symbols + "z")))
     assert {vocabulary.symbols[idx] for idx, _ in bias_of(vocabulary, {}, ban)} == set(banned)
     assert [
-        describe(char) in line for char, line in zip(said, not_banned(vocabulary, ban), strict=True)
-    ] == [True] * len(said)
+        describe(char) in line
+        for char, line in zip(reported, not_banned(vocabulary, ban), strict=True)
+    ] == [True] * len(reported)
 
 
 def test_an_unknown_setting_is_an_error_that_lists_the_known_ones() -> None:

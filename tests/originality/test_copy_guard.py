@@ -17,7 +17,7 @@ def guard(corpus: list[int], longest: int, symbols: int, width: int = 1) -> Guar
     return Guard(Suffixes.of(np.array(corpus, np.int64), width), [*codes, b"", b""], longest)
 
 
-def stands(part: list[int], corpus: list[int]) -> bool:
+def occurs_in(part: list[int], corpus: list[int]) -> bool:
     return any(
         corpus[place : place + len(part)] == part for place in range(len(corpus) - len(part) + 1)
     )
@@ -38,7 +38,7 @@ def forbidden(written: list[int], corpus: list[int], longest: int, symbols: int)
     """By brute force: search for the text since the last boundary, followed by each symbol."""
     last = max((place for place, idx in enumerate(written) if idx >= symbols), default=-1)
     end = written[last + 1 :][-longest:]
-    return [idx for idx in range(symbols) if len(end) == longest and stands([*end, idx], corpus)]
+    return [idx for idx in range(symbols) if len(end) == longest and occurs_in([*end, idx], corpus)]
 
 
 def test_exactly_the_symbols_that_make_a_passage_too_long_are_forbidden() -> None:
@@ -63,7 +63,7 @@ def test_without_forbidden_symbols_no_longer_passage_is_copied() -> None:
             written.append(rng.choice(free[:-1] or free))
             state = here.after(state, written[-1])
         assert not any(
-            stands(part, corpus)
+            occurs_in(part, corpus)
             for start in range(len(written) - longest)
             if max(part := written[start : start + longest + 1]) < symbols
         )
@@ -106,10 +106,10 @@ def test_an_invalid_length_is_an_error(longest: object) -> None:
 class Counting(Suffixes):
     """Counts its searches."""
 
-    asked = 0
+    searches = 0
 
     def occurs(self, pattern: bytes, times: int = 1) -> bool:
-        self.asked += 1
+        self.searches += 1
         return super().occurs(pattern, times)
 
 
@@ -120,12 +120,12 @@ def test_the_corpus_is_not_searched_while_the_passage_is_short() -> None:
     state = here.start
     for _ in range(19):
         state = here.after(state, 0)
-    assert suffixes.asked == 0
+    assert suffixes.searches == 0
     here.after(state, 0)
-    assert suffixes.asked == 1
+    assert suffixes.searches == 1
     # which the corpus lacks: no end of the text occurs there
     state = here.after(state, 1)
-    before = suffixes.asked
+    before = suffixes.searches
     for _ in range(19):
         state = here.after(state, 0)
-    assert suffixes.asked == before
+    assert suffixes.searches == before

@@ -64,8 +64,8 @@ def home(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def opened(name: str, *corpus: str) -> tuple[Index, list[str]]:
-    said = list[str]()
-    return open_index(find_checkpoint(name), said.append, corpus), said
+    messages = list[str]()
+    return open_index(find_checkpoint(name), messages.append, corpus), messages
 
 
 def lines_of(index: Index) -> list[tuple[str, int, str]]:
@@ -80,27 +80,27 @@ def lines_of(index: Index) -> list[tuple[str, int, str]]:
 
 
 def test_the_index_is_built_once_and_reported_in_one_line(home: Path) -> None:
-    made, said = opened("text")
-    assert len(said) == 1
+    made, messages = opened("text")
+    assert len(messages) == 1
     assert re.fullmatch(
         r"indexed the corpus: 1,0\d\d characters, \d+\.\d s, 0\.0 MB in checkpoints/text/originality",
-        said[0],
+        messages[0],
     )
     again, nothing = opened("text")
     assert nothing == []
     assert (again.text, again.files, again.fingerprint) == (made.text, made.files, made.fingerprint)
 
 
-def test_for_a_long_corpus_the_expected_time_is_announced(
+def test_indexing_a_long_corpus_announces_the_expected_time(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexed, "LONG", 1000)
-    _, said = opened("text")
+    _, messages = opened("text")
     assert re.fullmatch(
         r"indexing the 1,0\d\d characters of the corpus; this happens only once and takes about a second per 2 million",
-        said[0],
+        messages[0],
     )
-    assert said[1].startswith("indexed the corpus: ")
+    assert messages[1].startswith("indexed the corpus: ")
 
 
 def test_the_index_contains_the_files_in_order_with_line_numbers(home: Path) -> None:
@@ -199,10 +199,10 @@ def test_the_index_of_a_read_only_run_is_in_memory(home: Path) -> None:
     # a file where the directory would be created
     in_the_way = Path(f"checkpoints/text/.originality.tmp-{os.getpid()}")
     in_the_way.write_text("")
-    index, said = opened("text")
+    index, messages = opened("text")
     assert re.search(
         r" MB in memory, because checkpoints/text/originality could not be written: .*; check the path and its permissions, .*$",
-        said[0],
+        messages[0],
     )
     in_the_way.unlink()
     assert index.text == opened("text")[0].text
@@ -210,8 +210,8 @@ def test_the_index_of_a_read_only_run_is_in_memory(home: Path) -> None:
 
 def test_the_index_of_a_checkpoint_outside_a_run_is_in_memory(home: Path) -> None:
     shutil.copytree("checkpoints/text/step-00000001", "alone")
-    index, said = opened("alone")
-    assert said[0].endswith("MB in memory, because alone is not in a run")
+    index, messages = opened("alone")
+    assert messages[0].endswith("MB in memory, because alone is not in a run")
     assert index.text == opened("text")[0].text
     assert sorted(path.name for path in home.iterdir()) == [
         "alone",
@@ -225,9 +225,9 @@ def test_the_corpus_of_a_shared_model_is_checked_by_length(home: Path) -> None:
     shutil.copytree("checkpoints/text/step-00000001", "shared")
     for name in ("trainer.json", "trainer.safetensors"):
         Path("shared", name).unlink()
-    index, said = opened("shared")
+    index, messages = opened("shared")
     assert (
-        said[0]
+        messages[0]
         == "shared has no training state, so only the length of the corpus was checked, not its content"
     )
     assert index.text == opened("text")[0].text
@@ -239,8 +239,8 @@ def test_the_corpus_of_a_shared_model_is_checked_by_length(home: Path) -> None:
 def test_an_index_of_another_corpus_is_rebuilt(home: Path) -> None:
     opened("bytes")
     shutil.copytree("checkpoints/bytes/originality", "checkpoints/text/originality")
-    index, said = opened("text")
-    assert len(said) == 1
+    index, messages = opened("text")
+    assert len(messages) == 1
     assert isinstance(index.text, str)
     assert opened("text")[1] == []
 

@@ -93,12 +93,12 @@ def test_continuations_are_the_distinct_symbols_after_a_pattern_in_order() -> No
             [],
             *(other[start : start + length] for start in range(len(other)) for length in (1, 2, 4)),
         ]:
-            behind = {
+            following = {
                 corpus[place + len(pattern)]
                 for place in places(corpus, pattern)
                 if place + len(pattern) < len(corpus)
             }
-            assert suffixes.continuations(code(pattern, width)) == sorted(behind)
+            assert suffixes.continuations(code(pattern, width)) == sorted(following)
 
 
 def test_longest_at_finds_the_longest_passage_and_its_first_occurrence() -> None:
@@ -140,9 +140,9 @@ def test_spans_of_a_text_in_itself_are_its_repetitions() -> None:
 
 def test_progress_reports_each_symbol_once() -> None:
     for corpus, other, width in texts(200, seed=7):
-        told: list[int] = []
-        list(of(corpus, width).spans(code(other, width), 3, on_progress=told.append))
-        assert sum(told) == len(other)
+        counts: list[int] = []
+        list(of(corpus, width).spans(code(other, width), 3, on_progress=counts.append))
+        assert sum(counts) == len(other)
 
 
 def test_a_symbol_does_not_match_across_the_bytes_of_two() -> None:
@@ -198,11 +198,11 @@ def test_sorting_takes_at_most_sixty_bytes_per_symbol() -> None:
 def test_galloping_search_finds_the_highest_number_that_fits() -> None:
     for limit in range(70):
         for highest in range(80):
-            asked: list[int] = []
+            probes: list[int] = []
             assert galloping_search(
-                lambda number, highest=highest, asked=asked: (
-                    asked.append(number) or number <= highest
+                lambda number, highest=highest, probes=probes: (
+                    probes.append(number) or number <= highest
                 ),
                 limit,
             ) == min(limit, highest)
-            assert all(1 <= number <= limit for number in asked)
+            assert all(1 <= number <= limit for number in probes)

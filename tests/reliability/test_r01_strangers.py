@@ -81,7 +81,9 @@ def of_training(name: str) -> bool:
 
 
 @pytest.mark.parametrize("name", DIRECTORIES)
-def test_a_directory_from_a_stranger(name: str, tmp_path: Path, tally: Any) -> None:
+def test_a_directory_from_a_stranger_is_refused_without_harm(
+    name: str, tmp_path: Path, tally: Any
+) -> None:
     path, report = tmp_path / "model", tmp_path / "report.json"
     DIRECTORIES[name](path)
     size = sum(512 * file.lstat().st_blocks for file in path.rglob("*"))

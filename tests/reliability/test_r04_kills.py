@@ -18,7 +18,7 @@ from tests.reliability.saving import ended, forked, is_of, save
 POINTS = ("open", "write", "fsync", "mkdir", "rename", "replace", "rmdir", "unlink", "close")
 
 
-def check(run: Run, said: int) -> None:
+def check(run: Run, reported: int) -> None:
     """Check a run after a kill: it contains only whole checkpoints, including the last one reported
     as saved or a later one."""
     steps = run.steps()
@@ -26,8 +26,8 @@ def check(run: Run, said: int) -> None:
         {int(path.name.removeprefix("step-")) for path in steps}
     )
     assert all(is_of(path, int(path.name.removeprefix("step-"))) for path in steps)
-    if said:
-        assert int(steps[-1].name.removeprefix("step-")) in (said, said + 1)
+    if reported:
+        assert int(steps[-1].name.removeprefix("step-")) in (reported, reported + 1)
     run.clean()
     assert not [path.name for path in run.path.iterdir() if not path.name.startswith("step-")]
 
@@ -49,14 +49,14 @@ def test_a_kill_at_a_random_moment_of_saving_loses_no_checkpoint(
 
         child = forked(saves)
         os.close(writes)
-        said = os.read(reads, 100)  # it has saved at least once
+        reported = os.read(reads, 100)  # it has saved at least once
         time.sleep(rng.uniform(0, 0.02))
         os.kill(child, signal.SIGKILL)
         assert ended(child) == -signal.SIGKILL
         while more := os.read(reads, 100_000):
-            said += more
+            reported += more
         os.close(reads)
-        check(run, int(said.split()[-1]))
+        check(run, int(reported.split()[-1]))
     tally(tries, "kills at random moments of saving")
 
 

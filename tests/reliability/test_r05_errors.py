@@ -42,8 +42,8 @@ def traced(run: Run, *options: str) -> tuple[int, str]:
         except CheckpointError as error:
             text = str(error)
             # the latter two only about older checkpoints
-            told = re.search("MiB free|cannot be read: |could not be removed: ", text)
-            assert str(run.path) in text and told and "\n" not in text, text
+            reason = re.search("MiB free|cannot be read: |could not be removed: ", text)
+            assert str(run.path) in text and reason and "\n" not in text, text
             os._exit(REFUSED)
         os._exit(SAVED)
 

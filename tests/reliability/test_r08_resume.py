@@ -22,7 +22,7 @@ KNOBS = {
 }  # fmt: skip
 
 
-def arm(where: Path) -> str:
+def prepare(where: Path) -> str:
     """Create a directory that contains the corpus."""
     where.mkdir(parents=True)
     (where / "corpus.txt").write_text(TEXT)
@@ -68,14 +68,14 @@ def test_a_run_interrupted_anywhere_ends_in_the_same_bytes(
             knobs["save_every"] = rng.choice([1, 2, 3])
             k = max(k, knobs["save_every"])  # otherwise there is nothing to resume
         whole, broken = tmp_path / f"{number}/whole", tmp_path / f"{number}/broken"
-        processes.run(cwd=arm(whole), knobs=knobs)
+        processes.run(cwd=prepare(whole), knobs=knobs)
         # patience may end it
         end = max(
             int(path.name.removeprefix("step-"))
             for path in (whole / "checkpoints/run").glob("step-*")
         )
         first = processes.run(
-            cwd=arm(broken), knobs=knobs, **{"kill_at" if killed else "stop_at": min(k, end)}
+            cwd=prepare(broken), knobs=knobs, **{"kill_at" if killed else "stop_at": min(k, end)}
         )
         assert first in ({"killed": True}, {"steps": min(k, end)})
         if (
@@ -108,8 +108,8 @@ def test_ten_interruptions_of_one_run_leave_no_trace(
     for cell in ("lstm", "gru"):
         knobs = KNOBS | {"cell": cell, "dropout": 0.3, "save_every": 1, "patience": None}
         whole, broken = tmp_path / cell / "whole", tmp_path / cell / "broken"
-        processes.run(cwd=arm(whole), knobs=knobs)
-        arm(broken)
+        processes.run(cwd=prepare(whole), knobs=knobs)
+        prepare(broken)
         for k in range(1, 11):
             processes.run(
                 cwd=str(broken),
@@ -138,7 +138,7 @@ def test_watching_a_run_changes_nothing(
         for number, knobs in enumerate([{}, *watching]):
             where = tmp_path / f"{seed}-{number}"
             processes.run(
-                cwd=arm(where),
+                cwd=prepare(where),
                 knobs=KNOBS | {"seed": seed, "dropout": 0.3, "patience": None} | knobs,
             )
             weights.add(outcome(where)["model.safetensors"])
@@ -155,7 +155,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_different_ones(
         pair = []
         for twin in "ab":
             processes.run(
-                cwd=arm(tmp_path / f"{seed}{twin}"), knobs=KNOBS | {"seed": seed, "dropout": 0.3}
+                cwd=prepare(tmp_path / f"{seed}{twin}"),
+                knobs=KNOBS | {"seed": seed, "dropout": 0.3},
             )
             pair.append(outcome(tmp_path / f"{seed}{twin}"))
         assert pair[0] == pair[1]

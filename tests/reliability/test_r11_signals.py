@@ -33,7 +33,7 @@ STOPS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, processes: Any) -> Path:
     """A directory with an undisturbed run."""
-    where = arm(tmp_path_factory.mktemp("undisturbed") / "whole")
+    where = prepare(tmp_path_factory.mktemp("undisturbed") / "whole")
     assert processes.run(cwd=str(where), words=WORDS) == {"code": 0}
     return where
 
@@ -46,7 +46,7 @@ def longest(whole: Path, processes: Any) -> float:
     return time.monotonic() - begin
 
 
-def arm(where: Path) -> Path:
+def prepare(where: Path) -> Path:
     """Create a directory that contains the text."""
     where.mkdir()
     (where / "corpus.txt").write_text(TEXT)
@@ -67,7 +67,7 @@ def test_a_signal_at_any_moment_saves_and_stops(
 ) -> None:
     rng, amid, expected = random.Random(name), 0, bytes_of(whole)
     for number in range(tries):
-        where = arm(tmp_path / str(number))
+        where = prepare(tmp_path / str(number))
         run = Run(where / "checkpoints/corpus")
         how = {"signum": signal.Signals[name].value, "after": rng.uniform(0, longest)}
         found = processes.run(cwd=str(where), words=WORDS, run=str(run.path), **how)
@@ -104,13 +104,13 @@ def test_a_save_request_at_any_moment_adds_a_checkpoint(
         "--save-every=none",
         "--eval-every=none",
     ]
-    arm(tmp_path / "undisturbed")
+    prepare(tmp_path / "undisturbed")
     begin = time.monotonic()
     assert processes.run(cwd=str(tmp_path / "undisturbed"), words=words) == {"code": 0}
     longest = time.monotonic() - begin
     rng, amid, expected = random.Random(1), 0, bytes_of(tmp_path / "undisturbed")
     for number in range(tries):
-        where = arm(tmp_path / str(number))
+        where = prepare(tmp_path / str(number))
         how = {"signum": signal.SIGUSR1.value, "after": rng.uniform(0, longest)}
         run = Run(where / "checkpoints/corpus")
         found = processes.run(cwd=str(where), words=words, run=str(run.path), **how)
@@ -137,7 +137,7 @@ def test_a_signal_before_the_first_step_leaves_nothing(
         [word for word in WORDS if not word.startswith(("--dropout", "--eval-every"))],
     )
     for number in range(tries):
-        where = arm(tmp_path / str(number))
+        where = prepare(tmp_path / str(number))
         (where / "corpus.txt").write_text(TEXT * 2000)
         run = Run(where / "checkpoints/corpus")
         found = processes.run(
@@ -160,7 +160,7 @@ def test_a_trainer_killed_at_any_moment_is_resumed_to_the_same_bytes(
 ) -> None:
     rng, expected, amid = random.Random(4), bytes_of(whole), 0
     for number in range(tries):
-        where = arm(tmp_path / str(number))
+        where = prepare(tmp_path / str(number))
         run = Run(where / "checkpoints/corpus")
         code = processes.run(
             cwd=str(where), words=WORDS, signum=signal.SIGKILL.value, after=rng.uniform(0, longest)

@@ -83,20 +83,20 @@ def spoken(found: tuple[str, Any], source: str) -> tuple[str, Any]:
 def test_a_text_means_the_same_from_every_source(
     command: str, these: dict[str, Knob], name: str, monkeypatch: pytest.MonkeyPatch, tally: Any
 ) -> None:
-    knob, tried = these[name], 0
+    knob, checked = these[name], 0
     for text in TEXTS:
         flag = spoken(
             outcome(lambda text=text: from_flag(name, knob, text, command, these)), knob.flag
         )
         assert flag[0] == "value" or flag[1].startswith(f"`{name}` must ")
-        tried += 1
+        checked += 1
         if text and "\x00" not in text:  # an empty variable counts as unset, and none contains NUL
             variable = f"CHARRNN_{command.upper()}_{name.upper()}"
             found = outcome(
                 lambda text=text: from_environment(name, knob, text, command, these, monkeypatch)
             )
             assert spoken(found, variable) == flag
-            tried += 1
+            checked += 1
         if command == "train" and text.isprintable():
             found = outcome(
                 lambda text=text: read_yaml(
@@ -104,11 +104,11 @@ def test_a_text_means_the_same_from_every_source(
                 )[name]
             )
             assert spoken(found, "run.yaml") == flag
-            tried += 1
+            checked += 1
         if flag[0] == "value" and command == "train":  # and an accepted value can be used
             flat = outcome(lambda value=flag[1]: RunConfig.from_flat({name: value}).flat()[name])
             assert flat[0] == "error" or flat[1] == flag[1] or flag[1] == "auto"
-    tally(tried, "texts given for a knob by flag, environment and YAML")
+    tally(checked, "texts given for a knob by flag, environment and YAML")
 
 
 @pytest.mark.parametrize("name", KNOBS)

@@ -166,7 +166,7 @@ def test_the_manifest_lists_size_and_checksum_of_every_other_file(path: Path) ->
     }
 
 
-def test_the_same_checkpoint_is_the_same_bytes(path: Path) -> None:
+def test_equal_checkpoints_give_the_same_bytes(path: Path) -> None:
     write(Path("again"), example())
     assert content(Path("again")) == content(path)
     other_order = dict(reversed(example().weights.items()))

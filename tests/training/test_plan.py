@@ -156,7 +156,7 @@ def test_elapsed_time_is_subtracted(rows: None, speed: None) -> None:
     assert advised({"minutes": 1.0}, seconds_ago=50).values["dropout"] == 0.1
 
 
-def test_expected_is_the_ratio_times_the_yardstick(rows: None, speed: None) -> None:
+def test_the_expected_loss_is_the_ratio_times_the_yardstick(rows: None, speed: None) -> None:
     corpus = Corpus.of(TEXT, 0.1)
     assert corpus.yardstick is not None
     counts = corpus.yardstick.nats_per_character

@@ -134,7 +134,7 @@ def test_a_second_value_of_every_knob_has_an_effect(
         assert first["weights"] == other["weights"]
 
 
-def test_every_second_value_is_of_a_knob() -> None:
+def test_every_second_value_belongs_to_a_knob() -> None:
     assert set(SECOND) == set(run_knobs())
 
 

@@ -29,7 +29,7 @@ KNOBS = {
 }  # fmt: skip
 
 
-def arm(where: Path, corpus: Path) -> Path:
+def prepare(where: Path, corpus: Path) -> Path:
     """Create a directory that contains the corpus."""
     where.mkdir()
     shutil.copy(corpus, where)
@@ -54,11 +54,11 @@ def test_n_steps_equal_k_steps_and_n_minus_k_in_a_new_process(
     cell: str, num_layers: int, corpus: Path, here: Path, processes: Any
 ) -> None:
     knobs = KNOBS | {"cell": cell, "num_layers": num_layers}
-    whole = arm(here / "whole", corpus)
+    whole = prepare(here / "whole", corpus)
     assert processes.run(cwd=str(whole), knobs=knobs) == {"steps": N}
     expected = outcome(whole)
     for k in (1, 5, N - 1):
-        broken = arm(here / f"broken-{k}", corpus)
+        broken = prepare(here / f"broken-{k}", corpus)
         assert processes.run(cwd=str(broken), knobs=knobs, stop_at=k) == {"steps": k}
         assert not (broken / "checkpoints/run" / f"step-{N:08d}").exists()
         assert processes.run(cwd=str(broken), knobs={"name": "run"}, resume=True) == {
@@ -72,7 +72,7 @@ def test_a_run_of_two_threads_is_resumed_to_the_same_bytes(
     corpus: Path, here: Path, processes: Any
 ) -> None:
     knobs = KNOBS | {"threads": 2, "num_layers": 1}
-    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    whole, broken = prepare(here / "whole", corpus), prepare(here / "broken", corpus)
     processes.run(cwd=str(whole), knobs=knobs)
     assert processes.run(cwd=str(broken), knobs=knobs, stop_at=5) == {"steps": 5}
     assert processes.run(cwd=str(broken), knobs={"name": "run"}, resume=True) == {"steps": N - 5}
@@ -85,7 +85,7 @@ def test_a_run_on_records_is_resumed_across_epochs_to_the_same_bytes(
     # words: 11 distinct ones, one of them held out, the others 14 or 28 times each: at least 126,
     # so 32 batches of 4 per epoch
     knobs = KNOBS | {"separator": " ", "batch_size": 32, "num_layers": 1, "copy_window": 40}
-    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    whole, broken = prepare(here / "whole", corpus), prepare(here / "broken", corpus)
     processes.run(cwd=str(whole), knobs=knobs)
     assert processes.run(cwd=str(broken), knobs=knobs, stop_at=5) == {"steps": 5}
     seen = (broken / "checkpoints/run/records.jsonl.gz").read_bytes()
@@ -105,7 +105,7 @@ def test_a_run_on_records_is_resumed_across_epochs_to_the_same_bytes(
 def test_a_killed_run_is_resumed_from_its_last_checkpoint_to_the_same_bytes(
     corpus: Path, here: Path, processes: Any
 ) -> None:
-    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    whole, broken = prepare(here / "whole", corpus), prepare(here / "broken", corpus)
     knobs = KNOBS | {"save_every": 2}
     processes.run(cwd=str(whole), knobs=knobs)
     assert processes.run(cwd=str(broken), knobs=knobs, kill_at=7) == {"killed": True}
@@ -114,7 +114,7 @@ def test_a_killed_run_is_resumed_from_its_last_checkpoint_to_the_same_bytes(
 
 
 def test_ten_interruptions_leave_no_trace(corpus: Path, here: Path, processes: Any) -> None:
-    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    whole, broken = prepare(here / "whole", corpus), prepare(here / "broken", corpus)
     processes.run(cwd=str(whole), knobs=KNOBS)
     for k in range(1, N - 1):
         assert processes.run(cwd=str(broken), knobs=KNOBS, resume=k > 1, stop_at=k) == {"steps": 1}
@@ -123,7 +123,7 @@ def test_ten_interruptions_leave_no_trace(corpus: Path, here: Path, processes: A
 
 
 def test_watching_a_run_does_not_change_it(corpus: Path, here: Path, processes: Any) -> None:
-    watched, alone = arm(here / "watched", corpus), arm(here / "alone", corpus)
+    watched, alone = prepare(here / "watched", corpus), prepare(here / "alone", corpus)
     processes.run(
         cwd=str(watched),
         knobs=KNOBS
