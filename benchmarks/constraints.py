@@ -198,11 +198,11 @@ def likelihoods(model: charrnn.TextModel) -> None:
             in_words([nats(model, form, particles, seed) for seed in range(TEXTS)])
             for particles in PARTICLES
         ]
-        accepted, tried = rejected(model, form)
+        accepted, attempts = rejected(model, form)
         cells.append(
-            f"{in_words(accepted)}, {len(accepted)} of {tried:,}"
+            f"{in_words(accepted)}, {len(accepted)} of {attempts:,}"
             if accepted
-            else f"none of {tried:,}"
+            else f"none of {attempts:,}"
         )
         print(
             f"{name:40}" + "".join(f"{cell:>18}" for cell in cells[:-1]) + f"{cells[-1]:>28}",
@@ -235,10 +235,10 @@ def nats(model: charrnn.TextModel, form: Form, particles: int, seed: int) -> flo
 def rejected(model: charrnn.TextModel, form: Form) -> tuple[list[float], int]:
     """Up to TEXTS unconstrained texts that happen to satisfy the constraint, and the number of
     texts that it took."""
-    found, begin, tried, rng = list[float](), time.perf_counter(), 0, np.random.default_rng(0)
+    found, begin, attempts, rng = list[float](), time.perf_counter(), 0, np.random.default_rng(0)
     begun, start = model.network.step(model.prime, model.network.zero_state())
-    while len(found) < TEXTS and tried < TRIES and time.perf_counter() - begin < SECONDS:
-        tried += 1
+    while len(found) < TEXTS and attempts < TRIES and time.perf_counter() - begin < SECONDS:
+        attempts += 1
         logits, state, at, score, written = begun, start, 0, 0.0, 0
         while True:
             scores = log_probabilities(logits.astype(np.float64))
@@ -253,7 +253,7 @@ def rejected(model: charrnn.TextModel, form: Form) -> tuple[list[float], int]:
                 break
             score, written, at = score + float(scores[idx]), written + 1, form.after(at, idx)
             logits, state = model.network.step(idx, state)
-    return found, tried
+    return found, attempts
 
 
 def exact() -> None:
@@ -332,7 +332,7 @@ def enumerated(
     possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}
     found: dict[str, float] = {}
 
-    def go_on(text: str, logits: Any, state: Any, score: float) -> None:
+    def extend(text: str, logits: Any, state: Any, score: float) -> None:
         scores = log_probabilities(logits.astype(np.float64))
         follow = [idx for idx, char in enumerate(vocabulary.symbols) if text + char in beginnings]
         if text in fitting:
@@ -345,9 +345,9 @@ def enumerated(
                 np.logaddexp.reduce([-np.inf, *(other if follow else [0.0])])
             )
         for idx in follow:
-            go_on(text + vocabulary.symbols[idx], *network.step(idx, state), score + scores[idx])
+            extend(text + vocabulary.symbols[idx], *network.step(idx, state), score + scores[idx])
 
-    go_on("", *network.step(0, network.zero_state()), 0.0)
+    extend("", *network.step(0, network.zero_state()), 0.0)
     total = np.logaddexp.reduce(list(found.values()))
     return {text: math.exp(score - total) for text, score in found.items()}
 

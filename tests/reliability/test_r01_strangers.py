@@ -121,7 +121,7 @@ def test_the_command_line_prints_one_line_of_error(
         )
 
 
-BESIDE: dict[str, Callable[[Path], object]] = {
+EXTRA_FILES: dict[str, Callable[[Path], object]] = {
     "a pipe": os.mkfifo,
     "a directory": Path.mkdir,
     "a link out": lambda path: path.symlink_to("/etc/hostname"),
@@ -146,7 +146,7 @@ BESIDE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("file", ["config.yaml", "metrics.jsonl"])
-@pytest.mark.parametrize("kind", BESIDE)
+@pytest.mark.parametrize("kind", EXTRA_FILES)
 def test_files_next_to_a_model_from_a_stranger_do_no_harm(
     file: str, kind: str, here: Path, tally: Any
 ) -> None:
@@ -158,7 +158,7 @@ def test_files_next_to_a_model_from_a_stranger_do_no_harm(
     (here / "run/metrics.jsonl").write_text(json.dumps(line) + "\n")
     assert verdict(Run(here / "run"))  # so that both are read
     (here / "run" / file).unlink(missing_ok=True)
-    BESIDE[kind](here / "run" / file)
+    EXTRA_FILES[kind](here / "run" / file)
     for words in (("sample", "run", "-n", "1"), ("info", "run"), ("info", "run", "--json")):
         begin = time.monotonic()
         result = CliRunner().invoke(cli, words)

@@ -39,7 +39,7 @@ def outcome(where: Path, step: int = N) -> dict[str, bytes]:
     return files
 
 
-def drawn(rng: random.Random) -> dict[str, Any]:
+def random_knobs(rng: random.Random) -> dict[str, Any]:
     """The knobs of a random run."""
     return KNOBS | {
         "cell": rng.choice(["lstm", "gru", "rnn"]),
@@ -63,7 +63,7 @@ def test_a_run_interrupted_anywhere_ends_in_the_same_bytes(
 ) -> None:
     rng, interrupted = random.Random(8), 0
     for number in range(tries):
-        knobs, k, killed = drawn(rng), rng.randrange(1, N), bool(number % 2)
+        knobs, k, killed = random_knobs(rng), rng.randrange(1, N), bool(number % 2)
         if killed:
             knobs["save_every"] = rng.choice([1, 2, 3])
             k = max(k, knobs["save_every"])  # otherwise there is nothing to resume
@@ -82,7 +82,7 @@ def test_a_run_interrupted_anywhere_ends_in_the_same_bytes(
             not killed
             and min(k, end) == end
             and (broken / "checkpoints/run" / f"step-{end:08d}").exists()
-            and _whole(broken)
+            and is_finished(broken)
         ):
             continue  # it was already finished
         processes.run(
@@ -95,7 +95,7 @@ def test_a_run_interrupted_anywhere_ends_in_the_same_bytes(
     tally(interrupted, "runs interrupted by a stop or a kill, and resumed bit for bit")
 
 
-def _whole(where: Path) -> bool:
+def is_finished(where: Path) -> bool:
     """Whether the run has computed its final loss."""
     lines = (where / "checkpoints/run/metrics.jsonl").read_text().splitlines()
     return bool(lines) and "final_val_loss" in json.loads(lines[-1])

@@ -11,13 +11,13 @@ import pytest
 from charrnn.errors import CharRNNError, ConfigError, GenerationError
 from charrnn.generation.sampling import Sampler, probabilities
 
-EDGES: dict[str, list[Any]] = {
+LIMITS: dict[str, list[Any]] = {
     "temperature": [0, 0.0, -0.0, 1e-300, 1e-6, 0.1, 0.8, 1, 10.0, 1e6],
     "top_k": [None, 1, 2, 5, 6, 10**9],
     "top_p": [None, 1e-300, 1e-9, 0.5, 1 - 1e-16, 1, 1.0],
     "min_p": [None, 0, 0.0, 1e-300, 0.5, 1, 1.0],
 }
-BEYOND: dict[str, list[Any]] = {
+PAST_LIMITS: dict[str, list[Any]] = {
     "temperature": [-1e-9, 1e6 + 1, math.nan, math.inf, -math.inf, True, "1", None],
     "top_k": [0, -1, 1.0, math.nan, "3", True],
     "top_p": [0, 0.0, -1e-9, 1.0001, math.nan, "0.5"],
@@ -30,7 +30,7 @@ LOGITS = [-np.inf, -1e30, -100.0, -1.0, 0.0, 1e-30, 1.0, 1.0, 100.0, 3e38]
 def test_any_setting_draws_an_allowed_symbol_or_is_an_error(tries: int, tally: Any) -> None:
     rng, drawn_from = random.Random(16), 0
     for seed in range(tries):
-        settings = {name: rng.choice(values) for name, values in EDGES.items()}
+        settings = {name: rng.choice(values) for name, values in LIMITS.items()}
         sampler = Sampler(**settings)
         logits = np.array([rng.choice(LOGITS) for _ in range(rng.randrange(1, 7))], np.float32)
         if rng.random() < 0.1:
@@ -52,7 +52,7 @@ def test_any_setting_draws_an_allowed_symbol_or_is_an_error(tries: int, tally: A
 
 
 def test_any_setting_past_its_limits_is_an_error_that_names_it(tally: Any) -> None:
-    cases = [(name, value) for name, values in BEYOND.items() for value in values]
+    cases = [(name, value) for name, values in PAST_LIMITS.items() for value in values]
     for name, value in cases:
         with pytest.raises(ConfigError, match=f"^`{name}` must be "):
             Sampler(**{name: value})

@@ -70,7 +70,7 @@ def from_environment(
         return given(found.make_context(command, [], parent=PARENT), these)[name]
 
 
-def spoken(found: tuple[str, Any], source: str) -> tuple[str, Any]:
+def without_source(found: tuple[str, Any], source: str) -> tuple[str, Any]:
     """The outcome without the source named in an error."""
     kind, value = found
     return (kind, value.removesuffix(f" in {source}")) if kind == "error" else found
@@ -85,7 +85,7 @@ def test_a_text_means_the_same_from_every_source(
 ) -> None:
     knob, checked = these[name], 0
     for text in TEXTS:
-        flag = spoken(
+        flag = without_source(
             outcome(lambda text=text: from_flag(name, knob, text, command, these)), knob.flag
         )
         assert flag[0] == "value" or flag[1].startswith(f"`{name}` must ")
@@ -95,7 +95,7 @@ def test_a_text_means_the_same_from_every_source(
             found = outcome(
                 lambda text=text: from_environment(name, knob, text, command, these, monkeypatch)
             )
-            assert spoken(found, variable) == flag
+            assert without_source(found, variable) == flag
             checked += 1
         if command == "train" and text.isprintable():
             found = outcome(
@@ -103,7 +103,7 @@ def test_a_text_means_the_same_from_every_source(
                     f"{name}: {json.dumps(text, ensure_ascii=False)}\n", "run.yaml"
                 )[name]
             )
-            assert spoken(found, "run.yaml") == flag
+            assert without_source(found, "run.yaml") == flag
             checked += 1
         if flag[0] == "value" and command == "train":  # and an accepted value can be used
             flat = outcome(lambda value=flag[1]: RunConfig.from_flat({name: value}).flat()[name])

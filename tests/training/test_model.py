@@ -232,29 +232,29 @@ def test_a_symbol_affects_only_its_own_lane_from_its_time_on(cell: str) -> None:
 # The paths from the embedding to the head, in two layers
 
 
-def cut(model: CharRNN, way: str) -> None:
-    if way == "embedding to layer 1":
+def cut(model: CharRNN, path: str) -> None:
+    if path == "embedding to layer 1":
         model.layers[1].rnn.weight_ih_l0[:, H:] = 0
-    elif way == "layer 0 to layer 1":
+    elif path == "layer 0 to layer 1":
         model.layers[1].rnn.weight_ih_l0[:, :H] = 0
-    elif way == "layer 0 to the head":
+    elif path == "layer 0 to the head":
         model.head.weight[:, :H] = 0
     else:
-        raise AssertionError(way)
+        raise AssertionError(path)
 
 
-WAYS = ("embedding to layer 1", "layer 0 to layer 1", "layer 0 to the head")
+PATHS = ("embedding to layer 1", "layer 0 to layer 1", "layer 0 to the head")
 
 
 @cells
-@pytest.mark.parametrize("way", WAYS)
-def test_each_path_alone_carries_the_input_to_the_logits(cell: str, way: str) -> None:
+@pytest.mark.parametrize("path", PATHS)
+def test_each_path_alone_carries_the_input_to_the_logits(cell: str, path: str) -> None:
     model = scaled(network(cell))
-    for other in WAYS:
-        if other != way:
+    for other in PATHS:
+        if other != path:
             cut(model, other)
     assert not torch.equal(model(symbols(0))[0], model(symbols(1))[0])
-    cut(model, way)
+    cut(model, path)
     assert torch.equal(model(symbols(0))[0], model(symbols(1))[0])
 
 

@@ -444,7 +444,7 @@ def test_finding_a_run_by_its_corpus_takes_precedence_over_its_name(half: Path, 
 # Training makes this validation text ever less likely, because its symbols do not occur in the
 # training part. So the first validation is the best.
 WORSENING = "ab" * 90 + "cd" * 10
-TURNING = KNOBS | {
+EARLY_STOP_KNOBS = KNOBS | {
     "corpus": ["worse.txt"], "steps": 30, "batch_size": 2, "hidden_size": 8, "num_layers": 1, "embedding_size": 4, "eval_every": 2,
     "patience": 3, "save_every": 2, "keep": 9, "threads": 1, "learning_rate": 1.0, "dropout": 0.1,
 }  # fmt: skip
@@ -466,13 +466,13 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(where)
         (where / "worse.txt").write_text(WORSENING)
-        finish(TURNING, resume=False)
-        stop(launch(TURNING | {"name": "begun"}), 1)
+        finish(EARLY_STOP_KNOBS, resume=False)
+        stop(launch(EARLY_STOP_KNOBS | {"name": "begun"}), 1)
     return where
 
 
 @pytest.fixture
-def turned(two: Path, here: Path) -> Path:
+def early_stop(two: Path, here: Path) -> Path:
     """The directory of a run of 30 steps that stopped early: best at step 2, stale at 4, 6 and 8."""
     shutil.copytree(two, here, dirs_exist_ok=True)
     run = Run(here / "checkpoints/run")
@@ -497,11 +497,11 @@ def stopped(after: int) -> Path:
 
 @pytest.mark.parametrize("after", [2, 3, 4, 5, 6, 7])
 def test_a_run_interrupted_between_stale_validations_ends_in_the_same_bytes(
-    after: int, turned: Path
+    after: int, early_stop: Path
 ) -> None:
     assert stopped(after).name == f"step-{after:08d}"
     finish({"name": "begun"})
-    begun, whole = all_files(turned.with_name("begun")), all_files(turned)
+    begun, whole = all_files(early_stop.with_name("begun")), all_files(early_stop)
     kept = {
         name: data
         for name, data in begun.items()
@@ -515,22 +515,22 @@ def test_a_run_interrupted_between_stale_validations_ends_in_the_same_bytes(
     ends = [json.loads(files["step-00000008/trainer.json"]) for files in (begun, whole)]
     # everything is the same except the name
     assert ends[0] | {"config": ends[0]["config"] | {"name": "run"}} == ends[1]
-    assert Run(turned.with_name("begun")).steps()[-1].name == "step-00000008"
+    assert Run(early_stop.with_name("begun")).steps()[-1].name == "step-00000008"
 
 
 @pytest.mark.parametrize(("more", "last"), [(1, 6), (-1, 10)])
 def test_the_number_of_stale_validations_is_saved_and_needed(
-    more: int, last: int, turned: Path
+    more: int, last: int, early_stop: Path
 ) -> None:
     last_checkpoint = stopped(5)
     found = checkpoints.read(last_checkpoint, trainer=True).trainer
     assert found and found["stale"] == 1
     change(last_checkpoint, "stale", lambda stale: stale + more, "trainer")
     finish({"name": "begun"})
-    assert Run(turned.with_name("begun")).steps()[-1].name == f"step-{last:08d}"
+    assert Run(early_stop.with_name("begun")).steps()[-1].name == f"step-{last:08d}"
 
 
-def test_a_checkpoint_without_the_number_of_stale_validations_is_an_error(turned: Path) -> None:
+def test_a_checkpoint_without_the_number_of_stale_validations_is_an_error(early_stop: Path) -> None:
     path = stopped(5)
     found = checkpoints.read(path, trainer=True)
     assert found.trainer
@@ -542,27 +542,27 @@ def test_a_checkpoint_without_the_number_of_stale_validations_is_an_error(turned
     )
 
 
-def test_a_run_that_stopped_early_is_resumed_only_with_another_patience(turned: Path) -> None:
-    before = all_files(turned)
+def test_a_run_that_stopped_early_is_resumed_only_with_another_patience(early_stop: Path) -> None:
+    before = all_files(early_stop)
     for given, end in (({}, 30), ({"patience": 3}, 30), ({"patience": 1}, 30), ({"steps": 60}, 60)):
         assert refusal({"name": "run"} | given) == (
             f"the run checkpoints/run stopped at step 8 of {end} because the validation loss stopped improving "
             "(best at step 2); to continue anyway, run `charrnn train --resume --name run --patience none`"
         )
-    assert all_files(turned) == before
+    assert all_files(early_stop) == before
 
 
 @pytest.mark.parametrize(("patience", "last"), [(None, 30), (4, 10)])
 def test_resuming_with_more_patience_equals_having_had_it_from_the_start(
-    patience: int | None, last: int, turned: Path
+    patience: int | None, last: int, early_stop: Path
 ) -> None:
     finish({"name": "run", "patience": patience})
-    found = all_files(turned)
-    assert Run(turned).steps()[-1].name == f"step-{last:08d}"
+    found = all_files(early_stop)
+    assert Run(early_stop).steps()[-1].name == f"step-{last:08d}"
     assert found["metrics.jsonl"].count(b"final_val_loss") == 1
-    assert Run(turned).final() is not None
-    finish({**TURNING, "patience": patience, "name": "patient"}, resume=False)
-    patient = all_files(turned.with_name("patient"))
+    assert Run(early_stop).final() is not None
+    finish({**EARLY_STOP_KNOBS, "patience": patience, "name": "patient"}, resume=False)
+    patient = all_files(early_stop.with_name("patient"))
     for name in (
         "metrics.jsonl",
         *(f"step-{last:08d}/{file}" for file in ("model.safetensors", "trainer.safetensors")),
@@ -571,10 +571,10 @@ def test_resuming_with_more_patience_equals_having_had_it_from_the_start(
 
 
 def test_a_stopped_run_killed_before_its_final_loss_computes_it_on_resuming(
-    turned: Path,
+    early_stop: Path,
 ) -> None:
-    expected = all_files(turned)
-    metrics = turned / "metrics.jsonl"
+    expected = all_files(early_stop)
+    metrics = early_stop / "metrics.jsonl"
     metrics.write_bytes(b"".join(metrics.read_bytes().splitlines(keepends=True)[:-1]))
     finish({"name": "run"})
-    assert all_files(turned) == expected
+    assert all_files(early_stop) == expected

@@ -109,7 +109,7 @@ def enumerated(
     possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}
     found: dict[str, float] = {}
 
-    def go_on(text: str, logits: Any, state: Any, score: float) -> None:
+    def extend(text: str, logits: Any, state: Any, score: float) -> None:
         scores = log_probabilities(logits.astype(np.float64) / temperature)
         follow = [char for char in vocabulary.symbols if text + char in beginnings]
         if text in fitting:
@@ -122,10 +122,10 @@ def enumerated(
             found[text] = score + float(np.logaddexp.reduce([-np.inf, *ends]))
         for char in follow:
             idx = vocabulary.symbols.index(char)
-            go_on(text + char, *network.step(idx, state), score + scores[idx])
+            extend(text + char, *network.step(idx, state), score + scores[idx])
 
     prime = vocabulary.end if vocabulary.records else 0
-    go_on("", *network.step(prime, network.zero_state()), 0.0)
+    extend("", *network.step(prime, network.zero_state()), 0.0)
     total = np.logaddexp.reduce(list(found.values()))
     return {text: math.exp(score - total) for text, score in found.items()}
 
