@@ -32,7 +32,7 @@ GROUPS = {
     "Reading the text": [*knobs(DataConfig), "records"],
     "The network": [*knobs(ModelConfig)],
     "Training": [*knobs(TrainConfig)],
-    "The run": [*knobs(RunConfig)],
+    "The run": [*knobs(RunConfig), "quiet"],
 }
 
 
@@ -52,7 +52,10 @@ def section(name: str) -> str:
         shared = shared_options()
         own = {key: option for key, option in own.items() if key not in shared}
         intro += " Takes all [options of train and plan](#options-of-train-and-plan), and:"
-    return f"\n## {title}\n\n{intro}\n\n{_table(own.values())}"
+    text = f"\n## {title}\n\n{intro}\n"
+    if own:
+        text += f"\n{_table(own.values())}"
+    return text
 
 
 def shared_section() -> str:

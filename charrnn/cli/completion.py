@@ -14,6 +14,9 @@ import click
 from click.shell_completion import (
     BashComplete,
     CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
     add_completion_class,
     shell_complete,
 )
@@ -22,6 +25,27 @@ from charrnn.errors import CheckpointError
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM = "charrnn"
+# In place of click's script, which click 8.4.0 writes with a line break inside a command.
+FISH_SCRIPT = r"""function %(complete_func)s
+    set -l response (env %(complete_var)s=fish_complete COMP_WORDS=(commandline -cp) \
+        COMP_CWORD=(commandline -t) %(prog_name)s)
+    for line in $response
+        set -l parts (string split --max 2 \t -- $line)
+        switch $parts[1]
+            case dir
+                __fish_complete_directories $parts[2]
+            case file
+                set -l option (string match --regex '^--[^=]*=' -- $parts[2])
+                for path in (__fish_complete_path (string replace -- "$option" '' $parts[2]))
+                    printf '%%s%%s\n' "$option" $path
+                end
+            case plain
+                printf '%%s\t%%s\n' $parts[2] $parts[3]
+        end
+    end
+end
+complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
+"""
 Complete = Callable[[click.Context, str], list[CompletionItem]]
 
 
@@ -58,6 +82,32 @@ def answer(group: click.Group, variable: str) -> int:
         return shell_complete(group, {}, PROGRAM, variable, os.environ[variable])
     except (Exception, KeyboardInterrupt):
         return 1
+
+
+class WholeWord(ShellComplete):
+    """A shell that replaces the whole word: ``--cell=g`` is completed to ``--cell=gru``."""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        items = super().get_completions(args, incomplete)
+        name, equals, _ = incomplete.partition("=")
+        if not equals or not name.startswith("--"):
+            return items
+        return [CompletionItem(f"{name}={item.value}", item.type, item.help) for item in items]
+
+
+@add_completion_class
+class Zsh(WholeWord, ZshComplete):
+    """Zsh."""
+
+
+@add_completion_class
+class Fish(WholeWord, FishComplete):
+    """Fish."""
+
+    source_template = FISH_SCRIPT
+
+    def format_completion(self, item: CompletionItem) -> str:
+        return f"{item.type}\t{item.value}\t{item.help or ''}"
 
 
 @add_completion_class

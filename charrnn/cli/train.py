@@ -66,7 +66,9 @@ def train(
       charrnn train --resume --name my-large
 
     Ctrl-C finishes the current step, saves, and stops. --resume continues as if the run had never
-    been interrupted.
+    been interrupted. A third Ctrl-C exits at once, without saving.
+
+    With --quiet, a run that ends well prints nothing; `charrnn info` shows how good it is.
     """
     values = given_for_run(ctx, corpus, example, records, config)
     with signal_requests() as requests:
