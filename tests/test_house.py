@@ -281,7 +281,9 @@ def test_commands_are_found_in_a_page(page: str, commands: list[list[str]]) -> N
 
 
 def test_the_readme_shows_every_command() -> None:
-    assert {words[0] for words in charrnn_commands(README)} == set(COMMANDS)
+    shown = {words[0] for words in charrnn_commands(README)}
+    # it sets up a shell, which docs/guide.md shows
+    assert shown == set(COMMANDS) - {"completion"}
 
 
 def test_the_readme_fits_on_one_page() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from charrnn.cli.console import format_loss, network_in_words, shown, tell
-from charrnn.cli.options import json_option, runs_dir_option
+from charrnn.cli.options import json_option, quiet_option, runs_dir_option
 from charrnn.errors import CheckpointError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.find_run import all_runs, find_checkpoint
@@ -20,6 +20,7 @@ from charrnn.storage.verdict import verdict
 @click.argument("run", required=False)
 @json_option("info", "print a JSON object or, without RUN, a list of them")
 @runs_dir_option
+@quiet_option
 def info(run: str | None, as_json: bool, runs_dir: str) -> None:
     """Describe RUN: its network, its text, and its quality. Without RUN, list all runs.
 

@@ -11,7 +11,7 @@ import click
 # Set before NumPy is imported: waking a second thread for each character costs more than it saves.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from charrnn.cli.console import progress_bar, tell
+from charrnn.cli.console import print_on_stderr, progress_bar, tell
 from charrnn.cli.output import Writing, show
 from charrnn.cli.records import write_records
 from charrnn.cli.sample_options import sample_options
@@ -127,7 +127,7 @@ def _finish(model: TextModel, request: SampleRequest, writing: Writing) -> None:
         tell(f"took back {taken_back:,} characters to avoid copying")
     if request.originality:
         for line in _originality(model, writing.new_texts):
-            tell(line)
+            print_on_stderr(line)
 
 
 def _saved(model: TextModel, request: SampleRequest, path: str) -> str:

@@ -8,6 +8,7 @@ from charrnn.cli.options import (
     json_option,
     knob_options,
     option_group,
+    quiet_option,
     runs_dir_option,
 )
 from charrnn.cli.records import records_options
@@ -121,4 +122,5 @@ sample_options = option_group(
         "log_probability; for records also number",
     ),
     runs_dir_option,
+    quiet_option,
 )

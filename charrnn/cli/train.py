@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli.console import format_loss, tell
-from charrnn.cli.options import example_option, given_for_run, knob_options, records_option
-from charrnn.cli.signals import signal_requests
+from charrnn.cli.console import format_loss, print_on_stderr, tell
+from charrnn.cli.options import (
+    example_option,
+    given_for_run,
+    knob_options,
+    quiet_option,
+    records_option,
+)
+from charrnn.cli.signals import signal_requests, stopped
 from charrnn.config.run_config import run_knobs
-from charrnn.config.shell import command, option
+from charrnn.config.shell import command
 from charrnn.storage.run import Run
 from charrnn.storage.verdict import verdict
 
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
     help="continue the run of that --name or PATH, or else the newest, bit for bit",
 )
 @click.option("--overwrite", is_flag=True, help="delete an existing run of that name first")
+@quiet_option
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -59,7 +66,9 @@ def train(
       charrnn train --resume --name my-large
 
     Ctrl-C finishes the current step, saves, and stops. --resume continues as if the run had never
-    been interrupted.
+    been interrupted. A third Ctrl-C exits at once, without saving.
+
+    With --quiet, a run that ends well prints nothing; `charrnn info` shows how good it is.
     """
     values = given_for_run(ctx, corpus, example, records, config)
     with signal_requests() as requests:
@@ -74,7 +83,7 @@ def train(
         tell(first_line(trainer, run))
         final = run_with_progress(trainer)
         if requests.signum:
-            tell(_stopped(run))
+            print_on_stderr(stopped(run))
             sys.exit(128 + requests.signum)
         minutes = (time.monotonic() - started) / 60
         for line in _last_lines(run, final, minutes):
@@ -100,16 +109,6 @@ def first_line(trainer: "Trainer", run: Run) -> str:
         f"{model.hidden_size}, {parameters:,} parameters, "
         f"{knobs.precision} on {knobs.device}, {knobs.threads} {threads}, seed {knobs.seed}"
     )
-
-
-def _stopped(run: Run) -> str:
-    """How to continue a run that was stopped by a signal."""
-    steps = run.steps()
-    if not steps:
-        return "stopped before the first step"
-    flags = [*option("--name", run.path.name), *run.runs_dir_option]
-    resume = command(["train", "--resume"], flags=flags)
-    return f"stopped after saving {steps[-1]}; continue with: {resume}"
 
 
 def _last_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterator[str]:

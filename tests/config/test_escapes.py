@@ -1,4 +1,4 @@
-"""What is written in a flag stands for the same text again."""
+"""Escaped text in a flag means the original text."""
 
 from hypothesis import given
 from hypothesis import strategies as st
