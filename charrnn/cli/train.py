@@ -10,8 +10,9 @@ import click
 from charrnn.cli.console import format_loss, tell
 from charrnn.cli.options import example_option, given_for_run, knob_options, records_option
 from charrnn.cli.signals import signal_requests
-from charrnn.config.run_config import run_knobs
+from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.shell import command, option
+from charrnn.corpus.reading import check_corpus
 from charrnn.storage.run import Run
 from charrnn.storage.verdict import verdict
 
@@ -62,6 +63,8 @@ def train(
     been interrupted.
     """
     values = given_for_run(ctx, corpus, example, records, config)
+    if not resume:
+        check_corpus(RunConfig.from_flat(values))  # before PyTorch is imported, which takes seconds
     with signal_requests() as requests:
         started = time.monotonic()
         from charrnn.cli.progress import run_with_progress
