@@ -99,8 +99,12 @@ class _Findings:
     @property
     def needed_val_fraction(self) -> float:
         """The share of the text that is long enough, in hundredths; 0 if half of it is not."""
-        total = self.about["train_characters"] + self.about["val_characters"]
-        share = math.ceil(100 * FEWEST_CHARACTERS / max(total, 1)) / 100
+        count = self.about["val_characters"]
+        total = max(1, count + self.about["train_characters"])
+        # Records that occur more than once are a smaller part of the validation than of the text.
+        growth = FEWEST_CHARACTERS / max(1, count)
+        needed = max(FEWEST_CHARACTERS / total, growth * self.knobs["val_fraction"])
+        share = math.ceil(100 * needed) / 100
         return share if share <= MOST_VAL_FRACTION else 0.0
 
 

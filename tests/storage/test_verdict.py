@@ -374,7 +374,7 @@ def test_a_short_validation_part_is_not_judged_whatever_its_losses(
         "too short",
         f"The validation part has only 59 characters, {TOO_FEW} "
         "Keep a larger share of the text for validation, or give more text.",
-        # 60 of 590 characters are more than 0.10 of them
+        # 60 of 590 characters are more than 0.10 of them, as 60 / 59 of 0.1 is
         "charrnn train --config checkpoints/run/config.yaml --val-fraction 0.11 --name run-2",
     )
     assert parsed(what.command)["val_fraction"] == 0.11
@@ -390,6 +390,8 @@ def test_60_characters_are_judged(tmp_path: Path) -> None:
     [
         ((100, 20), "20 characters", "0.5"),
         ((100, 19), "19 characters", "0"),  # half of them are fewer than 60
+        ((500, 15), "15 characters", "0.4"),  # 0.1 gave a fourth, of records that are repeated
+        ((900, 11), "11 characters", "0"),
         ((3, 1), "1 character", "0"),
         ((0, 0), "0 characters", "0"),
     ],
