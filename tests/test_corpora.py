@@ -91,7 +91,9 @@ def test_no_sentence_of_eight_words_of_the_fables_occurs_twice() -> None:
 
 def test_no_span_of_twelve_words_of_the_fables_occurs_twice() -> None:
     running = fable_words(FABLES)
-    assert twice([" ".join(running[place : place + 12]) for place in range(len(running) - 11)]) == []
+    assert (
+        twice([" ".join(running[place : place + 12]) for place in range(len(running) - 11)]) == []
+    )
 
 
 def test_no_pattern_of_ten_words_of_the_fables_occurs_more_than_five_times() -> None:

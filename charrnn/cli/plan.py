@@ -2,26 +2,29 @@
 
 import json
 import math
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from charrnn.cli.console import format_loss, network_in_words, tell
 from charrnn.cli.options import (
     example_option,
     given_for_run,
+    given_names,
     json_option,
     knob_options,
     quiet_option,
     records_option,
     spelled,
 )
+from charrnn.cli.short_paths import is_long, wildcard
 from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.shell import command, option
+from charrnn.corpus.reading import check_corpus
 
 if TYPE_CHECKING:
     from charrnn.corpus.corpus import Corpus
@@ -61,12 +64,14 @@ def plan(
       charrnn plan my.txt
       charrnn plan my.txt --minutes 30 --hidden-size 512
     """
-    planned = _plan(given_for_run(ctx, corpus, example, records, config))
+    values = given_for_run(ctx, corpus, example, records, config)
+    check_corpus(RunConfig.from_flat(values))  # before PyTorch is imported, which takes seconds
+    planned = _plan(values)
     if as_json:
         click.echo(json.dumps(_as_dict(planned)))
         return
     click.echo("\n".join(_lines(planned)))
-    tell(f"train it with: {_train_command(ctx, corpus, config)}")
+    tell(_train_line(ctx, corpus, config))
 
 
 @dataclass(frozen=True)
@@ -188,14 +193,29 @@ def _length(planned: Planned) -> str:
     return length
 
 
-def _train_command(ctx: click.Context, corpus: tuple[str, ...], config: str | None) -> str:
-    """The command that trains the planned run, with the given flags."""
+def _train_line(ctx: click.Context, corpus: tuple[str, ...], config: str | None) -> str:
+    """How to train the planned run: a command with the given flags, which can be pasted."""
+    flags = _given_flags(ctx, config)
+    if not is_long(corpus):
+        return f"train it with: {command(['train'], corpus, flags)}"
+    pattern = wildcard(corpus)
+    if pattern is not None:
+        return f"train it with: charrnn train {pattern} {shlex.join(flags)}".rstrip()
+    first = command(["train"], [corpus[0], "..."], flags)
+    return f"train it with the other {len(corpus) - 1:,} paths in place of the dots: {first}"
+
+
+def _given_flags(ctx: click.Context, config: str | None) -> list[str]:
+    """The options of train that were set, on the command line or in the environment."""
+    names = given_names(ctx)
     flags: list[str] = []
     for name, knob in run_knobs().items():
-        if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+        if name in names:
             flags += option(knob.flag, ctx.params[name])
+    if ctx.params["example"]:
+        flags += option("--example", ctx.params["example"])
     if ctx.params["records"]:
         flags.append("--records")
     if config:
         flags += option("--config", config)
-    return command(["train"], corpus, flags)
+    return flags

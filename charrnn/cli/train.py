@@ -16,8 +16,9 @@ from charrnn.cli.options import (
     records_option,
 )
 from charrnn.cli.signals import signal_requests, stopped
-from charrnn.config.run_config import run_knobs
+from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.shell import command
+from charrnn.corpus.reading import check_corpus
 from charrnn.storage.run import Run
 from charrnn.storage.verdict import verdict
 
@@ -71,6 +72,8 @@ def train(
     With --quiet, a run that ends well prints nothing; `charrnn info` shows how good it is.
     """
     values = given_for_run(ctx, corpus, example, records, config)
+    if not resume:
+        check_corpus(RunConfig.from_flat(values))  # before PyTorch is imported, which takes seconds
     with signal_requests() as requests:
         started = time.monotonic()
         from charrnn.cli.progress import run_with_progress

@@ -2,6 +2,8 @@
 
 import codecs
 import re
+import unicodedata
+from collections import Counter
 from typing import NamedTuple
 
 from charrnn.config.run_config import DataConfig
@@ -11,6 +13,24 @@ from charrnn.errors import ConfigError, CorpusError
 FOR_DOMAIN_NAMES = ("punycode", "idna")
 TEXT_KNOBS = ("encoding", "encoding_errors", "newlines", "normalize")
 MOST_BAD_BYTES = 8  # shown in an error
+
+# The encodings with two or four bytes for each character, if no byte order mark names them. UTF-32
+# comes first: hardly anything else is valid in it.
+WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+GUESSED_FROM = 1 << 16  # bytes
+FEWEST_BYTES = 16  # that tell UTF-16 from a text with a few NULs
+# In UTF-16, the first or the second byte of many characters is zero, but hardly ever both kinds:
+# the largest share of the rarer kind. Text with NULs between its words has as many of each.
+MOST_OTHER_ZEROS = 0.1
+MOST_ODD = 0.01  # the largest share of characters that no text has
+# Characters that nearly every text has; in the other byte order, each would be an unusual one.
+_MARKS = re.compile("[\n\r ,.\u3000-\u3002\uff0c]")
 
 
 def check_encoding(config: DataConfig) -> None:
@@ -112,13 +132,40 @@ CANDIDATES = {
 }
 
 
+def check_byte_order(head: bytes, path: str, config: DataConfig) -> None:
+    """Refuse UTF-16 or UTF-32 without a byte order mark that would be read as another encoding.
+
+    If it is mostly ASCII, it is valid UTF-8, with a NUL before or after each character.
+
+    Args:
+        head: the beginning of the file.
+        path: its name.
+        config: how it will be read.
+
+    Raises:
+        CorpusError: it is in another encoding than that of ``config``.
+    """
+    codec = codecs.lookup(config.encoding).name
+    if codec in BYTE_ORDER_MARKS.values() or head.startswith(tuple(BYTE_ORDER_MARKS)):
+        return
+    if len(head) < FEWEST_BYTES:
+        return
+    wide = guess_wide(head)
+    if wide and wide != codec:
+        raise CorpusError(
+            f"{path} is not {config.encoding}, but looks like {wide.upper()} without a byte order "
+            f'mark; try `encoding="{wide}"`'
+        )
+
+
 def guess_encoding(data: bytes) -> str:
     """The common encoding that fits the data best, or ``""``; only ever used as a suggestion."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16" if _fits(data, "utf-16") else ""
-    if data.count(0) > len(data) // 4:
-        utf16 = _utf16_by_zeros(data)
-        return utf16 if _fits(data, utf16) else ""
+    for mark, encoding in BYTE_ORDER_MARKS.items():
+        if data.startswith(mark) and _fits(data, encoding):
+            return encoding
+    if b"\0" in data:  # no text in an 8-bit encoding
+        wide = guess_wide(data)
+        return wide if wide and _fits(data, wide) else ""
     if _is_flawed_utf8(data):
         return ""
     best = ""
@@ -131,19 +178,63 @@ def guess_encoding(data: bytes) -> str:
     return best
 
 
+def guess_wide(data: bytes) -> str:
+    """UTF-16 or UTF-32, with the byte order that the data is in, or ``""`` if it is in neither."""
+    head = data[:GUESSED_FROM]
+    if b"\0" not in head:
+        return ""
+    best = ""
+    most_marks = 0
+    for encoding in WIDE:
+        text = _decoded(head, encoding)
+        if not _is_plausible(text):
+            continue
+        if encoding.startswith("utf-32"):
+            return encoding
+        num_marks = len(_MARKS.findall(text))
+        if num_marks > most_marks and (_has_one_sided_zeros(head) or _is_chinese(text)):
+            best = encoding
+            most_marks = num_marks
+    return best
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    """The text of the beginning of a file, without a character that is cut; "" if it is invalid."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        return decoder.decode(head)
+    except UnicodeDecodeError:
+        return ""
+
+
+def _is_plausible(text: str) -> bool:
+    """Whether a text has hardly any character that is unassigned, private, or for control."""
+    if not text or "\0" in text:
+        return False
+    num_odd = 0
+    for char, count in Counter(text).items():
+        if unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs") and not char.isspace():
+            num_odd += count
+    return num_odd <= MOST_ODD * len(text)
+
+
+def _has_one_sided_zeros(data: bytes) -> bool:
+    """Whether nearly all zeros are at even places, or nearly all at odd ones."""
+    zeros = (data[0::2].count(0), data[1::2].count(0))
+    return min(zeros) <= MOST_OTHER_ZEROS * max(zeros)
+
+
+def _is_chinese(text: str) -> bool:
+    """Whether a text has the punctuation of Chinese or Japanese."""
+    return len(re.findall("[\u3001\u3002\uff0c]", text)) > 0.01 * len(text)
+
+
 def _fits(data: bytes, encoding: str) -> bool:
     try:
         data.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _utf16_by_zeros(data: bytes) -> str:
-    """The byte order that puts more of the zeros into the high bytes."""
-    zeros_at_even = data[0::2].count(0)
-    zeros_at_odd = data[1::2].count(0)
-    return "utf-16-le" if zeros_at_odd > zeros_at_even else "utf-16-be"
 
 
 def _is_flawed_utf8(data: bytes) -> bool:

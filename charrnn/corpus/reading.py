@@ -17,18 +17,23 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from charrnn.config.run_config import DataConfig
+from charrnn.config.run_config import DataConfig, RunConfig
 from charrnn.corpus.cleaning import Cleaner
-from charrnn.corpus.encoding import bad_byte, check_encoding, guess_encoding
+from charrnn.corpus.encoding import bad_byte, check_byte_order, check_encoding, guess_encoding
+from charrnn.corpus.file_kinds import HEAD, check_is_text
+from charrnn.corpus.files import STDIN as STDIN
+from charrnn.corpus.files import check_files, corpus_files, joined_notices, unreadable
 from charrnn.corpus.separators import finish_last_record
 from charrnn.errors import CorpusError
 from charrnn.vocab import Vocabulary
 
-STDIN = "-"
 IN_HAND = "the text"  # the name in messages of a text that is not from a file
 BLOCK = 4 << 20  # bytes read at once
 TAIL = 1 << 16  # characters at the end of a file in which its last separator is searched
 BYTE_ORDER_MARK = "\ufeff"
+# A text is full of NULs if it contains this many, and more than this share of it.
+MANY_NULS = 10
+MOST_NULS = 0.001
 
 Opener = Callable[[str], AbstractContextManager[io.BufferedIOBase]]
 OnFile = Callable[[str], object]
@@ -71,7 +76,8 @@ def stream(
         ConfigError: the encoding is unknown, or a knob for characters is given for raw bytes.
     """
     check_encoding(config)
-    files = _files(paths)
+    files = corpus_files(paths, notices)
+    num_before = len(notices)
     cleaner = Cleaner(config, notices)
     is_empty = True
     for number, file in enumerate(files, 1):
@@ -85,6 +91,7 @@ def stream(
                 is_empty = False
                 yield block
     cleaner.finish()
+    notices[num_before:] = joined_notices(notices[num_before:], files)
     if is_empty:
         raise CorpusError(
             f"the corpus is empty: there is no text in {', '.join(files)}; give another file"
@@ -113,6 +120,17 @@ def take(text: str | bytes, config: DataConfig) -> Reading:
     )
     cleaned = Cleaner(config, notices).clean(texts, IN_HAND)
     return Reading("".join(cleaned), tuple(notices))
+
+
+def check_corpus(config: RunConfig) -> None:
+    """Find out quickly, without reading it, whether a corpus can be opened.
+
+    Raises:
+        CorpusError: a file is missing or cannot be opened, or a directory has no ``*.txt`` files.
+        ConfigError: the encoding is unknown, or a knob for characters is given for raw bytes.
+    """
+    check_encoding(config.data)
+    check_files(config.corpus)
 
 
 def default_name(paths: Sequence[str | Path]) -> str:
@@ -171,42 +189,6 @@ def _packed_suffix(name: str) -> str:
     return ""
 
 
-def _files(paths: Sequence[str | Path]) -> list[str]:
-    """The names of the files at the given paths, in order."""
-    files: list[str] = []
-    for path in paths:
-        name = str(path)
-        if not name:
-            raise CorpusError(
-                "the path '' is empty; "
-                "give a text file, a directory of *.txt files, or - for standard input"
-            )
-        # os.path.isdir also answers for a name that is too long, unlike Path.is_dir
-        if name != STDIN and os.path.isdir(name):
-            files += _files_of_directory(name)
-        else:
-            files.append(name)
-    if not files:
-        raise CorpusError(
-            "no corpus was given; "
-            "give a text file, a directory of *.txt files, or - for standard input"
-        )
-    return files
-
-
-def _files_of_directory(directory: str) -> list[str]:
-    """Its ``*.txt`` files, sorted, without hidden files and subdirectories."""
-    files: list[str] = []
-    for path in Path(directory).glob("*.txt"):
-        if path.is_file() and not path.name.startswith("."):
-            files.append(str(path))
-    if not files:
-        raise CorpusError(
-            f"the directory {directory} contains no *.txt files; give the files themselves"
-        )
-    return sorted(files)
-
-
 def read_stdin() -> bytes:
     """All of standard input.
 
@@ -232,15 +214,10 @@ def _load(path: str) -> Iterator[bytes]:
             size = BLOCK if os.path.isfile(path) else -1
             while block := file.read(size):
                 yield block
-    except FileNotFoundError:
-        raise CorpusError(f"there is no file {path} (in {Path.cwd()}); check the name") from None
     except CorpusError:
         raise
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CorpusError(
-            f"{path} cannot be read: {reason}; check the name and its permissions"
-        ) from None
+        raise unreadable(path, error) from None
 
 
 # --- decoding: bytes to text ---
@@ -266,9 +243,29 @@ def _decoded(
     notices: list[str],
 ) -> Iterator[str]:
     """Bytes to text, without a byte order mark; half a surrogate pair is an error."""
+    blocks = _checked(blocks, path, config)
     texts = _decode(blocks, path, config, notices)
     texts = _without_byte_order_mark(texts, path, notices)
+    texts = _with_nuls_counted(texts, path, config, notices)
     return _without_half_pairs(texts, path, config)
+
+
+def _checked(blocks: Iterable[bytes], path: str, config: DataConfig) -> Iterator[bytes]:
+    """The same blocks; an error if they begin like another kind of file than a text."""
+    blocks = iter(blocks)
+    first: list[bytes] = []
+    size = 0
+    for block in blocks:
+        first.append(block)
+        size += len(block)
+        if size >= HEAD:
+            break
+    head = b"".join(first)
+    source = path if os.path.isfile(path) and not _packed_suffix(path) else None
+    check_is_text(head, path, source)
+    check_byte_order(head, path, config)
+    yield from first
+    yield from blocks
 
 
 def _decode(
@@ -277,11 +274,11 @@ def _decode(
     config: DataConfig,
     notices: list[str],
 ) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder(config.encoding)(config.encoding_errors)
+    decoder_of_encoding = codecs.getincrementaldecoder(config.encoding)
+    decoder = decoder_of_encoding(config.encoding_errors)
+    without_errors = decoder_of_encoding("ignore")
     num_replaced = 0
     last_block = b""
-    # the last two bytes before a block: a U+FFFD in the file may be split between two blocks
-    tail = b""
     for block in itertools.chain(blocks, [None]):  # None is the end
         data = block or b""
         last_block = data or last_block
@@ -290,12 +287,12 @@ def _decode(
         except UnicodeError as error:
             raise _undecodable(path, last_block, config, error) from None
         if config.encoding_errors == "replace":
-            data = tail + data
-            num_replaced += text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
-            tail = data[-2:]
+            # A U+FFFD of the file itself is in both texts.
+            valid = without_errors.decode(data, final=block is None)
+            num_replaced += len(text) - len(valid)
         yield text
-    if num_replaced > 0:
-        places = "one place" if num_replaced == 1 else f"{num_replaced} places"
+    if num_replaced:
+        places = "one place" if num_replaced == 1 else f"{num_replaced:,} places"
         notices.append(f"{path} is not valid {config.encoding} in {places}, which became U+FFFD")
 
 
@@ -312,6 +309,27 @@ def _without_byte_order_mark(
                 text = text.removeprefix(BYTE_ORDER_MARK)
                 notices.append(f"{path} begins with a byte order mark, which was left out")
         yield text
+
+
+def _with_nuls_counted(
+    texts: Iterable[str],
+    path: str,
+    config: DataConfig,
+    notices: list[str],
+) -> Iterator[str]:
+    """The same text, with a notice if it is full of NULs that do not separate records."""
+    num_nuls = 0
+    length = 0
+    for text in texts:
+        num_nuls += text.count("\0")
+        length += len(text)
+        yield text
+    is_separator = "\0" in (config.separator or "")
+    if num_nuls >= MANY_NULS and num_nuls > MOST_NULS * length and not is_separator:
+        notices.append(
+            f"{path} contains {num_nuls:,} NUL characters, {num_nuls / length:.1%} of it; "
+            "check that it is plain text, and not damaged"
+        )
 
 
 def _without_half_pairs(

@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import click
 import pytest
 
+from charrnn.cli.main import cli
+from charrnn.cli.plan import _train_line, plan
 from charrnn.config.yaml import read_yaml
 from tests.command import call
 
@@ -97,6 +100,56 @@ def test_without_validation_text_nothing_is_expected(text: Path) -> None:
         "length",
         "memory",
     ]
+
+
+def train_line(*args: str) -> str:
+    """The last line of a plan, which needs no measurement."""
+    settings = cli.context_settings
+    with click.Context(cli, **settings) as parent:
+        context = plan.make_context("plan", [*args, *QUICK], parent=parent)
+    return _train_line(context, context.params["corpus"], context.params["config"])
+
+
+FLAGS = "--steps 3 --batch-size 4 --sequence-length 20 --threads 1 --device cpu --precision fp32"
+
+
+@pytest.fixture
+def chapters(here: Path) -> list[str]:
+    """Twenty files in a directory, in the order of a shell."""
+    Path("a novel").mkdir()
+    paths = [f"a novel/chapter {number}.md" for number in range(10, 30)]
+    for path in paths:
+        Path(path).write_text(TEXT)
+    return paths
+
+
+def test_the_command_for_many_files_is_their_wildcard(chapters: list[str]) -> None:
+    line = f"train it with: charrnn train 'a novel/'*.md {FLAGS}"
+    assert call("plan", *chapters, *QUICK).stderr.splitlines()[-1] == line
+
+
+def test_the_command_for_other_long_paths_says_what_to_fill_in(chapters: list[str]) -> None:
+    """If it is pasted with the dots, it fails instead of training on one file."""
+    assert train_line(*chapters[1:]) == (
+        "train it with the other 18 paths in place of the dots: "
+        f"charrnn train 'a novel/chapter 11.md' ... {FLAGS}"
+    )
+
+
+def test_the_command_for_a_few_paths_has_them_all(chapters: list[str]) -> None:
+    assert train_line(*chapters[:2]) == (
+        f"train it with: charrnn train 'a novel/chapter 10.md' 'a novel/chapter 11.md' {FLAGS}"
+    )
+
+
+def test_the_command_has_the_example_and_what_the_environment_sets(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARRNN_PLAN_SEED", "7")
+    flags = FLAGS.replace("--threads", "--seed 7 --threads")
+    assert train_line("--example", "places") == (
+        f"train it with: charrnn train {flags} --example places"
+    )
 
 
 @pytest.mark.parametrize("words", [[], ["nowhere.txt"], ["clock.txt", "--hidden-size", "0"]])

@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +266,11 @@ def test_a_directory_is_its_txt_files_sorted_and_names_the_run(trained: Path) ->
     Path("poems/c.md").write_text("not read")
     result = call("train", "poems", *SMALL)
     assert result.exit_code == 0
-    assert first_line(result) == FIRST.replace("corpus", "poems")
+    assert result.stderr.splitlines()[:2] == [
+        "reading 2 files of poems: a.txt, b.txt; skipped c.md "
+        "(only *.txt files that are not hidden are read)",
+        FIRST.replace("corpus", "poems"),
+    ]
     assert model_of("checkpoints/poems") == model_of("checkpoints/corpus")
 
 
@@ -351,6 +356,30 @@ def test_no_corpus_at_all_is_one_line(here: Path) -> None:
         == "Error: no corpus was given; give a text file, a directory of *.txt files, or - for standard input\n"
     )
     assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["train", "plan"])
+@pytest.mark.parametrize(
+    ("args", "exit_code", "error"),
+    [
+        (["no.txt"], 1, "there is no file no.txt (in {here}); check the name"),
+        (["texts"], 1, "the directory texts contains no *.txt files; give the files themselves"),
+        (["no.txt", "--steps", "0"], 2, "--steps must be a whole number from 1 to 1,000,000,000 or none, got 0"),
+        ([], 1, "no corpus was given; give a text file, a directory of *.txt files, or - for standard input"),
+    ],
+    ids=["missing", "directory", "usage", "none"],
+)  # fmt: skip
+def test_a_corpus_is_looked_for_before_pytorch_is_imported(
+    command: str, args: list[str], exit_code: int, error: str, here: Path
+) -> None:
+    Path("texts").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in sys.modules if name.startswith("charrnn.training")]:
+            patch.delitem(sys.modules, name)
+        patch.setitem(sys.modules, "torch", None)  # an import of it fails
+        result = call(command, *args)
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert result.stderr == f"Error: {error.format(here=here)}\n"
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,25 @@ def test_replace_inserts_a_replacement_character_per_bad_byte_and_reports_them()
     assert reading("é\ufffd".encode(), encoding_errors="replace") == Reading("é\ufffd", ())
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "gb18030"])
+def test_a_replacement_character_of_the_file_is_not_counted_in_any_encoding(encoding: str) -> None:
+    own = "é\ufffd漢\ufffd\n".encode(encoding)
+    cut = "é".encode(encoding)[:-1]
+    found = reading(own + cut, encoding=encoding, encoding_errors="replace")
+    assert found.notices[-1] == f"a.txt is not valid {encoding} in one place, which became U+FFFD"
+    assert found.text == "é\ufffd漢\ufffd\n\ufffd"
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "cp1251", "ascii", "utf-16-le"])
+def test_bytes_that_happen_to_be_those_of_u_fffd_in_utf8_are_not_counted(encoding: str) -> None:
+    text = b"\xef\xbf\xbd".decode(encoding, "replace")
+    found = reading(b"\xef\xbf\xbd", encoding=encoding, encoding_errors="replace")
+    num_bad = text.count("\ufffd")
+    places = "one place" if num_bad == 1 else f"{num_bad} places"
+    said = f"a.txt is not valid {encoding} in {places}, which became U+FFFD"
+    assert found == Reading(text, (said,) if num_bad else ())
+
+
 @pytest.mark.parametrize(
     "encoding", ["nope", "rot13", "base64", "hex", "punycode", "idna", "a\0b", "utf 99", "é"]
 )
@@ -266,6 +285,61 @@ def test_the_locale_does_not_matter() -> None:
         [sys.executable, "-c", program], input="é\n".encode(), env=environment, capture_output=True
     )
     assert (done.stdout, done.stderr) == (rb"['\xe9\r\n\u6f22', '\xe9\n']" + b"\n", b"")
+
+
+# Two or four bytes a character, and NULs
+
+WIDE = {
+    "English": "Now is the time, said the clock.\n",
+    "Russian": "Ночь, улица, фонарь, аптека.\n",
+    "Korean": "동해물과 백두산이 마르고 닳도록.\n",
+    "Chinese": "一床前明月光，疑是地上霜。\n　一举头望明月。\n",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("language", WIDE)
+def test_utf_16_and_utf_32_without_a_mark_are_recognised(language: str, encoding: str) -> None:
+    data = (WIDE[language] * 3).encode(encoding)
+    said = f'looks like {encoding.upper()} without a byte order mark; try `encoding="{encoding}"`'
+    for wrong in ("utf-8", "cp1252", "utf-16-be" if encoding == "utf-16-le" else "utf-16-le"):
+        if wrong != encoding:
+            assert refusal_of(data, encoding=wrong) == f"a.txt is not {wrong}, but {said}"
+    assert reading(data, encoding=encoding) == Reading(WIDE[language] * 3, ())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_mark_says_which_of_them_it_is(encoding: str) -> None:
+    assert refusal_of(WIDE["English"].encode(encoding)) == (
+        f'a.txt is not valid utf-8: 0xff at byte 0 (line 1); try `encoding="{encoding}"`, which '
+        'fits the whole file, or `encoding_errors="replace"` to insert U+FFFD there'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (
+            "\0".join(f"file number {number}.txt" for number in range(100)),
+            "99 NUL characters, 5.2%",
+        ),
+        ("cat \0dog \0" * 9, "18 NUL characters, 20.0%"),
+        ("a\n" * 900 + "\0" * 1000, "1,000 NUL characters, 35.7%"),
+    ],
+    ids=["names", "short names", "a damaged end"],
+)
+def test_a_text_full_of_nuls_is_kept_and_said(text: str, count: str) -> None:
+    said = f"a.txt contains {count} of it; check that it is plain text, and not damaged"
+    assert reading(text.encode()) == Reading(text, (said,))
+
+
+@pytest.mark.parametrize(
+    ("text", "knobs"),
+    [("\0" * 9, {}), ("a" * 10_000 + "\0" * 10, {}), ("cat \0dog \0" * 9, {"separator": "\0"})],
+    ids=["nine", "one in a thousand", "separators"],
+)
+def test_a_few_nuls_or_separators_are_not_said(text: str, knobs: dict[str, Any]) -> None:
+    assert reading(text.encode(), **knobs) == Reading(text, ())
 
 
 # Block by block
@@ -386,7 +460,11 @@ def test_a_directory_is_its_txt_files_sorted() -> None:
         Path(name).write_text(name + "\n")
     Path("e.txt").mkdir()
     Path("e.txt/f.txt").write_text("not below\n")
-    assert read(["."], DataConfig()) == Reading("10.txt\n9.txt\nB.txt\na.txt\nb.txt\n", ())
+    said = (
+        "reading 5 files of .: 10.txt, 9.txt, B.txt and 2 more; skipped c.md, d.txt.gz, e.txt/, txt "
+        "(only *.txt files that are not hidden are read)"
+    )
+    assert read(["."], DataConfig()) == Reading("10.txt\n9.txt\nB.txt\na.txt\nb.txt\n", (said,))
 
 
 def test_files_are_joined_in_the_order_given() -> None:

@@ -367,6 +367,64 @@ def test_the_loss_is_the_final_one_if_it_belongs_to_the_best_checkpoint(
     assert found(run).text.startswith(f"2.164 {NEW_TEXT}, 8% worse ")
 
 
+TOO_FEW = "too few to judge the run."
+
+
+@pytest.mark.parametrize("settings", [{"train_loss": 1.49}, {"train_loss": 0.1}, {"last": 9.0}])
+def test_a_short_validation_part_is_not_judged_whatever_its_losses(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = written(Path("checkpoints/run"), train_characters=531, val_characters=59, **settings)
+    what = found(run)
+    assert what == Verdict(
+        "too short",
+        f"The validation part has only 59 characters, {TOO_FEW} "
+        "Keep a larger share of the text for validation, or give more text.",
+        # 60 of 590 characters are more than 0.10 of them, as 60 / 59 of 0.1 is
+        "charrnn train --config checkpoints/run/config.yaml --val-fraction 0.11 --name run-2",
+    )
+    assert parsed(what.command)["val_fraction"] == 0.11
+
+
+def test_60_characters_are_judged(tmp_path: Path) -> None:
+    run = written(tmp_path / "run", train_characters=540, val_characters=60)
+    assert found(run).kind == "at its best"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "count", "fraction"),
+    [
+        ((100, 20), "20 characters", "0.5"),
+        ((100, 19), "19 characters", "0"),  # half of them are fewer than 60
+        ((500, 15), "15 characters", "0.4"),  # 0.1 gave a fourth, of records that are repeated
+        ((900, 11), "11 characters", "0"),
+        ((3, 1), "1 character", "0"),
+        ((0, 0), "0 characters", "0"),
+    ],
+)
+def test_a_text_too_short_to_be_judged_may_all_be_trained_on(
+    lengths: tuple[int, int], count: str, fraction: str, tmp_path: Path
+) -> None:
+    train, val = lengths
+    what = found(written(tmp_path / "run", train_characters=train, val_characters=val))
+    advice = "Keep a larger share of the text for validation, or give more text."
+    if fraction == "0":
+        advice = "Give more text, or train on all of it."
+    assert what.text == f"The validation part has only {count}, {TOO_FEW} {advice}"
+    assert f" --val-fraction {fraction} --name run-2 " in what.command
+
+
+def test_an_unfinished_run_with_a_short_validation_part_is_resumed(tmp_path: Path) -> None:
+    what = found(written(tmp_path / "run", ended=False, val_characters=59))
+    assert what.kind == "unfinished"
+    assert what.text == (
+        f"The validation part has only 59 characters, {TOO_FEW} "
+        "Unfinished: the run is at step 20 of 40."
+    )
+    assert parsed(what.command)["resume"] is True
+
+
 def test_there_is_no_verdict_without_a_validation(tmp_path: Path) -> None:
     run = written(tmp_path / "run")
     log(run, line(20, 1.4, None))
@@ -613,10 +671,11 @@ class Trained(NamedTuple):
 TRAINED = {
     # noise
     "over-fitted": Trained(
-        "".join(random.Random(0).choices("abcdefgh", k=400)), {"steps": 80, "eval_every": 20}
+        "".join(random.Random(0).choices("abcdefgh", k=600)), {"steps": 80, "eval_every": 20}
     ),
     "under-trained": Trained(babble(20_000), {"steps": 10, "eval_every": 5, "batch_size": 16}),
     "at its best": Trained(babble(1000), {"steps": 80, "eval_every": 40, "hidden_size": 24}),
+    "too short": Trained(babble(400), {"steps": 2, "eval_every": 1}),
 }
 
 
@@ -641,6 +700,9 @@ def test_trained_runs_get_the_right_verdict(kind: str, trained: Path) -> None:
     end, what = run.final(), found(run)
     assert what.kind == kind
     assert end
+    if kind == "too short":
+        assert what.text.startswith(f"The validation part has only 40 characters, {TOO_FEW} ")
+        return
     assert what.text.startswith(f"{end['final_val_loss'] / LOG2:.3f} {NEW_TEXT}, ")
 
 
@@ -697,7 +759,7 @@ def test_train_ends_without_a_verdict_without_a_validation_part(corpus: Path) ->
 
 @pytest.mark.usefixtures("one_thread")
 def test_a_text_of_one_symbol_has_a_verdict_without_a_comparison(here: Path) -> None:
-    Path("same.txt").write_text("a" * 200)
+    Path("same.txt").write_text("a" * 600)
     result = call("train", "same.txt", *SMALL)
     assert result.exit_code == 0, result.exception
     assert result.stderr.splitlines()[-2].startswith(f"0.000 {NEW_TEXT}. ")
@@ -714,6 +776,23 @@ def validated(losses: list[float], given: dict[str, Any], **how: Any) -> Run:
 
 
 SLOW = KNOBS | {"corpus": ["corpus.txt"], "name": "run", "hidden_size": 8, "eval_every": 1}
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(("length", "num_val"), [(300, 60), (100, 0)])
+def test_the_command_of_a_run_that_was_too_short_to_judge_works(
+    length: int, num_val: int, here: Path
+) -> None:
+    Path("short.txt").write_text(babble(length))
+    assert call("train", "short.txt", *SMALL).exit_code == 0
+    what = found(Run(Path("checkpoints/short")))
+    assert what.kind == "too short"
+    result = call(*words(what.command))
+    assert result.exit_code == 0, result.stderr
+    following = Run(Path("checkpoints/short-2"))
+    assert checkpoints.read_about(following.best())["about"]["val_characters"] == num_val
+    judged = verdict(following)
+    assert judged is None if num_val == 0 else judged and judged.kind == "under-trained"
 
 
 @pytest.mark.usefixtures("corpus", "one_thread")
