@@ -57,7 +57,7 @@ def _check(run: Run) -> None:
 
 def _ask(runs: Sequence[Run]) -> None:
     """Show what would be deleted, and end the command unless the user agrees."""
-    if sys.stdin is None or not sys.stdin.isatty():
+    if not _can_ask():
         raise ConfigError(
             "there is no terminal to ask on whether to delete "
             f"{', '.join(str(run.path) for run in runs)}; give --yes to delete without a question"
@@ -73,6 +73,11 @@ def _ask(runs: Sequence[Run]) -> None:
     if not agreed:
         tell("nothing was deleted")
         sys.exit(1)
+
+
+def _can_ask() -> bool:
+    """Whether standard input is a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _summary(run: Run) -> str:
