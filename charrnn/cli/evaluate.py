@@ -13,7 +13,6 @@ from charrnn.config.knobs import knobs
 from charrnn.config.run_config import DataConfig
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.find_run import find_checkpoint
-from charrnn.vocab import describe
 
 if TYPE_CHECKING:
     from charrnn.training.evaluate import Evaluation
@@ -116,8 +115,8 @@ def _skipped_notices(skipped: "Skipped") -> list[str]:
     """What was left out of the text, in a sentence, if anything."""
     if not skipped.characters:
         return []
-    named = skipped.most_frequent[:MOST_NAMED]
-    frequent = ", ".join(f"{describe(char)} {_times(count)}" for char, count in named)
+    named = skipped.described(MOST_NAMED)
+    frequent = ", ".join(f"{char} {_times(count)}" for char, count in named)
     if len(skipped.most_frequent) > len(named):
         frequent = f"most often {frequent}"
     notice = (

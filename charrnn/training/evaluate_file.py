@@ -15,7 +15,7 @@ from charrnn.errors import CheckpointError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.training.dynamic_evaluation import adapt
 from charrnn.training.evaluate import Evaluation, OnProgress, evaluate, load_model
-from charrnn.vocab import Vocabulary
+from charrnn.vocab import Vocabulary, describe
 
 MOST_FREQUENT = 10  # skipped characters that are listed
 
@@ -35,6 +35,10 @@ class Skipped:
     share: float = 0.0
     records: int = 0
     most_frequent: tuple[tuple[str, int], ...] = ()
+
+    def described(self, most: int) -> list[tuple[str, int]]:
+        """The most frequent characters with code point and name, each with its count."""
+        return [(describe(char), count) for char, count in self.most_frequent[:most]]
 
 
 class FileEvaluation(NamedTuple):

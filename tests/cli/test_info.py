@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import charrnn
-from charrnn.cli.descriptions import size_in_words
+from charrnn.cli.descriptions import short_number, size_in_words
 from charrnn.corpus.corpus import Corpus
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.manifest import read_manifest
@@ -144,8 +144,8 @@ def test_without_a_run_all_are_listed_in_a_table_the_newest_first(runs: Path) ->
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
         "name    date              corpus      size    loss  bits/char  verdict        disk use\n"
-        f"corpus  {date('corpus')}  corpus.txt  1.9k  {nats:.4f}      {nats / math.log(2):.3f}  under-trained  {kib('corpus'):>8}\n"
-        f"bytes   {date('bytes')}  corpus.txt  4.9k       -          -  no validation  {kib('bytes'):>8}\n"
+        f"corpus  {date('corpus')}  corpus.txt  {short_number(parameters(STEP))}  {nats:.4f}      {nats / math.log(2):.3f}  under-trained  {kib('corpus'):>8}\n"
+        f"bytes   {date('bytes')}  corpus.txt  {short_number(parameters('checkpoints/bytes/step-00000004'))}       -          -  no validation  {kib('bytes'):>8}\n"
     )
 
 
