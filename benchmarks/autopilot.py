@@ -1,14 +1,13 @@
-"""Which size, dropout and number of passes suit a text of a given length: the table that
+"""The best size, dropout and number of passes for a text of a given length: the table that
 `charrnn plan` uses.
 
     python benchmarks/autopilot.py --data DIRECTORY
 
-Trains on the first N characters of a text, of the part that no figure is reported on (the last 10 %
-are left out), and takes the loss on the 50,000 characters (or N, if that is less) after them. The
-work of a run is given in millions of characters at 2 x 256; a larger network gets as many fewer as
-it takes longer for each, so that runs of one N and one work take the same time. Each run is
-appended to results/autopilot.jsonl, from which the command goes on; at the end the table is
-printed.
+Trains on the first N characters of a text and computes the loss on the 50,000 characters (or N, if
+that is less) after them. The last 10 % of the text, on which other benchmarks report figures, are
+not used. The work of a run is given in millions of characters at 2 x 256; a larger network trains on
+proportionally fewer, so that runs with the same N and work take the same time. Each run is appended
+to results/autopilot.jsonl, and runs already there are skipped; at the end the table is printed.
 """
 
 import argparse
@@ -35,7 +34,7 @@ STEP = 16 * 64  # characters
 
 
 def cases() -> Iterator[dict[str, Any]]:
-    """The runs, the most telling first."""
+    """The runs, the most informative first."""
 
     def case(
         text: str, size: int, work: float, sizes: tuple[int, int], dropout: float
@@ -81,7 +80,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--only", default="", help="cases whose description holds these words")
+    parser.add_argument(
+        "--only", default="", help="run only cases whose description contains these words"
+    )
     args = parser.parse_args()
     print(describe())
     for case in cases():
@@ -140,7 +141,7 @@ def row(result: dict[str, Any]) -> str:
 
 
 def write() -> None:
-    """MEASURED in the package made anew."""
+    """Rewrite MEASURED in the package."""
     runs: dict[int, dict[str, dict[tuple[Any, ...], float]]] = {}  # by size, text and knobs
     for result in LEDGER.results():
         passes = round(result["work"] * 1e6 / result["characters"], 2)
@@ -152,7 +153,7 @@ def write() -> None:
     for size, texts in runs.items():
         most = max(map(len, texts.values()))
         for found in texts.values():
-            # a text with fewer runs would bend the means
+            # a text with fewer runs would bias the means
             for key, ratio in found.items() if len(found) == most else ():
                 ratios.setdefault((size, *key), []).append(ratio)
     rows = (
@@ -165,13 +166,13 @@ def write() -> None:
 
 
 def table() -> None:
-    """The best run of each text, size and work."""
+    """Print the best run of each text, size and work."""
     best: dict[tuple[str, int, float], dict[str, Any]] = {}
     for result in LEDGER.results():
         key = result["text"], result["characters"], result["work"]
         if key not in best or result["best"] < best[key]["best"]:
             best[key] = result
-    print("the best of each")
+    print("the best run of each text, size and work")
     for key in sorted(best):
         print(row(best[key]))
 

@@ -1,5 +1,5 @@
-"""Hashes of what charrnn trains and writes, to show that a change of the code left its behaviour
-alone.
+"""Hashes of what charrnn trains and writes, to show that a change of the code did not change its
+behaviour.
 
     python benchmarks/behaviour.py > before.txt        # at the old commit
     python benchmarks/behaviour.py | diff before.txt - # after the change, on the same machine
@@ -54,7 +54,7 @@ def show(name: str, data: bytes | str) -> None:
 
 
 def trained(name: str, text: str, knobs: dict[str, Any]) -> charrnn.TextModel:
-    """Train a run, stopped after 25 steps and resumed, and show what is in its last checkpoint."""
+    """Train a run, stopped after 25 steps and resumed, and show the content of its last checkpoint."""
     settings = KNOBS | {"num_layers": 2, "dropout": 0.1} | knobs
 
     def stop(report: Any) -> bool:
@@ -95,7 +95,7 @@ def sampled(name: str, model: charrnn.TextModel) -> None:
 
 
 def guarded(text: str) -> None:
-    """Show what a model writes that may copy 8 characters at most."""
+    """Show what a model writes that may copy at most 8 characters."""
     Path("corpus.txt").write_text(text, encoding="utf-8")
     model = charrnn.train("corpus.txt", name="guarded", num_layers=1, **KNOBS)
     show("guarded", model.generate(length=2000, seed=1, max_copy=8, temperature=0.5))

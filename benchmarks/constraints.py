@@ -1,26 +1,27 @@
-"""What a form costs, how likely the text is that is written in it, and how near its distribution is
-to the right one.
+"""The cost of constraints, the likelihood of constrained text, and the distance between its
+distribution and the exact one.
 
     python benchmarks/constraints.py --data DIRECTORY
     python benchmarks/constraints.py --run checkpoints/shakespeare
 
-A model of tiny Shakespeare, trained for three minutes, or the one that is named. Ten constraints
-that people would want:
+Uses a model of tiny Shakespeare, trained for three minutes, or the given one. For ten realistic
+constraints:
 
-- the time to compile each, and microseconds a character of one stream, over the 65 symbols of that
-model and over 5,000 (a network of
-  the same size with random weights), beside the same network's free text;
-- nats a character under the model itself, at temperature 1, of what is written with 1, 8 and 32
-particles, and by rejection: the
-  model writes freely, and what does not have the form is thrown away, up to TRIES times. Rejection
-  gives the right distribution, so the nearer to its figure the better; lower is not better;
-- for three tiny models and constraints, the total variation between what is written and the exact
+- the time to compile each, and microseconds per character of one stream, with the 65 symbols of that
+  model and with 5,000 (a network of the same size with random weights), next to unconstrained text
+  from the same network;
+- nats per character under the model itself, at temperature 1, of texts written with 1, 8 and 32
+  particles, and by rejection: the model writes freely, and texts that do not satisfy the constraint
+  are dropped, up to TRIES times. Rejection gives the exact distribution, so the closer to its figure
+  the better; lower is not better.
+
+For three tiny models and constraints, the total variation between the written texts and the exact
 distribution, by enumeration.
 """
 
 import os
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in `charrnn sample`
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # like `charrnn sample`
 
 import argparse
 import itertools
@@ -101,7 +102,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--run", help="a model that is there already")
+    parser.add_argument("--run", help="a model that is already trained")
     args = parser.parse_args()
     print(describe(), flush=True)
     exact()
@@ -141,7 +142,7 @@ def costs(model: charrnn.TextModel) -> None:
             for seed in range(ROUNDS)
         )
         print(
-            f"\n{len(vocabulary):,} symbols, {network.num_layers} x {network.hidden_size}: free text {free:.0f} microseconds a character"
+            f"\n{len(vocabulary):,} symbols, {network.num_layers} x {network.hidden_size}: free text {free:.0f} microseconds per character"
         )
         print(
             f"{'constraint':40}{'compiled in':>12}{'states':>9}{'one stream':>12}{'8 particles':>13}"
@@ -184,7 +185,7 @@ def microseconds(symbols: Any, most: float) -> float:
 
 def likelihoods(model: charrnn.TextModel) -> None:
     print(
-        f"\nnats a character under the model, temperature 1, mean of {TEXTS} texts (standard error)"
+        f"\nnats per character under the model, temperature 1, mean of {TEXTS} texts (standard error)"
     )
     print(
         f"{'constraint':40}"
@@ -197,11 +198,11 @@ def likelihoods(model: charrnn.TextModel) -> None:
             in_words([nats(model, form, particles, seed) for seed in range(TEXTS)])
             for particles in PARTICLES
         ]
-        accepted, tried = rejected(model, form)
+        accepted, attempts = rejected(model, form)
         cells.append(
-            f"{in_words(accepted)}, {len(accepted)} of {tried:,}"
+            f"{in_words(accepted)}, {len(accepted)} of {attempts:,}"
             if accepted
-            else f"none of {tried:,}"
+            else f"none of {attempts:,}"
         )
         print(
             f"{name:40}" + "".join(f"{cell:>18}" for cell in cells[:-1]) + f"{cells[-1]:>28}",
@@ -232,12 +233,12 @@ def nats(model: charrnn.TextModel, form: Form, particles: int, seed: int) -> flo
 
 
 def rejected(model: charrnn.TextModel, form: Form) -> tuple[list[float], int]:
-    """Free text that happens to have the form, up to TEXTS of them, and how many were begun for
-    it."""
-    found, begin, tried, rng = list[float](), time.perf_counter(), 0, np.random.default_rng(0)
+    """Up to TEXTS unconstrained texts that happen to satisfy the constraint, and the number of
+    texts that it took."""
+    found, begin, attempts, rng = list[float](), time.perf_counter(), 0, np.random.default_rng(0)
     begun, start = model.network.step(model.prime, model.network.zero_state())
-    while len(found) < TEXTS and tried < TRIES and time.perf_counter() - begin < SECONDS:
-        tried += 1
+    while len(found) < TEXTS and attempts < TRIES and time.perf_counter() - begin < SECONDS:
+        attempts += 1
         logits, state, at, score, written = begun, start, 0, 0.0, 0
         while True:
             scores = log_probabilities(logits.astype(np.float64))
@@ -252,13 +253,13 @@ def rejected(model: charrnn.TextModel, form: Form) -> tuple[list[float], int]:
                 break
             score, written, at = score + float(scores[idx]), written + 1, form.after(at, idx)
             logits, state = model.network.step(idx, state)
-    return found, tried
+    return found, attempts
 
 
 def exact() -> None:
     vocabulary = Vocabulary("char", "\nabc")
     print(
-        f"\ntotal variation from the exact distribution, {DRAWS} draws; masks alone, and with lookahead; the last: of exact draws"
+        f"\ntotal variation from the exact distribution, {DRAWS} draws; masks alone, and with lookahead; the last column: exact draws"
     )
     for name, constraint, low, high, fits in TINY:
         network = tiny(len(vocabulary))
@@ -327,11 +328,11 @@ def enumerated(
     ]
     fitting = {text for text in every if low <= len(text) <= high and fits(text)}
     beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
-    # were there room for it
+    # if there were room for it
     possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}
     found: dict[str, float] = {}
 
-    def go_on(text: str, logits: Any, state: Any, score: float) -> None:
+    def extend(text: str, logits: Any, state: Any, score: float) -> None:
         scores = log_probabilities(logits.astype(np.float64))
         follow = [idx for idx, char in enumerate(vocabulary.symbols) if text + char in beginnings]
         if text in fitting:
@@ -344,9 +345,9 @@ def enumerated(
                 np.logaddexp.reduce([-np.inf, *(other if follow else [0.0])])
             )
         for idx in follow:
-            go_on(text + vocabulary.symbols[idx], *network.step(idx, state), score + scores[idx])
+            extend(text + vocabulary.symbols[idx], *network.step(idx, state), score + scores[idx])
 
-    go_on("", *network.step(0, network.zero_state()), 0.0)
+    extend("", *network.step(0, network.zero_state()), 0.0)
     total = np.logaddexp.reduce(list(found.values()))
     return {text: math.exp(score - total) for text, score in found.items()}
 

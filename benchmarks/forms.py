@@ -239,7 +239,7 @@ $ charrnn sample plays --match 'The (morning|mourning) .*\.' --max-copy 8 --seed
 $ charrnn sample plays --match 'The morning after a gale.*' --max-copy 12 --seed 7
 ```
 
-`charrnn originality` gives the same report on any file. It marks the copied stretches, and writes a web page that shows where each one is
+`charrnn originality` gives the same report on any file. It marks the copied passages, and writes a web page that shows where each one is
 in the corpus (`--html`):
 
 ```console
@@ -254,7 +254,7 @@ makes the validation loss look better than it is:
 $ charrnn originality plays
 ```
 
-All of this compares exact, consecutive characters. A changed word ends a stretch, and paraphrases are not found. Your prompt may be
+All of this compares exact, consecutive characters. A changed word ends a passage, and paraphrases are not found. Your prompt may be
 copied: it does not count, neither alone nor together with the text after it.
 
 The first use creates an index of the corpus, of its training and validation part. The corpus must be where the run read it, or where
@@ -303,7 +303,7 @@ def day(rng: random.Random) -> str:
 
 
 def molecule(rng: random.Random, order: int = 0, depth: int = 0) -> str:
-    """An atom with a bond of this order, and others on its remaining bonds; all but the last are
+    """An atom with a bond of this order, and further atoms on its remaining bonds, all but the last
     in brackets."""
     if order == 1 and rng.random() < 0.15:
         return "c1ccccc1"
@@ -318,7 +318,7 @@ def molecule(rng: random.Random, order: int = 0, depth: int = 0) -> str:
 
 
 def tune(rng: random.Random) -> str:
-    """Eight bars of six notes, each one or two steps from the one before."""
+    """Eight bars of six notes, each one or two steps from the previous one."""
     place, bars = rng.randrange(4, 10), list[str]()
     for _ in range(8):
         places = [

@@ -1,4 +1,4 @@
-"""A file of results, one JSON object a line, from which a long benchmark goes on."""
+"""A file of results, one JSON object per line, from which a long benchmark resumes."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Ledger:
-    """``results/NAME.jsonl``, which need not be there yet."""
+    """``results/NAME.jsonl``, which need not exist yet."""
 
     def __init__(self, name: str) -> None:
         self.path = Path(__file__).parent / "results" / f"{name}.jsonl"
@@ -19,7 +19,7 @@ class Ledger:
         )
 
     def find(self, **wanted: Any) -> dict[str, Any] | None:
-        """The first result that has all these values."""
+        """The first result with all these values."""
         return next((result for result in self.results() if wanted.items() <= result.items()), None)
 
     def append(self, result: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The line that every figure needs beside it: what it was measured on."""
+"""A description of the machine, to go with every figure."""
 
 import importlib.metadata
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def describe() -> str:
-    """Processor, cores this process may use, memory, and the versions that matter."""
+    """Processor, cores available to this process, memory, and the relevant versions."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     model = next(

@@ -1,12 +1,11 @@
-"""How much memory a large text takes: the growth of a training run's own memory over the same run
-on a small text.
+"""The memory that a large text takes: how much more a training run uses than on a small text.
 
     python benchmarks/memory.py --data DIRECTORY
 
-Trains for a few steps on a megabyte of text and on a gigabyte of it (the same text, over and over,
-with the number of each copy before it), each by `charrnn train` in a process of its own, and prints
-the most anonymous memory that each had (RssAnon of /proc: what is mapped from a file may be given
-back at any time, and is not counted).
+Trains for a few steps on a megabyte of text and on a gigabyte (the same text repeated, with a number
+before each copy), each by `charrnn train` in a separate process, and prints the peak of anonymous
+memory of each (RssAnon of /proc: memory mapped from files can be reclaimed at any time, and is not
+counted).
 """
 
 import argparse
@@ -24,7 +23,7 @@ KNOBS = ("--steps", "200", "--name", "run", "--overwrite", "--sample-every", "no
 
 
 def anonymous(process: int) -> int:
-    """Bytes of memory that no file stands behind; 0 once the process has gone."""
+    """Bytes of memory not mapped from a file; 0 once the process has gone."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
     except OSError:
@@ -59,7 +58,7 @@ def main() -> None:
             assert started.returncode == 0
             most.append(seen)
             print(
-                f"{path.stat().st_size:13,} bytes: {seen / 1e6:6,.0f} MB at most, {time.perf_counter() - begin:4.0f} s",
+                f"{path.stat().st_size:13,} bytes: {seen / 1e6:6,.0f} MB peak, {time.perf_counter() - begin:4.0f} s",
                 flush=True,
             )
     print(f"growth: {(most[1] - most[0]) / 1e6:,.0f} MB")

@@ -1,5 +1,5 @@
-"""The model that some measurements are made on: of tiny Shakespeare, trained for three minutes with
-no knob but that."""
+"""The model for some measurements: of tiny Shakespeare, trained for three minutes with default
+settings."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ MINUTES = 3
 
 
 def shakespeare(directory: str, data: Path) -> charrnn.TextModel:
-    """Trained in a directory, beside its corpus."""
+    """Train the model in a directory."""
     corpus = str((data / "tinyshakespeare.txt").resolve())
     command = [
         sys.executable,

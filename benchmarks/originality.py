@@ -1,16 +1,15 @@
-"""How long it takes to index a corpus, how much disk that takes, and how fast another text is
-compared with it.
+"""The time and disk space to index a corpus, and the speed of comparing another text with it.
 
     python benchmarks/originality.py --data DIRECTORY
     python benchmarks/originality.py --run checkpoints/shakespeare --only guard
 
-Of each text its first MOST characters at most are indexed as `charrnn originality` does, and read
-again from the disk; but for the one that repeats itself, the last tenth is left out, and HELD
-characters of it are compared with the rest: passages of any length, and of 20 and more, as in a
-report. Each measurement is made in a process of its own, on one thread; memory is what the process
-had at most over what it had before. At last a model of tiny Shakespeare, trained for three minutes,
-or the one that is named, writes LENGTH characters at temperature 0.8 freely and with `--max-copy`,
-in turns, ROUNDS times: medians of the ratio.
+Up to MOST characters from the beginning of each text are indexed as by `charrnn originality`, and
+read back from the disk. The last tenth is left out (except of the text that repeats itself), and
+HELD characters of it are compared with the rest: passages of any length, and of at least 20, as in a
+report. Each measurement runs in a separate process, on one thread; memory is the peak of the process
+minus its memory before. Finally, a model of tiny Shakespeare, trained for three minutes, or the given
+one, writes LENGTH characters at temperature 0.8, alternately freely and with `--max-copy`, ROUNDS
+times; medians of the ratio are printed.
 """
 
 import argparse
@@ -47,7 +46,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", choices=[*NAMES, "guard"])
-    parser.add_argument("--run", help="a model that is there already")
+    parser.add_argument("--run", help="a model that is already trained")
     args = parser.parse_args()
     if args.only in NAMES:
         measure(args.only, args.data)
@@ -65,7 +64,7 @@ def guarded(model: charrnn.TextModel) -> None:
     model.index(on_notice=print)
     network = model.network
     print(
-        f"writing with a guard, {network.num_layers} x {network.hidden_size}, beside writing freely:"
+        f"writing with a guard, {network.num_layers} x {network.hidden_size}, compared with writing freely:"
     )
     for longest in GUARDS:
         ratios, free, taken_back = list[float](), list[float](), model.generator.taken_back
@@ -82,7 +81,7 @@ def guarded(model: charrnn.TextModel) -> None:
             free.append(LENGTH / seconds[0])
         print(
             f"--max-copy {longest}: {statistics.median(ratios):.2f} of the speed ({min(ratios):.2f} to {max(ratios):.2f}), freely "
-            f"{statistics.median(free):,.0f} characters a second; {model.generator.taken_back - taken_back} taken back",
+            f"{statistics.median(free):,.0f} characters/s; {model.generator.taken_back - taken_back} taken back",
             flush=True,
         )
 
@@ -100,22 +99,22 @@ def measure(name: str, data: Path) -> None:
         size = sum(file.stat().st_size for file in path.iterdir())
         opened, index = timed(lambda: Index.read(path))
         print(
-            f"{name:<12}{cut:>12,} characters: made in {made:.2f} s with {memory / cut:.0f} bytes a character, written in {written:.2f} s, "
-            f"{size / cut:.2f} bytes a character on the disk, opened in {1000 * opened:.0f} ms",
+            f"{name:<12}{cut:>12,} characters: built in {made:.2f} s with {memory / cut:.0f} bytes per character, written in {written:.2f} s, "
+            f"{size / cut:.2f} bytes per character on the disk, opened in {1000 * opened:.0f} ms",
             flush=True,
         )
         encoded = index.encode(other)
         for least in (1, 20) if other else ():
             took, spans = timed(lambda least=least: list(index.suffixes.spans(encoded, least)))
             print(
-                f"{'':<12}stretches of {least} or more: {1e6 * took / len(other):.2f} us a character, {len(spans):,} of them",
+                f"{'':<12}passages of at least {least}: {1e6 * took / len(other):.2f} us per character, {len(spans):,} found",
                 flush=True,
             )
         took, spans = timed(
             lambda: list(index.suffixes.spans(bytes(index.suffixes.text[:]), 80, times=2))
         )
         print(
-            f"{'':<12}its own repeats of 80 or more: {took:.2f} s, {len(spans):,} of them",
+            f"{'':<12}its own repetitions of at least 80: {took:.2f} s, {len(spans):,} found",
             flush=True,
         )
 
@@ -127,7 +126,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def most_memory() -> int:
-    """Bytes that this process had at most until now."""
+    """The peak memory of this process so far, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

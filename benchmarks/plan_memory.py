@@ -3,17 +3,17 @@
 
     python benchmarks/plan_memory.py
 
-Writes texts of random symbols, each as frequent as its rank says (Zipf), as running text and as
-records. On each it runs `charrnn train` in a process of its own for a few steps with two
-validations, two checkpoints and two samples, and then `charrnn plan` with the same flags. It prints
-the most memory that the training process had: resident (VmHWM of /proc, as `time -v` reports it)
-and anonymous (RssAnon, sampled every few milliseconds: without what is mapped from files, such as
-PyTorch's code, and may be given back at any time). The two ratios are the plan's figure over each.
+Generates texts of random symbols with frequencies by rank (Zipf), as running text and as records. On
+each it runs `charrnn train` in a separate process for a few steps with two validations, two
+checkpoints and two samples, and then `charrnn plan` with the same flags. It prints the peak memory
+of the training process: resident (VmHWM of /proc, as reported by `time -v`) and anonymous (RssAnon,
+sampled every few milliseconds: without memory mapped from files, such as PyTorch's code, which can
+be reclaimed at any time). The two ratios are the plan's figure divided by each.
 
 The run is stopped, as by Ctrl-C, when its last checkpoint is written: the final evaluation takes
-minutes with 60,000 symbols, and less memory than what came before. On two cores all of it takes
-about 20 minutes, most of them with 60,000 symbols; `--symbols 65` and `--symbols 5000` take two
-minutes each.
+minutes with 60,000 symbols, and less memory than the training. On two cores everything takes about
+20 minutes, most of them with 60,000 symbols; `--symbols 65` and `--symbols 5000` take two minutes
+each.
 """
 
 import argparse
@@ -30,11 +30,11 @@ import numpy as np
 
 from machine import describe
 
-# symbols and characters to validate on; with 60,000 a second reads few
+# symbols and validation characters; few for 60,000 symbols, which are read slowly
 HELD_OUT = {65: 20_000, 5_000: 20_000, 60_000: 4_000}
 STEPS = 4
-LINE = 30  # characters of a line, or of a record
-# code points; those that are no printable character are left out, and a newline comes on top
+LINE = 30  # characters per line or record
+# code points; those that are not printable are left out, and a newline is added
 LETTERS = range(0x21, 0x20000)
 
 
@@ -86,7 +86,7 @@ def flags(case: Case) -> list[str]:
 
 
 def memory(process: int) -> Peak | None:
-    """What /proc says of a process; None when it has ended."""
+    """The memory of a process according to /proc; None when it has ended."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
         sizes = {
@@ -100,7 +100,7 @@ def memory(process: int) -> Peak | None:
 
 
 def measure(directory: Path, case: Case) -> Peak:
-    """The most memory of a training process."""
+    """The peak memory of a training process."""
     name = f"{case.symbols}-{case.characters}-{case.kind}-{case.hidden_size}"
     last = directory / "checkpoints" / name / f"step-{STEPS:08d}"
     words = [sys.executable, "-m", "charrnn", "train", "text.txt", "--name", name, *flags(case)]
@@ -136,7 +136,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--symbols", type=int, choices=HELD_OUT, help="only the cases with this many"
+        "--symbols",
+        type=int,
+        choices=HELD_OUT,
+        help="run only the cases with this number of symbols",
     )
     args = parser.parse_args()
     print(describe())

@@ -1,9 +1,9 @@
-"""Does bf16 cost anything? Trains the same steps in fp32 and in bf16 with several seeds, and prints
-both loss curves.
+"""The cost of bf16: trains the same steps in fp32 and in bf16 with several seeds, and prints both
+loss curves.
 
     python benchmarks/precision.py my.txt --steps 1000 --seeds 3
 
-The difference of the two precisions is to be read against the spread between seeds.
+Compare the difference between the two precisions with the spread between seeds.
 """
 
 import argparse
@@ -50,8 +50,8 @@ def main() -> None:
         if args.seeds > 1
         else float("nan")
     )
-    print(f"at the end, bf16 - fp32: {statistics.mean(differences):+.4f} nats on the mean")
-    print(f"fp32 between seeds: {spread:.4f} nats (standard deviation)")
+    print(f"at the end, bf16 - fp32: {statistics.mean(differences):+.4f} nats on average")
+    print(f"spread of fp32 between seeds: {spread:.4f} nats (standard deviation)")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
-"""The quality that minutes buy: losses on text that was neither trained on nor chosen by, beside
-PPMd.
+"""Quality after some minutes of training: losses on unseen text, compared with PPMd.
 
     python benchmarks/quality.py --data DIRECTORY
     python benchmarks/quality.py --data DIRECTORY --only "shakespeare 3"
 
-For each case the first 90 % of a text are given to `charrnn train FILE --minutes M --val-fraction
-0.05 --seed S`, with no other knob set, so that its last 5 % choose the checkpoint; then `charrnn
-evaluate`, static and `--adaptive`, reads the last 10 % (of Penn Treebank: its test file) in one
-stream. PPMd (order 6, of the `bench` extra) has read the same 90 % first; it learns while it reads,
-so it is compared with the adaptive loss reading straight through, and with the static one starting
-afresh for each 8 KB.
+For each case, `charrnn train FILE --minutes M --val-fraction 0.05 --seed S` trains on the first 90 %
+of a text, with no other knob set, so the last 5 % of it select the checkpoint. Then `charrnn
+evaluate`, static and `--adaptive`, reads the last 10 % (for Penn Treebank, its test file) in one
+stream. PPMd (order 6, in the `bench` extra) reads the same 90 % first. It learns while it reads, so
+reading straight through is compared with the adaptive loss, and restarting after every 8 KB with the
+static one.
 
-Each run is appended to results/quality.jsonl, and what is in there is
-not run again.
+Each run is appended to results/quality.jsonl, and runs already there are skipped.
 """
 
 import argparse
@@ -48,7 +46,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument(
-        "--only", default="", help="a text's name, and minutes, of the cases to run"
+        "--only", default="", help="run only the cases with this text and these minutes"
     )
     args = parser.parse_args()
     print(describe())
@@ -71,7 +69,7 @@ def keep(result: dict[str, Any]) -> None:
 
 
 def parts(data: Path, text: str) -> tuple[str, str]:
-    """What is learned from, and what is reported on."""
+    """The part for training and the part for the reported figures."""
     whole = TEXTS[text](data)[: MOST.get(text)]
     if text == "penn":
         return whole, penn(data, "test")
@@ -151,7 +149,7 @@ def ppmd(learned: str, reported: str, text: str) -> dict[str, Any]:
 
 def table() -> None:
     print(
-        f"\n{'text':12} {'minutes':>7} {'seeds':>5}  {'static':>15} {'adaptive':>15}  PPMd: each 8 KB, straight   seconds"
+        f"\n{'text':12} {'minutes':>7} {'seeds':>5}  {'static':>15} {'adaptive':>15}  PPMd: every 8 KB, straight  seconds"
     )
     for text, minutes in dict.fromkeys((text, minutes) for text, minutes, _ in CASES):
         found = [

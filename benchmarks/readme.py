@@ -2,8 +2,8 @@
 
     python benchmarks/readme.py
 
-Runs the two commands above the marker, and puts between the markers the end of what training
-printed, the text that was written, and how long both took.
+Runs the two commands above the marker, and inserts between the markers the last lines that training
+prints, the generated text, and the time that both took.
 """
 
 import re
@@ -21,13 +21,13 @@ from machine import describe
 ROOT = Path(__file__).parent.parent
 BEGIN = "<!-- made by benchmarks/readme.py -->\n"
 END = "<!-- end -->"
-# Of what training prints: the result, the verdict, and how to write.
+# The last lines of training: the result, the verdict, and the command to generate text.
 LAST_LINES = 3
-COLUMNS = 100  # a terminal wraps longer lines too
+COLUMNS = 100  # longer lines are wrapped, as in a terminal
 
 
 def commands(page: str) -> list[list[str]]:
-    """The ``charrnn`` commands above the marker, without the word itself."""
+    """The arguments of the ``charrnn`` commands above the marker."""
     shown = page[: page.index(BEGIN)]
     return [shlex.split(words) for words in re.findall(r"&& charrnn ([^&\n\\]+)", shown)]
 

@@ -1,14 +1,14 @@
-"""What each technique of training gives: equal steps, several texts, the difference from the recipe
-that charrnn trains by.
+"""The effect of each training technique: its difference from charrnn's recipe after the same number
+of steps, on several texts.
 
     python benchmarks/recipe.py --data DIRECTORY
     python benchmarks/recipe.py --data DIRECTORY --only "penn weight averaging"
 
-Each variant is trained for STEPS steps at 2 x 256 on the first CHARACTERS of a text, whose last
-tenth is held out; the last 10 % of the whole text, on which figures are reported, are not touched.
-Techniques that charrnn has are knobs; the others are written here, as small as they can be. Each
-run is appended to results/recipe.jsonl, and what is in there is not run again; it ends with the table of
-docs/recipe.md.
+Each variant is trained for STEPS steps at 2 x 256 on the first CHARACTERS of a text, the last tenth
+of which is held out; the last 10 % of the whole text, on which other benchmarks report figures, are
+not used. Techniques that charrnn has are knobs; the others are implemented here as simply as
+possible. Each run is appended to results/recipe.jsonl, and runs already there are skipped. Finally,
+the table of docs/recipe.md is printed.
 """
 
 import argparse
@@ -41,12 +41,12 @@ STEPS = 700  # of 16 x 64 characters: 8 passes
 CHARACTERS = 100_000
 HELD_OUT = 0.1
 COMPARED = ("shakespeare", "penn", "python")
-SEEDS = {"as it is": 3}  # the spread between seeds, beside which a difference has to be read
+SEEDS = {"the recipe": 3}  # shows the spread between seeds, to compare differences with
 
 
 class Averaged(TrainingLoop):
-    """Exponential mean of the weights (Polyak and Juditsky 1992), over about the last tenth of the
-    run."""
+    """Exponential moving average of the weights (Polyak and Juditsky 1992), over about the last
+    tenth of the run."""
 
     def train_step(self) -> StepResult:
         result = super().train_step()
@@ -62,8 +62,7 @@ class Averaged(TrainingLoop):
 
 
 class WeightDropped(TrainingLoop):
-    """DropConnect on the recurrent weights (Wan et al. 2013, Merity et al. 2018), a quarter of
-    them."""
+    """DropConnect on a quarter of the recurrent weights (Wan et al. 2013, Merity et al. 2018)."""
 
     def train_step(self) -> StepResult:
         generator = torch.Generator().manual_seed(self.step)
@@ -91,7 +90,7 @@ class WeightDropped(TrainingLoop):
 
 
 class Stacked(CharRNN):
-    """No skip connections: a layer reads the one below alone, the head the last one."""
+    """No skip connections: a layer reads only the one below, the head only the last one."""
 
     def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0) -> None:
         super().__init__(config, vocab_size, seed)
@@ -122,7 +121,7 @@ class Stacked(CharRNN):
 
 
 class Reset(TrainingLoop):
-    """Each lane starts from a zero state with probability 0.01 a step (Melis et al. 2018)."""
+    """Each lane restarts from a zero state with probability 0.01 per step (Melis et al. 2018)."""
 
     def train_step(self) -> StepResult:
         if self.state is not None:
@@ -132,9 +131,9 @@ class Reset(TrainingLoop):
 
 
 Make = Callable[..., TrainingLoop]
-# knobs, the loop, and what takes the place of names in loop.py
+# knobs, the loop, and replacements for names in loop.py
 VARIANTS: dict[str, tuple[dict[str, Any], Make, dict[str, Any]]] = {
-    "as it is": ({}, TrainingLoop, {}),
+    "the recipe": ({}, TrainingLoop, {}),
     "no copy window": ({"copy_window": None}, TrainingLoop, {}),
     "no skip connections": ({}, TrainingLoop, {"CharRNN": Stacked}),
     "weight averaging": ({}, Averaged, {}),
@@ -159,7 +158,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--only", default="", help="a text's name and a variant's")
+    parser.add_argument("--only", default="", help="run only this text and variant")
     args = parser.parse_args()
     print(describe())
     for variant in VARIANTS:
@@ -201,7 +200,7 @@ def run(data: Path, text: str, variant: str, seed: int) -> dict[str, Any]:
 
 
 def table() -> None:
-    """Differences in nats from the mean of the seeds of the recipe as it is."""
+    """Print the differences in nats from the mean of the recipe over its seeds."""
     found: dict[tuple[str, str], list[float]] = {}
     for result in LEDGER.results():
         found.setdefault((result["variant"], result["text"]), []).append(result["validation"])
@@ -209,8 +208,8 @@ def table() -> None:
     for variant in VARIANTS:
         cells = []
         for text in COMPARED:
-            base, here = found.get(("as it is", text)), found.get((variant, text))
-            if variant == "as it is" and base:
+            base, here = found.get(("the recipe", text)), found.get((variant, text))
+            if variant == "the recipe" and base:
                 cells.append(
                     f"{np.mean(base):.4f} ± {np.std(base, ddof=1):.4f}"
                     if len(base) > 1

@@ -1,5 +1,5 @@
-"""Records: the loss on names, beside makemore's; and how many of the molecules that are drawn are
-real, beside MOSES.
+"""Records: the loss on names, compared with makemore, and the share of valid molecules, compared
+with MOSES.
 
     python benchmarks/records.py --data DIRECTORY
     python benchmarks/records.py --data DIRECTORY --only names
@@ -8,16 +8,14 @@ Names: makemore's split of names.txt (``torch.randperm``, seed 3407, the last 1,
 and its loss (mean over the characters and the end of each name): `charrnn train FILE --records
 --minutes 5 --val-fraction 0.05 --cell C`, then `charrnn evaluate`. Molecules: `charrnn train
 smiles_chembl22.txt --records --minutes 30 --val-fraction 0.02 --hidden-size 384 --dropout 0.3`
-(--dropout: another; --planned: without the last two; --run: a run that was trained so by hand),
-then `charrnn sample --num-samples 10000 --temperature 1` without any filter. Valid is what RDKit
-(of the `bench` extra) reads; unique are the valid ones that are different molecules (canonical
-SMILES); novel are those of them that are not in the file under any spelling. How many
-repeats there are in 10,000 is a matter of chance: they are drawn with three seeds, of which the
-medians are given; expected is the share of unique ones that the mean probability of the valid ones
-leads to. No other knob is set.
+(--dropout: another rate; --planned: without the last two; --run: a run trained like this by hand),
+then `charrnn sample --num-samples 10000 --temperature 1` without any filter. No other knob is set.
+Valid molecules are those that RDKit (in the `bench` extra) reads; unique ones are distinct valid
+molecules (by canonical SMILES); novel ones are unique and not in the file under any spelling. The
+number of repeats in 10,000 varies by chance, so three seeds are drawn and the medians are given;
+"expected" is the share of unique molecules that follows from the mean probability of the valid ones.
 
-Each run is appended to results/records.jsonl, and what is in there is
-not run again.
+Each run is appended to results/records.jsonl, and runs already there are skipped.
 """
 
 import argparse
@@ -48,10 +46,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", choices=["names", "molecules"])
     parser.add_argument(
-        "--planned", action="store_true", help="molecules with no knob for the network"
+        "--planned", action="store_true", help="train on molecules without setting the network"
     )
-    parser.add_argument("--dropout", default="0.3", help="of the network for molecules")
-    parser.add_argument("--run", type=Path, help="molecules of a run that stands")
+    parser.add_argument("--dropout", default="0.3", help="dropout of the network for molecules")
+    parser.add_argument("--run", type=Path, help="draw molecules from an existing run")
     args = parser.parse_args()
     print(describe())
     for cell in CELLS if args.only != "molecules" else ():
@@ -112,7 +110,7 @@ def molecules(data: Path, knobs: list[str]) -> dict[str, Any]:
 
 
 def judged(data: Path, run: str, directory: str | Path) -> dict[str, Any]:
-    """What a run draws: the medians of DRAWS seeds, and each of them."""
+    """Judge the molecules that a run draws: the medians of DRAWS seeds, and the figures of each."""
     from rdkit import Chem, RDLogger
 
     RDLogger.DisableLog("rdApp.*")

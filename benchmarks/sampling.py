@@ -1,19 +1,22 @@
-"""How fast text is written, in one run: cold start, one stream and many, what they are
-compared with, and what each filter costs.
+"""The speed of generation: cold start, one stream and many with their baselines, and the cost of
+each filter.
 
     python benchmarks/sampling.py
 
-The models are LSTMs over 65 symbols with a copy window, and with random weights: speed does not
-depend on what they are. One stream is compared with a NumPy matrix-vector product over as many bytes
-of weights, on one thread; many against the rate of NumPy's products of large fp32 matrices, on all
-cores. Each measurement is made in a process of its own, all of them in turn, ROUNDS times; medians.
+The models are LSTMs with 65 symbols, a copy window and random weights, since speed does not depend on
+the weights. One stream is compared with a NumPy matrix-vector product over the same number of bytes
+of weights, on one thread; many streams with the rate of NumPy's products of large fp32 matrices, on
+all cores. Each measurement runs in a separate process, all of them in turn, ROUNDS times; medians are
+printed.
 """
 
 import os
 import sys
 
 THREADS = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-os.environ["OPENBLAS_NUM_THREADS"] = str(THREADS)  # one stream has one, as in `charrnn sample`
+os.environ["OPENBLAS_NUM_THREADS"] = str(
+    THREADS
+)  # one thread for one stream, like `charrnn sample`
 
 import itertools
 import statistics
@@ -42,9 +45,9 @@ V = len(SYMBOLS)
 SIZES = [(1, 128), (2, 256), (2, 512)]
 STREAMS = [1, 16, 64, 256]
 CORES = len(os.sched_getaffinity(0))
-SECONDS = 0.7  # of each measurement
+SECONDS = 0.7  # per measurement
 FILTERS: dict[str, dict[str, Any]] = {
-    "temperature alone": {}, "--top-k 40": {"top_k": 40}, "--top-p 0.9": {"top_p": 0.9}, "--min-p 0.05": {"min_p": 0.05},
+    "temperature only": {}, "--top-k 40": {"top_k": 40}, "--top-p 0.9": {"top_p": 0.9}, "--min-p 0.05": {"min_p": 0.05},
     "--dry 1": {"dry": 1.0}, "--bias, --ban": {"bias": ((3, -1.0), (5, -np.inf))},
 }  # fmt: skip
 
@@ -65,7 +68,7 @@ def network(num_layers: int, hidden_size: int, copy_window: int | None = 8192) -
 
 
 def rate(step: Callable[[], object]) -> float:
-    """How often a second."""
+    """Calls per second."""
     begin, count = time.perf_counter(), 0
     while time.perf_counter() - begin < SECONDS / 3:
         step()
@@ -95,7 +98,7 @@ def charrnn_streams(
 
 
 def torch_lstm(num_layers: int, hidden_size: int, streams: int) -> float:
-    """The usual loop over nn.LSTM: one character in, one drawn."""
+    """The usual loop over nn.LSTM: one character in, one character drawn."""
     import torch
     from torch import nn
 
@@ -144,7 +147,7 @@ def weights_of(num_layers: int, hidden_size: int) -> int:
 
 
 def matrix_vector(num_layers: int, hidden_size: int, kind: str) -> float:
-    """Products a second of a matrix, of as many weights as a character takes, with a vector."""
+    """Products per second of a vector with a matrix of as many weights as a character needs."""
     width = weights_of(num_layers, hidden_size) // 512
     if kind in ("fp32", "fp16"):
         matrix, vector = (
@@ -171,13 +174,13 @@ def matrix_vector(num_layers: int, hidden_size: int, kind: str) -> float:
 
 
 def gemm() -> float:
-    """Floating-point operations a second of NumPy's products of large fp32 matrices."""
+    """Floating-point operations per second of NumPy's products of large fp32 matrices."""
     a, b = np.ones((2048, 2048), np.float32), np.ones((2048, 2048), np.float32)
     return 2 * 2048**3 * rate(lambda: a @ b)
 
 
 def one_filter(name: str, vocab_size: int) -> float:
-    """Draws a second, with a history of 2,000 symbols."""
+    """Draws per second, with a history of 2,000 symbols."""
     sampler, rng = Sampler(**FILTERS[name]), np.random.default_rng(0)
     logits = rng.normal(0, 3, (64, vocab_size)).astype(np.float32)
     ids = rng.integers(0, min(vocab_size, V), 2000).astype(np.int32)
@@ -185,7 +188,9 @@ def one_filter(name: str, vocab_size: int) -> float:
     return rate(lambda: sampler(logits[next(turn)], rng, ids))
 
 
-WORKS: dict[str, tuple[Callable[[], float], int]] = {"gemm": (gemm, CORES)}  # and how many threads
+WORKS: dict[str, tuple[Callable[[], float], int]] = {
+    "gemm": (gemm, CORES)
+}  # with the number of threads
 for size in SIZES:
     shown = "{} x {}".format(*size)
     for streams in STREAMS:
@@ -261,7 +266,7 @@ def cold_starts() -> None:
 
 
 def main() -> None:
-    if len(sys.argv) > 1 and sys.argv[1] in WORKS:  # one of them, in its own process
+    if len(sys.argv) > 1 and sys.argv[1] in WORKS:  # a single measurement, in its own process
         print(WORKS[sys.argv[1]][0]())
         return
     wanted = [name for name in WORKS if not sys.argv[1:] or name.startswith(sys.argv[1])]
@@ -293,7 +298,7 @@ def main() -> None:
 
 
 def share_of_limit(name: str, rates: dict[str, list[float]]) -> str:
-    """Of the machine's own limit."""
+    """The share of the machine's limit."""
     family, _, rest = name.partition(" ")
     if family not in ("charrnn", "nn.LSTM", "nn.LSTMCell"):
         return ""

@@ -57,6 +57,18 @@ PAGE = [
         ["sample plays --bias '!?=3'", "sample plays --ban eE"],
     ),
     (
+        "## Prompts and several texts",
+        "In `--prompt`, a backslash is a backslash, unless `--escapes` is given, or `-e` for short: then `\\n` is a newline, `\\t` a tab, `\\r` a "
+        "return\nand `\\\\` a backslash, as always in `--stop`, `--until`, `--bias`, `--ban`, `--contains` and `--without`. "
+        "`CHARRNN_SAMPLE_ESCAPES=1` makes it\nthe default. `--prompt-file` is read byte for byte.\n\n"
+        '```sh\ncharrnn sample plays -e --prompt "OSWIN:\\n"\n```\n\n'
+        "`--num-samples N` writes N texts, each with a seed one higher than the one before. Between two of them is a line of 40 dashes, in a "
+        "terminal,\na pipe and a file of `--output` alike. For programs there is `--json`: one object per line, without dividers. Records are "
+        "one per line,\nor followed by the separator of their corpus.\n\n"
+        "```sh\ncharrnn sample plays --num-samples 3 --seed 7\n```",
+        [],
+    ),
+    (
         "## Where the text ends",
         "`--length` is the number of characters to generate. `--until` continues after it to the end of a sentence, a line or a "
         "paragraph, or to a string of your own. `--stop` ends the text before a string, if the string comes within the length.",
@@ -73,7 +85,8 @@ PAGE = [
         "## Continue a story tomorrow",
         "`--save-state` saves the state of a story in a file of a few kilobytes: the network's state, the last characters that it has "
         "read, the state of the random numbers, and the settings. `--load-state` continues the story exactly as if it had not stopped. "
-        "A `--prompt` is then appended to what was shown.",
+        "A `--prompt` is then appended to what was shown. A story that an earlier version of charrnn saved can be continued too; a "
+        "setting that it lacks has its default.",
         [
             "sample plays --length 60 --save-state today.state",
             "sample plays --length 100 --load-state today.state --hide-prompt",

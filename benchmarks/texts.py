@@ -1,4 +1,4 @@
-"""The texts that are measured on: the files of the data directory, and Python's own library."""
+"""The texts for measurements: files of the data directory, and Python's standard library."""
 
 import sysconfig
 from pathlib import Path
@@ -11,7 +11,7 @@ def shakespeare(data: Path) -> str:
 
 
 def penn(data: Path, part: str = "train") -> str:
-    """Character-level Penn Treebank: the spaces at both ends of each line are taken off."""
+    """Character-level Penn Treebank, with each line stripped of spaces."""
     return "\n".join(line.strip(" ") for line in read(data / f"ptb.{part}.txt").split("\n"))
 
 
@@ -20,7 +20,7 @@ def molecules(data: Path) -> str:
 
 
 def python(data: Path) -> str:
-    """Python's own library, its files in alphabetical order, one after another."""
+    """Python's standard library: its files concatenated in alphabetical order."""
     root = Path(sysconfig.get_paths()["stdlib"])
     files = sorted(path for path in root.rglob("*.py") if "site-packages" not in path.parts)
     texts = []
@@ -28,7 +28,7 @@ def python(data: Path) -> str:
         try:
             texts.append(read(path))
         except UnicodeDecodeError:
-            continue  # a few say another encoding
+            continue  # a few declare another encoding
     return "".join(texts)
 
 

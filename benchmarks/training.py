@@ -1,15 +1,15 @@
-"""How fast training is: characters a second, the share of the machine's matrix-product rate, and
-the usual loop beside it.
+"""The speed of training: characters per second, the share of the machine's matrix-product rate, and
+a comparison with the usual loop.
 
     python benchmarks/training.py
     python benchmarks/training.py --device cuda --batch-size 64
 
-For each cell and size: whole steps of charrnn's Trainer (batch, copy window, dropout, clipping and
-optimizer counted), and whole steps of the usual loop, `nn.LSTM`, `nn.GRU` or `nn.RNN` of as many
-layers with an embedding, a head, Adam and clipping, in fp32. The share is 6 x matrix weights x
-characters a second (a multiplication and an addition for each weight, forward once and backward
-twice) over the rate of a large product in the precision that the run takes. All take turns for
-several rounds; medians are printed.
+For each cell and size: whole steps of charrnn's Trainer (including batch, copy window, dropout,
+clipping and optimizer), and whole steps of the usual loop, `nn.LSTM`, `nn.GRU` or `nn.RNN` with the
+same number of layers, an embedding, a head, Adam and clipping, in fp32. The share is 6 x matrix
+weights x characters per second (a multiplication and an addition per weight, forward once and
+backward twice) divided by the rate of a large product in the precision of the run. All take turns
+for several rounds; medians are printed.
 """
 
 import argparse
@@ -30,13 +30,13 @@ from charrnn.training.loop import TrainingLoop
 
 ROUNDS = 5
 SECONDS = 1.0
-SIZE = 2048  # of the square matrices
+SIZE = 2048  # rows of the square matrices
 SIZES = ((1, 128), (2, 256), (2, 512))
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 class Usual(nn.Module):
-    """What a tutorial trains."""
+    """The model of a typical tutorial."""
 
     def __init__(self, cell: str, num_layers: int, hidden_size: int, vocab_size: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Usual(nn.Module):
 
 
 def each(work: Callable[[], object], device: str) -> float:
-    """Seconds that one call takes."""
+    """Seconds per call."""
     begin, count = time.perf_counter(), 0
     while time.perf_counter() - begin < SECONDS:
         work()

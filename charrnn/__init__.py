@@ -22,7 +22,10 @@ __all__ = [
     "ResumeError",
     "RunExistsError",
     "Sampler",
+    "SamplingOptions",
+    "SessionOptions",
     "TextModel",
+    "TrainingOptions",
     "Vocabulary",
     "VocabularyError",
     "__version__",
@@ -32,7 +35,10 @@ __all__ = [
 
 _MODULES = {
     "Sampler": "generation.sampling",
+    "SamplingOptions": "generation.sampling_options",
+    "SessionOptions": "generation.sampling_options",
     "TextModel": "text_model",
+    "TrainingOptions": "config.training_options",
     "Vocabulary": "vocab",
     "load": "text_model",
     "train": "api",
@@ -40,6 +46,7 @@ _MODULES = {
 
 if TYPE_CHECKING:
     from charrnn.api import train
+    from charrnn.config.training_options import TrainingOptions
     from charrnn.errors import (
         CharRNNError,
         CheckpointError,
@@ -53,6 +60,7 @@ if TYPE_CHECKING:
         VocabularyError,
     )
     from charrnn.generation.sampling import Sampler
+    from charrnn.generation.sampling_options import SamplingOptions, SessionOptions
     from charrnn.text_model import TextModel, load
     from charrnn.vocab import Vocabulary
 

@@ -3,13 +3,14 @@
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from charrnn.config.arguments import corpus_paths, file_path, function, ignore, string_or_bytes
+from charrnn.config.training_options import TrainingOptions
 from charrnn.generation.network import Network
 from charrnn.text_model import TextModel, load
 
@@ -29,7 +30,8 @@ def train(
     overwrite: bool = False,
     on_report: "Callable[[Report], object] | None" = None,
     on_notice: Callable[[str], object] | None = None,
-    **knobs: Any,
+    progress: bool = False,
+    **knobs: Unpack[TrainingOptions],
 ) -> TextModel:
     """Train a model as ``charrnn train`` does, and save the run under ``checkpoints/``.
 
@@ -38,10 +40,13 @@ def train(
         text: the text itself, instead of a path.
         resume: continue the run of that name or corpus, or else the newest.
         overwrite: delete an existing run of that name first.
-        on_report: called with a Report after each step; returning False saves and stops the
-            run.
+        on_report: called with a Report after each step, and once more with the final loss;
+            returning False saves and stops the run.
         on_notice: called with each notice for the user, a sentence.
-        **knobs: the options of ``charrnn train``, such as ``minutes=5`` or ``hidden_size=256``.
+        progress: whether to show the progress bar and the lines of ``charrnn train`` on stderr,
+            with the notices if there is no ``on_notice``. By default nothing is printed.
+        **knobs: the options of ``charrnn train``, such as ``minutes=5`` or ``hidden_size=256``;
+            TrainingOptions describes each of them.
 
     Returns:
         the best checkpoint by validation loss.
@@ -51,7 +56,7 @@ def train(
         KeyboardInterrupt: on Ctrl-C in the main thread, after the current step was finished and
             saved; ``resume=True`` continues.
     """
-    given = dict(knobs)
+    given = dict[str, Any](knobs)
     if path is not None:
         given["corpus"] = corpus_paths(path)
     if "runs_dir" in knobs:
@@ -61,16 +66,36 @@ def train(
     if on_report is not None:
         function("on_report", on_report)
     if on_notice is None:
-        on_notice = ignore
+        on_notice = _tell if progress else ignore
     function("on_notice", on_notice)
     from charrnn.training.start import launch
 
     trainer = launch(given, text=text, resume=resume, overwrite=overwrite, tell=on_notice)
-    with _stop_on_ctrl_c(trainer), closing(reports(trainer)) as stream:
+    display = _shown(trainer) if progress else nullcontext(ignore)
+    with _stop_on_ctrl_c(trainer), display as show, closing(reports(trainer)) as stream:
         for report in stream:
+            show(report)
             if on_report and on_report(report) is False:
                 trainer.stop_requested = True
     return load(trainer.directory.best(), runs_dir=".")
+
+
+# Nothing else outside ``cli`` uses it. These do, when asked to: the progress that a script shows is
+# that of the command line.
+
+
+def _tell(line: str) -> None:
+    """Print a notice as the command line does."""
+    from charrnn.cli.console import tell
+
+    tell(line)
+
+
+def _shown(trainer: "Trainer") -> "AbstractContextManager[Callable[[Report], object]]":
+    """A function that shows a report as the command line does."""
+    from charrnn.cli.script_progress import shown_run
+
+    return shown_run(trainer)
 
 
 @contextmanager

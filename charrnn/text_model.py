@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from charrnn.generation.network import Network
 from charrnn.generation.pieces import End
 from charrnn.generation.record_sampler import BLOCK
 from charrnn.generation.sampling import Sampler
+from charrnn.generation.sampling_options import SamplingOptions, SessionOptions
 from charrnn.generation.session import LENGTH, Session
 from charrnn.generation.settings import seed_of, settings_of
 from charrnn.generation.text_kinds import sums_by_character, whole_ids
@@ -116,6 +117,23 @@ class TextModel:
         # the generator refers to the corpus but not to the model, so that the model can be freed
         self.generator = TextGenerator(network, vocabulary, prime, self._corpus.to_guard)
 
+    def __repr__(self) -> str:
+        network = self.network
+        parts = [f"{network.cell_name.upper()} {network.num_layers} x {network.hidden_size}"]
+        if self.path is not None:
+            parts.insert(0, repr(str(self.path)))
+        if self.vocabulary.unit == "byte":
+            parts.append("bytes")
+        else:
+            num_symbols = len(self.vocabulary.symbols)
+            characters = "character" if num_symbols == 1 else "characters"
+            parts.append(f"{num_symbols:,} {characters}")
+        if self.vocabulary.records:
+            parts.append("records")
+        if self.is_adapted:
+            parts.append("adapted")
+        return f"TextModel({', '.join(parts)})"
+
     def generate(
         self,
         prompt: str = "",
@@ -126,7 +144,7 @@ class TextModel:
         until: str | None = None,
         best_of: int = 1,
         unknown: str = "error",
-        **sampling: Any,
+        **sampling: Unpack[SamplingOptions],
     ) -> str:
         """Continue a prompt and return the new text without it; or finish a record.
 
@@ -143,15 +161,8 @@ class TextModel:
                 symbols; texts that did not end as required are left out.
             unknown: what to do with a character of the prompt that the model has not seen:
                 ``"error"``, ``"skip"`` or ``"replace"``.
-            **sampling: the knobs of ``Sampler``, such as ``temperature`` and ``top_p``;
-                ``bias={"eE": -2.0}``, nats to add to the logit of each of these characters;
-                ``ban="xyz"``, characters that are never written; ``processors=[function]``, each
-                ``(ids, logits (V,)) -> logits (V,)``, called for each character with the ids read
-                so far;
-                ``constraint=Contains("moon") & Lines(4)``, what the new text (a record: all of it)
-                must look like, and ``particles``, the number of drafts written side by side to find
-                it; ``max_copy=30``, the most consecutive characters of the corpus that the new text
-                may contain.
+            **sampling: how each character is drawn, such as ``temperature``, and what the text must
+                look like, such as ``constraint``; SamplingOptions describes each of them.
 
         Raises:
             VocabularyError: the prompt or the constraint has an unknown character.
@@ -179,7 +190,7 @@ class TextModel:
         stop: str | Sequence[str] = (),
         until: str | None = None,
         unknown: str = "error",
-        **sampling: Any,
+        **sampling: Unpack[SamplingOptions],
     ) -> Iterator[str]:
         """Like ``generate``, but yields the text piece by piece as it is written."""
         end = self._end(length, stop, until, sampling)
@@ -198,7 +209,7 @@ class TextModel:
         until: str | None = None,
         best_of: int = 1,
         unknown: str = "error",
-        **sampling: Any,
+        **sampling: Unpack[SamplingOptions],
     ) -> Sample:
         """Like ``generate``, but returns the seed and the log-probability with the text."""
         end = self._end(length, stop, until, sampling)
@@ -219,7 +230,7 @@ class TextModel:
         max_tries: int | None = None,
         length: int | None = None,
         unknown: str = "error",
-        **sampling: Any,
+        **sampling: Unpack[SamplingOptions],
     ) -> AcceptedRecords:
         """Write whole records, one after another.
 
@@ -317,11 +328,11 @@ class TextModel:
         *,
         seed: int | None = None,
         unknown: str = "error",
-        **sampling: Any,
+        **sampling: Unpack[SessionOptions],
     ) -> Session:
         """Start a text that is written and read in turns.
 
-        The arguments are those of ``generate``.
+        The arguments are those of ``generate``; ``sampling`` is described by SessionOptions.
         """
         session = Session(
             self.network,
@@ -333,7 +344,7 @@ class TextModel:
         )
         return session.feed(prompt, unknown=unknown)
 
-    def load_session(self, path: str | Path, **sampling: Any) -> Session:
+    def load_session(self, path: str | Path, **sampling: Unpack[SessionOptions]) -> Session:
         """Load a session from a file to continue it; ``sampling`` changes its settings.
 
         Raises:
@@ -413,7 +424,7 @@ class TextModel:
         model.is_adapted = True
         return model
 
-    def sampler(self, **sampling: Any) -> Sampler:
+    def sampler(self, **sampling: Unpack[SessionOptions]) -> Sampler:
         """The sampler for some settings of ``generate``.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The command ``charrnn`` in the process of a test, and what the small runs are trained on."""
+"""Calls ``charrnn`` in the process of a test; the corpus and flags of small runs."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,9 +7,9 @@ from click.testing import CliRunner, Result
 
 from charrnn.cli.main import cli
 
-# 924 characters, 831 to learn from
+# 924 characters, 831 of them for training
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
-# All that the plan would choose is given, so that no speed is measured for a second.
+# Everything that the plan would choose is given, so no second is spent measuring speed.
 SMALL = [
     "--steps=4", "--hidden-size=8", "--num-layers=2", "--embedding-size=4", "--dropout=0.1", "--batch-size=4", "--sequence-length=20",
     "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
@@ -31,7 +31,7 @@ def call(*args: str, **settings: Any) -> Result:
 
 
 class Trained(NamedTuple):
-    """The working directory of a run that was trained, and how the command ended."""
+    """The working directory of a trained run, and the result of its command."""
 
     where: Path
     result: Result

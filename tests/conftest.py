@@ -1,5 +1,5 @@
-"""What many tests need: small corpora, a directory of one's own, and training runs in processes of
-their own."""
+"""Shared fixtures: small corpora, an empty working directory, and training in separate
+processes."""
 
 import json
 import os
@@ -12,22 +12,22 @@ from typing import Any
 
 import pytest
 
-# The tests run side by side, one process for each core, and their models are tiny: more threads
-# would only wait for each other. Set before NumPy and PyTorch are imported; processes that tests
-# start inherit it. A test that needs two threads gets two that sleep while they wait, instead of
-# keeping a core busy that the other tests need.
+# The tests run in parallel, one process per core, and their models are tiny: more threads would
+# only wait for each other. Set before NumPy and PyTorch are imported, and inherited by the
+# processes that tests start. A test that needs two threads gets two that sleep while they wait,
+# instead of keeping a core busy that the other tests need.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
-# A runner in the background may have Ctrl-C ignored, and what it starts would inherit that.
+# A test runner in the background may ignore Ctrl-C, and the processes it starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14  # 924 characters
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs bf16, marked so, on a processor that has none."""
+    """Skip tests marked as needing bf16 on a processor without it."""
     if item.get_closest_marker("bf16"):
         from charrnn.training.device import bf16_works
 
@@ -52,7 +52,7 @@ def corpus(here: Path) -> Path:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """One thread for PyTorch: the models are tiny, and more would only wait for each other."""
+    """Limit PyTorch to one thread: the models are tiny, and more would only wait for each other."""
     import torch
 
     threads = torch.get_num_threads()
@@ -63,15 +63,14 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def processes() -> Iterator["Processes"]:
-    """Runs jobs of tests/worker.py, each in a process of its own."""
+    """Runs jobs of tests/worker.py, each in a separate process."""
     server = Processes()
     yield server
     server.close()
 
 
 class Processes:
-    """A process that has imported PyTorch and forks for each job, so that a job need not pay for
-    the import."""
+    """A process that has imported PyTorch and forks for each job, to save each job the import."""
 
     def __init__(self) -> None:
         worker = Path(__file__).with_name("worker.py")
@@ -80,7 +79,7 @@ class Processes:
         )
 
     def run(self, **job: Any) -> dict[str, Any]:
-        """Run a job in a new process, to its end, and give what it answers."""
+        """Run a job in a new process and return its answer."""
         assert self.server.stdin
         assert self.server.stdout
         self.server.stdin.write(json.dumps(job) + "\n")

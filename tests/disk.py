@@ -1,4 +1,4 @@
-"""A disk that gets full."""
+"""A disk that fills up."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Disk:
-    """A file on a disk that takes ``room`` bytes and no more."""
+    """A file on a disk with room for ``room`` bytes."""
 
     def __init__(self, file: Any, room: int) -> None:
         self.file, self.room = file, room

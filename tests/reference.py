@@ -1,11 +1,12 @@
 """One recurrent layer in plain NumPy, forward and backward through time: the formulas that every
-layer must agree with.
+layer is compared with.
 
-    T  time steps      B  lanes, read side by side      W  width of x      H  hidden_size P  parts
-    of the state: 2 for lstm (h, c), 1 for gru and rnn (h) G  gates: how many blocks of H rows are
-    stacked in each weight, in PyTorch's order (lstm i, f, g, o; gru r, z, n)
+    T  time steps      B  lanes, read in parallel      W  width of x      H  hidden_size
+    P  parts of the state: 2 for lstm (h, c), 1 for gru and rnn (h)
+    G  gates: the number of blocks of H rows stacked in each weight, in PyTorch's order
+       (lstm i, f, g, o; gru r, z, n)
 
-Step t reads x[t] and h[t], the state before it, and makes h[t + 1], which is also its output y[t]:
+Step t reads x[t] and the previous state h[t] and computes h[t + 1], which is also its output y[t]:
 
               y[0]                y[1]
                ^                   ^
@@ -13,9 +14,9 @@ Step t reads x[t] and h[t], the state before it, and makes h[t + 1], which is al
                ^                   ^                     b = h[t] @ w_hh.T + b_hh  # (B, G·H)
               x[0]                x[1]
 
-A d before a name is the gradient of the loss with respect to it. Backward the arrows are turned
-round: h[t + 1] was read twice, as y[t] and by step t + 1, so its two gradients add up; and from da
-and db follow all others, alike in every cell.
+A leading d means the gradient of the loss with respect to that name. Backward, the arrows are
+reversed: h[t + 1] was read twice, as y[t] and by step t + 1, so its two gradients are added. All
+other gradients follow from da and db in the same way for every cell.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 class Saved(NamedTuple):
-    """What forward leaves for backward."""
+    """The values that forward saves for backward."""
 
     x: Array  # (T, B, W)
     w_ih: Array  # (G·H, W)
@@ -39,7 +40,7 @@ class Saved(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """Each of the shape of what it is the gradient of."""
+    """Each has the shape of the array it is the gradient of."""
 
     x: Array  # (T, B, W)
     state: Array  # (P, B, H)
@@ -50,13 +51,13 @@ class Gradients(NamedTuple):
 
 
 def sigmoid(a: Array) -> Array:
-    """Its derivative is s (1 - s), where s is its value; that of tanh is 1 - tanh²."""
+    """The derivative is s (1 - s), where s is the value; that of tanh is 1 - tanh²."""
     return 1 / (1 + np.exp(-a))
 
 
 def gradients(saved: Saved, da: list[Array], db: list[Array], dstate: Array) -> Gradients:
-    """All gradients, from those of the two products; da and db list the last step first, as
-    backward comes by them."""
+    """All gradients, from those of the two products; da and db list the last step first, in the
+    order in which backward computes them."""
     a, b = np.stack(da[::-1]), np.stack(db[::-1])  # (T, B, G·H)
     h = np.stack(saved.h[:-1])  # (T, B, H), before each step
     return Gradients(
@@ -87,8 +88,7 @@ def lstm_forward(
 
 
 def lstm_backward(dy: Array, dstate: Array, saved: Saved) -> Gradients:
-    """Two ways back from step to step: through h, and through c, which only the forget gate
-    narrows."""
+    """Two paths back from step to step: through h, and through c, scaled only by the forget gate."""
     dh, dc = dstate  # (B, H) each
     das = []
     for t in reversed(range(len(dy))):
@@ -99,7 +99,7 @@ def lstm_backward(dy: Array, dstate: Array, saved: Saved) -> Gradients:
         df = dc * saved.c[t] * f * (1 - f)
         dg = dc * i * (1 - g**2)
         do = dh * tanh_c * o * (1 - o)
-        # (B, 4H); db is the same, for a and b are only added
+        # (B, 4H); db is the same, since a and b are only added
         das.append(np.concatenate([di, df, dg, do], axis=1))
         dh, dc = das[-1] @ saved.w_hh, dc * f
     return gradients(saved, das, das, np.stack([dh, dc]))
@@ -108,8 +108,7 @@ def lstm_backward(dy: Array, dstate: Array, saved: Saved) -> Gradients:
 def gru_forward(
     x: Array, state: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array
 ) -> tuple[Array, Array, Saved]:
-    """Cho et al. 2014, with the reset gate after the product: r times all of b_n, its bias
-    included."""
+    """Cho et al. 2014, with the reset gate after the product: r times b_n, including its bias."""
     h, gates = [state[0]], []
     for t in range(len(x)):
         a_r, a_z, a_n = np.split(x[t] @ w_ih.T + b_ih, 3, axis=1)  # (B, H) each
@@ -122,7 +121,7 @@ def gru_forward(
 
 
 def gru_backward(dy: Array, dstate: Array, saved: Saved) -> Gradients:
-    """Two ways back from step to step: through the product, and past it where z kept h."""
+    """Two paths back from step to step: through the product, and around it where z kept h."""
     (dh,) = dstate  # (B, H)
     das, dbs = [], []
     for t in reversed(range(len(dy))):
@@ -150,7 +149,7 @@ def rnn_forward(
 
 
 def rnn_backward(dy: Array, dstate: Array, saved: Saved) -> Gradients:
-    """One way back from step to step, through the product."""
+    """One path back from step to step, through the product."""
     (dh,) = dstate  # (B, H)
     das = []
     for t in reversed(range(len(dy))):

@@ -1,4 +1,4 @@
-"""Every layer, forward and backward, against the formulas of reference.py; and those against
+"""Every layer, forward and backward, against the formulas of reference.py, and those against
 numerical gradients."""
 
 import itertools
@@ -26,7 +26,7 @@ WEIGHTS = {
     "b_ih": "bias_ih_l0",
     "b_hh": "bias_hh_l0",
 }
-# each ten roundings or more
+# each at least ten roundings
 TOLERANCE = {torch.float64: 1e-13, torch.float32: 2e-6, torch.bfloat16: 5e-2}
 
 Array = NDArray[np.float64]
@@ -40,7 +40,7 @@ states = pytest.mark.parametrize("given", [True, False], ids=["state", "no state
 
 
 def draw(sizes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
-    """Random numbers that float32 holds exactly, so that every precision begins with the same."""
+    """Random numbers that are exact in float32, so that every precision starts from the same."""
     rng = np.random.default_rng(seed)
     return {
         name: rng.normal(0, 0.5, size).astype(np.float32).astype(np.float64)
@@ -49,7 +49,7 @@ def draw(sizes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
 
 
 def inputs(cell: str, shape: tuple[int, int], given: bool = True) -> dict[str, Array]:
-    """What forward takes, in its order; a state that is not given is one of zeros."""
+    """The arguments of forward, in order; a state that is not given is zeros."""
     (T, B), G, P = shape, GATES[cell], PARTS[cell]
     sizes = {
         "x": (T, B, W),
@@ -70,7 +70,7 @@ def signals(cell: str, shape: tuple[int, int]) -> dict[str, Array]:
 
 
 def by_formulas(cell: str, values: dict[str, Array], signal: dict[str, Array]) -> dict[str, Array]:
-    """y, the last state, and under their names the gradients of what forward takes."""
+    """y, the last state, and by name the gradients of the arguments of forward."""
     y, last, saved = REFERENCE[cell].forward(*values.values())
     return {
         "y": y,
@@ -80,10 +80,10 @@ def by_formulas(cell: str, values: dict[str, Array], signal: dict[str, Array]) -
 
 
 class Pass:
-    """A layer with the weights among ``values`` reads x and, if it is given, the state.
+    """A forward pass over x, and the state if given, of a layer with the weights in ``values``.
 
     Args:
-        wanted: the inputs that want a gradient; all where none is named.
+        wanted: the inputs that require a gradient; by default all.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Pass:
         self.outputs: dict[str, Tensor] = {"y": y, "last": last}
 
     def gradients(self, signal: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
-        """Of every input that wants one, from the gradients of both outputs or of one."""
+        """The gradient of every input that requires one, from those of one or both outputs."""
         leaves = {name: value for name, value in self.inputs.items() if value.requires_grad}
         outputs = [self.outputs[name] for name in signal]
         arriving = [torch.from_numpy(signal[name]).to(self.outputs[name].dtype) for name in signal]
@@ -123,7 +123,7 @@ class Pass:
 
 
 def assert_close(found: dict[str, Tensor], expected: dict[str, Array], tolerance: float) -> None:
-    """The tolerance is a part of the largest number of an array, or of 1."""
+    """The tolerance is relative to the largest number of an array, or to 1."""
     for name, value in found.items():
         atol = tolerance * max(1, np.abs(expected[name]).max())
         np.testing.assert_allclose(
@@ -135,9 +135,11 @@ def assert_close(found: dict[str, Tensor], expected: dict[str, Array], tolerance
 
 
 @cells
-def test_backward_of_the_formulas_is_the_slope_of_forward(cell: str) -> None:
+def test_the_gradients_of_the_formulas_match_numerical_ones(cell: str) -> None:
     values, signal = inputs(cell, (3, 2)), signals(cell, (3, 2))
-    step = 1e-5  # the curve errs by step², rounding by 1e-16 / step: some 1e-10 either way
+    step = (
+        1e-5  # the curvature adds an error of step², rounding one of 1e-16 / step: each about 1e-10
+    )
 
     def loss() -> float:
         y, last, _ = REFERENCE[cell].forward(*values.values())
@@ -163,7 +165,7 @@ def test_backward_of_the_formulas_is_the_slope_of_forward(cell: str) -> None:
 @shapes
 @states
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-def test_a_layer_computes_the_formulas_forward_and_backward(
+def test_a_layer_matches_the_formulas_forward_and_backward(
     cell: str, shape: tuple[int, int], given: bool, dtype: torch.dtype
 ) -> None:
     values, signal = inputs(cell, shape, given), signals(cell, shape)
@@ -173,18 +175,18 @@ def test_a_layer_computes_the_formulas_forward_and_backward(
     except (RuntimeError, TypeError) as error:
         if dtype == torch.float32:
             raise
-        pytest.skip(f"there is no {cell} in {dtype}: {error}")
+        pytest.skip(f"no {cell} in {dtype}: {error}")
     found = layer.gradients(signal)
     assert found.keys() == values.keys() - (set() if given else {"state"})
     assert_close({"y": layer.outputs["y"], **found}, expected, TOLERANCE[dtype])
-    # which all hand on in float32
+    # all of which return float32
     assert_close({"last": layer.outputs["last"]}, expected, TOLERANCE[torch.float32])
 
 
 @cells
 @shapes
 @states
-def test_a_layer_trained_in_bf16_keeps_to_the_formulas(
+def test_a_layer_trained_in_bf16_matches_the_formulas(
     cell: str, shape: tuple[int, int], given: bool
 ) -> None:
     if pick_precision("auto", "cpu") != "bf16":
@@ -201,7 +203,7 @@ def test_a_layer_trained_in_bf16_keeps_to_the_formulas(
 
 @cells
 @pytest.mark.parametrize("output", ["y", "last"])
-def test_a_gradient_that_reaches_one_output_alone_is_enough(cell: str, output: str) -> None:
+def test_a_gradient_for_a_single_output_is_enough(cell: str, output: str) -> None:
     values, signal = inputs(cell, (7, 3)), signals(cell, (7, 3))
     alone = {
         name: value if name == output else np.zeros_like(value) for name, value in signal.items()
@@ -212,7 +214,7 @@ def test_a_gradient_that_reaches_one_output_alone_is_enough(cell: str, output: s
 
 @cells
 @pytest.mark.parametrize("name", ["x", "state", *WEIGHTS])
-def test_an_input_that_alone_wants_a_gradient_gets_it(cell: str, name: str) -> None:
+def test_a_single_input_that_requires_a_gradient_gets_it(cell: str, name: str) -> None:
     values, signal = inputs(cell, (7, 3)), signals(cell, (7, 3))
     found = Pass(cell, values, wanted=[name]).gradients(signal)
     assert found.keys() == {name}
@@ -220,7 +222,7 @@ def test_an_input_that_alone_wants_a_gradient_gets_it(cell: str, name: str) -> N
 
 
 @cells
-def test_a_layer_writes_over_nothing_that_it_was_given_or_gave(cell: str) -> None:
+def test_a_layer_overwrites_neither_its_inputs_nor_its_outputs(cell: str) -> None:
     values, signal = inputs(cell, (7, 3)), signals(cell, (7, 3))
     layer = Pass(cell, values)
     before = {

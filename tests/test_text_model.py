@@ -99,6 +99,35 @@ def test_a_loaded_model_knows_its_vocabulary_and_where_it_comes_from(tmp_path):
     assert model.sha256 == hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()
 
 
+@pytest.mark.parametrize(
+    ("vocabulary", "symbols"),
+    [
+        (CHARS, "7 characters"),
+        (Vocabulary.of("a"), "1 character"),
+        (BYTES, "bytes"),
+        (Vocabulary("char", "abc", records=True), "3 characters, records"),
+    ],
+)
+def test_the_repr_of_a_model_names_its_checkpoint_and_its_sizes(tmp_path, vocabulary, symbols):
+    path = write_model(tmp_path / "model", vocabulary, "gru", prime=0)
+    assert repr(charrnn.load(path)) == f"TextModel('{path}', GRU 2 x 8, {symbols})"
+
+
+def test_the_repr_of_a_model_without_a_checkpoint_or_adapted_says_so(model):
+    other = charrnn.TextModel(model.network, model.vocabulary, model.prime)
+    other.is_adapted = True
+    cell = model.network.cell_name.upper()
+    assert repr(other) == f"TextModel({cell} 2 x 8, 7 characters, adapted)"
+
+
+def test_the_repr_of_a_sample_cuts_its_text(model):
+    short = charrnn.generation.generator.Sample("abc", 3, -1.5)
+    assert repr(short) == "Sample('abc', seed=3, log_probability=-1.50)"
+    long = short._replace(text="a" * 1000)
+    text = f"{'a' * 27}...{'a' * 28}"
+    assert repr(long) == f"Sample('{text}', seed=3, log_probability=-1.50)"
+
+
 def test_load_takes_a_string_and_a_name_under_runs_dir(tmp_path):
     path = write_model(tmp_path / "run" / "step-00000001")
     text = charrnn.load(path).generate(length=50, seed=1)

@@ -1,5 +1,5 @@
-"""Text becomes ids and comes back the same; a character that is not known is named, never changed
-in silence."""
+"""Text survives the round trip through ids; an unknown character is reported, never silently
+changed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ BYTES = Vocabulary("byte")
 
 
 def refusal(call: Callable[..., object], *args: Any) -> str:
-    """What a call is refused with."""
+    """The message of the error that a call raises."""
     with pytest.raises(VocabularyError) as caught:
         call(*args)
     return str(caught.value)
@@ -29,7 +29,7 @@ def test_symbols_are_the_distinct_code_points_in_order() -> None:
     assert len(Vocabulary.of("banana")) == 3
 
 
-def test_a_text_becomes_ids_and_comes_back() -> None:
+def test_a_text_survives_the_round_trip() -> None:
     vocabulary = Vocabulary("char", "abn")
     ids = vocabulary.encode("banana")
     assert (ids.tolist(), ids.dtype, ids.shape) == ([1, 0, 2, 0, 2, 0], np.uint8, (6,))
@@ -48,14 +48,14 @@ def test_a_text_becomes_ids_and_comes_back() -> None:
         "\ud800\udc00",
     ],
 )
-def test_any_text_comes_back_code_point_by_code_point(text: str) -> None:
+def test_any_text_is_preserved_code_point_by_code_point(text: str) -> None:
     vocabulary = Vocabulary.of(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
     assert len(vocabulary.encode(text)) == len(text)
 
 
 @pytest.mark.parametrize("vocabulary", [Vocabulary("char", "abn"), BYTES])
-def test_no_text_is_no_ids(vocabulary: Vocabulary) -> None:
+def test_an_empty_text_has_no_ids(vocabulary: Vocabulary) -> None:
     assert vocabulary.encode("").tolist() == []
     assert vocabulary.decode([]) == ""
 
@@ -64,7 +64,7 @@ def test_no_text_is_no_ids(vocabulary: Vocabulary) -> None:
     ("size", "dtype"),
     [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)],
 )
-def test_ids_are_of_the_smallest_type_that_holds_them(size: int, dtype: type) -> None:
+def test_ids_have_the_smallest_type_that_fits(size: int, dtype: type) -> None:
     assert smallest_dtype(size) is dtype
     vocabulary = Vocabulary("char", "".join(map(chr, range(size))))
     ids = vocabulary.encode(chr(0) + chr(size - 1))
@@ -86,7 +86,7 @@ def test_bytes_are_refused_by_a_vocabulary_of_characters() -> None:
     )
 
 
-# Characters that are not known
+# Unknown characters
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_bytes_are_refused_by_a_vocabulary_of_characters() -> None:
         ("😀", "'😀' (U+1F600, GRINNING FACE)"),
     ],
 )
-def test_a_character_is_named_with_its_code_point(char: str, words: str) -> None:
+def test_a_character_is_described_with_its_code_point(char: str, words: str) -> None:
     assert describe(char) == words
 
 
@@ -138,12 +138,12 @@ def test_a_character_is_named_with_its_code_point(char: str, words: str) -> None
         ),
     ],
 )
-def test_an_unknown_character_is_named_with_its_place_and_the_nearest(
+def test_an_unknown_character_is_reported_with_its_position_and_the_nearest(
     known: str, text: str, message: str
 ) -> None:
     vocabulary = Vocabulary.of(known)
     assert refusal(vocabulary.repair, text) == message
-    # where --unknown does nothing
+    # where --unknown has no effect
     assert refusal(vocabulary.encode, text) == without_choices(message)
 
 
@@ -154,7 +154,7 @@ def without_choices(message: str) -> str:
 
 
 @pytest.mark.parametrize("char", ["a", "c", "z", "\uffff", "\U0010ffff"])
-def test_a_code_point_before_between_or_beyond_the_known_is_unknown(char: str) -> None:
+def test_code_points_before_between_and_after_the_known_are_unknown(char: str) -> None:
     vocabulary = Vocabulary.of("bd")
     assert refusal(vocabulary.encode, "b" + char) == without_choices(
         refusal(vocabulary.repair, "b" + char)
@@ -176,13 +176,13 @@ def test_a_code_point_before_between_or_beyond_the_known_is_unknown(char: str) -
         ("abc", "ABC", "abc"),
         ("naive", "naïve", "naive"),  # accent dropped
         ("NAIVE", "ï", "I"),  # both
-        ("eé", "É", "é"),  # the other case goes before the accent
+        ("eé", "É", "é"),  # the other case takes precedence over the accent
         ("fi", "ﬁ", "fi"),  # compatibility form
         ("a1", "ａ１", "a1"),
         ("abc", "cab", "cab"),  # all known
     ],
 )
-def test_replace_puts_the_nearest_known_spelling(known: str, text: str, repaired: str) -> None:
+def test_replace_uses_the_nearest_known_spelling(known: str, text: str, repaired: str) -> None:
     vocabulary = Vocabulary.of(known)
     assert vocabulary.repair(text, "replace")[0] == repaired
     assert vocabulary.decode(vocabulary.encode(repaired)) == repaired
@@ -191,15 +191,15 @@ def test_replace_puts_the_nearest_known_spelling(known: str, text: str, repaired
 @pytest.mark.parametrize(
     ("known", "text", "repaired"),
     [
-        ("é!", "e\u0301!", "é!"),  # the letter alone is not known
-        ("Eé", "e\u0301", "é"),  # nor put as another
+        ("é!", "e\u0301!", "é!"),  # the letter alone is unknown
+        ("Eé", "e\u0301", "é"),  # nor replaced by another
         ("eệ", "e\u0323\u0302", "ệ"),  # two marks on one letter
-        ("한국", "\u1112\u1161\u11ab", "한"),  # Hangul, whose parts are no combining marks
-        # the accent of a decomposed letter is dropped as that of a composed one
+        ("한국", "\u1112\u1161\u11ab", "한"),  # Hangul, whose parts are not combining marks
+        # the accent of a decomposed letter is dropped like that of a composed one
         ("man", "n\u0303", "n"),
     ],
 )
-def test_replace_composes_whatever_can_be_composed(known: str, text: str, repaired: str) -> None:
+def test_replace_composes_what_it_can(known: str, text: str, repaired: str) -> None:
     assert Vocabulary.of(known).repair(text, "replace")[0] == repaired
 
 
@@ -219,7 +219,7 @@ def test_replace_reports_each_kind_of_change_once() -> None:
     )
 
 
-def test_replace_refuses_what_nothing_is_near_to() -> None:
+def test_replace_refuses_a_character_without_a_near_one() -> None:
     assert refusal(Vocabulary.of("ab").repair, "A\u2603", "replace") == (
         "unknown character '\u2603' (U+2603, SNOWMAN) at position 2 of the text; "
         'none of the 2 that the model knows is similar; `unknown="skip"` leaves it out'
@@ -241,12 +241,12 @@ def test_skip_reports_what_it_leaves_out() -> None:
     ("vocabulary", "text"),
     [(Vocabulary.of("abc"), "cab"), (Vocabulary.of("abc"), ""), (BYTES, "any \u2603 at all")],
 )
-def test_a_known_text_is_left_as_it_is(vocabulary: Vocabulary, text: str, unknown: str) -> None:
+def test_a_known_text_is_not_changed(vocabulary: Vocabulary, text: str, unknown: str) -> None:
     assert vocabulary.repair(text, unknown) == (text, [])
 
 
 @pytest.mark.parametrize("vocabulary", [Vocabulary.of("abc"), BYTES])
-def test_there_are_three_ways_with_the_unknown(vocabulary: Vocabulary) -> None:
+def test_an_invalid_choice_for_unknown_is_refused(vocabulary: Vocabulary) -> None:
     with pytest.raises(ConfigError) as caught:
         vocabulary.repair("abc", "ignore")
     assert str(caught.value) == "`unknown` must be one of error, skip, replace, got 'ignore'"
@@ -273,7 +273,7 @@ def test_the_id_of_a_byte_is_its_value() -> None:
         ([0xED, 0xA0, 0x80], "\ufffd\ufffd\ufffd"),  # a surrogate, which UTF-8 does not have
     ],
 )
-def test_bytes_that_are_no_utf8_become_replacement_characters(ids: list[int], text: str) -> None:
+def test_invalid_utf8_becomes_replacement_characters(ids: list[int], text: str) -> None:
     assert BYTES.decode(ids) == text
 
 
@@ -285,13 +285,13 @@ def test_an_unfinished_character_is_held_back(char: str) -> None:
     assert decoder.flush() == ""
 
 
-def test_what_was_never_finished_is_a_replacement_character_at_the_end() -> None:
+def test_an_unfinished_character_at_the_end_becomes_a_replacement_character() -> None:
     decoder = BYTES.decoder()
     assert [decoder.decode([byte]) for byte in (0x61, 0xF0, 0x9F)] == ["a", "", ""]
     assert decoder.flush() == "\ufffd"
 
 
-def test_pieces_joined_are_the_text_at_once() -> None:
+def test_joined_pieces_equal_the_whole_text() -> None:
     ids = [*np.random.default_rng(0).integers(0, 256, 500).tolist(), 0xF0]
     decoder = BYTES.decoder()
     assert "".join([*(decoder.decode([idx]) for idx in ids), decoder.flush()]) == BYTES.decode(ids)

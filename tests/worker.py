@@ -1,14 +1,14 @@
-"""Trains runs, each in a forked process: a job a line on stdin, an answer a line on stdout. Used by
-conftest.Processes.
+"""Trains runs in forked processes: one job per line on stdin, one answer per line on stdout. Used
+by conftest.Processes.
 
 A job: ``cwd``; the ``knobs`` of the run; ``resume``; ``stop_at``, a step after which the run is
 asked to stop, or ``kill_at``, one after which the process kills itself. The answer: the ``steps``
-made by this process, or ``killed``.
+taken by this process, or ``killed``.
 
-Or: ``cwd``; the ``words`` of a command; ``signum``, a signal that it gets so many seconds
-(``after``) after it began to listen. The answer: its exit ``code``, or minus the signal that ended
-it, and, of a ``run``, whether it had ``ended`` when the signal was sent; what it said is in the
-file ``said``. With ``alone``, whatever touches a socket or starts a process ends it with TOUCHED.
+Or: ``cwd``; the ``words`` of a command; ``signum``, a signal sent to it ``after`` so many seconds
+of listening. The answer: its exit ``code``, or minus the signal that ended it, and, with ``run``,
+whether it had ``ended`` when the signal was sent; its output is in the file ``said``. With
+``alone``, any use of a socket or start of a process ends it with exit code TOUCHED.
 """
 
 import json
@@ -50,25 +50,25 @@ TOUCHED = 77
 
 
 def forbid(event: str, args: tuple[Any, ...]) -> None:
-    """An audit hook (PEP 578) that ends the process where it is about to leave the machine."""
+    """An audit hook (PEP 578) that ends the process if it is about to leave the machine."""
     if event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "urllib.")):
         os.write(2, f"{event} {args!r}\n".encode())
         os._exit(TOUCHED)
 
 
 def command(job: dict[str, Any], listening: int) -> None:
-    """Run ``charrnn`` with these words; say when it has begun to listen to signals."""
+    """Run ``charrnn`` with these words; report when it has begun to listen for signals."""
     signal_requests = train.signal_requests
 
     @contextmanager
-    def told() -> Iterator[Requests]:
+    def announced() -> Iterator[Requests]:
         with signal_requests() as requests:
             os.write(listening, b"\n")
             yield requests
 
-    train.signal_requests = told  # type: ignore[assignment]
+    train.signal_requests = announced  # type: ignore[assignment]
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it would be ignored under nohup
     os.chdir(job["cwd"])
     said = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(said, 1)
@@ -80,7 +80,7 @@ def command(job: dict[str, Any], listening: int) -> None:
         cli(job["words"], prog_name="charrnn")
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
-    except BaseException:  # what a console script would show
+    except BaseException:  # shown by a console script
         traceback.print_exc()
     finally:
         sys.stderr.flush()
@@ -88,8 +88,8 @@ def command(job: dict[str, Any], listening: int) -> None:
 
 
 def warm() -> None:
-    """Import what a first step imports (PyTorch's compiler among it), so that the jobs need not;
-    without a backward pass, since PyTorch refuses one after a fork where the parent has made one.
+    """Import what a first step imports (including PyTorch's compiler), to save the jobs the time;
+    without a backward pass, because PyTorch refuses one in a fork if the parent has made one.
     """
     weight = torch.nn.Parameter(torch.zeros(2, 2))
     weight.grad = torch.zeros(2, 2)
@@ -109,7 +109,7 @@ def main() -> None:
                 command(job, writing)
             try:
                 answer = work(job)
-            except BaseException as error:  # the answer must come, whatever happened
+            except BaseException as error:  # there must be an answer, whatever happened
                 answer = {"error": repr(error)}
             os.write(writing, json.dumps(answer).encode())
             os._exit(0)

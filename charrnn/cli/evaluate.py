@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.cli.console import format_loss, progress_bar, tell
-from charrnn.cli.options import given, json_option, knob_options, runs_dir_option
+from charrnn.cli.options import given, json_option, knob_options, quiet_option, runs_dir_option
 from charrnn.config.knobs import knobs
 from charrnn.config.run_config import DataConfig
 from charrnn.storage.checkpoint import read_about
@@ -54,6 +54,7 @@ READING = {
     "count; for records also records, nats_per_record and, in skipped, records",
 )
 @runs_dir_option
+@quiet_option
 @click.pass_context
 def evaluate(
     ctx: click.Context,

@@ -17,7 +17,7 @@ from charrnn.cli.descriptions import (
     steps_in_words,
     symbols_in_words,
 )
-from charrnn.cli.options import json_option, runs_dir_option
+from charrnn.cli.options import json_option, quiet_option, runs_dir_option
 from charrnn.cli.run_list import ORDERS, in_order, run_list
 from charrnn.cli.table import terminal_width
 from charrnn.config.shell import command
@@ -39,6 +39,7 @@ from charrnn.storage.run import Run, read_yaml_beside
 )
 @json_option("info", "print a JSON object or, unless there is one RUN, a list of them")
 @runs_dir_option
+@quiet_option
 @click.pass_context
 def info(
     ctx: click.Context,

@@ -1,5 +1,6 @@
 """The ``charrnn`` command: loads subcommands on use, and reports errors as one line on stderr."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -7,10 +8,11 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from charrnn import __version__
-from charrnn.cli.console import tell
-from charrnn.cli.signals import Interrupted
+from charrnn.cli.console import print_on_stderr
+from charrnn.config.shell import command as command_line
 from charrnn.errors import CharRNNError, ConfigError
 
 COMMANDS = {
@@ -21,7 +23,27 @@ COMMANDS = {
     "originality": "Find what a text copies word for word from a run's corpus.",
     "info": "Describe a model and its quality, or list all runs.",
     "remove": "Delete runs.",
+    "completion": "Print a script that completes commands with the Tab key.",
 }
+HELP = ["-h"]
+# What people call a command: the arguments of charrnn that do it.
+SYNONYMS = {
+    "generate": ["sample"],
+    "write": ["sample"],
+    "continue": ["train", "--resume"],
+    "resume": ["train", "--resume"],
+    "eval": ["evaluate"],
+    "test": ["evaluate"],
+    "list": ["info"],
+    "ls": ["info"],
+    "show": ["info"],
+    "delete": ["remove"],
+    "rm": ["remove"],
+    "help": HELP,
+    "version": ["--version"],
+}
+TEXT_SUFFIXES = (".txt", ".gz")  # of files to train on, even if they do not exist
+COMPLETE_VARIABLE = "_CHARRNN_COMPLETE"  # in the environment: a shell asks for completions
 EXAMPLES = """
 \b
   charrnn train my.txt
@@ -42,7 +64,29 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"charrnn.cli.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
+        if ctx.resilient_parsing:  # a shell asks for completions
+            from charrnn.cli.completion import with_completed_values
+
+            return with_completed_values(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        is_option = word.startswith("-")  # click has a message for it
+        if word in COMMANDS or is_option or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        raise ConfigError(_no_such_command(word, args[1:]))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        items = [
+            CompletionItem(name, help=help)
+            for name, help in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        # Without the method of click.Group, which would import every command for its help.
+        return items + super(click.Group, self).shell_complete(ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -56,11 +100,8 @@ class LazyGroup(click.Group):
                 sys.stdout.flush()  # while a failure can still be reported
             return result
         except CharRNNError as error:
-            tell(f"Error: {error}")
+            print_on_stderr(f"Error: {error}")
             sys.exit(2 if isinstance(error, ConfigError) else 1)
-        except Interrupted as interrupted:
-            tell("stopped before the first step")
-            sys.exit(128 + interrupted.signum)
         except KeyboardInterrupt:
             sys.exit(130)
         except BrokenPipeError:  # the reader of the text is gone: not an error
@@ -70,7 +111,9 @@ class LazyGroup(click.Group):
             _discard_stdout()
             place = error.filename or "standard output or a file"
             reason = error.strerror or error
-            tell(f"Error: {place}: {reason}; check that it can be used and the disk has space")
+            print_on_stderr(
+                f"Error: {place}: {reason}; check that it can be used and the disk has space"
+            )
             sys.exit(1)
 
 
@@ -91,14 +134,57 @@ def cli() -> None:
 def main() -> NoReturn:
     """The console script."""
     _open_closed_streams()
+    if COMPLETE_VARIABLE in os.environ:
+        from charrnn.cli.completion import answer
+
+        sys.exit(answer(cli, COMPLETE_VARIABLE))
     try:
         cli()
     except OSError as error:  # from output of click itself, such as help
         _discard_stdout()
         reason = error.strerror or error
-        tell(f"Error: standard output: {reason}; check that the disk has space")
+        print_on_stderr(f"Error: standard output: {reason}; check that the disk has space")
         sys.exit(1)
     sys.exit(0)
+
+
+def _no_such_command(word: str, rest: list[str]) -> str:
+    """The error for a word that is no command, with the command line that was probably meant."""
+    error = f"there is no command {word!r}"
+    meant = _meant(word)
+    if meant is None:
+        return f"{error}; the commands are {', '.join(COMMANDS)}; `charrnn -h` describes them"
+    if meant == HELP:
+        topic = [name for name in rest[:1] if name in COMMANDS]
+        return f"{error}; did you mean `{command_line([*topic, *HELP])}`?"
+    return f"{error}; did you mean `{command_line([*meant, *rest])}`?"
+
+
+def _meant(word: str) -> list[str] | None:
+    """The arguments of charrnn that a word probably means; None if it is near nothing."""
+    names = {name: [name] for name in COMMANDS}
+    for synonym, words in SYNONYMS.items():
+        if words[0].startswith("-") or words[0] in COMMANDS:
+            names[synonym] = words
+    if word.lower() in names:
+        return names[word.lower()]
+    if word and _is_run(word):
+        return ["sample", word]
+    if os.path.exists(word) or word.endswith(TEXT_SUFFIXES):
+        return ["train", word]
+    nearest = difflib.get_close_matches(word.lower(), names, n=1)
+    return names[nearest[0]] if nearest else None
+
+
+def _is_run(word: str) -> bool:
+    """Whether a word is the name or the path of a run or of a checkpoint."""
+    from charrnn.storage.find_run import find_checkpoint
+
+    try:
+        find_checkpoint(word)
+    except CharRNNError:
+        return False
+    return True
 
 
 def _require_working_directory() -> None:
@@ -106,7 +192,7 @@ def _require_working_directory() -> None:
     try:
         os.getcwd()
     except OSError:
-        tell(
+        print_on_stderr(
             "Error: the working directory no longer exists; change to another one, "
             "such as with `cd ~`"
         )

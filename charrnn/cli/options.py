@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from charrnn.cli.console import QUIET
 from charrnn.config.escapes import unescaped
 from charrnn.config.knobs import Knob
 from charrnn.config.run_config import run_knobs
@@ -38,6 +39,18 @@ def json_option(name: str, help: str) -> Decorator:
     return click.option("--json", "as_json", envvar=variable, is_flag=True, help=help)
 
 
+def _set_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[QUIET] = value
+
+
+quiet_option = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=_set_quiet,
+    help="print only errors on stderr: no progress, no notices",
+)
 records_option = click.option(
     "--records",
     is_flag=True,

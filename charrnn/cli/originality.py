@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from charrnn.cli.console import progress_bar, shown, tell
-from charrnn.cli.options import runs_dir_option
+from charrnn.cli.console import has_colour, progress_bar, shown, tell
+from charrnn.cli.options import quiet_option, runs_dir_option
 from charrnn.cli.output import into_file
 from charrnn.cli.paths import check_outputs
 from charrnn.config.run_config import DataConfig
@@ -66,7 +66,8 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
 @click.option(
     "--marked",
     is_flag=True,
-    help="print FILE with copied passages marked: in colour on a terminal, else by \u27e6 \u27e7",
+    help="print FILE with copied passages marked: in colour on a terminal (without NO_COLOR), "
+    "else by \u27e6 \u27e7",
 )
 @click.option(
     "--html",
@@ -88,6 +89,7 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
     help="path of the corpus, if it has moved since training; may be repeated",
 )
 @runs_dir_option
+@quiet_option
 def originality(
     run: str,
     file: str | None,
@@ -286,7 +288,7 @@ def _marked(text: str, *, copied: bool) -> str:
     plain = "\n".join(map(shown, text.split("\n")))
     if not copied:
         return plain
-    if sys.stdout.isatty():
+    if has_colour(sys.stdout):
         return click.style(plain, fg="black", bg="yellow")
     return OPENING_BRACKET + plain + CLOSING_BRACKET
 

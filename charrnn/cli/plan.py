@@ -16,6 +16,7 @@ from charrnn.cli.options import (
     given_for_run,
     json_option,
     knob_options,
+    quiet_option,
     records_option,
     spelled,
 )
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     help="YAML file of options; flags and the environment override it",
 )
 @json_option("plan", "print the text's statistics and the plan as a JSON object")
+@quiet_option
 @click.pass_context
 def plan(
     ctx: click.Context,

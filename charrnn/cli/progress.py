@@ -10,7 +10,7 @@ import click
 from tqdm import tqdm
 
 from charrnn.api import reports
-from charrnn.cli.console import format_loss, shown
+from charrnn.cli.console import can_show_bars, format_loss, hides_bars, is_quiet, shown
 from charrnn.cli.flags import with_flags
 from charrnn.training.evaluate import Evaluation
 from charrnn.training.step_report import Report
@@ -23,15 +23,16 @@ SPEED_WINDOW = 60.0
 
 
 def run_with_progress(trainer: Trainer) -> Evaluation | None:
-    """Train to the end, showing each step.
+    """Train to the end, showing each step; with ``--quiet``, only what went wrong.
 
     Returns:
         the final evaluation; None if the run was stopped or has no validation text.
     """
     progress = Progress(trainer)
+    stream = trainer.run() if is_quiet() else reports(trainer)  # without samples, or with them
     final = None
     try:
-        for report in reports(trainer):
+        for report in stream:
             progress.show(report)
             final = report.final
     finally:
@@ -68,7 +69,7 @@ class Progress:
     def __init__(self, trainer: Trainer) -> None:
         self.characters_per_step = round(trainer.loop.batches.symbols_per_step)
         self.val_characters = len(trainer.corpus.judged)
-        self.on_terminal = sys.stderr.isatty()
+        self.on_terminal = can_show_bars()
         self.has_validations = False  # so far
         self.loss = math.nan  # running mean
         self.last_line_time = monotonic()
@@ -76,7 +77,7 @@ class Progress:
         self.bar = tqdm(
             total=trainer.steps,
             initial=trainer.step,
-            disable=not self.on_terminal,
+            disable=hides_bars(),
             dynamic_ncols=True,
             bar_format="{percentage:3.0f}%|{bar}|{desc}",
         )
@@ -112,13 +113,15 @@ class Progress:
 
     def _lines(self, report: Report, now: float) -> Iterator[str]:
         """What to report about a step besides the bar."""
+        if is_quiet():
+            yield from _trouble(report)
+            return
         if report.val_loss is not None:
             self.has_validations = True
         if report.val_loss is not None or self._is_line_due(now):
             self.last_line_time = now
             yield self._step_line(report)
-        if report.trouble is not None:
-            yield with_flags(f"{report.trouble}; training continues")
+        yield from _trouble(report)
         if report.sample is not None:
             for line in report.sample.strip().split("\n"):
                 yield f"  | {line}"
@@ -160,6 +163,12 @@ class Progress:
             self.bar.write(shown(line), file=sys.stderr)
         else:
             click.echo(shown(line), err=True)
+
+
+def _trouble(report: Report) -> Iterator[str]:
+    """What went wrong at a step, if anything did."""
+    if report.trouble is not None:
+        yield with_flags(f"{report.trouble}; training continues")
 
 
 def _clock(seconds: float) -> str:

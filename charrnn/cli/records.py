@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli.console import tell
+from charrnn.cli.console import hides_bars, print_on_stderr, tell
 from charrnn.cli.json_line import json_line
 from charrnn.cli.options import option_group
 from charrnn.cli.output import Writing
@@ -92,7 +92,7 @@ def _pieces(
     tell(str(records.tally))
     if request.report:
         for line in _report(texts, model):
-            tell(line)
+            print_on_stderr(line)
 
 
 def _bar(request: SampleRequest) -> "tqdm[Any]":
@@ -103,7 +103,7 @@ def _bar(request: SampleRequest) -> "tqdm[Any]":
     return tqdm(
         total=request.num_samples,
         unit=" records",
-        disable=True if to_stdout else None,
+        disable=to_stdout or hides_bars(),
         leave=False,
         file=sys.stderr,
     )

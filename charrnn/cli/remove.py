@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import click
 
-from charrnn.cli.console import tell
+from charrnn.cli.console import print_on_stderr, tell
 from charrnn.cli.descriptions import loss_in_words, size_in_words, steps_in_words
-from charrnn.cli.options import runs_dir_option
+from charrnn.cli.options import quiet_option, runs_dir_option
 from charrnn.errors import ConfigError
 from charrnn.storage.describe import describe_run
 from charrnn.storage.find_run import find_run
@@ -18,6 +18,7 @@ from charrnn.storage.run import Run
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="delete without a question")
 @runs_dir_option
+@quiet_option
 def remove(runs: tuple[str, ...], yes: bool, runs_dir: str) -> None:
     """Delete each RUN with all of its checkpoints. This cannot be undone.
 
@@ -63,7 +64,7 @@ def _ask(runs: Sequence[Run]) -> None:
             f"{', '.join(str(run.path) for run in runs)}; give --yes to delete without a question"
         )
     for run in runs:
-        tell(_summary(run))
+        print_on_stderr(_summary(run))  # part of the question: shown even with --quiet
     question = "delete this run?" if len(runs) == 1 else f"delete these {len(runs)} runs?"
     agreed = False
     try:

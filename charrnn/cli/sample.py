@@ -1,7 +1,6 @@
 """charrnn sample: write new text. Needs no PyTorch, except for ``--adapt-to``."""
 
 import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +11,15 @@ import click
 # Set before NumPy is imported: waking a second thread for each character costs more than it saves.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from charrnn.cli.console import progress_bar, tell
+from charrnn.cli.console import print_on_stderr, progress_bar, tell
 from charrnn.cli.output import Writing, show
 from charrnn.cli.records import write_records
 from charrnn.cli.sample_options import sample_options
 from charrnn.cli.sample_request import SampleRequest
 from charrnn.cli.texts import write_story, write_texts
 from charrnn.config.run_config import DataConfig
-from charrnn.config.shell import option
 from charrnn.corpus.reading import read
-from charrnn.generation.session import Session
+from charrnn.errors import VocabularyError
 from charrnn.generation.settings import not_banned
 from charrnn.text_model import TextModel, load
 
@@ -33,7 +31,7 @@ NONCHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 @click.argument("run", required=False)
 @sample_options
 @click.pass_context
-def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any) -> None:
+def sample(ctx: click.Context, /, **options: Any) -> None:
     """Write new text with a trained model.
 
     RUN is a run's name or directory, or a checkpoint's directory; by default the newest run. Of a
@@ -48,7 +46,7 @@ def sample(ctx: click.Context, /, run: str | None, runs_dir: str, **options: Any
       charrnn sample story --save-state today.state; charrnn sample story --load-state today.state
     """
     request = SampleRequest.from_options(ctx, options)
-    model = load(run, runs_dir=runs_dir)
+    model = load(request.run, runs_dir=request.runs_dir)
     request.check_with(model)
     model, request, notices = _prepare(model, request)
     writing = _writing(model, request)  # raises errors before anything is printed
@@ -68,7 +66,7 @@ def _prepare(
     Returns:
         the model, the request, and notices on the prompt and on the file of ``--adapt-to``.
     """
-    prompt, notices = model.vocabulary.repair(request.prompt, request.unknown)
+    prompt, notices = _known_prompt(model, request)
     request = replace(request, prompt=prompt)
     if request.adapt_to is not None:
         model, notices_on_file = _adapted(model, request.adapt_to, request.unknown)
@@ -76,6 +74,24 @@ def _prepare(
     if request.originality or "max_copy" in request.settings:
         model.index(corpus=request.corpus, on_notice=tell)
     return model, request, notices
+
+
+def _known_prompt(model: TextModel, request: SampleRequest) -> tuple[str, list[str]]:
+    """The prompt in the characters of the model, and a notice on each change.
+
+    Raises:
+        VocabularyError: a character is unknown, and may not or cannot be replaced.
+    """
+    hint = request.escapes_hint
+    try:
+        prompt, notices = model.vocabulary.repair(request.prompt, request.unknown)
+    except VocabularyError as error:
+        if not hint:
+            raise
+        raise VocabularyError(f"{error}; {hint}") from None
+    if notices and hint:
+        notices.append(hint)
+    return prompt, notices
 
 
 def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list[str]]:
@@ -104,22 +120,22 @@ def _writing(model: TextModel, request: SampleRequest) -> Writing:
 def _finish(model: TextModel, request: SampleRequest, writing: Writing) -> None:
     """Save the state of a story, and report on what was written."""
     if writing.session is not None and request.save_state is not None:
-        tell(_save_state(writing.session, request.save_state))
+        writing.session.save(request.save_state)
+        tell(_saved(model, request, request.save_state))
     taken_back = model.generator.taken_back
     if taken_back:
         tell(f"took back {taken_back:,} characters to avoid copying")
     if request.originality:
         for line in _originality(model, writing.new_texts):
-            tell(line)
+            print_on_stderr(line)
 
 
-def _save_state(session: Session, path: str) -> str:
-    """Save a session; return a line on how to continue it."""
-    session.save(path)
+def _saved(model: TextModel, request: SampleRequest, path: str) -> str:
+    """A line on how to continue a story that was saved."""
     if not Path(path).is_file():
         return f"wrote the state to {path}, which is not a file, so nothing was kept to continue"
-    flag = shlex.join(option("--load-state", path))
-    return f"saved the state in {path}; `{flag}` continues from there"
+    continues = request.command_with(model, "--load-state", path)
+    return f"saved the state in {path}; continue with: {continues}"
 
 
 def _originality(model: TextModel, texts: list[str]) -> Iterator[str]:

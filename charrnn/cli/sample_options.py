@@ -8,6 +8,7 @@ from charrnn.cli.options import (
     json_option,
     knob_options,
     option_group,
+    quiet_option,
     runs_dir_option,
 )
 from charrnn.cli.records import records_options
@@ -21,6 +22,12 @@ sample_options = option_group(
         "--prompt-file",
         metavar="FILE",
         help="file to read the prompt from, byte for byte; - is standard input",
+    ),
+    click.option(
+        "-e",
+        "--escapes",
+        is_flag=True,
+        help="read \\n, \\r, \\t and \\\\ in --prompt as newline, return, tab and backslash",
     ),
     click.option(
         "-n",
@@ -44,7 +51,8 @@ sample_options = option_group(
         type=click.IntRange(1, 10**6),
         default=1,
         show_default=True,
-        help="number of texts, with consecutive seeds; or number of records",
+        help="number of texts, with consecutive seeds and a line of dashes between them; "
+        "or number of records",
     ),
     click.option(
         "--bias",
@@ -114,4 +122,5 @@ sample_options = option_group(
         "log_probability; for records also number",
     ),
     runs_dir_option,
+    quiet_option,
 )

@@ -1,23 +1,27 @@
 """SampleRequest: the options of ``charrnn sample``, parsed before a model is opened."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from charrnn.cli.forms import FORMS, constraint_settings
 from charrnn.cli.options import given, given_names, typed
 from charrnn.cli.paths import check_outputs
-from charrnn.config.escapes import unescaped
+from charrnn.config.escapes import first_escape, unescaped
 from charrnn.config.knobs import knobs
+from charrnn.config.shell import command, option
 from charrnn.corpus.reading import STDIN, read_stdin
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.generation.constraints.forms import Constraint
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH
 from charrnn.generation.settings import seed_of
+from charrnn.storage.run import RUNS_DIR
 from charrnn.text_model import TextModel
 
 TEXT_ONLY = {"stop", "until", "best_of", "save_state", "load_state"}
@@ -41,9 +45,12 @@ class SampleRequest:
 
     Args:
         given: names of the options that the user set.
+        run: of the model, as typed; None for the newest one.
+        runs_dir: the directory that contains the runs.
         settings: of the sampler and the constraints, as ``TextModel.generate`` takes them.
         forms: the constraints as typed, by the name of their option.
         prompt: read before the text.
+        escapes: whether escape sequences of ``--prompt`` were replaced.
         length: new characters; None if it was not given.
         stop, until: where a text ends, as ``TextModel.generate`` takes them.
         best_of: texts drawn to choose each one from.
@@ -63,9 +70,12 @@ class SampleRequest:
     """
 
     given: frozenset[str]
+    run: str | None
+    runs_dir: str
     settings: Mapping[str, Any]
     forms: Mapping[str, Any]
     prompt: str
+    escapes: bool
     length: int | None
     stop: tuple[str, ...]
     until: str | None
@@ -116,7 +126,7 @@ class SampleRequest:
             "given": names,
             "settings": settings,
             "forms": {name: options[name] for name in sorted(FORMS & names)},
-            "prompt": _read_prompt(typed(options["prompt"]), options["prompt_file"]),
+            "prompt": _prompt(ctx, options),
             "length": options["length"] if "length" in names else None,
             "stop": tuple(unescaped(typed(text)) for text in options["stop"]),
             "until": None if until is None else unescaped(typed(until)),
@@ -145,15 +155,38 @@ class SampleRequest:
         """Whether the text continues a saved one, or will be saved to be continued."""
         return self.save_state is not None or self.load_state is not None
 
+    @property
+    def escapes_hint(self) -> str:
+        """What to do if the prompt has escape sequences that were not replaced; else empty."""
+        if self.escapes or self.prompt_file is not None:
+            return ""
+        match = first_escape(self.prompt)
+        if match is None:
+            return ""
+        sequence, name = match
+        return f"add --escapes to read {sequence} in --prompt as a {name}"
+
+    def command_with(self, model: TextModel, flag: str, value: str) -> str:
+        """A command line that opens the same model, with one option."""
+        run = self.run
+        if run is None and model.path is not None:
+            run = model.path.absolute().parent.name
+        flags = option(flag, value)
+        if self.runs_dir != RUNS_DIR:
+            flags += option("--runs-dir", self.runs_dir)
+        return command(["sample"], [run or ""], flags)
+
     def check_with(self, model: TextModel) -> None:
         """Check that the model can do this, and that no output overwrites an input.
 
         Raises:
             ConfigError: an option does not suit the model or another option.
+            CheckpointError: there is no file of ``--load-state``.
         """
         _check_lengths(self.given)
         _check_kind(self.given, model)
         _check_story(self.given)
+        self._check_state_exists(model)
         outputs = {"--output": self.output, "--save-state": self.save_state}
         inputs = {
             "the file of --prompt-file": self.prompt_file,
@@ -163,6 +196,13 @@ class SampleRequest:
         if self.load_state != self.save_state:
             inputs["the file of --load-state"] = self.load_state
         check_outputs(outputs, inputs, (*model.about["corpus"], *self.corpus))
+
+    def _check_state_exists(self, model: TextModel) -> None:
+        path = self.load_state
+        if path is None or os.path.lexists(path):
+            return
+        writes = self.command_with(model, "--save-state", path)
+        raise CheckpointError(f"{path} does not exist; `{writes}` creates it")
 
 
 def _sampler_settings(ctx: click.Context, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,12 +243,27 @@ def _parse_float(text: str) -> float | None:
         return None
 
 
-def _read_prompt(prompt: str, path: str | None) -> str:
+def _prompt(ctx: click.Context, options: Mapping[str, Any]) -> str:
     """The prompt that was typed, or the one in a file."""
+    prompt = typed(options["prompt"])
+    path = options["prompt_file"]
+    # The environment may set it once and for all.
+    is_typed = ctx.get_parameter_source("escapes") == ParameterSource.COMMANDLINE
+    if is_typed and path is not None:
+        raise ConfigError(
+            "--escapes has no effect on --prompt-file, which is read byte for byte; leave it out"
+        )
+    if is_typed and not prompt:
+        raise ConfigError("--escapes has no effect without --prompt; give one, or leave it out")
     if path is None:
-        return prompt
+        return unescaped(prompt) if options["escapes"] else prompt
     if prompt:
         raise ConfigError("--prompt and --prompt-file cannot be combined; leave one of them out")
+    return _read_prompt(path)
+
+
+def _read_prompt(path: str) -> str:
+    """The prompt in a file."""
     try:
         data = read_stdin() if path == STDIN else Path(path).read_bytes()
         return data.decode("utf-8")

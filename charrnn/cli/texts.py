@@ -10,9 +10,12 @@ from charrnn.generation.generator import Sample
 from charrnn.generation.session import Session
 from charrnn.text_model import TextModel
 
+# The line between two texts; --json has none.
+DIVIDER = "-" * 40
+
 
 def write_texts(model: TextModel, request: SampleRequest) -> Writing:
-    """Write texts, each with a seed one higher than the one before.
+    """Write texts, each with a seed one higher than the one before, and a divider between them.
 
     Raises:
         CharRNNError: the model cannot write what was asked for.
@@ -65,6 +68,8 @@ def _text(
             new_texts.append(sample.text)
         yield _json(model, request, sample)
         return
+    if seed != request.seed:
+        yield f"{DIVIDER}\n"
     if not request.hide_prompt:
         yield request.prompt
     pieces = _new_pieces(model, request, seed)

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli.console import format_loss, tell
-from charrnn.cli.options import example_option, given_for_run, knob_options, records_option
-from charrnn.cli.signals import signal_requests
+from charrnn.cli.console import format_loss, print_on_stderr, tell
+from charrnn.cli.options import (
+    example_option,
+    given_for_run,
+    knob_options,
+    quiet_option,
+    records_option,
+)
+from charrnn.cli.signals import signal_requests, stopped
 from charrnn.config.run_config import run_knobs
-from charrnn.config.shell import command, option
+from charrnn.config.shell import command
 from charrnn.storage.run import Run
 from charrnn.storage.verdict import verdict
 
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
     help="continue the run of that --name or PATH, or else the newest, bit for bit",
 )
 @click.option("--overwrite", is_flag=True, help="delete an existing run of that name first")
+@quiet_option
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -59,7 +66,9 @@ def train(
       charrnn train --resume --name my-large
 
     Ctrl-C finishes the current step, saves, and stops. --resume continues as if the run had never
-    been interrupted.
+    been interrupted. A third Ctrl-C exits at once, without saving.
+
+    With --quiet, a run that ends well prints nothing; `charrnn info` shows how good it is.
     """
     values = given_for_run(ctx, corpus, example, records, config)
     with signal_requests() as requests:
@@ -71,17 +80,17 @@ def train(
         trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell, made=requests.watch)
         requests.watch(trainer)
         run = trainer.directory
-        tell(_first_line(trainer, run))
+        tell(first_line(trainer, run))
         final = run_with_progress(trainer)
         if requests.signum:
-            tell(_stopped(run))
+            print_on_stderr(stopped(run))
             sys.exit(128 + requests.signum)
         minutes = (time.monotonic() - started) / 60
         for line in _last_lines(run, final, minutes):
             tell(line)
 
 
-def _first_line(trainer: "Trainer", run: Run) -> str:
+def first_line(trainer: "Trainer", run: Run) -> str:
     """The text and the network of a run that is about to be trained."""
     model = trainer.config.model
     knobs = trainer.config.train
@@ -102,18 +111,14 @@ def _first_line(trainer: "Trainer", run: Run) -> str:
     )
 
 
-def _stopped(run: Run) -> str:
-    """How to continue a run that was stopped by a signal."""
-    steps = run.steps()
-    if not steps:
-        return "stopped before the first step"
-    flags = [*option("--name", run.path.name), *run.runs_dir_option]
-    resume = command(["train", "--resume"], flags=flags)
-    return f"stopped after saving {steps[-1]}; continue with: {resume}"
-
-
 def _last_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterator[str]:
     """The result of a finished run, and what to do next."""
+    yield from result_lines(run, final, minutes)
+    yield f"generate text with: {command(['sample'], [run.path.name], run.runs_dir_option)}"
+
+
+def result_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterator[str]:
+    """The result of a finished run, and the verdict on it."""
     done = f"done in {minutes:.1f} minutes; best checkpoint: {run.best()}"
     if final:
         done += f", validation loss {format_loss(final.nats_per_character)}"
@@ -121,4 +126,3 @@ def _last_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterato
     judgement = verdict(run)
     if judgement:
         yield f"{judgement.text} Next: `{judgement.command}`"
-    yield f"generate text with: {command(['sample'], [run.path.name], run.runs_dir_option)}"

@@ -2,6 +2,7 @@
 
 import numbers
 import os
+import reprlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from charrnn.errors import ConfigError
 
 MAX_SHOWN = 500  # characters of a value in an error
+MAX_REPR = 60  # characters of a text in the repr of an object
 
 
 def shown_value(value: object) -> str:
@@ -18,6 +20,13 @@ def shown_value(value: object) -> str:
     except ValueError:  # Python refuses to print integers with thousands of digits
         text = "a number of thousands of digits"
     return " ".join(text.split())[:MAX_SHOWN]
+
+
+def short_repr(text: str) -> str:
+    """The repr of a text; of a long one, only its beginning and its end."""
+    shortener = reprlib.Repr()
+    shortener.maxstring = MAX_REPR
+    return shortener.repr(text)
 
 
 def corpus_paths(value: Any) -> tuple[str, ...]:

@@ -9,6 +9,12 @@ ESCAPES = {
     "\\": "\\\\",
 }
 CHARACTERS = {escape: char for char, escape in ESCAPES.items()}
+NAMES = {
+    "\\n": "newline",
+    "\\r": "return",
+    "\\t": "tab",
+}
+PATTERN = re.compile(r"\\[nrt\\]")
 
 
 def escaped(text: str) -> str:
@@ -18,4 +24,12 @@ def escaped(text: str) -> str:
 
 def unescaped(text: str) -> str:
     """The text that a flag's value means."""
-    return re.sub(r"\\[nrt\\]", lambda match: CHARACTERS[match[0]], text)
+    return PATTERN.sub(lambda match: CHARACTERS[match[0]], text)
+
+
+def first_escape(text: str) -> tuple[str, str] | None:
+    """The first escape sequence for a newline, return or tab, and its name; None without one."""
+    for match in PATTERN.finditer(text):
+        if match[0] in NAMES:
+            return match[0], NAMES[match[0]]
+    return None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from charrnn.config.arguments import short_repr
 from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.constraints.backtracking import NothingLeftError
 from charrnn.generation.constraints.compiled_form import Form
@@ -52,6 +53,10 @@ class Sample(NamedTuple):
     text: str
     seed: int
     log_probability: float
+
+    def __repr__(self) -> str:
+        text = short_repr(self.text)
+        return f"Sample({text}, seed={self.seed}, log_probability={self.log_probability:.2f})"
 
 
 class CompiledForm(NamedTuple):

@@ -197,6 +197,7 @@ class Network:
         self.hidden_size = config.hidden_size
         self.num_layers = config.num_layers
         self.copy_window = config.copy_window or 0
+        self.cell_name = config.cell
         self.cell = CELLS[config.cell]
         self.layers = [self._lay_out(number, weights) for number in range(self.num_layers)]
         heads = [weights["head.weight"]]  # (V, L·H)

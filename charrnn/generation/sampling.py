@@ -225,7 +225,7 @@ class Sampler(Checked):
 
     dry: float | None = knob(
         None,
-        "penalty on continuing a repetition of dry-length or more characters; "
+        "penalty in nats on continuing a repetition of dry-length or more characters; "
         "larger for longer ones",
         above=0,
         high=100,

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config.arguments import file_path, string, whole_number
+from charrnn.config.arguments import file_path, short_repr, string, whole_number
 from charrnn.errors import CharRNNError, CheckpointError, ConfigError
 from charrnn.generation.decode import History, Symbol
 from charrnn.generation.network import Network
 from charrnn.generation.pieces import End, Piece, pieces, until_boundary
 from charrnn.generation.sampling import Sampler
-from charrnn.generation.session_file import damaged, read_state, write_state
+from charrnn.generation.session_file import NewerError, damaged, from_newer, read_state, write_state
 from charrnn.generation.session_state import (
     Place,
     SessionState,
@@ -78,6 +78,11 @@ class Session:
         self._stream: Generator[Piece, None, str] | None = None  # the one being written
         self._texts: list[str] = []
         self._before: list[SessionState] = []
+
+    def __repr__(self) -> str:
+        text = self.text
+        ended = ", ended" if self.ended else ""
+        return f"Session({short_repr(text)}, length={len(text)}{ended})"
 
     @property
     def text(self) -> str:
@@ -222,7 +227,7 @@ class Session:
                 symbol by symbol.
 
         Raises:
-            CheckpointError: the file is missing, damaged, or of another model.
+            CheckpointError: the file is missing, damaged, of another model, or of a newer version.
             ConfigError: a setting has no effect, or the processors, which a file cannot hold, are
                 missing.
         """
@@ -240,6 +245,8 @@ class Session:
             moment, ids = from_values(values, network, random)
             session._writer.history = History(ids)
             session._set(moment)
+        except NewerError as error:
+            raise from_newer(path, error) from None
         except DAMAGE as error:
             raise damaged(path, f"{type(error).__name__}: {error}") from None
         if num_processors and "processors" not in settings:

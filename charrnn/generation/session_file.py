@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config.shell import command, option
 from charrnn.errors import CheckpointError, DamagedError
 from charrnn.storage import strict_json
 from charrnn.storage.atomic import read_regular, write_output
 
 FORMAT = 1
+
+
+class NewerError(Exception):
+    """A state has something that only a newer charrnn can have written; the message names it."""
 
 
 def write_state(path: Path, values: Mapping[str, Any]) -> None:
@@ -33,7 +36,7 @@ def read_state(path: Path) -> dict[str, Any]:
     """Read the values in a file and verify its checksum.
 
     Raises:
-        CheckpointError: the file is missing, cannot be read, or is damaged.
+        CheckpointError: the file is missing, cannot be read, is damaged, or is of a newer version.
     """
     try:
         target = Path(os.path.realpath(path))  # a link to a file is followed
@@ -42,11 +45,13 @@ def read_state(path: Path) -> dict[str, Any]:
         checksum = values.pop("sha256")
         if checksum != _digest(values):
             raise ValueError("its checksum does not match")
-        if values["charrnn"] != "state" or values["format"] != FORMAT:
-            raise ValueError(f"it has format {values['format']}, but this version reads {FORMAT}")
+        _check_format(values)
     except FileNotFoundError:
-        writes = command(["sample"], flags=option("--save-state", str(path)))
-        raise CheckpointError(f"{path} does not exist; `{writes}` creates it") from None
+        raise CheckpointError(
+            f"{path} does not exist; check the name, or save a session there first"
+        ) from None
+    except NewerError as error:
+        raise from_newer(path, error) from None
     except OSError as error:
         raise CheckpointError(
             f"cannot read {path}: {error.strerror or error}; check the name"
@@ -61,6 +66,24 @@ def damaged(path: Path, why: str) -> DamagedError:
     return DamagedError(
         f"{path} is damaged or is not a saved state: {ascii(why)[1:200]}; use another file"
     )
+
+
+def from_newer(path: Path, error: NewerError) -> CheckpointError:
+    """The error for a state that a newer charrnn saved."""
+    return CheckpointError(
+        f"{path} was saved by a newer charrnn: {ascii(str(error))[1:-1][:200]}, which this "
+        "version does not know; update charrnn, or use another file"
+    )
+
+
+def _check_format(values: Mapping[str, Any]) -> None:
+    if values["charrnn"] != "state":
+        raise ValueError(f"it is of the kind {values['charrnn']!r}")
+    number = values["format"]
+    if type(number) is int and number > FORMAT:
+        raise NewerError(f"it has format {number}")
+    if number != FORMAT:
+        raise ValueError(f"it has format {number!r}, but this version reads {FORMAT}")
 
 
 def _digest(values: Mapping[str, Any]) -> str:

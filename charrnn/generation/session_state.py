@@ -10,7 +10,7 @@ import numpy as np
 from charrnn.config.knobs import knobs
 from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler
-from charrnn.generation.session_file import packed, unpacked
+from charrnn.generation.session_file import NewerError, packed, unpacked
 from charrnn.generation.writer import reach
 from charrnn.vocab import MOST_BYTES
 
@@ -202,7 +202,10 @@ def sampler_from_values(
 ) -> tuple[Sampler, int]:
     """The sampler that ``sampler_to_values`` converted, and the number of its processors.
 
+    A setting that the values lack, because an earlier version saved them, has its default.
+
     Raises:
+        NewerError: a setting is unknown.
         KeyError, TypeError, ValueError, AttributeError, ConfigError: the values are damaged.
     """
     bias: dict[int, float] = {}
@@ -213,8 +216,9 @@ def sampler_from_values(
         idx = _id(value, network)
         bias[idx] = -math.inf
     settings = values["sampler"]
-    if settings.keys() != knobs(Sampler).keys():
-        raise ValueError("settings of the sampler are missing or unknown")
+    unknown = settings.keys() - knobs(Sampler).keys()
+    if unknown:
+        raise NewerError(f"it has the setting {min(unknown)!r}")
     pairs = sorted(bias.items())
     sampler = Sampler(**settings, bias=tuple(pairs))
     return sampler, count(values["processors"])

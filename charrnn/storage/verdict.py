@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from charrnn.config.arguments import short_repr
 from charrnn.config.escapes import escaped
 from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.shell import command, option
@@ -53,6 +54,10 @@ class Verdict:
     kind: str
     text: str
     command: str
+
+    def __repr__(self) -> str:
+        text = short_repr(self.text)
+        return f"Verdict({self.kind!r}, text={text}, command={short_repr(self.command)})"
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """What is said is shown, whatever stands in it."""
 
+import io
 import sys
 
 import pytest
 
-from charrnn.cli.console import shown, tell
+from charrnn.cli.console import has_colour, shown, tell
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,27 @@ def test_a_reader_who_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(sys, "stderr", Gone())
     tell("hello")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("no_color", "term", "stream", "expected"),
+    [
+        ("", "xterm", Terminal(), True),
+        ("", "", Terminal(), True),
+        ("1", "xterm", Terminal(), False),
+        ("", "dumb", Terminal(), False),
+        ("", "xterm", io.StringIO(), False),
+    ],
+    ids=["terminal", "no TERM", "NO_COLOR", "dumb", "file"],
+)
+def test_colour_needs_a_terminal_that_has_it_and_no_no_color(
+    no_color: str, term: str, stream: io.StringIO, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("TERM", term)
+    assert has_colour(stream) is expected

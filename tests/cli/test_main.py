@@ -12,8 +12,8 @@ import click
 import pytest
 
 import charrnn
-from charrnn.cli.main import COMMANDS, cli
-from tests.command import call
+from charrnn.cli.main import COMMANDS, SYNONYMS, cli
+from tests.command import Trained, call
 
 ROOT = str(Path(charrnn.__file__).parents[1])
 
@@ -43,6 +43,7 @@ Commands:
   originality  Find what a text copies word for word from a run's corpus.
   info         Describe a model and its quality, or list all runs.
   remove       Delete runs.
+  completion   Print a script that completes commands with the Tab key.
 
     charrnn train my.txt
     charrnn train my.txt --resume --steps 20000
@@ -71,19 +72,79 @@ def test_version() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("args", "error"),
-    [(["trian"], "No such command 'trian'."), (["--verbose"], "No such option '--verbose'.")],
-)
-def test_an_unknown_command_or_option_is_a_usage_error(args: list[str], error: str) -> None:
-    result = call(*args)
+def test_an_unknown_option_is_a_usage_error() -> None:
+    result = call("--verbose")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines()[:3] == [
         "Usage: charrnn [OPTIONS] COMMAND [ARGS]...",
         "Try 'charrnn --help' for help.",
         "",
     ]
-    assert result.stderr.splitlines()[3].startswith(f"Error: {error}")
+    assert result.stderr.splitlines()[3].startswith("Error: No such option '--verbose'.")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("trian my.txt", "charrnn train my.txt"),
+        ("Train my.txt", "charrnn train my.txt"),
+        ("smaple", "charrnn sample"),
+        ("generate my --length 20", "charrnn sample my --length 20"),
+        ("genrate my", "charrnn sample my"),
+        ("write", "charrnn sample"),
+        ("eval my my.txt", "charrnn evaluate my my.txt"),
+        ("test my my.txt", "charrnn evaluate my my.txt"),
+        ("list", "charrnn info"),
+        ("ls", "charrnn info"),
+        ("show my", "charrnn info my"),
+        ("resume --name my", "charrnn train --resume --name my"),
+        ("help", "charrnn -h"),
+        ("help sample", "charrnn sample -h"),
+        ("help me", "charrnn -h"),
+        ("version", "charrnn --version"),
+        ("my.txt --minutes 3", "charrnn train my.txt --minutes 3"),
+        ("poems.gz", "charrnn train poems.gz"),
+    ],
+)
+def test_a_mistaken_command_is_answered_with_the_line_that_was_meant(
+    line: str, meant: str, here: Path
+) -> None:
+    word = line.split()[0]
+    result = call(*line.split())
+    message = f"Error: there is no command {word!r}; did you mean `{meant}`?\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
+
+
+def test_every_suggestion_for_a_synonym_can_be_run() -> None:
+    for words in SYNONYMS.values():
+        # `remove` is offered once there is such a command
+        assert words[0] in {*COMMANDS, "remove", "-h", "--version"}
+
+
+def test_a_path_or_a_run_in_place_of_a_command_is_trained_on_or_sampled(
+    text_run: Trained, here: Path
+) -> None:
+    shutil.copytree(text_run.where / "checkpoints", "checkpoints")
+    Path("poems").mkdir()
+    step = "checkpoints/corpus/step-00000004"
+    for word, meant in {
+        "poems": "train poems",
+        "corpus": "sample corpus",
+        "checkpoints/corpus": "sample checkpoints/corpus",
+        step: f"sample {step}",
+    }.items():
+        message = f"Error: there is no command '{word}'; did you mean `charrnn {meant}`?\n"
+        assert call(word).stderr == message
+
+
+@pytest.mark.parametrize("word", ["", "xyzzy", "a" * 5000], ids=["empty", "other", "long"])
+def test_a_command_that_resembles_none_is_answered_with_all(word: str, here: Path) -> None:
+    message = (
+        f"Error: there is no command {word!r}; the commands are {', '.join(COMMANDS)}; "
+        "`charrnn -h` describes them\n"
+    )
+    result = call(word)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
 
 
 def imported(*args: str, cwd: Path) -> tuple[set[str], int]:

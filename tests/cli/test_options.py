@@ -1,5 +1,6 @@
 """Knobs from flags, environment and YAML: the same values, the same errors, in their order."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from charrnn.config.knobs import Knob, knobs
 from charrnn.config.run_config import run_knobs
 from charrnn.errors import ConfigError
 from charrnn.generation.sampling import Sampler
-from tests.command import call
+from tests.command import SMALL as SMALL_RUN
+from tests.command import Trained, call
 
 KNOBS = run_knobs()
 
@@ -334,3 +336,28 @@ def test_defaults_in_the_help_are_those_of_the_knobs() -> None:
         default = "auto" if knob.planned else spelled(knob.default)
         assert f"{' '.join(knob.help.split())} [default: {default}]" in shown
         assert knob.parse(spelled(knob.default)) == knob.default
+
+
+def test_quiet_leaves_only_the_results(text_run: Trained, here: Path) -> None:
+    shutil.copytree(text_run.where, here, dirs_exist_ok=True)
+    for words in (
+        ["sample", "corpus", "--seed=1", "--length=20", "--max-copy=9"],
+        ["sample", "corpus", "--seed=1", "--length=20", "--adapt-to=corpus.txt"],
+        ["sample", "corpus", "--seed=1", "--length=20", "--save-state=state"],
+        ["evaluate", "corpus", "corpus.txt"],
+        ["originality", "corpus", "corpus.txt", "--html=page.html"],
+        ["plan", "corpus.txt", *SMALL_RUN],
+    ):
+        loud = call(*words)
+        quiet = call(*words, "--quiet")
+        assert loud.stderr, words
+        assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, loud.stdout, ""), words
+    assert call("info", "--runs-dir=elsewhere", "-q").stderr == ""
+
+
+def test_quiet_leaves_a_report_that_was_asked_for(text_run: Trained, here: Path) -> None:
+    shutil.copytree(text_run.where, here, dirs_exist_ok=True)
+    words = ["sample", "corpus", "--seed=1", "--length=20", "--originality"]
+    loud = call(*words).stderr.splitlines()
+    place = next(number for number, line in enumerate(loud) if line.startswith("longest: "))
+    assert call(*words, "-q").stderr.splitlines() == loud[place:]

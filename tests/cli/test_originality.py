@@ -144,8 +144,12 @@ def test_on_a_terminal_marks_are_colours(monkeypatch: pytest.MonkeyPatch) -> Non
     import charrnn.cli.originality as module
 
     monkeypatch.setattr(module.sys, "stdout", type("Terminal", (), {"isatty": lambda self: True})())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     assert module._marked("a\nb", copied=True) == "\x1b[30m\x1b[43ma\nb\x1b[0m"
     assert module._marked("a\nb", copied=False) == "a\nb"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert module._marked("a\nb", copied=True) == "\u27e6a\nb\u27e7"
 
 
 class Marks(HTMLParser):

@@ -17,6 +17,9 @@ import charrnn
 from charrnn.cli.console import format_loss
 from charrnn.cli.main import cli
 from charrnn.cli.progress import Speed
+from charrnn.errors import CheckpointError
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.checkpoint import Checkpoint
 from tests.command import call
 
 SMALL = [
@@ -190,3 +193,41 @@ def test_evaluate_shows_a_bar_only_on_a_terminal_and_erases_it(
     said = on_a_terminal(monkeypatch, "evaluate", "corpus", "corpus.txt")
     assert "0.00 characters [00:00, ? characters/s]" in said
     assert re.search(r"\r +\rcheckpoints/corpus/step-00000004\r\n$", said)
+
+
+def test_a_quiet_run_prints_nothing_on_a_terminal_and_elsewhere(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ["--sample-every=2", "--eval-every=2"]
+    result = call("train", "corpus.txt", *SMALL, *flags, "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    printed = on_a_terminal(
+        monkeypatch, "train", "corpus.txt", *SMALL, *flags, "--quiet", "--overwrite"
+    )
+    assert printed == ""
+
+
+def test_a_quiet_run_reports_errors_and_failed_saves(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = checkpoints.write
+
+    def fail_at_step_2(path: Path, checkpoint: Checkpoint) -> None:
+        if path.name == "step-00000002":
+            raise CheckpointError(f"{path} could not be written: the disk is full")
+        write(path, checkpoint)
+
+    monkeypatch.setattr(checkpoints, "write", fail_at_step_2)
+    flags = ["--eval-every=none", "--val-fraction=0", "--save-every=2", "--on-save-error=continue"]
+    result = call("train", "corpus.txt", *SMALL, *flags, "-q")
+    assert (result.exit_code, result.stderr) == (
+        0,
+        "checkpoints/corpus/step-00000002 could not be written: the disk is full; training continues\n",
+    )
+    again = call("train", "corpus.txt", *SMALL, "-q")
+    assert (again.exit_code, again.stdout, again.stderr) == (
+        1,
+        "",
+        "Error: the run checkpoints/corpus already exists; continue it with --resume, "
+        "start another with --name, or delete it with --overwrite\n",
+    )

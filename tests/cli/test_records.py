@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 
 import charrnn
+from charrnn.cli.console import format_loss
 from charrnn.corpus.corpus import Corpus
 from charrnn.storage.seen_records import read_seen_records
 from tests.command import BY_HEART, NAMES, call
@@ -260,11 +261,10 @@ def test_evaluate_gives_nats_per_record_and_counts_the_ends(home: Path) -> None:
     assert found["nats_per_character"] == pytest.approx(
         -sum(each.sum() for each in scores) / 11, rel=1e-4
     )
+    loss = format_loss(found["nats_per_character"])
+    per_record = f"{found['nats_per_record']:.3f} per record"
     words = call("evaluate", "names", "few.txt").stdout
-    assert (
-        f" per character on 11 characters (3 records and their ends), {found['nats_per_record']:.3f} nats per record\n"
-        in words
-    )
+    assert words == f"loss {loss} on 11 characters (3 records and their ends), {per_record}\n"
     adaptive = json.loads(call("evaluate", "names", "few.txt", "--json", "--adaptive").stdout)
     assert (adaptive["records"], adaptive["mode"]) == (3, "adaptive")
 
@@ -276,7 +276,7 @@ def test_info_and_the_verdict_speak_of_records() -> None:
         r"corpus: +names.txt: \d+ characters \(\d+ records\) for training, \d+ \(2 records\) for validation\n",
         about,
     )
-    assert re.search(r"loss: +validation loss .+ per character\n", about)
+    assert re.search(r"loss: +validation loss .+ bits per character\)\n", about)
 
 
 def test_training_without_records_proposes_them_and_with_both_is_refused(home: Path) -> None:

@@ -94,10 +94,20 @@ def test_the_seed_that_is_shown_writes_the_same_text_again(model: charrnn.TextMo
 
 def test_the_ith_of_several_texts_has_seed_plus_i_minus_1(model: charrnn.TextModel) -> None:
     result = call("sample", "-n", "30", "-s", "7", "-p", "the ", "--num-samples", "3")
-    assert result.stdout == "".join(
+    assert result.stdout == f"{'-' * 40}\n".join(
         call("sample", "-n", "30", "-p", "the ", "-s", seed).stdout for seed in ("7", "8", "9")
     )
     assert result.stderr == f"{STEP}, seeds 7 to 9\n"
+
+
+@pytest.mark.parametrize("flags", [["-p", "the\n"], ["-p", "the\n", "--hide-prompt"], ["-n", "0"]])
+def test_a_divider_is_a_line_of_its_own_whatever_the_texts_are(
+    flags: list[str], model: charrnn.TextModel
+) -> None:
+    flags = ["-n", "0", "-s", "7", *flags]
+    alone = call("sample", *flags).stdout
+    result = call("sample", *flags, "--num-samples", "2")
+    assert result.stdout == f"{alone}{'-' * 40}\n{alone}"
 
 
 def test_temperature_0_is_the_same_text_whatever_the_seed(model: charrnn.TextModel) -> None:
@@ -275,6 +285,80 @@ def test_standard_input_cannot_be_the_prompt_and_what_is_adapted_to(
         result.stderr
         == "Error: --prompt-file and --adapt-to cannot both read standard input; give a file for one of them\n"
     )
+
+
+# Escapes
+
+
+def test_escapes_are_read_in_the_prompt_if_asked_for(model: charrnn.TextModel) -> None:
+    text = model.generate("bell.\nthe", length=20, seed=3)
+    for flag in ("-e", "--escapes"):
+        result = call("sample", "-n", "20", "-s", "3", flag, "-p", r"bell.\nthe")
+        assert result.stdout == f"bell.\nthe{text}\n"
+    found = json.loads(call("sample", "-n", "0", "-e", "-p", r"\nthe", "--json").stdout)
+    assert found["prompt"] == "\nthe"
+
+
+def test_the_environment_may_ask_for_escapes_once_and_for_all(model: charrnn.TextModel) -> None:
+    env = {"CHARRNN_SAMPLE_ESCAPES": "1"}
+    assert call("sample", "-n", "0", "-p", r"the\n", env=env).stdout == "the\n\n"
+    assert call("sample", "-n", "0", env=env).stdout == "\n"
+    assert call("sample", "-n", "0", "--prompt-file", "-", input="the", env=env).stdout == "the\n"
+
+
+BACKSLASH = r"'\\' (U+005C, REVERSE SOLIDUS)"
+READ_N = r"add --escapes to read \n in --prompt as a newline"
+
+
+def test_an_escape_that_the_model_does_not_know_suggests_the_flag(
+    model: charrnn.TextModel,
+) -> None:
+    result = call("sample", "-p", r"the\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        1,
+        "",
+        f"Error: unknown character {BACKSLASH} at position 4 of the text; "
+        f"none of the 21 that the model knows is similar; `--unknown skip` leaves it out; {READ_N}\n",
+    )
+    result = call("sample", "-n", "0", "-s", "3", "-p", r"the\n", "--unknown", "skip")
+    assert result.stderr == (
+        f"left out {BACKSLASH} once: the model does not know it\n{READ_N}\n{STEP}, seed 3\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["-p", r"the\d"], ["-p", "th€"], ["-e", "-p", r"the\\n"]],
+    ids=["no escape", "no backslash", "escaped"],
+)
+def test_the_flag_is_not_suggested_where_it_would_not_help(
+    flags: list[str], model: charrnn.TextModel
+) -> None:
+    result = call("sample", *flags)
+    assert result.exit_code == 1
+    assert result.stderr.endswith("`--unknown skip` leaves it out\n")
+
+
+def test_a_backslash_of_a_prompt_file_does_not_suggest_the_flag(model: charrnn.TextModel) -> None:
+    result = call("sample", "--prompt-file", "-", input=r"the\n")
+    assert result.stderr.endswith("`--unknown skip` leaves it out\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [
+        ([], "--escapes has no effect without --prompt; give one, or leave it out"),
+        (
+            ["--prompt-file", "-"],
+            "--escapes has no effect on --prompt-file, which is read byte for byte; leave it out",
+        ),
+    ],
+)
+def test_escapes_without_a_prompt_are_refused(
+    flags: list[str], error: str, model: charrnn.TextModel
+) -> None:
+    result = call("sample", "--escapes", *flags, input="the")
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {error}\n")
 
 
 E_ACUTE = "'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)"
@@ -868,7 +952,7 @@ def test_a_saved_story_continues_as_if_it_had_not_stopped(
     assert first.stdout == f"the {whole[:30]}\n"
     assert (
         first.stderr
-        == f"{STEP}, seed 3\nsaved the state in {state}; `--load-state '{state}'` continues from there\n"
+        == f"{STEP}, seed 3\nsaved the state in {state}; continue with: charrnn sample corpus --load-state '{state}'\n"
     )
     second = call("sample", "-n", "20", "--load-state", state, "--save-state", state)
     assert second.stdout == f"{whole[30:50]}\n"
@@ -884,12 +968,37 @@ def test_a_saved_story_continues_as_if_it_had_not_stopped(
     assert fed.stdout != f"bell{third.stdout}"
 
 
+@pytest.mark.parametrize(
+    ("typed", "again"),
+    [
+        ([], "corpus --load-state s"),
+        (["corpus"], "corpus --load-state s"),
+        ([STEP], f"{STEP} --load-state s"),
+        (["--runs-dir", "../steps/checkpoints"], "corpus --load-state s --runs-dir ../steps/checkpoints"),
+    ],
+    ids=["newest", "name", "checkpoint", "runs-dir"],
+)  # fmt: skip
+def test_the_command_that_continues_a_story_can_be_pasted(
+    typed: list[str], again: str, model: charrnn.TextModel
+) -> None:
+    result = call("sample", *typed, "-n", "3", "--save-state", "s")
+    hint = f"saved the state in s; continue with: charrnn sample {again}"
+    assert result.stderr.splitlines()[-1] == hint
+    continued = call("sample", *again.split(), "-n", "3")
+    runs_dir = typed[-1] if "--runs-dir" in typed else "checkpoints"
+    path = f"{runs_dir}/corpus/step-00000004"
+    assert (continued.exit_code, continued.stderr) == (0, f"{path}, continuing s\n")
+
+
 def test_a_missing_or_damaged_state_is_a_one_line_error(
     model: charrnn.TextModel, tmp_path: Path
 ) -> None:
-    result = call("sample", "--load-state", str(tmp_path / "none"))
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"Error: {tmp_path / 'none'} does not exist; ")
+    result = call("sample", "--load-state", "none")
+    assert (result.exit_code, result.stdout, result.stderr) == (
+        1,
+        "",
+        "Error: none does not exist; `charrnn sample corpus --save-state none` creates it\n",
+    )
     (tmp_path / "text").write_text("no state")
     result = call("sample", "--load-state", str(tmp_path / "text"))
     assert (result.exit_code, result.stdout) == (1, "")

@@ -214,7 +214,7 @@ def test_sigusr1_saves_where_nothing_else_would_and_goes_on(corpus: Path, here: 
         assert len(charrnn.load(f"checkpoints/corpus/{step}").generate(length=10, seed=1)) == 10
 
 
-def test_a_second_sigint_leaves_at_once_and_what_was_committed_goes_on_to_the_same_bytes(
+def test_a_third_sigint_leaves_at_once_and_what_was_committed_goes_on_to_the_same_bytes(
     whole: dict[str, bytes], corpus: Path
 ) -> None:
     with process(*EVERY_STEP) as started:
@@ -233,6 +233,98 @@ def test_a_second_sigint_leaves_at_once_and_what_was_committed_goes_on_to_the_sa
         assert len(charrnn.load(f"checkpoints/corpus/{step}").generate(length=10, seed=1)) == 10
     assert call("train", "--resume").exit_code == 0
     assert outcome() == whole
+
+
+# Three times Ctrl-C in a process whose run is at step 7 of a training that does not react.
+STUBBORN = """
+import os, signal, sys
+from pathlib import Path
+from charrnn.cli.signals import Requests, signal_requests
+from charrnn.storage.run import Run
+
+class Stubborn:
+    directory = Run(Path("checkpoints/my run"))
+    step = 7
+    stop_requested = False
+    save_requested = False
+
+with signal_requests() as requests:
+    if sys.argv[1] == "run":
+        requests.watch(Stubborn())
+    for number in range(3):
+        os.kill(os.getpid(), signal.SIGINT)
+        print(number)
+"""
+ASKED = "stopping once the current step is finished and saved; press Ctrl-C again to exit at once without saving it\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "saved", "lines"),
+    [
+        (
+            "none",
+            None,
+            "stopping before the first step; press Ctrl-C again to exit at once\n"
+            "stopped before the first step\n",
+        ),
+        (
+            "run",
+            None,
+            ASKED
+            + "stopped at once: nothing was saved; start again with the same command and --overwrite\n",
+        ),
+        (
+            "run",
+            4,
+            ASKED
+            + "stopped at once: what was learned after step 4 was not saved, checkpoints/my run/step-00000004 was; "
+            "continue with: charrnn train --resume --name 'my run'\n",
+        ),
+        (
+            "run",
+            7,
+            ASKED + "stopped after saving checkpoints/my run/step-00000007; "
+            "continue with: charrnn train --resume --name 'my run'\n",
+        ),
+    ],
+    ids=["no run yet", "nothing saved", "saved before", "all saved"],
+)
+def test_the_second_sigint_explains_and_the_third_exits_with_what_was_saved(
+    target: str, saved: int | None, lines: str, here: Path
+) -> None:
+    if saved is not None:
+        (here / f"checkpoints/my run/step-{saved:08d}").mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-u", "-c", STUBBORN, target],
+        env=os.environ | {"PYTHONPATH": ROOT},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "0\n1\n", lines)
+
+
+def test_a_sigint_while_a_stopped_run_exits_changes_nothing(here: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from charrnn.cli.signals import signal_requests\n"
+        "with signal_requests() as requests:\n"
+        "    requests.imported()\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    finally:\n"
+        "        import atexit\n"
+        "        atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": ROOT},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (143, "")
+    assert done.stderr == "stopped before the first step\n"
 
 
 def test_a_stop_whose_last_words_nobody_reads_is_still_a_stop(

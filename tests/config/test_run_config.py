@@ -1,5 +1,4 @@
-"""Every knob is checked wherever its value comes from, and a run's YAML reads back to the same
-values."""
+"""Every knob is checked whatever its source, and a run's YAML round-trips."""
 
 import dataclasses
 import math
@@ -25,8 +24,8 @@ NUMBERS = [knob for knob in KNOBS.values() if knob.kind is not str]
 TEXTS = [knob for knob in KNOBS.values() if knob.kind is str]
 LISTED = ", ".join(["corpus", *KNOBS])
 
-# The ends of every range, written by hand: what is just out below, the least, the most, what is
-# just out above.
+# The limits of every range, written by hand: just below it, the minimum, the maximum, just above
+# it.
 RANGES: dict[str, tuple[float, float, float, float]] = {
     "val_fraction": (-0.001, 0, 0.5, 0.501),
     "hidden_size": (0, 1, 65536, 65537),
@@ -51,7 +50,7 @@ RANGES: dict[str, tuple[float, float, float, float]] = {
     "threads": (0, 1, 1024, 1025),
 }
 
-# Another value than the default for every knob but steps, which cannot stand beside minutes.
+# A value other than the default for every knob but steps, which excludes minutes.
 OTHER: dict[str, Any] = {
     "unit": "byte",
     "encoding": "cp1252",
@@ -93,7 +92,7 @@ def by_name(knob: Knob) -> str:
 
 
 def refusal(call: Callable[..., object], *args: Any, **kwargs: Any) -> str:
-    """What a call is refused with."""
+    """The message of the error that a call raises."""
     with pytest.raises(ConfigError) as caught:
         call(*args, **kwargs)
     return str(caught.value)
@@ -103,7 +102,7 @@ def refusal(call: Callable[..., object], *args: Any, **kwargs: Any) -> str:
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
-def test_no_number_is_nan_or_infinite(knob: Knob) -> None:
+def test_nan_and_infinity_are_refused(knob: Knob) -> None:
     for value in (math.nan, math.inf, -math.inf):
         assert (
             refusal(knob.check, value) == f"`{knob.name}` must be {knob.expected()}, got {value!r}"
@@ -111,7 +110,7 @@ def test_no_number_is_nan_or_infinite(knob: Knob) -> None:
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
-def test_no_text_is_read_as_nan_or_infinity(knob: Knob) -> None:
+def test_text_for_nan_or_infinity_is_refused(knob: Knob) -> None:
     for word in ("nan", "NaN", "inf", "-inf", "Infinity", "1e999"):
         shown = word if knob.kind is int else float(word)
         assert (
@@ -121,7 +120,7 @@ def test_no_text_is_read_as_nan_or_infinity(knob: Knob) -> None:
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
-def test_a_number_must_not_be_of_another_type(knob: Knob) -> None:
+def test_a_number_of_another_type_is_refused(knob: Knob) -> None:
     for value in (True, False, "3", "", b"3", [3], (3,), {3: 3}, 3j):
         assert (
             refusal(knob.check, value) == f"`{knob.name}` must be {knob.expected()}, got {value!r}"
@@ -129,13 +128,13 @@ def test_a_number_must_not_be_of_another_type(knob: Knob) -> None:
 
 
 @pytest.mark.parametrize("knob", [knob for knob in NUMBERS if knob.kind is int], ids=by_name)
-def test_a_whole_number_must_not_be_a_float(knob: Knob) -> None:
+def test_a_float_is_refused_as_a_whole_number(knob: Knob) -> None:
     assert refusal(knob.check, 2.0) == f"`{knob.name}` must be {knob.expected()}, got 2.0"
     assert refusal(knob.parse, "2.0") == f"`{knob.name}` must be {knob.expected()}, got '2.0'"
 
 
 @pytest.mark.parametrize("knob", TEXTS, ids=by_name)
-def test_a_string_must_not_be_of_another_type_or_empty(knob: Knob) -> None:
+def test_a_string_of_another_type_or_an_empty_one_is_refused(knob: Knob) -> None:
     for value in ("", 3, 0.5, True, b"lstm", ["lstm"]):
         assert (
             refusal(knob.check, value) == f"`{knob.name}` must be {knob.expected()}, got {value!r}"
@@ -143,17 +142,17 @@ def test_a_string_must_not_be_of_another_type_or_empty(knob: Knob) -> None:
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
-def test_a_text_that_spells_no_number_is_refused(knob: Knob) -> None:
+def test_text_that_is_not_a_number_is_refused(knob: Knob) -> None:
     for word in ("", "three", "1,5", "0x10", "12:30", "1 2", "--1", ".nan", "yes"):
         assert refusal(knob.parse, word) == f"`{knob.name}` must be {knob.expected()}, got {word!r}"
 
 
-def test_the_ranges_are_those_of_all_numbers() -> None:
+def test_every_number_has_a_range_here() -> None:
     assert RANGES.keys() == {knob.name for knob in NUMBERS}
 
 
 @pytest.mark.parametrize("name", RANGES)
-def test_a_range_includes_its_ends_and_nothing_beyond(name: str) -> None:
+def test_a_range_includes_its_limits_and_nothing_beyond(name: str) -> None:
     knob = KNOBS[name]
     below, least, most, above = RANGES[name]
     assert [knob.check(least), knob.check(most)] == [least, most]
@@ -165,7 +164,7 @@ def test_a_range_includes_its_ends_and_nothing_beyond(name: str) -> None:
 
 
 @pytest.mark.parametrize("knob", [knob for knob in TEXTS if knob.choices], ids=by_name)
-def test_a_choice_is_one_of_its_list(knob: Knob) -> None:
+def test_a_choice_must_be_in_its_list(knob: Knob) -> None:
     assert [knob.check(choice) for choice in knob.choices] == list(knob.choices)
     assert [knob.parse(f" {choice.upper()} ") for choice in knob.choices] == list(knob.choices)
     assert refusal(knob.check, "other") == f"`{knob.name}` must be {knob.expected()}, got 'other'"
@@ -176,7 +175,7 @@ def test_a_choice_is_one_of_its_list(knob: Knob) -> None:
 
 
 @pytest.mark.parametrize("knob", KNOBS.values(), ids=by_name)
-def test_none_is_accepted_by_the_knobs_that_allow_it(knob: Knob) -> None:
+def test_none_is_accepted_only_where_allowed(knob: Knob) -> None:
     can = knob.name in (
         "normalize", "separator", "copy_window", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every", "sample_every",
         "name",
@@ -189,7 +188,7 @@ def test_none_is_accepted_by_the_knobs_that_allow_it(knob: Knob) -> None:
 
 
 @pytest.mark.parametrize("knob", NUMBERS, ids=by_name)
-def test_auto_is_accepted_by_the_knobs_that_allow_it(knob: Knob) -> None:
+def test_auto_is_accepted_only_where_allowed(knob: Knob) -> None:
     can = knob.name in ("report_every", "eval_every", "save_every", "sample_every", "threads")
     assert can == knob.auto
     if can:
@@ -217,12 +216,12 @@ def test_auto_is_accepted_by_the_knobs_that_allow_it(knob: Knob) -> None:
         ("name", "My Poems", "My Poems"),
     ],
 )
-def test_a_text_is_read_as_the_value_it_spells(name: str, word: str, value: object) -> None:
+def test_text_is_parsed_as_a_value(name: str, word: str, value: object) -> None:
     found = KNOBS[name].parse(word)
     assert (found, type(found)) == (value, type(value))
 
 
-def test_a_whole_number_becomes_a_float_where_that_is_the_kind() -> None:
+def test_a_whole_number_becomes_a_float_for_a_float_knob() -> None:
     assert repr(ModelConfig(dropout=0).dropout) == "0.0"
 
 
@@ -253,7 +252,7 @@ def test_an_error_names_the_upper_bound() -> None:
     )
 
 
-def test_a_flag_is_the_name_with_hyphens() -> None:
+def test_a_flag_is_the_knobs_name_with_hyphens() -> None:
     assert KNOBS["learning_rate"].flag == "--learning-rate"
 
 
@@ -264,25 +263,25 @@ def test_a_flag_is_the_name_with_hyphens() -> None:
     ("config", "knob"),
     [(DataConfig, "val_fraction"), (ModelConfig, "dropout"), (TrainConfig, "weight_decay")],
 )
-def test_a_configuration_is_checked_when_it_is_made(config: type, knob: str) -> None:
+def test_a_configuration_is_checked_when_created(config: type, knob: str) -> None:
     assert (
         refusal(config, **{knob: math.nan}) == f"`{knob}` must be {KNOBS[knob].expected()}, got nan"
     )
 
 
-def test_a_configuration_does_not_change() -> None:
+def test_a_configuration_is_immutable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         ModelConfig().hidden_size = 1  # type: ignore[misc]
 
 
-def test_minutes_and_steps_are_not_given_together() -> None:
+def test_minutes_and_steps_exclude_each_other() -> None:
     message = "`minutes` and `steps` cannot both be given, got 5 and 100"
     assert refusal(RunConfig.from_flat, {"minutes": 5, "steps": 100}) == message
     assert refusal(RunConfig.from_flat({"steps": 100}).replace, minutes=5) == message
 
 
 @pytest.mark.parametrize("name", [".", "..", "a/b", "/", "a\\b", "a\0b", "step-00000001"])
-def test_a_name_is_that_of_a_directory(name: str) -> None:
+def test_a_name_must_be_a_valid_directory_name(name: str) -> None:
     message = f"`name` must be a directory name of at most 200 characters, without slashes, that does not begin with step- or a dot, got {name!r}"
     assert refusal(RunConfig, name=name) == message
 
@@ -293,7 +292,7 @@ def test_flat_and_from_flat_are_inverses() -> None:
     assert RunConfig.from_flat(config.flat()) == config
 
 
-def test_replace_changes_what_it_is_given_and_nothing_else() -> None:
+def test_replace_changes_only_the_given_knobs() -> None:
     config = RunConfig.from_flat(OTHER)
     assert config.replace(seed=1).flat() == config.flat() | {"seed": 1}
     assert config.train.seed == 2**32 - 1
@@ -312,7 +311,7 @@ def test_a_single_corpus_path_is_not_split_into_letters() -> None:
         ("zzzzz", f"the knobs are: {LISTED}"),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_nearest(name: str, advice: str) -> None:
+def test_an_unknown_name_is_refused_with_the_closest_match(name: str, advice: str) -> None:
     assert refusal(RunConfig.from_flat, {name: 3}) == f"unknown knob {name!r}; {advice}"
     assert (
         refusal(read_yaml, f"{name}: 3", "run.yaml")
@@ -328,11 +327,11 @@ def test_an_unknown_name_is_refused_with_the_nearest(name: str, advice: str) -> 
     [
         ("", {}),
         ("# nothing\n", {}),
-        ("learning_rate: 1e-3", {"learning_rate": 0.001}),  # YAML 1.1 makes a text of it
-        ("seed: 010", {"seed": 10}),  # YAML 1.1 makes 8 of it
-        ("name: no", {"name": "no"}),  # YAML 1.1 makes False of it
-        ("name: 12:30", {"name": "12:30"}),  # YAML 1.1 makes 750 of it
-        ("name: 2026-11-20", {"name": "2026-11-20"}),  # YAML 1.1 makes a date of it
+        ("learning_rate: 1e-3", {"learning_rate": 0.001}),  # a string in YAML 1.1
+        ("seed: 010", {"seed": 10}),  # 8 in YAML 1.1
+        ("name: no", {"name": "no"}),  # False in YAML 1.1
+        ("name: 12:30", {"name": "12:30"}),  # 750 in YAML 1.1
+        ("name: 2026-11-20", {"name": "2026-11-20"}),  # a date in YAML 1.1
         ("name: ~", {"name": "~"}),
         ("minutes: none\nsteps: 10", {"minutes": None, "steps": 10}),
         ("dropout: !!str 0.5", {"dropout": 0.5}),
@@ -343,7 +342,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(name: str, advice: str) -> 
         ("{seed: 1, keep: 2}", {"seed": 1, "keep": 2}),
     ],
 )
-def test_yaml_is_read_as_a_flag_would_be(text: str, values: dict[str, object]) -> None:
+def test_yaml_values_are_parsed_like_flags(text: str, values: dict[str, object]) -> None:
     assert read_yaml(text, "run.yaml") == values
 
 
@@ -413,7 +412,7 @@ def test_yaml_is_read_as_a_flag_would_be(text: str, values: dict[str, object]) -
         ("seed", "run.yaml is not a mapping; write one `knob: value` per line"),
     ],
 )
-def test_a_trap_of_yaml_is_refused_in_one_line(text: str, message: str) -> None:
+def test_yaml_pitfalls_are_refused_in_one_line(text: str, message: str) -> None:
     assert refusal(read_yaml, text, "run.yaml") == message
 
 
@@ -449,7 +448,7 @@ def test_yaml_that_is_not_flat_is_refused_in_one_line(text: str) -> None:
 
 
 def test_yaml_with_too_many_items_is_refused() -> None:
-    text = "corpus: [a, b, c, d, e]\n"  # a mapping, a name, a list and five values
+    text = "corpus: [a, b, c, d, e]\n"  # a mapping, a key, a list and five values
     assert read_yaml(text, "run.yaml", 8) == {"corpus": tuple("abcde")}
     assert (
         refusal(read_yaml, text, "run.yaml", 7)
@@ -457,11 +456,11 @@ def test_yaml_with_too_many_items_is_refused() -> None:
     )
 
 
-def test_a_key_that_is_a_list_is_refused_with_its_line() -> None:
+def test_a_list_as_a_key_is_refused() -> None:
     assert "Node" not in refusal(read_yaml, "? [seed, keep]\n: 1", "run.yaml")
 
 
-def test_the_other_values_are_those_of_all_knobs() -> None:
+def test_every_knob_has_another_value_here() -> None:
     assert OTHER.keys() | {"steps"} == KNOBS.keys()
     assert all(knob.default != OTHER[name] for name, knob in KNOBS.items() if name != "steps")
 
@@ -469,7 +468,7 @@ def test_the_other_values_are_those_of_all_knobs() -> None:
 @pytest.mark.parametrize(
     "values", [{}, OTHER, {"steps": 10**9}], ids=["defaults", "others", "steps"]
 )
-def test_written_yaml_reads_back_to_the_same_values(values: dict[str, Any]) -> None:
+def test_yaml_round_trips(values: dict[str, Any]) -> None:
     config = RunConfig.from_flat(values)
     assert RunConfig.from_flat(read_yaml(write_yaml(config), "config.yaml")) == config
 
@@ -504,7 +503,7 @@ def test_any_path_survives_yaml(path: str) -> None:
 @pytest.mark.parametrize(
     "values", [{"name": "Auto"}, {"runs_dir": "Auto"}, {"runs_dir": "None"}], ids=str
 )
-def test_a_name_like_a_word_survives_yaml(values: dict[str, str]) -> None:
+def test_a_name_that_looks_like_a_keyword_survives_yaml(values: dict[str, str]) -> None:
     config = RunConfig.from_flat(values)
     assert RunConfig.from_flat(read_yaml(write_yaml(config), "config.yaml")) == config
 
@@ -522,7 +521,7 @@ def test_written_yaml_has_one_knob_per_line() -> None:
 
 
 @pytest.mark.parametrize("name", ["hidden_size", "num_layers", "dropout"])
-def test_auto_leaves_a_planned_knob_to_the_autopilot_from_every_source(name: str) -> None:
+def test_auto_from_any_source_leaves_a_planned_knob_to_the_autopilot(name: str) -> None:
     knob = run_knobs()[name]
     assert knob.parse("auto") == knob.parse(" AUTO ") == "auto"
     assert read_yaml(f"{name}: auto", "run.yaml") == {name: "auto"}

@@ -1,4 +1,4 @@
-"""Commands that are printed can be copied into a shell as they are."""
+"""Printed commands can be pasted into a shell."""
 
 import pytest
 

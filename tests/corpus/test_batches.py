@@ -1,5 +1,5 @@
-"""Every lane reads on where it stopped, every target is the next symbol, and only the seam has
-none."""
+"""Every lane continues where it stopped, and every target is the next symbol, except at the
+seam."""
 
 import itertools
 
@@ -21,8 +21,8 @@ from charrnn.corpus.batches import (
 from charrnn.errors import CorpusError
 from charrnn.vocab import Ids, Vocabulary
 
-# n, B, T, seed: whole and broken numbers of lanes and of steps, one lane, one step, the shortest
-# texts
+# n, B, T, seed: lengths that divide evenly into lanes and steps and lengths that do not, one lane,
+# one step, the shortest texts
 SIZES = [
     (12, 2, 2, 0),
     (13, 2, 3, 1),
@@ -38,7 +38,7 @@ sizes = pytest.mark.parametrize("size", SIZES, ids=str)
 
 
 def epochs(lanes: Lanes, number: int) -> list[list[Batch]]:
-    """The batches of the first epochs."""
+    """The batches of each of the first epochs."""
     steps = lanes.steps_per_epoch
     return [
         [lanes.batch(epoch * steps + chunk) for chunk in range(steps)] for epoch in range(number)
@@ -59,11 +59,11 @@ def columns(array: NDArray[np.int64], vocabulary: Vocabulary) -> list[str]:
     ]
 
 
-def test_the_example_of_the_docstring() -> None:
+def test_the_example_in_the_docstring() -> None:
     vocabulary = Vocabulary.of("abcdefghijkl")
     ids = vocabulary.encode("abcdefghijkl")
-    # n / B = 6 symbols a lane, 6 / T = 3 steps an epoch; turned by 3, lane 0 begins with d and lane
-    # 1 with j
+    # n / B = 6 symbols per lane, 6 / T = 3 steps per epoch; rotated by 3, lane 0 begins with d and
+    # lane 1 with j
     lanes = next(
         lanes
         for seed in itertools.count()
@@ -85,7 +85,7 @@ def test_the_example_of_the_docstring() -> None:
 
 
 @sizes
-def test_a_batch_has_its_shapes_and_types(size: tuple[int, int, int, int]) -> None:
+def test_batches_have_the_documented_shapes_and_types(size: tuple[int, int, int, int]) -> None:
     n, B, T, seed = size
     batch = Lanes(np.arange(n, dtype=np.uint8), B, T, seed).batch(3)
     assert [(part.shape, part.dtype) for part in (batch.x, batch.y, batch.fresh)] == [
@@ -96,7 +96,7 @@ def test_a_batch_has_its_shapes_and_types(size: tuple[int, int, int, int]) -> No
 
 
 @sizes
-def test_a_batch_is_a_function_of_the_step_alone(size: tuple[int, int, int, int]) -> None:
+def test_a_batch_depends_only_on_the_step(size: tuple[int, int, int, int]) -> None:
     n, B, T, seed = size
     ids = np.arange(n)
     forwards = Lanes(ids, B, T, seed)
@@ -113,7 +113,7 @@ def test_a_batch_does_not_change_the_text() -> None:
 
 
 @sizes
-def test_a_lane_goes_on_where_it_stopped(size: tuple[int, int, int, int]) -> None:
+def test_a_lane_continues_where_it_stopped(size: tuple[int, int, int, int]) -> None:
     n, B, T, seed = size
     for epoch in epochs(Lanes(np.arange(n), B, T, seed), 5):
         # (steps * T, B): what each lane reads in an epoch
@@ -122,14 +122,14 @@ def test_a_lane_goes_on_where_it_stopped(size: tuple[int, int, int, int]) -> Non
 
 
 @sizes
-def test_lanes_stand_a_lane_length_apart(size: tuple[int, int, int, int]) -> None:
+def test_lanes_start_one_lane_length_apart(size: tuple[int, int, int, int]) -> None:
     n, B, T, seed = size
     first = Lanes(np.arange(n), B, T, seed).batch(0).x[0]
     assert np.array_equal((first - first[0]) % n, np.arange(B) * (n // B))
 
 
 @sizes
-def test_a_target_is_the_next_symbol_and_padding_stands_at_the_seam_alone(
+def test_a_target_is_the_next_symbol_and_only_the_seam_is_padded(
     size: tuple[int, int, int, int],
 ) -> None:
     n, B, T, seed = size
@@ -139,7 +139,7 @@ def test_a_target_is_the_next_symbol_and_padding_stands_at_the_seam_alone(
 
 
 @sizes
-def test_in_an_epoch_no_symbol_is_read_twice_and_few_are_left_out(
+def test_an_epoch_reads_no_symbol_twice_and_leaves_few_out(
     size: tuple[int, int, int, int],
 ) -> None:
     n, B, T, seed = size
@@ -151,7 +151,7 @@ def test_in_an_epoch_no_symbol_is_read_twice_and_few_are_left_out(
 
 
 @sizes
-def test_lanes_are_fresh_at_the_start_of_an_epoch_alone(size: tuple[int, int, int, int]) -> None:
+def test_lanes_are_fresh_only_at_the_start_of_an_epoch(size: tuple[int, int, int, int]) -> None:
     n, B, T, seed = size
     for epoch in epochs(Lanes(np.arange(n), B, T, seed), 3):
         assert [batch.fresh.tolist() for batch in epoch] == [[True] * B] + [[False] * B] * (
@@ -159,7 +159,7 @@ def test_lanes_are_fresh_at_the_start_of_an_epoch_alone(size: tuple[int, int, in
         )
 
 
-def test_every_epoch_is_turned_by_another_amount_of_its_own_seed() -> None:
+def test_every_epoch_is_rotated_by_a_different_amount_that_depends_on_the_seed() -> None:
     def turns(seed: int) -> list[int]:
         return [
             int(epoch[0].x[0, 0]) for epoch in epochs(Lanes(np.arange(10_000), 10, 1000, seed), 8)
@@ -169,8 +169,8 @@ def test_every_epoch_is_turned_by_another_amount_of_its_own_seed() -> None:
     assert turns(0) == turns(0) != turns(1)
 
 
-def test_every_symbol_is_read_sooner_or_later() -> None:
-    # 13 symbols in 2 lanes of 6: one is left out in each epoch, and it is not always the same
+def test_every_symbol_is_eventually_read() -> None:
+    # 13 symbols in 2 lanes of 6: each epoch leaves one out, not always the same one
     read = {
         int(idx)
         for epoch in epochs(Lanes(np.arange(13), 2, 3, 0), 20)
@@ -180,33 +180,33 @@ def test_every_symbol_is_read_sooner_or_later() -> None:
     assert read == set(range(13))
 
 
-def test_the_highest_byte_is_no_padding() -> None:
+def test_the_highest_byte_is_not_padding() -> None:
     lanes = Lanes(np.full(12, 255, np.uint8), 2, 2, 0)
     targets = np.concatenate([batch.y.ravel() for batch in epochs(lanes, 1)[0]])
     assert sorted(targets.tolist()) == [PADDING] + [255] * 11
 
 
-# What is recalled
+# Recalled symbols
 
 
 @sizes
-def test_what_is_recalled_stands_beside_what_is_read(size: tuple[int, int, int, int]) -> None:
+def test_recalled_symbols_line_up_with_the_inputs(size: tuple[int, int, int, int]) -> None:
     n, B, T, seed = size
-    recalled = np.arange(n * 3).reshape(n, 3)  # of each place something that is nowhere else
+    recalled = np.arange(n * 3).reshape(n, 3)  # different at every position
     for batch in itertools.chain.from_iterable(
         epochs(Lanes(np.arange(n), B, T, seed, recalled), 5)
     ):
         assert batch.recalled is not None
         assert batch.recalled.shape == (T, B, 3)
-        # in these texts an id is its place
+        # in these texts an id is its position
         assert np.array_equal(batch.recalled, recalled[batch.x])
 
 
-def test_a_lane_recalls_what_stands_before_it_in_the_text_and_nothing_across_the_seam() -> None:
-    # "abcdabcdabce" in 3 lanes of 4; the last time that "bcd", "cda", "dab", "abc" were read stands
-    # in the lane before
+def test_a_lane_recalls_the_text_before_it_but_nothing_across_the_seam() -> None:
+    # "abcdabcdabce" in 3 lanes of 4; the last occurrences of "bcd", "cda", "dab", "abc" are in the
+    # previous lane
     ids = Vocabulary.of("abcde").encode("abcdabcdabce")
-    # what followed the last three; of "abc", never the "e" at the end
+    # what followed the last three; for "abc", never the "e" at the end
     by_hand = ["", "", "", "", "", "", "d", "a", "b", "c", "d", ""]
     found = recall(ids, 99)
     assert ["".join("abcde"[idx] for idx in row[:1] if idx != NOTHING) for row in found] == by_hand
@@ -221,7 +221,7 @@ def test_a_lane_recalls_what_stands_before_it_in_the_text_and_nothing_across_the
 
 
 @sizes
-def test_a_batch_without_a_window_recalls_none_and_is_the_same_else(
+def test_a_batch_without_a_window_is_the_same_except_that_it_recalls_nothing(
     size: tuple[int, int, int, int],
 ) -> None:
     n, B, T, seed = size
@@ -235,7 +235,7 @@ def test_a_batch_without_a_window_recalls_none_and_is_the_same_else(
         assert equal(plain, other)
 
 
-def test_a_batch_does_not_change_what_is_recalled() -> None:
+def test_a_batch_does_not_change_the_recalled_symbols() -> None:
     recalled = np.zeros((12, 2), np.int16)
     batch = Lanes(np.arange(12), 2, 2, 0, recalled).batch(0)
     assert batch.recalled is not None
@@ -250,9 +250,9 @@ def test_a_batch_does_not_change_what_is_recalled() -> None:
     ("length", "batch_size", "sequence_length", "fitted"),
     [
         (1024, 16, 64, (16, 64)),  # just enough: 1024 / 16 = 64
-        (1023, 16, 64, (8, 64)),  # 63 are too few for 64; 1023 / 8 = 127
-        (100, 16, 64, (1, 64)),  # 6, 12, 25, 50 are too few; 100 are enough
-        (100, 3, 40, (1, 40)),  # 33 are too few
+        (1023, 16, 64, (8, 64)),  # 63 is too few for 64; 1023 / 8 = 127
+        (100, 16, 64, (1, 64)),  # 6, 12, 25, 50 are too few; 100 is enough
+        (100, 3, 40, (1, 40)),  # 33 is too few
         (63, 16, 64, (1, 63)),
         (2, 16, 64, (1, 2)),
         (4, 16, 1, (4, 1)),
@@ -260,13 +260,13 @@ def test_a_batch_does_not_change_what_is_recalled() -> None:
         (10**6, 1, 65536, (1, 65536)),
     ],
 )
-def test_batches_shrink_as_much_as_a_short_text_needs(
+def test_batches_shrink_to_fit_a_short_text(
     length: int, batch_size: int, sequence_length: int, fitted: tuple[int, int]
 ) -> None:
     assert fit(length, batch_size, sequence_length) == fitted
 
 
-def test_what_fits_can_be_read() -> None:
+def test_batches_that_fit_can_be_read() -> None:
     for n, B, T in itertools.product(range(2, 40), (1, 2, 3, 16), (1, 2, 5, 64)):
         lanes = Lanes(np.arange(n), *fit(n, B, T), seed=0)
         assert lanes.steps_per_epoch >= 1
@@ -277,14 +277,14 @@ def test_what_fits_can_be_read() -> None:
 
 
 def some_records(seed: int, number: int) -> tuple[list[list[int]], Ids, int]:
-    """Records of 1 to 40 symbols, their ids with the end behind each, and the end."""
+    """Records of 1 to 40 symbols, their ids with the end symbol after each, and that symbol."""
     rng = np.random.default_rng(seed)
     records = [rng.integers(0, 4, int(rng.integers(1, 41))).tolist() for _ in range(number)]
     return records, np.concatenate([[*record, 4] for record in records]).astype(np.uint8), 4
 
 
 def lanes_of(batch: Batch) -> list[tuple[list[int], list[int]]]:
-    """What each lane reads and foretells, without its padding."""
+    """The inputs and targets of each lane, without padding."""
     found = []
     for x, y in zip(batch.x.T.tolist(), batch.y.T.tolist(), strict=True):
         count = sum(idx != PADDING for idx in y)
@@ -293,7 +293,7 @@ def lanes_of(batch: Batch) -> list[tuple[list[int], list[int]]]:
     return found
 
 
-def test_the_example_of_the_docstring_of_records() -> None:
+def test_the_example_in_the_docstring_of_records() -> None:
     vocabulary = Vocabulary("char", "abcdef", records=True)
     ids = np.concatenate(
         [[*vocabulary.encode(record), vocabulary.end] for record in ("ab", "c", "def")]
@@ -312,7 +312,7 @@ def test_the_example_of_the_docstring_of_records() -> None:
 
 
 @pytest.mark.parametrize(("number", "batch_size"), [(1, 1), (2, 5), (40, 8), (500, 4), (1000, 16)])
-def test_every_record_is_read_once_an_epoch_from_its_beginning_to_its_end(
+def test_every_epoch_reads_every_record_once_from_beginning_to_end(
     number: int, batch_size: int
 ) -> None:
     records, ids, end = some_records(number, number)
@@ -337,7 +337,7 @@ def test_every_record_is_read_once_an_epoch_from_its_beginning_to_its_end(
     assert number < 3 or orders[0] != orders[1]
 
 
-def test_records_of_like_length_are_side_by_side_and_little_is_padding() -> None:
+def test_records_of_similar_length_share_a_batch_so_padding_is_rare() -> None:
     _, ids, end = some_records(3, 3000)
     layout = Records(ids, end, 16, 0)
     batches = [layout.batch(step) for step in range(layout.steps_per_epoch)]
@@ -347,7 +347,7 @@ def test_records_of_like_length_are_side_by_side_and_little_is_padding() -> None
     assert layout.max_symbols == max(batch.x.size for batch in batches)
 
 
-def test_a_batch_of_records_is_a_function_of_the_step_and_the_seed() -> None:
+def test_a_batch_of_records_depends_only_on_the_step_and_the_seed() -> None:
     _, ids, end = some_records(1, 100)
     forwards, backwards = Records(ids, end, 8, 5), Records(ids, end, 8, 5)
     first = [forwards.batch(step) for step in range(30)]
@@ -357,7 +357,7 @@ def test_a_batch_of_records_is_a_function_of_the_step_and_the_seed() -> None:
     assert not all(equal(first[step], other.batch(step)) for step in range(5))
 
 
-def test_what_records_recall_is_what_each_holds_itself() -> None:
+def test_a_record_recalls_only_its_own_symbols() -> None:
     records, ids, end = some_records(2, 50)
     layout = Records(ids, end, 8, 0, recall(ids, 30, end))
     found = 0
@@ -374,29 +374,29 @@ def test_what_records_recall_is_what_each_holds_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lengths", "asked", "expected"),
+    ("lengths", "batch_size", "expected"),
     [
-        ([6] * 10, None, 128),  # 1024 symbols at 7 a record: 146
+        ([6] * 10, None, 128),  # 1024 symbols at 7 per record: 146
         ([52] * 10, None, 16),  # 19.3
         ([31] * 10, None, 32),
         ([1] * 10, None, 256),
-        ([500] * 10, None, 16),  # at least so many
+        ([500] * 10, None, 16),  # the minimum
         ([6] * 10, 5, 5),
-        ([6] * 10, 8192, 8192),  # T = 8: 65,536 together
+        ([6] * 10, 8192, 8192),  # T = 8: 65,536 in total
         ([6] * 10, 8193, 4096),
         ([6, 30_000], 16, 2),  # T = 30,008
         ([6, 30_000], None, 2),
         ([65_535], 16, 1),
     ],
 )
-def test_the_number_of_records_in_a_batch(
-    lengths: list[int], asked: int | None, expected: int
+def test_the_number_of_records_per_batch(
+    lengths: list[int], batch_size: int | None, expected: int
 ) -> None:
-    assert fit_records(np.array(lengths), asked) == expected
+    assert fit_records(np.array(lengths), batch_size) == expected
 
 
 @pytest.mark.parametrize("part", ["training", "validation"])
-def test_a_record_that_is_too_long_is_refused(part: str) -> None:
+def test_a_record_over_the_limit_is_refused(part: str) -> None:
     with pytest.raises(CorpusError) as error:
         check_lengths(np.array([5, 65_536, 9]), part)
     assert str(error.value) == (
@@ -405,7 +405,7 @@ def test_a_record_that_is_too_long_is_refused(part: str) -> None:
     )
 
 
-def test_records_of_any_part_that_are_too_long_are_refused() -> None:
+def test_a_long_record_in_either_part_is_refused() -> None:
     with pytest.raises(CorpusError, match="training part has 65,536 characters"):
         fit_records(np.array([5, 65_536, 9]), 1)
     check_lengths(np.array([65_535]), "validation")

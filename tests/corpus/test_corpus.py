@@ -1,4 +1,4 @@
-"""A text as ids, its end held out, under a fingerprint of all that training depends on."""
+"""A text as ids, its end held out, with a fingerprint of everything that training depends on."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from charrnn.vocab import Vocabulary
 
 
 def text_of(length: int) -> str:
-    """So many characters, no two neighbours alike."""
+    """A text of this length in which neighbours differ."""
     return ("abcdefghij" * (length // 10 + 1))[:length]
 
 
@@ -42,14 +42,14 @@ def test_the_end_of_the_text_is_held_out(
     assert corpus.vocabulary.decode(corpus.val) == text[num_train:]
 
 
-def test_nine_tenths_are_exact_for_every_length() -> None:
+def test_a_split_of_nine_tenths_is_exact_for_every_length() -> None:
     ids = np.zeros(3000, np.uint8).tobytes()
     for length in range(20, 3000):
         assert len(Corpus.of(ids[:length], 0.1).train) == length * 9 // 10
 
 
 @pytest.mark.parametrize("text", ["", "a", "abc", b"abc"])
-def test_a_text_of_fewer_than_four_characters_is_refused_with_the_numbers(
+def test_a_text_of_fewer_than_four_characters_is_refused(
     text: str | bytes,
 ) -> None:
     with pytest.raises(CorpusError) as caught:
@@ -65,18 +65,18 @@ def test_half_a_surrogate_pair_is_refused() -> None:
         Corpus.of("abcd\ud800efgh", 0.1)
 
 
-def test_one_symbol_is_a_corpus() -> None:
+def test_a_corpus_may_have_a_single_symbol() -> None:
     corpus = Corpus.of("a" * 20, 0.1)
     assert (corpus.vocabulary, corpus.prime) == (Vocabulary("char", "a"), 0)
     assert (corpus.train.tolist(), corpus.val.tolist()) == ([0] * 18, [0] * 2)
 
 
-def test_symbols_of_the_held_out_end_are_known_too() -> None:
+def test_symbols_that_occur_only_in_the_held_out_part_are_known() -> None:
     assert Corpus.of("a" * 18 + "xy", 0.1).vocabulary.symbols == "axy"
 
 
 @pytest.mark.parametrize(("symbols", "dtype"), [(256, np.uint8), (257, np.uint16)])
-def test_ids_are_held_in_the_smallest_type(symbols: int, dtype: type) -> None:
+def test_ids_have_the_smallest_type(symbols: int, dtype: type) -> None:
     corpus = Corpus.of("".join(map(chr, range(symbols))), 0.1)
     assert (corpus.train.dtype, corpus.val.dtype) == (dtype, dtype)
 
@@ -98,7 +98,7 @@ def test_the_same_text_has_the_same_fingerprint() -> None:
     "other",
     [
         Corpus.of("abcd" * 9 + "abcc", 0.1),  # one character of the held-out end
-        Corpus.of("bacd" + "abcd" * 9, 0.1),  # two characters changed places
+        Corpus.of("bacd" + "abcd" * 9, 0.1),  # two characters swapped
         Corpus.of("abce" * 10, 0.1),  # the same ids, another symbol
         Corpus.of("abcd" * 11, 0.1),
         Corpus.of("abcd" * 10, 0.2),
@@ -107,7 +107,7 @@ def test_the_same_text_has_the_same_fingerprint() -> None:
     ],
     ids=["end", "order", "symbol", "length", "split", "no split", "unit"],
 )
-def test_whatever_is_another_changes_the_fingerprint(other: Corpus) -> None:
+def test_any_difference_changes_the_fingerprint(other: Corpus) -> None:
     assert other.fingerprint != Corpus.of("abcd" * 10, 0.1).fingerprint
 
 
@@ -123,10 +123,10 @@ def test_a_fingerprint_is_a_sha256() -> None:
     [
         ("aaaa\nb", "\n"),  # a newline, however rare
         ("abbbaa bbb", "b"),  # 3 a, 6 b, 1 space
-        ("a\rb\rc\rab\r\r", "\r"),  # no LF in it: the most frequent
-        (b"aaaa", "a"),  # no newline in it, though the vocabulary of bytes has one
+        ("a\rb\rc\rab\r\r", "\r"),  # no LF: the most frequent symbol
+        (b"aaaa", "a"),  # no newline, though the vocabulary of bytes has one
         (b"aa\na", "\n"),
-        # the newline is the last character: nothing was learned about what follows it
+        # the newline is the last character: the model never saw what follows it
         ("abbb\n", "b"),
     ],
 )
@@ -139,17 +139,17 @@ def test_the_prime_is_a_newline_or_the_most_frequent_symbol(text: str | bytes, p
     "text", ["abbb" * 4 + "\naaaaaaaaaaaaaaa", b"abbb" * 4 + b"\naaaaaaaaaaaaaaa"]
 )
 def test_the_prime_is_a_symbol_of_the_training_part(text: str | bytes) -> None:
-    """A newline, or a flood of another symbol, in the held-out part does not count: the network
-    never read it."""
+    """A newline or a frequent symbol in the held-out part does not count: the network has not read
+    it."""
     corpus = Corpus.of(text, 0.5)
     assert corpus.vocabulary.decode([corpus.prime]) == "b"
 
 
-# What is recalled
+# Recalled symbols
 
 
 @pytest.mark.parametrize("window", [2, 5, 8192])
-def test_what_the_training_part_recalls_is_found_once_for_each_window_and_not_in_the_held_out_text(
+def test_recalled_symbols_are_computed_once_per_window_from_the_training_part_only(
     window: int,
 ) -> None:
     corpus = Corpus.of("aaaaa abababab abcabcabc; the cat, the dog, the cat; " * 4, 0.25)
@@ -162,7 +162,7 @@ def test_what_the_training_part_recalls_is_found_once_for_each_window_and_not_in
     assert corpus.recalled(window) is found
 
 
-def test_what_was_recalled_changes_no_fingerprint() -> None:
+def test_recalled_symbols_do_not_affect_the_fingerprint() -> None:
     corpus = Corpus.of("abcd" * 10, 0.1)
     before = corpus.fingerprint
     corpus.recalled(9)

@@ -1,5 +1,4 @@
-"""The counts are smoothed by the formula, which a slow and plain second writing of it is held
-against."""
+"""The smoothing follows the formula, as checked against a slow and plain implementation."""
 
 import math
 from collections import Counter, defaultdict
@@ -19,8 +18,8 @@ Array = NDArray[np.int64]
 
 
 class Plain:
-    """Interpolated modified Kneser-Ney with dictionaries, written from Chen and Goodman 1999
-    without the arrays of the other."""
+    """Interpolated modified Kneser-Ney with dictionaries instead of arrays (Chen and Goodman
+    1999)."""
 
     def __init__(self, ids: Sequence[int], vocab_size: int, order: int) -> None:
         self.vocab_size, self.order = vocab_size, min(order, len(ids) - 1)
@@ -30,7 +29,7 @@ class Plain:
         before: dict[Gram, set[int]] = defaultdict(set)
         for gram in (gram for grams in places for gram in grams):
             before[gram[1:]].add(gram[0])
-        self.counts: list[dict[Gram, int]] = []  # of the grams of k + 1 symbols
+        self.counts: list[dict[Gram, int]] = []  # counts of the (k + 1)-grams
         for k, grams in enumerate(places):
             longest = k == self.order
             self.counts.append(
@@ -43,8 +42,8 @@ class Plain:
 
     @staticmethod
     def discounts_of(counts: list[int]) -> list[float]:
-        """Of a count of 1, of 2, of 3 and more; kept between 0.05 and the count less 0.05, a half
-        way up where none are known."""
+        """For counts of 1, 2, and 3 or more; clamped between 0.05 and the count less 0.05, and
+        halfway where the formula is undefined."""
         n1, n2, n3, n4 = (counts.count(n) for n in (1, 2, 3, 4))
         y = n1 / (n1 + 2 * n2) if n1 else 0.5
         first = 1 - 2 * y * n2 / n1 if n1 else 0.5
@@ -53,7 +52,7 @@ class Plain:
         return [min(max(d, 0.05), n - 0.05) for n, d in ((1, first), (2, second), (3, third))]
 
     def probability(self, symbol: int, context: Gram) -> float:
-        """Of a symbol after all that stands before it; more than the order is not looked at."""
+        """Of a symbol after its context, of which at most ``order`` symbols are used."""
         found = 1 / self.vocab_size
         for k in range(min(self.order, len(context)) + 1):
             seen = context[len(context) - k :]
@@ -73,8 +72,7 @@ class Plain:
 
 
 def texts(seed: int, number: int = 6, longest: int = 40) -> Iterator[tuple[Array, Array, int]]:
-    """Random texts to count, texts to read in which there are contexts never seen, and how many
-    symbols there are."""
+    """Random texts to count, texts to score that have unseen contexts, and the vocabulary size."""
     rng = np.random.default_rng(seed)
     for vocab_size in (1, 2, 3, 5, 300)[:number]:
         high = min(vocab_size, 6)
@@ -86,7 +84,7 @@ def texts(seed: int, number: int = 6, longest: int = 40) -> Iterator[tuple[Array
 
 
 def next_probabilities(model: Yardstick, context: Sequence[int]) -> list[float]:
-    """Of each symbol after a context, which is the whole text before it."""
+    """The probability of each symbol after a context, which is the whole text before it."""
     return [
         math.exp(model.score(np.array([*context, symbol]))[-1])
         for symbol in range(model.vocab_size)
@@ -96,22 +94,21 @@ def next_probabilities(model: Yardstick, context: Sequence[int]) -> list[float]:
 # By hand
 
 
-def test_a_tiny_text_has_the_numbers_of_a_pencil() -> None:
-    # "aab", V = 2, one symbol of context. Pairs: aa 1, ab 1. Symbols stand after so many: a after
-    # {a}: 1, b after {a}: 1. Of both lengths n1 = 2, n2 = 0: Y = 1, the discount of 1 is 1 - 0 = 1,
-    # kept to 0.95. P_0(a) = (1 - 0.95) / 2 + 1.9 / 2 * 1/2 = 0.025 + 0.475 = 0.5, P_0(b) = 0.5.
-    # P_1(a | a) = (1 - 0.95) / 2 + 1.9 / 2 * 0.5 = 0.5; nothing ever followed b, so P_1(a | b) =
-    # P_0(a).
+def test_a_tiny_text_matches_a_calculation_by_hand() -> None:
+    # "aab", V = 2, one symbol of context. Pairs: aa 1, ab 1. Distinct predecessors: of a {a}: 1, of
+    # b {a}: 1. For both lengths n1 = 2, n2 = 0: Y = 1, the discount of 1 is 1 - 0 = 1, clamped to
+    # 0.95. P_0(a) = (1 - 0.95) / 2 + 1.9 / 2 * 1/2 = 0.025 + 0.475 = 0.5, P_0(b) = 0.5.
+    # P_1(a | a) = (1 - 0.95) / 2 + 1.9 / 2 * 0.5 = 0.5; nothing follows b, so P_1(a | b) = P_0(a).
     assert np.exp(
         Yardstick(np.array([0, 0, 1]), 2, 1).score(np.array([0, 0, 1, 0]))
     ) == pytest.approx([0.5] * 4, abs=1e-12)
 
 
-def test_another_tiny_text_has_the_numbers_of_a_pencil() -> None:
+def test_another_tiny_text_matches_a_calculation_by_hand() -> None:
     # "abababac", V = 4 (no d), one symbol of context.
     # Pairs: ab 3, ba 3, ac 1. n1 = 1, n2 = 0, n3 = 2, n4 = 0: Y = 1 / (1 + 0) = 1. D1 = 1 - 2 * 1 *
-    # 0 / 1 = 1, kept to 0.95. D3 = 3 - 4 * 1 * 0 / 2 = 3, kept to 2.95. Symbols stand after so
-    # many: a after {b}: 1, b after {a}: 1, c after {a}: 1. n1 = 3, n2 = 0: D1 = 1, kept to 0.95.
+    # 0 / 1 = 1, clamped to 0.95. D3 = 3 - 4 * 1 * 0 / 2 = 3, clamped to 2.95. Distinct predecessors:
+    # of a {b}: 1, of b {a}: 1, of c {a}: 1. n1 = 3, n2 = 0: D1 = 1, clamped to 0.95.
     # P_0(a) = P_0(b) = P_0(c) = 0.05 / 3 + 2.85 / 3 / 4 = 0.0166667 + 0.2375 = 0.2541667, P_0(d) =
     # 0.2375. After a, 4 pairs: P_1(b | a) = 0.05 / 4 + (2.95 + 0.95) / 4 * 0.2541667 = 0.0125 +
     # 0.975 * 0.2541667 = 0.2603125, P_1(c | a) = 0.05 / 4 + 0.2478125 = 0.2603125, P_1(a | a) =
@@ -130,11 +127,11 @@ def test_another_tiny_text_has_the_numbers_of_a_pencil() -> None:
     )
 
 
-def test_discounts_that_are_not_kept_back_are_those_of_the_formula() -> None:
+def test_discounts_within_the_limits_follow_the_formula() -> None:
     # No context, so plain counts: 4 symbols once, 2 twice, 1 three times, 1 four times; 4 + 4 + 3 +
-    # 4 = 15 in all, V = 8. Y = 4 / (4 + 2 * 2) = 1/2; D1 = 1 - 2 * 1/2 * 2/4 = 0.5; D2 = 2 - 3 *
+    # 4 = 15 in total, V = 8. Y = 4 / (4 + 2 * 2) = 1/2; D1 = 1 - 2 * 1/2 * 2/4 = 0.5; D2 = 2 - 3 *
     # 1/2 * 1/2 = 1.25; D3 = 3 - 4 * 1/2 * 1/1 = 1. The discounts leave (4 * 0.5 + 2 * 1.25 + 1 + 1)
-    # / 15 = 6.5 / 15, of which each symbol has 1/8: 0.8125 / 15.
+    # / 15 = 6.5 / 15, of which each symbol gets 1/8: 0.8125 / 15.
     ids = np.array([0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 6, 7, 7, 7, 7])
     expected = (
         [(0.5 + 0.8125) / 15] * 4
@@ -145,9 +142,9 @@ def test_discounts_that_are_not_kept_back_are_those_of_the_formula() -> None:
 
 
 @pytest.mark.parametrize("order", [0, 1, 7])
-def test_a_text_of_one_symbol_is_almost_forgotten(order: int) -> None:
-    # one symbol once: the discount is 1, kept to 0.95; P(a) = 0.05 + 0.95 / 4, of the three others
-    # 0.95 / 4
+def test_a_single_symbol_is_almost_discounted_away(order: int) -> None:
+    # one symbol once: the discount is 1, clamped to 0.95; P(a) = 0.05 + 0.95 / 4, and 0.95 / 4 for
+    # each of the other three
     model = Yardstick(np.array([2], np.uint8), 4, order)
     assert next_probabilities(model, []) == pytest.approx(
         [0.2375, 0.2375, 0.2875, 0.2375], abs=1e-12
@@ -155,11 +152,11 @@ def test_a_text_of_one_symbol_is_almost_forgotten(order: int) -> None:
     assert next_probabilities(model, [2, 2]) == next_probabilities(model, [])
 
 
-# Against the slow way
+# Against the slow implementation
 
 
 @pytest.mark.parametrize("order", range(9))
-def test_every_score_is_that_of_a_plain_writing_of_the_formula(order: int) -> None:
+def test_scores_match_the_plain_implementation(order: int) -> None:
     for ids, read, vocab_size in texts(order):
         plain = Plain(ids.tolist(), vocab_size, order)
         expected = [
@@ -171,7 +168,7 @@ def test_every_score_is_that_of_a_plain_writing_of_the_formula(order: int) -> No
         )
 
 
-def test_every_score_of_every_text_of_up_to_five_symbols_is_that_of_the_plain_writing() -> None:
+def test_scores_of_all_texts_of_up_to_five_symbols_match_the_plain_implementation() -> None:
     for n in range(1, 6):
         for ids in product(range(2), repeat=n):
             plain, model = Plain(ids, 3, 3), Yardstick(np.array(ids), 3, 3)
@@ -180,7 +177,7 @@ def test_every_score_of_every_text_of_up_to_five_symbols_is_that_of_the_plain_wr
                 np.testing.assert_allclose(np.exp(model.score(np.array(read))), expected, rtol=1e-9)
 
 
-def test_the_comparison_sees_a_count_below_the_longest_length_that_is_of_all_places() -> None:
+def test_the_comparison_detects_raw_counts_below_the_longest_length() -> None:
     ids, read, vocab_size = list(texts(0))[6]
     plain = Plain(ids.tolist(), vocab_size, 2)
     plain.counts[0] = dict(Counter((idx,) for idx in ids.tolist()))
@@ -195,7 +192,7 @@ def test_the_comparison_sees_a_count_below_the_longest_length_that_is_of_all_pla
 
 
 @pytest.mark.parametrize("order", range(9))
-def test_the_probabilities_of_all_next_symbols_sum_to_one_after_whatever_was_read(
+def test_the_probabilities_of_the_next_symbol_sum_to_one_after_any_context(
     order: int,
 ) -> None:
     for ids, read, vocab_size in texts(20 + order, number=4):
@@ -204,14 +201,14 @@ def test_the_probabilities_of_all_next_symbols_sum_to_one_after_whatever_was_rea
             assert sum(next_probabilities(model, read[:place].tolist())) == pytest.approx(
                 1, abs=1e-12
             )
-        for place in range(min(len(ids), 15)):  # contexts that were all seen
+        for place in range(min(len(ids), 15)):  # contexts that were all seen in training
             assert sum(next_probabilities(model, ids[:place].tolist())) == pytest.approx(
                 1, abs=1e-12
             )
 
 
 @pytest.mark.parametrize("order", range(9))
-def test_no_symbol_of_the_alphabet_is_impossible_and_no_score_is_above_zero(order: int) -> None:
+def test_every_symbol_is_possible_and_no_score_is_above_zero(order: int) -> None:
     for ids, read, vocab_size in texts(40 + order):
         for text in (read, ids, np.arange(vocab_size), np.full(20, vocab_size - 1)):
             score = Yardstick(ids, vocab_size, order).score(text)
@@ -221,18 +218,18 @@ def test_no_symbol_of_the_alphabet_is_impossible_and_no_score_is_above_zero(orde
             assert (score <= 1e-12).all()
 
 
-def test_an_alphabet_of_one_symbol_is_certain() -> None:
+def test_the_only_symbol_of_an_alphabet_is_certain() -> None:
     for n in (1, 2, 30):
         np.testing.assert_allclose(
             Yardstick(np.zeros(n, np.uint8), 1).score(np.zeros(9, np.uint8)), 0, atol=1e-12
         )
 
 
-# What a score looks at
+# The context of a score
 
 
 @pytest.mark.parametrize("order", range(9))
-def test_a_score_depends_on_as_many_symbols_before_as_the_order_has_and_on_no_more(
+def test_a_score_depends_on_exactly_order_symbols_of_context(
     order: int,
 ) -> None:
     rng = np.random.default_rng(order)
@@ -243,19 +240,19 @@ def test_a_score_depends_on_as_many_symbols_before_as_the_order_has_and_on_no_mo
     changed = np.flatnonzero(model.score(read) != before)
     assert changed.min() == 20
     assert changed.max() <= 20 + order
-    if order in (1, 2):  # contexts so short have all been seen
+    if order in (1, 2):  # such short contexts have all been seen
         assert changed.max() == 20 + order
 
 
-def test_the_first_symbols_are_scored_by_what_was_read_and_nothing_before_it() -> None:
+def test_the_first_symbols_are_scored_with_the_context_available() -> None:
     ids = np.random.default_rng(0).integers(0, 3, 100)
     model, whole = Yardstick(ids, 3, 4), ids[10:40]
     scores = model.score(whole)
     for start in range(1, 20):
         cut = model.score(whole[start:])
-        # from the order on, what was cut off is too far back
+        # from position ``order`` on, the removed symbols are too far back
         np.testing.assert_allclose(cut[4:], scores[start + 4 :], atol=1e-12)
-    # the first alone: P_0, whatever is counted at the end or the beginning of the text
+    # the first symbol alone: P_0, whatever is at the end or the beginning of the counted text
     assert scores[0] == pytest.approx(
         math.log(Plain(ids.tolist(), 3, 4).probability(int(whole[0]), ())), abs=1e-12
     )
@@ -269,22 +266,22 @@ def test_scores_of_a_part_do_not_depend_on_what_follows() -> None:
         np.testing.assert_array_equal(model.score(ids[60 : 60 + end]), whole[:end])
 
 
-def test_a_text_of_no_symbols_has_no_scores() -> None:
+def test_an_empty_text_has_no_scores() -> None:
     assert Yardstick(np.array([0, 1]), 2).score(np.zeros(0, np.uint8)).shape == (0,)
 
 
-def test_a_longer_context_knows_more_of_a_text_that_comes_again() -> None:
+def test_a_longer_context_predicts_a_repeated_text_better() -> None:
     ids = np.resize(np.random.default_rng(2).integers(0, 4, 25), 500)
     losses = [-Yardstick(ids, 4, order).score(ids).mean() for order in range(5)]
     assert losses == sorted(losses, reverse=True)
     assert losses[4] < 0.2 < 1 < losses[0]
 
 
-# What is given
+# Inputs
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint32, np.int64])
-def test_the_kind_of_the_ids_changes_nothing_and_nothing_is_written_to(kind: type) -> None:
+def test_the_type_of_the_ids_does_not_matter_and_they_are_not_modified(kind: type) -> None:
     rng = np.random.default_rng(3)
     ids, read = rng.integers(0, 200, 300), rng.integers(0, 200, 300)
     given: NDArray[Any] = ids.astype(kind)
@@ -295,7 +292,7 @@ def test_the_kind_of_the_ids_changes_nothing_and_nothing_is_written_to(kind: typ
     )
 
 
-def test_ids_of_a_large_alphabet_are_kept_apart() -> None:
+def test_ids_of_a_large_alphabet_are_distinguished() -> None:
     ids = np.array([70_000, 3, 109_999, 70_000, 3, 109_999, 70_000, 4, 0], np.uint32)
     order, small = np.unique(ids, return_inverse=True)
     plain = Plain(small.tolist(), 110_000, 7)
@@ -307,10 +304,10 @@ def test_ids_of_a_large_alphabet_are_kept_apart() -> None:
     assert len(order) == 5
 
 
-# The measure
+# The yardstick
 
 
-def test_the_measure_is_the_mean_loss_of_the_validation_part() -> None:
+def test_the_yardstick_is_the_mean_loss_of_the_validation_part() -> None:
     rng = np.random.default_rng(4)
     train, val = rng.integers(0, 3, 300).astype(np.uint8), rng.integers(0, 3, 50).astype(np.uint8)
     plain = Plain(train.tolist(), 3, ORDER)
@@ -323,7 +320,7 @@ def test_the_measure_is_the_mean_loss_of_the_validation_part() -> None:
     assert (found.train_characters, found.val_characters) == (300, 50)
 
 
-def test_of_a_long_text_the_end_is_counted_and_all_that_is_held_out_is_read(
+def test_only_the_end_of_a_long_text_is_counted_but_all_held_out_text_is_scored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rng = np.random.default_rng(5)
@@ -337,8 +334,8 @@ def test_of_a_long_text_the_end_is_counted_and_all_that_is_held_out_is_read(
 # Records
 
 
-def test_records_are_counted_apart_and_each_with_its_end() -> None:
-    # "ab" comes nine times of ten, "cd" once; what stands in the record before must not be seen
+def test_records_are_counted_separately_with_their_ends() -> None:
+    # "ab" is nine of ten records, "cd" one; the previous record must not be seen
     rng, end = np.random.default_rng(0), 4
     records = [[0, 1] if rng.random() < 0.9 else [2, 3] for _ in range(4000)]
     train, val = (
@@ -347,13 +344,13 @@ def test_records_are_counted_apart_and_each_with_its_end() -> None:
     )
     found = measure(train, val, 5, end)
     share = sum(record == [0, 1] for record in records[3000:]) / 1000
-    # only the first symbol is in doubt
+    # only the first symbol is uncertain
     expected = -(share * math.log(0.9) + (1 - share) * math.log(0.1)) / 3
     assert found.nats_per_character == pytest.approx(expected, rel=0.02)
     assert (found.train_characters, found.val_characters) == (9000, 3000)
 
 
-def test_the_order_of_the_records_changes_next_to_nothing() -> None:
+def test_the_order_of_the_records_hardly_matters() -> None:
     rng, end = np.random.default_rng(1), 3
     records = [rng.integers(0, 3, int(rng.integers(1, 9))).tolist() for _ in range(300)]
 
@@ -362,5 +359,5 @@ def test_the_order_of_the_records_changes_next_to_nothing() -> None:
 
     one = measure(ids(records[:250]), ids(records[250:]), 4, end)
     other = measure(ids(records[:250][::-1]), ids(records[250:][::-1]), 4, end)
-    # but for the first
+    # equal except for the first record
     assert one.nats_per_character == pytest.approx(other.nats_per_character, rel=2e-3)

@@ -1,5 +1,4 @@
-"""Records come out of a text as they stand in it, and no record is both learned from and held
-out."""
+"""Records are read from a text unchanged, and none is used for both training and validation."""
 
 import random
 from itertools import product
@@ -23,18 +22,18 @@ def of(text: str | bytes, separator: str = "\n", val_fraction: float = 0.25) -> 
 
 
 def texts(vocabulary: Vocabulary, ids: Ids) -> list[str]:
-    """The records of a part; each must have its end."""
+    """The records of a part; each must end with the end symbol."""
     pieces = np.split(ids, np.flatnonzero(ids == vocabulary.end) + 1)
     assert not len(pieces.pop())
     return [vocabulary.decode(piece[:-1]) for piece in pieces]
 
 
-def test_each_record_is_in_one_part_and_has_its_end_behind_it() -> None:
+def test_each_record_is_in_one_part_and_followed_by_its_end() -> None:
     found = of("\n".join(NAMES))
     train, val = texts(found.vocabulary, found.train), texts(found.vocabulary, found.val)
     assert len(val) == 2  # a quarter of six distinct ones, rounded (1.5 to the even 2)
     assert len(set(val)) == 2
-    # in their order, and as often as they stand there
+    # in order, duplicates included
     assert train == [name for name in NAMES if name not in val]
     assert found.vocabulary == Vocabulary(
         "char", "".join(sorted(set("".join(NAMES)))), records=True
@@ -45,7 +44,7 @@ def test_each_record_is_in_one_part_and_has_its_end_behind_it() -> None:
     ]
 
 
-def test_which_records_are_held_out_hangs_on_the_records_alone() -> None:
+def test_the_held_out_records_depend_only_on_the_records() -> None:
     names = [f"name{number}" for number in range(200)]
     first = of("\n".join(names), val_fraction=0.1)
     held_out = set(texts(first.vocabulary, first.val))
@@ -53,12 +52,12 @@ def test_which_records_are_held_out_hangs_on_the_records_alone() -> None:
     shuffled = random.Random(0).sample(names, 200)
     again = of("; ".join(shuffled) + "; ", "; ", 0.1)
     assert set(texts(again.vocabulary, again.val)) == held_out
-    # with letters that change every id
+    # with letters that shift every id
     more = of("\n".join([*names, "another", "zażółć", "and one more"]), val_fraction=0.1)
     assert len(set(texts(more.vocabulary, more.val)) & held_out) >= 18
 
 
-def test_a_share_of_zero_holds_nothing_out_and_a_tiny_one_holds_one_out() -> None:
+def test_a_fraction_of_zero_holds_nothing_out_and_a_tiny_one_holds_out_one() -> None:
     assert len(of("a\nb\nc", val_fraction=0.0).val) == 0
     assert len(texts(of("a\nb\nc").vocabulary, of("a\nb\nc", val_fraction=0.01).val)) == 1
     found = of("a\nb", val_fraction=0.5)
@@ -70,7 +69,7 @@ def test_a_share_of_zero_holds_nothing_out_and_a_tiny_one_holds_one_out() -> Non
     [
         ("a\nb\n", "\n", ["a", "b"]),
         ("a\r\nb\r\n", "\n", ["a", "b"]),
-        ("a\r\nb\r", "\n", ["a", "b"]),  # the return of the last line, too
+        ("a\r\nb\r", "\n", ["a", "b"]),  # the carriage return of the last line, too
         ("a\rb\nc", "\n", ["a\rb", "c"]),
         ("\n\na\n\n\nb\n\n", "\n", ["a", "b"]),
         ("\r\na\r\nb", "\n", ["a", "b"]),
@@ -84,8 +83,8 @@ def test_a_share_of_zero_holds_nothing_out_and_a_tiny_one_holds_one_out() -> Non
         ("abc", "abcd", ["abc"]),
     ],
 )
-def test_a_text_is_cut_at_its_separator(text: str, separator: str, expected: list[str]) -> None:
-    more = f"{separator}😀😀{separator}😀"  # so that two are there
+def test_a_text_is_split_at_its_separator(text: str, separator: str, expected: list[str]) -> None:
+    more = f"{separator}😀😀{separator}😀"  # so that there are at least two
     found = of(text + more, separator, 0.0)
     assert texts(found.vocabulary, found.train) == [*expected, "😀😀", "😀"]
     raw = of((text + more).encode(), separator, 0.0)
@@ -99,7 +98,7 @@ def test_a_text_is_cut_at_its_separator(text: str, separator: str, expected: lis
     | st.lists(st.sampled_from(["a", "b", "\n", "\r\n", "--"]), max_size=20).map("".join),
     st.sampled_from(["\n", "--", "a", "-a-", "\n\n", "--\n", "\na\n", "\r\n"]),
 )
-def test_a_text_is_cut_as_by_hand(text: str, separator: str) -> None:
+def test_splitting_matches_a_plain_implementation(text: str, separator: str) -> None:
     expected = cut(text, separator)
     if len(set(expected)) < 2:
         with pytest.raises(CorpusError):
@@ -121,8 +120,8 @@ def test_a_text_is_cut_as_by_hand(text: str, separator: str) -> None:
 
 
 def cut(text: str, separator: str) -> list[str]:
-    """From left to right, a line end in the separator written in either way; without the text's own
-    line end."""
+    """From left to right; a line end in the separator matches LF and CRLF; without the final line
+    end of the text."""
     ways = [
         "".join(way)
         for way in product(
@@ -142,7 +141,7 @@ def cut(text: str, separator: str) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def test_a_text_that_ends_with_its_separator_is_scored_as_it_was_learned() -> None:
+def test_a_final_separator_is_split_alike_for_training_and_scoring() -> None:
     for text, separator, expected in (
         ("foo\n%\nbar\n%\n", "\n%\n", ["foo", "bar"]),
         ("ana;\nbo;\ncato;\n", ";\n", ["ana", "bo", "cato"]),
@@ -165,7 +164,7 @@ def test_a_text_that_ends_with_its_separator_is_scored_as_it_was_learned() -> No
         ("ab\r\n\r\nx\n", "\n\n", 7),
     ],
 )
-def test_an_unknown_character_is_named_with_its_place_in_the_whole_text(
+def test_an_unknown_character_is_reported_with_its_position_in_the_whole_text(
     text: str, separator: str | None, place: int
 ) -> None:
     vocabulary = Vocabulary("char", "abcdefg", records=separator is not None)
@@ -189,7 +188,7 @@ def test_a_replacement_never_becomes_a_separator() -> None:
         encode_known(vocabulary, "ab|cd\nef|g", "|", "replace")
 
 
-def test_records_copied_in_several_goes_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_copied_in_several_chunks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = of("\n".join(NAMES * 3))
     monkeypatch.setattr(records, "RECORDS_PER_BLOCK", 3)
     again = of("\n".join(NAMES * 3))
@@ -209,11 +208,11 @@ def test_fewer_than_two_distinct_records_are_refused(text: str, count: int) -> N
     )
 
 
-def test_empty_records_are_left_out_and_said() -> None:
+def test_empty_records_are_left_out_and_reported() -> None:
     assert of("a\n\nb\n\n\nc\n").notices == ["3 empty records were left out"]
 
 
-def test_a_known_text_says_what_was_changed_and_where_something_is_unknown() -> None:
+def test_encoding_reports_changes_and_the_position_of_unknown_characters() -> None:
     vocabulary = Vocabulary("char", "abc", records=True)
     ids, changes = encode_known(vocabulary, "aX\r\nXb\nX", "\n", "skip")
     assert texts(vocabulary, ids) == ["a", "b"]
@@ -227,7 +226,7 @@ def test_a_known_text_says_what_was_changed_and_where_something_is_unknown() -> 
     with pytest.raises(CorpusError, match=r"^nothing is left of list.txt: "):
         encode_known(vocabulary, "X\nX", "\n", "skip", "list.txt")
     with pytest.raises(VocabularyError):
-        encode_known(vocabulary, "a\rb\nc", "\n")  # a return within a record
+        encode_known(vocabulary, "a\rb\nc", "\n")  # a carriage return within a record
     assert texts(vocabulary, encode_known(vocabulary, "a\rb\nc", "\n", "skip")[0]) == ["ab", "c"]
 
 
@@ -243,7 +242,7 @@ def test_a_line_end_at_the_end_of_a_file_belongs_to_no_record() -> None:
     assert texts(blocks.vocabulary, blocks.train) == ["a\nb", "c\nd"]
 
 
-def test_some_records_are_whole_and_evenly_spread() -> None:
+def test_a_sample_of_records_is_whole_and_evenly_spread() -> None:
     ids = np.array([idx for number in range(100) for idx in (number % 7, 9)], np.uint8)
     assert some_records(ids, 9, 200) is ids
     assert some_records(ids, 9, 50).tolist() == [
@@ -253,13 +252,13 @@ def test_some_records_are_whole_and_evenly_spread() -> None:
     assert some_records(np.array([1, 1, 1, 9, 2, 9], np.uint8), 9, 3).tolist() == [1, 1, 1, 9]
 
 
-def test_a_known_running_text_is_encoded_whole() -> None:
+def test_running_text_is_encoded_whole() -> None:
     vocabulary = Vocabulary.of("ab\n")
     assert encode_known(vocabulary, "a\nb", None)[0].tolist() == vocabulary.encode("a\nb").tolist()
     assert encode_known(Vocabulary("byte"), b"a\nb", None)[0].tolist() == [97, 10, 98]
 
 
-# What looks like a list
+# Detecting lists
 
 
 def lines(seed: int, number: int, low: int, high: int, alphabet: str) -> str:
@@ -281,7 +280,10 @@ CODE = "def f(x):\n    return x\n" * 200
     [
         (lines(0, 500, 3, 12, "abcdef"), True),
         (lines(0, 500, 20, 110, "CNOc1()=#"), True),
-        (lines(0, 500, 10, 10, "0123456789"), True),  # all alike in length, but nothing is broken
+        (
+            lines(0, 500, 10, 10, "0123456789"),
+            True,
+        ),  # all of the same length, but not wrapped prose
         (lines(0, 500, 3, 30, "abc def"), True),
         (lines(0, 90, 3, 12, "abcdef"), False),  # too few to tell
         (lines(0, 500, 200, 900, "abc def"), False),  # paragraphs
@@ -303,6 +305,6 @@ CODE = "def f(x):\n    return x\n" * 200
         "none",
     ],
 )
-def test_a_list_is_told_from_prose_poems_and_code(text: str, expected: bool) -> None:
+def test_lists_are_distinguished_from_prose_poems_and_code(text: str, expected: bool) -> None:
     assert looks_like_list(*encode([text])) == expected
     assert looks_like_list(*encode([text.encode()])) == expected

@@ -1,4 +1,4 @@
-"""What a text is made of is counted as by hand."""
+"""The figures of a survey match a count by hand."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A text encoded block by block is what the vocabulary encodes at once, in memory and in a file."""
+"""Encoding block by block, in memory or in a file, equals encoding at once."""
 
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +14,9 @@ from charrnn.vocab import Vocabulary
 
 TEXTS = {
     "few": "the cat, the\n" * 5,
-    "more than a byte holds, late": "ab" * 100 + "".join(map(chr, range(0x4E00, 0x4F30))) + "ba",
+    "more than a byte holds, near the end": "ab" * 100
+    + "".join(map(chr, range(0x4E00, 0x4F30)))
+    + "ba",
     "more than two bytes hold": "".join(chr(0x10000 + number) for number in range(66_000, 0, -1))
     + "z\0",
     "one": "a",
@@ -29,7 +31,7 @@ def blocks(text: str | bytes, size: int) -> Iterator[str | bytes]:
 @pytest.mark.parametrize("most", [0, 1000, 1 << 30])
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_blocks_give_what_the_vocabulary_gives(
+def test_encoding_in_blocks_matches_the_vocabulary(
     text: str, size: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = max(size, len(text) // 1000)
@@ -39,8 +41,8 @@ def test_blocks_give_what_the_vocabulary_gives(
     assert vocabulary == expected
     assert ids.dtype == expected.encode(text).dtype
     np.testing.assert_array_equal(ids, expected.encode(text))
-    assert type(ids) is np.ndarray  # and no memmap, which is slow to index
-    assert (ids.base is None) == (ids.nbytes <= most)  # beyond that it is mapped from a file
+    assert type(ids) is np.ndarray  # not a memmap, which is slow to index
+    assert (ids.base is None) == (ids.nbytes <= most)  # above that it is mapped from a file
 
 
 @pytest.mark.parametrize("most", [0, 1 << 30])
@@ -51,11 +53,11 @@ def test_bytes_are_their_own_ids(most: int, monkeypatch: pytest.MonkeyPatch) -> 
     assert ids.tobytes() == bytes(range(256)) * 3
 
 
-def test_nothing_is_no_symbols() -> None:
+def test_an_empty_text_has_no_ids() -> None:
     assert len(encode([])[1]) == 0
 
 
-def test_a_mapped_text_outlives_its_file_s_name(
+def test_a_mapped_text_outlives_its_file_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(encoding, "IN_MEMORY", 0)
@@ -65,9 +67,7 @@ def test_a_mapped_text_outlives_its_file_s_name(
     assert ids.tolist() == [0, 1, 2] * 1000
 
 
-def test_a_full_disk_is_an_error_that_names_the_directory(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_write_error_names_the_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(encoding, "IN_MEMORY", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(CorpusError) as error:

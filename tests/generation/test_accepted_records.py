@@ -1,4 +1,4 @@
-"""Which records are kept, and why the others are dropped."""
+"""The records that are kept, and the reasons for dropping the others."""
 
 import itertools
 
@@ -13,14 +13,14 @@ def stream(*texts, whole=True):
     return (Record(text, number, -1.0, whole) for number, text in enumerate(texts))
 
 
-def test_without_a_condition_the_first_are_kept():
+def test_without_conditions_the_first_records_are_kept():
     kept = AcceptedRecords(stream("a", "a", "b"), 2, "\n", 10)
     assert [record.text for record in kept] == ["a", "a"]
     assert kept.tally == Tally(drawn=2, kept=2)
     assert str(kept.tally) == "drew 2 records, kept 2"
 
 
-def test_each_condition_drops_and_counts():
+def test_each_condition_drops_records_and_counts_them():
     records = itertools.chain(
         stream("x", whole=False), stream("a", "", "a", "old", "a", "x\ny", "bad", "b", "c")
     )
@@ -46,7 +46,7 @@ def test_a_record_dropped_for_another_reason_does_not_count_as_repeated():
     assert kept.tally == Tally(drawn=2, kept=1, not_accepted=1)
 
 
-def test_too_few_records_are_an_error_with_the_reasons():
+def test_too_few_records_are_an_error_that_lists_the_reasons():
     kept = AcceptedRecords(stream("a", "a", "a", "b"), 2, "\n", 3, unique=True)
     assert next(kept).text == "a"
     with pytest.raises(GenerationError) as error:

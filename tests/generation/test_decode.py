@@ -30,7 +30,7 @@ def make_network(cell):
 
 
 def read(network, ids):
-    """The logits and the state after some ids."""
+    """The logits and the state after reading these ids."""
     logits, state = None, network.zero_state()
     for idx in ids:
         logits, state = network.step(idx, state)
@@ -38,7 +38,7 @@ def read(network, ids):
 
 
 @over_cells
-def test_greedy_decoding_is_the_likeliest_symbol_again_and_again(cell):
+def test_greedy_decoding_always_takes_the_likeliest_symbol(cell):
     network = make_network(cell)
     logits, state = read(network, [1, 3])
     expected = []
@@ -58,7 +58,7 @@ def test_each_symbol_uses_the_generator_once(cell):
 
 
 @over_cells
-def test_log_probabilities_are_those_of_the_network_read_by_hand_whatever_the_sampler_does(cell):
+def test_log_probabilities_are_those_of_the_network_whatever_the_sampler(cell):
     network = make_network(cell)
     drawn = list(
         islice(
@@ -82,7 +82,7 @@ def test_log_probabilities_are_those_of_the_network_read_by_hand_whatever_the_sa
 
 
 @over_cells
-def test_scoring_changes_no_symbol_and_without_it_log_probabilities_are_zero(cell):
+def test_scoring_does_not_change_the_symbols_and_is_zero_when_off(cell):
     def drawn(scored):
         return list(
             islice(
@@ -95,7 +95,7 @@ def test_scoring_changes_no_symbol_and_without_it_log_probabilities_are_zero(cel
     assert {symbol.log_probability for symbol in drawn(False)} == {0}
 
 
-def test_a_history_gives_its_last_ids_and_grows(monkeypatch):
+def test_a_history_returns_its_last_ids_and_grows(monkeypatch):
     history = History([1, 2])
     for idx in range(200):
         history.append(idx)
@@ -111,7 +111,7 @@ def test_a_history_gives_its_last_ids_and_grows(monkeypatch):
         {"processors": (lambda ids, logits: logits - np.bincount(ids, minlength=V),)},
     ],
 )
-def test_a_sampler_that_looks_back_is_shown_all_that_was_read(settings):
+def test_a_sampler_that_looks_back_sees_the_whole_history(settings):
     network, sampler = make_network("lstm"), Sampler(temperature=0, **settings)
     drawn = [
         symbol.idx

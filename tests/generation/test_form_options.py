@@ -1,4 +1,4 @@
-"""FormOptions takes its settings out of others, and refuses invalid values."""
+"""FormOptions separates its settings from the others, and refuses invalid values."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def test_options_are_split_from_the_other_settings() -> None:
     assert rest == {"temperature": 1, "ban": "e"}
 
 
-def test_without_any_there_are_none() -> None:
+def test_without_form_settings_the_options_are_empty() -> None:
     options, rest = FormOptions.split({"temperature": 1, "constraint": None, "max_copy": None})
     assert not options
     assert rest == {"temperature": 1}
@@ -24,7 +24,7 @@ def test_without_any_there_are_none() -> None:
     assert FormOptions(Contains("a"))
 
 
-def test_a_form_has_several_particles_and_a_guard_alone_has_one() -> None:
+def test_a_constraint_gets_several_particles_and_a_guard_alone_one() -> None:
     assert FormOptions(Contains("a")).streams == DEFAULT_PARTICLES
     assert FormOptions(Contains("a"), 3).streams == 3
     assert FormOptions(max_copy=9).streams == 1

@@ -1,5 +1,5 @@
-"""Texts and records by rules, as the facade asks for them: forms, guards, prompts, stops and seeds
-together."""
+"""Texts and records under constraints as the facade requests them, combined with guards, prompts,
+stop strings and seeds."""
 
 import itertools
 import re
@@ -26,7 +26,7 @@ CORPUS = "abcabbacabaacbbcab" * 3
 
 
 def make_model(vocabulary: Vocabulary = ABC, corpus: str = CORPUS, **sizes: Any) -> TextModel:
-    """A model with random weights, the index of whose corpus is at hand."""
+    """A model with random weights and the index of its corpus."""
     model = TextModel(
         make_network(len(vocabulary), **sizes),
         vocabulary,
@@ -42,7 +42,7 @@ def make_model(vocabulary: Vocabulary = ABC, corpus: str = CORPUS, **sizes: Any)
     return model
 
 
-def test_a_text_with_a_form_has_it_and_is_had_again_by_its_seed() -> None:
+def test_a_constrained_text_satisfies_its_constraint_and_depends_on_its_seed() -> None:
     model, form = make_model(), Match("[abc]{3,9}\n[abc]+") & Contains("cab")
     texts = [model.generate(constraint=form, seed=seed, length=40) for seed in range(20)]
     assert all(
@@ -55,20 +55,20 @@ def test_a_text_with_a_form_has_it_and_is_had_again_by_its_seed() -> None:
     assert texts[3] != model.generate(constraint=form, seed=3, length=40, particles=1)
 
 
-def test_the_prompt_of_a_running_text_is_no_part_of_its_form() -> None:
+def test_the_prompt_of_running_text_is_not_constrained() -> None:
     text = make_model().generate("ccc", constraint=Without("c"), length=30, seed=0)
     assert len(text) == 30
     assert "c" not in text
 
 
-def test_the_best_of_several_all_have_the_form() -> None:
+def test_every_candidate_of_best_of_satisfies_the_constraint() -> None:
     model, form = make_model(), Contains("cab")
     each = [model.sample(constraint=form, length=20, seed=5, best_of=count) for count in (1, 8)]
     assert all("cab" in sample.text and len(sample.text) == 20 for sample in each)
     assert each[1].log_probability > each[0].log_probability
 
 
-def test_a_text_ends_before_a_stop_string_only_with_its_form() -> None:
+def test_a_text_ends_before_a_stop_string_only_if_the_constraint_is_satisfied() -> None:
     model, ended = make_model(), 0
     for seed in range(40):
         text = model.generate(constraint=Contains("cab"), stop="\n", length=50, seed=seed)
@@ -78,7 +78,7 @@ def test_a_text_ends_before_a_stop_string_only_with_its_form() -> None:
     assert ended > 3
 
 
-def test_a_form_and_a_boundary_exclude_each_other_and_a_guard_and_one_do_not() -> None:
+def test_a_boundary_can_be_combined_with_a_guard_but_not_with_a_constraint() -> None:
     model = make_model()
     with pytest.raises(
         ConfigError, match=r"^`until` cannot be combined with a constraint, which decides"
@@ -91,7 +91,7 @@ def test_a_form_and_a_boundary_exclude_each_other_and_a_guard_and_one_do_not() -
         assert len(text) >= 30
 
 
-def test_everything_is_refused_before_the_first_character() -> None:
+def test_errors_come_before_the_first_character() -> None:
     model = make_model()
     with pytest.raises(VocabularyError, match=r"^`contains` 'x' needs 'x'"):
         model.stream(constraint=Contains("x"))
@@ -108,7 +108,7 @@ def test_everything_is_refused_before_the_first_character() -> None:
         TextModel(model.network, ABC, 0).stream(max_copy=3)
 
 
-def test_a_guard_alone_keeps_to_the_length_and_writes_no_more_than_that() -> None:
+def test_a_guard_alone_writes_exactly_the_length() -> None:
     model = make_model()
     steps = count_steps(model.network)
     for length in (0, 1, 5, 100):
@@ -127,14 +127,16 @@ def test_the_prompt_is_exempt_from_the_guard() -> None:
     assert found > 0
 
 
-def test_what_had_to_be_taken_back_is_counted_over_all_texts() -> None:
+def test_backtracking_is_counted_over_all_texts() -> None:
     model = make_model(corpus="aba-abb-abc-ab\n", scale=0.3)
     for seed in range(20):
         assert "ab" not in model.generate(max_copy=2, length=60, seed=seed)[:-1]
     assert model.generator.taken_back > 20
 
 
-def test_a_model_of_bytes_writes_whole_characters_beside_a_guard_and_ascii_in_a_form() -> None:
+def test_a_model_of_bytes_writes_whole_characters_with_a_guard_and_ascii_under_a_constraint() -> (
+    None
+):
     model = TextModel(make_network(256, scale=0.2), BYTES, 10)
     corpus = b"\xc3\xa9t\xc3\xa9 abc"
     model.generator.corpus = lambda: (
@@ -151,7 +153,7 @@ def test_a_model_of_bytes_writes_whole_characters_beside_a_guard_and_ascii_in_a_
 # Records
 
 
-def test_records_with_a_form_have_it_whole_their_prompt_counted() -> None:
+def test_constrained_records_satisfy_the_constraint_including_the_prompt() -> None:
     model = make_model(RECORDS)
     records = list(
         model.records(20, constraint=Match("ab[abc]{2,6}c"), prompt="ab", seed=0, length=12)
@@ -162,7 +164,7 @@ def test_records_with_a_form_have_it_whole_their_prompt_counted() -> None:
         model.records(1, constraint=Match("b.*"), prompt="ab")
 
 
-def test_record_i_is_the_same_however_many_are_asked_for() -> None:
+def test_a_record_does_not_depend_on_the_number_of_records() -> None:
     model, rules = (
         make_model(RECORDS),
         {"constraint": Contains("cab"), "max_copy": 3, "length": 15, "seed": 4},
@@ -172,7 +174,7 @@ def test_record_i_is_the_same_however_many_are_asked_for() -> None:
     assert all(copies(record.text, CORPUS, 3) == [] and "cab" in record.text for record in many)
 
 
-def test_one_record_is_generated_to_its_end() -> None:
+def test_a_single_record_is_generated_to_its_end() -> None:
     model = make_model(RECORDS)
     for seed in range(10):
         text = model.generate("c", constraint=Match("c[ab]{4}"), seed=seed, length=20)
@@ -180,7 +182,7 @@ def test_one_record_is_generated_to_its_end() -> None:
         assert copies(model.generate(max_copy=2, seed=seed, length=20), CORPUS, 2) == []
 
 
-def test_a_record_that_could_only_have_been_copied_is_dropped_and_counted() -> None:
+def test_a_record_stuck_at_the_copy_limit_is_dropped_and_counted() -> None:
     every = "".join("".join(chars) for chars in itertools.product("abc", repeat=2))
     model = make_model(RECORDS, corpus=every + every)
     kept = model.records(2, max_copy=1, constraint=Length(3), seed=0, max_tries=5)
@@ -192,7 +194,7 @@ def test_a_record_that_could_only_have_been_copied_is_dropped_and_counted() -> N
     assert model.generator.taken_back > 0
 
 
-def test_a_record_has_no_lines() -> None:
+def test_the_number_of_lines_of_a_record_cannot_be_constrained() -> None:
     with pytest.raises(VocabularyError, match=r"^`lines` 2 needs '\\n'"):
         make_model(RECORDS).records(1, constraint=Lines(2))
 
@@ -200,7 +202,7 @@ def test_a_record_has_no_lines() -> None:
 # Frequencies
 
 
-def test_the_frequencies_are_those_of_what_the_model_writes() -> None:
+def test_frequencies_are_those_of_text_written_by_the_model() -> None:
     model = make_model(scale=0.5)
     shares = model.generator.frequencies
     assert shares.sum() == pytest.approx(1)
@@ -209,10 +211,10 @@ def test_the_frequencies_are_those_of_what_the_model_writes() -> None:
         assert shares[idx] == pytest.approx(text.count(char) / len(text), abs=0.05)
 
 
-def test_a_constraint_of_one_s_own_need_not_be_hashable() -> None:
+def test_a_custom_constraint_need_not_be_hashable() -> None:
     @dataclass
     class Short(Constraint):
-        """No more than so many characters."""
+        """At most a given number of characters."""
 
         most: int
         start = 0

@@ -1,5 +1,5 @@
-"""The NumPy network against its PyTorch twin, which shares no code with it, and against a
-pencil."""
+"""The NumPy network against its PyTorch twin, which shares no code with it, and against
+calculations by hand."""
 
 import math
 from itertools import combinations
@@ -38,8 +38,8 @@ def make_config(cell, num_layers, copy_window=W):
 
 
 def lively(config):
-    """A CharRNN with larger weights than a new one has, and biases, so that every gate works and
-    the logits spread."""
+    """A CharRNN with larger weights than a new one, and biases, so that every gate matters and the
+    logits differ."""
     model = CharRNN(config, V, seed=1).eval()
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
@@ -66,8 +66,8 @@ def random_weights(config, scale, seed=0):
 
 
 def recalled_in(idx, window):
-    """What is recalled in each of B streams, from the whole of it: (T, B, K); None for no
-    window."""
+    """The symbols recalled in each of B streams, computed from the whole stream: (T, B, K); None
+    without a window."""
     return (
         None if window is None else np.stack([recall(stream, window) for stream in idx.T], axis=1)
     )
@@ -92,19 +92,19 @@ def numpy_logits(numpy_network, idx):
 
 
 def random_idx(*shape):
-    """Random ids, of which now and then a run of 12 comes again: 25 or 50 symbols later, within the
-    window and beyond it."""
+    """Random ids in which some runs of 12 repeat 25 or 50 symbols later, within the window and
+    beyond it."""
     idx = np.random.default_rng(3).integers(0, V, shape)
     for start in range(60, len(idx) - 12 if shape else 0, 30):
         idx[start : start + 12] = idx[start - (25 if start % 60 else 50) :][:12]
     return idx
 
 
-def test_the_tables_of_both_networks_name_the_same_cells():
+def test_both_networks_have_the_same_cells():
     assert list(network.CELLS) == list(training.CELLS) == list(GATES)
 
 
-def test_the_ids_of_these_tests_recall_in_every_order_and_have_a_longer_memory_than_the_window():
+def test_the_ids_of_these_tests_recall_in_every_order_and_exceed_the_window():
     for idx in (random_idx(T)[:, None], random_idx(T, B)):
         found, further = recalled_in(idx, W), recalled_in(idx, T)
         assert (found != NOTHING).any(axis=(0, 1)).all()
@@ -113,11 +113,11 @@ def test_the_ids_of_these_tests_recall_in_every_order_and_have_a_longer_memory_t
 
 @over_windows
 @over_sizes
-def test_one_stream_has_the_logits_of_pytorch_for_200_steps(cell, num_layers, window):
+def test_one_stream_matches_the_logits_of_pytorch_for_200_steps(cell, num_layers, window):
     config = make_config(cell, num_layers, window)
     model, idx = lively(config), random_idx(T)
     expected = torch_logits(model, idx[:, None])[:, 0]
-    assert expected.std() > 1  # else any network would be near
+    assert expected.std() > 1  # otherwise any network would be close
     found = numpy_logits(Network(config, V, weights_of(model)), idx)
     assert found.dtype == np.float32
     assert found.shape == (T, V)
@@ -126,7 +126,7 @@ def test_one_stream_has_the_logits_of_pytorch_for_200_steps(cell, num_layers, wi
 
 @over_windows
 @over_sizes
-def test_many_streams_have_the_logits_of_pytorch_for_200_steps(cell, num_layers, window):
+def test_many_streams_match_the_logits_of_pytorch_for_200_steps(cell, num_layers, window):
     config = make_config(cell, num_layers, window)
     model, idx = lively(config), random_idx(T, B)
     expected = torch_logits(model, idx)
@@ -139,7 +139,7 @@ def test_many_streams_have_the_logits_of_pytorch_for_200_steps(cell, num_layers,
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize(("cell", "first", "second"), GATE_PAIRS)
-def test_the_comparison_sees_any_two_gates_swapped(cell, first, second, num_layers):
+def test_the_comparison_detects_any_two_swapped_gates(cell, first, second, num_layers):
     config = make_config(cell, num_layers)
     model, idx = lively(config), random_idx(T, B)
     weights = weights_of(model)
@@ -156,12 +156,12 @@ def test_the_comparison_sees_any_two_gates_swapped(cell, first, second, num_laye
 
 @over_sizes
 @pytest.mark.parametrize("batch", [(), (B,)], ids=["stream", "batch"])
-def test_a_step_leaves_the_state_it_is_given_as_it_was(cell, num_layers, batch):
+def test_a_step_does_not_change_its_input_state(cell, num_layers, batch):
     config = make_config(cell, num_layers)
     numpy_network = Network(config, V, random_weights(config, 1))
     idx = np.full(batch, 4)
     state = numpy_network.zero_state(*batch)
-    for _ in range(5):  # of one symbol, so that it is recalled
+    for _ in range(5):  # the same symbol, so that it is recalled
         _, state = numpy_network.step(idx, state)
     before = [
         state.h.copy(),
@@ -180,7 +180,7 @@ def test_a_step_leaves_the_state_it_is_given_as_it_was(cell, num_layers, batch):
 
 
 @over_sizes
-def test_the_state_begins_as_zeros_for_one_stream_and_for_many(cell, num_layers):
+def test_the_initial_state_is_zeros_for_one_stream_and_many(cell, num_layers):
     config = make_config(cell, num_layers)
     numpy_network = Network(config, V, random_weights(config, 1))
     c_size = num_layers * 12 if CELLS[cell].has_c else 0
@@ -198,7 +198,7 @@ def test_the_state_begins_as_zeros_for_one_stream_and_for_many(cell, num_layers)
 
 @over_windows
 @over_sizes
-def test_shapes_are_those_of_the_trained_model(cell, num_layers, window):
+def test_the_shapes_match_the_trained_model(cell, num_layers, window):
     config = make_config(cell, num_layers, window)
     assert shapes(config, V) == {
         name: tuple(weight.shape) for name, weight in CharRNN(config, V).state_dict().items()
@@ -232,7 +232,7 @@ def test_a_missing_weight_is_an_error_that_names_it(cell, name):
 
 
 @pytest.mark.parametrize("name", ["copy.weight", "copy.bias"])
-def test_a_weight_for_copying_where_nothing_is_copied_is_one_too_many(name):
+def test_copy_weights_without_a_copy_window_are_an_error(name):
     config = make_config("lstm", 2, copy_window=None)
     with pytest.raises(
         CheckpointError,
@@ -246,13 +246,13 @@ def test_a_weight_for_copying_where_nothing_is_copied_is_one_too_many(name):
 
 
 @pytest.mark.parametrize("name", ["layers.2.rnn.weight_ih_l0", "layers.0.rnn.weight_hr_l0", "a"])
-def test_a_weight_too_many_is_an_error_that_names_it(name):
+def test_an_unexpected_weight_is_an_error_that_names_it(name):
     config = make_config("lstm", 2)
     with pytest.raises(CheckpointError, match=f"the weight {name} "):
         Network(config, V, random_weights(config, 1) | {name: np.zeros(1, np.float32)})
 
 
-def test_an_rnn_of_one_unit_does_what_a_pencil_does():
+def test_an_rnn_of_one_unit_matches_a_calculation_by_hand():
     # tanh(ln 2) = (2 - 1/2) / (2 + 1/2) = 0.6 and tanh(ln 3) = (3 - 1/3) / (3 + 1/3) = 0.8.
     # Symbol 0, from h = 0:      tanh(1 * (ln 2 - 0.5) + 0.2 + 0.3 + 0.5 * 0)     = tanh(ln 2) = 0.6
     # Symbol 1, from h = 0.6:    tanh(1 * (ln 3 - 0.8) + 0.2 + 0.3 + 0.5 * 0.6)   = tanh(ln 3) = 0.8
@@ -282,7 +282,7 @@ def test_an_rnn_of_one_unit_does_what_a_pencil_does():
 
 @over_sizes
 @pytest.mark.parametrize("batch", [(), (B,)], ids=["stream", "batch"])
-def test_extreme_weights_give_finite_logits_in_silence(cell, num_layers, batch):
+def test_extreme_weights_give_finite_logits_without_warnings(cell, num_layers, batch):
     config = make_config(cell, num_layers)
     logits = numpy_logits(Network(config, V, random_weights(config, 1e4)), random_idx(50, *batch))
     assert np.isfinite(logits).all()
@@ -293,8 +293,8 @@ def test_extreme_weights_give_finite_logits_in_silence(cell, num_layers, batch):
 
 
 def copying(window, weights=None, believed=(1, 10, 100, 1000, 10_000, 100_000)):
-    """A network that raises what is recalled by so much, whatever its state; its other weights are
-    zeros where none are given."""
+    """A network that raises recalled symbols by ``believed``, whatever its state; its other
+    weights are zeros by default."""
     config = make_config("rnn", 1, window)
     weights = weights or {
         name: np.zeros(shape, np.float32) for name, shape in shapes(config, V).items()
@@ -306,18 +306,17 @@ def copying(window, weights=None, believed=(1, 10, 100, 1000, 10_000, 100_000)):
     return Network(config, V, weights | copy)
 
 
-def test_a_symbol_recalled_in_several_orders_is_raised_by_the_sum_and_another_by_its_own():
-    # 1 2 3 4 | 5, then 2 3 4 | 6, then 1 2 3 4: 2 3 4 was followed by 6 the last time, and 1 2 3 4
-    # by 5
+def test_a_symbol_recalled_in_several_orders_is_raised_by_their_sum():
+    # 1 2 3 4 | 5, then 2 3 4 | 6, then 1 2 3 4: last time 2 3 4 was followed by 6, and 1 2 3 4 by 5
     logits = numpy_logits(copying(99), np.array([1, 2, 3, 4, 5, 0, 2, 3, 4, 6, 0, 1, 2, 3, 4]))
     assert logits[-1].tolist() == [0, 0, 0, 0, 0, 10, 1, 0, 0, 0, 0]
     # 7 read five times: what followed 7 7 7 is 7, and what followed 7 7 7 7 is 7: 1 + 10
     assert numpy_logits(copying(99), np.full(5, 7))[-1].tolist() == [0] * 7 + [11] + [0] * 3
-    # read for long: all the orders
+    # read many times: all the orders
     assert numpy_logits(copying(99), np.full(99, 7))[-1].tolist() == [0] * 7 + [111_111] + [0] * 3
 
 
-def test_streams_side_by_side_are_raised_each_by_its_own():
+def test_parallel_streams_recall_independently():
     idx = np.stack([np.full(5, 7), np.arange(5), np.full(5, 10)], axis=1)
     expected = np.zeros((B, V))
     expected[0, 7] = expected[2, 10] = 11
@@ -325,7 +324,7 @@ def test_streams_side_by_side_are_raised_each_by_its_own():
 
 
 @pytest.mark.parametrize("batch", [(), (B,)], ids=["stream", "batch"])
-def test_where_nothing_is_recalled_nothing_is_raised(batch):
+def test_nothing_is_raised_if_nothing_is_recalled(batch):
     plain_config = make_config("rnn", 1, None)
     weights = random_weights(plain_config, 1)
     idx = np.arange(V) if not batch else np.stack([np.arange(V)] * B, axis=1)
@@ -334,7 +333,7 @@ def test_where_nothing_is_recalled_nothing_is_raised(batch):
 
 
 @over_sizes
-def test_a_network_that_believes_nothing_is_the_network_without_a_window(cell, num_layers):
+def test_with_zero_copy_weights_the_window_has_no_effect(cell, num_layers):
     config, plain_config = make_config(cell, num_layers), make_config(cell, num_layers, None)
     weights, idx = random_weights(plain_config, 1), random_idx(T, B)
     zeros = {
@@ -353,7 +352,7 @@ def test_a_network_that_believes_nothing_is_the_network_without_a_window(cell, n
     )
 
 
-def test_another_window_gives_other_logits():
+def test_the_window_size_changes_the_logits():
     weights, idx = random_weights(make_config("lstm", 2), 1), random_idx(T)
     found = [
         numpy_logits(Network(make_config("lstm", 2, window), V, weights), idx).tobytes()
@@ -363,14 +362,14 @@ def test_another_window_gives_other_logits():
 
 
 @over_sizes
-def test_probabilities_sum_to_one_whatever_is_raised(cell, num_layers):
+def test_probabilities_sum_to_one_with_recalled_symbols(cell, num_layers):
     config = make_config(cell, num_layers)
     logits = numpy_logits(Network(config, V, random_weights(config, 1)), random_idx(T))
     for row in logits.astype(np.float64):
         assert math.fsum(np.exp(log_probabilities(row))) == pytest.approx(1, abs=1e-12)
 
 
-def test_without_a_window_the_state_holds_no_symbols():
+def test_without_a_window_the_state_contains_no_symbols():
     config = make_config("lstm", 1, None)
     numpy_network = Network(config, V, random_weights(config, 1))
     for batch in ((), (B,)):

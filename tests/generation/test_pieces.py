@@ -1,4 +1,4 @@
-"""Whole pieces of text, boundaries and stop strings: by scripts of symbols, and once against brute
+"""Whole pieces of text, boundaries and stop strings: with scripted symbols, and against brute
 force."""
 
 from itertools import product
@@ -24,7 +24,7 @@ BYTES = Vocabulary("byte")
 
 
 def script(ids):
-    """Symbols as if drawn: the n-th has the log-probability -n."""
+    """Scripted symbols; the n-th has the log-probability -n."""
     return (Symbol(int(idx), -float(number)) for number, idx in enumerate(ids, 1))
 
 
@@ -38,7 +38,7 @@ def chunks(text, size):
 
 
 def consumed(stream):
-    """The text of a stream, and what it returns at its end."""
+    """The text of a stream, and its return value."""
     given = []
     while True:
         try:
@@ -63,8 +63,8 @@ def test_each_symbol_of_a_character_vocabulary_is_a_piece():
     ]
 
 
-def test_a_character_of_several_bytes_comes_when_it_is_whole_with_the_log_probabilities_of_all():
-    # a: 1 byte, é: 2, €: 3, 😀: 4; the n-th byte has -n: -1, -2 -3, -4 -5 -6, -7 -8 -9 -10
+def test_a_multibyte_character_comes_when_complete_with_the_sum_of_log_probabilities():
+    # a: 1 byte, é: 2, €: 3, 😀: 4; the n-th byte scores -n: -1, -2 -3, -4 -5 -6, -7 -8 -9 -10
     assert list(pieces(BYTES.decoder(), script("aé€😀".encode()), 4)) == [
         Piece("a", -1),
         Piece("é", -5),
@@ -73,19 +73,19 @@ def test_a_character_of_several_bytes_comes_when_it_is_whole_with_the_log_probab
     ]
 
 
-def test_a_byte_that_shows_the_one_before_to_be_invalid_brings_two_characters():
+def test_a_byte_that_invalidates_the_previous_one_yields_two_characters():
     assert list(pieces(BYTES.decoder(), script(b"\xc3ab"), 3)) == [
         Piece("\ufffda", -3),
         Piece("b", -3),
     ]
 
 
-def test_two_characters_at_once_are_cut_to_the_length():
+def test_two_characters_at_once_are_truncated_to_the_length():
     assert list(pieces(BYTES.decoder(), script(b"\xc3a"), 1)) == [Piece("\ufffd", -3)]
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 5])
-def test_pieces_take_no_symbol_more_than_they_need(length):
+def test_pieces_consume_only_the_symbols_they_need(length):
     symbols = script([0, 1, 2, 0, 1, 2])
     assert joined(pieces(ABC.decoder(), symbols, length)) == "abcab"[:length]
     assert len(list(symbols)) == 6 - length
@@ -107,7 +107,7 @@ BYTE_SCRIPTS = {
 
 
 @pytest.mark.parametrize("data", BYTE_SCRIPTS.values(), ids=BYTE_SCRIPTS)
-def test_pieces_of_bytes_join_to_the_text_at_once_at_every_length(data):
+def test_joined_pieces_of_bytes_equal_the_decoded_text_at_every_length(data):
     text = data.decode("utf-8", "replace")
     for length in range(len(text) + 1):
         found = list(pieces(BYTES.decoder(), script(data + b"."), length))
@@ -116,14 +116,14 @@ def test_pieces_of_bytes_join_to_the_text_at_once_at_every_length(data):
 
 
 @pytest.mark.parametrize("vocabulary", [Vocabulary.of("ab\né€😀"), BYTES], ids=["char", "byte"])
-def test_random_symbols_give_exactly_the_length_in_whole_pieces(vocabulary):
+def test_random_symbols_give_whole_pieces_of_exactly_the_length(vocabulary):
     ids = np.random.default_rng(0).integers(0, len(vocabulary), 2000)
     for length in (0, 1, 2, 3, 50, 400):
         found = list(pieces(vocabulary.decoder(), script(ids), length))
         assert len(joined(found)) == length
         assert joined(found) == vocabulary.decode(ids)[:length]
         assert all(piece.text for piece in found)
-        joined(found).encode("utf-8")  # no half characters
+        joined(found).encode("utf-8")  # no partial characters
 
 
 # Stop strings
@@ -156,13 +156,13 @@ STOPS = [
 
 @pytest.mark.parametrize(("text", "stops", "expected"), STOPS)
 @pytest.mark.parametrize("size", [1, 2, 3, 10])
-def test_the_text_ends_before_the_stop_string_that_ends_first(text, stops, expected, size):
+def test_a_text_ends_before_the_stop_string_that_is_completed_first(text, stops, expected, size):
     assert joined(until_stop(chunks(text, size), stops)) == expected
 
 
-def test_what_cannot_begin_a_stop_string_comes_at_once():
-    # aab in xaaab: x is no beginning. a, aa may be; at the third a, the first of the three cannot
-    # be any more.
+def test_text_that_cannot_begin_a_stop_string_comes_at_once():
+    # aab in xaaab: x cannot begin it. a, aa may; at the third a, the first of the three no longer
+    # can.
     stream = until_stop(single("xaaa"), ["aab"])
     assert next(stream) == Piece("x", -1)
     assert next(stream) == Piece("a", -2 - 3 - 4)
@@ -170,11 +170,11 @@ def test_what_cannot_begin_a_stop_string_comes_at_once():
     assert list(stream) == []
 
 
-def test_the_beginning_of_a_stop_string_comes_at_the_end():
+def test_an_unfinished_stop_string_comes_at_the_end():
     assert list(until_stop(single("xab"), ["abc"])) == [Piece("x", -1), Piece("ab", -2 - 3)]
 
 
-def test_without_stop_strings_the_pieces_pass_as_they_are():
+def test_without_stop_strings_the_pieces_are_unchanged():
     assert list(until_stop(single("aab"), [])) == single("aab")
 
 
@@ -185,13 +185,13 @@ def test_nothing_is_read_after_the_stop_string():
 
 
 def test_the_log_probability_counts_the_stop_string():
-    # all of x, a, b were drawn: -1 - 2 - 3
+    # x, a and b were all drawn: -1 - 2 - 3
     assert sum(piece.log_probability for piece in until_stop(single("xaby"), ["ab"])) == -6
     assert sum(piece.log_probability for piece in until_stop(single("aby"), ["a"])) == -1
 
 
 def by_brute_force(text, stops):
-    """The shortest beginning that ends with a stop string, without the longest of those that it
+    """The shortest beginning that ends with a stop string, without the longest stop string that it
     ends with."""
     for end in range(len(text) + 1):
         found = [len(stop) for stop in stops if text[:end].endswith(stop)]
@@ -217,7 +217,7 @@ STOP_SETS = [
 
 
 @pytest.mark.parametrize("stops", STOP_SETS)
-def test_every_text_of_a_and_b_is_cut_as_brute_force_cuts_it(stops):
+def test_stop_strings_agree_with_brute_force_on_every_text_of_a_and_b(stops):
     stops = stops.split(",")
     texts = ["".join(letters) for size in range(8) for letters in product("ab", repeat=size)]
     assert len(texts) == 255  # 1 + 2 + 4 + ... + 128
@@ -226,7 +226,7 @@ def test_every_text_of_a_and_b_is_cut_as_brute_force_cuts_it(stops):
         found = list(until_stop(single(text), stops))
         assert joined(found) == expected
         assert sum(piece.log_probability for piece in found) == -used * (used + 1) / 2
-        # the last may bring the log-probability of a stop string alone
+        # the last piece may carry only the log-probability of a stop string
         assert all(piece.text for piece in found[:-1])
         for size in (2, 3):
             assert joined(until_stop(chunks(text, size), stops)) == expected
@@ -235,7 +235,7 @@ def test_every_text_of_a_and_b_is_cut_as_brute_force_cuts_it(stops):
 # The end of a record
 
 
-def test_a_record_ends_at_its_end_which_has_no_text_but_a_log_probability():
+def test_the_end_of_a_record_has_a_log_probability_but_no_text():
     records = Vocabulary("char", "abc", records=True)
     assert list(pieces(records.decoder(), script([0, 1, 3, 2]), 9, 3)) == [
         Piece("a", -1),
@@ -244,7 +244,7 @@ def test_a_record_ends_at_its_end_which_has_no_text_but_a_log_probability():
     ]
 
 
-def test_a_record_of_bytes_ends_with_what_is_left_of_a_character():
+def test_an_unfinished_character_at_the_end_of_a_record_is_kept():
     records = Vocabulary("byte", records=True)
     assert list(pieces(records.decoder(), script([97, 0xC3, 256]), 9, 256)) == [
         Piece("a", -1),
@@ -262,7 +262,7 @@ def test_a_record_of_bytes_ends_with_what_is_left_of_a_character():
         # the boundary at the length itself
         ("sentence", "It was. So it is. And", 7, "It was.", " "),
         ("sentence", "It was. So it is. And", 8, "It was. So it is.", " "),
-        # a point within a number is no end
+        # a point within a number does not end a sentence
         ("sentence", "It is 3.5 high! he said", 2, "It is 3.5 high!", " "),
         ("sentence", 'He said "No." She', 4, 'He said "No."', " "),
         ("sentence", "What?! (Yes.) No", 8, "What?! (Yes.)", " "),
@@ -274,13 +274,13 @@ def test_a_record_of_bytes_ends_with_what_is_left_of_a_character():
         ("paragraph", "one\ntwo\n\nthree", 1, "one\ntwo", "\n\n"),
         ("paragraph", "one\ntwo\n \t\nthree", 1, "one\ntwo", "\n \t\n"),
         ("END", "the ENDING", 2, "the END", ""),
-        (".*", "a.*b", 1, "a.*", ""),  # no pattern, a string
+        (".*", "a.*b", 1, "a.*", ""),  # a string, not a pattern
         ("\n\n", "a\nb\n\nc", 1, "a\nb\n\n", ""),
         ("b", "ababab", 3, "abab", ""),
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
-def test_a_text_goes_on_to_the_first_boundary_at_its_length_or_behind_it(
+def test_a_text_continues_to_the_first_boundary_at_or_after_its_length(
     until, text, length, expected, rest, size
 ):
     given, left = consumed(until_boundary(chunks(text, size), length, until))
@@ -289,7 +289,7 @@ def test_a_text_goes_on_to_the_first_boundary_at_its_length_or_behind_it(
     assert text.startswith(given + left)
 
 
-def test_what_may_stand_behind_a_boundary_is_held_back_and_the_rest_comes_at_once():
+def test_text_that_may_follow_a_boundary_is_held_back_and_the_rest_comes_at_once():
     seen = []
 
     def watched():
@@ -300,18 +300,18 @@ def test_what_may_stand_behind_a_boundary_is_held_back_and_the_rest_comes_at_onc
     given = []
     for piece in until_boundary(watched(), 2, "paragraph"):
         given.append(piece.text)
-    # the space comes with the c, and the newline never
+    # the space comes with the c, the newline never
     assert seen == ["a", "ab", "ab", "ab c", "ab c"]
 
 
-def test_the_log_probabilities_up_to_a_boundary_are_those_of_all_that_was_read():
+def test_log_probabilities_up_to_a_boundary_include_everything_drawn():
     found = list(until_boundary(single("ab. c"), 1, "sentence"))
     assert joined(found) == "ab."
     assert sum(piece.log_probability for piece in found) == -(1 + 2 + 3 + 4)
 
 
 @pytest.mark.parametrize("until", [*BOUNDARIES, "END"])
-def test_without_a_boundary_the_text_is_given_and_then_an_error(until):
+def test_a_missing_boundary_is_an_error_after_the_text(until):
     stream, given = until_boundary((Piece("a", 0.0) for _ in range(MOST_BEYOND + 50)), 5, until), []
     target = f"end of a {until}" if until in BOUNDARIES else f"'{until}'"
     with pytest.raises(GenerationError) as error:
@@ -323,7 +323,7 @@ def test_without_a_boundary_the_text_is_given_and_then_an_error(until):
     assert "".join(given) == "a" * (MOST_BEYOND + 5)
 
 
-def test_an_end_is_checked_and_puts_boundary_and_stop_strings_together():
+def test_an_end_is_validated_and_combines_boundary_and_stop_strings():
     assert End.of(ABC, 5, "x", None) == End(5, ("x",), None)
     for how in ((-1, (), None), (5, "", None), (5, (), "")):
         with pytest.raises(ConfigError):

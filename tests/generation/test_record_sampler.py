@@ -1,4 +1,4 @@
-"""Records are drawn as the network foretells them, each the same however many are asked for."""
+"""Records are drawn with the probabilities of the network, independently of their number."""
 
 import itertools
 from collections import Counter
@@ -51,7 +51,7 @@ def draw(network, number, *, vocabulary=AB, prompt=(), seed=1, longest=30, **sam
 
 
 def by_hand(network, vocabulary, text):
-    """The log-probability of each symbol of a record, and of its end."""
+    """The log-probability of each symbol of a record, including its end."""
     logits, state = network.step(vocabulary.end, network.zero_state())
     scores = []
     for idx in [*vocabulary.encode(text).tolist(), vocabulary.end]:
@@ -62,7 +62,7 @@ def by_hand(network, vocabulary, text):
 
 @over_windows
 @over_cells
-def test_a_record_is_the_same_however_many_are_asked_for(cell, window):
+def test_a_record_does_not_depend_on_the_number_of_records(cell, window):
     network = make_network(cell, window=window)
     all_of_them = draw(network, 300)
     assert [record.number for record in all_of_them] == list(range(300))
@@ -74,7 +74,7 @@ def test_a_record_is_the_same_however_many_are_asked_for(cell, window):
 
 @over_windows
 @over_cells
-def test_the_log_probability_of_a_record_is_that_of_reading_it(cell, window):
+def test_the_log_probability_of_a_record_matches_reading_it(cell, window):
     network = make_network(cell, window=window)
     for record in draw(network, 100, top_k=2):
         if record.whole:
@@ -90,7 +90,7 @@ def test_the_log_probability_of_a_record_is_that_of_reading_it(cell, window):
 
 
 @over_cells
-def test_records_have_the_probabilities_that_the_network_gives_them(cell):
+def test_records_have_the_probabilities_of_the_network(cell):
     network, number = make_network(cell, scale=0.7), 20_000
     found = Counter(record.text for record in draw(network, number))
     texts = [
@@ -104,14 +104,14 @@ def test_records_have_the_probabilities_that_the_network_gives_them(cell):
     assert checked >= 5
 
 
-def test_records_of_one_seed_are_independent_of_one_another():
+def test_records_with_the_same_seed_are_independent():
     records = draw(make_network(scale=0.7), 20_000)
     firsts = np.array([record.text[:1] == "a" for record in records])
     for apart in (1, 2, BLOCK):
         assert abs(np.corrcoef(firsts[:-apart], firsts[apart:])[0, 1]) < 0.03
 
 
-def test_a_record_that_does_not_end_in_time_is_given_up_and_says_so():
+def test_a_record_that_does_not_end_in_time_is_marked_incomplete():
     network = make_network()
     for longest in (3, 8):
         records = draw(network, 2000, longest=longest)
@@ -121,7 +121,7 @@ def test_a_record_that_does_not_end_in_time_is_given_up_and_says_so():
         assert {len(record.text) for record in records if not record.whole} == {longest}
 
 
-def test_a_longer_limit_changes_no_record_that_ended_before_in_the_first_block():
+def test_a_longer_limit_does_not_change_finished_records():
     network = make_network()
     short, long = draw(network, BLOCK, longest=6), draw(network, BLOCK, longest=60)
     assert [(a.text, a.whole) for a, b in zip(short, long, strict=True) if a.whole] == [
@@ -129,7 +129,7 @@ def test_a_longer_limit_changes_no_record_that_ended_before_in_the_first_block()
     ]
 
 
-def test_records_of_bytes_are_text_and_an_empty_one_is_a_record():
+def test_records_of_bytes_are_text_and_may_be_empty():
     vocabulary = Vocabulary("byte", records=True)
     network = make_network(vocabulary=vocabulary)
     records = draw(network, 100, vocabulary=vocabulary)
@@ -138,7 +138,7 @@ def test_records_of_bytes_are_text_and_an_empty_one_is_a_record():
     assert [record.text for record in biased] == [""] * 3
 
 
-def test_filters_that_look_back_are_shown_the_record_alone():
+def test_filters_that_look_back_see_only_the_record():
     seen = []
 
     def watch(ids, logits):

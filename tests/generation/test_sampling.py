@@ -1,5 +1,4 @@
-"""The filters on four symbols whose probabilities a pencil can follow, and drawn frequencies
-against them."""
+"""The filters on four symbols, worked out by hand, and drawn frequencies against probabilities."""
 
 import dataclasses
 import math
@@ -52,7 +51,7 @@ def kept(logits):
 
 
 class Always:
-    """A generator that always gives the same number."""
+    """A generator that always returns the same number."""
 
     def __init__(self, number):
         self.number = number
@@ -86,14 +85,14 @@ def test_softmax_of_large_logits_neither_overflows_nor_warns():
 # Temperature
 
 
-def test_temperature_one_changes_no_probability():
+def test_temperature_one_has_no_effect():
     np.testing.assert_allclose(
         probabilities(apply_temperature(FOUR, 1)), [0.5, 0.25, 0.15, 0.1], rtol=1e-14
     )
 
 
 def test_temperature_one_half_squares_the_probabilities():
-    # .5² : .25² : .15² : .1² = 2500 : 625 : 225 : 100, in all 3450
+    # .5² : .25² : .15² : .1² = 2500 : 625 : 225 : 100, total 3450
     np.testing.assert_allclose(
         probabilities(apply_temperature(FOUR, 0.5)),
         np.array([2500, 625, 225, 100]) / 3450,
@@ -101,35 +100,35 @@ def test_temperature_one_half_squares_the_probabilities():
     )
 
 
-def test_temperature_two_takes_the_roots_of_the_probabilities():
-    # √16 : √9 : √4 : √1 = 4 : 3 : 2 : 1, in all 10
+def test_temperature_two_takes_the_square_roots_of_the_probabilities():
+    # √16 : √9 : √4 : √1 = 4 : 3 : 2 : 1, total 10
     np.testing.assert_allclose(
         probabilities(apply_temperature(np.log([16, 9, 4, 1]), 2)), [0.4, 0.3, 0.2, 0.1], rtol=1e-14
     )
 
 
-def test_temperature_zero_keeps_the_likeliest_alone():
+def test_temperature_zero_keeps_only_the_likeliest_symbol():
     assert kept(apply_temperature(SHUFFLED, 0)) == [1]
 
 
-def test_temperature_zero_keeps_the_first_of_equals():
+def test_temperature_zero_keeps_the_first_of_ties():
     assert kept(apply_temperature(np.array([0.0, 2, 1, 2]), 0)) == [1]
 
 
 @pytest.mark.parametrize("temperature", [1e-6, 1e-310])
-def test_a_tiny_temperature_is_greedy_in_silence(temperature):
+def test_a_tiny_temperature_is_greedy_without_warnings(temperature):
     np.testing.assert_array_equal(
         probabilities(apply_temperature(SHUFFLED, temperature)), [0, 1, 0, 0]
     )
 
 
-def test_a_huge_temperature_makes_all_symbols_alike():
-    # the logits differ by ln 5 / 10⁶ at most
+def test_a_huge_temperature_makes_all_symbols_equally_likely():
+    # the logits differ by at most ln 5 / 10⁶
     np.testing.assert_allclose(probabilities(apply_temperature(FOUR, 1e6)), [0.25] * 4, atol=1e-6)
 
 
 @pytest.mark.parametrize("temperature", [0, 1e-6, 0.8, 1e6])
-def test_no_temperature_brings_a_removed_symbol_back(temperature):
+def test_temperature_never_restores_a_removed_symbol(temperature):
     cooled = apply_temperature(np.array([-np.inf, 1, 1.5, -np.inf]), temperature)
     assert set(kept(cooled)) <= {1, 2}
     assert int(np.argmax(cooled)) == 2
@@ -154,21 +153,21 @@ def test_top_k_keeps_the_k_likeliest(top_k, expected):
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3, 4])
-def test_top_k_keeps_exactly_k_of_equals_those_with_the_smaller_ids(top_k):
+def test_top_k_keeps_exactly_k_of_ties_with_the_smallest_ids(top_k):
     assert kept(apply_top_k(np.zeros(4), top_k)) == list(range(top_k))
 
 
-def test_top_k_breaks_a_tie_at_its_edge_only():
+def test_top_k_breaks_ties_only_at_its_limit():
     assert kept(apply_top_k(np.array([1.0, 2, 1, 1]), 2)) == [0, 1]
 
 
-def test_top_k_leaves_the_kept_logits_as_they_are():
+def test_top_k_does_not_change_the_kept_logits():
     np.testing.assert_array_equal(
         apply_top_k(SHUFFLED, 2), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]]
     )
 
 
-def test_top_k_brings_no_removed_symbol_back():
+def test_top_k_never_restores_a_removed_symbol():
     assert kept(apply_top_k(np.array([-np.inf, 1, -np.inf, 0]), 3)) == [1, 3]
 
 
@@ -198,27 +197,27 @@ def test_top_p_keeps_the_fewest_likeliest_that_reach_p(top_p, expected):
 
 
 @pytest.mark.parametrize("tenths", range(1, 11))
-def test_top_p_of_k_tenths_keeps_k_of_ten_equals_though_sums_of_tenths_are_not_exact(tenths):
+def test_top_p_of_k_tenths_keeps_k_of_ten_ties_despite_rounding(tenths):
     assert kept(apply_top_p(np.zeros(10), tenths / 10)) == list(range(tenths))
 
 
 @pytest.mark.parametrize(("top_p", "expected"), [(0.5, 1), (0.75, 2), (0.875, 3)])
-def test_top_p_stops_where_a_sum_is_p_exactly(top_p, expected):
+def test_top_p_stops_where_a_sum_equals_p(top_p, expected):
     assert len(kept(apply_top_p(np.log(2) * np.array([-1, -2, -3, -3]), top_p))) == expected
 
 
-def test_top_p_one_keeps_even_what_adds_nothing_to_a_sum():
+def test_top_p_one_keeps_even_symbols_too_unlikely_to_change_the_sum():
     # e^-50 is less than half the last bit of 1
     assert kept(apply_top_p(np.array([-50.0, 0, -60, -np.inf]), 1)) == [0, 1, 2]
 
 
-def test_top_p_leaves_the_kept_logits_as_they_are():
+def test_top_p_does_not_change_the_kept_logits():
     np.testing.assert_array_equal(
         apply_top_p(SHUFFLED, 0.6), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]]
     )
 
 
-def test_top_p_brings_no_removed_symbol_back():
+def test_top_p_never_restores_a_removed_symbol():
     assert kept(apply_top_p(np.array([-np.inf, 1, -np.inf, 0]), 0.999)) == [1, 3]
 
 
@@ -228,7 +227,7 @@ def test_top_p_brings_no_removed_symbol_back():
 @pytest.mark.parametrize(
     ("min_p", "expected"),
     [
-        # shares of the likeliest: .3, 1, .2, .5
+        # relative to the likeliest: .3, 1, .2, .5
         (0, [0, 1, 2, 3]),
         (0.199, [0, 1, 2, 3]),
         (0.2, [0, 1, 2, 3]),
@@ -242,30 +241,30 @@ def test_top_p_brings_no_removed_symbol_back():
         (1, [1]),
     ],
 )
-def test_min_p_keeps_what_is_at_least_p_times_as_likely_as_the_likeliest(min_p, expected):
+def test_min_p_keeps_symbols_at_least_p_times_as_likely_as_the_likeliest(min_p, expected):
     assert kept(apply_min_p(SHUFFLED, min_p)) == expected
 
 
 @pytest.mark.parametrize("tenths", range(1, 11))
-def test_min_p_of_k_tenths_keeps_the_one_with_k_tenths_though_logarithms_are_not_exact(tenths):
-    # probabilities 1, 2, ..., 10 of 55: tenths of the likeliest
+def test_min_p_of_k_tenths_keeps_a_symbol_of_exactly_k_tenths_despite_rounding(tenths):
+    # probabilities 1/55, 2/55, ..., 10/55: tenths of the likeliest
     assert kept(apply_min_p(np.log(np.arange(1, 11) / 55), tenths / 10)) == list(
         range(tenths - 1, 10)
     )
 
 
-def test_min_p_one_keeps_all_of_the_likeliest():
+def test_min_p_one_keeps_all_ties_for_the_likeliest():
     assert kept(apply_min_p(np.array([1.0, 2, 1, 2]), 1)) == [1, 3]
 
 
-def test_min_p_leaves_the_kept_logits_as_they_are():
+def test_min_p_does_not_change_the_kept_logits():
     np.testing.assert_array_equal(
         apply_min_p(SHUFFLED, 0.4), [-np.inf, SHUFFLED[1], -np.inf, SHUFFLED[3]]
     )
 
 
 @pytest.mark.parametrize("min_p", [0, 0.5, 1])
-def test_min_p_brings_no_removed_symbol_back(min_p):
+def test_min_p_never_restores_a_removed_symbol(min_p):
     assert set(kept(apply_min_p(np.array([-np.inf, 1, -np.inf, 0.9]), min_p))) <= {1, 3}
 
 
@@ -273,43 +272,43 @@ def test_min_p_brings_no_removed_symbol_back(min_p):
 
 
 @over_filters
-def test_a_filter_leaves_its_input_as_it_was(apply, value):
+def test_a_filter_does_not_change_its_input(apply, value):
     logits = SHUFFLED.copy()
     apply(logits, value)
     np.testing.assert_array_equal(logits, SHUFFLED)
 
 
 @over_filters
-def test_a_filter_takes_each_row_for_itself(apply, value):
+def test_a_filter_treats_rows_independently(apply, value):
     rows = np.array([FOUR, SHUFFLED, np.zeros(4), [-np.inf, 3, -np.inf, 2.9]])
     np.testing.assert_array_equal(apply(rows, value), [apply(row, value) for row in rows])
 
 
 @over_filters
-def test_a_filter_leaves_the_last_symbol(apply, value):
+def test_a_filter_never_removes_the_last_symbol(apply, value):
     for alone in (np.array([3.0]), np.array([-np.inf, -5, -np.inf, -np.inf])):
         assert kept(apply(alone, value)) == kept(alone)
 
 
-# Their order
+# The order of filters
 
 
 def test_temperature_comes_before_top_p():
-    # At T = ½ the sums are 2500/3450 = .72 and 3125/3450 = .91: two symbols reach .8. At T = 1 it
-    # takes three: .5, .75, .9.
+    # At T = ½ the sums are 2500/3450 = .72 and 3125/3450 = .91: two symbols reach .8. At T = 1,
+    # three are needed: .5, .75, .9.
     assert kept(Sampler(temperature=0.5, top_p=0.8).filtered(FOUR)) == [0, 1]
     assert kept(apply_temperature(apply_top_p(FOUR, 0.8), 0.5)) == [0, 1, 2]
 
 
 def test_top_k_comes_before_top_p():
-    # Of the two likeliest the first has .5 / .75 = .67, and reaches .6. Of all four it has .5 and
-    # does not.
+    # Among the two likeliest, the first has .5 / .75 = .67 and reaches .6. Among all four it has .5
+    # and does not.
     assert kept(Sampler(temperature=1, top_k=2, top_p=0.6).filtered(FOUR)) == [0]
     assert kept(apply_top_k(apply_top_p(FOUR, 0.6), 2)) == [0, 1]
 
 
 def test_top_p_comes_before_min_p():
-    # min_p .4 keeps .5 and .25, of which the first has .67 then; of all four it has .5 and does not
+    # min_p .4 keeps .5 and .25, among which the first has .67; among all four it has .5 and does not
     # reach .6.
     assert kept(Sampler(temperature=1, top_p=0.6, min_p=0.4).filtered(FOUR)) == [0, 1]
     assert kept(apply_top_p(apply_min_p(FOUR, 0.4), 0.6)) == [0]
@@ -318,7 +317,7 @@ def test_top_p_comes_before_min_p():
 # Sampler
 
 
-def test_all_is_off_by_default_but_temperature():
+def test_only_temperature_is_on_by_default():
     off = {"dry": None, "top_k": None, "top_p": None, "min_p": None, "bias": (), "processors": ()}
     assert (
         dataclasses.asdict(Sampler())
@@ -331,7 +330,7 @@ def test_all_is_off_by_default_but_temperature():
 
 
 @over_kinds
-def test_a_sampler_leaves_the_logits_as_they_were(settings):
+def test_a_sampler_does_not_change_its_logits(settings):
     logits = SHUFFLED.astype(np.float32)
     before = logits.copy()
     Sampler(**settings)(logits, np.random.default_rng(0))
@@ -339,7 +338,7 @@ def test_a_sampler_leaves_the_logits_as_they_were(settings):
 
 
 @over_kinds
-def test_one_distribution_gives_an_id_and_many_give_one_each(settings):
+def test_one_distribution_gives_one_id_and_a_batch_one_per_row(settings):
     rows = np.array([FOUR, SHUFFLED, np.zeros(4)], np.float32)
     one, each = (
         Sampler(**settings)(FOUR, np.random.default_rng(0)),
@@ -351,7 +350,7 @@ def test_one_distribution_gives_an_id_and_many_give_one_each(settings):
 
 
 @over_kinds
-def test_a_batch_draws_what_its_rows_draw_one_after_the_other(settings):
+def test_a_batch_draws_the_same_as_its_rows_in_turn(settings):
     rows = np.random.default_rng(0).normal(0, 2, (500, 4)).astype(np.float32)
     sampler, rng = Sampler(**settings), np.random.default_rng(1)
     assert sampler(rows, np.random.default_rng(1)).tolist() == [
@@ -378,7 +377,7 @@ def test_a_removed_symbol_is_never_drawn(settings):
         ([-np.inf, 0.1, 0.2, 0.3, -np.inf], {1, 2, 3}),
     ],
 )
-def test_zero_probability_is_never_drawn_even_at_the_ends_of_the_generator(
+def test_zero_probability_is_never_drawn_even_at_the_limits_of_the_generator(
     logits, possible, number
 ):
     logits = np.array(logits, np.float64)
@@ -390,13 +389,13 @@ def test_zero_probability_is_never_drawn_even_at_the_ends_of_the_generator(
     ("number", "expected"),
     [(0, 0), (0.49, 0), (0.51, 1), (0.74, 1), (0.76, 2), (0.89, 2), (0.91, 3), (BELOW_ONE, 3)],
 )
-def test_a_number_falls_on_the_symbol_whose_share_of_the_line_it_hits(number, expected):
+def test_a_random_number_selects_the_symbol_by_cumulative_probability(number, expected):
     assert int(draw(FOUR, Always(number))) == expected
     assert draw(np.array([FOUR, FOUR]), Always(number)).tolist() == [expected, expected]
 
 
 @pytest.mark.parametrize("number", [0.0, 0.5, BELOW_ONE])
-def test_greedy_does_not_ask_the_generator(number):
+def test_greedy_does_not_use_the_generator(number):
     assert int(Sampler(temperature=0)(SHUFFLED, Always(number))) == 1
     assert Sampler(temperature=0)(
         np.array([SHUFFLED, FOUR, np.zeros(4)]), Always(number)
@@ -436,7 +435,7 @@ def test_logits_that_cannot_be_drawn_from_are_an_error(settings, broken):
         *[("min_p", value) for value in (-0.1, 1.0001, math.nan, math.inf, "0.1")],
     ],
 )
-def test_a_value_that_cannot_be_is_refused_by_name(name, value):
+def test_an_invalid_value_is_an_error_that_names_the_setting(name, value):
     with pytest.raises(ConfigError, match=f"^`{name}` must be .*, got "):
         Sampler(**{name: value})
 
@@ -456,21 +455,23 @@ def test_a_value_that_cannot_be_is_refused_by_name(name, value):
         ("min_p", None),
     ],
 )
-def test_a_value_at_the_edge_is_taken(name, value):
+def test_a_value_at_its_limit_is_accepted(name, value):
     assert getattr(Sampler(**{name: value}), name) == value
 
 
 # Frequencies. The logits fall by ½ from symbol to symbol; at temperature 0.8 the rarest of the ten
-# is still expected 101 times. Draws at 0.85 have Σ n (q - p)² / p = 206 too much, seven times the
-# critical value.
+# is still expected 101 times. Draws at 0.85 exceed the expected χ² by Σ n (q - p)² / p = 206, seven
+# times the critical value.
 
 LADDER = -0.5 * np.arange(10)
 DRAWS = 60_000
-CRITICAL = 27.877  # of χ² with 10 - 1 = 9 degrees of freedom: exceeded by chance once in 1,000
+CRITICAL = (
+    27.877  # of χ² with 10 - 1 = 9 degrees of freedom: exceeded by chance once in 1,000 tests
+)
 
 
 def chi_square(drawn, temperature):
-    """Σ (observed - expected)² / expected, the expected from p_i ∝ e^(logit_i / temperature)."""
+    """Σ (observed - expected)² / expected, where p_i ∝ e^(logit_i / temperature)."""
     weights = [math.exp(logit / temperature) for logit in LADDER]
     expected = DRAWS * np.array(weights) / sum(weights)
     observed = np.bincount(drawn, minlength=10)
@@ -488,19 +489,19 @@ def draw_batches(temperature):
 
 
 @pytest.mark.parametrize("draw_all", [draw_single, draw_batches])
-def test_symbols_are_drawn_as_often_as_their_probabilities_say(draw_all):
+def test_drawn_frequencies_match_the_probabilities(draw_all):
     assert chi_square(draw_all(0.8), 0.8) < CRITICAL
 
 
 @pytest.mark.parametrize("draw_all", [draw_single, draw_batches])
-def test_the_frequencies_tell_temperature_085_from_08(draw_all):
+def test_the_frequencies_distinguish_temperature_085_from_08(draw_all):
     assert chi_square(draw_all(0.85), 0.8) > 3 * CRITICAL
 
 
 # Bias
 
 
-def test_a_bias_is_added_and_a_ban_leaves_nothing():
+def test_a_bias_is_added_and_a_ban_removes_the_symbol():
     logits = np.array([0.0, 1.0, 2.0])
     found = apply_bias(logits, [(0, 3.0), (2, -math.inf)])
     np.testing.assert_array_equal(found, [3, 1, -np.inf])
@@ -515,7 +516,7 @@ def test_a_bias_of_ln_2_doubles_the_odds():
     )
 
 
-def test_what_is_banned_is_never_drawn_whatever_else_is_set():
+def test_a_banned_symbol_is_never_drawn_whatever_the_settings():
     for settings in KINDS.values():
         sampler = Sampler(**settings, bias=((0, -math.inf),))
         drawn = sampler(np.tile(FOUR, (2000, 1)), np.random.default_rng(0))
@@ -523,12 +524,12 @@ def test_what_is_banned_is_never_drawn_whatever_else_is_set():
     assert Sampler(temperature=0, bias=((0, -math.inf),))(FOUR, np.random.default_rng(0)) == 1
 
 
-# Do not repeat yourself
+# Repetition penalty (DRY)
 
 
 def longest_repeats(ids, length):
-    """For each symbol that would go on with a repetition of ``length`` or more: the longest one, by
-    looking at every place."""
+    """For each symbol that would continue a repetition of at least ``length``: the longest one,
+    found by checking every position."""
     found = {}
     for place in range(len(ids) - 1):
         same = 0
@@ -539,15 +540,15 @@ def longest_repeats(ids, length):
     return found
 
 
-def test_what_followed_the_longest_repetition_loses_most():
-    # "abcd" came before 1, "bcd" before 2, "cd" before 3: 4, 3 and 2 symbols are the same as the
-    # last ones
+def test_the_longest_repetition_is_penalized_most():
+    # "abcd" occurs before 1, "bcd" before 2, "cd" before 3: matches of 4, 3 and 2 symbols with the
+    # end
     ids = np.array([10, 11, 12, 13, 1, 9, 11, 12, 13, 2, 8, 12, 13, 3, 7, 10, 11, 12, 13])
     found = apply_dry(np.zeros(14), ids, 0.5, 2.0, 3)
     assert found.tolist() == [0, -1.0, -0.5] + [0] * 11  # 0.5 * 2^(4 - 3), 0.5 * 2^0
 
 
-def test_repetitions_are_those_that_looking_at_every_place_finds():
+def test_repetitions_match_an_exhaustive_search():
     rng = np.random.default_rng(0)
     for _ in range(400):
         ids = rng.integers(0, int(rng.choice([1, 2, 3])), int(rng.integers(0, 60)))
@@ -565,7 +566,7 @@ def test_a_run_of_one_symbol_is_a_repetition_and_its_penalty_stays_finite():
     np.testing.assert_array_equal(found, [-MOST_PENALTY, 0])
 
 
-def test_short_repetitions_and_no_history_change_nothing():
+def test_short_repetitions_and_an_empty_history_have_no_effect():
     for ids in (np.array([], int), np.array([1]), np.array([1, 2, 3, 1, 2])):
         assert (
             apply_dry(FOUR, ids, 1.0, 1.2, 3) is FOUR
@@ -573,7 +574,7 @@ def test_short_repetitions_and_no_history_change_nothing():
         )
 
 
-def test_streams_side_by_side_are_judged_by_their_own_history():
+def test_parallel_streams_are_penalized_by_their_own_history():
     sampler = Sampler(temperature=0, dry=9.0, dry_length=2)
     ids = [np.array([1, 2, 0, 1, 2]), np.array([1, 2, 3, 0, 3])]
     assert sampler(np.tile(FOUR, (2, 1)), np.random.default_rng(0), ids).tolist() == [1, 0]
@@ -582,7 +583,7 @@ def test_streams_side_by_side_are_judged_by_their_own_history():
 # Processors
 
 
-def test_processors_are_called_in_turn_with_the_history_before_the_other_filters():
+def test_processors_are_called_in_order_with_the_history_before_the_filters():
     seen = []
 
     def first(ids, logits):
@@ -597,7 +598,7 @@ def test_processors_are_called_in_turn_with_the_history_before_the_other_filters
     assert seen == [([3, 2], (FOUR + np.array([0, 1, 0, 0])).tolist())]
 
 
-def test_a_processor_that_writes_into_its_logits_changes_no_others():
+def test_a_processor_cannot_modify_the_logits_of_the_caller():
     def spoil(ids, logits):
         logits[:] = 0
         return FOUR
@@ -621,7 +622,7 @@ def test_a_processor_that_writes_into_its_logits_changes_no_others():
     ],
     ids=str,
 )
-def test_a_processor_that_returns_no_logits_is_an_error_that_names_it(given):
+def test_a_processor_that_returns_invalid_logits_is_an_error_that_names_it(given):
     def strange(ids, logits):
         return given
 

@@ -420,7 +420,7 @@ def resigned(file, **changes):
         {"banned": "a"}, {"held": "\ud800"}, {"held": "x" * 99},
         {"beyond": [[0, 0, "", ""]]}, {"beyond": 5}, {"processors": -1}, {"processors": ...},
         {"sampler": {"temperature": 1.0, "top_k": None, "top_p": None, "min_p": None, "dry": None, "processors": ["x"]}},
-        {"format": 99}, {"charrnn": "model"}, {"model": ...},
+        {"format": 0}, {"format": "2"}, {"charrnn": "model"}, {"model": ...},
     ],
     ids=str,
 )  # fmt: skip
@@ -431,6 +431,42 @@ def test_a_state_with_a_right_checksum_and_wrong_values_is_an_error(saved, chang
         model.load_session(file)
     assert "Traceback" not in str(error.value)
     assert isinstance(error.value, CheckpointError)
+
+
+def test_a_setting_that_a_state_lacks_has_its_default(saved):
+    model, file = saved
+    resigned(file, sampler={"temperature": 0.5})
+    assert model.load_session(file)._writer.sampler == model.sampler(temperature=0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"sampler": {"temperature": 0.5, "top_z": 3}}, "it has the setting 'top_z'"),
+        ({"format": 2}, "it has format 2"),
+    ],
+)
+def test_a_state_of_a_newer_version_is_refused_as_such(saved, changes, what):
+    model, file = saved
+    resigned(file, **changes)
+    with pytest.raises(CheckpointError) as error:
+        model.load_session(file)
+    assert str(error.value) == (
+        f"{file} was saved by a newer charrnn: {what}, which this version does not know; "
+        "update charrnn, or use another file"
+    )
+
+
+def test_the_repr_of_a_session_is_short(tmp_path):
+    session = make(tmp_path / "model", CHARS).session("abc" * 100)
+    assert repr(session) == f"Session('{'abc' * 9}...{'abc' * 9}', length=300)"
+
+
+def test_the_repr_of_a_session_says_that_its_record_has_ended(records):
+    session = records.session("ab", seed=1)
+    assert repr(session) == "Session('ab', length=2)"
+    session.write(1000)
+    assert repr(session) == f"Session('{session.text}', length={len(session.text)}, ended)"
 
 
 def test_a_setting_that_is_not_possible_is_no_damage_and_a_bias_is_added_to_what_was_kept(
@@ -487,7 +523,7 @@ def test_a_missing_state_is_an_error_and_a_failed_save_leaves_the_old_file(saved
         model.load_session(tmp_path / "none")
     assert (
         str(error.value)
-        == f"{tmp_path / 'none'} does not exist; `charrnn sample --save-state {tmp_path / 'none'}` creates it"
+        == f"{tmp_path / 'none'} does not exist; check the name, or save a session there first"
     )
     with pytest.raises(CheckpointError):
         model.load_session(tmp_path)

@@ -1,4 +1,4 @@
-"""Settings given in characters become settings of the sampler, in ids."""
+"""Settings in characters are converted to sampler settings in ids."""
 
 import math
 
@@ -14,7 +14,7 @@ BYTES = Vocabulary("byte")
 RECORDS = Vocabulary("char", "abc", records=True)
 
 
-def test_a_bias_is_given_to_each_of_some_characters_and_adds_up() -> None:
+def test_a_bias_applies_to_each_character_and_adds_up() -> None:
     assert bias_of(ABC, {"ab": -2.0, "b": 0.5}, "") == ((0, -2.0), (1, -1.5))
 
 
@@ -34,7 +34,7 @@ def test_a_ban_must_leave_at_least_one_character() -> None:
     assert str(error.value) == "`ban` contains all 4 characters of the model; leave at least one"
     assert len(bias_of(ABC, {}, "abc")) == 3
     with pytest.raises(ConfigError):
-        bias_of(RECORDS, {}, "abc")  # else every record would be empty
+        bias_of(RECORDS, {}, "abc")  # otherwise every record would be empty
 
 
 def test_bytes_are_biased_by_their_ascii_characters() -> None:
@@ -72,9 +72,9 @@ def test_settings_are_the_fields_of_a_sampler() -> None:
 
 
 @pytest.mark.parametrize(
-    ("symbols", "ban", "banned", "said"),
+    ("symbols", "ban", "banned", "reported"),
     [
-        ("\u05e9\u05c1\ufb2a", "\ufb2a", "\ufb2a", ""),  # which NFC takes apart
+        ("\u05e9\u05c1\ufb2a", "\ufb2a", "\ufb2a", ""),  # decomposed by NFC
         ("K\u212a", "\u212a", "\u212a", ""),
         ("\u00c5\u212b", "\u212b", "\u212b", ""),
         ("aeiou\u0301x", "aeiou\u0301", "aeiou\u0301", ""),
@@ -85,13 +85,14 @@ def test_settings_are_the_fields_of_a_sampler() -> None:
     ],
 )
 def test_a_ban_finds_composed_and_decomposed_characters(
-    symbols: str, ban: str, banned: str, said: str
+    symbols: str, ban: str, banned: str, reported: str
 ) -> None:
     vocabulary = Vocabulary("char", "".join(sorted(symbols + "z")))
     assert {vocabulary.symbols[idx] for idx, _ in bias_of(vocabulary, {}, ban)} == set(banned)
     assert [
-        describe(char) in line for char, line in zip(said, not_banned(vocabulary, ban), strict=True)
-    ] == [True] * len(said)
+        describe(char) in line
+        for char, line in zip(reported, not_banned(vocabulary, ban), strict=True)
+    ] == [True] * len(reported)
 
 
 def test_an_unknown_setting_is_an_error_that_lists_the_known_ones() -> None:

@@ -1,4 +1,4 @@
-"""What differs between running text and records, characters and bytes."""
+"""The differences between running text and records, and between characters and bytes."""
 
 from charrnn.generation.constraints.forms import Length
 from charrnn.generation.text_kinds import (
@@ -36,7 +36,7 @@ def test_a_character_is_one_id_or_up_to_four_bytes() -> None:
     assert max_ids(BYTES, 5) == 20
 
 
-def test_bytes_write_any_text_and_characters_only_those_that_are_known() -> None:
+def test_bytes_can_write_any_text_and_characters_only_known_ones() -> None:
     assert can_write(CHARS, "aé")
     assert not can_write(CHARS, "ax")
     assert can_write(BYTES, "a😀")
@@ -45,7 +45,7 @@ def test_bytes_write_any_text_and_characters_only_those_that_are_known() -> None
     assert not has_one_id_each(BYTES, "aé")
 
 
-def test_a_record_may_be_shorter_than_its_length_and_of_bytes_there_is_no_form() -> None:
+def test_a_record_may_be_shorter_than_its_length_and_bytes_have_no_form() -> None:
     running, record = form_of_length(CHARS, 7), form_of_length(RECORDS, 7)
     assert isinstance(running, Length)
     assert isinstance(record, Length)
@@ -53,13 +53,13 @@ def test_a_record_may_be_shorter_than_its_length_and_of_bytes_there_is_no_form()
     assert form_of_length(BYTES, 7) is None
 
 
-def test_the_ids_of_a_whole_record_are_those_of_its_text_and_of_its_end() -> None:
+def test_the_ids_of_a_record_include_its_end() -> None:
     assert whole_ids(CHARS, "bé") == [1, 2]
     assert whole_ids(RECORDS, "bé") == [1, 2, 3]
     assert whole_ids(BYTE_RECORDS, "é") == [0xC3, 0xA9, 256]
 
 
-def test_the_values_of_the_bytes_of_a_character_are_added_up() -> None:
+def test_the_values_of_the_bytes_of_a_character_are_summed() -> None:
     assert sums_by_character(CHARS, "aé", [1, 2]).tolist() == [1, 2]
     assert sums_by_character(BYTES, "aé", [1, 2, 4]).tolist() == [1, 6]
     assert sums_by_character(BYTE_RECORDS, "aé", [1, 2, 4, 8]).tolist() == [1, 6, 8]

@@ -1,4 +1,4 @@
-"""The guard forbids what would be copied too far, and nothing else."""
+"""The guard forbids exactly the symbols that would extend a copy too far."""
 
 import random
 
@@ -11,20 +11,20 @@ from charrnn.originality.suffix_array import Suffixes
 
 
 def guard(corpus: list[int], longest: int, symbols: int, width: int = 1) -> Guard:
-    """Of ids that are the corpus's own numbers; the one before the last is a symbol that the corpus
-    lacks, the last the end of a record."""
+    """A guard whose ids are the numbers of the corpus; the next-to-last one is a symbol that the
+    corpus lacks, the last one the end of a record."""
     codes = [idx.to_bytes(width, "big") for idx in range(symbols)]
     return Guard(Suffixes.of(np.array(corpus, np.int64), width), [*codes, b"", b""], longest)
 
 
-def stands(part: list[int], corpus: list[int]) -> bool:
+def occurs_in(part: list[int], corpus: list[int]) -> bool:
     return any(
         corpus[place : place + len(part)] == part for place in range(len(corpus) - len(part) + 1)
     )
 
 
 def corpora(count: int, seed: int) -> list[tuple[list[int], int, int, int]]:
-    """A small corpus, how much may be copied, how many symbols there are, and a width."""
+    """A small corpus, the longest copy allowed, the number of symbols, and the symbol width."""
     rng = random.Random(seed)
     found = []
     for _ in range(count):
@@ -35,11 +35,10 @@ def corpora(count: int, seed: int) -> list[tuple[list[int], int, int, int]]:
 
 
 def forbidden(written: list[int], corpus: list[int], longest: int, symbols: int) -> list[int]:
-    """By looking everywhere: what was written since the last boundary, with each symbol behind
-    it."""
+    """By brute force: search for the text since the last boundary, followed by each symbol."""
     last = max((place for place, idx in enumerate(written) if idx >= symbols), default=-1)
     end = written[last + 1 :][-longest:]
-    return [idx for idx in range(symbols) if len(end) == longest and stands([*end, idx], corpus)]
+    return [idx for idx in range(symbols) if len(end) == longest and occurs_in([*end, idx], corpus)]
 
 
 def test_exactly_the_symbols_that_make_a_passage_too_long_are_forbidden() -> None:
@@ -64,7 +63,7 @@ def test_without_forbidden_symbols_no_longer_passage_is_copied() -> None:
             written.append(rng.choice(free[:-1] or free))
             state = here.after(state, written[-1])
         assert not any(
-            stands(part, corpus)
+            occurs_in(part, corpus)
             for start in range(len(written) - longest)
             if max(part := written[start : start + longest + 1]) < symbols
         )
@@ -85,7 +84,7 @@ def test_a_state_can_continue_in_several_ways_independently() -> None:
             assert sorted(here.forbidden(state)) == forbidden(list(ids), corpus, longest, symbols)
 
 
-def test_nothing_is_forbidden_at_the_start_and_behind_a_boundary() -> None:
+def test_nothing_is_forbidden_at_the_start_and_after_a_boundary() -> None:
     here = guard([0, 1, 0, 1, 0, 1], 2, 2)
     state = here.after(here.after(here.start, 0), 1)
     assert (here.forbidden(here.start), here.forbidden(state)) == ([], [0])
@@ -105,28 +104,28 @@ def test_an_invalid_length_is_an_error(longest: object) -> None:
 
 
 class Counting(Suffixes):
-    """Counts how often it is asked."""
+    """Counts its searches."""
 
-    asked = 0
+    searches = 0
 
     def occurs(self, pattern: bytes, times: int = 1) -> bool:
-        self.asked += 1
+        self.searches += 1
         return super().occurs(pattern, times)
 
 
-def test_the_corpus_is_not_looked_at_while_a_stretch_is_too_short() -> None:
+def test_the_corpus_is_not_searched_while_the_passage_is_short() -> None:
     suffixes = Counting.of(np.zeros(50, np.int64), 1)
     assert isinstance(suffixes, Counting)
     here = Guard(suffixes, [b"\0", b"\1"], 20)
     state = here.start
     for _ in range(19):
         state = here.after(state, 0)
-    assert suffixes.asked == 0
+    assert suffixes.searches == 0
     here.after(state, 0)
-    assert suffixes.asked == 1
-    # which the corpus lacks: it is found that nothing of the end stands there
+    assert suffixes.searches == 1
+    # which the corpus lacks: no end of the text occurs there
     state = here.after(state, 1)
-    before = suffixes.asked
+    before = suffixes.searches
     for _ in range(19):
         state = here.after(state, 0)
-    assert suffixes.asked == before
+    assert suffixes.searches == before

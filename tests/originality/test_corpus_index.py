@@ -1,5 +1,4 @@
-"""An index holds the corpus as it was read, says where everything stands, and is whole or
-refused."""
+"""An index contains the corpus as it was read, locates every passage, and is intact or refused."""
 
 import hashlib
 import random
@@ -21,7 +20,7 @@ TEXT = "ein Aal,\nein Eis: äß\n\U0001f600 ein Aal"
 
 
 def of(*texts: str | bytes) -> Index:
-    """Of some files, called a, b and so on."""
+    """The index of these files, named a, b and so on."""
     starts = [sum(map(len, texts[:number])) for number in range(len(texts))]
     return Index.of(texts, list(zip("abcdefgh", starts, strict=False)), "f" * 64)
 
@@ -46,7 +45,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_what_was_written_is_read(name: str, tmp_path: Path) -> None:
+def test_an_index_survives_the_round_trip(name: str, tmp_path: Path) -> None:
     index = of(TEXTS[name])
     index.write(tmp_path / "index")
     assert same(Index.read(tmp_path / "index"), index)
@@ -58,9 +57,7 @@ def test_what_was_written_is_read(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("symbols", [255, 256, 300])
-def test_a_symbol_takes_no_more_than_it_needs_and_eight_bytes_are_the_most(
-    symbols: int, tmp_path: Path
-) -> None:
+def test_an_index_takes_as_few_bytes_per_symbol_as_possible(symbols: int, tmp_path: Path) -> None:
     text = "".join(map(chr, range(0x4E00, 0x4E00 + symbols)))
     of(text).write(tmp_path / "index")
     width = 1 if symbols < 256 else 2
@@ -69,7 +66,7 @@ def test_a_symbol_takes_no_more_than_it_needs_and_eight_bytes_are_the_most(
     ).stat().st_size == (4 + width) * symbols
 
 
-def test_a_stretch_is_found_where_the_text_has_it() -> None:
+def test_a_passage_is_found_where_it_occurs() -> None:
     rng = random.Random(0)
     for _ in range(300):
         text = "".join(rng.choices("ab\nä\U0001f600", k=rng.randint(1, 40)))
@@ -81,21 +78,21 @@ def test_a_stretch_is_found_where_the_text_has_it() -> None:
 
 
 @pytest.mark.parametrize("symbols", [3, 255, 256, 300])
-def test_what_the_corpus_lacks_matches_nothing(symbols: int) -> None:
+def test_symbols_that_the_corpus_lacks_match_nothing(symbols: int) -> None:
     index = of("".join(map(chr, range(40, 40 + symbols))))
     for char in ("\0", "'", chr(40 + symbols), "\U0010ffff"):
         assert not index.suffixes.occurs(index.encode(char))
         assert index.suffixes.occurs(index.encode("()"))
 
 
-def test_bytes_are_found_as_bytes_and_characters_in_them_as_utf8() -> None:
+def test_a_corpus_of_bytes_is_searched_for_bytes_and_utf8() -> None:
     index = of("äöü".encode() + b"\xff\0")
     assert index.suffixes.occurs(index.encode(b"\xff\0"))
     assert index.suffixes.occurs(index.encode("öü"))
     assert not index.suffixes.occurs(index.encode("é"))
 
 
-def test_codes_are_the_symbols_of_another_vocabulary_in_the_index() -> None:
+def test_codes_map_another_vocabulary_to_the_index() -> None:
     index = of("cab\ncab")
     assert index.codes(Vocabulary("char", "abxc", records=True)) == [b"\1", b"\2", b"", b"\3", b""]
     assert of(b"any").codes(Vocabulary("byte", records=True)) == [
@@ -106,7 +103,7 @@ def test_codes_are_the_symbols_of_another_vocabulary_in_the_index() -> None:
     assert wide.codes(Vocabulary("char", "\1\u012b")) == [b"\0\1", b"\1\x2b"]
 
 
-def test_a_place_is_a_file_and_a_line_from_one_on() -> None:
+def test_a_place_is_a_file_and_a_line_counted_from_one() -> None:
     texts = ["a\r\nb\r\n", "c\n", "", "\n\nd\n", "e"]
     index = of(*texts)
     expected = [
@@ -118,7 +115,7 @@ def test_a_place_is_a_file_and_a_line_from_one_on() -> None:
     assert str(Place("a", 1234)) == "a, line 1,234"
 
 
-def test_an_index_takes_the_place_of_another_and_leaves_nothing_else(tmp_path: Path) -> None:
+def test_an_index_replaces_another_and_leaves_nothing_behind(tmp_path: Path) -> None:
     of("one text").write(tmp_path / "index")
     of("another text").write(tmp_path / "index")
     assert Index.read(tmp_path / "index").text == "another text"
@@ -135,7 +132,7 @@ def test_a_text_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
         of("abcdef")
 
 
-def test_where_nothing_can_be_written_is_an_error(tmp_path: Path) -> None:
+def test_an_index_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="could not be written"):
         of("text").write(tmp_path / "file/index")
@@ -150,7 +147,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
-def test_a_bit_that_is_flipped_in_any_byte_is_an_error(path: Path) -> None:
+def test_a_flipped_bit_in_any_byte_is_an_error(path: Path) -> None:
     for file in sorted(path.iterdir()):
         data = file.read_bytes()
         for place in range(len(data)):
@@ -166,7 +163,7 @@ def test_a_bit_that_is_flipped_in_any_byte_is_an_error(path: Path) -> None:
     Index.read(path)
 
 
-def test_a_file_that_is_cut_off_or_longer_is_an_error(path: Path) -> None:
+def test_a_truncated_or_extended_file_is_an_error(path: Path) -> None:
     for file in sorted(path.iterdir()):
         data = file.read_bytes()
         for other in (
@@ -181,7 +178,7 @@ def test_a_file_that_is_cut_off_or_longer_is_an_error(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["text.bin", "order.bin", "about.json"])
-def test_a_missing_file_or_one_that_is_not_regular_is_an_error(name: str, path: Path) -> None:
+def test_a_missing_or_irregular_file_is_an_error(name: str, path: Path) -> None:
     (path / name).rename(path.parent / name)
     with pytest.raises(
         DamagedError, match=rf"index is damaged: {name} is missing; delete the directory"
@@ -196,7 +193,7 @@ def test_a_missing_file_or_one_that_is_not_regular_is_an_error(name: str, path: 
         Index.read(path)
 
 
-def test_a_directory_that_is_none_is_an_error(path: Path) -> None:
+def test_a_file_in_place_of_the_directory_is_an_error(path: Path) -> None:
     shutil.rmtree(path)
     path.write_text("a file")
     with pytest.raises(CheckpointError):
@@ -207,7 +204,7 @@ def test_a_directory_that_is_none_is_an_error(path: Path) -> None:
     "data",
     [b"", b"{", b"[]", b"5", b"null", b'"text"', b"{}", b'{"self": 1}', b"\xff", b"[" * 100_000],
 )
-def test_what_is_no_description_is_an_error(data: bytes, path: Path) -> None:
+def test_an_invalid_description_is_an_error(data: bytes, path: Path) -> None:
     (path / "about.json").write_bytes(data)
     with pytest.raises(DamagedError):
         Index.read(path)
@@ -241,7 +238,7 @@ FOREIGN: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_foreign_value_with_a_right_checksum_is_an_error(name: str, path: Path) -> None:
+def test_an_invalid_value_with_a_correct_checksum_is_an_error(name: str, path: Path) -> None:
     about = strict_json.loads((path / "about.json").read_bytes())
     about.pop("self")
     for value in FOREIGN[name]:
@@ -266,7 +263,7 @@ def test_a_foreign_value_with_a_right_checksum_is_an_error(name: str, path: Path
         ("text.bin", lambda data: b"\4" * len(data)),
     ],
 )
-def test_a_number_that_is_too_high_is_an_error_whatever_its_checksum(
+def test_a_number_that_is_too_high_is_an_error_despite_a_correct_checksum(
     name: str, change: Callable[[bytes], bytes], path: Path
 ) -> None:
     data = change((path / name).read_bytes())

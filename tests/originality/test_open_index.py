@@ -1,5 +1,4 @@
-"""The index of a run's corpus is built once, from that corpus and no other, and says in plain words
-why it cannot be."""
+"""The index of a run's corpus is built once, only from that corpus, and a failure is explained."""
 
 import os
 import re
@@ -33,7 +32,7 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory with runs on all kinds of corpora."""
+    """A directory with runs on every kind of corpus."""
     where = tmp_path_factory.mktemp("indexed")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(where)
@@ -58,19 +57,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def home(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory, a copy of that."""
+    """The working directory: a copy of ``trained``."""
     shutil.copytree(trained, tmp_path / "home")
     monkeypatch.chdir(tmp_path / "home")
     return tmp_path / "home"
 
 
 def opened(name: str, *corpus: str) -> tuple[Index, list[str]]:
-    said = list[str]()
-    return open_index(find_checkpoint(name), said.append, corpus), said
+    messages = list[str]()
+    return open_index(find_checkpoint(name), messages.append, corpus), messages
 
 
 def lines_of(index: Index) -> list[tuple[str, int, str]]:
-    """Each line of the text that is not empty, and where the index says that it begins."""
+    """Each non-empty line of the text, and the place where it begins according to the index."""
     text = index.text if isinstance(index.text, str) else index.text.decode("utf-8")
     data, found, place = index.text, [], 0
     for line in text.split("\n"):
@@ -81,48 +80,48 @@ def lines_of(index: Index) -> list[tuple[str, int, str]]:
 
 
 def test_the_index_is_built_once_and_reported_in_one_line(home: Path) -> None:
-    made, said = opened("text")
-    assert len(said) == 1
+    made, messages = opened("text")
+    assert len(messages) == 1
     assert re.fullmatch(
         r"indexed the corpus: 1,0\d\d characters, \d+\.\d s, 0\.0 MB in checkpoints/text/originality",
-        said[0],
+        messages[0],
     )
     again, nothing = opened("text")
     assert nothing == []
     assert (again.text, again.files, again.fingerprint) == (made.text, made.files, made.fingerprint)
 
 
-def test_for_a_long_corpus_the_expected_time_is_announced(
+def test_indexing_a_long_corpus_announces_the_expected_time(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexed, "LONG", 1000)
-    _, said = opened("text")
+    _, messages = opened("text")
     assert re.fullmatch(
         r"indexing the 1,0\d\d characters of the corpus; this happens only once and takes about a second per 2 million",
-        said[0],
+        messages[0],
     )
-    assert said[1].startswith("indexed the corpus: ")
+    assert messages[1].startswith("indexed the corpus: ")
 
 
-def test_it_is_the_text_in_the_order_of_the_files_with_their_lines(home: Path) -> None:
+def test_the_index_contains_the_files_in_order_with_line_numbers(home: Path) -> None:
     assert opened("text")[0].files == (
         ("texts/one.txt", 0),
         ("texts/two.txt", len("\n".join(LINES[:8])) + 1),
     )
     one, two = Path("texts/one.txt").read_text(), Path("texts/two.txt").read_bytes().decode()
-    assert opened("text")[0].text == one + "\n" + two  # one was put between the two
+    assert opened("text")[0].text == one + "\n" + two  # with a newline inserted between the two
     expected = [("texts/one.txt", 1 + at, line) for at, line in enumerate(LINES[:8])]
     expected += [("texts/two.txt", 1 + at, line) for at, line in enumerate(LINES[8:])]
     assert lines_of(opened("text")[0]) == expected
 
 
-def test_of_records_it_is_the_text_too_with_what_stands_between_them(home: Path) -> None:
+def test_the_index_of_records_includes_the_separators(home: Path) -> None:
     index, _ = opened("records")
     assert index.text == opened("text")[0].text
     assert index.place(str(index.text).index("1 bottles of beer on the wall, 1 ")).line == 12
 
 
-def test_line_ends_and_marks_are_those_that_the_run_read(home: Path) -> None:
+def test_line_ends_and_byte_order_marks_are_read_as_in_the_run(home: Path) -> None:
     index, _ = opened("lf")
     assert "\r" not in index.text
     assert str(index.text).startswith("\u00e4\u00f6\n")
@@ -136,14 +135,14 @@ def test_line_ends_and_marks_are_those_that_the_run_read(home: Path) -> None:
     ]
 
 
-def test_bytes_are_indexed_as_they_are(home: Path) -> None:
+def test_bytes_are_indexed_unchanged(home: Path) -> None:
     index, _ = opened("bytes")
     assert index.text == b"".join(
         Path(name).read_bytes() for name in ("bom.txt", "texts/one.txt", "texts/two.txt")
     )
 
 
-def test_a_missing_corpus_is_an_error_and_its_new_path_can_be_given(home: Path) -> None:
+def test_a_missing_corpus_is_an_error_until_its_new_path_is_given(home: Path) -> None:
     Path("texts").rename("elsewhere")
     with pytest.raises(
         CheckpointError,
@@ -152,10 +151,10 @@ def test_a_missing_corpus_is_an_error_and_its_new_path_can_be_given(home: Path) 
         opened("text")
     index, _ = opened("text", "elsewhere/one.txt", "elsewhere/two.txt")
     assert index.files[0] == ("elsewhere/one.txt", 0)
-    assert opened("text")[0].files == index.files  # which needs the text no more
+    assert opened("text")[0].files == index.files  # which no longer needs the text
 
 
-def test_a_changed_corpus_is_an_error_wherever_it_comes_from(home: Path) -> None:
+def test_a_changed_corpus_is_an_error_whatever_its_source(home: Path) -> None:
     path = Path("texts/one.txt")
     path.write_text(path.read_text().replace("beer", "bear", 1))
     for corpus in ([], ["texts"]):
@@ -178,7 +177,7 @@ def test_a_given_path_that_does_not_exist_is_an_error(home: Path) -> None:
         opened("text", "nothing.txt")
 
 
-def test_a_corpus_that_was_not_a_file_can_be_given_as_one(home: Path) -> None:
+def test_a_corpus_that_was_not_a_file_can_be_given_as_a_file(home: Path) -> None:
     with pytest.raises(
         CheckpointError,
         match=r"^the corpus of \S+ was passed as text in Python and not stored; save it to a file",
@@ -197,13 +196,13 @@ def test_a_corpus_that_was_not_a_file_can_be_given_as_one(home: Path) -> None:
 
 
 def test_the_index_of_a_read_only_run_is_in_memory(home: Path) -> None:
-    # a file where the directory would be made
+    # a file where the directory would be created
     in_the_way = Path(f"checkpoints/text/.originality.tmp-{os.getpid()}")
     in_the_way.write_text("")
-    index, said = opened("text")
+    index, messages = opened("text")
     assert re.search(
         r" MB in memory, because checkpoints/text/originality could not be written: .*; check the path and its permissions, .*$",
-        said[0],
+        messages[0],
     )
     in_the_way.unlink()
     assert index.text == opened("text")[0].text
@@ -211,8 +210,8 @@ def test_the_index_of_a_read_only_run_is_in_memory(home: Path) -> None:
 
 def test_the_index_of_a_checkpoint_outside_a_run_is_in_memory(home: Path) -> None:
     shutil.copytree("checkpoints/text/step-00000001", "alone")
-    index, said = opened("alone")
-    assert said[0].endswith("MB in memory, because alone is not in a run")
+    index, messages = opened("alone")
+    assert messages[0].endswith("MB in memory, because alone is not in a run")
     assert index.text == opened("text")[0].text
     assert sorted(path.name for path in home.iterdir()) == [
         "alone",
@@ -226,9 +225,9 @@ def test_the_corpus_of_a_shared_model_is_checked_by_length(home: Path) -> None:
     shutil.copytree("checkpoints/text/step-00000001", "shared")
     for name in ("trainer.json", "trainer.safetensors"):
         Path("shared", name).unlink()
-    index, said = opened("shared")
+    index, messages = opened("shared")
     assert (
-        said[0]
+        messages[0]
         == "shared has no training state, so only the length of the corpus was checked, not its content"
     )
     assert index.text == opened("text")[0].text
@@ -237,16 +236,16 @@ def test_the_corpus_of_a_shared_model_is_checked_by_length(home: Path) -> None:
         opened("shared")
 
 
-def test_an_index_of_another_corpus_is_made_anew(home: Path) -> None:
+def test_an_index_of_another_corpus_is_rebuilt(home: Path) -> None:
     opened("bytes")
     shutil.copytree("checkpoints/bytes/originality", "checkpoints/text/originality")
-    index, said = opened("text")
-    assert len(said) == 1
+    index, messages = opened("text")
+    assert len(messages) == 1
     assert isinstance(index.text, str)
     assert opened("text")[1] == []
 
 
-def test_a_damaged_index_is_an_error_that_says_what_to_do(home: Path) -> None:
+def test_a_damaged_index_is_an_error_with_advice(home: Path) -> None:
     opened("text")
     write_file(Path("checkpoints/text/originality/text.bin"), b"?" * 1028)
     with pytest.raises(
@@ -275,7 +274,7 @@ def test_a_run_is_overwritten_and_removed_with_its_index(home: Path) -> None:
     assert opened("text")[0].text == Path("texts/one.txt").read_text()
 
 
-def test_a_later_checkpoint_of_the_run_has_the_same_index(home: Path) -> None:
+def test_a_later_checkpoint_of_the_run_uses_the_same_index(home: Path) -> None:
     opened("text")
     found = checkpoints.read(Path("checkpoints/text/step-00000001"), trainer=True)
     checkpoints.write(

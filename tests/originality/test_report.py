@@ -1,4 +1,4 @@
-"""What stands in a corpus is told exactly: by plain search, on many small texts."""
+"""Reports are exact, as checked by plain search on many small texts."""
 
 import random
 
@@ -27,8 +27,7 @@ def of(*texts: str | bytes) -> Index:
 
 
 def covered(text: str, corpus: str, length: int, times: int = 1) -> float:
-    """Share of the characters in a stretch of so many that stands in the corpus, by looking
-    everywhere."""
+    """The share of characters in passages of this length that occur in the corpus, by brute force."""
     inside = np.zeros(len(text), np.bool_)
     for start in range(len(text) - length + 1):
         part = text[start : start + length]
@@ -37,7 +36,7 @@ def covered(text: str, corpus: str, length: int, times: int = 1) -> float:
     return float(inside.mean()) if len(text) else 0.0
 
 
-def test_shares_and_the_longest_are_those_of_looking_everywhere() -> None:
+def test_shares_and_the_longest_passage_match_brute_force() -> None:
     rng = random.Random(0)
     for _ in range(60):
         corpus = "".join(rng.choices("ab", k=rng.randint(4, 120)))
@@ -59,7 +58,7 @@ def test_shares_and_the_longest_are_those_of_looking_everywhere() -> None:
             assert found.longest is None
 
 
-def test_a_stretch_is_told_with_its_place_in_the_text_its_file_and_its_line() -> None:
+def test_a_passage_is_reported_with_its_position_its_file_and_its_line() -> None:
     found = find_copies(
         of("one\ntwo\nthree\n", "four\nfive and six\n"), "xx five and xx three\n", least=6
     )
@@ -69,7 +68,7 @@ def test_a_stretch_is_told_with_its_place_in_the_text_its_file_and_its_line() ->
 
 
 @pytest.mark.parametrize("least", [1, 7, 30, 200])
-def test_stretches_from_the_least_length_on_are_listed_and_the_rest_does_not_hang_on_it(
+def test_the_minimum_length_affects_only_the_list_of_passages(
     least: int,
 ) -> None:
     index, text = (
@@ -82,7 +81,7 @@ def test_stretches_from_the_least_length_on_are_listed_and_the_rest_does_not_han
 
 
 @pytest.mark.parametrize("text", ["", "xyz", "123" * 50])
-def test_a_text_of_which_nothing_stands_there(text: str) -> None:
+def test_a_text_that_shares_nothing_with_the_corpus(text: str) -> None:
     assert find_copies(of("abcde"), text) == Copies(
         len(text), {20: 0.0, 40: 0.0, 80: 0.0}, None, ()
     )
@@ -93,7 +92,7 @@ def test_bytes_are_counted_as_bytes() -> None:
     assert (found.characters, found.copies) == (9, (Copy(2, 7, Place("a", 1)),))
 
 
-def test_pieces_are_the_text_and_the_first_stretch_that_each_is_of() -> None:
+def test_pieces_are_the_text_with_the_first_passage_of_each() -> None:
     rng = random.Random(1)
     for _ in range(200):
         text = "".join(rng.choices("abcdä", k=30))
@@ -107,7 +106,7 @@ def test_pieces_are_the_text_and_the_first_stretch_that_each_is_of() -> None:
         ]
 
 
-def test_pieces_of_bytes_are_cut_between_characters() -> None:
+def test_pieces_of_bytes_are_split_between_characters() -> None:
     text = "aäöb".encode()
     assert list(pieces(text, [Copy(2, 2, Place("a", 1))])) == [
         ("aä", None),
@@ -116,7 +115,7 @@ def test_pieces_of_bytes_are_cut_between_characters() -> None:
     ]
 
 
-# --- what a corpus repeats of itself ---
+# --- repetitions within a corpus ---
 
 
 def test_repeated_passages_are_those_that_occur_elsewhere() -> None:
@@ -129,7 +128,7 @@ def test_repeated_passages_are_those_that_occur_elsewhere() -> None:
         )
 
 
-def test_the_longest_passages_are_told_once_with_two_places() -> None:
+def test_the_longest_passages_are_reported_once_with_two_places() -> None:
     one, other = "".join(map(chr, range(200, 320))), "".join(map(chr, range(400, 490)))
     found = find_leaks(
         of(f"1{one}2\n", f"3\n{other}4", f"5{one}6{other}7{one[5:]}8"), DataConfig(val_fraction=0)
@@ -142,13 +141,13 @@ def test_the_longest_passages_are_told_once_with_two_places() -> None:
     assert found.repeated == pytest.approx((2 * 120 + 115 + 2 * 90) / found.characters)
 
 
-def test_a_stretch_inside_of_a_longer_one_is_not_told_again() -> None:
+def test_a_passage_inside_a_longer_one_is_not_reported_again() -> None:
     found = find_leaks(of(LINE * 30), DataConfig())
     assert [passage.length for passage in found.passages] == [len(LINE) * 29]
     assert found.repeated == 1
 
 
-def test_ten_passages_are_the_most() -> None:
+def test_at_most_ten_passages_are_reported() -> None:
     parts = [
         "".join(chr(1000 * number + at) for at in range(100 + number)) for number in range(1, 13)
     ]
@@ -156,8 +155,8 @@ def test_ten_passages_are_the_most() -> None:
     assert [passage.length for passage in found.passages] == [112 - at for at in range(10)]
 
 
-def test_a_passage_is_not_inside_of_another_by_the_bytes_of_two_symbols() -> None:
-    filler = "".join(map(chr, range(0x3000, 0x3200)))  # so that a symbol has two bytes
+def test_passages_are_compared_by_whole_symbols_not_by_bytes() -> None:
+    filler = "".join(map(chr, range(0x3000, 0x3200)))  # so that symbols have two bytes
     long, short = "\u4e00\u4e01" * 60, "x" * 80
     assert _is_inside(b"\1\2", b"\0\1\2\0\1\2", 2) is True
     assert _is_inside(b"\1\2", b"\0\1\2\0", 2) is False
@@ -165,7 +164,7 @@ def test_a_passage_is_not_inside_of_another_by_the_bytes_of_two_symbols() -> Non
     assert [passage.text for passage in found.passages] == [long, short]
 
 
-def test_held_out_text_of_which_nothing_was_learned_is_told() -> None:
+def test_validation_text_unlike_the_training_part_is_reported() -> None:
     held = find_leaks(of("a" * 80 + "b" * 20), DataConfig(val_fraction=0.2)).held
     assert held == HeldOut(20, {20: 0.0, 40: 0.0, 80: 0.0}, None, "")
 
@@ -196,7 +195,7 @@ def test_validation_text_that_is_in_the_training_part_is_reported() -> None:
         assert held.longest.place == Place(*("a", 1) if whole.find(held.text) <= 100 else ("b", 1))
 
 
-def test_of_records_no_stretch_goes_over_the_end_of_one() -> None:
+def test_no_passage_crosses_the_end_of_a_record() -> None:
     rng = random.Random(4)
     records = ["".join(rng.choices("abcd", k=12)) for _ in range(60)]
     held = find_leaks(
@@ -210,18 +209,18 @@ def test_of_records_no_stretch_goes_over_the_end_of_one() -> None:
     assert held.shares[40] == 0
 
 
-def test_of_records_the_same_beginning_on_both_sides_is_told() -> None:
+def test_a_beginning_shared_by_both_parts_of_the_records_is_reported() -> None:
     names = [f"of the same long beginning, number {number}" for number in range(10)]
     held = find_leaks(of("\n".join(names)), DataConfig(separator="\n", val_fraction=0.2)).held
     assert held is not None
     assert held.longest == Copy(0, 35, Place("a", 1))
-    # two of ten, of 36 each
+    # two of ten, 36 characters each
     assert (held.characters, held.text) == (72, "of the same long beginning, number ")
     assert held.shares == {20: 70 / 72, 40: 0.0, 80: 0.0}
 
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
-def test_of_records_of_bytes_it_is_the_same(unit: str) -> None:
+def test_records_of_bytes_are_reported_alike(unit: str) -> None:
     text = "\n".join(f"of the same long beginning, number {number}" for number in range(10))
     held = find_leaks(
         of(text.encode() if unit == "byte" else text),
@@ -231,7 +230,7 @@ def test_of_records_of_bytes_it_is_the_same(unit: str) -> None:
     assert (held.characters, held.text) == (72, "of the same long beginning, number ")
 
 
-def test_bytes_repeat_themselves_too() -> None:
+def test_repetitions_are_found_in_bytes_too() -> None:
     found = find_leaks(
         of(("ä" * 50 + "\n").encode() + bytes(range(200)) + b"ab" * 60),
         DataConfig(unit="byte", val_fraction=0.2),

@@ -1,5 +1,4 @@
-"""Suffixes agree with plain search in the text, on thousands of small texts and for everything that
-they are asked."""
+"""Every query of a suffix array agrees with plain search, on thousands of small texts."""
 
 import random
 import tracemalloc
@@ -14,7 +13,7 @@ from charrnn.originality.suffix_array import Span, Suffixes, galloping_search, p
 
 
 def texts(count: int, seed: int = 0) -> Iterator[tuple[list[int], list[int], int]]:
-    """A small corpus, another text with perhaps a symbol more, and a width."""
+    """A small corpus, another text that may have one more symbol, and a symbol width."""
     rng = random.Random(seed)
     for _ in range(count):
         symbols = [rng.randrange(5) * 63 for _ in range(rng.randint(1, 4))]
@@ -36,7 +35,7 @@ def code(symbols: list[int], width: int) -> bytes:
 
 
 def places(corpus: list[int], pattern: list[int]) -> list[int]:
-    """Where a pattern stands, by looking everywhere."""
+    """Where a pattern occurs, by brute force."""
     return [
         place
         for place in range(len(corpus))
@@ -45,7 +44,7 @@ def places(corpus: list[int], pattern: list[int]) -> list[int]:
 
 
 def longest(corpus: list[int], text: list[int], times: int = 1) -> int:
-    """Of the beginnings of a text that stand there so many times, the length of the longest."""
+    """The length of the longest beginning of a text that occurs at least ``times`` times."""
     return max(
         (
             length
@@ -65,14 +64,14 @@ def naive_spans(corpus: list[int], text: list[int], times: int = 1) -> list[Span
     ]
 
 
-def test_the_order_is_that_of_the_sorted_suffixes() -> None:
+def test_suffixes_are_sorted() -> None:
     for corpus, _, width in texts(3000):
         assert of(corpus, width).order.tolist() == sorted(
             range(len(corpus)), key=lambda place, corpus=corpus: corpus[place:]
         )
 
 
-def test_every_interval_contains_exactly_the_places_of_its_pattern() -> None:
+def test_an_interval_contains_exactly_the_places_of_its_pattern() -> None:
     for corpus, other, width in texts(400, seed=1):
         suffixes = of(corpus, width)
         for pattern in [
@@ -87,22 +86,22 @@ def test_every_interval_contains_exactly_the_places_of_its_pattern() -> None:
                 )
 
 
-def test_continuations_are_the_symbols_after_a_pattern_each_once_in_order() -> None:
+def test_continuations_are_the_distinct_symbols_after_a_pattern_in_order() -> None:
     for corpus, other, width in texts(400, seed=2):
         suffixes = of(corpus, width)
         for pattern in [
             [],
             *(other[start : start + length] for start in range(len(other)) for length in (1, 2, 4)),
         ]:
-            behind = {
+            following = {
                 corpus[place + len(pattern)]
                 for place in places(corpus, pattern)
                 if place + len(pattern) < len(corpus)
             }
-            assert suffixes.continuations(code(pattern, width)) == sorted(behind)
+            assert suffixes.continuations(code(pattern, width)) == sorted(following)
 
 
-def test_the_longest_passage_at_a_place_and_its_first_occurrence() -> None:
+def test_longest_at_finds_the_longest_passage_and_its_first_occurrence() -> None:
     for corpus, other, width in texts(300, seed=3):
         suffixes, data = of(corpus, width), code(other, width)
         for place in range(len(other) + 1):
@@ -111,7 +110,7 @@ def test_the_longest_passage_at_a_place_and_its_first_occurrence() -> None:
             assert suffixes.longest_at(data, place) == (length, first)
 
 
-def test_the_longest_end_that_stands_there() -> None:
+def test_longest_end_finds_the_longest_end_in_the_corpus() -> None:
     for corpus, other, width in texts(1000, seed=4):
         lengths = [
             length
@@ -121,7 +120,7 @@ def test_the_longest_end_that_stands_there() -> None:
         assert of(corpus, width).longest_end(code(other, width)) == max(lengths, default=0)
 
 
-def test_spans_are_all_the_stretches_that_no_other_holds() -> None:
+def test_spans_are_all_maximal_passages() -> None:
     for corpus, other, width in texts(1000, seed=5):
         suffixes, expected = of(corpus, width), naive_spans(corpus, other)
         for least in (1, 2, 3, 6):
@@ -130,7 +129,7 @@ def test_spans_are_all_the_stretches_that_no_other_holds() -> None:
             ]
 
 
-def test_spans_of_the_text_itself_that_stand_twice_are_what_it_repeats() -> None:
+def test_spans_of_a_text_in_itself_are_its_repetitions() -> None:
     for corpus, _, width in texts(100, seed=6):
         suffixes, expected = of(corpus, width), naive_spans(corpus, corpus, times=2)
         for least in (1, 2, 5):
@@ -139,28 +138,28 @@ def test_spans_of_the_text_itself_that_stand_twice_are_what_it_repeats() -> None
             ]
 
 
-def test_each_symbol_of_the_other_text_is_told_once() -> None:
+def test_progress_reports_each_symbol_once() -> None:
     for corpus, other, width in texts(200, seed=7):
-        told: list[int] = []
-        list(of(corpus, width).spans(code(other, width), 3, on_progress=told.append))
-        assert sum(told) == len(other)
+        counts: list[int] = []
+        list(of(corpus, width).spans(code(other, width), 3, on_progress=counts.append))
+        assert sum(counts) == len(other)
 
 
-def test_symbols_are_found_whole_and_not_across_the_bytes_of_two() -> None:
+def test_a_symbol_does_not_match_across_the_bytes_of_two() -> None:
     suffixes = of([0x0102, 0x0304], 2)
     assert suffixes.find(b"\x02\x03") == (1, 1)
     assert not suffixes.occurs(b"\x02\x03")
     assert suffixes.continuations(b"\x01\x02") == [0x0304]
 
 
-def test_no_text_holds_nothing_but_nothing() -> None:
+def test_an_empty_corpus_contains_only_the_empty_pattern() -> None:
     suffixes = of([], 1)
     assert (len(suffixes), suffixes.find(b""), suffixes.find(b"a")) == (0, (0, 0), (0, 0))
     assert not suffixes.occurs(b"a")
     assert list(suffixes.spans(b"abc")) == []
 
 
-def test_a_text_on_the_disk_answers_as_one_in_memory(tmp_path: Path) -> None:
+def test_a_text_on_disk_gives_the_same_answers_as_in_memory(tmp_path: Path) -> None:
     corpus, text = of([1, 2, 1, 2, 3], 1), tmp_path / "text"
     text.write_bytes(corpus.text[:])
     with open(text, "rb") as file:
@@ -173,13 +172,13 @@ def test_a_text_on_the_disk_answers_as_one_in_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", [b"\0", b"\0\1", b"\1\0\2\0\1"])
-def test_one_line_repeated_is_sorted_too(line: bytes) -> None:
+def test_a_single_repeated_line_is_sorted(line: bytes) -> None:
     ids = np.frombuffer(line * 3001, np.uint8)
     text = ids.tobytes()
     assert suffix_array(ids).tolist() == sorted(range(len(ids)), key=lambda place: text[place:])
 
 
-def test_as_many_symbols_as_there_are_code_points_are_told_apart() -> None:
+def test_as_many_symbols_as_code_points_are_distinguished() -> None:
     ids = np.random.default_rng(0).permutation(0x110000).astype(np.uint32)
     assert (suffix_array(ids) == np.argsort(ids)).all()
     assert (
@@ -187,7 +186,7 @@ def test_as_many_symbols_as_there_are_code_points_are_told_apart() -> None:
     ).all()
 
 
-def test_sorting_takes_no_more_than_sixty_bytes_a_symbol() -> None:
+def test_sorting_takes_at_most_sixty_bytes_per_symbol() -> None:
     ids = np.tile(np.random.default_rng(0).integers(0, 60, 100_000, dtype=np.uint8), 5)
     tracemalloc.start()
     suffix_array(ids)
@@ -196,14 +195,14 @@ def test_sorting_takes_no_more_than_sixty_bytes_a_symbol() -> None:
     assert peak <= 60 * len(ids)
 
 
-def test_the_highest_number_that_holds() -> None:
+def test_galloping_search_finds_the_highest_number_that_fits() -> None:
     for limit in range(70):
         for highest in range(80):
-            asked: list[int] = []
+            probes: list[int] = []
             assert galloping_search(
-                lambda number, highest=highest, asked=asked: (
-                    asked.append(number) or number <= highest
+                lambda number, highest=highest, probes=probes: (
+                    probes.append(number) or number <= highest
                 ),
                 limit,
             ) == min(limit, highest)
-            assert all(1 <= number <= limit for number in asked)
+            assert all(1 <= number <= limit for number in probes)

@@ -1,8 +1,8 @@
-"""Counted tests: each promise of docs/reliability.md is tried so many times, and the count is
-printed at the end.
+"""Counted tests: each promise of docs/reliability.md is tested many times, and the count is printed
+at the end.
 
-A test that takes ``tries`` runs twice: with a tenth of its ``counted`` figure in every run of the
-tests, and with all of it in the campaign (``pytest -m campaign``).
+A test that takes ``tries`` runs twice: with a tenth of its ``counted`` figure in every test run, and
+with all of it in the campaign (``pytest -m campaign``).
 """
 
 import math
@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "tries" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("counted")
         assert mark, (
-            f"{metafunc.definition.nodeid} takes tries, and says nowhere how many the campaign makes"
+            f"{metafunc.definition.nodeid} takes tries; mark it as counted(N), the number in a campaign"
         )
         counts = {"tenth": math.ceil(mark.args[0] / 10), "all": mark.args[0]}
         metafunc.parametrize(
@@ -33,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 pytest.param(counts["all"], id="all", marks=CAMPAIGN),
             ],
         )
-    if "tries_of" in metafunc.fixturenames:  # where only the test finds out how many there are
+    if "tries_of" in metafunc.fixturenames:  # if only the test knows their number
         every = {
             "tenth": lambda count: random.Random(count).sample(range(count), math.ceil(count / 10)),
             "all": range,
@@ -49,7 +49,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def tally(record_property: Callable[[str, object], None]) -> Tally:
-    """Called with the number of tries and what they were; the sums are printed after the tests."""
+    """Call it with a count and its description; the sums are printed after the tests."""
 
     def add(count: int, what: str) -> None:
         assert count > 0
@@ -67,6 +67,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 count, what = value
                 sums[row, what] += count
     if sums:
-        terminalreporter.section("tries that found nothing")
+        terminalreporter.section("checks without a failure")
         for (row, what), count in sorted(sums.items()):
             terminalreporter.write_line(f"{row}: {count:,} {what}")

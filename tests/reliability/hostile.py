@@ -1,7 +1,7 @@
-"""What a stranger might hand over as a model.
+"""Directories that a stranger might pass off as a model.
 
-``DIRECTORIES`` maps a name to what makes a directory that must be refused; ``OPENED`` to a
-checkpoint that is sound in form, and claims or holds something that must do no harm in use.
+``DIRECTORIES`` maps a name to a function that makes a directory that must be refused; ``OPENED``
+maps one to a well-formed checkpoint with extreme claims or content that must do no harm in use.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ NAMES = (
 
 
 class Touch:
-    """Unpickled, it makes a file: so a test can see whether anybody did."""
+    """Creates a file when unpickled, so that a test can detect unpickling."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,7 +46,7 @@ class Touch:
 
 
 def sign(path: Path) -> None:
-    """Write the manifest that the files would have."""
+    """Write a manifest that matches the files."""
     entries = {}
     for name in NAMES:
         if (path / name).is_file() and not (path / name).is_symlink():
@@ -61,8 +61,7 @@ def manifest(path: Path, entries: Any) -> None:
 
 
 def case(name: str, *, signed: bool = True) -> Callable[[Make], Make]:
-    """Register what is done to a good checkpoint; its manifest is made to fit afterwards where
-    ``signed``."""
+    """Register a change to a good checkpoint; with ``signed``, the manifest is updated afterwards."""
 
     def register(change: Make) -> Make:
         def make(path: Path) -> None:
@@ -79,7 +78,7 @@ def case(name: str, *, signed: bool = True) -> Callable[[Make], Make]:
 
 
 def replaced(name: str, file: str, data: bytes | Callable[[Path], bytes]) -> None:
-    """A file with other bytes, and a manifest that fits them."""
+    """A file with other bytes, and a manifest that matches them."""
 
     @case(name)
     def _(path: Path) -> None:
@@ -87,7 +86,7 @@ def replaced(name: str, file: str, data: bytes | Callable[[Path], bytes]) -> Non
 
 
 def edited(name: str, file: str, change: Callable[[dict[str, Any]], Any]) -> None:
-    """A JSON file in which something stands otherwise."""
+    """A JSON file with a changed value."""
 
     def data(path: Path) -> bytes:
         value = json.loads((path / file).read_bytes())
@@ -100,7 +99,7 @@ def edited(name: str, file: str, change: Callable[[dict[str, Any]], Any]) -> Non
 def tensors(
     name: str, change: Callable[[dict[str, Any]], Any], file: str = "model.safetensors"
 ) -> None:
-    """Other tensors."""
+    """Changed tensors."""
 
     def data(path: Path) -> bytes:
         found = dict(load((path / file).read_bytes()))
@@ -120,7 +119,7 @@ def header(text: str | bytes, length: int | None = None, body: bytes = b"\0" * 6
 
 for _name in NAMES:
 
-    @case(f"{_name} is a link out", signed=False)
+    @case(f"{_name} is a link to the outside", signed=False)
     def _(path: Path, name: str = _name) -> None:
         outside = path.parent / "outside"
         outside.write_bytes((path / name).read_bytes())
@@ -142,7 +141,7 @@ for _name in NAMES:
         (path / name).unlink()
         (path / name).symlink_to("/dev/zero")
 
-    @case(f"{_name} is gone")
+    @case(f"{_name} is missing")
     def _(path: Path, name: str = _name) -> None:
         (path / name).unlink()
 
@@ -193,7 +192,7 @@ for _size in (
     "\x1b[2J\nError: all is well" + "x" * 5000,
 ):
 
-    @case(f"the manifest says a size of {repr(_size)[:40]}", signed=False)
+    @case(f"the manifest claims a size of {repr(_size)[:40]}", signed=False)
     def _(path: Path, size: Any = _size) -> None:
         entries = json.loads((path / "manifest.json").read_bytes())["files"]
         entries["model.safetensors"]["bytes"] = size
@@ -202,13 +201,11 @@ for _size in (
 
 for _size in (10**9, 10**12):
 
-    @case(f"the weights are {_size:,} bytes with nothing in them", signed=False)
+    @case(f"the weights are {_size:,} zero bytes", signed=False)
     def _(path: Path, size: int = _size) -> None:
         os.truncate(path / "model.safetensors", size)
 
-    @case(
-        f"the weights are {_size:,} bytes with nothing in them, as the manifest says", signed=False
-    )
+    @case(f"the weights are {_size:,} zero bytes, as the manifest claims", signed=False)
     def _(path: Path, size: int = _size) -> None:
         os.truncate(path / "model.safetensors", size)
         entries = json.loads((path / "manifest.json").read_bytes())["files"]
@@ -216,7 +213,7 @@ for _size in (10**9, 10**12):
         manifest(path, entries)
 
 
-@case("the state is a gigabyte with nothing in it, as the manifest says", signed=False)
+@case("the state is a gigabyte of zero bytes, as the manifest claims", signed=False)
 def _(path: Path) -> None:
     os.truncate(path / "trainer.safetensors", 10**9)
     entries = json.loads((path / "manifest.json").read_bytes())["files"]
@@ -237,16 +234,18 @@ def _(path: Path) -> None:
 # JSON
 
 for _file in ("config.json", "tokenizer.json", "generation_config.json", "trainer.json"):
-    replaced(f"{_file} is deep", _file, b'{"a":' * 50_000 + b"1" + b"}" * 50_000)
-    replaced(f"{_file} is wide", _file, b'{"a":[' + b"[]," * 3_000_000 + b"1]}")
-    replaced(f"{_file} is no UTF-8", _file, b'{"unit": "\xff"}')
+    replaced(f"{_file} is deeply nested", _file, b'{"a":' * 50_000 + b"1" + b"}" * 50_000)
+    replaced(f"{_file} has millions of values", _file, b'{"a":[' + b"[]," * 3_000_000 + b"1]}")
+    replaced(f"{_file} is not UTF-8", _file, b'{"unit": "\xff"}')
     replaced(f"{_file} is empty", _file, b"")
-    replaced(f"{_file} holds NaN", _file, b'{"prime": NaN}')
-    replaced(f"{_file} holds 1e999", _file, b'{"prime": 1e999}')
-    replaced(f"{_file} holds a number of 5,000 digits", _file, b'{"prime": ' + b"9" * 5000 + b"}")
+    replaced(f"{_file} contains NaN", _file, b'{"prime": NaN}')
+    replaced(f"{_file} contains 1e999", _file, b'{"prime": 1e999}')
+    replaced(
+        f"{_file} contains a number of 5,000 digits", _file, b'{"prime": ' + b"9" * 5000 + b"}"
+    )
     replaced(f"{_file} is a pickle", _file, b"\x80\x04N.")
     edited(f"{_file} is a list", _file, lambda value: [value])
-replaced("a name stands twice", "generation_config.json", b'{"prime": 0, "prime": 1}')
+replaced("a duplicate key", "generation_config.json", b'{"prime": 0, "prime": 1}')
 replaced(
     "config.json is 17 MB",
     "config.json",
@@ -264,14 +263,16 @@ for _key, _value in {
         lambda value, key=_key, it=_value: value["model"].update({key: it}),
     )
 edited(
-    "hidden_size is large and not true",
+    "hidden_size is large and wrong",
     "config.json",
     lambda value: value["model"].update(hidden_size=65536),
 )
-edited("num_layers is not true", "config.json", lambda value: value["model"].update(num_layers=64))
-edited("hidden_size is a text", "config.json", lambda value: value["model"].update(hidden_size="4"))
+edited("num_layers is wrong", "config.json", lambda value: value["model"].update(num_layers=64))
+edited(
+    "hidden_size is a string", "config.json", lambda value: value["model"].update(hidden_size="4")
+)
 edited("hidden_size is true", "config.json", lambda value: value["model"].update(hidden_size=True))
-edited("an unknown size", "config.json", lambda value: value["model"].update(heads=8))
+edited("an unknown key of the model", "config.json", lambda value: value["model"].update(heads=8))
 edited(
     "another kind of model",
     "config.json",
@@ -280,10 +281,10 @@ edited(
 edited(
     "another format", "config.json", lambda value: value.update(format="\x1b]0;title\x07" * 1000)
 )
-edited("vocab_size is not true", "config.json", lambda value: value.update(vocab_size=10**9))
+edited("vocab_size is wrong", "config.json", lambda value: value.update(vocab_size=10**9))
 edited("vocab_size is a list", "config.json", lambda value: value.update(vocab_size=[3]))
 
-# What it says of itself
+# Metadata
 
 for _key, _value in {
     "step": "7", "val_loss": "low", "corpus": "file.txt", "data": [], "epochs": None, "yardstick": 3, "parameters": 1.5, "charrnn": 1,
@@ -297,7 +298,7 @@ edited(
     "about: a path that is a number", "config.json", lambda value: value["about"].update(corpus=[1])
 )
 edited(
-    "about: an encoding that is no knob",
+    "about: an invalid encoding",
     "config.json",
     lambda value: value["about"].update(data={"codec": "utf-8"}),
 )
@@ -327,16 +328,16 @@ for _prime in (-1, 3, 10**30, 0.0, True, "0", None, [0]):
 # Tensors
 
 replaced("the header is longer than the file", "model.safetensors", header("{}", length=10**15))
-replaced("the header says 2^64 - 1 bytes", "model.safetensors", header("{}", length=2**64 - 1))
+replaced("the header claims 2^64 - 1 bytes", "model.safetensors", header("{}", length=2**64 - 1))
 replaced("a header of 50 MB", "model.safetensors", header(b"{" + b" " * (50 << 20) + b"}"))
-replaced("the header is deep", "model.safetensors", header("[" * 100_000))
+replaced("the header is deeply nested", "model.safetensors", header("[" * 100_000))
 replaced("a tensor overlaps another", "model.safetensors", header(
     json.dumps({name: {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]} for name in "ab"}), body=b"\0" * 16))  # fmt: skip
-replaced("a tensor ends behind the file", "model.safetensors", header(
+replaced("a tensor ends beyond the file", "model.safetensors", header(
     json.dumps({"a": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}})))  # fmt: skip
 replaced("a tensor has a shape that overflows", "model.safetensors", header(
     json.dumps({"a": {"dtype": "F32", "shape": [2**62, 4], "data_offsets": [0, 0]}}), body=b""))  # fmt: skip
-replaced("a tensor of a type that nobody knows", "model.safetensors", header(
+replaced("a tensor of an unknown type", "model.safetensors", header(
     json.dumps({"a": {"dtype": "PICKLE", "shape": [4], "data_offsets": [0, 4]}}), body=b"\0" * 4))  # fmt: skip
 replaced(
     "the weights are a pickle",
@@ -359,7 +360,9 @@ tensors(
     "a weight is missing",
     lambda found: {name: found[name] for name in found if name != "head.bias"},
 )
-tensors("a weight too many", lambda found: found.update({"more\x1b[2J\n": np.zeros(3, np.float32)}))
+tensors(
+    "an unexpected weight", lambda found: found.update({"more\x1b[2J\n": np.zeros(3, np.float32)})
+)
 tensors(
     "a weight of another shape", lambda found: found.update({"head.bias": np.zeros(4, np.float32)})
 )
@@ -372,7 +375,7 @@ tensors(
     lambda found: {f"w{number}": np.zeros(1, np.float32) for number in range(10_000)},
 )
 replaced(
-    "the state of training is a pickle",
+    "the state of the trainer is a pickle",
     "trainer.safetensors",
     lambda path: pickle.dumps(Touch(path / "touched")),
 )
@@ -381,10 +384,10 @@ replaced(
     "trainer.safetensors",
     header("{}", length=10**15),
 )
-replaced("the header of the state is deep", "trainer.safetensors", header("[" * 100_000))
+replaced("the header of the state is deeply nested", "trainer.safetensors", header("[" * 100_000))
 
 
-# Sound in form
+# Well-formed
 
 
 def opened(
@@ -393,7 +396,7 @@ def opened(
     change: Callable[[dict[str, Any]], Any] = lambda weights: None,
     **sizes: Any,
 ) -> Checkpoint:
-    """A checkpoint of a random network, after a change of its weights."""
+    """A checkpoint of a random network, with its weights changed."""
     config = ModelConfig(**{"hidden_size": 4, "num_layers": 1, "embedding_size": 2, **sizes})
     rng = np.random.default_rng(0)
     weights = {
@@ -422,15 +425,15 @@ OPENED: dict[str, Checkpoint] = {
     "large weights of either sign": opened(TEXT, {}, lambda weights: [weight.__imul__(BIG / 8) for weight in weights.values()]),
     "large weights of a GRU": opened(TEXT, {}, lambda weights: [weight.__imul__(BIG / 8) for weight in weights.values()], cell="gru"),
     "a large bias": opened(TEXT, {}, lambda weights: weights["head.bias"].__setitem__(slice(None), [BIG, -BIG, BIG])),
-    "claims that are large": opened(TEXT, {
+    "large claims": opened(TEXT, {
         "step": -5, "steps": 10**38, "epochs": 1e308, "train_characters": 10**38, "val_characters": -(10**38), "val_loss": 1e308,
         "parameters": -1, "yardstick": {"nats_per_character": 1e308, "train_characters": 10**38, "val_characters": 0},
     }),
-    "claims that are zero": opened(TEXT, {
+    "claims of zero": opened(TEXT, {
         "val_loss": 0, "epochs": 0, "yardstick": {"nats_per_character": 0, "train_characters": 0, "val_characters": 0},
     }),
-    "characters that move a cursor": opened(Vocabulary("char", "\x1b\x07\n"), {}),
-    "paths that no system has": opened(TEXT, {"corpus": ["a\0b", "x" * 5000, "\ud800", "/dev/zero"]}),
+    "characters that move the cursor": opened(Vocabulary("char", "\x1b\x07\n"), {}),
+    "impossible paths": opened(TEXT, {"corpus": ["a\0b", "x" * 5000, "\ud800", "/dev/zero"]}),
 }  # fmt: skip
 edited("half a surrogate pair", "tokenizer.json", lambda value: value.update(symbols="\n\ud800b"))
 edited(

@@ -1,5 +1,5 @@
-"""A small checkpoint that needs no PyTorch, and processes that write it, to be killed and failed.
-Used by several tests."""
+"""A small checkpoint that needs no PyTorch, and processes that write it until they are killed or
+fail. Used by several tests."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ VOCABULARY = Vocabulary.of("\nab")
 
 
 def example(step: int, val_loss: float | None = None) -> Checkpoint:
-    """A checkpoint whose every number is its step."""
+    """A checkpoint in which every number is its step."""
     weights = {
         name: np.full(shape, step, np.float32)
         for name, shape in shapes(MODEL, len(VOCABULARY)).items()
@@ -39,13 +39,13 @@ def example(step: int, val_loss: float | None = None) -> Checkpoint:
 
 
 def save(run: Run, step: int, keep: int = 2) -> None:
-    """As a trainer saves."""
+    """Save like a trainer."""
     checkpoints.write(run.step(step), example(step))
     run.prune(keep)
 
 
 def is_of(path: Path, step: int) -> bool:
-    """Whether a checkpoint holds the numbers of its step, all of them."""
+    """Whether every number of a checkpoint is its step."""
     found = checkpoints.read(path, trainer=True)
     return found.trainer == {"step": step} and all(
         (weight == step).all() for weight in found.weights.values()
@@ -53,8 +53,8 @@ def is_of(path: Path, step: int) -> bool:
 
 
 def forked(work: Callable[[], None]) -> int:
-    """The process id of a child that does some work and ends: with 0, or with 1 and a traceback
-    where it raised."""
+    """The process id of a child that does some work and exits: with 0, or with 1 and a traceback if
+    it raised."""
     sys.stdout.flush()
     child = os.fork()
     if child:
@@ -73,6 +73,6 @@ def forked(work: Callable[[], None]) -> int:
 
 
 def ended(child: int) -> int:
-    """How a child ended: its exit code, or minus the signal that killed it."""
+    """The exit code of a child, or minus the signal that killed it."""
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)

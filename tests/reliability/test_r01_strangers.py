@@ -1,5 +1,5 @@
-"""R1, R2: a checkpoint from a stranger runs no code and cannot harm: one line of error, soon, in
-little memory, and nothing else opened."""
+"""R1, R2: a checkpoint from a stranger runs no code and does no harm: one line of error, quickly,
+in little memory, and no other file is opened."""
 
 import ast
 import json
@@ -43,8 +43,7 @@ OURS = ("/proc/", "/sys/", "/dev/null", str(PACKAGE), sys.prefix, sys.base_prefi
 
 
 def opened_by(path: Path, report: Path) -> None:
-    """In a process of its own: open a directory in every way there is, and write down what
-    happened."""
+    """In a separate process: open a directory in every possible way, and report what happened."""
     events: list[str] = []
 
     def watch(event: str, args: tuple[Any, ...]) -> None:
@@ -77,12 +76,14 @@ def opened_by(path: Path, report: Path) -> None:
 
 
 def of_training(name: str) -> bool:
-    """Whether only what a trainer needs is bad: the model may be read without it."""
+    """Whether only the training state is bad: the model may be read without it."""
     return name.startswith("trainer.") or "of the state" in name or "the state of" in name
 
 
 @pytest.mark.parametrize("name", DIRECTORIES)
-def test_a_directory_from_a_stranger(name: str, tmp_path: Path, tally: Any) -> None:
+def test_a_directory_from_a_stranger_is_refused_without_harm(
+    name: str, tmp_path: Path, tally: Any
+) -> None:
     path, report = tmp_path / "model", tmp_path / "report.json"
     DIRECTORIES[name](path)
     size = sum(512 * file.lstat().st_blocks for file in path.rglob("*"))
@@ -101,7 +102,7 @@ def test_a_directory_from_a_stranger(name: str, tmp_path: Path, tally: Any) -> N
 
 
 @pytest.mark.parametrize("name", DIRECTORIES)
-def test_the_command_line_says_it_in_one_line(
+def test_the_command_line_prints_one_line_of_error(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from click.testing import CliRunner
@@ -120,12 +121,12 @@ def test_the_command_line_says_it_in_one_line(
         )
 
 
-BESIDE: dict[str, Callable[[Path], object]] = {
+EXTRA_FILES: dict[str, Callable[[Path], object]] = {
     "a pipe": os.mkfifo,
     "a directory": Path.mkdir,
     "a link out": lambda path: path.symlink_to("/etc/hostname"),
     "an endless device": lambda path: path.symlink_to("/dev/zero"),
-    "a gigabyte of nothing": lambda path: path.touch() or os.truncate(path, 10**9),
+    "a gigabyte of zero bytes": lambda path: path.touch() or os.truncate(path, 10**9),
     "deep": lambda path: path.write_text("[" * 100_000),
     "wide": lambda path: path.write_text("[1," * 100_000 + "\n"),
     "many names": lambda path: path.write_text("corpus: [" + "a," * 15_000 + "a]\n"),
@@ -133,23 +134,23 @@ BESIDE: dict[str, Callable[[Path], object]] = {
     "many lines": lambda path: path.write_text(
         '{"step": 1, "train_loss": 1.0, "val_loss": 1.0}\n' * 400_000
     ),
-    "an alias of aliases": lambda path: path.write_text(
+    "aliases of aliases": lambda path: path.write_text(
         "a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]\n"
     ),
-    "a tag of Python": lambda path: path.write_text(
+    "a Python tag": lambda path: path.write_text(
         "!!python/object/apply:os.system ['touch touched']\n"
     ),
     "escape sequences": lambda path: path.write_text('{"step": "\x1b[2J"}\n'),
-    "no UTF-8": lambda path: path.write_bytes(b"\xff\xfe: \xff"),
+    "not UTF-8": lambda path: path.write_bytes(b"\xff\xfe: \xff"),
 }
 
 
 @pytest.mark.parametrize("file", ["config.yaml", "metrics.jsonl"])
-@pytest.mark.parametrize("kind", BESIDE)
-def test_what_stands_beside_a_model_from_a_stranger_does_no_harm(
+@pytest.mark.parametrize("kind", EXTRA_FILES)
+def test_files_next_to_a_model_from_a_stranger_do_no_harm(
     file: str, kind: str, here: Path, tally: Any
 ) -> None:
-    """The files of a run that no manifest knows of."""
+    """Files of a run that are not listed in a manifest."""
     from click.testing import CliRunner
 
     checkpoints.write(here / "run/step-00000007", example(7, 1.5))
@@ -157,7 +158,7 @@ def test_what_stands_beside_a_model_from_a_stranger_does_no_harm(
     (here / "run/metrics.jsonl").write_text(json.dumps(line) + "\n")
     assert verdict(Run(here / "run"))  # so that both are read
     (here / "run" / file).unlink(missing_ok=True)
-    BESIDE[kind](here / "run" / file)
+    EXTRA_FILES[kind](here / "run" / file)
     for words in (("sample", "run", "-n", "1"), ("info", "run"), ("info", "run", "--json")):
         begin = time.monotonic()
         result = CliRunner().invoke(cli, words)
@@ -165,7 +166,7 @@ def test_what_stands_beside_a_model_from_a_stranger_does_no_harm(
         assert "\x1b" not in result.output
         assert time.monotonic() - begin < SECONDS
     assert not (here / "touched").exists()
-    tally(1, "files of strangers beside a model")
+    tally(1, "strange files next to a model")
 
 
 USES = (
@@ -174,17 +175,16 @@ USES = (
     "sample model --num-samples 3 --unique --report", "evaluate model text.txt --json", "evaluate model text.txt --json --adaptive",
     "info model", "info model --json", "originality model text.txt",
 )  # fmt: skip
-# of the network in one use; a default sample takes 500, and records are drawn 32 at a step
+# steps of the network in one use; a default sample takes 500, and records are drawn 32 at a time
 MOST_STEPS = 20_000
 ENDS = re.compile(r"Error: .+")
 
 
 @pytest.mark.parametrize("name", OPENED)
-def test_a_model_that_opens_does_no_harm_in_use(
+def test_a_model_that_opens_does_no_harm_when_used(
     name: str, here: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
 ) -> None:
-    """Each use ends after a bounded number of steps: with an answer in numbers, or with one line of
-    error."""
+    """Each use ends after a bounded number of steps, with finite numbers or one line of error."""
     from click.testing import CliRunner
 
     steps, step = 0, Network.step
@@ -214,14 +214,14 @@ def test_a_model_that_opens_does_no_harm_in_use(
     tally(len(USES), "uses of strange models")
 
 
-def test_the_text_of_a_stranger_s_model_can_be_scored(tmp_path: Path) -> None:
+def test_text_can_be_scored_with_the_model_of_a_stranger(tmp_path: Path) -> None:
     for name, checkpoint in OPENED.items():
         if "a" in checkpoint.vocabulary.symbols:
             checkpoints.write(tmp_path / name, checkpoint)
             assert np.isfinite(load(tmp_path / name).score("ab")).all(), name
 
 
-def test_there_are_at_least_eighty() -> None:
+def test_there_are_at_least_eighty_directories() -> None:
     assert len(DIRECTORIES) >= 80
 
 
@@ -243,7 +243,7 @@ FORBIDDEN = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudp
 @pytest.mark.parametrize(
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
-def test_nothing_in_the_package_can_run_what_it_reads(path: Path) -> None:
+def test_nothing_in_the_package_can_execute_what_it_reads(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {alias.name.split(".")[0] for alias in node.names} | {

@@ -1,4 +1,4 @@
-"""R3: any change to any file of a checkpoint is found before it is used."""
+"""R3: any change to any file of a checkpoint is detected before it is used."""
 
 import random
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.reliability.saving import example
 
 
 def is_found(path: Path) -> bool:
-    """Whether reading all of a checkpoint is refused, in one line."""
+    """Whether reading the whole checkpoint fails with one line."""
     try:
         read(path, trainer=True)
     except CheckpointError as error:
@@ -29,7 +29,7 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 @pytest.mark.counted(20_000)
-def test_a_bit_that_was_flipped(tries: int, checkpoint: Path, tally: Any) -> None:
+def test_a_flipped_bit_is_detected(tries: int, checkpoint: Path, tally: Any) -> None:
     rng, files = (
         random.Random(3),
         {path: path.read_bytes() for path in sorted(checkpoint.iterdir())},
@@ -48,7 +48,7 @@ def test_a_bit_that_was_flipped(tries: int, checkpoint: Path, tally: Any) -> Non
     tally(tries, "bits flipped, one at a time")
 
 
-def test_every_length_that_a_file_can_be_cut_to(
+def test_a_truncated_file_is_detected_at_every_length(
     tries_of: Any, checkpoint: Path, tally: Any
 ) -> None:
     cuts = [
@@ -65,14 +65,14 @@ def test_every_length_that_a_file_can_be_cut_to(
         path.write_bytes(data)
     assert missed == []
     read(checkpoint, trainer=True)
-    tally(len(tries_of(len(cuts))), "files cut short, at every length")
+    tally(len(tries_of(len(cuts))), "files truncated, at every length")
 
 
-def test_bytes_that_were_put_behind_a_file(checkpoint: Path, tally: Any) -> None:
+def test_appended_bytes_are_detected(checkpoint: Path, tally: Any) -> None:
     for path in sorted(checkpoint.iterdir()):
         data = path.read_bytes()
         for more in (b"\0", b" ", b"\n", b"{}", data):
             path.write_bytes(data + more)
             assert is_found(checkpoint), (path.name, more)
         path.write_bytes(data)
-    tally(5 * 7, "files with more behind them")
+    tally(5 * 7, "files with appended bytes")

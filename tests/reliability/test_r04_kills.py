@@ -1,5 +1,5 @@
-"""R4: a kill at any instant leaves the newest committed checkpoint loadable, and what was left
-half-written is cleaned away."""
+"""R4: a kill at any instant leaves the newest committed checkpoint loadable, and leftovers are
+cleaned up."""
 
 import itertools
 import os
@@ -18,22 +18,24 @@ from tests.reliability.saving import ended, forked, is_of, save
 POINTS = ("open", "write", "fsync", "mkdir", "rename", "replace", "rmdir", "unlink", "close")
 
 
-def check(run: Run, said: int) -> None:
-    """What stands there after a kill: only whole checkpoints, the last that was said to be saved or
-    a later one; nothing else."""
+def check(run: Run, reported: int) -> None:
+    """Check a run after a kill: it contains only whole checkpoints, including the last one reported
+    as saved or a later one."""
     steps = run.steps()
     assert [int(path.name.removeprefix("step-")) for path in steps] == sorted(
         {int(path.name.removeprefix("step-")) for path in steps}
     )
     assert all(is_of(path, int(path.name.removeprefix("step-"))) for path in steps)
-    if said:
-        assert int(steps[-1].name.removeprefix("step-")) in (said, said + 1)
+    if reported:
+        assert int(steps[-1].name.removeprefix("step-")) in (reported, reported + 1)
     run.clean()
     assert not [path.name for path in run.path.iterdir() if not path.name.startswith("step-")]
 
 
 @pytest.mark.counted(100)
-def test_a_kill_at_a_random_moment_of_saving(tries: int, tmp_path: Path, tally: Any) -> None:
+def test_a_kill_at_a_random_moment_of_saving_loses_no_checkpoint(
+    tries: int, tmp_path: Path, tally: Any
+) -> None:
     rng = random.Random(4)
     for number in range(tries):
         run = Run(tmp_path / f"run-{number}")
@@ -47,20 +49,20 @@ def test_a_kill_at_a_random_moment_of_saving(tries: int, tmp_path: Path, tally: 
 
         child = forked(saves)
         os.close(writes)
-        said = os.read(reads, 100)  # it has saved once at least
+        reported = os.read(reads, 100)  # it has saved at least once
         time.sleep(rng.uniform(0, 0.02))
         os.kill(child, signal.SIGKILL)
         assert ended(child) == -signal.SIGKILL
         while more := os.read(reads, 100_000):
-            said += more
+            reported += more
         os.close(reads)
-        check(run, int(said.split()[-1]))
+        check(run, int(reported.split()[-1]))
     tally(tries, "kills at random moments of saving")
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, at: int) -> list[str]:
-    """Count the calls that change something on the disk; the process is killed before the one of
-    number ``at``."""
+    """Count the calls that change something on the disk; the process is killed before call number
+    ``at``."""
     calls: list[str] = []
 
     def watched(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,7 +80,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, at: int) -> list[str]:
 
 
 def points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Each number of a call in the third save of a run, which prunes the first."""
+    """The numbers of the calls in the third save of a run, which prunes the first."""
     run = Run(tmp_path / "counted")
     save(run, 1)
     save(run, 2)
@@ -89,7 +91,7 @@ def points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     yield from range(len(calls))
 
 
-def test_a_kill_before_each_call_of_a_save_that_replaces_one(
+def test_a_kill_before_each_call_of_a_replacing_save_loses_no_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
 ) -> None:
     for at in itertools.count():
@@ -111,7 +113,7 @@ def test_a_kill_before_each_call_of_a_save_that_replaces_one(
     tally(at, "kills, one before each call of a save that replaces a checkpoint")
 
 
-def test_a_kill_before_each_call_of_a_save(
+def test_a_kill_before_each_call_of_a_save_loses_no_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
 ) -> None:
     numbers = list(points(tmp_path, monkeypatch))
@@ -126,6 +128,6 @@ def test_a_kill_before_each_call_of_a_save(
 
         assert ended(forked(killed)) == -signal.SIGKILL
         check(run, 2)
-        save(run, 4)  # and the run goes on
+        save(run, 4)  # and the run continues
         check(run, 4)
     tally(len(numbers), "kills, one before each call of a save")

@@ -1,6 +1,6 @@
-"""R5: an I/O error at any system call of a save is an error that says so; the earlier checkpoint
-stands, nothing half-visible. R6: what is said to be saved is on the disk, in the order that makes
-it so.
+"""R5: an I/O error at any system call of a save is reported; the earlier checkpoint is kept, and
+nothing half-written is visible. R6: what is reported as saved is on the disk, because it is written
+and flushed in the right order.
 
 ``strace`` attaches to a process that is ready to save, and fails one of its system calls.
 """
@@ -30,8 +30,8 @@ needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason="strace is 
 
 
 def traced(run: Run, *options: str) -> tuple[int, str]:
-    """How a process that makes the third save of a run ends under strace with these options, and
-    the trace."""
+    """Run the third save of a run under strace with these options; return the exit code of the
+    process and the trace."""
     reads, writes = os.pipe()
     trace = Path(tempfile.mkdtemp()) / "trace"
 
@@ -41,9 +41,9 @@ def traced(run: Run, *options: str) -> tuple[int, str]:
             save(run, 3)
         except CheckpointError as error:
             text = str(error)
-            # the latter of what is older than the one saved
-            told = re.search("MiB free|cannot be read: |could not be removed: ", text)
-            assert str(run.path) in text and told and "\n" not in text, text
+            # the latter two only about older checkpoints
+            reason = re.search("MiB free|cannot be read: |could not be removed: ", text)
+            assert str(run.path) in text and reason and "\n" not in text, text
             os._exit(REFUSED)
         os._exit(SAVED)
 
@@ -74,8 +74,8 @@ def fresh(path: Path) -> Run:
 
 
 def calls_of_a_save(tmp_path: Path) -> list[tuple[str, int]]:
-    """The system calls of a save, as ``(name, how often it was called by then)``; what comes before
-    the save's first is left out."""
+    """The system calls of a save, as ``(name, number of its calls so far)``, without those before
+    the save."""
     code, trace = traced(fresh(tmp_path / "dry"), "-e", f"trace={CALLS}")
     assert code == SAVED
     names = re.findall(r"^\d+ +(\w+)\(", trace, re.MULTILINE)
@@ -88,7 +88,7 @@ def calls_of_a_save(tmp_path: Path) -> list[tuple[str, int]]:
 
 
 @needs_strace
-def test_a_fault_at_any_system_call_of_a_save(
+def test_a_fault_at_any_system_call_of_a_save_is_reported(
     tries_of: Callable[[int], Sequence[int]], tmp_path: Path, tally: Any
 ) -> None:
     faults = [(name, when, fault) for name, when in calls_of_a_save(tmp_path) for fault in FAULTS]
@@ -105,10 +105,10 @@ def test_a_fault_at_any_system_call_of_a_save(
         assert code in ((-signal.SIGKILL,) if "SIGKILL" in fault else (SAVED, REFUSED)), what
         steps = {int(path.name.removeprefix("step-")): path for path in run.steps()}
         assert all(is_of(path, step) for step, path in steps.items()), what
-        assert 2 in steps, what  # the earlier one is untouched
+        assert 2 in steps, what  # the earlier one is unchanged
         if code == SAVED:
-            assert 3 in steps, what  # what was said to be saved is there
-            # it had only been looked at
+            assert 3 in steps, what  # what was reported as saved exists
+            # it was only read
             assert not re.search(
                 r"((write|fsync|rename|unlink|rmdir)\w*\(|O_CREAT).*INJECTED", trace
             ), what
@@ -124,7 +124,7 @@ def test_a_fault_at_any_system_call_of_a_save(
 
 
 @needs_strace
-def test_what_is_said_to_be_saved_is_on_the_disk(tmp_path: Path, tally: Any) -> None:
+def test_what_is_reported_as_saved_is_on_the_disk(tmp_path: Path, tally: Any) -> None:
     run = fresh(tmp_path / "run")
     code, trace = traced(run, "-e", f"trace={CALLS}")
     assert code == SAVED
@@ -168,11 +168,11 @@ def test_what_is_said_to_be_saved_is_on_the_disk(tmp_path: Path, tally: Any) -> 
     assert synced[7] == staged  # the staged directory after its files, and before the rename
     assert syncs[7] < rename < syncs[8]
     assert synced[8] == str(run.path)
-    tally(len(synced), "files and directories put on the disk in order")
+    tally(len(synced), "files and directories flushed to the disk in order")
 
 
 @needs_strace
-def test_the_names_of_new_directories_are_put_on_the_disk_too(tmp_path: Path, tally: Any) -> None:
+def test_the_names_of_new_directories_are_flushed_to_the_disk(tmp_path: Path, tally: Any) -> None:
     run = Run(tmp_path / "new" / "runs" / "run")
     tmp_path.joinpath("new").mkdir()
     code, trace = traced(run, "-e", f"trace={CALLS}")
@@ -183,11 +183,11 @@ def test_the_names_of_new_directories_are_put_on_the_disk_too(tmp_path: Path, ta
     )
     synced = {path for name, path in events[:commit] if name == "fsync"}
     assert {str(tmp_path / "new"), str(tmp_path / "new" / "runs")} <= synced
-    tally(2, "new directories put on the disk")
+    tally(2, "new directories flushed to the disk")
 
 
 def refusal(run: Run) -> str:
-    """Why the third save of a run cannot be made; empty where it was."""
+    """The error of the third save of a run; empty if it succeeded."""
     try:
         save(run, 3)
     except CheckpointError as error:
@@ -195,8 +195,8 @@ def refusal(run: Run) -> str:
     return ""
 
 
-def test_a_disk_that_is_full(tmp_path: Path, tally: Any) -> None:
-    """A real one: a tmpfs of a megabyte, filled up but for a little."""
+def test_a_full_disk_is_reported(tmp_path: Path, tally: Any) -> None:
+    """With a real disk: a tmpfs of a megabyte that is almost full."""
     where = tmp_path / "small"
     where.mkdir()
     if subprocess.run(
@@ -204,7 +204,7 @@ def test_a_disk_that_is_full(tmp_path: Path, tally: Any) -> None:
         capture_output=True,
         check=False,
     ).returncode:
-        pytest.skip("no tmpfs can be mounted here")
+        pytest.skip("tmpfs cannot be mounted here")
     try:
         run = fresh(where / "run")
         free = shutil.disk_usage(where).free

@@ -1,5 +1,5 @@
-"""R7: never fewer than ``--keep`` checkpoints that can be loaded, and the best is kept, whatever
-happens in between."""
+"""R7: a run always has at least ``--keep`` loadable checkpoints and the best one, whatever happens
+in between."""
 
 import math
 import os
@@ -35,14 +35,13 @@ def best_of(losses: dict[int, float | None]) -> float:
 
 
 class Saving(RuleBasedStateMachine):
-    """A run that saves, is killed while it saves, is damaged on the disk, cleaned and gone on
-    with."""
+    """A run that saves, is killed while saving, is damaged on the disk, cleaned and resumed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.run = Run(Path(tempfile.mkdtemp()) / "run")
         self.step = 0
-        # the checkpoints that were saved, stand there and were not damaged; their losses
+        # the losses of the checkpoints that were saved, not pruned and not damaged
         self.whole: dict[int, float | None] = {}
         self.keep = 1
 
@@ -55,8 +54,7 @@ class Saving(RuleBasedStateMachine):
         self.run.prune(self.keep)
 
     def _saved(self, loss: float | None, *, pruned: bool) -> None:
-        """Hold what stands there now against what has to: the last ones, and one that is as good as
-        the best."""
+        """Compare the checkpoints with those required: the last ones, and one as good as the best."""
         before = self.whole | {self.step: loss}
         there = {int(path.name.removeprefix("step-")) for path in self.run.steps()}
         self.whole = {step: value for step, value in before.items() if step in there}
@@ -72,7 +70,7 @@ class Saving(RuleBasedStateMachine):
         self._saved(loss, pruned=True)
 
     @rule(loss=LOSSES, at=st.integers(0, 34))
-    def is_killed_while_it_saves(self, loss: float | None, at: int) -> None:
+    def is_killed_while_saving(self, loss: float | None, at: int) -> None:
         self.step += 1
         before = sorted(self.whole)
 
@@ -98,7 +96,7 @@ class Saving(RuleBasedStateMachine):
         else:
             assert code and sorted(self.whole) == before
         if code:
-            self.run.clean()  # as the next trainer does
+            self.run.clean()  # like the next trainer
 
     @precondition(lambda self: self.whole)
     @rule(data=st.data())
@@ -112,9 +110,9 @@ class Saving(RuleBasedStateMachine):
         del self.whole[step]
 
     @rule()
-    def is_gone_on_with(self) -> None:
-        """What a trainer does that goes on: leftovers are cleaned away, what is damaged is set
-        aside, the newest whole one is taken."""
+    def is_resumed(self) -> None:
+        """Do what a resuming trainer does: clean up leftovers, set damaged checkpoints aside, take
+        the newest whole one."""
         self.run.clean()
         for path in self.run.steps():
             if not checkpoints.is_whole(path):
@@ -125,7 +123,7 @@ class Saving(RuleBasedStateMachine):
             assert self.step == max(self.whole)
 
     @invariant()
-    def what_has_to_be_there_is_there(self) -> None:
+    def required_checkpoints_exist(self) -> None:
         for step in self.whole:
             assert is_of(self.run.step(step), step)
 
@@ -138,7 +136,7 @@ class Saving(RuleBasedStateMachine):
 
 
 @pytest.mark.counted(300)
-def test_checkpoints_that_have_to_be_kept_are_kept(tries: int, tally: Any) -> None:
+def test_required_checkpoints_are_kept(tries: int, tally: Any) -> None:
     how = settings(
         max_examples=tries, stateful_step_count=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],
@@ -147,7 +145,7 @@ def test_checkpoints_that_have_to_be_kept_are_kept(tries: int, tally: Any) -> No
     tally(tries, "sequences of saves, kills, damage and resumes")
 
 
-def test_a_damaged_checkpoint_does_not_count_as_one_of_those_kept(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_does_not_count_as_kept(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     for step in (1, 2, 3, 4):
         checkpoints.write(run.step(step), example(step, None))

@@ -1,5 +1,5 @@
-"""R8: a run that was stopped or killed anywhere, and gone on with, leaves the same bytes as one
-that was not. R9: watching a run changes nothing. R10: the same seed gives the same bytes.
+"""R8: a run that was stopped or killed anywhere and resumed leaves the same bytes as an
+uninterrupted one. R9: watching a run changes nothing. R10: the same seed gives the same bytes.
 """
 
 import json
@@ -14,7 +14,7 @@ import charrnn
 
 N = 12
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
-# 924 characters, 832 to learn from: 4 lanes of 208, 10 chunks of 20 in an epoch
+# 924 characters, 832 of them for training: 4 lanes of 208, 10 chunks of 20 per epoch
 KNOBS = {
     "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 2,
     "embedding_size": 4, "dropout": 0.1, "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None,
@@ -22,15 +22,15 @@ KNOBS = {
 }  # fmt: skip
 
 
-def arm(where: Path) -> str:
-    """A directory with the corpus in it."""
+def prepare(where: Path) -> str:
+    """Create a directory that contains the corpus."""
     where.mkdir(parents=True)
     (where / "corpus.txt").write_text(TEXT)
     return str(where)
 
 
 def outcome(where: Path, step: int = N) -> dict[str, bytes]:
-    """All that a run leaves at its last step, and what the model writes next."""
+    """Everything that a run leaves at its last step, and the text that the model generates."""
     path = where / "checkpoints/run" / f"step-{step:08d}"
     names = ("model.safetensors", "trainer.safetensors", "trainer.json", "config.json")
     files = {name: (path / name).read_bytes() for name in names}
@@ -39,8 +39,8 @@ def outcome(where: Path, step: int = N) -> dict[str, bytes]:
     return files
 
 
-def drawn(rng: random.Random) -> dict[str, Any]:
-    """A run of any kind."""
+def random_knobs(rng: random.Random) -> dict[str, Any]:
+    """The knobs of a random run."""
     return KNOBS | {
         "cell": rng.choice(["lstm", "gru", "rnn"]),
         "num_layers": rng.choice([1, 2, 3]),
@@ -58,56 +58,58 @@ def drawn(rng: random.Random) -> dict[str, Any]:
 
 
 @pytest.mark.counted(60)
-def test_a_run_that_was_broken_off_anywhere_ends_in_the_same_bytes(
+def test_a_run_interrupted_anywhere_ends_in_the_same_bytes(
     tries: int, tmp_path: Path, processes: Any, tally: Any
 ) -> None:
-    rng, broken_off = random.Random(8), 0
+    rng, interrupted = random.Random(8), 0
     for number in range(tries):
-        knobs, k, killed = drawn(rng), rng.randrange(1, N), bool(number % 2)
+        knobs, k, killed = random_knobs(rng), rng.randrange(1, N), bool(number % 2)
         if killed:
             knobs["save_every"] = rng.choice([1, 2, 3])
-            k = max(k, knobs["save_every"])  # else nothing is there to go on with
+            k = max(k, knobs["save_every"])  # otherwise there is nothing to resume
         whole, broken = tmp_path / f"{number}/whole", tmp_path / f"{number}/broken"
-        processes.run(cwd=arm(whole), knobs=knobs)
+        processes.run(cwd=prepare(whole), knobs=knobs)
         # patience may end it
         end = max(
             int(path.name.removeprefix("step-"))
             for path in (whole / "checkpoints/run").glob("step-*")
         )
         first = processes.run(
-            cwd=arm(broken), knobs=knobs, **{"kill_at" if killed else "stop_at": min(k, end)}
+            cwd=prepare(broken), knobs=knobs, **{"kill_at" if killed else "stop_at": min(k, end)}
         )
         assert first in ({"killed": True}, {"steps": min(k, end)})
         if (
             not killed
             and min(k, end) == end
             and (broken / "checkpoints/run" / f"step-{end:08d}").exists()
-            and _whole(broken)
+            and is_finished(broken)
         ):
-            continue  # it was at its end already
+            continue  # it was already finished
         processes.run(
             cwd=str(broken), knobs={"name": "run"} if number % 4 < 2 else knobs, resume=True
         )
         assert outcome(broken, end) == outcome(whole, end), (knobs, k, killed)
-        broken_off += 1
+        interrupted += 1
         shutil.rmtree(tmp_path / str(number))
-    assert broken_off > tries / 2
-    tally(broken_off, "runs broken off by a stop or a kill, and gone on with to the bit")
+    assert interrupted > tries / 2
+    tally(interrupted, "runs interrupted by a stop or a kill, and resumed bit for bit")
 
 
-def _whole(where: Path) -> bool:
-    """Whether the run has taken its final loss."""
+def is_finished(where: Path) -> bool:
+    """Whether the run has computed its final loss."""
     lines = (where / "checkpoints/run/metrics.jsonl").read_text().splitlines()
     return bool(lines) and "final_val_loss" in json.loads(lines[-1])
 
 
-def test_ten_interruptions_of_one_run(tmp_path: Path, processes: Any, tally: Any) -> None:
+def test_ten_interruptions_of_one_run_leave_no_trace(
+    tmp_path: Path, processes: Any, tally: Any
+) -> None:
     rng = random.Random(10)
     for cell in ("lstm", "gru"):
         knobs = KNOBS | {"cell": cell, "dropout": 0.3, "save_every": 1, "patience": None}
         whole, broken = tmp_path / cell / "whole", tmp_path / cell / "broken"
-        processes.run(cwd=arm(whole), knobs=knobs)
-        arm(broken)
+        processes.run(cwd=prepare(whole), knobs=knobs)
+        prepare(broken)
         for k in range(1, 11):
             processes.run(
                 cwd=str(broken),
@@ -136,7 +138,7 @@ def test_watching_a_run_changes_nothing(
         for number, knobs in enumerate([{}, *watching]):
             where = tmp_path / f"{seed}-{number}"
             processes.run(
-                cwd=arm(where),
+                cwd=prepare(where),
                 knobs=KNOBS | {"seed": seed, "dropout": 0.3, "patience": None} | knobs,
             )
             weights.add(outcome(where)["model.safetensors"])
@@ -145,7 +147,7 @@ def test_watching_a_run_changes_nothing(
 
 
 @pytest.mark.counted(20)
-def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(
+def test_the_same_seed_gives_the_same_bytes_and_another_different_ones(
     tries: int, tmp_path: Path, processes: Any, tally: Any
 ) -> None:
     found = []
@@ -153,7 +155,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(
         pair = []
         for twin in "ab":
             processes.run(
-                cwd=arm(tmp_path / f"{seed}{twin}"), knobs=KNOBS | {"seed": seed, "dropout": 0.3}
+                cwd=prepare(tmp_path / f"{seed}{twin}"),
+                knobs=KNOBS | {"seed": seed, "dropout": 0.3},
             )
             pair.append(outcome(tmp_path / f"{seed}{twin}"))
         assert pair[0] == pair[1]

@@ -1,6 +1,6 @@
 """R11: a signal at any moment, while a run is planned, its text encoded, the network trained or a
-checkpoint written. R4: so with SIGKILL, which nobody hears: the run goes on from its newest
-checkpoint to the same bytes.
+checkpoint written. R4: the same with SIGKILL, which cannot be handled: the run is resumed from its
+newest checkpoint to the same bytes.
 """
 
 import random
@@ -15,11 +15,11 @@ import pytest
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.run import Run
 
-# one after the other: the moments are shares of the time that a run takes
+# one after another: the moments are fractions of the time that a run takes
 pytestmark = pytest.mark.xdist_group("signals at any moment")
 
 N = 30
-FEW = 20  # tries of which chance may bring none into the training itself
+FEW = 20  # so few tries that, by chance, none may hit the training itself
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 WORDS = [
     "train", "corpus.txt", "--hidden-size=8", "--num-layers=2", "--embedding-size=4", "--batch-size=4", "--sequence-length=20",
@@ -32,22 +32,22 @@ STOPS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, processes: Any) -> Path:
-    """A directory with a run that was not disturbed."""
-    where = arm(tmp_path_factory.mktemp("undisturbed") / "whole")
+    """A directory with an undisturbed run."""
+    where = prepare(tmp_path_factory.mktemp("undisturbed") / "whole")
     assert processes.run(cwd=str(where), words=WORDS) == {"code": 0}
     return where
 
 
 @pytest.fixture(scope="module")
 def longest(whole: Path, processes: Any) -> float:
-    """Seconds that such a run takes."""
+    """The seconds that such a run takes."""
     begin = time.monotonic()
     assert processes.run(cwd=str(whole), words=[*WORDS, "--name", "other"]) == {"code": 0}
     return time.monotonic() - begin
 
 
-def arm(where: Path) -> Path:
-    """A directory with the text in it."""
+def prepare(where: Path) -> Path:
+    """Create a directory that contains the text."""
     where.mkdir()
     (where / "corpus.txt").write_text(TEXT)
     return where
@@ -62,12 +62,12 @@ def bytes_of(where: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", STOPS)
 @pytest.mark.counted(50)
-def test_a_signal_at_any_moment(
+def test_a_signal_at_any_moment_saves_and_stops(
     name: str, tries: int, whole: Path, longest: float, tmp_path: Path, processes: Any, tally: Any
 ) -> None:
     rng, amid, expected = random.Random(name), 0, bytes_of(whole)
     for number in range(tries):
-        where = arm(tmp_path / str(number))
+        where = prepare(tmp_path / str(number))
         run = Run(where / "checkpoints/corpus")
         how = {"signum": signal.Signals[name].value, "after": rng.uniform(0, longest)}
         found = processes.run(cwd=str(where), words=WORDS, run=str(run.path), **how)
@@ -96,21 +96,21 @@ def test_a_signal_at_any_moment(
 
 
 @pytest.mark.counted(50)
-def test_a_wish_to_save_at_any_moment(
+def test_a_save_request_at_any_moment_adds_a_checkpoint(
     tries: int, tmp_path: Path, processes: Any, tally: Any
 ) -> None:
-    """SIGUSR1: a checkpoint more, and nothing else is changed by it."""
+    """SIGUSR1 adds a checkpoint and changes nothing else."""
     words = [word for word in WORDS if not word.startswith(("--save-every", "--eval-every"))] + [
         "--save-every=none",
         "--eval-every=none",
     ]
-    arm(tmp_path / "undisturbed")
+    prepare(tmp_path / "undisturbed")
     begin = time.monotonic()
     assert processes.run(cwd=str(tmp_path / "undisturbed"), words=words) == {"code": 0}
     longest = time.monotonic() - begin
     rng, amid, expected = random.Random(1), 0, bytes_of(tmp_path / "undisturbed")
     for number in range(tries):
-        where = arm(tmp_path / str(number))
+        where = prepare(tmp_path / str(number))
         how = {"signum": signal.SIGUSR1.value, "after": rng.uniform(0, longest)}
         run = Run(where / "checkpoints/corpus")
         found = processes.run(cwd=str(where), words=words, run=str(run.path), **how)
@@ -127,17 +127,17 @@ def test_a_wish_to_save_at_any_moment(
 
 @pytest.mark.parametrize("name", STOPS)
 @pytest.mark.counted(20)
-def test_a_signal_before_the_first_step(
+def test_a_signal_before_the_first_step_leaves_nothing(
     name: str, tries: int, tmp_path: Path, processes: Any, tally: Any
 ) -> None:
     """While a text of 2 MB is read, encoded and counted, and steps are timed for a second; nothing
-    is left of the run."""
+    remains of the run."""
     rng, words = (
         random.Random(name),
         [word for word in WORDS if not word.startswith(("--dropout", "--eval-every"))],
     )
     for number in range(tries):
-        where = arm(tmp_path / str(number))
+        where = prepare(tmp_path / str(number))
         (where / "corpus.txt").write_text(TEXT * 2000)
         run = Run(where / "checkpoints/corpus")
         found = processes.run(
@@ -155,12 +155,12 @@ def test_a_signal_before_the_first_step(
 
 
 @pytest.mark.counted(50)
-def test_a_kill_of_a_trainer_at_any_moment(
+def test_a_trainer_killed_at_any_moment_is_resumed_to_the_same_bytes(
     tries: int, whole: Path, longest: float, tmp_path: Path, processes: Any, tally: Any
 ) -> None:
     rng, expected, amid = random.Random(4), bytes_of(whole), 0
     for number in range(tries):
-        where = arm(tmp_path / str(number))
+        where = prepare(tmp_path / str(number))
         run = Run(where / "checkpoints/corpus")
         code = processes.run(
             cwd=str(where), words=WORDS, signum=signal.SIGKILL.value, after=rng.uniform(0, longest)
@@ -177,4 +177,4 @@ def test_a_kill_of_a_trainer_at_any_moment(
         assert not list(run.path.glob(".*.tmp-*"))
         shutil.rmtree(where)
     assert tries < FEW or amid >= tries / 5
-    tally(tries, "trainers killed at random moments, gone on with to the bit")
+    tally(tries, "trainers killed at random moments, and resumed bit for bit")

@@ -1,5 +1,4 @@
-"""R12: a loss that blows up is caught before the update; no checkpoint ever holds NaN or
-infinity."""
+"""R12: divergence is detected before the update; no checkpoint ever contains NaN or infinity."""
 
 import math
 import random
@@ -31,7 +30,7 @@ def bytes_of(trainer: Trainer) -> dict[str, bytes]:
 
 
 def plant(trainer: Trainer, where: str, value: float, rng: random.Random) -> None:
-    """Let the next step meet a number that is none."""
+    """Make the next step encounter NaN or infinity."""
     weights = dict(trainer.loop.model.named_parameters())
     weight = weights[rng.choice(list(weights))]
     place = rng.randrange(weight.numel())
@@ -58,7 +57,7 @@ def plant(trainer: Trainer, where: str, value: float, rng: random.Random) -> Non
 
 @pytest.mark.parametrize("where", ["loss", "gradient", "weight"])
 @pytest.mark.counted(30)
-def test_a_number_that_is_none_is_caught_before_the_update(
+def test_a_non_finite_number_is_detected_before_the_update(
     where: str, tries: int, tally: Any
 ) -> None:
     rng = random.Random(12)
@@ -73,28 +72,28 @@ def test_a_number_that_is_none_is_caught_before_the_update(
                 before = bytes_of(trainer)
         assert "\n" not in str(error.value)
         found = bytes_of(trainer)
-        # it was not read in that step: it was found when the run was saved
+        # that step did not read it; saving the run detected it
         if where == "weight" and trainer.step > at:
             assert f"step {trainer.step} was not saved" in str(error.value)
         else:
-            assert (trainer.step, found) == (at, before)  # nothing was updated with it
+            assert (trainer.step, found) == (at, before)  # nothing was updated
         for path in run.steps():
             found = checkpoints.read(path, trainer=True)
             assert all(
                 np.isfinite(value).all()
                 for value in (found.weights | found.trainer_tensors).values()
             )
-        if run.steps():  # and the run goes on from the last good one
+        if run.steps():  # and the run is resumed from the last good checkpoint
             assert [
                 report.step for report in launch({"name": "run"}, text=TEXT, resume=True).run()
             ][-2] == 12
-    tally(tries, f"numbers that are none, planted in a {where}")
+    tally(tries, f"non-finite numbers planted in a {where}")
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_a_weight_that_no_step_touches_is_found_when_it_is_saved(value: float, tally: Any) -> None:
-    """The embedding of a symbol that stands at the end of the text alone is read by no batch, and
-    the loss stays a number."""
+def test_a_bad_weight_that_no_step_uses_is_detected_on_saving(value: float, tally: Any) -> None:
+    """The embedding of a symbol that occurs only at the end of the text is not read by any batch, so
+    the loss stays finite."""
     trainer = launch(
         KNOBS | {"val_fraction": 0.1, "eval_every": None}, text=TEXT + "z", overwrite=True
     )
@@ -107,4 +106,4 @@ def test_a_weight_that_no_step_touches_is_found_when_it_is_saved(value: float, t
     ):
         list(trainer.run())
     assert not Path("checkpoints/run").exists()
-    tally(1, "weights that no step touches")
+    tally(1, "weights that no step uses")

@@ -1,5 +1,4 @@
-"""R13: a run that would be gone on with as another run is refused, and the error names what is
-another."""
+"""R13: a run is not resumed as a different one, and the error names the difference."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -39,12 +38,15 @@ def cut_metrics() -> dict[str, Any]:
 
 
 MUTATIONS = {
-    "one character is another": (text(TEXT[:100] + "b" + TEXT[101:]), "in another order or number"),
-    "a character more": (text(TEXT + "b"), "924 characters and 21 symbols then, 925 and 21 now"),
-    "a character less": (text(TEXT[:-1]), "924 characters and 21 symbols then, 923 and 21 now"),
-    "a symbol more": (text(TEXT[:-2] + "é\n"), "(only in one of them: 'é')"),
-    "other line ends": (text(TEXT.replace("\n", "\r\n")), "'\\r'"),
-    "the text is gone": (lambda: Path("corpus.txt").unlink() or {}, "the text of the run"),
+    "one character changed": (text(TEXT[:100] + "b" + TEXT[101:]), "in another order or number"),
+    "one character added": (text(TEXT + "b"), "924 characters and 21 symbols then, 925 and 21 now"),
+    "one character removed": (
+        text(TEXT[:-1]),
+        "924 characters and 21 symbols then, 923 and 21 now",
+    ),
+    "one symbol added": (text(TEXT[:-2] + "é\n"), "(only in one of them: 'é')"),
+    "different line ends": (text(TEXT.replace("\n", "\r\n")), "'\\r'"),
+    "the text is missing": (lambda: Path("corpus.txt").unlink() or {}, "the text of the run"),
     "another cell": (given(cell="gru"), "`cell` cannot be changed to 'gru': "),
     "another size": (given(hidden_size=8), "`hidden_size` cannot be changed to 8: "),
     "more layers": (given(num_layers=2), "`num_layers` cannot be changed to 2: "),
@@ -59,14 +61,14 @@ MUTATIONS = {
     "another split": (given(val_fraction=0.2), "`val_fraction` cannot be changed to 0.2: "),
     "another window": (given(copy_window=None), "`copy_window` cannot be changed to None: "),
     "another precision": (given(precision="bf16"), "`precision` cannot be changed to 'bf16': "),
-    "an end that is past": (given(steps=2), "`steps` must be at least 3, "),
+    "an end in the past": (given(steps=2), "`steps` must be at least 3, "),
     "minutes": (given(minutes=1.0), "`minutes` cannot be changed: "),
-    "metrics that were cut": (cut_metrics, "metrics.jsonl has "),
+    "truncated metrics": (cut_metrics, "metrics.jsonl has "),
 }
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_another_run_is_refused_by_name(name: str, here: Path, tally: Any) -> None:
+def test_a_changed_run_is_refused_with_the_difference(name: str, here: Path, tally: Any) -> None:
     Path("corpus.txt").write_text(TEXT)
     trainer = launch(KNOBS)
     for report in trainer.run():
@@ -79,6 +81,6 @@ def test_another_run_is_refused_by_name(name: str, here: Path, tally: Any) -> No
         launch({"name": "corpus"} | knobs, resume=True)
     assert what in str(error.value)
     assert "\n" not in str(error.value)
-    # nothing has changed
+    # nothing was changed
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == files
-    tally(1, "runs that would have been gone on with as others")
+    tally(1, "changed runs that were refused")

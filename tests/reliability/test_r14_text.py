@@ -1,5 +1,4 @@
-"""R14: any text comes back as it was, or is refused with its place; whatever a file holds, there is
-no traceback."""
+"""R14: any text is reproduced exactly or refused with a position; no file causes a traceback."""
 
 import codecs
 import gzip
@@ -21,13 +20,13 @@ from charrnn.corpus.reading import read, take
 from charrnn.errors import CharRNNError, CorpusError
 from charrnn.vocab import Vocabulary
 
-# all of Unicode that is not half a pair
+# all of Unicode except surrogates
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=60)
 HOW = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
 @pytest.mark.counted(10_000)
-def test_any_text_comes_back_in_both_units(tries: int, tally: Any) -> None:
+def test_any_text_is_reproduced_in_both_units(tries: int, tally: Any) -> None:
     @settings(max_examples=tries, **HOW)
     @given(TEXTS)
     def round_trip(text: str) -> None:
@@ -50,7 +49,7 @@ MARKS = {
 
 
 @pytest.mark.counted(10_000)
-def test_a_file_of_any_bytes_is_a_text_or_an_error(
+def test_a_file_of_any_bytes_is_read_or_an_error(
     tries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
 ) -> None:
     monkeypatch.setattr(reader, "BLOCK", 8)
@@ -71,10 +70,10 @@ def test_a_file_of_any_bytes_is_a_text_or_an_error(
             data = marks[0] + data
         path.write_bytes(data)
         try:
-            # the others are refused: nothing says which end comes first
+            # the others are refused: their byte order is unknown
             known = data.startswith(marks) or len(data) < width
             plain = data.decode(encoding, errors).removeprefix("\ufeff") if known else ""
-            plain.encode()  # half a pair cannot be
+            plain.encode()  # a surrogate cannot be encoded
         except UnicodeError:
             plain = ""
         try:
@@ -90,7 +89,7 @@ def test_a_file_of_any_bytes_is_a_text_or_an_error(
 
 
 @pytest.mark.parametrize("data", [b"abcd\xe6\xbc", b"ab\xffcd" * 40, b"a" * 300 + b"\xff"])
-def test_a_bad_byte_is_named_wherever_it_comes_from(
+def test_a_bad_byte_is_reported_whatever_its_source(
     data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
 ) -> None:
     monkeypatch.setattr(reader, "BLOCK", 64)
@@ -118,14 +117,17 @@ FILES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the corpus is empty"),
     "one character": (b"a", "at least 4 characters, got 1;"),
     "three characters": (b"abc", "at least 4 characters, got 3;"),
-    "a mark alone": (codecs.BOM_UTF8, "the corpus is empty"),
+    "only a byte order mark": (codecs.BOM_UTF8, "the corpus is empty"),
     "a mark": (codecs.BOM_UTF8 + b"abcd", "abcd"),
     "two marks": (codecs.BOM_UTF8 * 2 + b"abcd", "\ufeffabcd"),
-    "the mark of UTF-16": (
+    "a UTF-16 byte order mark": (
         codecs.BOM_UTF16_LE + "abcd".encode("utf-16-le"),
         "is not valid utf-8: 0xff at byte 0",
     ),
-    "UTF-16 without a mark": ("abcd é".encode("utf-16-le"), "is not valid utf-8: 0xe9 at byte 10"),
+    "UTF-16 without a byte order mark": (
+        "abcd é".encode("utf-16-le"),
+        "is not valid utf-8: 0xe9 at byte 10",
+    ),
     "CRLF": (b"a\r\nb\r\n", "a\r\nb\r\n"),
     "CR": (b"a\rb\rc\r", "a\rb\rc\r"),
     "mixed line ends": (b"a\r\nb\nc\rd", "a\r\nb\nc\rd"),
@@ -141,9 +143,9 @@ FILES: dict[str, tuple[bytes, str]] = {
     "an invalid byte at the edge of a block": (EDGE + b"\xffbcd", f"0xff at byte {BLOCK - 1}"),
     "an invalid byte after the edge of a block": (EDGE + b"a\xffbcd", f"0xff at byte {BLOCK}"),
     "a character across the edge of a block": (EDGE + "é漢😀".encode(), EDGE.decode() + "é漢😀"),
-    "a character that is cut": (b"abcd\xe6\xbc", "0xe6 0xbc at byte 4"),
-    "half a pair as three bytes": (b"abcd\xed\xa0\x80", "0xed at byte 4"),
-    "too long a form": (b"abcd\xc0\xaf", "0xc0 at byte 4"),
+    "a truncated character": (b"abcd\xe6\xbc", "0xe6 0xbc at byte 4"),
+    "a surrogate as three bytes": (b"abcd\xed\xa0\x80", "0xed at byte 4"),
+    "an overlong form": (b"abcd\xc0\xaf", "0xc0 at byte 4"),
     "beyond Unicode": (b"abcd\xf4\x90\x80\x80", "0xf4 at byte 4"),
     "NFD": ("e\u0301e\u0301".encode(), "e\u0301e\u0301"),
     "a family of emoji": ("👨\u200d👩\u200d👧\u200d👦".encode(), "👨\u200d👩\u200d👧\u200d👦"),
@@ -161,7 +163,7 @@ FILES: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
-def test_a_crafted_file_is_its_text_or_an_exact_error(
+def test_a_crafted_file_gives_its_text_or_an_exact_error(
     name: str, packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Any
 ) -> None:
     monkeypatch.setattr(reader, "BLOCK", BLOCK)

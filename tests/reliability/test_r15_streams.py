@@ -1,4 +1,4 @@
-"""R15: what is streamed is whole: the pieces joined are the text, and each of them is text by
+"""R15: streamed text is complete: the joined pieces are the text, and each is valid text by
 itself."""
 
 import random
@@ -30,7 +30,7 @@ def model(rng: np.random.Generator, vocabulary: Vocabulary) -> TextModel:
         name: rng.normal(0, 1.5, shape).astype(np.float32)
         for name, shape in shapes(config, len(vocabulary)).items()
     }
-    if vocabulary.unit == "byte":  # most of what it writes are the bytes of longer characters
+    if vocabulary.unit == "byte":  # make it write mostly the bytes of longer characters
         weights["head.bias"][0x80:0xF5] += 2
     return TextModel(
         Network(config, len(vocabulary), weights),
@@ -40,8 +40,7 @@ def model(rng: np.random.Generator, vocabulary: Vocabulary) -> TextModel:
 
 
 def by_hand(written: TextModel, prompt: str, how: dict[str, Any]) -> str:
-    """The text of the ids that are drawn, taken to text all at once and cut by Python's own string
-    code."""
+    """The text of the drawn ids, decoded all at once and cut with plain string code."""
     vocabulary, sampler = (
         written.vocabulary,
         written.sampler(**{name: how[name] for name in ("temperature", "top_k", "top_p")}),
@@ -64,7 +63,7 @@ def by_hand(written: TextModel, prompt: str, how: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("unit", VOCABULARIES)
 @pytest.mark.counted(2_500)
-def test_pieces_joined_are_the_text_and_each_is_whole(unit: str, tries: int, tally: Any) -> None:
+def test_joined_pieces_are_the_text_and_each_is_valid(unit: str, tries: int, tally: Any) -> None:
     rng, draws = np.random.default_rng(15), random.Random(15)
     written = model(rng, VOCABULARIES[unit])
     for seed in range(tries):

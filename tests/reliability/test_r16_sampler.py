@@ -1,5 +1,5 @@
-"""R16: the sampler at its edges gives a symbol that may be drawn, or an error by name; and its
-distribution is the right one."""
+"""R16: the sampler at its limits draws an allowed symbol or raises an error that names the setting,
+and its distribution is correct."""
 
 import math
 import random
@@ -11,13 +11,13 @@ import pytest
 from charrnn.errors import CharRNNError, ConfigError, GenerationError
 from charrnn.generation.sampling import Sampler, probabilities
 
-EDGES: dict[str, list[Any]] = {
+LIMITS: dict[str, list[Any]] = {
     "temperature": [0, 0.0, -0.0, 1e-300, 1e-6, 0.1, 0.8, 1, 10.0, 1e6],
     "top_k": [None, 1, 2, 5, 6, 10**9],
     "top_p": [None, 1e-300, 1e-9, 0.5, 1 - 1e-16, 1, 1.0],
     "min_p": [None, 0, 0.0, 1e-300, 0.5, 1, 1.0],
 }
-BEYOND: dict[str, list[Any]] = {
+PAST_LIMITS: dict[str, list[Any]] = {
     "temperature": [-1e-9, 1e6 + 1, math.nan, math.inf, -math.inf, True, "1", None],
     "top_k": [0, -1, 1.0, math.nan, "3", True],
     "top_p": [0, 0.0, -1e-9, 1.0001, math.nan, "0.5"],
@@ -27,10 +27,10 @@ LOGITS = [-np.inf, -1e30, -100.0, -1.0, 0.0, 1e-30, 1.0, 1.0, 100.0, 3e38]
 
 
 @pytest.mark.counted(20_000)
-def test_any_setting_gives_a_symbol_that_may_be_drawn_or_an_error(tries: int, tally: Any) -> None:
+def test_any_setting_draws_an_allowed_symbol_or_is_an_error(tries: int, tally: Any) -> None:
     rng, drawn_from = random.Random(16), 0
     for seed in range(tries):
-        settings = {name: rng.choice(values) for name, values in EDGES.items()}
+        settings = {name: rng.choice(values) for name, values in LIMITS.items()}
         sampler = Sampler(**settings)
         logits = np.array([rng.choice(LOGITS) for _ in range(rng.randrange(1, 7))], np.float32)
         if rng.random() < 0.1:
@@ -48,15 +48,15 @@ def test_any_setting_gives_a_symbol_that_may_be_drawn_or_an_error(tries: int, ta
         if settings["top_k"] == 1 or settings["temperature"] == 0:
             assert drawn == int(np.argmax(logits))
     assert drawn_from > tries / 2
-    tally(tries, "settings of the sampler at their edges")
+    tally(tries, "settings of the sampler at their limits")
 
 
-def test_any_setting_beyond_its_edges_is_an_error_by_name(tally: Any) -> None:
-    cases = [(name, value) for name, values in BEYOND.items() for value in values]
+def test_any_setting_past_its_limits_is_an_error_that_names_it(tally: Any) -> None:
+    cases = [(name, value) for name, values in PAST_LIMITS.items() for value in values]
     for name, value in cases:
         with pytest.raises(ConfigError, match=f"^`{name}` must be "):
             Sampler(**{name: value})
-    tally(len(cases), "settings of the sampler beyond their edges")
+    tally(len(cases), "settings of the sampler past their limits")
 
 
 SETTINGS = [
@@ -100,10 +100,10 @@ def expected(
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_symbols_are_drawn_with_the_right_probabilities(
+def test_symbols_are_drawn_with_the_correct_probabilities(
     settings: dict[str, Any], tally: Any
 ) -> None:
-    """Chi-squared over 100,000 draws; by chance one in a million right samplers would fail."""
+    """Chi-squared over 100,000 draws; by chance one in a million correct samplers would fail."""
     logits = np.array([2.0, 1.5, 1.0, 0.0, -0.5, -1.0, -3.0, 0.9], np.float64)
     p = expected(logits, **settings)
     np.testing.assert_allclose(probabilities(Sampler(**settings).filtered(logits)), p, atol=1e-12)
@@ -124,8 +124,8 @@ def test_symbols_are_drawn_with_the_right_probabilities(
     tally(1, f"settings whose distribution was tested over {DRAWS:,} draws")
 
 
-def test_nothing_can_be_drawn_where_all_is_banned(tally: Any) -> None:
+def test_nothing_can_be_drawn_if_everything_is_banned(tally: Any) -> None:
     for size in (1, 2, 50):
         with pytest.raises(CharRNNError):
             Sampler()(np.full(size, -np.inf), np.random.default_rng(0))
-    tally(3, "distributions in which all is banned")
+    tally(3, "distributions with everything banned")

@@ -1,4 +1,4 @@
-"""R17: a value that cannot be is the same error by name, from a flag, the environment, YAML and
+"""R17: an invalid value gives the same error, with its name, from a flag, the environment, YAML and
 Python; never a traceback."""
 
 import decimal
@@ -24,7 +24,7 @@ from charrnn.generation.sampling import Sampler
 from charrnn.storage import checkpoint as checkpoints
 from tests.reliability.saving import example
 
-# as a command is called: its variables and its -h come from there
+# like a called command: its variables and its -h come from there
 PARENT = click.Context(cli, **cli.context_settings)
 
 TEXTS = [
@@ -41,7 +41,7 @@ SAMPLING = knobs(Sampler)
 
 
 def outcome(call: Any) -> tuple[str, Any]:
-    """What somebody gets: the value, or the error without the words that say where it came from."""
+    """The result for the user: the value, or the error without its source."""
     try:
         return "value", call()
     except ConfigError as error:
@@ -70,8 +70,8 @@ def from_environment(
         return given(found.make_context(command, [], parent=PARENT), these)[name]
 
 
-def spoken(found: tuple[str, Any], source: str) -> tuple[str, Any]:
-    """The outcome without the source that an error names."""
+def without_source(found: tuple[str, Any], source: str) -> tuple[str, Any]:
+    """The outcome without the source named in an error."""
     kind, value = found
     return (kind, value.removesuffix(f" in {source}")) if kind == "error" else found
 
@@ -80,39 +80,39 @@ def spoken(found: tuple[str, Any], source: str) -> tuple[str, Any]:
     ("command", "these", "name"),
     [("train", KNOBS, name) for name in KNOBS] + [("sample", SAMPLING, name) for name in SAMPLING],
 )
-def test_a_text_means_the_same_wherever_it_comes_from(
+def test_a_text_means_the_same_from_every_source(
     command: str, these: dict[str, Knob], name: str, monkeypatch: pytest.MonkeyPatch, tally: Any
 ) -> None:
-    knob, tried = these[name], 0
+    knob, checked = these[name], 0
     for text in TEXTS:
-        flag = spoken(
+        flag = without_source(
             outcome(lambda text=text: from_flag(name, knob, text, command, these)), knob.flag
         )
         assert flag[0] == "value" or flag[1].startswith(f"`{name}` must ")
-        tried += 1
-        if text and "\x00" not in text:  # an empty variable is none, and there is no NUL in one
+        checked += 1
+        if text and "\x00" not in text:  # an empty variable counts as unset, and none contains NUL
             variable = f"CHARRNN_{command.upper()}_{name.upper()}"
             found = outcome(
                 lambda text=text: from_environment(name, knob, text, command, these, monkeypatch)
             )
-            assert spoken(found, variable) == flag
-            tried += 1
+            assert without_source(found, variable) == flag
+            checked += 1
         if command == "train" and text.isprintable():
             found = outcome(
                 lambda text=text: read_yaml(
                     f"{name}: {json.dumps(text, ensure_ascii=False)}\n", "run.yaml"
                 )[name]
             )
-            assert spoken(found, "run.yaml") == flag
-            tried += 1
-        if flag[0] == "value" and command == "train":  # and what was taken can be used
+            assert without_source(found, "run.yaml") == flag
+            checked += 1
+        if flag[0] == "value" and command == "train":  # and an accepted value can be used
             flat = outcome(lambda value=flag[1]: RunConfig.from_flat({name: value}).flat()[name])
             assert flat[0] == "error" or flat[1] == flag[1] or flag[1] == "auto"
-    tally(tried, "texts given for a knob by flag, environment and YAML")
+    tally(checked, "texts given for a knob by flag, environment and YAML")
 
 
 @pytest.mark.parametrize("name", KNOBS)
-def test_an_object_is_a_value_that_can_be_or_an_error_by_name(name: str, tally: Any) -> None:
+def test_an_object_is_a_valid_value_or_an_error_that_names_the_knob(name: str, tally: Any) -> None:
     for thing in OBJECTS:
         kind, found = outcome(lambda thing=thing: RunConfig.from_flat({name: thing}).flat()[name])
         if kind == "error":
@@ -124,7 +124,9 @@ def test_an_object_is_a_value_that_can_be_or_an_error_by_name(name: str, tally: 
 
 
 @pytest.mark.parametrize("name", SAMPLING)
-def test_an_object_is_a_setting_of_the_sampler_or_an_error_by_name(name: str, tally: Any) -> None:
+def test_an_object_is_a_valid_sampler_setting_or_an_error_that_names_it(
+    name: str, tally: Any
+) -> None:
     for thing in OBJECTS:
         kind, found = outcome(lambda thing=thing: getattr(Sampler(**{name: thing}), name))
         assert found is None or kind == "error" or math.isfinite(found)
@@ -133,7 +135,7 @@ def test_an_object_is_a_setting_of_the_sampler_or_an_error_by_name(name: str, ta
 
 
 @pytest.mark.parametrize("option", ["--length", "--seed", "--num-samples"])
-def test_an_option_that_is_no_knob_is_a_value_that_can_be_or_an_error_by_name(
+def test_an_option_that_is_not_a_knob_is_valid_or_an_error_that_names_it(
     option: str, here: Path, tally: Any
 ) -> None:
     checkpoints.write(here / "model", example(1))
@@ -159,21 +161,21 @@ def test_an_option_that_is_no_knob_is_a_value_that_can_be_or_an_error_by_name(
 
 
 @pytest.mark.parametrize("name", ["length", "seed"])
-def test_an_object_is_a_length_and_a_seed_or_an_error_by_name(
+def test_an_object_is_a_valid_length_or_seed_or_an_error_that_names_it(
     name: str, here: Path, tally: Any
 ) -> None:
     checkpoints.write(here / "model", example(1))
     model = charrnn.load("model")
     for thing in OBJECTS:
-        if thing is not OBJECTS[5] or name == "seed":  # so long a text would be written
+        if thing is not OBJECTS[5] or name == "seed":  # it would write such a long text
             kind, found = outcome(lambda thing=thing: model.generate(**{"length": 3, name: thing}))
             assert kind == "value" or found.startswith(f"`{name}` must ")
     assert model.generate(length=np.int64(5), seed=np.uint8(1)) == model.generate(length=5, seed=1)
     tally(len(OBJECTS), "objects given for a length or a seed")
 
 
-def test_the_command_line_says_what_python_says(here: Path, tally: Any) -> None:
-    """Exit code 2, and the words of the ConfigError."""
+def test_errors_are_the_same_on_the_command_line_and_in_python(here: Path, tally: Any) -> None:
+    """Exit code 2, and the message of the ConfigError."""
     checkpoints.write(here / "model", example(1))
     bad = {"temperature": -1.0, "top_k": 0, "top_p": 2.0, "min_p": -0.5}
     for name, value in bad.items():
@@ -195,10 +197,12 @@ YAML = [
 
 
 @pytest.mark.parametrize("text", YAML, ids=range(len(YAML)))
-def test_a_trap_of_yaml_is_one_line_and_does_nothing(text: str, here: Path, tally: Any) -> None:
+def test_a_yaml_pitfall_is_one_line_of_error_and_has_no_effect(
+    text: str, here: Path, tally: Any
+) -> None:
     Path("run.yaml").write_text(text)
     result = CliRunner().invoke(cli, ["train", "-c", "run.yaml"])
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1), result
     assert result.stderr.startswith("Error: ")
     assert [path.name for path in here.iterdir()] == ["run.yaml"]
-    tally(1, "traps of YAML")
+    tally(1, "pitfalls of YAML")

@@ -1,5 +1,5 @@
-"""R18: pipes, closed streams, strange terminals and locales: the right text, the right exit code,
-and no traceback."""
+"""R18: with pipes, closed streams, odd terminals and locales, the text and the exit code are right,
+and there is no traceback."""
 
 import os
 import pty
@@ -31,7 +31,7 @@ SMALL = "--steps 3 --hidden-size 4 --num-layers 1 --embedding-size 2 --dropout 0
 
 @pytest.fixture
 def home(here: Path) -> Path:
-    """A directory with a model that writes all of its characters, and a text."""
+    """A directory with a model that writes all its characters, and a text."""
     config = ModelConfig(hidden_size=2, num_layers=1, embedding_size=2)
     weights = {
         name: np.zeros(shape, np.float32) for name, shape in shapes(config, len(VOCABULARY)).items()
@@ -42,7 +42,7 @@ def home(here: Path) -> Path:
 
 
 def shell(script: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """A script in a shell that stops at nothing; ``charrnn`` stands for this package's command."""
+    """Run a script in a shell that continues after errors; ``charrnn`` runs this package."""
     env = os.environ | {"PYTHONPATH": str(Path(charrnn.__file__).parents[1])} | environment
     script = f'set -o pipefail; charrnn() {{ {CHARRNN} "$@"; }}\n{script}'
     done = subprocess.run(
@@ -53,7 +53,7 @@ def shell(script: str, **environment: str) -> subprocess.CompletedProcess[bytes]
     return done
 
 
-def test_a_reader_that_goes_away(home: Path, tally: Any) -> None:
+def test_a_reader_may_close_the_pipe(home: Path, tally: Any) -> None:
     for more in ({}, {"PYTHONUNBUFFERED": "1"}):
         done = shell(
             "charrnn sample model -n 100000 -s 1 | head -c 10; echo ${PIPESTATUS[0]}", **more
@@ -62,7 +62,7 @@ def test_a_reader_that_goes_away(home: Path, tally: Any) -> None:
     tally(2, "readers that go away")
 
 
-def test_closed_streams(home: Path, tally: Any) -> None:
+def test_closed_streams_cause_no_traceback(home: Path, tally: Any) -> None:
     assert shell("charrnn sample model -n 5 -s 1 <&-").returncode == 0
     assert (
         shell("charrnn sample model -n 5 -s 1 2>&-").stdout.decode()
@@ -74,7 +74,7 @@ def test_closed_streams(home: Path, tally: Any) -> None:
     tally(5, "commands with closed streams")
 
 
-def test_a_full_device(home: Path, tally: Any) -> None:
+def test_writing_to_a_full_device_is_an_error(home: Path, tally: Any) -> None:
     done = shell("charrnn sample model -n 50 -s 1 > /dev/full")
     assert done.returncode == 1
     assert done.stderr.decode().splitlines()[-1].startswith("Error: ")
@@ -94,7 +94,7 @@ def test_a_full_device(home: Path, tally: Any) -> None:
     ],
     ids=str,
 )
-def test_any_locale(locale: dict[str, str], home: Path, tally: Any) -> None:
+def test_text_is_right_in_any_locale(locale: dict[str, str], home: Path, tally: Any) -> None:
     done = shell("charrnn sample model -n 60 -s 1 -p é漢", **locale)
     assert (
         done.stdout.decode()
@@ -103,7 +103,7 @@ def test_any_locale(locale: dict[str, str], home: Path, tally: Any) -> None:
     tally(1, "locales")
 
 
-def test_a_terminal(home: Path, tally: Any) -> None:
+def test_training_works_in_a_narrow_dumb_terminal(home: Path, tally: Any) -> None:
     leader, follower = pty.openpty()
     env = os.environ | {
         "PYTHONPATH": str(Path(charrnn.__file__).parents[1]),
@@ -128,8 +128,8 @@ def test_a_terminal(home: Path, tally: Any) -> None:
     tally(1, "terminals")
 
 
-def test_a_terminal_that_goes_away(home: Path, tally: Any) -> None:
-    """The run hears SIGHUP, saves, and can be gone on with."""
+def test_a_run_survives_the_loss_of_its_terminal(home: Path, tally: Any) -> None:
+    """The run receives SIGHUP, saves, and can be resumed."""
     leader, follower = pty.openpty()
     env = os.environ | {"PYTHONPATH": str(Path(charrnn.__file__).parents[1])}
     words = [
@@ -150,7 +150,7 @@ def test_a_terminal_that_goes_away(home: Path, tally: Any) -> None:
         while b"saved" not in shown:
             shown += os.read(leader, 4096)
         os.close(leader)
-        # as a shell does with what it started, after the terminal itself has gone
+        # like a shell does to its children after the terminal has gone
         started.terminate()
         assert started.wait() in (129, 143)
     assert shell("charrnn info text").returncode == 0
@@ -159,8 +159,8 @@ def test_a_terminal_that_goes_away(home: Path, tally: Any) -> None:
 
 @contextmanager
 def read_only(path: Path) -> Iterator[None]:
-    """Nothing can be written there: by its permissions, or, since those do not bind root, by its
-    mount."""
+    """Make a directory read-only: by its permissions, or by a mount, since root ignores
+    permissions."""
     root = os.geteuid() == 0
     if (
         root
@@ -168,7 +168,7 @@ def read_only(path: Path) -> Iterator[None]:
             ["mount", "--bind", "-o", "ro", str(path), str(path)], capture_output=True, check=False
         ).returncode
     ):
-        pytest.skip("root may write anywhere, and nothing can be mounted here")
+        pytest.skip("root may write anywhere, and mounting is not possible here")
     mode = stat.S_IMODE(path.stat().st_mode)
     try:
         if not root:
@@ -181,7 +181,7 @@ def read_only(path: Path) -> Iterator[None]:
             path.chmod(mode)
 
 
-def test_a_directory_that_cannot_be_written_to(home: Path, tally: Any) -> None:
+def test_a_read_only_directory_is_an_error(home: Path, tally: Any) -> None:
     assert call("train", "text.txt", *SMALL.split()).exit_code == 0
     before = sorted(path.name for path in (home / "checkpoints/text").iterdir())
     with read_only(home / "checkpoints"):
@@ -202,10 +202,10 @@ def test_a_directory_that_cannot_be_written_to(home: Path, tally: Any) -> None:
     tally(5, "commands on a directory that cannot be written to")
 
 
-def test_runs_dir_is_a_file_or_in_a_file(home: Path, tally: Any) -> None:
+def test_a_file_as_runs_dir_is_an_error(home: Path, tally: Any) -> None:
     for runs_dir in ("text.txt", "text.txt/below", "/proc/nothing"):
         result = call("train", "text.txt", *SMALL.split(), "--runs-dir", runs_dir)
         assert result.exit_code == 1
         assert isinstance(result.exception, SystemExit)  # which shows no traceback
         assert result.stderr.splitlines()[-1].startswith("Error: ")
-    tally(3, "run directories that cannot be")
+    tally(3, "impossible run directories")

@@ -1,5 +1,4 @@
-"""R24: of two trainers that begin in one run at the same time, one refuses, and the run is that of
-the other."""
+"""R24: if two trainers start in one run at the same time, one refuses and the other trains it."""
 
 import os
 import re
@@ -18,7 +17,9 @@ REFUSED, TRAINED = 3, 0
 
 
 @pytest.mark.counted(20)
-def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tally: Any) -> None:
+def test_one_of_two_trainers_that_race_for_a_run_refuses(
+    tries: int, tmp_path: Path, tally: Any
+) -> None:
     for number in range(tries):
         run, (start, started), (end, ends) = Run(tmp_path / f"run-{number}"), os.pipe(), os.pipe()
 
@@ -36,7 +37,7 @@ def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tall
             assert held
             for step in range(1, 4):
                 save(run, step)
-            os.read(end, 1)  # it holds the run until both have tried
+            os.read(end, 1)  # keep the run locked until both have tried
             os._exit(TRAINED)
 
         children = [forked(trains) for _ in range(2)]
@@ -50,7 +51,7 @@ def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tall
             True,
             True,
         ]
-        held = run.lock()  # free again
+        held = run.lock()  # the lock is free again
         assert held
         held.release()
         for handle in (start, started, end):
@@ -59,7 +60,7 @@ def test_of_two_that_race_for_a_run_one_refuses(tries: int, tmp_path: Path, tall
 
 
 @pytest.mark.counted(20)
-def test_of_two_commands_in_one_run_one_refuses(tries: int, here: Path, tally: Any) -> None:
+def test_one_of_two_commands_in_one_run_refuses(tries: int, here: Path, tally: Any) -> None:
     (here / "text.txt").write_text(
         "Now is the time, said the clock; then is the time, said the bell.\n" * 10
     )
@@ -107,7 +108,7 @@ def test_of_two_commands_in_one_run_one_refuses(tries: int, here: Path, tally: A
     tally(tries, "races of two commands for a run")
 
 
-def test_a_killed_trainer_holds_nothing(tmp_path: Path, tally: Any) -> None:
+def test_a_killed_trainer_releases_its_lock(tmp_path: Path, tally: Any) -> None:
     run = Run(tmp_path / "run")
     said, says = os.pipe()
 
@@ -124,4 +125,4 @@ def test_a_killed_trainer_holds_nothing(tmp_path: Path, tally: Any) -> None:
     os.kill(child, 9)
     ended(child)
     assert run.lock()
-    tally(1, "lock of a killed trainer that is free at once")
+    tally(1, "lock of a killed trainer that is released at once")

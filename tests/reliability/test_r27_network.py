@@ -1,4 +1,4 @@
-"""R27: training and writing use no network."""
+"""R27: no command uses the network."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 10
-# dropout is planned
+# dropout is chosen by the plan
 SMALL = [
     "--steps",
     "3",
@@ -45,7 +45,7 @@ def test_no_command_touches_a_socket_or_starts_a_process(
     tally(len(commands), "commands that touched no socket")
 
 
-def test_the_watch_would_have_seen_one() -> None:
+def test_the_audit_hook_detects_a_socket() -> None:
     code = "import sys, socket; from tests.worker import forbid; sys.addaudithook(forbid); socket.socket()"
     assert (
         subprocess.run(

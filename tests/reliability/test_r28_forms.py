@@ -1,8 +1,8 @@
-"""R28: a text has the form that was asked for, whatever the model, the constraint, the sampler and
-the seed; or it is an error at once.
+"""R28: output always satisfies the constraint, whatever the model, the constraint, the sampler and
+the seed, or it is an error before the first character.
 
-The checkers here are plain string code and Python's own regular expressions; they share nothing
-with what writes.
+The checkers here are plain string code and Python's own regular expressions; they share no code
+with the package.
 """
 
 import random
@@ -42,7 +42,7 @@ PATTERNS = [
 
 
 def models() -> list[TextModel]:
-    """Of each cell, warm and cold, with records and without."""
+    """Models of each cell, with large and small weights, with and without records."""
     found = []
     for seed, (cell, records) in enumerate(
         [("lstm", False), ("gru", False), ("rnn", False), ("lstm", True), ("rnn", True)] * 4
@@ -76,7 +76,7 @@ def models() -> list[TextModel]:
 
 
 def draw_constraint(rng: random.Random) -> tuple[list[Constraint], list[Any]]:
-    """Up to three constraints, and for each what its checker needs."""
+    """Up to three constraints, and the arguments of the checker of each."""
     made: list[tuple[Constraint, Any]] = []
     for _ in range(rng.randrange(1, 4)):
         kind = rng.randrange(6)
@@ -125,8 +125,8 @@ def fits(text: str, check: tuple[Any, ...]) -> bool:
     )
 
 
-@pytest.mark.counted(34_000)  # of which three in five can be satisfied
-def test_a_text_has_its_form_or_is_refused_before_the_first_character(
+@pytest.mark.counted(34_000)  # three in five can be satisfied
+def test_a_text_satisfies_its_constraint_or_is_refused_before_the_first_character(
     tries: int, tally: Any
 ) -> None:
     rng, drawn_by, refused = random.Random(28), models(), 0
@@ -159,8 +159,8 @@ def test_a_text_has_its_form_or_is_refused_before_the_first_character(
         )
         assert ends or any(check[0] == "length" for check in checks) or len(text) == length, case
     assert refused < tries * 0.6
-    tally(tries - refused, "texts of random models, constraints and seeds that have their form")
-    tally(refused, "constraints that nothing can satisfy, refused")
+    tally(tries - refused, "texts of random models and seeds that satisfy random constraints")
+    tally(refused, "constraints that no text can satisfy, refused")
 
 
 SMALL: list[tuple[Any, ...]] = [
@@ -180,7 +180,7 @@ def brute_force_is_empty(constraints: list[tuple[Any, ...]], symbols: str, most:
     return True
 
 
-def test_what_is_refused_is_impossible_and_nothing_else(tally: Any) -> None:
+def test_exactly_the_impossible_constraints_are_refused(tally: Any) -> None:
     rng, made = random.Random(29), [0, 0]
     vocabulary = Vocabulary("char", "\nab")
     model = TextModel(
@@ -226,9 +226,9 @@ INSERTED = [
 COUNTS = {
     "*": (0, 3), "+": (1, 3), "?": (0, 1), "{2}": (2, 2), "{1,2}": (1, 2), "{,2}": (0, 2), "{1,}": (1, 3), "{0}": (0, 0), "{,}": (0, 3),
 }  # fmt: skip
-# and a character in each
+# and a character of each
 CLASSES = {".": "b", r"\d": "1", r"\w": "é", r"\s": " ", r"\D": "a", r"\W": "—", r"\S": "_"}
-# what docs/constraints.md leaves out: how the refusal begins, and what is in the pattern then
+# unsupported according to docs/constraints.md: the start of the error, and the syntax at fault
 UNSUPPORTED = [
     (r"has an unsupported kind of group", r"\(\?[^:]"),
     (r"has a [$^]; leave it out, the whole text is always matched", r"[$^]"),
@@ -240,7 +240,7 @@ UNSUPPORTED = [
 
 
 def spelled(rng: random.Random, char: str) -> str:
-    """A character in one of the ways in which a pattern can name it."""
+    """A character in one of the ways to write it in a pattern."""
     code = ord(char)
     ways = [f"\\U{code:08x}"]
     if code <= 0xFFFF:
@@ -278,7 +278,7 @@ def draw_class(rng: random.Random) -> tuple[str, str]:
 
 
 def draw_pattern(rng: random.Random, depth: int = 2) -> tuple[str, str]:
-    """A pattern, and a text that was meant to match it."""
+    """A pattern, and a text that is likely to match it."""
     if depth == 0 or rng.random() < 0.3:
         kind = rng.randrange(6)
         if kind == 0:
@@ -304,7 +304,7 @@ def draw_pattern(rng: random.Random, depth: int = 2) -> tuple[str, str]:
 
 
 def mutated(rng: random.Random, text: str, inserted: Sequence[str]) -> str:
-    """A text in which something is deleted, inserted or replaced."""
+    """A text with characters deleted, inserted or replaced."""
     place = rng.randrange(len(text) + 1)
     return text[:place] + rng.choice(["", rng.choice(inserted)]) + text[place + rng.randrange(2) :]
 
@@ -324,7 +324,7 @@ def compiled_by_python(pattern: str) -> re.Pattern[str] | None:
 
 
 @pytest.mark.counted(50_000)
-def test_an_expression_means_what_it_means_to_python(tries: int, tally: Any) -> None:
+def test_an_expression_means_the_same_as_in_python(tries: int, tally: Any) -> None:
     rng = random.Random(30)
     texts = {True: 0, False: 0}
     malformed = unsupported = 0
@@ -333,7 +333,7 @@ def test_an_expression_means_what_it_means_to_python(tries: int, tally: Any) -> 
         while rng.random() < 0.5:
             pattern = mutated(rng, pattern, INSERTED)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of sets that may mean something else one day
+            warnings.simplefilter("ignore")  # about sets whose meaning may change in the future
             python = compiled_by_python(pattern)
         try:
             regex = Regex(pattern)
@@ -348,7 +348,7 @@ def test_an_expression_means_what_it_means_to_python(tries: int, tally: Any) -> 
             continue
         assert python is not None, pattern
         if re.search(r"\{[0-9]*,?[0-9]{2}", pattern):
-            continue  # with such counts, and with longer texts, Python may take exponential time
+            continue  # with such counts or longer texts, Python may take exponential time
         begun = meant[:8]
         for text in (
             begun,
@@ -361,6 +361,6 @@ def test_an_expression_means_what_it_means_to_python(tries: int, tally: Any) -> 
             assert accepts(regex, text) == matches, (pattern, text)
             texts[matches] += 1
     assert min(texts[True], texts[False], malformed * 10, unsupported * 50) > tries
-    tally(sum(texts.values()), "texts that match a random expression where Python says so")
-    tally(malformed, "expressions refused that Python refuses")
-    tally(unsupported, "expressions refused that use what is not supported")
+    tally(sum(texts.values()), "texts matched against random expressions, as in Python")
+    tally(malformed, "malformed expressions refused, as in Python")
+    tally(unsupported, "unsupported expressions refused")

@@ -1,5 +1,5 @@
-"""R29: no longer stretch of the corpus is written than may be, even by a model that knows nothing
-else by heart.
+"""R29: output never repeats more of the corpus than allowed, even from a model that has memorized
+the corpus.
 
 The oracle is Python's own substring search.
 """
@@ -12,7 +12,7 @@ import pytest
 import charrnn
 from charrnn.text_model import TextModel
 
-pytestmark = pytest.mark.xdist_group("parrot")  # which takes long to train
+pytestmark = pytest.mark.xdist_group("parrot")  # which takes a long time to train
 
 CORPUS = (Path(__file__).parents[2] / "corpora" / "plays.txt").read_text(encoding="utf-8")[:3000]
 LONGEST = 12
@@ -24,7 +24,7 @@ def copied(text: str, length: int) -> int:
 
 @pytest.fixture(scope="module")
 def parrot(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
-    """A model that was trained on a few speeches until it says nothing else."""
+    """A model trained on a few speeches until it repeats only those."""
     where = tmp_path_factory.mktemp("parrot")
     (where / "parrot.txt").write_text(CORPUS)
     return charrnn.train(
@@ -33,31 +33,31 @@ def parrot(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
     )  # fmt: skip
 
 
-def test_the_parrot_copies_if_it_may(parrot: TextModel) -> None:
+def test_the_parrot_copies_if_allowed(parrot: TextModel) -> None:
     text = parrot.generate(length=2000, temperature=0.1, seed=0)
     assert copied(text, 41) > 0.8 * len(text)
 
 
 @pytest.mark.counted(100_000)
-def test_a_parrot_that_may_not_copy_does_not_and_still_writes_text(
+def test_a_parrot_with_a_copy_limit_obeys_it_and_still_writes_text(
     parrot: TextModel, tries: int, tally: Any
 ) -> None:
     text = parrot.generate(length=tries, temperature=0.1, seed=0, max_copy=LONGEST)
     assert len(text) == tries
     assert copied(text, LONGEST + 1) == 0
-    assert copied(text, LONGEST) > 0.01 * tries  # as far as it may
+    assert copied(text, LONGEST) > 0.01 * tries  # as far as allowed
     known = set(CORPUS.split())
     words = text.split()
     assert sum(word in known for word in words) > 0.5 * len(words)
     assert 3 < len(text) / len(words) < 8
-    # it does not turn in circles
+    # it does not go in circles
     assert len({text[at : at + 20] for at in range(tries - 20)}) > 0.5 * min(tries, 10_000)
     assert parrot.score(text[:2000]).mean() > -1.0
     tally(tries, "characters of a parrot that may not copy more than 12")
 
 
 @pytest.mark.counted(200)
-def test_whatever_is_asked_for_beside_it(parrot: TextModel, tries: int, tally: Any) -> None:
+def test_the_copy_limit_holds_under_constraints(parrot: TextModel, tries: int, tally: Any) -> None:
     from charrnn.errors import GenerationError
     from charrnn.generation.constraints.forms import Contains, Lines, Without
 
@@ -85,5 +85,5 @@ def test_whatever_is_asked_for_beside_it(parrot: TextModel, tries: int, tally: A
         else:
             assert copied(text, longest + 1) == 0
     assert refused < 0.4 * tries
-    tally(tries - refused, "texts of a parrot with a form that copy no more than they may")
-    tally(refused, "that could not be written, refused")
+    tally(tries - refused, "constrained texts of a parrot that copy no more than allowed")
+    tally(refused, "constrained texts of a parrot that were impossible, refused")

@@ -1,4 +1,4 @@
-"""Files and directories are written whole or not at all, and only what charrnn wrote is deleted."""
+"""Files and directories are written whole or not at all; only what charrnn wrote is deleted."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ FILES = {"a": b"first", "b": b"", "last": bytes(range(256))}
 
 
 def content(path: Path) -> Any:
-    """A file's bytes, or what is in a directory, by name."""
+    """The bytes of a file, or the content of a directory by name."""
     return (
         path.read_bytes()
         if path.is_file()
@@ -27,7 +27,7 @@ def content(path: Path) -> Any:
 
 
 def refusal(call: Callable[..., object], *args: Any) -> str:
-    """What a call is refused with."""
+    """The message of the error that a call raises."""
     with pytest.raises(CheckpointError) as caught:
         call(*args)
     return str(caught.value)
@@ -35,8 +35,8 @@ def refusal(call: Callable[..., object], *args: Any) -> str:
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A disk with 3 MiB free, whose ``fails`` fsyncs and renames, counted from 1, fail; it has made
-    ``calls`` of them."""
+    """A disk with 3 MiB free. It counts its fsyncs and renames in ``calls``, from 1 on, and fails
+    those whose numbers are in ``fails``."""
     state = SimpleNamespace(fails=frozenset[int](), calls=0)
 
     def on_disk(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -120,7 +120,7 @@ def test_a_directory_is_replaced_as_a_whole(here: Path) -> None:
 
 
 # 3 files, their directory, the rename, the parent: the first five may fail before the new directory
-# is there
+# exists
 @pytest.mark.parametrize("fails", [1, 2, 3, 4, 5])
 def test_a_directory_that_cannot_be_written_leaves_nothing(
     here: Path, disk: SimpleNamespace, fails: int
@@ -148,7 +148,7 @@ def test_whatever_fails_either_the_old_or_the_new_directory_exists(
     disk.calls, disk.fails = 0, {fails}
     with contextlib.suppress(CheckpointError):
         commit_directory(here / "step", FILES)
-    # for the next trainer to find
+    # for the next trainer
     not_moved = {"step": FILES, f".step.tmp-{os.getpid()}-old": others}
     assert content(here) in ({"step": old}, {"step": FILES | others}, not_moved)
 
@@ -223,7 +223,7 @@ def test_an_output_follows_links_and_creates_no_directory(here: Path) -> None:
     assert sorted(path.name for path in here.iterdir()) == ["link", "target"]
 
 
-# Files of others
+# Foreign files
 
 
 def test_a_replaced_directory_keeps_foreign_files(here: Path) -> None:

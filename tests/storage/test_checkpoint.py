@@ -1,5 +1,5 @@
-"""A checkpoint reads back to the same values; whatever is damaged, missing or strange is found
-before it is used."""
+"""A checkpoint reads back to the same values; damaged, missing or invalid parts are detected before
+use."""
 
 import errno
 import hashlib
@@ -33,13 +33,13 @@ SAYS_NOTHING = {name: default for name, (default, _) in ABOUT.items()}
 
 
 def tensors(sizes: dict[str, tuple[int, ...]]) -> Tensors:
-    """Float32 arrays of these shapes, no two numbers alike."""
+    """Float32 arrays of these shapes, all numbers distinct."""
     rng = np.random.default_rng(0)
     return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in sizes.items()}
 
 
 def example(vocabulary: Vocabulary = SYMBOLS, **changes: Any) -> Checkpoint:
-    """The checkpoint of a tiny model, with its trainer."""
+    """The checkpoint of a tiny model, with its training state."""
     model = ModelConfig(cell="lstm", hidden_size=2, num_layers=2, embedding_size=3, dropout=0.25)
     checkpoint = Checkpoint(
         vocabulary=vocabulary,
@@ -54,7 +54,7 @@ def example(vocabulary: Vocabulary = SYMBOLS, **changes: Any) -> Checkpoint:
 
 
 def refusal(call: Callable[..., object], *args: Any, **kwargs: Any) -> str:
-    """What a call is refused with."""
+    """The message of the error that a call raises."""
     with pytest.raises(CheckpointError) as caught:
         call(*args, **kwargs)
     return str(caught.value)
@@ -79,7 +79,7 @@ def same_tensors(one: Tensors, other: Tensors) -> bool:
 
 
 def forge(path: Path, name: str, data: bytes) -> None:
-    """Put other bytes into a file, and what the manifest says of them."""
+    """Replace the bytes of a file, and its entry in the manifest."""
     (path / name).write_bytes(data)
     files = {
         file.name: file.read_bytes() for file in path.iterdir() if file.name != "manifest.json"
@@ -108,14 +108,16 @@ def forge_json(path: Path, name: str, **changes: object) -> None:
     )
 
 
-# There and back
+# Round trip
 
 
 @pytest.mark.parametrize(
     "vocabulary", [SYMBOLS, Vocabulary("char", "\0\"'\\\u2028漢😀"), Vocabulary("byte")]
 )
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_what_is_written_is_read(here: Path, vocabulary: Vocabulary, cell: str) -> None:
+def test_a_checkpoint_survives_the_round_trip(
+    here: Path, vocabulary: Vocabulary, cell: str
+) -> None:
     model = ModelConfig(cell=cell, hidden_size=2, num_layers=3, embedding_size=1, dropout=0.5)
     checkpoint = example(
         vocabulary,
@@ -136,7 +138,7 @@ def test_what_is_written_is_read(here: Path, vocabulary: Vocabulary, cell: str) 
     assert read_about(here / "step")["about"] == checkpoint.about
 
 
-def test_every_bit_of_a_number_is_kept(here: Path) -> None:
+def test_numbers_are_preserved_bit_for_bit(here: Path) -> None:
     numbers = np.array([0.0, -0.0, 1e-45, -1e-38, 3.4028235e38, 1 / 3], np.float32)
     turned = np.arange(6, dtype=np.float32).reshape(2, 3).T  # not contiguous
     write(here / "step", example(trainer_tensors={"numbers": numbers, "turned": turned}))
@@ -145,7 +147,7 @@ def test_every_bit_of_a_number_is_kept(here: Path) -> None:
     assert found["turned"].tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
-def test_trainer_files_are_read_only_on_request(path: Path) -> None:
+def test_trainer_files_are_only_read_on_request(path: Path) -> None:
     assert (read(path).trainer, read(path).trainer_tensors) == (None, {})
 
 
@@ -164,7 +166,7 @@ def test_the_manifest_lists_size_and_checksum_of_every_other_file(path: Path) ->
     }
 
 
-def test_the_same_checkpoint_is_the_same_bytes(path: Path) -> None:
+def test_equal_checkpoints_give_the_same_bytes(path: Path) -> None:
     write(Path("again"), example())
     assert content(Path("again")) == content(path)
     other_order = dict(reversed(example().weights.items()))
@@ -178,13 +180,13 @@ def test_a_committed_checkpoint_is_not_changed_by_reading(path: Path) -> None:
     assert content(path) == before
 
 
-# Writing fails
+# Failed writes
 
 
-# 7 files, their directory, the parent: the first eight fail before the new checkpoint is there
+# 7 files, their directory, the parent: the first eight fail before the new checkpoint exists
 @pytest.mark.parametrize("fails", range(1, 9))
 @pytest.mark.parametrize("there", [False, True])
-def test_a_failing_write_leaves_what_was_there(
+def test_a_failed_write_leaves_the_old_checkpoint(
     here: Path, monkeypatch: pytest.MonkeyPatch, fails: int, there: bool
 ) -> None:
     if there:
@@ -209,7 +211,7 @@ def test_a_failing_write_leaves_what_was_there(
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_changed_byte_is_found_wherever_it_is(path: Path, name: str) -> None:
+def test_a_changed_byte_anywhere_is_detected(path: Path, name: str) -> None:
     data = (path / name).read_bytes()
     for place in {*range(0, len(data), len(data) // 40 + 1), len(data) - 1}:
         (path / name).write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
@@ -224,9 +226,9 @@ def test_a_changed_byte_is_found_wherever_it_is(path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_truncated_file_is_found(path: Path, name: str) -> None:
+def test_a_truncated_file_is_detected(path: Path, name: str) -> None:
     data = (path / name).read_bytes()
-    # the last byte of the JSON is a newline that says nothing
+    # the last byte of the JSON is a newline, which does not matter
     for length in (0, 1, len(data) // 2, len(data) - 2):
         (path / name).write_bytes(data[:length])
         message = refusal(read, path)
@@ -241,7 +243,7 @@ def test_a_truncated_file_is_found(path: Path, name: str) -> None:
             )
 
 
-def test_additional_bytes_are_found(path: Path) -> None:
+def test_additional_bytes_are_detected(path: Path) -> None:
     with open(path / "config.json", "ab") as file:
         file.write(b"\n")
     size = (path / "config.json").stat().st_size
@@ -253,7 +255,7 @@ def test_additional_bytes_are_found(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*MODEL, *TRAINER])
-def test_a_missing_file_is_found(path: Path, name: str) -> None:
+def test_a_missing_file_is_detected(path: Path, name: str) -> None:
     (path / name).unlink()
     why = "No such file or directory"
     assert (
@@ -279,7 +281,7 @@ def becomes_a_pipe(file: Path) -> None:
 
 @pytest.mark.parametrize("change", [links, becomes_a_directory, becomes_a_pipe])
 @pytest.mark.parametrize("name", ALL)
-def test_what_is_no_regular_file_is_found(
+def test_an_irregular_file_is_detected(
     path: Path, name: str, change: Callable[[Path], None]
 ) -> None:
     change(path / name)
@@ -290,13 +292,13 @@ def test_what_is_no_regular_file_is_found(
 
 
 @pytest.mark.parametrize("name", MODEL)
-def test_is_whole_finds_damage(path: Path, name: str) -> None:
+def test_is_whole_detects_damage(path: Path, name: str) -> None:
     assert is_whole(path)
     (path / name).write_bytes(b"{}")
     assert not is_whole(path)
 
 
-def test_a_directory_without_a_manifest_is_no_checkpoint(path: Path) -> None:
+def test_a_directory_without_a_manifest_is_not_a_checkpoint(path: Path) -> None:
     (path / "manifest.json").unlink()
     message = (
         f"{path} is not a checkpoint: it has no manifest.json; give a run or a step-... directory"
@@ -321,7 +323,7 @@ def test_a_manifest_that_does_not_match_itself_is_damaged(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../config.json", "/etc/passwd", "pickle.bin"])
-def test_a_manifest_lists_nothing_but_the_files_of_the_format(path: Path, name: str) -> None:
+def test_a_manifest_may_list_only_the_files_of_the_format(path: Path, name: str) -> None:
     entries = json.loads((path / "manifest.json").read_bytes())["files"]
     sign(path, entries | {name: {"bytes": 0, "sha256": ""}})
     assert (
@@ -343,7 +345,7 @@ def test_a_manifest_lists_nothing_but_the_files_of_the_format(path: Path, name: 
     ],
     ids=["list", "numbers", "empty entries", "wrong entries", "nothing", "number", "null"],
 )
-def test_a_strange_manifest_is_refused_in_one_line(path: Path, entries: object) -> None:
+def test_an_invalid_manifest_is_refused_in_one_line(path: Path, entries: object) -> None:
     sign(path, entries)
     for call in (read, read_about):
         message = refusal(call, path)
@@ -354,7 +356,7 @@ def test_a_strange_manifest_is_refused_in_one_line(path: Path, entries: object) 
 @pytest.mark.parametrize(
     "data", [b"", b"[]", b"3", b"null", b"{", b"\xff", b'{"files": NaN}', b"[" * 100_000]
 )
-def test_a_manifest_that_is_no_object_is_refused_in_one_line(path: Path, data: bytes) -> None:
+def test_a_manifest_that_is_not_an_object_is_refused_in_one_line(path: Path, data: bytes) -> None:
     (path / "manifest.json").write_bytes(data)
     message = refusal(read, path)
     assert message.startswith(f"{path}/manifest.json cannot be read: ")
@@ -383,30 +385,30 @@ def test_a_model_written_without_a_trainer_cannot_be_trained(path: Path) -> None
     )
 
 
-# Files that match the manifest, but not each other
+# Files that match the manifest but not each other
 
 
 @pytest.mark.parametrize("other", [1, 3])
-def test_another_format_is_named(path: Path, other: int) -> None:
+def test_an_unknown_format_is_reported(path: Path, other: int) -> None:
     forge_json(path, "config.json", format=other)
     message = f"{path} has format {other}, but this version reads 2; install the version of charrnn that wrote it"
     assert refusal(read_about, path) == message
     assert refusal(read, path) == message
 
 
-def test_another_kind_of_model_is_named(path: Path) -> None:
+def test_an_unknown_kind_of_model_is_reported(path: Path) -> None:
     forge_json(path, "config.json", model_type="gpt2")
     assert "gpt2" in refusal(read, path)
 
 
-def test_a_vocabulary_of_another_size_is_named(path: Path) -> None:
+def test_a_vocabulary_of_another_size_is_reported(path: Path) -> None:
     message = f"{path} is inconsistent: its vocabulary has 4 symbols, its model 5, and prime is 0; use another checkpoint"
     forge_json(path, "config.json", vocab_size=5)
     assert refusal(read, path) == message
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 2e9, -1e30])
-def test_a_weight_that_is_no_number_is_named(path: Path, value: float) -> None:
+def test_a_weight_that_is_nan_or_too_large_is_reported(path: Path, value: float) -> None:
     weights = example().weights
     weights["head.bias"][1] = value
     write(path, example(weights=weights))
@@ -417,7 +419,7 @@ def test_a_weight_that_is_no_number_is_named(path: Path, value: float) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32])
-def test_a_weight_of_another_type_is_named(path: Path, dtype: type) -> None:
+def test_a_weight_of_another_type_is_reported(path: Path, dtype: type) -> None:
     forge(path, "model.safetensors", save(example().weights | {"head.bias": np.ones(4, dtype)}))
     message = f"{path}: the weight head.bias is {dtype.__name__} instead of float32; use another checkpoint"
     assert refusal(read, path) == message
@@ -450,7 +452,7 @@ def test_a_weight_of_another_type_is_named(path: Path, dtype: type) -> None:
     ],
     ids=str,
 )
-def test_a_strange_value_is_refused_in_one_line(
+def test_an_invalid_value_is_refused_in_one_line(
     path: Path, name: str, changes: dict[str, object]
 ) -> None:
     forge_json(path, name, **changes)
@@ -465,7 +467,7 @@ def test_a_strange_value_is_refused_in_one_line(
     ids=lambda data: repr(data[:15]),
 )
 @pytest.mark.parametrize("name", [*MODEL, *TRAINER])
-def test_a_file_of_another_kind_is_refused_in_one_line(path: Path, name: str, data: bytes) -> None:
+def test_an_invalid_file_is_refused_in_one_line(path: Path, name: str, data: bytes) -> None:
     forge(path, name, data)
     message = refusal(read, path, trainer=True)
     assert message.startswith(str(path))

@@ -1,4 +1,4 @@
-"""What a model says of itself: each thing of its kind, or it is refused."""
+"""The metadata of a model: every entry has the right type or is refused."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The set of records that a run has seen is exact, and says so where it is damaged."""
+"""The set of records that a run has seen is exact, and damage is reported."""
 
 import gzip
 import os
@@ -26,7 +26,7 @@ STRANGE = [
 ]
 
 
-def test_what_was_written_is_read_and_nothing_else(tmp_path: Path) -> None:
+def test_exactly_the_written_records_are_read(tmp_path: Path) -> None:
     rng = random.Random(0)
     records = [
         *STRANGE,
@@ -36,19 +36,19 @@ def test_what_was_written_is_read_and_nothing_else(tmp_path: Path) -> None:
     assert read_seen_records(tmp_path / "known.gz") == frozenset(records)
 
 
-def test_the_same_records_in_any_order_are_the_same_bytes_one_a_line(tmp_path: Path) -> None:
+def test_records_in_any_order_give_the_same_bytes_one_per_line(tmp_path: Path) -> None:
     write_seen_records(tmp_path / "one.gz", ["b", "a", "c"])
     write_seen_records(tmp_path / "two.gz", ["c", "b", "a", "b"])
     assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "two.gz").read_bytes()
     assert gzip.decompress((tmp_path / "one.gz").read_bytes()) == b'"a"\n"b"\n"c"\n'
 
 
-def test_no_records_are_a_set(tmp_path: Path) -> None:
+def test_an_empty_set_survives_the_round_trip(tmp_path: Path) -> None:
     write_seen_records(tmp_path / "known.gz", [])
     assert read_seen_records(tmp_path / "known.gz") == frozenset()
 
 
-def test_every_bit_that_is_flipped_is_an_error_or_changes_nothing(tmp_path: Path) -> None:
+def test_any_flipped_bit_is_an_error_or_harmless(tmp_path: Path) -> None:
     write_seen_records(tmp_path / "known.gz", ["ana", "bo", "ben"])
     data = (tmp_path / "known.gz").read_bytes()
     refused = 0
@@ -74,9 +74,9 @@ def test_every_bit_that_is_flipped_is_an_error_or_changes_nothing(tmp_path: Path
         gzip.compress(b"{\n"),
         gzip.compress(b"\xff\n"),
     ],
-    ids=["empty", "no gzip", "a number", "a list", "cut off", "not UTF-8"],
+    ids=["empty", "not gzip", "a number", "a list", "truncated", "not UTF-8"],
 )
-def test_a_damaged_file_is_an_error_that_says_what_to_do(data: bytes, tmp_path: Path) -> None:
+def test_a_damaged_file_is_an_error_with_advice(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "known.gz").write_bytes(data)
     with pytest.raises(
         DamagedError,
@@ -94,9 +94,7 @@ def test_a_missing_or_closed_file_is_an_error(tmp_path: Path) -> None:
         read_seen_records(tmp_path)
 
 
-def test_a_file_that_unpacks_to_too_much_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("charrnn.storage.seen_records.MOST", 1000)
     write_seen_records(tmp_path / "known.gz", ["a" * 900])
     assert len(read_seen_records(tmp_path / "known.gz")) == 1

@@ -1,4 +1,4 @@
-"""What is written is read; what could do harm is refused before it does."""
+"""Values survive the round trip; harmful input is refused before it does harm."""
 
 import math
 import time
@@ -27,13 +27,13 @@ from charrnn.storage.strict_json import DIGITS, LONGEST, MOST_VALUES, dumps, loa
         ["[", ",", "{"] * 10,
     ],
 )
-def test_what_is_written_is_read(value: Any) -> None:
+def test_values_survive_the_round_trip(value: Any) -> None:
     found = loads(dumps(value))
     assert found == value
     assert type(found) is type(value)
 
 
-def test_the_same_value_is_the_same_bytes() -> None:
+def test_equal_values_give_the_same_bytes() -> None:
     assert (
         dumps({"b": 1, "a": [2]})
         == dumps({"a": [2], "b": 1})
@@ -66,6 +66,6 @@ def test_harmful_json_is_refused_quickly_and_in_little_memory(data: bytes) -> No
     tracemalloc.stop()
 
 
-def test_the_longest_list_that_is_read() -> None:
+def test_the_longest_allowed_list_is_read() -> None:
     values = [1] * (MOST_VALUES - 1)
     assert loads(b"[" + b",".join([b"1"] * len(values)) + b"]") == values

@@ -37,6 +37,13 @@ ABOUT = {
 }  # fmt: skip
 
 
+def test_the_repr_of_a_verdict_is_short() -> None:
+    verdict = Verdict("at its best", "x" * 1000, "charrnn train")
+    assert repr(verdict) == (
+        f"Verdict('at its best', text='{'x' * 27}...{'x' * 28}', command='charrnn train')"
+    )
+
+
 def line(step: int, train_loss: float, val_loss: float | None) -> dict[str, Any]:
     return {
         "step": step,

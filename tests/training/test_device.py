@@ -1,4 +1,4 @@
-"""What auto stands for on which machine, what is refused, and that whatever was set comes back."""
+"""The meaning of auto on each machine, what is refused, and that settings are restored."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from charrnn.training.device import (
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *there: str) -> None:
-    """A PyTorch that sees these devices beside the processor."""
+    """A PyTorch that finds these devices in addition to the CPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in there)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: "mps" in there)
 
@@ -40,7 +40,7 @@ def test_auto_is_cuda_then_mps_then_cpu(
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
-def test_a_device_that_is_there_is_taken(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_available_device_is_used(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, "cuda", "mps")
     assert pick_device(device) == device
 
@@ -54,7 +54,7 @@ def test_a_device_that_is_there_is_taken(device: str, monkeypatch: pytest.Monkey
         ("mps", ("cuda",), "cuda, cpu"),
     ],
 )
-def test_a_device_that_is_not_there_is_refused_by_name(
+def test_an_unavailable_device_is_refused_by_name(
     device: str, there: tuple[str, ...], give: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine(monkeypatch, *there)
@@ -81,21 +81,21 @@ def test_fp32_is_fp32_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
         (False, False, "fp32"),
     ],
 )
-def test_auto_is_bf16_on_a_processor_that_has_it(
+def test_auto_is_bf16_on_a_processor_that_supports_it(
     avx512_bf16: bool, amx: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     processor(monkeypatch, avx512_bf16=avx512_bf16, amx=amx)
     assert pick_precision("auto", "cpu") == expected
 
 
-def test_a_pytorch_that_does_not_say_what_the_processor_has_gets_fp32(
+def test_auto_is_fp32_if_pytorch_does_not_report_the_processor_features(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
     assert pick_precision("auto", "cpu") == "fp32"
 
 
-def test_auto_is_fp32_where_bf16_fails_when_tried_and_asking_for_it_is_refused(
+def test_bf16_that_fails_a_trial_is_refused_and_auto_is_fp32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def broken(*args: object) -> contextlib.AbstractContextManager[None]:
@@ -112,7 +112,7 @@ def test_auto_is_fp32_where_bf16_fails_when_tried_and_asking_for_it_is_refused(
 
 
 @pytest.mark.bf16
-def test_trying_bf16_leaves_the_global_generator_as_it_was() -> None:
+def test_the_trial_of_bf16_does_not_change_the_global_generator() -> None:
     before = torch.get_rng_state()
     pick_precision("bf16", "cpu")
     assert torch.equal(torch.get_rng_state(), before)
@@ -161,7 +161,7 @@ def settings() -> tuple[object, ...]:
     ids=str,
 )
 def before(request: pytest.FixtureRequest) -> object:
-    """What somebody had set; the tests' own settings come back."""
+    """The settings of a user; those of the tests are restored."""
     own = settings()
 
     def put(
@@ -177,18 +177,18 @@ def before(request: pytest.FixtureRequest) -> object:
     put(*own)
 
 
-def test_inside_the_threads_are_those_and_the_order_is_fixed(before: object) -> None:
+def test_inside_the_threads_are_set_and_algorithms_are_deterministic(before: object) -> None:
     with settled(2, "cpu"):
         assert settings() == (2, True, False, False, False)
 
 
-def test_what_was_set_comes_back(before: object) -> None:
+def test_settings_are_restored(before: object) -> None:
     with settled(2, "cpu"):
         pass
     assert settings() == before
 
 
-def test_what_was_set_comes_back_when_an_exception_passes(before: object) -> None:
+def test_settings_are_restored_after_an_exception(before: object) -> None:
     with pytest.raises(ZeroDivisionError), settled(2, "cpu"):
         raise ZeroDivisionError
     assert settings() == before

@@ -1,5 +1,5 @@
-"""An adaptive loss scores before it learns, by the rule that is written down; and what is adapted
-leans toward its text."""
+"""The adaptive loss scores before it learns, by the documented rule, and an adapted model is closer
+to its text."""
 
 import copy
 import json
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def network(cell: str = "lstm", window: int | None = 50, **sizes: Any) -> CharRNN:
-    """A small network; with a copy window, one that believes a little of what it recalls."""
+    """A small network; with a copy window, one with nonzero copy weights."""
     model = CharRNN(
         ModelConfig(
             **{
@@ -64,14 +64,14 @@ def network(cell: str = "lstm", window: int | None = 50, **sizes: Any) -> CharRN
 
 
 def symbols(length: int, seed: int = 0) -> Ids:
-    """Symbols by chance, in runs that come again, so that something is recalled."""
+    """Random symbols, in runs that repeat so that some are recalled."""
     rng = np.random.default_rng(seed)
     words = rng.integers(0, V, (5, 9))
     return words[rng.integers(0, 5, length // 9 + 1)].reshape(-1)[:length].astype(np.uint8)
 
 
 def scored(model: CharRNN, ids: Ids) -> tuple[Evaluation, list[Tensor]]:
-    """The adaptive loss, and the logits of each piece."""
+    """The adaptive loss and the logits of each piece."""
     seen: list[Tensor] = []
     hook = model.register_forward_hook(
         lambda _module, _inputs, output: seen.append(output[0].detach()[:, 0])
@@ -85,7 +85,7 @@ def weights(model: CharRNN) -> dict[str, bytes]:
     return {name: weight.numpy().tobytes() for name, weight in model.state_dict().items()}
 
 
-# Scored first, then learned from
+# Scoring first, then learning
 
 
 @cells
@@ -99,7 +99,7 @@ def test_the_first_piece_has_the_static_loss(cell: str, window: int | None) -> N
 
 
 @cells
-def test_the_second_piece_has_another_loss_than_the_static_one(cell: str) -> None:
+def test_the_second_piece_differs_from_the_static_loss(cell: str) -> None:
     ids = symbols(2 * PIECE)
     assert adapt(network(cell), ids, 0).nats_per_character != pytest.approx(
         evaluate(network(cell), ids, 0).nats_per_character, rel=1e-6
@@ -108,20 +108,20 @@ def test_the_second_piece_has_another_loss_than_the_static_one(cell: str) -> Non
 
 @cells
 @pytest.mark.parametrize("place", [0, PIECE - 1, PIECE, PIECE + 7, 3 * PIECE - 1])
-def test_a_symbol_changes_no_score_up_to_its_own(cell: str, place: int) -> None:
+def test_a_symbol_does_not_affect_earlier_scores(cell: str, place: int) -> None:
     ids = symbols(3 * PIECE)
     changed = ids.copy()
     changed[place:] = (changed[place:] + 1) % V
     one, other = (torch.cat(scored(network(cell), each)[1]) for each in (ids, changed))
     torch.testing.assert_close(one[: place + 1], other[: place + 1], atol=1e-6, rtol=0)
-    # of the pieces before, to the bit
+    # of the previous pieces, bit for bit
     assert torch.equal(one[: place // PIECE * PIECE], other[: place // PIECE * PIECE])
     if place < 3 * PIECE - 1:
         assert not torch.allclose(one[place + 1 :], other[place + 1 :], atol=1e-4)
 
 
 def by_hand(model: CharRNN, ids: Ids, prime: int) -> tuple[float, dict[str, NDArray[Any]]]:
-    """The rule, in NumPy but for the gradient: the loss, and the weights at the end."""
+    """The rule in NumPy, except for the gradient: the loss, and the weights at the end."""
     x, window = [prime, *ids[:-1].tolist()], model.copy_window
     recalled = None if window is None else recall.recall(np.array(x), window)
     names = dict(model.named_parameters())
@@ -153,13 +153,13 @@ def by_hand(model: CharRNN, ids: Ids, prime: int) -> tuple[float, dict[str, NDAr
     return sum(losses) / len(losses), now
 
 
-def test_the_numbers_of_the_rule_are_these() -> None:
+def test_the_constants_of_the_rule() -> None:
     assert (PIECE, LEARNING_RATE, DECAY, MEMORY, TINY) == (32, 3e-4, 1e-3, 0.999, 1e-8)
 
 
 @cells
 @windows
-def test_loss_and_weights_are_those_of_the_rule_by_hand(cell: str, window: int | None) -> None:
+def test_loss_and_weights_follow_the_rule(cell: str, window: int | None) -> None:
     ids, model = symbols(10 * PIECE + 5), network(cell, window)
     loss, expected = by_hand(copy.deepcopy(model), ids, 3)
     assert adapt(model, ids, 3).nats_per_character == pytest.approx(loss, rel=1e-5)
@@ -169,10 +169,10 @@ def test_loss_and_weights_are_those_of_the_rule_by_hand(cell: str, window: int |
         np.testing.assert_allclose(weight.numpy(), expected[name], atol=1e-5, rtol=0)
 
 
-def test_what_was_learned_fades_toward_the_trained_weights() -> None:
-    """Where the gradient is zero, a hundred updates leave 0.999 ** 100 = 0.905 of the way that one
-    had taken."""
-    # one symbol: no loss, no gradient
+def test_adaptation_decays_toward_the_trained_weights() -> None:
+    """Where the gradient is zero, a hundred updates leave 0.999 ** 100 = 0.905 of the distance
+    from the trained weights."""
+    # a single symbol: no loss, no gradient
     model = CharRNN(ModelConfig(hidden_size=2, num_layers=1, embedding_size=2, copy_window=None), 1)
     before = model.head.bias.detach().clone()
 
@@ -187,7 +187,7 @@ def test_what_was_learned_fades_toward_the_trained_weights() -> None:
 
 
 @cells
-def test_the_loss_of_a_text_that_repeats_itself_is_lower_than_the_static_one(cell: str) -> None:
+def test_the_loss_of_a_repetitive_text_is_lower_than_the_static_one(cell: str) -> None:
     ids = np.tile(np.array([1, 4, 2, 2, 5, 0], np.uint8), 200)
     static = evaluate(network(cell, None), ids, 0).nats_per_character
     assert adapt(network(cell, None), ids, 0).nats_per_character < 0.97 * static
@@ -207,7 +207,7 @@ def test_every_symbol_is_counted(length: int) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_mode_is_left_as_it_was_and_nothing_is_dropped_out(training: bool) -> None:
+def test_the_mode_is_restored_and_dropout_is_off(training: bool) -> None:
     model, ids = network(dropout=0.5), symbols(3 * PIECE)
     model.train(training)
     found = adapt(model, ids, 0)
@@ -216,7 +216,7 @@ def test_the_mode_is_left_as_it_was_and_nothing_is_dropped_out(training: bool) -
     assert found == adapt(network(dropout=0.0), ids, 0)
 
 
-def test_what_each_raises_ends_the_reading_and_the_mode_is_left_as_it_was() -> None:
+def test_an_exception_from_the_callback_propagates_and_the_mode_is_restored() -> None:
     def stop(_: int) -> None:
         raise KeyboardInterrupt
 
@@ -226,7 +226,7 @@ def test_what_each_raises_ends_the_reading_and_the_mode_is_left_as_it_was() -> N
     assert model.training
 
 
-def test_the_same_text_leaves_the_same_weights() -> None:
+def test_the_same_text_gives_the_same_weights() -> None:
     models = [network(), network()]
     assert adapt(models[0], symbols(100), 0) == adapt(models[1], symbols(100), 0)
     assert weights(models[0]) == weights(models[1])
@@ -234,10 +234,10 @@ def test_the_same_text_leaves_the_same_weights() -> None:
     assert weights(models[0]) != weights(models[1])
 
 
-# What is recalled
+# Recalled symbols
 
 
-def test_symbols_that_are_recalled_raise_their_probability() -> None:
+def test_recalled_symbols_become_more_likely() -> None:
     ids = np.tile(np.array([1, 4, 2, 3, 5, 0], np.uint8), 30)
     model = network()
     assert model.copy is not None
@@ -249,7 +249,7 @@ def test_symbols_that_are_recalled_raise_their_probability() -> None:
     assert adapt(model, ids, 0).nats_per_character < 0.5 * adapt(plain, ids, 0).nats_per_character
 
 
-def test_how_far_to_believe_what_is_recalled_is_learned_too() -> None:
+def test_copy_weights_are_learned_too() -> None:
     model = network()
     assert model.copy is not None
     before = model.copy.bias.detach().clone()
@@ -257,11 +257,11 @@ def test_how_far_to_believe_what_is_recalled_is_learned_too() -> None:
     assert bool((model.copy.bias > before).all())
 
 
-# Of a checkpoint
+# Adapting a checkpoint
 
 
 WORDS = ["the", "clock", "bell", "time", "said", "now", "is", "to", "and", "sea"]
-OTHER = "sea bell; "  # it comes again and again in a text of another kind, of the same characters
+OTHER = "sea bell; "  # repeated in a text of another kind with the same characters
 SMALL = {
     "steps": 60, "batch_size": 4, "sequence_length": 20, "hidden_size": 16, "num_layers": 1, "embedding_size": 8, "dropout": 0.0,
     "learning_rate": 0.02, "sample_every": None, "threads": 1, "device": "cpu", "precision": "fp32",
@@ -289,7 +289,7 @@ runs = pytest.mark.parametrize("run", ["chars", "bytes"])
 
 @pytest.fixture
 def path(home: Path, run: str) -> Path:
-    """Of the best checkpoint of a run."""
+    """The path of the best checkpoint of a run."""
     found = charrnn.load(run).path
     assert found
     return found
@@ -304,7 +304,7 @@ def everything(where: Path) -> dict[str, tuple[bytes, int]]:
 
 
 @runs
-def test_adapted_gives_the_weights_after_reading_and_leaves_the_checkpoint_as_it_was(
+def test_adapted_returns_the_final_weights_and_does_not_change_the_checkpoint(
     path: Path,
 ) -> None:
     checkpoint, before = checkpoints.read(path), checkpoints.read(path).weights
@@ -341,7 +341,7 @@ def test_an_adapted_model_does_better_on_more_text_of_the_same_kind(path: Path, 
 
 
 @pytest.mark.parametrize("run", ["bytes"])
-def test_a_model_of_bytes_is_adapted_by_a_text_or_its_bytes(path: Path) -> None:
+def test_a_model_of_bytes_is_adapted_to_a_text_or_its_bytes(path: Path) -> None:
     model = charrnn.load(path)
     text = "café; " * 10
     assert (
@@ -351,7 +351,7 @@ def test_a_model_of_bytes_is_adapted_by_a_text_or_its_bytes(path: Path) -> None:
 
 
 @pytest.mark.parametrize("run", ["chars"])
-def test_unknown_characters_are_an_error_or_left_out_or_replaced(path: Path) -> None:
+def test_unknown_characters_are_an_error_or_skipped_or_replaced(path: Path) -> None:
     model = charrnn.load(path)
     with pytest.raises(VocabularyError):
         model.adapted("the Zea")
@@ -361,7 +361,7 @@ def test_unknown_characters_are_an_error_or_left_out_or_replaced(path: Path) -> 
 
 
 @runs
-def test_nothing_to_learn_from_is_refused(path: Path, run: str) -> None:
+def test_an_empty_text_is_refused(path: Path, run: str) -> None:
     model = charrnn.load(path)
     for text, unknown in (
         [("", "error"), ("€€", "skip")] if run == "chars" else [("", "error"), (b"", "error")]
@@ -420,7 +420,7 @@ def test_evaluate_adaptive_prints_the_adaptive_loss(path: Path, run: str, home: 
 
 
 @runs
-def test_evaluate_without_it_is_the_static_loss_and_the_higher_one_here(
+def test_evaluate_without_adaptive_is_the_static_loss_which_is_higher_here(
     path: Path, run: str
 ) -> None:
     static = json.loads(call("evaluate", run, "other.txt", "--json").stdout)
@@ -444,7 +444,7 @@ def test_evaluate_adaptive_reads_any_bytes(home: Path, tmp_path: Path) -> None:
 
 
 @runs
-def test_sample_adapt_to_writes_as_the_adapted_model_does_and_nothing_else_on_stdout(
+def test_sample_adapt_to_writes_only_the_text_of_the_adapted_model_to_stdout(
     path: Path, run: str, home: Path
 ) -> None:
     before, args = everything(home), ("sample", run, "-n", "80", "-s", "3", "-p", "the ")
@@ -462,7 +462,7 @@ def test_sample_adapt_to_writes_as_the_adapted_model_does_and_nothing_else_on_st
     assert everything(home) == before
 
 
-def test_sample_says_in_json_what_it_was_adapted_to(home: Path) -> None:
+def test_sample_reports_the_adaptation_text_in_json(home: Path) -> None:
     args = ("sample", "chars", "-n", "9", "-s", "3", "--json")
     found, plain = (
         json.loads(call(*args, *more).stdout) for more in (["--adapt-to", "other.txt"], [])
@@ -476,7 +476,7 @@ def test_sample_adapt_to_reads_standard_input(home: Path) -> None:
     assert call(*args, "-", input=OTHER * 100).stdout == call(*args, "other.txt").stdout
 
 
-def test_sample_adapt_to_reads_bytes_that_are_no_text(home: Path, tmp_path: Path) -> None:
+def test_sample_adapt_to_reads_bytes_that_are_not_text(home: Path, tmp_path: Path) -> None:
     (tmp_path / "any").write_bytes(bytes(range(256)))
     result = call("sample", "bytes", "-n", "20", "-s", "3", "--adapt-to", str(tmp_path / "any"))
     assert result.exit_code == 0
@@ -486,7 +486,7 @@ def test_sample_adapt_to_reads_bytes_that_are_no_text(home: Path, tmp_path: Path
     )
 
 
-def test_sample_adapt_to_takes_unknown_characters_as_unknown_says(
+def test_sample_adapt_to_treats_unknown_characters_according_to_unknown(
     home: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "odd.txt").write_text("the Sea; " * 20)
@@ -511,9 +511,7 @@ def test_sample_adapt_to_takes_unknown_characters_as_unknown_says(
         assert result.stdout == call(*args, str(tmp_path / f"{unknown}.txt")).stdout
 
 
-def test_sample_adapt_to_a_bad_file_is_one_line_and_writes_nothing(
-    home: Path, tmp_path: Path
-) -> None:
+def test_sample_adapt_to_a_bad_file_fails_with_one_line(home: Path, tmp_path: Path) -> None:
     missing, empty, strange = (
         str(tmp_path / name) for name in ("missing.txt", "empty.txt", "strange.txt")
     )
@@ -528,7 +526,7 @@ def test_sample_adapt_to_a_bad_file_is_one_line_and_writes_nothing(
         assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {error}\n")
 
 
-def test_a_checkpoint_whose_weights_are_not_its_configuration_s_is_refused(
+def test_weights_that_do_not_match_the_configuration_are_refused(
     home: Path, tmp_path: Path
 ) -> None:
     found = checkpoints.read(charrnn.load("chars").path or Path())
@@ -547,7 +545,7 @@ def test_a_checkpoint_whose_weights_are_not_its_configuration_s_is_refused(
 
 
 @windows
-def test_records_are_each_read_from_a_zero_state_in_pieces_of_their_own(window: int | None) -> None:
+def test_each_record_is_read_from_a_zero_state_in_separate_pieces(window: int | None) -> None:
     rng, end = np.random.default_rng(0), V - 1
     records = [
         rng.integers(0, 3, length).tolist() for length in (3, PIECE - 1, PIECE, 2 * PIECE + 5, 1)
@@ -574,7 +572,7 @@ def test_records_are_each_read_from_a_zero_state_in_pieces_of_their_own(window: 
     assert (found.characters, found.records) == (len(ids), 5)
 
 
-def test_the_first_record_has_the_static_loss_and_later_ones_learn_from_it() -> None:
+def test_the_first_record_has_the_static_loss_and_later_ones_a_lower_one() -> None:
     end, record = V - 1, [0, 1, 2, 3, 2, 1, 0]
     ids = np.array([*record, end], np.uint8)
     static = evaluate(network(), ids, end, records=True).nats_per_character

@@ -1,4 +1,4 @@
-"""Patience counts validations that are worse than the best, once the text has been read."""
+"""Patience counts validations that are worse than the best, after the first pass."""
 
 import math
 
@@ -8,7 +8,7 @@ from charrnn.training.early_stopping import EarlyStopping
 
 
 def stale(losses: list[float], patience: int | None = 9, *, first_pass: int = 0) -> EarlyStopping:
-    """After some validations, of which the first ones are made during the first pass."""
+    """The state after some validations, of which ``first_pass`` are made during the first pass."""
     stopping = EarlyStopping(patience)
     best = math.inf
     for number, loss in enumerate(losses):
@@ -23,8 +23,8 @@ def stale(losses: list[float], patience: int | None = 9, *, first_pass: int = 0)
         ([3.0], 0),
         ([3.0, 2.0, 1.0], 0),
         ([3.0, 4.0, 4.0], 2),
-        ([3.0, 4.0, 2.0, 5.0], 1),  # a new best starts the count again
-        ([3.0, 4.0, 3.5, 3.2], 3),  # better than the one before is not better than the best
+        ([3.0, 4.0, 2.0, 5.0], 1),  # a new best resets the count
+        ([3.0, 4.0, 3.5, 3.2], 3),  # better than the previous one is not better than the best
         ([2.0, 2.0, 2.02, 2.019], 0),  # less than a hundredth worse does not count
         ([2.0, 2.021], 1),
     ],

@@ -1,5 +1,4 @@
-"""The static loss counts every symbol, is that of the NumPy network, and leaves the model as it
-was."""
+"""The static loss counts every symbol, matches the NumPy network, and does not change the model."""
 
 import math
 from pathlib import Path
@@ -39,8 +38,8 @@ cells = pytest.mark.parametrize("cell", CELLS)
 def network(
     cell: str = "lstm", vocab_size: int = len(CHARS), copy_window: int | None = 2000
 ) -> CharRNN:
-    """A model with large weights, whose probabilities lie far apart, with dropout, and with a
-    window of almost two chunks."""
+    """A model with large weights, so that probabilities differ, with dropout and a copy window of
+    almost two chunks."""
     sizes = ModelConfig(
         cell=cell,
         hidden_size=8,
@@ -68,7 +67,7 @@ def nats(
     model: CharRNN, read: list[int], predicted: list[int], before: list[int] | None = None
 ) -> float:
     """The summed negative log-probability of one stream from a zero state, in one pass; ``before``
-    it stood what may be recalled."""
+    is earlier text that may be recalled."""
     model.eval()
     assert model.copy_window is not None
     recalled = recall(np.array([*(before or []), *read]), model.copy_window)[-len(read) :]  # (n, K)
@@ -101,7 +100,7 @@ def saved(
 
 
 @cells
-def test_the_loss_is_the_mean_score_of_the_numpy_network(cell: str, tmp_path: Path) -> None:
+def test_the_loss_matches_the_numpy_network(cell: str, tmp_path: Path) -> None:
     model = network(cell)
     scores = charrnn.load(saved(tmp_path / "model", model, cell=cell)).score(text(1100))
     assert evaluate(model, ids(1100), PRIME).nats_per_character == pytest.approx(
@@ -110,7 +109,7 @@ def test_the_loss_is_the_mean_score_of_the_numpy_network(cell: str, tmp_path: Pa
 
 
 @cells
-def test_chunk_boundaries_change_nothing(cell: str) -> None:
+def test_chunk_boundaries_do_not_matter(cell: str) -> None:
     model, all_ids = network(cell), ids(2 * CHUNK + 1).tolist()
     whole = nats(model, [PRIME, *all_ids[:-1]], all_ids)
     assert evaluate(model, ids(2 * CHUNK + 1), PRIME).nats_per_character == pytest.approx(
@@ -131,7 +130,7 @@ def test_every_symbol_is_counted(length: int) -> None:
 
 
 def test_the_first_symbol_is_predicted_from_the_prime() -> None:
-    # -log softmax of the logits after the prime alone, at the one symbol
+    # -log softmax of the logits after the prime, at the only symbol
     logits = network().eval()(torch.tensor([[3]]))[0].detach()
     expected = float(logits[0, 0].logsumexp(0) - logits[0, 0, 2])
     assert evaluate(network(), np.array([2], np.uint8), 3).nats_per_character == pytest.approx(
@@ -139,7 +138,7 @@ def test_the_first_symbol_is_predicted_from_the_prime() -> None:
     )
 
 
-def test_a_network_that_knows_nothing_needs_the_logarithm_of_the_number_of_symbols() -> None:
+def test_an_ignorant_network_has_the_logarithm_of_the_vocabulary_size() -> None:
     model = network()
     for weight in model.parameters():
         weight.data.zero_()
@@ -159,9 +158,7 @@ def test_bits_are_nats_over_the_logarithm_of_two() -> None:
 
 @cells
 @pytest.mark.parametrize("lanes", [1, 2, 3])
-def test_the_window_goes_on_over_chunks_and_lanes_and_its_size_counts(
-    cell: str, lanes: int
-) -> None:
+def test_the_window_spans_chunks_and_lanes_and_its_size_matters(cell: str, lanes: int) -> None:
     losses = set()
     for window in (None, 2, 100, 8192):
         model = network(cell, copy_window=window)
@@ -169,10 +166,10 @@ def test_the_window_goes_on_over_chunks_and_lanes_and_its_size_counts(
     assert len(losses) == 4
 
 
-def test_a_text_that_comes_again_in_a_later_lane_is_recalled_there() -> None:
+def test_a_text_that_repeats_in_a_later_lane_is_recalled_there() -> None:
     model = network()
     for name, weight in model.named_parameters():
-        # what is recalled is believed, and nothing else is known
+        # recalled symbols are trusted, and nothing else is known
         weight.data.fill_(3.0 if name == "copy.bias" else 0.0)
     piece = np.random.default_rng(0).integers(0, len(CHARS), CHUNK)
     twice = np.concatenate([piece, piece])
@@ -181,7 +178,7 @@ def test_a_text_that_comes_again_in_a_later_lane_is_recalled_there() -> None:
     assert found.nats_per_character == pytest.approx(
         nats(model, read, twice.tolist()) / len(twice), abs=1e-6
     )
-    model.copy_window = CHUNK  # the same place of the lane before is just too far
+    model.copy_window = CHUNK  # the same position of the previous lane is just too far
     assert (
         evaluate(model, twice, PRIME, lanes=2).nats_per_character > found.nats_per_character + 0.5
     )
@@ -191,8 +188,8 @@ def test_a_text_that_comes_again_in_a_later_lane_is_recalled_there() -> None:
 
 
 @cells
-def test_lanes_start_from_zero_after_the_symbol_before_and_count_every_symbol(cell: str) -> None:
-    # 2051 symbols in 2 lanes: 1026 and 1025, one place of padding; the second lane reads symbol
+def test_lanes_start_from_zero_with_the_previous_symbol_and_count_every_symbol(cell: str) -> None:
+    # 2051 symbols in 2 lanes: 1026 and 1025, one position of padding; the second lane reads symbol
     # 1025 first, and may recall the first lane
     model, all_ids = network(cell), ids(2051).tolist()
     first = nats(model, [PRIME, *all_ids[:1025]], all_ids[:1026])
@@ -202,7 +199,7 @@ def test_lanes_start_from_zero_after_the_symbol_before_and_count_every_symbol(ce
     assert found.nats_per_character == pytest.approx((first + second) / 2051, abs=1e-6)
 
 
-def test_lanes_are_no_shorter_than_a_chunk() -> None:
+def test_lanes_are_at_least_as_long_as_a_chunk() -> None:
     model = network()
     assert evaluate(model, ids(2 * CHUNK - 1), PRIME, lanes=16) == evaluate(
         model, ids(2 * CHUNK - 1), PRIME, lanes=1
@@ -216,7 +213,7 @@ def test_lanes_are_no_shorter_than_a_chunk() -> None:
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3])
-def test_each_is_told_of_every_character_once(lanes: int) -> None:
+def test_progress_counts_every_character_once(lanes: int) -> None:
     length, seen = 3 * CHUNK + 7, list[int]()
     evaluate(network(), ids(length), PRIME, lanes=lanes, on_progress=seen.append)
     assert sum(seen) == length
@@ -225,11 +222,11 @@ def test_each_is_told_of_every_character_once(lanes: int) -> None:
 # Memory
 
 
-LARGE = 60_000  # symbols: the logits of 140 characters are as many as may be computed at once
+LARGE = 60_000  # symbols: the logits of 140 characters are the most that may be computed at once
 
 
 def watched(model: CharRNN, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many logits each call of the model returns, filled as it is called."""
+    """The number of logits that each call of the model returns, appended as it is called."""
     sizes = list[int]()
     forward = model.forward
 
@@ -253,12 +250,12 @@ def test_the_logits_of_a_large_alphabet_are_computed_a_few_characters_at_a_time(
     whole = nats(model, [PRIME, *all_ids[:-1].tolist()], all_ids.tolist())
     sizes, seen = watched(model, monkeypatch), list[int]()
     found = evaluate(model, all_ids, PRIME, on_progress=seen.append)
-    assert sizes == [139 * LARGE, 139 * LARGE, 22 * LARGE]  # 140 x 60,000 are more than 1 << 23
+    assert sizes == [139 * LARGE, 139 * LARGE, 22 * LARGE]  # 140 x 60,000 is more than 1 << 23
     assert seen == [139, 139, 22]
     assert found.nats_per_character == pytest.approx(whole / 300, abs=1e-6)
 
 
-def test_all_lanes_together_have_no_more_logits_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_on_logits_applies_to_all_lanes_together(monkeypatch: pytest.MonkeyPatch) -> None:
     model = network(vocab_size=LARGE, copy_window=None)
     sizes = watched(model, monkeypatch)
     evaluate(model, some_ids(LARGE, 2 * CHUNK), PRIME, lanes=2)
@@ -279,7 +276,7 @@ def test_a_small_alphabet_is_read_in_whole_chunks(
 @cells
 # one character at a time, and ten in each of three lanes
 @pytest.mark.parametrize("most", [1, 7 * 3 * 10])
-def test_fewer_characters_at_once_change_nothing(
+def test_reading_fewer_characters_at_once_does_not_change_the_loss(
     cell: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("charrnn.training.evaluate.CHUNK", 64)
@@ -291,11 +288,11 @@ def test_fewer_characters_at_once_change_nothing(
     assert found.nats_per_character == pytest.approx(expected.nats_per_character, abs=1e-6)
 
 
-def test_records_of_a_large_alphabet_have_no_more_logits_either(
+def test_the_limit_on_logits_applies_to_records_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     end = LARGE - 1
-    lengths = [20] * 30 + [200]  # of which six fit together, and of the last not all
+    lengths = [20] * 30 + [200]  # six of which fit together, while the last does not fit at once
     all_ids = np.concatenate([np.append(some_ids(end, length), end) for length in lengths]).astype(
         np.uint16
     )
@@ -311,11 +308,11 @@ def test_records_of_a_large_alphabet_have_no_more_logits_either(
     assert found.nats_per_character == pytest.approx(unbounded.nats_per_character, abs=1e-6)
 
 
-# No trace
+# Side effects
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_model_is_left_in_its_mode_with_its_weights(training: bool) -> None:
+def test_mode_and_weights_are_not_changed(training: bool) -> None:
     model = network().train(training)
     before = [weight.clone() for weight in model.parameters()]
     evaluate(model, ids(10), PRIME)
@@ -334,7 +331,7 @@ def test_dropout_is_off() -> None:
     )
 
 
-def test_what_each_raises_ends_it_and_the_mode_is_restored() -> None:
+def test_an_exception_from_the_callback_propagates_and_the_mode_is_restored() -> None:
     model, seen = network().train(), list[int]()
 
     def stop(characters: int) -> None:
@@ -363,12 +360,12 @@ def state(model: CharRNN) -> dict[str, Tensor]:
     return model.state_dict()
 
 
-def test_a_checkpoints_weights_are_taken_over_to_the_bit() -> None:
+def test_the_weights_of_a_checkpoint_are_loaded_bit_for_bit() -> None:
     loaded = state(load_model(checkpoint(), "cpu"))
     assert all(torch.equal(loaded[name], weight) for name, weight in state(network()).items())
 
 
-def test_loaded_weights_do_not_share_the_checkpoints_memory() -> None:
+def test_loaded_weights_do_not_share_memory_with_the_checkpoint() -> None:
     found = checkpoint()
     model = load_model(found, "cpu")
     model.head.bias.data += 1
@@ -409,10 +406,10 @@ def some_records(number: int, longest: int) -> list[list[int]]:
 
 @pytest.mark.parametrize("window", [None, 40])
 @cells
-def test_the_loss_of_records_is_that_of_each_read_alone_from_a_zero_state(
+def test_the_loss_of_records_equals_reading_each_alone_from_a_zero_state(
     cell: str, window: int | None
 ) -> None:
-    # more than are read at once
+    # more than fit into one batch
     model, records = network(cell, END + 1, window), some_records(600, 60)
     model.eval()
     total = 0.0
@@ -438,7 +435,7 @@ def test_the_loss_of_records_is_that_of_each_read_alone_from_a_zero_state(
     assert found.nats_per_record == pytest.approx(total / 600, rel=1e-5)
 
 
-def test_the_order_of_the_records_and_how_many_are_read_at_once_change_nothing(
+def test_neither_the_order_of_records_nor_the_batch_size_matters(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model, records = network("lstm", END + 1), some_records(50, 30)

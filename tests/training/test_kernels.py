@@ -1,5 +1,4 @@
-"""The kernels give the same bits again, with gradients and without, in one pass and in chunks, and
-write over nothing."""
+"""The kernels reproduce the same bits, with and without gradients, and overwrite nothing."""
 
 from collections.abc import Callable
 from functools import partial
@@ -26,7 +25,7 @@ precisions = pytest.mark.parametrize(
 
 
 def given(name: str, *, wanting: bool = True) -> tuple[Kernel, Tensor, Tensor, list[Tensor]]:
-    """A kernel, x, h and weights, so large that rounding shows."""
+    """A kernel, x, h and weights, large enough for rounding to show."""
     kernel, G = KERNELS[name]
     generator = torch.Generator().manual_seed(0)
     sizes = [(T, B, W), (B, H), (G * H, W), (G * H, H), (G * H,), (G * H,)]
@@ -45,7 +44,7 @@ def gradients(name: str, dtype: torch.dtype) -> tuple[Tensor, ...]:
 
 @both
 @precisions
-def test_the_same_again_gives_the_same_bits(name: str, dtype: torch.dtype) -> None:
+def test_repeating_a_pass_gives_the_same_bits(name: str, dtype: torch.dtype) -> None:
     assert all(
         torch.equal(one, other)
         for one, other in zip(gradients(name, dtype), gradients(name, dtype), strict=True)
@@ -54,7 +53,9 @@ def test_the_same_again_gives_the_same_bits(name: str, dtype: torch.dtype) -> No
 
 @both
 @precisions
-def test_bits_are_the_same_with_gradients_and_without(name: str, dtype: torch.dtype) -> None:
+def test_results_are_bit_identical_with_and_without_gradients(
+    name: str, dtype: torch.dtype
+) -> None:
     kernel, *inputs = given(name)
     y, last = kernel(*inputs, dtype)
     with torch.no_grad():
@@ -69,12 +70,12 @@ def test_bits_are_the_same_with_gradients_and_without(name: str, dtype: torch.dt
 @both
 @precisions
 @pytest.mark.parametrize("cut", [1, 4, 8])
-def test_two_chunks_are_the_whole(name: str, dtype: torch.dtype, cut: int) -> None:
+def test_two_chunks_equal_one_pass(name: str, dtype: torch.dtype, cut: int) -> None:
     kernel, x, h, weights = given(name, wanting=False)
     y, last = kernel(x, h, weights, dtype)
     first, state = kernel(x[:cut], h, weights, dtype)
     second, end = kernel(x[cut:], state, weights, dtype)
-    # products of other shapes may add up in another order
+    # products of other shapes may be summed in another order
     tolerance = 1e-6 if dtype != torch.bfloat16 else 1e-2
     torch.testing.assert_close(torch.cat([first, second]), y, atol=tolerance, rtol=0)
     torch.testing.assert_close(end, last, atol=tolerance, rtol=0)
@@ -93,13 +94,13 @@ def test_y_is_in_the_dtype_of_the_products_and_the_state_in_float32(
 
 @both
 @precisions
-def test_gradients_are_in_the_dtype_of_what_they_are_of(name: str, dtype: torch.dtype) -> None:
+def test_gradients_have_the_dtype_of_their_inputs(name: str, dtype: torch.dtype) -> None:
     assert {gradient.dtype for gradient in gradients(name, dtype)} == {torch.float32}
 
 
 @both
 @precisions
-def test_nothing_that_is_given_is_written_over(name: str, dtype: torch.dtype) -> None:
+def test_inputs_are_not_modified(name: str, dtype: torch.dtype) -> None:
     kernel, x, h, weights = given(name)
     before = [value.detach().clone() for value in (x, h, *weights)]
     y, last = kernel(x, h, weights, dtype)
@@ -115,7 +116,7 @@ def test_nothing_that_is_given_is_written_over(name: str, dtype: torch.dtype) ->
 
 
 @both
-def test_the_last_state_is_the_last_y_which_is_rounded_where_the_state_is_not(name: str) -> None:
+def test_the_last_state_equals_the_last_y_before_rounding(name: str) -> None:
     kernel, *inputs = given(name, wanting=False)
     y, last = kernel(*inputs, torch.bfloat16)
     assert torch.equal(last.bfloat16(), y[-1])

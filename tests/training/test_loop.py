@@ -1,4 +1,4 @@
-"""A step is what its definition says, the state is carried, and nothing else leaves a trace."""
+"""A step does what its definition says, the state is carried, and nothing else has side effects."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from charrnn.training.loop import TrainingLoop
 from charrnn.training.model import CELLS
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
-# 924 characters, 831 to learn from: 4 lanes of 207, 5 chunks of 40 in an epoch
+# 924 characters, 831 of them for training: 4 lanes of 207, 5 chunks of 40 per epoch
 KNOBS = {
     "steps": 6, "batch_size": 4, "sequence_length": 40, "hidden_size": 8, "num_layers": 2, "embedding_size": 4,
     "dropout": 0.0, "learning_rate": 0.01, "device": "cpu", "precision": "fp32",
@@ -43,18 +43,18 @@ def after(count: int, text: str = TEXT, **knobs: Any) -> TrainingLoop:
 
 
 def tensors(loop: TrainingLoop) -> dict[str, bytes]:
-    """All that a step can change: weights, optimizer, the state of the lanes."""
+    """Everything that a step can change: weights, optimizer, the state of the lanes."""
     return {name: value.tobytes() for name, value in (loop.weights() | loop.state_dict()).items()}
 
 
-# What a step learns from
+# Targets and state
 
 
 @cells
-def test_the_loss_of_a_step_is_the_mean_over_its_targets_without_the_padding(cell: str) -> None:
+def test_the_loss_of_a_step_is_the_mean_over_its_targets_excluding_padding(cell: str) -> None:
     loop = new(cell=cell)
     padded = [step for step in range(5) if (loop.batches.batch(step).y == PADDING).any()]
-    # once in an epoch of all the text but 31 characters the last is followed by nothing
+    # once per epoch, which reads all but 31 characters, the last character has no target
     assert len(padded) == 1
     for _ in range(padded[0]):
         loop.train_step()
@@ -73,9 +73,9 @@ def test_the_loss_of_a_step_is_the_mean_over_its_targets_without_the_padding(cel
     assert loss == pytest.approx(each.numpy()[there].mean(), abs=1e-6)
 
 
-def test_a_step_without_any_target_changes_no_loss_and_is_no_divergence() -> None:
-    # one lane of one symbol a step: 18 steps in an epoch, in one of which the last symbol is
-    # followed by nothing
+def test_a_step_without_targets_does_not_count_and_is_not_divergence() -> None:
+    # one lane of one symbol per step: 18 steps per epoch, in one of which the last symbol has no
+    # target
     loop = new("abcdefghij" * 2, steps=18, batch_size=1, sequence_length=1)
     without = [step for step in range(18) if loop.batches.batch(step).num_targets == 0]
     assert len(without) == 1
@@ -102,7 +102,7 @@ def test_the_state_is_carried_within_an_epoch_and_dropped_at_its_start(
 
 
 @cells
-def test_the_state_after_a_step_is_that_of_its_last_symbols(cell: str) -> None:
+def test_the_state_after_a_step_is_that_after_its_last_symbols(cell: str) -> None:
     loop, batch = new(cell=cell), new(cell=cell).batches.batch(0)
     with torch.no_grad():
         _, state = loop.model(torch.from_numpy(batch.x))
@@ -113,14 +113,14 @@ def test_the_state_after_a_step_is_that_of_its_last_symbols(cell: str) -> None:
 
 
 @cells
-def test_dropout_is_another_in_every_step_and_a_function_of_the_seed_and_the_step(
+def test_dropout_differs_between_steps_and_depends_only_on_seed_and_step(
     cell: str,
 ) -> None:
     loop, masks = new(cell=cell, dropout=0.5), list[Tensor]()
     loop.model.dropout.register_forward_hook(lambda _module, inputs, y: masks.append((y != 0)[0]))
     for _ in range(2):
         loop.train_step()
-    first, second = masks[0], masks[3]  # of the embedding; three masks a step
+    first, second = masks[0], masks[3]  # of the embedding; there are three masks per step
     assert not torch.equal(first, second)
     again = after(1, cell=cell, dropout=0.5)
     again.model.dropout.register_forward_hook(lambda _module, inputs, y: masks.append((y != 0)[0]))
@@ -133,7 +133,7 @@ def test_dropout_is_another_in_every_step_and_a_function_of_the_seed_and_the_ste
 
 @cells
 def test_weight_decay_acts_on_matrices_only(cell: str) -> None:
-    # after one step, decay is all the difference: rate 0.01 x decay 0.5 of what the weight was
+    # after one step, only decay makes a difference: rate 0.01 x decay 0.5 of the weight before
     before = new(cell=cell).model.state_dict()
     plain, decayed = (
         after(1, cell=cell, weight_decay=decay).model.state_dict() for decay in (0.0, 0.5)
@@ -158,7 +158,7 @@ def gradient(loop: TrainingLoop) -> float:
 
 
 @cells
-def test_a_gradient_longer_than_clip_norm_is_scaled_down_to_it(cell: str) -> None:
+def test_a_gradient_above_clip_norm_is_scaled_down_to_it(cell: str) -> None:
     loop = new(cell=cell, clip_norm=0.01)
     _, _, norm = loop.train_step()
     assert norm > 0.1
@@ -166,18 +166,18 @@ def test_a_gradient_longer_than_clip_norm_is_scaled_down_to_it(cell: str) -> Non
 
 
 @cells
-def test_a_shorter_gradient_is_left_as_it_is(cell: str) -> None:
+def test_a_gradient_below_clip_norm_is_not_changed(cell: str) -> None:
     free, wide = new(cell=cell, clip_norm=None), new(cell=cell, clip_norm=1e6)
     norms = [loop.train_step()[2] for loop in (free, wide)]
     assert norms[0] == norms[1] == pytest.approx(gradient(free), rel=1e-6)
     assert tensors(free) == tensors(wide)
 
 
-# Evaluation leaves no trace
+# Evaluation has no side effects
 
 
 @cells
-def test_validate_leaves_weights_optimizer_and_state_as_they_were(cell: str) -> None:
+def test_validate_does_not_change_weights_optimizer_or_state(cell: str) -> None:
     loop = after(3, cell=cell, dropout=0.3)
     before, generator = tensors(loop), torch.get_rng_state()
     loss = loop.validate()
@@ -188,7 +188,7 @@ def test_validate_leaves_weights_optimizer_and_state_as_they_were(cell: str) -> 
     assert tensors(loop) == tensors(after(4, cell=cell, dropout=0.3))
 
 
-def test_a_validation_reads_50_000_characters_in_16_lanes_and_not_one_more() -> None:
+def test_a_validation_reads_at_most_50_000_characters_in_16_lanes() -> None:
     corpus = Corpus.of("ab" * 50_010, 0.5)
     tail = RunningText(
         corpus.vocabulary,
@@ -224,7 +224,7 @@ def infinite_gradient(loop: TrainingLoop) -> Callable[[], None]:
     return loop.model.head.bias.register_hook(lambda gradient: gradient + math.inf).remove
 
 
-# 100 steps, 3 of which lead up to the rate of 0.03: the second is made at 0.02
+# 100 steps, 3 of which warm up to the rate of 0.03: the second has 0.02
 ADVICE = (
     "; train again with a smaller `learning_rate` (try a third), a smaller `clip_norm`, "
     'or `precision="fp32"`'
@@ -242,7 +242,7 @@ ADVICE = (
         (infinite_gradient, "loss {loss:g}, gradient norm inf"),
     ],
 )
-def test_a_step_that_diverges_changes_nothing(
+def test_a_diverged_step_changes_nothing(
     cell: str,
     clip_norm: float | None,
     poison: Callable[[TrainingLoop], Callable[[], None]],

@@ -1,4 +1,4 @@
-"""Whole lines only, at once, and none is lost on a full disk."""
+"""Lines are written whole and at once, and none is lost on a full disk."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_each_line_is_in_the_file_at_once(tmp_path: Path) -> None:
+def test_each_line_is_written_immediately(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     log = MetricsLog(path)
     with log.open():
@@ -25,7 +25,7 @@ def test_each_line_is_in_the_file_at_once(tmp_path: Path) -> None:
         log.sync()
 
 
-def test_lines_that_a_full_disk_refuses_are_written_once_there_is_room(tmp_path: Path) -> None:
+def test_lines_refused_by_a_full_disk_are_written_later(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     log = MetricsLog(path)
     with log.open():
@@ -34,7 +34,7 @@ def test_lines_that_a_full_disk_refuses_are_written_once_there_is_room(tmp_path:
         for step in range(5):
             with pytest.raises(OSError, match="No space left"):
                 log.append({"step": step, "note": "x" * 10})
-        assert log.size == 0  # not one whole line fitted
+        assert log.size == 0  # not even one line fit
         disk.room = 10_000
         log.append({"step": 5, "note": "x" * 10})
     assert [line["step"] for line in lines(path)] == [0, 1, 2, 3, 4, 5]
@@ -42,7 +42,7 @@ def test_lines_that_a_full_disk_refuses_are_written_once_there_is_room(tmp_path:
     assert log.unwritten == b""
 
 
-def test_half_a_line_is_overwritten(tmp_path: Path) -> None:
+def test_a_partial_line_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"st')
     log = MetricsLog(path)
@@ -52,7 +52,7 @@ def test_half_a_line_is_overwritten(tmp_path: Path) -> None:
     assert lines(path) == [{"step": 1}, {"step": 2}]
 
 
-def test_what_is_no_number_is_never_written(tmp_path: Path) -> None:
+def test_nan_is_never_written(tmp_path: Path) -> None:
     log = MetricsLog(tmp_path / "metrics.jsonl")
     with log.open(), pytest.raises(ValueError, match="not JSON compliant"):
         log.append({"loss": float("nan")})

@@ -1,5 +1,5 @@
-"""The network against the textbook's equations, its first weights, and the ways that its signals
-take."""
+"""The network against the textbook's equations, its initial weights, and the paths of its
+signals."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def network(
 
 
 def scaled(model: CharRNN) -> CharRNN:
-    """The model with weights and biases drawn so large that its logits lie apart."""
+    """The model with weights and biases large enough to spread its logits."""
     generator = torch.Generator().manual_seed(1)
     for weight in model.parameters():
         weight.data = torch.randn(weight.shape, generator=generator) * 0.7
@@ -57,7 +57,7 @@ def symbols(seed: int = 0, length: int = T) -> Tensor:
 
 
 def recalled_of(idx: Tensor, seed: int = 0) -> Tensor:
-    """Any symbols for being recalled, some of them nothing, and some the same in several orders:
+    """Random recalled symbols, some of them nothing, and some the same in several orders:
     (T, B, K)."""
     return torch.randint(
         NOTHING,
@@ -78,10 +78,10 @@ def no_gradients() -> Iterator[None]:
         yield
 
 
-# The first weights
+# Initial weights
 
 
-def test_the_forget_gate_begins_open_by_one_bias_and_every_other_bias_is_zero() -> None:
+def test_one_bias_opens_the_forget_gate_and_all_others_are_zero() -> None:
     model = network("lstm")
     for layer in model.layers:
         # input, forget, cell, output
@@ -91,7 +91,7 @@ def test_the_forget_gate_begins_open_by_one_bias_and_every_other_bias_is_zero() 
 
 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell != "lstm"])
-def test_the_biases_of_other_cells_begin_at_zero(cell: str) -> None:
+def test_the_biases_of_other_cells_start_at_zero(cell: str) -> None:
     assert all(not weight.any() for weight in network(cell).parameters() if weight.ndim == 1)
 
 
@@ -104,18 +104,18 @@ def test_every_recurrent_block_is_orthogonal(cell: str) -> None:
 
 
 @cells
-def test_every_input_block_is_uniform_within_the_bound_of_glorot(cell: str) -> None:
+def test_every_input_block_is_uniform_within_glorots_bound(cell: str) -> None:
     wide = CharRNN(ModelConfig(cell=cell, hidden_size=40, num_layers=2, embedding_size=20), V)
     for layer, width in zip(wide.layers, (20, 60), strict=True):
         bound = math.sqrt(6 / (width + 40))
         for block in layer.rnn.weight_ih_l0.split(40):
-            # the largest of 800: below 0.99 once in 3000 blocks
+            # the largest of 800 is below 0.99 once in 3000 blocks
             assert 0.99 * bound < block.abs().max() <= bound
 
 
-def test_the_embedding_begins_with_unit_variance() -> None:
+def test_the_embedding_starts_with_unit_variance() -> None:
     wide = CharRNN(ModelConfig(hidden_size=1, embedding_size=100), 100)
-    # of 10,000: a standard error of 0.007
+    # 10,000 values: a standard error of 0.007
     assert wide.embedding.weight.std() == pytest.approx(1, abs=0.03)
 
 
@@ -128,18 +128,18 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_global_generator(cell
 
 
 @cells
-def test_another_seed_gives_another_matrix_everywhere(cell: str) -> None:
+def test_another_seed_changes_every_matrix(cell: str) -> None:
     pairs = zip(
         network(cell, seed=0).named_parameters(), network(cell, seed=1).parameters(), strict=True
     )
-    # which begins with zeros
+    # which starts as zeros
     drawn = [(one, other) for (name, one), other in pairs if one.ndim > 1 and name != "copy.weight"]
     assert len(drawn) == 2 + 2 * 2
     assert all(not torch.equal(one, other) for one, other in drawn)
 
 
 @cells
-def test_a_new_network_believes_nothing_that_it_recalls(cell: str) -> None:
+def test_a_new_network_ignores_recalled_symbols(cell: str) -> None:
     model = network(cell)
     assert torch.equal(model.copy.weight, torch.zeros(K, 2 * H))
     assert torch.equal(model.copy.bias, torch.zeros(K))
@@ -147,7 +147,7 @@ def test_a_new_network_believes_nothing_that_it_recalls(cell: str) -> None:
 
 
 @cells
-def test_the_global_generator_is_left_as_it_was(cell: str) -> None:
+def test_the_global_generator_is_not_changed(cell: str) -> None:
     before = torch.get_rng_state()
     model = network(cell, dropout=0.5).train()
     model.seed_dropout(1)
@@ -155,8 +155,8 @@ def test_the_global_generator_is_left_as_it_was(cell: str) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA here")
-def test_the_global_generator_of_cuda_is_left_as_it_was() -> None:
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA is not available")
+def test_the_global_generator_of_cuda_is_not_changed() -> None:
     torch.cuda.manual_seed(5)
     before = torch.cuda.get_rng_state()
     network()
@@ -168,7 +168,7 @@ def test_the_global_generator_of_cuda_is_left_as_it_was() -> None:
 
 @cells
 @pytest.mark.parametrize("num_layers", [1, 3])
-def test_the_first_layer_reads_e_a_later_one_h_and_e_and_the_head_all_layers(
+def test_layers_read_the_embedding_and_the_layer_below_and_the_head_reads_all(
     cell: str, num_layers: int
 ) -> None:
     model = network(cell, num_layers)
@@ -179,7 +179,7 @@ def test_the_first_layer_reads_e_a_later_one_h_and_e_and_the_head_all_layers(
 
 @cells
 @pytest.mark.parametrize("num_layers", [1, 3])
-def test_logits_and_state_have_their_shapes(cell: str, num_layers: int) -> None:
+def test_logits_and_state_have_the_documented_shapes(cell: str, num_layers: int) -> None:
     model = network(cell, num_layers)
     logits, state = model(symbols())
     assert tuple(logits.shape) == (T, B, V)
@@ -192,7 +192,7 @@ def test_logits_and_state_have_their_shapes(cell: str, num_layers: int) -> None:
 
 @cells
 @pytest.mark.parametrize("num_layers", [1, 3])
-def test_two_halves_with_the_state_carried_are_one_whole(cell: str, num_layers: int) -> None:
+def test_two_halves_with_the_carried_state_equal_one_pass(cell: str, num_layers: int) -> None:
     model, idx = scaled(network(cell, num_layers)), symbols()
     whole, end = model(idx)
     first, state = model(idx[:4])
@@ -213,14 +213,14 @@ def test_every_part_of_the_state_is_carried(cell: str) -> None:
 
 
 @cells
-def test_no_state_is_a_state_of_zeros(cell: str) -> None:
+def test_the_default_state_is_zeros(cell: str) -> None:
     model, idx = scaled(network(cell)), symbols()
     for one, other in zip(model(idx), model(idx, torch.zeros(2, PARTS[cell], B, H)), strict=True):
         assert torch.equal(one, other)
 
 
 @cells
-def test_lanes_do_not_see_each_other_and_time_does_not_run_backwards(cell: str) -> None:
+def test_a_symbol_affects_only_its_own_lane_from_its_time_on(cell: str) -> None:
     model, idx = scaled(network(cell)), symbols()
     before, _ = model(idx)
     idx[5, 1] = (idx[5, 1] + 1) % V
@@ -229,32 +229,32 @@ def test_lanes_do_not_see_each_other_and_time_does_not_run_backwards(cell: str) 
     assert changed[:, 1].tolist() == [False] * 5 + [True] * 5
 
 
-# The ways from the embedding to the head, in two layers
+# The paths from the embedding to the head, in two layers
 
 
-def cut(model: CharRNN, way: str) -> None:
-    if way == "embedding to layer 1":
+def cut(model: CharRNN, path: str) -> None:
+    if path == "embedding to layer 1":
         model.layers[1].rnn.weight_ih_l0[:, H:] = 0
-    elif way == "layer 0 to layer 1":
+    elif path == "layer 0 to layer 1":
         model.layers[1].rnn.weight_ih_l0[:, :H] = 0
-    elif way == "layer 0 to the head":
+    elif path == "layer 0 to the head":
         model.head.weight[:, :H] = 0
     else:
-        raise AssertionError(way)
+        raise AssertionError(path)
 
 
-WAYS = ("embedding to layer 1", "layer 0 to layer 1", "layer 0 to the head")
+PATHS = ("embedding to layer 1", "layer 0 to layer 1", "layer 0 to the head")
 
 
 @cells
-@pytest.mark.parametrize("way", WAYS)
-def test_each_way_alone_carries_what_is_read_to_the_logits(cell: str, way: str) -> None:
+@pytest.mark.parametrize("path", PATHS)
+def test_each_path_alone_carries_the_input_to_the_logits(cell: str, path: str) -> None:
     model = scaled(network(cell))
-    for other in WAYS:
-        if other != way:
+    for other in PATHS:
+        if other != path:
             cut(model, other)
     assert not torch.equal(model(symbols(0))[0], model(symbols(1))[0])
-    cut(model, way)
+    cut(model, path)
     assert torch.equal(model(symbols(0))[0], model(symbols(1))[0])
 
 
@@ -266,12 +266,12 @@ def test_layer_1_reaches_the_head(cell: str) -> None:
     assert not torch.equal(model(idx)[0], before)
 
 
-# What is recalled
+# Recalled symbols
 
 
 @cells
 @pytest.mark.parametrize("kind", [torch.int16, torch.int32])
-def test_each_symbol_recalled_is_raised_by_the_sum_of_what_its_orders_are_believed(
+def test_a_recalled_symbol_is_raised_by_the_sum_over_its_orders(
     cell: str, kind: torch.dtype
 ) -> None:
     model, idx = scaled(network(cell)), symbols()
@@ -292,14 +292,14 @@ def test_each_symbol_recalled_is_raised_by_the_sum_of_what_its_orders_are_believ
 
 
 @cells
-def test_nothing_recalled_raises_nothing(cell: str) -> None:
+def test_nothing_is_raised_if_nothing_is_recalled(cell: str) -> None:
     model, idx = scaled(network(cell)), symbols()
     nothing = torch.full((T, B, K), NOTHING, dtype=torch.int16)
     assert torch.equal(model(idx, None, nothing)[0], model(idx)[0])
 
 
 @cells
-def test_how_far_what_is_recalled_is_believed_depends_on_what_every_layer_puts_out(
+def test_the_boost_of_recalled_symbols_depends_on_every_layer(
     cell: str,
 ) -> None:
     idx, recalled = symbols(), recalled_of(symbols())
@@ -311,7 +311,7 @@ def test_how_far_what_is_recalled_is_believed_depends_on_what_every_layer_puts_o
 
 
 @cells
-def test_what_is_recalled_reaches_its_own_lane_and_time_alone_and_is_not_written_to(
+def test_recalled_symbols_affect_only_their_lane_and_time_and_are_not_modified(
     cell: str,
 ) -> None:
     model, idx, recalled = scaled(network(cell)), symbols(), recalled_of(symbols())
@@ -323,13 +323,13 @@ def test_what_is_recalled_reaches_its_own_lane_and_time_alone_and_is_not_written
     assert changed.nonzero().tolist() == [[5, 1]]
 
 
-def test_probabilities_sum_to_one_whatever_is_raised() -> None:
+def test_probabilities_sum_to_one_with_recalled_symbols() -> None:
     logits, _ = scaled(network())(symbols(), None, recalled_of(symbols()))
     torch.testing.assert_close(logits.log_softmax(-1).exp().sum(-1), torch.ones(T, B))
 
 
 @cells
-def test_without_a_copy_window_there_are_no_weights_for_it_and_nothing_is_raised(cell: str) -> None:
+def test_without_a_copy_window_there_are_no_copy_weights_and_nothing_is_raised(cell: str) -> None:
     model, idx = scaled(network(cell, copy_window=None)), symbols()
     assert not [name for name, _ in model.named_parameters() if name.startswith("copy")]
     assert model.copy_window is None
@@ -337,7 +337,7 @@ def test_without_a_copy_window_there_are_no_weights_for_it_and_nothing_is_raised
 
 
 @cells
-def test_with_the_same_other_weights_a_network_without_a_copy_window_is_one_that_recalls_nothing(
+def test_without_a_copy_window_the_logits_are_those_of_recalling_nothing(
     cell: str,
 ) -> None:
     model, plain, idx = scaled(network(cell)), network(cell, copy_window=None), symbols()
@@ -349,7 +349,7 @@ def test_with_the_same_other_weights_a_network_without_a_copy_window_is_one_that
 
 
 @cells
-def test_a_loss_teaches_how_far_to_believe_each_order_that_recalled_something(cell: str) -> None:
+def test_each_order_that_recalled_something_gets_a_gradient(cell: str) -> None:
     with torch.enable_grad():
         model, idx, recalled = network(cell), symbols(), recalled_of(symbols())
         recalled[..., 2] = NOTHING
@@ -370,19 +370,19 @@ def dropped(seed: int, rate: float = 0.25, x: Tensor = ONES) -> Tensor:
     return dropout(x)
 
 
-def test_one_mask_holds_for_all_times_and_differs_between_lanes() -> None:
+def test_a_mask_is_constant_over_time_and_differs_between_lanes() -> None:
     y = dropped(1)
     assert all(torch.equal(y[time], y[0]) for time in range(5))
     assert not torch.equal(y[0, 0], y[0, 1])
 
 
-def test_kept_units_are_scaled_so_that_the_mean_stays() -> None:
+def test_kept_units_are_scaled_to_preserve_the_mean() -> None:
     y = dropped(1)
     assert y.unique().tolist() == [0.0, pytest.approx(4 / 3)]  # 1 / (1 - 0.25)
-    assert y.mean() == pytest.approx(1, abs=0.04)  # of 3,000 units: a standard error of 0.011
+    assert y.mean() == pytest.approx(1, abs=0.04)  # 3,000 units: a standard error of 0.011
 
 
-def test_a_mask_is_a_function_of_the_seed_alone() -> None:
+def test_a_mask_depends_only_on_the_seed() -> None:
     torch.manual_seed(1)
     first = dropped(1)
     torch.manual_seed(2)
@@ -396,7 +396,7 @@ def test_dropout_is_off_in_evaluation_and_at_rate_zero() -> None:
 
 
 @cells
-def test_the_masks_of_a_training_pass_are_a_function_of_the_seed(cell: str) -> None:
+def test_the_masks_of_a_training_pass_depend_only_on_the_seed(cell: str) -> None:
     model, idx = network(cell, dropout=0.5).train(), symbols()
 
     def logits(seed: int) -> Tensor:
@@ -410,7 +410,7 @@ def test_the_masks_of_a_training_pass_are_a_function_of_the_seed(cell: str) -> N
 
 
 @cells
-def test_the_embedding_and_every_layer_have_a_mask_of_their_own(cell: str) -> None:
+def test_the_embedding_and_every_layer_have_separate_masks(cell: str) -> None:
     model = network(cell, dropout=0.5).train()
     masks: list[Tensor] = []
     model.dropout.register_forward_hook(lambda _module, inputs, y: masks.append(y / inputs[0]))
@@ -419,7 +419,7 @@ def test_the_embedding_and_every_layer_have_a_mask_of_their_own(cell: str) -> No
     assert not torch.equal(masks[1], masks[2])
 
 
-# The textbook's equations, one lane and one time step after the other, in float64
+# The textbook's equations, one lane and one time step at a time, in float64
 
 
 def sigmoid(x: Array) -> Array:
@@ -495,7 +495,7 @@ def by_hand(model: CharRNN, cell: str, idx: Any, num_layers: int) -> tuple[Array
 
 @cells
 @pytest.mark.parametrize("num_layers", [1, 3])
-def test_the_network_computes_the_textbooks_equations(cell: str, num_layers: int) -> None:
+def test_the_network_matches_the_textbooks_equations(cell: str, num_layers: int) -> None:
     model, idx = scaled(network(cell, num_layers)), symbols()
     expected, end = by_hand(model, cell, idx.numpy(), num_layers)
     logits, state = model(idx)

@@ -1,5 +1,5 @@
-"""The autopilot advises what did best in the measurements, around whatever was given, and says what
-to expect."""
+"""The autopilot advises what did best in the measurements, respects what is given, and predicts
+the result."""
 
 import math
 import time
@@ -30,14 +30,14 @@ TEXT = "".join(np.random.default_rng(0).choice(list("abcd \n"), 2_000))
 
 @pytest.fixture
 def rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six rows that can be reckoned with by hand."""
+    """Six rows that are easy to calculate with by hand."""
     monkeypatch.setattr(planning, "MEASURED", ROWS)
 
 
 @pytest.fixture
 def speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that takes a millisecond for a character at 2 x 256, and as many more as another
-    network costs."""
+    """A machine that takes a millisecond per character at 2 x 256, and in proportion to the cost
+    of another network."""
     monkeypatch.setattr(
         planning,
         "_seconds_per_character",
@@ -54,33 +54,33 @@ def advised(given: dict[str, Any], seconds_ago: float = 0.0) -> Any:
 @pytest.mark.parametrize(
     ("characters", "passes", "expected"),
     [
-        (1_000, 10, 0),  # of two with as much work the better
+        (1_000, 10, 0),  # the better of two with the same work
         (1_000, 5, 0),  # less than was measured: the least work
-        (1_000, 31, 0),  # 40 is more than 1.25 x 31
-        (1_000, 32, 2),  # and no more than 1.25 x 32
+        (1_000, 31, 0),  # 40 is above 1.25 x 31
+        (1_000, 32, 2),  # but not above 1.25 x 32
         (1_000, 1e6, 2),  # the best, though more work was measured
-        (9_999, 12, 0),  # nearer to 1,000 than to 100,000, by the logarithm
+        (9_999, 12, 0),  # closer to 1,000 than to 100,000 on a log scale
         (10_001, 12, 5),
-        # more than three times the 4 that were measured on 100,000: like the smaller text
+        # more than three times the 4 measured on 100,000: like the smaller text
         (10_001, 13, 0),
-        (10_001, 1e6, 5),  # more than on any
-        (999, 1e6, 2),  # and never like a larger one
+        (10_001, 1e6, 5),  # more than on any text
+        (999, 1e6, 2),  # but never like a larger text
         (5e9, 0.1, 4),
     ],
 )
-def test_the_best_row_is_the_best_of_the_nearest_size_with_so_much_work_or_less(
+def test_the_best_row_is_that_of_the_nearest_size_with_at_most_this_much_work(
     rows: None, characters: int, passes: float, expected: int
 ) -> None:
     assert best_row(characters, passes) == ROWS[expected]
 
 
-def test_passes_are_limited_only_where_all_that_were_measured_with_more_did_worse(
+def test_passes_are_limited_only_if_all_rows_with_more_did_worse(
     rows: None,
 ) -> None:
     assert most_passes(ROWS[2]) == 1.25 * 40  # 160 were worse
     assert most_passes(ROWS[0]) == math.inf  # 40 were better
-    assert most_passes(ROWS[5]) == math.inf  # none were measured
-    # nor here, but the smallest texts are soon known by heart
+    assert most_passes(ROWS[5]) == math.inf  # none measured
+    # nor here, but the smallest texts are soon memorized
     assert most_passes(ROWS[3]) == 1.25 * 160
 
 
@@ -88,18 +88,18 @@ def test_passes_are_limited_only_where_all_that_were_measured_with_more_did_wors
     ("characters", "passes", "ratio"),
     [
         (1_000, 10, 0.90),
-        (1_000, 20, 0.85),  # half way, by the logarithm, from 0.90 at 10 to 0.80 at 40
-        (1_000, 160, 0.80),  # the best is kept, whatever comes later
+        (1_000, 20, 0.85),  # halfway on a log scale from 0.90 at 10 to 0.80 at 40
+        (1_000, 160, 0.80),  # the best checkpoint is kept, whatever comes later
         (1_000, 1e9, 0.80),
-        (1_000, 5, 0.95),  # the line goes on to the left
+        (1_000, 5, 0.95),  # the line is extended to the left
         (100_000, 2, 0.85),
-        # half way between the sizes
+        # halfway between the sizes
         (10_000, 4, (0.90 + (math.log(10 / 4) / math.log(4)) * 0.10 + 0.70) / 2),
         (10, 10, 0.90),
         (1e9, 4, 0.70),
     ],
 )
-def test_the_expected_ratio_lies_on_straight_lines_between_what_was_measured(
+def test_the_expected_ratio_is_interpolated_linearly_between_measurements(
     rows: None, characters: int, passes: float, ratio: float
 ) -> None:
     assert expected_ratio(characters, passes) == pytest.approx(ratio)
@@ -117,7 +117,7 @@ def test_the_cost_of_the_reference_is_one_and_grows_with_every_size() -> None:
         )
 
 
-# The whole plan: 1,800 characters to learn from, a millisecond each at 2 x 256
+# The whole plan: 1,800 training characters, a millisecond each at 2 x 256
 
 
 # 3.3 passes, 33, 2,000
@@ -132,31 +132,31 @@ def test_minutes_choose_the_row(rows: None, speed: None, minutes: float, row: in
     }
 
 
-def test_steps_choose_the_row_by_the_work_that_they_are(rows: None, speed: None) -> None:
-    # 16 x 64 = 1,024 characters a step: 29 steps are 16.5 passes at 2 x 256, 57 are 32.4
+def test_steps_choose_the_row_by_their_work(rows: None, speed: None) -> None:
+    # 16 x 64 = 1,024 characters per step: 29 steps are 16.5 passes at 2 x 256, 57 are 32.4
     assert advised({"steps": 29}).values["dropout"] == 0.1
     assert advised({"steps": 57}).values["dropout"] == 0.3
 
 
-def test_what_is_given_stands_and_the_rest_is_planned(rows: None, speed: None) -> None:
+def test_given_values_are_kept_and_the_rest_is_planned(rows: None, speed: None) -> None:
     found = advised({"minutes": 1.0, "hidden_size": 15})
     assert found.values == {"num_layers": 2, "dropout": 0.3}
     assert [line.partition(" did best ")[0] for line in found.reasons] == ["2 layers, dropout 0.3"]
-    # nothing was measured for what somebody chose
+    # nothing was measured for the user's choice
     assert (found.expected, found.outlook) == (None, {})
-    # as the nearest that was measured
+    # like the nearest measured size
     assert advised({"minutes": 1.0, "hidden_size": 7}).values == {"num_layers": 1, "dropout": 0.1}
     everything = {"minutes": 1.0, "hidden_size": 5, "num_layers": 1, "dropout": 0.0}
     assert advised(everything).values == {}
     assert advised(everything).reasons == []
 
 
-def test_time_that_has_gone_by_is_no_longer_there(rows: None, speed: None) -> None:
+def test_elapsed_time_is_subtracted(rows: None, speed: None) -> None:
     assert advised({"minutes": 1.0}).values["dropout"] == 0.3
     assert advised({"minutes": 1.0}, seconds_ago=50).values["dropout"] == 0.1
 
 
-def test_expected_is_the_ratio_times_the_yardstick(rows: None, speed: None) -> None:
+def test_the_expected_loss_is_the_ratio_times_the_yardstick(rows: None, speed: None) -> None:
     corpus = Corpus.of(TEXT, 0.1)
     assert corpus.yardstick is not None
     counts = corpus.yardstick.nats_per_character
@@ -172,19 +172,21 @@ def test_expected_is_the_ratio_times_the_yardstick(rows: None, speed: None) -> N
     assert (nothing.expected, nothing.outlook) == (None, {})
 
 
-def test_the_passes_that_harm_count_by_what_the_network_costs(rows: None, speed: None) -> None:
+def test_the_limit_on_passes_is_weighted_by_the_cost_of_the_network(
+    rows: None, speed: None
+) -> None:
     cost = relative_cost(ModelConfig(hidden_size=16))
     assert advised({"minutes": 1.0}).most_passes == pytest.approx(50 / cost)
 
 
-# What the package carries
+# The table of the package
 
 
 def sizes(rows: Sequence[Row]) -> set[int]:
     return {row.characters for row in rows}
 
 
-def test_the_table_holds_texts_of_several_sizes_and_networks_of_several() -> None:
+def test_the_table_covers_several_sizes_of_texts_and_networks() -> None:
     assert min(sizes(MEASURED)) <= 20_000
     assert all(0.3 < row.ratio < 1.3 and row.passes > 0 for row in MEASURED)
     assert all(

@@ -1,5 +1,4 @@
-"""Every auto becomes a value, every knob does something, and config.yaml makes the same run
-again."""
+"""Every auto becomes a value, every knob has an effect, and config.yaml reproduces the run."""
 
 import itertools
 import math
@@ -28,7 +27,7 @@ from charrnn.training.start import launch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-# 781 code points, 803 bytes: accents composed and not, and two kinds of line ends
+# 781 code points, 803 bytes: composed and decomposed accents, and two kinds of line ends
 TEXT = "Café au lait, said the clock;\r\nthen is the time, cafe\u0301, said the bell!\n" * 11
 MIXED = 'the text mixes line endings (11 CRLF, 11 LF), which were kept; `newlines="lf"` converts all to LF'
 SMALL = {
@@ -40,8 +39,8 @@ SMALL = {
 
 @pytest.fixture
 def texts(here: Path) -> Path:
-    """``text.txt``, ``bad.txt`` with a byte that is no UTF-8, and ``worse.txt``, whose held-out
-    text only gets less likely."""
+    """``text.txt``, ``bad.txt`` with a byte that is not UTF-8, and ``worse.txt``, whose held-out
+    text only becomes less likely."""
     (here / "text.txt").write_bytes(TEXT.encode())
     (here / "bad.txt").write_bytes(TEXT.encode() + b"\xff")
     (here / "worse.txt").write_text("ab" * 90 + "cd" * 10)
@@ -49,8 +48,7 @@ def texts(here: Path) -> Path:
 
 
 def outcome(given: dict[str, Any]) -> dict[str, Any]:
-    """Whatever of a run can be seen: where it stands, its files, weights, metrics and samples; or
-    the error."""
+    """Everything visible of a run: its path, files, weights, metrics and samples; or the error."""
     try:
         trainer = launch(given)
     except CharRNNError as error:
@@ -70,8 +68,8 @@ def outcome(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-# For every knob another value, what it changes first of all, and what both runs of the comparison
-# are given besides.
+# For every knob: a second value, the outcome it must change, and further knobs of both runs that
+# are compared.
 SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "unit": ("byte", "weights", {}),
     "encoding": ("cp1252", "weights", {}),
@@ -84,9 +82,9 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "hidden_size": (9, "weights", {}),
     "num_layers": (2, "weights", {}),
     "embedding_size": (5, "weights", {}),
-    "copy_window": (40, "weights", {}),  # in the text all comes again after 71 characters
+    "copy_window": (40, "weights", {}),  # the text repeats after 71 characters
     "dropout": (0.5, "weights", {}),
-    # 41 steps and 17, by the clock of the tests
+    # 41 and 17 steps by the clock of the tests
     "minutes": (1.0, "weights", {"steps": None, "minutes": 0.5}),
     "steps": (11, "weights", {}),
     "batch_size": (5, "weights", {}),
@@ -97,12 +95,12 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "seed": (1, "weights", {}),
     "report_every": (3, "metrics", {}),
     "eval_every": (3, "metrics", {}),
-    # the end after 2 steps and after 5
+    # ends after 2 and after 5 steps
     "patience": (1, "weights", {"corpus": ("worse.txt",), "eval_every": 1}),
     "save_every": (3, "files", {}),
     "sample_every": (3, "samples", {}),
     "keep": (1, "files", {"save_every": 2}),
-    "on_save_error": ("continue", "error", {}),  # with no room on the disk
+    "on_save_error": ("continue", "error", {}),  # on a full disk
     "threads": (2, "threads", {}),
     "device": ("cuda", "error", {}),
     "precision": ("bf16", "weights", {}),
@@ -114,12 +112,12 @@ WATCHING = ("report_every", "eval_every", "save_every", "sample_every", "keep", 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For what times the steps, a clock that stands still but for one second at each look."""
+    """A clock for timing the steps that advances one second each time it is read."""
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
 
 
 @pytest.mark.parametrize("name", run_knobs())
-def test_a_second_value_of_every_knob_changes_what_it_is_for(
+def test_a_second_value_of_every_knob_has_an_effect(
     name: str, texts: Path, clock: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert name in SECOND, f"{name} is a knob without a second value here; say what it changes"
@@ -136,23 +134,23 @@ def test_a_second_value_of_every_knob_changes_what_it_is_for(
         assert first["weights"] == other["weights"]
 
 
-def test_every_second_value_is_of_a_knob() -> None:
+def test_every_second_value_belongs_to_a_knob() -> None:
     assert set(SECOND) == set(run_knobs())
 
 
-# What auto stands for
+# The meaning of auto
 
 
 def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunConfig, list[str]]:
-    """The configuration made of these knobs and whatever SMALL does not say, when so many seconds
-    were spent already."""
+    """The configuration from SMALL and these knobs, when ``seconds`` have already been spent, and
+    what was reported."""
     given = (
         {name: value for name, value in SMALL.items() if not name.endswith("_every")}
         | {"corpus": ()}
         | knobs
     )
     said: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:  # nothing is left to be planned
+    with pytest.MonkeyPatch.context() as patch:  # no planning is left to do
         patch.setattr(resolving, "plan", lambda *_: Plan({}, math.inf))
         started = resolving.time.monotonic() - seconds
         config = resolve(given, text, said.append, started).config
@@ -168,7 +166,7 @@ def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunC
         (1001, 11, 51, 51, 201),
     ],
 )
-def test_auto_intervals_are_shares_of_the_run(
+def test_auto_intervals_are_fractions_of_the_run(
     steps: int, report_every: int, eval_every: int, save_every: int, sample_every: int
 ) -> None:
     train = resolved(steps=steps)[0].train
@@ -180,7 +178,7 @@ def test_auto_intervals_are_shares_of_the_run(
     )
 
 
-def test_intervals_that_are_given_or_none_stay() -> None:
+def test_given_intervals_and_none_are_kept() -> None:
     given = {"report_every": 7, "eval_every": None, "save_every": 3, "sample_every": None}
     train = resolved(**given)[0].train
     assert {name: getattr(train, name) for name in given} == given
@@ -197,7 +195,7 @@ def test_device_precision_and_threads_are_those_of_the_machine(cell: str) -> Non
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_nothing_that_is_resolved_is_auto_and_resolving_it_again_changes_nothing(cell: str) -> None:
+def test_resolving_leaves_no_auto_and_is_idempotent(cell: str) -> None:
     config, _ = resolved(cell=cell, device="auto", precision="auto", threads="auto")
     assert "auto" not in config.flat().values()
     again, said = resolved(**config.flat())
@@ -216,10 +214,10 @@ def test_nothing_that_is_resolved_is_auto_and_resolving_it_again_changes_nothing
         ((16, 64), 64, (1, 64)),
         ((16, 64), 63, (1, 63)),
         ((16, 64), 2, (1, 2)),
-        ((5, 64), 200, (2, 64)),  # 5, 2, 1 are tried
+        ((5, 64), 200, (2, 64)),  # 5, 2, 1 are tested
     ],
 )
-def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(
+def test_a_short_corpus_halves_the_batch_and_then_shortens_the_sequence(
     given: tuple[int, int], characters: int, taken: tuple[int, int]
 ) -> None:
     text = ("ab" * characters)[:characters]
@@ -240,25 +238,25 @@ def test_a_short_corpus_halves_the_batch_then_cuts_the_sequence(
 
 # Minutes
 
-# By the clock of the tests, with 270 s left of 5 minutes: look 0 begin; 1 to 5 four steps of a
-# second, since 4 s are the longest; 6, 7, 8 a validation of 1 s, and 1 s for the stream at the end;
-# 9 the end. 270 - 1 - 9 - 20 (1 + 0.15) = 237
+# By the clock of the tests, with 270 s left of 5 minutes. Reading 0: start; 1 to 5: four steps of a
+# second, since 4 s is the limit; 6, 7, 8: a validation of 1 s, and 1 s for the stream at the end;
+# 9: the end. 270 - 1 - 9 - 20 (1 + 0.15) = 237
 
 
 @pytest.mark.parametrize(
     ("minutes", "seconds", "expected"),
     [(None, 29.9, 237), (5.0, 29.9, 237), (4.5, -0.1, 237), (5.5, 59.9, 237)],
 )
-def test_minutes_become_the_steps_that_fit_into_what_is_left_of_them(
+def test_minutes_become_the_steps_that_fit_into_the_remaining_time(
     minutes: float | None, seconds: float, expected: int, clock: None
 ) -> None:
     config, said = resolved(steps=None, minutes=minutes, seconds=seconds)
     assert (config.train.steps, config.train.minutes) == (expected, None)
     assert said == [f"237 steps fit into {minutes or 5:g} minutes on this machine"]
-    assert config.train.eval_every == 12  # intervals are shares of the steps that were found
+    assert config.train.eval_every == 12  # intervals are fractions of the computed steps
 
 
-def test_the_configuration_that_is_written_holds_the_steps_and_no_minutes(
+def test_the_written_configuration_contains_steps_instead_of_minutes(
     texts: Path, clock: None
 ) -> None:
     trainer = launch(SMALL | {"steps": None, "minutes": 0.5})
@@ -284,14 +282,14 @@ def test_minutes_and_steps_together_are_refused() -> None:
         (2300.0, "about 2,300 passes over the text"),
     ],
 )
-def test_passes_are_rounded_for_reading(passes: float, words: str) -> None:
+def test_passes_are_rounded_for_display(passes: float, words: str) -> None:
     assert passes_in_words(passes) == words
 
 
 # config.yaml
 
 
-def test_config_yaml_is_the_resolved_configuration_to_the_letter(texts: Path) -> None:
+def test_config_yaml_is_exactly_the_resolved_configuration(texts: Path) -> None:
     launch(SMALL | {"threads": 2})
     assert (texts / "checkpoints/text/config.yaml").read_text() == (
         "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
@@ -305,9 +303,7 @@ def test_config_yaml_is_the_resolved_configuration_to_the_letter(texts: Path) ->
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_config_yaml_reads_back_to_the_same_configuration_and_trains_the_same_run(
-    cell: str, texts: Path
-) -> None:
+def test_config_yaml_round_trips_and_trains_the_same_run(cell: str, texts: Path) -> None:
     autos = dict.fromkeys(
         ("report_every", "eval_every", "save_every", "sample_every", "device", "precision"), "auto"
     )
@@ -345,7 +341,7 @@ def test_a_text_is_read_like_a_file(unit: str, symbols: int, texts: Path) -> Non
         ({"normalize": "nfc"}, lambda text: text.replace("e\u0301", "é")),
     ],
 )
-def test_knobs_of_reading_hold_for_a_text_too(
+def test_reading_knobs_apply_to_a_text_too(
     knob: dict[str, str], change: Callable[[str], str]
 ) -> None:
     corpus = read_corpus(RunConfig.from_flat(knob), TEXT, lambda _: None)
@@ -353,7 +349,7 @@ def test_knobs_of_reading_hold_for_a_text_too(
 
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
-def test_the_unit_of_the_corpus_is_that_of_the_configuration_for_bytes_too(unit: str) -> None:
+def test_the_unit_is_that_of_the_configuration_even_for_bytes(unit: str) -> None:
     assert (
         read_corpus(
             RunConfig.from_flat({"unit": unit}), TEXT.encode(), lambda _: None
@@ -368,7 +364,7 @@ def test_a_path_and_a_text_together_are_refused() -> None:
     assert str(error.value) == "`corpus` and `text` cannot both be given; leave one of them out"
 
 
-def test_what_there_is_to_say_of_the_files_is_told(texts: Path) -> None:
+def test_notices_about_the_files_are_reported(texts: Path) -> None:
     said: list[str] = []
     read_corpus(RunConfig.from_flat(SMALL), None, said.append)
     assert said == [

@@ -1,5 +1,5 @@
-"""A run that was interrupted ends in the same bytes as one that was not; and what cannot be gone on
-with is refused."""
+"""An interrupted run ends in the same bytes as an uninterrupted one, and a run that cannot be
+resumed is refused."""
 
 import json
 import shutil
@@ -20,8 +20,8 @@ from charrnn.training.start import launch
 from charrnn.training.trainer import Trainer
 
 N = 12
-# 924 characters, 832 to learn from: 4 lanes of 208, 5 chunks of 40 in an epoch, so that 5 is an
-# epoch's edge
+# 924 characters, 832 of them for training: 4 lanes of 208, 5 chunks of 40 per epoch, so that an
+# epoch ends after step 5
 KNOBS = {
     "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 40, "hidden_size": 16, "num_layers": 2,
     "embedding_size": 8, "dropout": 0.3, "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None,
@@ -29,15 +29,15 @@ KNOBS = {
 }  # fmt: skip
 
 
-def arm(where: Path, corpus: Path) -> Path:
-    """A directory of its own with the corpus in it."""
+def prepare(where: Path, corpus: Path) -> Path:
+    """Create a directory that contains the corpus."""
     where.mkdir()
     shutil.copy(corpus, where)
     return where
 
 
 def outcome(where: Path) -> dict[str, bytes]:
-    """All the bytes that a run leaves at step N, and what the model writes next."""
+    """All the bytes that a run leaves at step N, and the text that the model generates."""
     step = where / "checkpoints/run" / f"step-{N:08d}"
     files = {
         name: (step / name).read_bytes()
@@ -50,15 +50,15 @@ def outcome(where: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_n_steps_are_k_steps_a_new_process_and_n_minus_k_steps(
+def test_n_steps_equal_k_steps_and_n_minus_k_in_a_new_process(
     cell: str, num_layers: int, corpus: Path, here: Path, processes: Any
 ) -> None:
     knobs = KNOBS | {"cell": cell, "num_layers": num_layers}
-    whole = arm(here / "whole", corpus)
+    whole = prepare(here / "whole", corpus)
     assert processes.run(cwd=str(whole), knobs=knobs) == {"steps": N}
     expected = outcome(whole)
     for k in (1, 5, N - 1):
-        broken = arm(here / f"broken-{k}", corpus)
+        broken = prepare(here / f"broken-{k}", corpus)
         assert processes.run(cwd=str(broken), knobs=knobs, stop_at=k) == {"steps": k}
         assert not (broken / "checkpoints/run" / f"step-{N:08d}").exists()
         assert processes.run(cwd=str(broken), knobs={"name": "run"}, resume=True) == {
@@ -72,20 +72,20 @@ def test_a_run_of_two_threads_is_resumed_to_the_same_bytes(
     corpus: Path, here: Path, processes: Any
 ) -> None:
     knobs = KNOBS | {"threads": 2, "num_layers": 1}
-    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    whole, broken = prepare(here / "whole", corpus), prepare(here / "broken", corpus)
     processes.run(cwd=str(whole), knobs=knobs)
     assert processes.run(cwd=str(broken), knobs=knobs, stop_at=5) == {"steps": 5}
     assert processes.run(cwd=str(broken), knobs={"name": "run"}, resume=True) == {"steps": N - 5}
     assert outcome(broken) == outcome(whole)
 
 
-def test_a_run_on_records_goes_on_to_the_same_bytes_over_the_edge_of_an_epoch(
+def test_a_run_on_records_is_resumed_across_epochs_to_the_same_bytes(
     corpus: Path, here: Path, processes: Any
 ) -> None:
-    # words: 11 distinct ones, of which one is held out, the others 14 times or 28: 126 and more, 32
-    # batches of 4 an epoch
+    # words: 11 distinct ones, one of them held out, the others 14 or 28 times each: at least 126,
+    # so 32 batches of 4 per epoch
     knobs = KNOBS | {"separator": " ", "batch_size": 32, "num_layers": 1, "copy_window": 40}
-    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    whole, broken = prepare(here / "whole", corpus), prepare(here / "broken", corpus)
     processes.run(cwd=str(whole), knobs=knobs)
     assert processes.run(cwd=str(broken), knobs=knobs, stop_at=5) == {"steps": 5}
     seen = (broken / "checkpoints/run/records.jsonl.gz").read_bytes()
@@ -102,10 +102,10 @@ def test_a_run_on_records_goes_on_to_the_same_bytes_over_the_edge_of_an_epoch(
     assert about["records"]["val"] == 1
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(
+def test_a_killed_run_is_resumed_from_its_last_checkpoint_to_the_same_bytes(
     corpus: Path, here: Path, processes: Any
 ) -> None:
-    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    whole, broken = prepare(here / "whole", corpus), prepare(here / "broken", corpus)
     knobs = KNOBS | {"save_every": 2}
     processes.run(cwd=str(whole), knobs=knobs)
     assert processes.run(cwd=str(broken), knobs=knobs, kill_at=7) == {"killed": True}
@@ -114,7 +114,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(
 
 
 def test_ten_interruptions_leave_no_trace(corpus: Path, here: Path, processes: Any) -> None:
-    whole, broken = arm(here / "whole", corpus), arm(here / "broken", corpus)
+    whole, broken = prepare(here / "whole", corpus), prepare(here / "broken", corpus)
     processes.run(cwd=str(whole), knobs=KNOBS)
     for k in range(1, N - 1):
         assert processes.run(cwd=str(broken), knobs=KNOBS, resume=k > 1, stop_at=k) == {"steps": 1}
@@ -123,7 +123,7 @@ def test_ten_interruptions_leave_no_trace(corpus: Path, here: Path, processes: A
 
 
 def test_watching_a_run_does_not_change_it(corpus: Path, here: Path, processes: Any) -> None:
-    watched, alone = arm(here / "watched", corpus), arm(here / "alone", corpus)
+    watched, alone = prepare(here / "watched", corpus), prepare(here / "alone", corpus)
     processes.run(
         cwd=str(watched),
         knobs=KNOBS
@@ -141,7 +141,7 @@ def finish(given: dict[str, Any], resume: bool = True) -> None:
 
 @pytest.fixture
 def half(corpus: Path, here: Path) -> Path:
-    """A run that was stopped after 6 of 12 steps; its checkpoint."""
+    """The checkpoint of a run that was stopped after 6 of 12 steps."""
     trainer = launch(KNOBS | {"num_layers": 1})
     for report in reports(trainer):
         trainer.stop_requested = report.step == 6
@@ -149,8 +149,8 @@ def half(corpus: Path, here: Path) -> Path:
 
 
 def change(path: Path, name: str, piece: Callable[[Any], Any], where: str) -> None:
-    """Perturb one piece of a checkpoint, and commit it anew, so that only what it means is
-    wrong."""
+    """Perturb one piece of a checkpoint and rewrite it, so that the files are valid and only the
+    value is wrong."""
     found = checkpoints.read(path, trainer=True)
     holder: Any = getattr(found, where)
     holder[name] = piece(holder[name])
@@ -169,7 +169,7 @@ def test_every_saved_tensor_is_needed_to_end_in_the_same_bytes(half: Path, here:
     finish({"name": "run"})
     expected = outcome(here)
     names = pieces(checkpoints.read(half, trainer=True))
-    # weights; step, exp_avg and exp_avg_sq of each; the state of the lanes
+    # weights; step, exp_avg and exp_avg_sq for each; the state of the lanes
     assert len(names) == 9 + 3 * 9 + 1
     for where, name in names:
         shutil.rmtree(run)
@@ -245,14 +245,14 @@ def refusal(given: dict[str, Any], text: str | None = None) -> str:
         ({"val_fraction": 0.2}, "`val_fraction` cannot be changed to 0.2: the run checkpoints/run has 0.1"),
     ],
 )  # fmt: skip
-def test_another_knob_is_refused_by_name(given: dict[str, Any], was: str, half: Path) -> None:
+def test_a_changed_knob_is_refused_by_name(given: dict[str, Any], was: str, half: Path) -> None:
     assert (
         refusal({"name": "run"} | given)
         == f"{was}; leave it out to resume, or start another run with `name`"
     )
 
 
-def test_minutes_are_refused_since_the_end_is_a_step(half: Path) -> None:
+def test_minutes_are_refused_because_the_end_is_a_step(half: Path) -> None:
     assert refusal({"name": "run", "minutes": 1.0}) == (
         "`minutes` cannot be changed: the run checkpoints/run ends at step 12; "
         "leave it out to continue to that step, or give `steps` for a later end"
@@ -276,7 +276,7 @@ RESTORE = "; restore the old text, or start another run with `name`"
         ),
     ],
 )
-def test_another_corpus_is_refused_and_the_difference_named(
+def test_a_changed_corpus_is_refused_with_the_difference(
     edit: Callable[[str], str], difference: str, half: Path, corpus: Path
 ) -> None:
     corpus.write_text(edit(corpus.read_text()))
@@ -289,23 +289,23 @@ def test_a_run_is_found_by_its_corpus_or_as_the_newest(half: Path, corpus: Path)
     assert launch({}, resume=True).step == 6
 
 
-def test_the_command_that_began_a_run_goes_on_with_it(half: Path) -> None:
+def test_the_command_that_started_a_run_resumes_it(half: Path) -> None:
     assert launch(KNOBS | {"num_layers": 1}, resume=True).step == 6
 
 
-def test_a_shrunk_batch_may_be_asked_for_again(corpus: Path, here: Path) -> None:
-    given = KNOBS | {"batch_size": 64, "steps": 2}  # 832 // 16 = 52 is the first that holds 40
+def test_the_original_batch_size_may_be_given_for_a_shrunk_batch(corpus: Path, here: Path) -> None:
+    given = KNOBS | {"batch_size": 64, "steps": 2}  # 832 // 16 = 52 is the first to reach 40
     finish(given, resume=False)
     assert launch(given | {"steps": 3}, resume=True).config.train.batch_size == 16
 
 
-def test_nothing_to_go_on_with_is_said(corpus: Path, here: Path) -> None:
+def test_a_missing_run_is_reported(corpus: Path, here: Path) -> None:
     assert refusal({"name": "run"}) == (
         "nothing to resume: the run checkpoints/run does not exist (runs in checkpoints: none); start it without `resume=True`"
     )
 
 
-def test_a_run_without_a_checkpoint_is_said(corpus: Path, here: Path) -> None:
+def test_a_run_without_a_checkpoint_is_reported(corpus: Path, here: Path) -> None:
     launch(KNOBS)
     assert refusal({"name": "run"}) == (
         "nothing to resume: the run checkpoints/run has no checkpoint yet (runs in checkpoints: none); "
@@ -313,7 +313,7 @@ def test_a_run_without_a_checkpoint_is_said(corpus: Path, here: Path) -> None:
     )
 
 
-def test_a_run_at_its_end_says_so_and_goes_on_to_a_later_one(
+def test_a_finished_run_is_reported_and_continues_to_a_later_end(
     half: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("charrnn.training.resume.available_threads", lambda: KNOBS["threads"])
@@ -334,7 +334,7 @@ def test_a_run_at_its_end_says_so_and_goes_on_to_a_later_one(
     ]
 
 
-def test_a_run_killed_before_its_final_loss_takes_it_on_resuming(half: Path, here: Path) -> None:
+def test_a_run_killed_before_its_final_loss_computes_it_on_resuming(half: Path, here: Path) -> None:
     finish({"name": "run"})
     run = Run(here / "checkpoints/run")
     final = run.metrics.read_bytes()
@@ -343,7 +343,7 @@ def test_a_run_killed_before_its_final_loss_takes_it_on_resuming(half: Path, her
     assert run.metrics.read_bytes() == final
 
 
-def test_a_damaged_last_checkpoint_is_set_aside_and_the_one_before_goes_on(
+def test_a_damaged_last_checkpoint_is_set_aside_and_the_previous_one_resumed(
     half: Path, here: Path
 ) -> None:
     (half / "trainer.safetensors").write_bytes(b"")
@@ -358,7 +358,7 @@ def test_a_damaged_last_checkpoint_is_set_aside_and_the_one_before_goes_on(
     assert said[0].endswith("; it was renamed to damaged-step-00000006")
 
 
-def test_metrics_are_cut_back_to_the_checkpoint(half: Path, here: Path) -> None:
+def test_metrics_are_truncated_to_the_checkpoint(half: Path, here: Path) -> None:
     metrics = here / "checkpoints/run/metrics.jsonl"
     before = metrics.read_bytes()
     metrics.write_bytes(before + b'{"step": 7}\n{"st')
@@ -376,7 +376,7 @@ def test_lost_metrics_are_an_error(half: Path, here: Path) -> None:
     )
 
 
-def test_another_number_of_threads_is_said(half: Path) -> None:
+def test_a_changed_number_of_threads_is_reported(half: Path) -> None:
     said: list[str] = []
     launch({"name": "run", "threads": 2}, resume=True, tell=said.append)
     assert (
@@ -385,7 +385,7 @@ def test_another_number_of_threads_is_said(half: Path) -> None:
     )
 
 
-def test_another_number_of_cores_is_said(half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_number_of_cores_is_reported(half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("charrnn.training.resume.available_threads", lambda: 3)
     said: list[str] = []
     launch({"name": "run"}, resume=True, tell=said.append)
@@ -394,10 +394,10 @@ def test_another_number_of_cores_is_said(half: Path, monkeypatch: pytest.MonkeyP
     )
 
 
-def test_a_run_in_bf16_goes_on_in_fp32_where_there_is_no_bf16(
+def test_a_run_in_bf16_continues_in_fp32_without_bf16_support(
     half: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # as another machine left it
+    # as left by another machine
     change(half, "config", lambda config: config | {"precision": "bf16"}, "trainer")
     monkeypatch.setattr("charrnn.training.resume.bf16_works", lambda device: False)
     said: list[str] = []
@@ -410,13 +410,13 @@ def test_a_run_in_bf16_goes_on_in_fp32_where_there_is_no_bf16(
     assert list(trainer.run())[-1].step == N
 
 
-def test_metrics_hold_only_functions_of_the_run(half: Path, here: Path) -> None:
+def test_metrics_contain_nothing_that_depends_on_the_machine(half: Path, here: Path) -> None:
     finish({"name": "run"})
     lines = [
         json.loads(line)
         for line in (here / "checkpoints/run/metrics.jsonl").read_text().splitlines()
     ]
-    # every 4, and every 3 with a validation loss
+    # every 4 steps, and every 3 with a validation loss
     assert [line["step"] for line in lines[:-1]] == [3, 4, 6, 8, 9, 12]
     assert {frozenset(line) for line in lines[:-1]} == {
         frozenset({"step", "learning_rate", "train_loss", "grad_norm", "val_loss"})
@@ -424,13 +424,13 @@ def test_metrics_hold_only_functions_of_the_run(half: Path, here: Path) -> None:
     assert set(lines[-1]) == {"step", "final_val_loss", "final_train_loss", "characters"}
 
 
-def test_a_later_end_is_remembered_though_it_was_not_reached(half: Path, here: Path) -> None:
+def test_a_later_end_is_remembered_even_if_not_reached(half: Path, here: Path) -> None:
     finish({"name": "run"})
     launch({"name": "run", "steps": 15}, resume=True)  # and killed before its first checkpoint
     assert launch({"name": "run"}, resume=True).steps == 15
 
 
-def test_a_run_is_found_by_its_corpus_before_its_name(half: Path, here: Path) -> None:
+def test_finding_a_run_by_its_corpus_takes_precedence_over_its_name(half: Path, here: Path) -> None:
     (here / "other").mkdir()
     (here / "other/run.txt").write_text("something else, and long enough to learn from\n" * 20)
     small = {"steps": 2, "hidden_size": 8, "num_layers": 1, "dropout": 0.1, "threads": 1}
@@ -441,10 +441,10 @@ def test_a_run_is_found_by_its_corpus_before_its_name(half: Path, here: Path) ->
 
 # Patience
 
-# What is learned makes this validation text ever less likely: its symbols never occur before. So
-# the first validation is the best.
+# Training makes this validation text ever less likely, because its symbols do not occur in the
+# training part. So the first validation is the best.
 WORSENING = "ab" * 90 + "cd" * 10
-TURNING = KNOBS | {
+EARLY_STOP_KNOBS = KNOBS | {
     "corpus": ["worse.txt"], "steps": 30, "batch_size": 2, "hidden_size": 8, "num_layers": 1, "embedding_size": 4, "eval_every": 2,
     "patience": 3, "save_every": 2, "keep": 9, "threads": 1, "learning_rate": 1.0, "dropout": 0.1,
 }  # fmt: skip
@@ -460,20 +460,20 @@ def all_files(where: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that turned, and one that was stopped after its first step, made once; not to be
-    changed."""
+    """A run that stopped early, and one that was interrupted after its first step. Shared, so not
+    to be changed."""
     where = tmp_path_factory.mktemp("patience")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(where)
         (where / "worse.txt").write_text(WORSENING)
-        finish(TURNING, resume=False)
-        stop(launch(TURNING | {"name": "begun"}), 1)
+        finish(EARLY_STOP_KNOBS, resume=False)
+        stop(launch(EARLY_STOP_KNOBS | {"name": "begun"}), 1)
     return where
 
 
 @pytest.fixture
-def turned(two: Path, here: Path) -> Path:
-    """The directory of the run that turned, of 30 steps: best at step 2, stale at 4, 6 and 8."""
+def early_stop(two: Path, here: Path) -> Path:
+    """The directory of a run of 30 steps that stopped early: best at step 2, stale at 4, 6 and 8."""
     shutil.copytree(two, here, dirs_exist_ok=True)
     run = Run(here / "checkpoints/run")
     assert [path.name for path in run.steps()] == [f"step-{step:08d}" for step in (2, 4, 6, 8)]
@@ -487,8 +487,8 @@ def stop(trainer: Trainer, after: int) -> None:
 
 
 def stopped(after: int) -> Path:
-    """A run of the same knobs, interrupted after its first step and after this one; its last
-    checkpoint."""
+    """The last checkpoint of a run with the same knobs, interrupted after its first step and after
+    this one."""
     stop(launch({"name": "begun"}, resume=True), after)
     begun = Run(Path("checkpoints/begun"))
     shutil.rmtree(begun.step(1))
@@ -497,11 +497,11 @@ def stopped(after: int) -> Path:
 
 @pytest.mark.parametrize("after", [2, 3, 4, 5, 6, 7])
 def test_a_run_interrupted_between_stale_validations_ends_in_the_same_bytes(
-    after: int, turned: Path
+    after: int, early_stop: Path
 ) -> None:
     assert stopped(after).name == f"step-{after:08d}"
     finish({"name": "begun"})
-    begun, whole = all_files(turned.with_name("begun")), all_files(turned)
+    begun, whole = all_files(early_stop.with_name("begun")), all_files(early_stop)
     kept = {
         name: data
         for name, data in begun.items()
@@ -513,24 +513,24 @@ def test_a_run_interrupted_between_stale_validations_ends_in_the_same_bytes(
         *(f"step-{step:08d}" for step in (2, 4, 6, 8)),
     }
     ends = [json.loads(files["step-00000008/trainer.json"]) for files in (begun, whole)]
-    # all is the same but the name
+    # everything is the same except the name
     assert ends[0] | {"config": ends[0]["config"] | {"name": "run"}} == ends[1]
-    assert Run(turned.with_name("begun")).steps()[-1].name == "step-00000008"
+    assert Run(early_stop.with_name("begun")).steps()[-1].name == "step-00000008"
 
 
 @pytest.mark.parametrize(("more", "last"), [(1, 6), (-1, 10)])
-def test_how_many_validations_were_stale_is_saved_and_needed(
-    more: int, last: int, turned: Path
+def test_the_number_of_stale_validations_is_saved_and_needed(
+    more: int, last: int, early_stop: Path
 ) -> None:
     last_checkpoint = stopped(5)
     found = checkpoints.read(last_checkpoint, trainer=True).trainer
     assert found and found["stale"] == 1
     change(last_checkpoint, "stale", lambda stale: stale + more, "trainer")
     finish({"name": "begun"})
-    assert Run(turned.with_name("begun")).steps()[-1].name == f"step-{last:08d}"
+    assert Run(early_stop.with_name("begun")).steps()[-1].name == f"step-{last:08d}"
 
 
-def test_a_checkpoint_that_does_not_say_how_many_were_stale_is_an_error(turned: Path) -> None:
+def test_a_checkpoint_without_the_number_of_stale_validations_is_an_error(early_stop: Path) -> None:
     path = stopped(5)
     found = checkpoints.read(path, trainer=True)
     assert found.trainer
@@ -542,27 +542,27 @@ def test_a_checkpoint_that_does_not_say_how_many_were_stale_is_an_error(turned: 
     )
 
 
-def test_a_run_that_turned_is_not_gone_on_with_unless_patience_is_another(turned: Path) -> None:
-    before = all_files(turned)
+def test_a_run_that_stopped_early_is_resumed_only_with_another_patience(early_stop: Path) -> None:
+    before = all_files(early_stop)
     for given, end in (({}, 30), ({"patience": 3}, 30), ({"patience": 1}, 30), ({"steps": 60}, 60)):
         assert refusal({"name": "run"} | given) == (
             f"the run checkpoints/run stopped at step 8 of {end} because the validation loss stopped improving "
             "(best at step 2); to continue anyway, run `charrnn train --resume --name run --patience none`"
         )
-    assert all_files(turned) == before
+    assert all_files(early_stop) == before
 
 
 @pytest.mark.parametrize(("patience", "last"), [(None, 30), (4, 10)])
-def test_a_run_that_turned_goes_on_with_more_patience_and_is_as_if_it_had_had_it(
-    patience: int | None, last: int, turned: Path
+def test_resuming_with_more_patience_equals_having_had_it_from_the_start(
+    patience: int | None, last: int, early_stop: Path
 ) -> None:
     finish({"name": "run", "patience": patience})
-    found = all_files(turned)
-    assert Run(turned).steps()[-1].name == f"step-{last:08d}"
+    found = all_files(early_stop)
+    assert Run(early_stop).steps()[-1].name == f"step-{last:08d}"
     assert found["metrics.jsonl"].count(b"final_val_loss") == 1
-    assert Run(turned).final() is not None
-    finish({**TURNING, "patience": patience, "name": "patient"}, resume=False)
-    patient = all_files(turned.with_name("patient"))
+    assert Run(early_stop).final() is not None
+    finish({**EARLY_STOP_KNOBS, "patience": patience, "name": "patient"}, resume=False)
+    patient = all_files(early_stop.with_name("patient"))
     for name in (
         "metrics.jsonl",
         *(f"step-{last:08d}/{file}" for file in ("model.safetensors", "trainer.safetensors")),
@@ -570,11 +570,11 @@ def test_a_run_that_turned_goes_on_with_more_patience_and_is_as_if_it_had_had_it
         assert found[name] == patient[name]
 
 
-def test_a_run_that_turned_and_was_killed_before_its_final_loss_takes_it_on_resuming(
-    turned: Path,
+def test_a_stopped_run_killed_before_its_final_loss_computes_it_on_resuming(
+    early_stop: Path,
 ) -> None:
-    expected = all_files(turned)
-    metrics = turned / "metrics.jsonl"
+    expected = all_files(early_stop)
+    metrics = early_stop / "metrics.jsonl"
     metrics.write_bytes(b"".join(metrics.read_bytes().splitlines(keepends=True)[:-1]))
     finish({"name": "run"})
-    assert all_files(turned) == expected
+    assert all_files(early_stop) == expected

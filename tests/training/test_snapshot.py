@@ -1,5 +1,4 @@
-"""A run is looked after before it begins and while it is saved: room on the disk, errors of the
-disk, numbers that are none."""
+"""Checks before a run begins and while it is saved: disk space, disk errors, non-finite numbers."""
 
 import errno
 import os
@@ -35,10 +34,10 @@ def steps(run: Run) -> list[int]:
     return [int(path.name.removeprefix("step-")) for path in run.steps()]
 
 
-# There and back
+# Round trip
 
 
-def test_a_restored_run_is_the_same_to_the_last_tensor() -> None:
+def test_a_restored_run_is_identical_in_every_tensor() -> None:
     trainer = launch(KNOBS, text=TEXT)
     for _ in range(3):
         trainer.loop.train_step()
@@ -55,14 +54,14 @@ def test_a_restored_run_is_the_same_to_the_last_tensor() -> None:
     assert other.loop.train_step() == trainer.loop.train_step()
 
 
-# Room on the disk
+# Disk space
 
 
 def free(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=room))
 
 
-def test_a_run_that_will_not_fit_is_refused_before_it_begins(
+def test_a_run_that_will_not_fit_on_the_disk_is_refused_before_it_begins(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -74,12 +73,11 @@ def test_a_run_that_will_not_fit_is_refused_before_it_begins(
         "free some space, lower `keep`, or choose another `runs_dir`"
     )
     assert not Path("checkpoints/run").exists()
-    list(launch(KNOBS, text=TEXT).run())  # the lock has been let go
+    list(launch(KNOBS, text=TEXT).run())  # the lock has been released
 
 
-def test_as_much_room_as_is_asked_for_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The numbers of a checkpoint, four times: two that are kept, the best, and one that is being
-    written."""
+def test_the_required_disk_space_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The size of a checkpoint times four: two that are kept, the best, and the one being written."""
     trainer = launch(KNOBS, text=TEXT)
     for _ in range(2):
         trainer.loop.train_step()
@@ -99,7 +97,7 @@ def test_as_much_room_as_is_asked_for_is_enough(monkeypatch: pytest.MonkeyPatch)
     launch(KNOBS | {"on_save_error": "continue"}, text=TEXT).release()
 
 
-def test_what_the_run_has_already_counts_as_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_space_already_used_by_the_run_counts_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = launch(KNOBS | {"keep": 9}, text=TEXT)
     list(trainer.run())
     free(monkeypatch, 0)
@@ -107,13 +105,13 @@ def test_what_the_run_has_already_counts_as_room(monkeypatch: pytest.MonkeyPatch
     launch(KNOBS, text=TEXT, overwrite=True).release()
 
 
-# Errors of the disk
+# Disk errors
 
 
 def failing(
     monkeypatch: pytest.MonkeyPatch, at: Callable[[int], bool], code: int = errno.ENOSPC
 ) -> None:
-    """Let the saves of these steps fail."""
+    """Make the saves of these steps fail."""
     write = checkpoints.write
 
     def refused(path: Path, checkpoint: Any) -> None:
@@ -130,7 +128,7 @@ def reports(trainer: Trainer) -> list[Report]:
     return [report for report in trainer.run() if report.final is None]
 
 
-def test_stop_ends_the_run_and_it_goes_on_to_the_same_bytes(
+def test_stop_ends_the_run_which_is_resumed_to_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     list(launch(KNOBS | {"name": "whole"}, text=TEXT).run())
@@ -148,7 +146,9 @@ def test_stop_ends_the_run_and_it_goes_on_to_the_same_bytes(
     assert run.metrics.read_bytes() == Path("checkpoints/whole/metrics.jsonl").read_bytes()
 
 
-def test_continue_says_so_and_trains_on_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_continue_reports_the_error_and_trains_to_the_same_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     list(launch(KNOBS | {"name": "whole"}, text=TEXT).run())
     failing(monkeypatch, lambda step: step in (2, 3))
     trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
@@ -165,13 +165,13 @@ def test_continue_says_so_and_trains_on_to_the_same_bytes(monkeypatch: pytest.Mo
 
 
 def stopped(trainer: Trainer, after: int | None) -> None:
-    """Run, and ask to stop after a step."""
+    """Run, and request a stop after a step."""
     for report in trainer.run():
         trainer.stop_requested = report.step == after
 
 
 @pytest.mark.parametrize("after", [None, 3])
-def test_the_last_checkpoint_of_a_run_has_to_be_written(
+def test_the_last_checkpoint_of_a_run_must_be_written(
     after: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     last = after or 6
@@ -183,7 +183,7 @@ def test_the_last_checkpoint_of_a_run_has_to_be_written(
 
 
 def fill_disk(trainer: Trainer, at: Callable[[int], bool]) -> None:
-    """Let the disk be full while the lines of these steps are written."""
+    """Make the disk full while the lines of these steps are written."""
     append = trainer.log.append
 
     def full(line: dict[str, Any]) -> None:
@@ -198,7 +198,7 @@ def fill_disk(trainer: Trainer, at: Callable[[int], bool]) -> None:
     trainer.log.append = full  # type: ignore[method-assign]
 
 
-def test_lines_that_were_not_written_are_not_lost_by_a_resume() -> None:
+def test_unwritten_lines_survive_a_resume() -> None:
     list(launch(KNOBS | {"name": "whole"}, text=TEXT).run())
     trainer = launch(KNOBS | {"on_save_error": "continue"}, text=TEXT)
     fill_disk(trainer, lambda step: step in (2, 3))
@@ -221,7 +221,7 @@ def test_lines_that_were_not_written_are_not_lost_by_a_resume() -> None:
     )
 
 
-def test_an_old_checkpoint_that_cannot_be_removed_is_told_and_training_goes_on(
+def test_an_old_checkpoint_that_cannot_be_removed_is_reported_and_training_continues(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trainer = launch(KNOBS, text=TEXT)
@@ -244,11 +244,11 @@ def test_an_old_checkpoint_that_cannot_be_removed_is_told_and_training_goes_on(
 
 
 @pytest.mark.parametrize("last", [3, 6])
-def test_a_line_that_is_not_written_at_the_end_costs_no_checkpoint(last: int) -> None:
+def test_an_unwritten_last_line_does_not_cost_the_checkpoint(last: int) -> None:
     trainer = launch(KNOBS | {"on_save_error": "continue", "save_every": None}, text=TEXT)
 
     def is_last(step: int) -> bool:
-        trainer.stop_requested = step == last  # while that step is reported
+        trainer.stop_requested = step == last  # while this step is reported
         return step == last
 
     fill_disk(trainer, is_last)
@@ -259,7 +259,7 @@ def test_a_line_that_is_not_written_at_the_end_costs_no_checkpoint(last: int) ->
     assert steps(Run(Path("checkpoints/run"))) == [last]
 
 
-def test_memory_that_does_not_suffice_costs_no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_does_not_cost_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     list(launch(KNOBS, text=TEXT).run())
 
     def full(data: bytes) -> Any:

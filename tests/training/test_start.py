@@ -1,5 +1,4 @@
-"""A new run begins in a place of its own; what is refused is refused before anything was written or
-deleted."""
+"""A new run starts in its own directory, and errors come before anything is written or deleted."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from charrnn.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-# All that the plan would choose is given, so that no speed is measured for a second.
+# Everything that the plan would choose is given, so no second is spent measuring speed.
 KNOBS = {
     "corpus": ("corpus.txt",), "steps": 2, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 1,
     "embedding_size": 4, "dropout": 0.1, "threads": 1, "device": "cpu", "precision": "fp32",
@@ -61,7 +60,7 @@ def test_a_new_run_is_a_configuration_and_empty_metrics(corpus: Path, here: Path
         ({"runs_dir": "runs", "name": "mine"}, "runs/mine"),
     ],
 )
-def test_a_run_stands_under_runs_dir_by_its_name_or_that_of_the_corpus(
+def test_a_run_is_in_runs_dir_under_its_name_or_that_of_the_corpus(
     given: dict[str, Any], place: str, corpus: Path, here: Path
 ) -> None:
     trainer = launch(KNOBS | given)
@@ -70,15 +69,15 @@ def test_a_run_stands_under_runs_dir_by_its_name_or_that_of_the_corpus(
     assert trainer.config.name == Path(place).name
 
 
-def test_a_text_is_a_run_called_text(here: Path) -> None:
+def test_a_run_on_a_text_is_called_text(here: Path) -> None:
     trainer = launch(KNOBS | {"corpus": ()}, text="now is the time\n" * 20)
     assert trainer.directory.path == Path("checkpoints/text")
 
 
-# A run that is there
+# An existing run
 
 
-def test_a_run_that_exists_is_refused_and_untouched(corpus: Path, here: Path) -> None:
+def test_an_existing_run_is_refused_and_unchanged(corpus: Path, here: Path) -> None:
     finish(launch(KNOBS))
     before = files(here)
     with pytest.raises(RunExistsError) as error:
@@ -90,7 +89,7 @@ def test_a_run_that_exists_is_refused_and_untouched(corpus: Path, here: Path) ->
     assert files(here) == before
 
 
-def test_a_run_that_ends_without_a_checkpoint_leaves_nothing_in_the_way(
+def test_a_run_that_ends_without_a_checkpoint_does_not_block_the_next(
     corpus: Path, here: Path
 ) -> None:
     trainer = launch(KNOBS)
@@ -100,14 +99,14 @@ def test_a_run_that_ends_without_a_checkpoint_leaves_nothing_in_the_way(
     finish(launch(KNOBS))
 
 
-def test_another_name_starts_another_run_beside_it(run: Path, here: Path) -> None:
+def test_another_name_starts_a_second_run(run: Path, here: Path) -> None:
     before = files(run)
     finish(launch(KNOBS | {"name": "other", "seed": 1}))
     assert files(run) == before
     assert len(files(here / "checkpoints/other")) == len(before)
 
 
-def test_overwrite_leaves_nothing_of_the_run_before(run: Path) -> None:
+def test_overwrite_leaves_nothing_of_the_old_run(run: Path) -> None:
     finish(launch(KNOBS | {"steps": 3, "save_every": 1, "keep": 9}, overwrite=True))
     assert (run / "step-00000001").exists()
     launch(KNOBS, overwrite=True)
@@ -115,7 +114,7 @@ def test_overwrite_leaves_nothing_of_the_run_before(run: Path) -> None:
     assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "metrics.jsonl"]
 
 
-def test_overwrite_also_removes_what_a_kill_and_a_damage_left(run: Path) -> None:
+def test_overwrite_also_removes_leftovers_and_damaged_checkpoints(run: Path) -> None:
     for name in (".step-00000002.tmp-123", ".step-00000001.tmp-gone", "damaged-step-00000002"):
         (run / name).mkdir()
         (run / name / "config.json").write_text("{}")
@@ -124,14 +123,14 @@ def test_overwrite_also_removes_what_a_kill_and_a_damage_left(run: Path) -> None
     assert sorted(path.name for path in run.iterdir()) == ["config.yaml", "metrics.jsonl"]
 
 
-def test_overwrite_beside_nothing_is_a_new_run(corpus: Path, here: Path) -> None:
+def test_overwrite_without_an_old_run_starts_a_new_run(corpus: Path, here: Path) -> None:
     assert launch(KNOBS, overwrite=True).step == 0
 
 
 @pytest.mark.parametrize(
     "name", ["notes.txt", "metrics.png", "step-by-step.md", "config.yaml.orig", ".git"]
 )
-def test_overwrite_refuses_to_delete_what_no_run_wrote(name: str, run: Path, here: Path) -> None:
+def test_overwrite_refuses_to_delete_foreign_files(name: str, run: Path, here: Path) -> None:
     (run / name).write_text("mine")
     before = files(here)
     with pytest.raises(RunExistsError) as error:
@@ -142,7 +141,7 @@ def test_overwrite_refuses_to_delete_what_no_run_wrote(name: str, run: Path, her
     assert files(here) == before
 
 
-def test_overwrite_refuses_a_directory_that_is_no_run(corpus: Path, here: Path) -> None:
+def test_overwrite_refuses_a_directory_that_is_not_a_run(corpus: Path, here: Path) -> None:
     (here / "checkpoints/corpus").mkdir(parents=True)
     (here / "checkpoints/corpus/thesis.tex").write_text("mine")
     with pytest.raises(RunExistsError):
@@ -150,11 +149,11 @@ def test_overwrite_refuses_a_directory_that_is_no_run(corpus: Path, here: Path) 
     assert (here / "checkpoints/corpus/thesis.tex").read_text() == "mine"
 
 
-# What is refused before anything was written or deleted
+# Errors before anything is written or deleted
 
 
 def unchanged(here: Path, given: dict[str, Any], kind: type[CharRNNError], **how: Any) -> str:
-    """The message of a refusal that leaves every file as it was."""
+    """The message of an error that leaves every file unchanged."""
     before = files(here), sorted(here.rglob("*"))
     with pytest.raises(kind) as error:
         launch(given, **how)
@@ -220,7 +219,7 @@ BAD = [
     BAD,
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_a_refusal_leaves_everything_as_it_was(
+def test_an_error_leaves_every_file_unchanged(
     given: dict[str, Any],
     kind: type[CharRNNError],
     message: str,
@@ -258,21 +257,21 @@ def test_resume_and_overwrite_together_are_refused(run: Path, here: Path) -> Non
     ],
     ids=["runs_dir is a file", "run is a file", "name too long"],
 )
-def test_a_place_where_no_run_can_be_written_is_an_error_of_ours(
+def test_a_path_that_cannot_be_written_is_a_charrnn_error(
     given: dict[str, Any], overwrite: bool, corpus: Path, here: Path
 ) -> None:
     unchanged(here, KNOBS | given, CharRNNError, overwrite=overwrite)
 
 
-# Resuming, which test_resume.py is about
+# Resuming (see test_resume.py)
 
 
-def test_resume_goes_on_with_the_run_of_the_corpus(run: Path, here: Path) -> None:
+def test_resume_continues_the_run_of_the_corpus(run: Path, here: Path) -> None:
     assert launch({"corpus": ("corpus.txt",), "steps": 4}, resume=True).step == 2
     with pytest.raises(CheckpointError):
         launch({"name": "none"}, resume=True)
 
 
-def test_errors_of_launching_are_all_of_the_one_root(here: Path) -> None:
+def test_all_launch_errors_are_charrnn_errors(here: Path) -> None:
     with pytest.raises(charrnn.CharRNNError):
         launch(KNOBS)

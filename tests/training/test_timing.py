@@ -1,4 +1,4 @@
-"""Minutes become steps by a clock that ticks once at each look, so that every number can be derived
+"""Minutes become steps by a clock that ticks each time it is read, so every number can be derived
 by hand."""
 
 import itertools
@@ -18,7 +18,7 @@ from charrnn.training.timing import steps_for
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-# 198 characters, 20 of them to validate on
+# 198 characters, 20 of them for validation
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 3
 KNOBS = {
     "batch_size": 2, "sequence_length": 5, "hidden_size": 4, "num_layers": 1, "embedding_size": 4, "threads": 1, "device": "cpu",
@@ -36,13 +36,13 @@ def steps(seconds: float, val_fraction: float = 0.1, **knobs: Any) -> int:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that stands still but for one second at each look."""
+    """A clock that advances one second each time it is read."""
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
 
 
-# Looks: 0 begin; 1 begin of the steps, one after each step until 4 seconds are over: with 100 s
-# (0.04 of which are 4) four steps and looks 2 to 5, a second each; 6, 7, 8: a validation takes 1 s,
-# the stream at the end 1 s; 9 the end. Left: 100 - 1 - 9 = 90 s.
+# Readings: 0 start; 1 start of the steps; one after each step until 4 seconds are over, so with
+# 100 s (4 s are 0.04 of it) four steps of a second and readings 2 to 5; 6, 7, 8: a validation takes
+# 1 s, the stream at the end 1 s; 9 the end. Left: 100 - 1 - 9 = 90 s.
 
 
 @pytest.mark.parametrize(
@@ -53,23 +53,23 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
         (100, None, 90),
         (100, 1, 41),  # 90 / (1 + 1.15) = 41.9
         (100, 5, 73),  # 90 / (1 + 0.23) = 73.2
-        # 25 s: one second of timing, one step and look 2; the end is look 6. Left: 25 - 1 - 6 = 18
+        # 25 s: one second of timing, one step and reading 2; reading 6 is the end. Left: 25 - 1 - 6 = 18
         (25, "auto", 1),  # nothing is left: 18 - 23
         (25, None, 18),
     ],
 )
-def test_the_steps_are_what_is_left_over_what_a_step_takes(
+def test_the_steps_are_the_time_left_divided_by_the_time_per_step(
     clock: None, seconds: float, eval_every: Any, expected: int
 ) -> None:
     assert steps(seconds, eval_every=eval_every) == expected
 
 
-def test_without_validation_text_only_the_checkpoints_are_taken_off(clock: None) -> None:
-    # the end is look 6: 100 - 6 = 94 s; 94 - 20 * 0.15 = 91
+def test_without_validation_text_only_checkpoints_are_subtracted(clock: None) -> None:
+    # reading 6 is the end: 100 - 6 = 94 s; 94 - 20 * 0.15 = 91
     assert steps(100, val_fraction=0) == 91
 
 
-def test_of_a_long_validation_text_a_piece_is_timed(
+def test_only_a_piece_of_a_long_validation_text_is_timed(
     clock: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # 20 characters, 5 of them timed: the stream takes 4 s; 100 - 4 - 9 - 23 = 64
@@ -79,19 +79,19 @@ def test_of_a_long_validation_text_a_piece_is_timed(
 
 @pytest.mark.parametrize("seconds", [-10, 0, 1e-9, 1, 7])
 @pytest.mark.parametrize("eval_every", ["auto", 1, None])
-def test_one_step_is_made_however_little_time_is_left(
+def test_there_is_at_least_one_step_however_little_time_is_left(
     clock: None, seconds: float, eval_every: Any
 ) -> None:
     assert steps(seconds, eval_every=eval_every) == 1
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_by_the_true_clock_there_is_at_least_one_step(cell: str) -> None:
+def test_there_is_at_least_one_step_by_the_real_clock(cell: str) -> None:
     assert steps(1e-6, cell=cell) == 1
     assert steps(3, cell=cell, eval_every=None) >= 1
 
 
-def test_timing_leaves_no_trace(clock: None, here: Path) -> None:
+def test_timing_has_no_side_effects(clock: None, here: Path) -> None:
     corpus, config = (
         Corpus.of(TEXT, 0.1),
         RunConfig.from_flat(KNOBS | {"minutes": 5.0, "dropout": 0.3}),
@@ -114,12 +114,12 @@ def test_the_steps_are_timed_with_the_threads_of_the_run(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=look))
     steps(100, threads=2)
-    assert threads == [1] + [2] * 8 + [1]  # the looks 0 to 9 of above
+    assert threads == [1] + [2] * 8 + [1]  # readings 0 to 9 from above
 
 
 @pytest.mark.usefixtures("clock")
 def test_a_final_validation_that_takes_most_of_the_time_is_refused() -> None:
-    # 673,200 characters, half of them to validate on: 336,600 are 41.09 pieces of 8,192, a second
+    # 673,200 characters, half of them for validation: 336,600 are 41.09 pieces of 8,192, a second
     # each
     text = TEXT * 3400
     with pytest.raises(ConfigError) as error:

@@ -1,5 +1,5 @@
-"""A run is a function of its configuration, leaves nothing bad behind, and its files say what was
-done."""
+"""A run is determined by its configuration, never saves a bad state, and documents itself in its
+files."""
 
 import json
 import math
@@ -22,7 +22,7 @@ from charrnn.training.start import launch
 from charrnn.training.trainer import Report, Trainer
 
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
-# 924 characters, 831 to learn from: 4 lanes of 207, 5 chunks of 40 in an epoch
+# 924 characters, 831 of them for training: 4 lanes of 207, 5 chunks of 40 per epoch
 KNOBS = {
     "name": "run", "steps": 6, "batch_size": 4, "sequence_length": 40, "hidden_size": 8, "num_layers": 2, "embedding_size": 4,
     "dropout": 0.0, "learning_rate": 0.01, "patience": None, "eval_every": None, "save_every": None, "sample_every": None, "threads": 1,
@@ -30,7 +30,7 @@ KNOBS = {
 }  # fmt: skip
 
 
-# What is learned makes this validation text ever less likely: its symbols never occur before.
+# Training makes this validation text ever less likely: its symbols do not occur in the training part.
 WORSENING = "ab" * 90 + "cd" * 10
 
 cells = pytest.mark.parametrize("cell", CELLS)
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("here", "one_thread")
 
 def new(text: str = TEXT, **knobs: Any) -> Trainer:
     trainer = launch(KNOBS | knobs, text=text, overwrite=True)
-    trainer.release()  # several are compared with each other here
+    trainer.release()  # several trainers exist at once in these tests
     return trainer
 
 
@@ -66,12 +66,12 @@ def steps_kept() -> list[str]:
     return [path.name for path in Run(Path("checkpoints/run")).steps()]
 
 
-# A run is a function of its configuration
+# A run is determined by its configuration
 
 
 @cells
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
-def test_two_fresh_runs_are_the_same_bytes(cell: str, precision: str) -> None:
+def test_two_fresh_runs_give_the_same_bytes(cell: str, precision: str) -> None:
     knobs = {
         "cell": cell,
         "precision": precision,
@@ -89,7 +89,7 @@ def test_two_fresh_runs_are_the_same_bytes(cell: str, precision: str) -> None:
 
 
 @cells
-def test_the_loss_of_a_periodic_text_falls_from_that_of_chance_to_almost_nothing(cell: str) -> None:
+def test_the_loss_of_a_periodic_text_falls_from_chance_to_almost_zero(cell: str) -> None:
     _, reports = trained("abc\n" * 100, cell=cell, steps=60, learning_rate=0.05, sequence_length=20)
     assert reports[0].loss == pytest.approx(math.log(4), abs=0.7)
     final = reports[-1].final
@@ -129,7 +129,7 @@ def test_bf16_stays_close_to_fp32(cell: str) -> None:
 # metrics.jsonl
 
 
-def test_a_line_is_written_for_every_report_that_has_a_mean() -> None:
+def test_a_line_is_written_for_every_report_with_a_mean() -> None:
     _, reports = trained(report_every=4, eval_every=3, steps=10)
     lined = [report for report in reports if report.train_loss is not None]
     assert [report.step for report in lined] == [3, 4, 6, 8, 9, 10]
@@ -151,7 +151,7 @@ def test_a_line_is_written_for_every_report_that_has_a_mean() -> None:
     ]
 
 
-def test_train_loss_is_the_mean_of_the_losses_since_the_line_before() -> None:
+def test_train_loss_is_the_mean_of_the_losses_since_the_previous_line() -> None:
     _, reports = trained(report_every=4, eval_every=3, steps=10)
     losses = [report.loss for report in reports[:-1]]
     spans = [(0, 3), (3, 4), (4, 6), (6, 8), (8, 9), (9, 10)]
@@ -160,7 +160,7 @@ def test_train_loss_is_the_mean_of_the_losses_since_the_line_before() -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
-def test_the_last_line_is_the_loss_of_the_whole_validation_text_by_the_best_checkpoint(
+def test_the_last_line_is_the_loss_of_the_best_checkpoint_on_the_whole_validation_text(
     precision: str,
 ) -> None:
     trainer, reports = trained(WORSENING, eval_every=2, precision=precision)
@@ -181,14 +181,14 @@ def test_the_last_line_is_the_loss_of_the_whole_validation_text_by_the_best_chec
     assert metrics()[-1] == line
 
 
-def test_a_run_at_its_end_does_nothing_more() -> None:
+def test_a_finished_run_does_nothing_more() -> None:
     trainer, _ = trained()
     before = files()
     assert list(trainer.run()) == []
     assert files() == before
 
 
-# Which checkpoints there are
+# The checkpoints that are kept
 
 
 def test_the_best_and_the_last_are_kept() -> None:
@@ -199,7 +199,7 @@ def test_the_best_and_the_last_are_kept() -> None:
     assert Run(Path("checkpoints/run")).best().name == "step-00000001"
 
 
-def test_the_best_may_be_among_the_last() -> None:
+def test_the_best_may_be_one_of_the_last() -> None:
     _, reports = trained("abcd" * 100, steps=8, eval_every=1, keep=2, learning_rate=0.02)
     losses = [report.val_loss for report in reports[:-1]]
     assert losses == sorted(losses, key=float, reverse=True)
@@ -225,22 +225,25 @@ def test_the_last_step_is_always_saved(save_every: int | None, kept: list[str]) 
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("abcd" * 100, ["step-00000002", "step-00000004", "step-00000006"]),  # ever better
+        (
+            "abcd" * 100,
+            ["step-00000002", "step-00000004", "step-00000006"],
+        ),  # improving all the time
         # the first is the best; the last is the last
         (WORSENING, ["step-00000002", "step-00000006"]),
     ],
 )
-def test_a_new_best_is_saved_at_once_where_save_every_is_none(text: str, kept: list[str]) -> None:
+def test_a_new_best_is_saved_at_once_if_save_every_is_none(text: str, kept: list[str]) -> None:
     trained(text, eval_every=2, keep=9)
     assert steps_kept() == kept
 
 
-def test_a_checkpoint_says_with_which_validation_loss_it_was_saved() -> None:
+def test_a_checkpoint_records_its_validation_loss() -> None:
     _, reports = trained(eval_every=2, save_every=1, keep=9)
     about = [checkpoints.read_about(path)["about"] for path in Run(Path("checkpoints/run")).steps()]
     assert [each["val_loss"] for each in about] == [report.val_loss for report in reports[:-1]]
     assert [each["step"] for each in about] == [1, 2, 3, 4, 5, 6]
-    # 5 steps an epoch; the rest of what info tells
+    # 5 steps per epoch; the remaining figures of info
     assert about[-1]["epochs"] == 6 / 5
     assert (about[-1]["train_characters"], about[-1]["val_characters"], about[-1]["steps"]) == (
         831,
@@ -253,14 +256,14 @@ def test_a_checkpoint_says_with_which_validation_loss_it_was_saved() -> None:
 
 
 def validating(losses: list[float], **knobs: Any) -> tuple[Trainer, list[Report]]:
-    """A run that finds these validation losses, one after the other."""
+    """A run with this sequence of validation losses."""
     trainer, following = new(**{"steps": 20, "eval_every": 1, "keep": 99} | knobs), iter(losses)
     trainer.loop.validate = lambda: next(following)  # type: ignore[method-assign]
     return trainer, list(trainer.run())
 
 
 @pytest.mark.parametrize("patience", [1, 3])
-def test_a_run_whose_validation_loss_turns_ends_after_so_many_validations_that_are_worse(
+def test_a_run_ends_after_patience_validations_without_improvement(
     patience: int,
 ) -> None:
     trainer, reports = trained(WORSENING, steps=50, eval_every=2, patience=patience, save_every=1)
@@ -283,18 +286,18 @@ def test_a_run_whose_validation_loss_turns_ends_after_so_many_validations_that_a
     assert Run(Path("checkpoints/run")).best().name == "step-00000002"
 
 
-def test_the_step_at_which_a_run_turns_is_saved_and_the_best_and_the_last_are_kept() -> None:
+def test_an_early_stop_saves_its_step_and_keeps_the_best_and_the_last() -> None:
     trained(WORSENING, steps=50, eval_every=2, patience=3, keep=1)
     assert steps_kept() == ["step-00000002", "step-00000008"]
 
 
-def test_with_patience_none_a_run_goes_to_its_end_however_its_loss_turns() -> None:
+def test_with_patience_none_a_run_never_stops_early() -> None:
     _, reports = trained(WORSENING, steps=12, eval_every=1, patience=None)
     assert [report.step for report in reports] == [*range(1, 13), 12]
     assert not any(report.turned for report in reports)
 
 
-def test_patience_is_four_validations_where_it_is_not_given() -> None:
+def test_patience_is_four_validations_by_default() -> None:
     trainer = launch(
         {name: knob for name, knob in KNOBS.items() if name != "patience"}
         | {"steps": 50, "eval_every": 1},
@@ -306,31 +309,31 @@ def test_patience_is_four_validations_where_it_is_not_given() -> None:
 @pytest.mark.parametrize(
     ("losses", "patience", "made"),
     [
-        ([3.0, 4.0, 2.0, 5.0, 5.0], 2, 5),  # a better one counts anew
+        ([3.0, 4.0, 2.0, 5.0, 5.0], 2, 5),  # a better one resets the count
         ([3.0, 4.0, 2.0, 5.0, 5.0, 5.0], 3, 6),
-        ([2.0, 2.0, 2.019, 2.021, 2.0, 2.03], 2, 6),  # what is not a hundredth worse counts nothing
-        ([3.0, 4.0, 3.5, 3.2], 3, 4),  # better than the one before is not better than the best
+        ([2.0, 2.0, 2.019, 2.021, 2.0, 2.03], 2, 6),  # less than a hundredth worse does not count
+        ([3.0, 4.0, 3.5, 3.2], 3, 4),  # better than the previous one is not better than the best
         ([3.0, 2.0, 4.0], 1, 3),
     ],
 )
 def test_validations_are_counted_since_the_best(
     losses: list[float], patience: int, made: int
 ) -> None:
-    # a step reads the whole text
+    # every step reads the whole text
     trainer, reports = validating(losses, patience=patience, batch_size=8, sequence_length=100)
     assert (reports[-1].step, trainer.early_stopping.stale) == (made, patience)
-    best = min(range(made), key=losses.__getitem__)  # the first of equals
+    best = min(range(made), key=losses.__getitem__)  # the first of ties
     assert Run(Path("checkpoints/run")).best().name == f"step-{best + 1:08d}"
 
 
-def test_patience_begins_when_the_text_has_been_read_once() -> None:
-    # five steps read it: the validations of steps 2 to 4 count nowhere, those of 5 and 6 do
+def test_patience_starts_after_the_first_pass() -> None:
+    # reading it takes five steps: the validations of steps 2 to 4 do not count, those of 5 and 6 do
     trainer, reports = validating([1.0, 2.0, 2.0, 2.0, 2.0, 2.0], steps=9, patience=2)
     assert trainer.loop.batches.steps_per_epoch == 5
     assert (reports[-1].step, reports[-1].turned, trainer.early_stopping.stale) == (6, True, 2)
 
 
-def test_steps_without_a_validation_do_not_try_the_patience() -> None:
+def test_steps_without_a_validation_do_not_count_towards_patience() -> None:
     _, reports = validating(
         [3.0, 4.0, 4.0], steps=30, eval_every=5, patience=2, report_every=1, save_every=1
     )
@@ -339,7 +342,7 @@ def test_steps_without_a_validation_do_not_try_the_patience() -> None:
     assert [report.step for report in reports if report.turned] == [15, 15]
 
 
-def test_without_validations_a_run_never_turns() -> None:
+def test_without_validations_a_run_never_stops_early() -> None:
     for watching in ({"val_fraction": 0, "eval_every": 1}, {"eval_every": None}):
         _, reports = trained(WORSENING, patience=1, **watching)
         assert max(report.step for report in reports) == 6
@@ -349,7 +352,7 @@ def test_without_validations_a_run_never_turns() -> None:
 # Requests
 
 
-def test_a_stop_saves_the_step_under_way_and_ends_without_the_final_loss() -> None:
+def test_stopping_saves_the_current_step_and_skips_the_final_loss() -> None:
     trainer = new()
     seen = []
     for report in trainer.run():
@@ -360,7 +363,7 @@ def test_a_stop_saves_the_step_under_way_and_ends_without_the_final_loss() -> No
     assert [line["step"] for line in metrics()] == [1, 2, 3]
 
 
-def test_a_stop_before_a_step_is_reported_is_saved_with_it() -> None:
+def test_stopping_before_a_step_is_reported_saves_that_step() -> None:
     trainer = new()
     trainer.loop.model.head.register_forward_hook(
         lambda *_: setattr(trainer, "stop_requested", trainer.step == 2)
@@ -374,14 +377,14 @@ def test_a_stop_before_a_step_is_reported_is_saved_with_it() -> None:
     assert steps_kept() == ["step-00000003"]
 
 
-def test_a_stop_before_the_first_step_leaves_no_checkpoint() -> None:
+def test_stopping_before_the_first_step_leaves_no_checkpoint() -> None:
     trainer = new()
     trainer.stop_requested = True
     assert list(trainer.run()) == []
     assert steps_kept() == []
 
 
-def test_a_stop_in_the_final_evaluation_ends_it_and_the_run_can_be_gone_on_with() -> None:
+def test_stopping_ends_the_final_evaluation_and_the_run_can_be_resumed() -> None:
     trained()
     expected, trainer, hook = files(), new(), None
     for report in trainer.run():
@@ -400,18 +403,18 @@ def test_a_stop_in_the_final_evaluation_ends_it_and_the_run_can_be_gone_on_with(
     assert files() == expected
 
 
-def test_a_wish_to_save_is_granted_with_the_next_step_and_the_run_goes_on() -> None:
+def test_a_save_request_is_served_at_the_next_step_and_training_continues() -> None:
     trainer = new(keep=9)
     saved = []
     for report in trainer.run():
         saved.append(report.saved is not None)
         trainer.save_requested |= report.step == 2 and report.final is None
-    # with step 3, with the last, and not with the final loss
+    # at step 3 and at the last, but not with the final loss
     assert saved == [False, False, True, False, False, True, False]
     assert steps_kept() == ["step-00000003", "step-00000006"]
 
 
-def test_what_was_set_in_pytorch_comes_back_when_a_run_is_left_halfway() -> None:
+def test_pytorch_settings_are_restored_when_a_run_is_abandoned() -> None:
     run = new(threads=2).run()
     next(run)
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (2, True)
@@ -426,14 +429,14 @@ def nan_weight(trainer: Trainer) -> None:
     trainer.loop.model.embedding.weight.data[:] = math.nan
 
 
-# 100 steps, 3 of which lead up to the rate of 0.03: the second is made at 0.02
+# 100 steps, 3 of which warm up to the rate of 0.03: the second has 0.02
 ADVICE = (
     "; train again with a smaller `learning_rate` (try a third), a smaller `clip_norm`, "
     'or `precision="fp32"`'
 )
 
 
-def test_a_diverged_run_names_its_last_good_checkpoint_and_writes_no_other() -> None:
+def test_a_diverged_run_reports_its_last_good_checkpoint_and_saves_no_other() -> None:
     trainer = new(steps=100, learning_rate=0.03, save_every=1, report_every=1)
     run = trainer.run()
     next(run)
@@ -456,11 +459,10 @@ def test_a_diverged_run_names_its_last_good_checkpoint_and_writes_no_other() -> 
 @pytest.mark.parametrize(
     "watching", [{"eval_every": 1, "save_every": 1}, {"save_every": 1}, {"eval_every": 1}], ids=str
 )
-def test_a_run_that_grows_beyond_all_numbers_ends_as_diverged_and_its_checkpoints_can_be_read(
+def test_a_run_that_overflows_ends_as_diverged_with_readable_checkpoints(
     watching: dict[str, int],
 ) -> None:
-    # at a rate of 1 a decay of 100 makes every weight -99 times what it was: beyond 1e38 after 19
-    # steps
+    # at a rate of 1, a decay of 100 multiplies every weight by -99: beyond 1e38 after 19 steps
     trainer = new(
         steps=40, learning_rate=1.0, weight_decay=100.0, clip_norm=None, keep=99, **watching
     )
@@ -476,7 +478,9 @@ def test_a_run_that_grows_beyond_all_numbers_ends_as_diverged_and_its_checkpoint
 
 @cells
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.bf16)])
-def test_a_corpus_of_one_symbol_is_certain_and_no_number_is_lost(cell: str, precision: str) -> None:
+def test_a_corpus_of_one_symbol_trains_to_certainty_with_finite_numbers(
+    cell: str, precision: str
+) -> None:
     trainer, reports = trained(
         "a" * 200, cell=cell, eval_every=2, report_every=1, dropout=0.3, precision=precision
     )
@@ -490,15 +494,15 @@ def test_a_corpus_of_one_symbol_is_certain_and_no_number_is_lost(cell: str, prec
 
 @cells
 @pytest.mark.parametrize("text", ["abcd", "aaaa", "ab\n" * 2])
-def test_the_smallest_corpora_are_trained_on(cell: str, text: str) -> None:
+def test_the_smallest_corpora_can_be_trained_on(cell: str, text: str) -> None:
     _, reports = trained(text, cell=cell, steps=20, eval_every=5)
     assert reports[-1].final is not None
     assert reports[-1].final.characters == 2
 
 
-def test_without_a_validation_text_the_last_checkpoint_stands_for_the_run() -> None:
+def test_without_validation_text_the_last_checkpoint_represents_the_run() -> None:
     _, reports = trained(val_fraction=0, eval_every=2, save_every=2)
-    assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]  # no final loss
+    assert [report.step for report in reports] == [1, 2, 3, 4, 5, 6]  # without a final loss
     assert all(report.val_loss is None and report.final is None for report in reports)
     assert all(line["val_loss"] is None for line in metrics())
     assert steps_kept() == ["step-00000002", "step-00000004", "step-00000006"]

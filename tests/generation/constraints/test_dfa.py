@@ -1,4 +1,4 @@
-"""A form compared with brute force: which symbols may follow, and the lookahead of each."""
+"""A form compared with brute force: the symbols that may follow, and the lookahead of each."""
 
 import math
 import random
@@ -52,7 +52,7 @@ def read(form: Form, text: str, vocabulary: Vocabulary) -> int:
 
 @pytest.mark.parametrize("constraint", CONSTRAINTS, ids=str)
 @pytest.mark.parametrize("vocabulary", [ABN, RECORDS], ids=["text", "records"])
-def test_what_may_follow_is_what_a_text_that_fits_goes_on_with(
+def test_allowed_symbols_are_those_that_continue_some_matching_text(
     constraint: Constraint, vocabulary: Vocabulary
 ) -> None:
     length = 6
@@ -89,7 +89,7 @@ def test_what_may_follow_is_what_a_text_that_fits_goes_on_with(
     [each for each in CONSTRAINTS if not any(part.followed for part in each.parts())],
     ids=str,
 )
-def test_the_hope_of_a_text_is_the_probability_that_symbols_drawn_by_their_frequencies_finish_it(
+def test_the_lookahead_is_the_probability_of_finishing_with_symbols_drawn_by_frequency(
     constraint: Constraint,
 ) -> None:
     form = Form(constraint, ABN, 6, frequencies=SHARES)
@@ -99,7 +99,7 @@ def test_the_hope_of_a_text_is_the_probability_that_symbols_drawn_by_their_frequ
             return 0.0
         following = [text + char for char in ABN.symbols]
         found = sum(share * chance(each) for share, each in zip(SHARES, following, strict=True))
-        # it ends where the next symbol leaves a constraint that ends it, and where none can follow
+        # it ends if the next symbol leaves a constraint that ends texts, or if none can follow
         if text in fitting:
             out = [
                 share
@@ -130,7 +130,9 @@ def test_the_hope_of_a_text_is_the_probability_that_symbols_drawn_by_their_frequ
 
 @pytest.mark.parametrize("pattern", ["ab", "(a|bbbb)a*", "[ab]{2,4}", "(ab|b)*a?", ".*?ba"])
 @pytest.mark.parametrize("vocabulary", [ABN, RECORDS], ids=["text", "records"])
-def test_what_an_expression_forces_costs_no_hope(pattern: str, vocabulary: Vocabulary) -> None:
+def test_symbols_forced_by_an_expression_cost_no_probability(
+    pattern: str, vocabulary: Vocabulary
+) -> None:
     form = Form(Match(pattern), vocabulary, 10**6)
     for text in ("", "a", "b", "ab", "bb"):
         try:
@@ -140,14 +142,14 @@ def test_what_an_expression_forces_costs_no_hope(pattern: str, vocabulary: Vocab
         assert form.lookahead(state, len(text)) == pytest.approx(0, abs=2e-3), text
 
 
-def test_what_fails_beside_an_expression_costs_hope() -> None:
+def test_symbols_excluded_by_another_constraint_cost_probability() -> None:
     both, alone = (
         Form(Match("[ab]{3}") & Without("b"), ABN, 9, frequencies=SHARES),
         3 * math.log(0.5 / 0.8),
     )
     assert both.lookahead(0, 0) == pytest.approx(
         alone, abs=1e-3
-    )  # three of a and b, none of them b
+    )  # three symbols out of a and b, none of them b
 
 
 def test_a_product_accepts_what_both_accept() -> None:
@@ -174,11 +176,11 @@ def test_a_product_accepts_what_both_accept() -> None:
             ), (str(one), str(other), text)
 
 
-def test_only_what_leaves_a_constraint_that_ends_a_text_ends_it() -> None:
+def test_only_leaving_a_constraint_that_ends_texts_ends_a_text() -> None:
     form = Form(Lines(2) & Without("b"), ABN, 9)
     ahead = form.next_symbols(read(form, "a\na", ABN), 3)
     assert ahead.gains is not None
-    # a newline would be a third line; b is never written, and ends nothing
+    # a newline would start a third line; b is never written, and ends nothing
     assert (ahead.gains > -np.inf).tolist() == [True, True, False]
     assert ahead.allowed is not None
     assert ahead.allowed.tolist() == [False, True, False]
@@ -188,7 +190,7 @@ def test_only_what_leaves_a_constraint_that_ends_a_text_ends_it() -> None:
     assert (gains > -np.inf).tolist() == [True, True, False]
 
 
-def test_a_product_has_no_state_from_which_nothing_accepts() -> None:
+def test_a_product_has_no_dead_states() -> None:
     table = product(
         *(
             compile_constraint(each, "ab", np.array([0.5, 0.5]))
@@ -202,7 +204,7 @@ def test_a_product_has_no_state_from_which_nothing_accepts() -> None:
     assert not good[-1]
 
 
-def test_a_long_text_takes_no_more_room_than_a_short_one() -> None:
+def test_a_long_text_takes_no_more_memory_than_a_short_one() -> None:
     form = Form(Without("aa") & Contains("ab"), ABN, 10**9)
     assert len(form._lookahead._late) + len(form._lookahead._early) < 500
     assert not form.may_end(0, 10**9 - 1)
@@ -219,7 +221,7 @@ def test_banned_symbols_are_never_written() -> None:
     assert str(error.value) == f"{IMPOSSIBLE} `contains` 'a'; {CHANGE}"
 
 
-def test_a_model_of_bytes_writes_ascii_in_a_form() -> None:
+def test_a_model_of_bytes_writes_ascii_under_a_constraint() -> None:
     form = Form(Match("[éa]."), Vocabulary("byte"), 5)
     assert np.flatnonzero(form.lookahead_by_symbol(0, 0) > -np.inf).tolist() == [ord("a")]
     assert len(form.lookahead_by_symbol(0, 0)) == 256
@@ -273,7 +275,7 @@ def test_an_error_names_only_the_constraints_that_contradict_each_other(
     assert str(error.value) == message
 
 
-def test_a_character_that_the_model_lacks_is_named() -> None:
+def test_a_character_unknown_to_the_model_is_reported() -> None:
     for constraint in (Contains("abc"), Match("ab?c"), Acrostic("c")):
         with pytest.raises(VocabularyError) as error:
             Form(constraint, ABN, 9)
@@ -286,7 +288,7 @@ def test_a_character_that_the_model_lacks_is_named() -> None:
     Form(Without("xyz"), ABN, 9)  # it is never written
 
 
-def test_a_long_chain_and_many_that_exclude_each_other_take_no_time() -> None:
+def test_a_long_chain_and_many_contradictions_are_fast() -> None:
     chain = Form(Length(3000) & Lines(1, 3000, 3000), ABN, 9)
     assert chain.may_end(read(chain, "a" * 3000, ABN), 3000)
     letters = "abcdefghijklmnopqrst"
@@ -301,9 +303,9 @@ def test_a_long_chain_and_many_that_exclude_each_other_take_no_time() -> None:
         )
 
 
-def test_characters_that_turn_out_to_be_alike_are_one_class() -> None:
+def test_equivalent_characters_are_merged_into_one_class() -> None:
     class Even(Constraint):
-        """An even number of characters; it does not say which are alike."""
+        """An even number of characters, without declaring which are equivalent."""
 
         start = 0
 
@@ -319,7 +321,7 @@ def test_characters_that_turn_out_to_be_alike_are_one_class() -> None:
     assert table.next.shape == (3, 1)
 
 
-def test_too_many_states_are_refused_in_time() -> None:
+def test_too_many_states_are_refused_early() -> None:
     class Counting(Constraint):
         start = 0
 
@@ -340,7 +342,7 @@ def test_too_many_states_are_refused_in_time() -> None:
 
 
 def peak_memory(compiled: Callable[[], object]) -> int:
-    """Bytes allocated at the same time, at most, by something that is refused."""
+    """The peak of allocated bytes of a call that is refused."""
     tracemalloc.start()
     try:
         with pytest.raises(ConfigError):
@@ -351,7 +353,7 @@ def peak_memory(compiled: Callable[[], object]) -> int:
 
 
 def chinese(count: int) -> str:
-    """So many different characters."""
+    """A string of ``count`` different characters."""
     return "".join(map(chr, range(0x4E00, 0x4E00 + count)))
 
 
@@ -385,7 +387,7 @@ def test_compiling_an_expression_takes_limited_work_and_memory(
     assert peak_memory(lambda: Form(Match(pattern), vocabulary, 6000)) < 40_000_000
 
 
-def test_work_is_counted_for_each_compilation_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_is_counted_per_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
     match = Match("(a|b){1,50}")
     work_before = match.work
     compile_constraint(match, "ab", np.array([0.5, 0.5]))
@@ -396,7 +398,7 @@ def test_work_is_counted_for_each_compilation_alone(monkeypatch: pytest.MonkeyPa
         match.step(match.start, "a")
 
 
-def test_patterns_of_every_day_are_far_from_the_limits() -> None:
+def test_everyday_patterns_are_far_from_the_limits() -> None:
     symbols = "".join(map(chr, range(32, 127))) + "\n" + chinese(5904)
     equal = np.full(len(symbols), 1 / len(symbols))
     for pattern in (
@@ -414,9 +416,9 @@ def test_patterns_of_every_day_are_far_from_the_limits() -> None:
         assert match.work - work_before < dfa.MAX_WORK / 20, pattern
 
 
-def test_a_table_has_so_many_transitions_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_transitions_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     class Counting(Constraint):
-        """Counts the characters, and does not say which are alike."""
+        """Counts the characters, without declaring which are equivalent."""
 
         start = 0
 
@@ -441,7 +443,7 @@ def test_a_table_has_so_many_transitions_and_no_more(monkeypatch: pytest.MonkeyP
         Form(Contains(chinese(1000)), vocabulary, 9)
 
 
-def test_a_product_takes_memory_only_for_the_pairs_that_are_reached(
+def test_a_product_takes_memory_only_for_reachable_pairs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     symbols = "ab"
@@ -450,7 +452,7 @@ def test_a_product_takes_memory_only_for_the_pairs_that_are_reached(
         compile_constraint(Match(f"[ab]{{{count}}}"), symbols, equal) for count in (5000, 6000)
     )
     tracemalloc.start()
-    both = product(long, product(long, longer))  # of 30,000,000 pairs 5,000 are reached
+    both = product(long, product(long, longer))  # 5,000 of 30,000,000 pairs are reachable
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert not both.accepts.any()
@@ -471,9 +473,9 @@ def test_a_product_takes_memory_only_for_the_pairs_that_are_reached(
     assert peak_memory(lambda: product(one, other)) < 10_000_000
 
 
-def test_one_of_a_user_s_own_is_as_good_as_any() -> None:
+def test_a_custom_constraint_works_like_a_built_in_one() -> None:
     class Balanced(Constraint):
-        """Every a is closed by a b, and none nests deeper than two."""
+        """Every a is closed by a b, nested at most two deep."""
 
         start = 0
 

@@ -1,4 +1,4 @@
-"""Each constraint, against plain string code, over all short texts and many random ones."""
+"""Each constraint against plain string code, on all short texts and many random ones."""
 
 import random
 from collections.abc import Callable
@@ -72,7 +72,7 @@ CASES: list[tuple[Constraint, Callable[[str], bool]]] = [
     CASES,
     ids=lambda case: str(case) if isinstance(case, Constraint) else "",
 )
-def test_a_constraint_is_what_plain_code_says_of_every_short_text(
+def test_constraints_agree_with_plain_code_on_every_short_text(
     constraint: Constraint, plain: Callable[[str], bool]
 ) -> None:
     found = {False: 0, True: 0}
@@ -84,7 +84,7 @@ def test_a_constraint_is_what_plain_code_says_of_every_short_text(
     assert min(found.values()) > 0
 
 
-def test_a_string_is_found_and_avoided_wherever_it_overlaps_itself() -> None:
+def test_a_string_that_overlaps_itself_is_found_and_avoided() -> None:
     rng = random.Random(1)
     for _ in range(2000):
         wanted = "".join(rng.choice("ab") for _ in range(rng.randrange(1, 6)))
@@ -93,7 +93,7 @@ def test_a_string_is_found_and_avoided_wherever_it_overlaps_itself() -> None:
         assert satisfies(Without(wanted), text) == (wanted not in text)
 
 
-def test_characters_that_are_alike_lead_to_the_same_state() -> None:
+def test_equivalent_characters_lead_to_the_same_state() -> None:
     for constraint, _ in CASES:
         states, waiting = {constraint.start}, [constraint.start]
         for state in waiting:
@@ -122,7 +122,7 @@ def test_combined_constraints_are_one_flat_list() -> None:
     assert (a & c).needs == "a\n"
 
 
-def test_names_are_the_parameters_with_their_values() -> None:
+def test_a_constraint_is_shown_as_its_parameters_with_values() -> None:
     named = {
         Length(5): "`exact_length` 5", Length(2, 5): "`length_between` 2 5", Lines(3, 2, 5): "`lines` 3 and `line_length` 2 5",
         Lines(None, 2, 5): "`line_length` 2 5", Lines(None, 3): "`line_length` 3",
@@ -131,7 +131,7 @@ def test_names_are_the_parameters_with_their_values() -> None:
     assert [str(constraint) for constraint in named] == list(named.values())
 
 
-def test_the_bounds_are_the_length_unless_something_else_sets_them() -> None:
+def test_the_bounds_are_the_length_unless_a_constraint_sets_them() -> None:
     assert bounds(Contains("a"), 500, ends=False) == (500, 500)
     assert bounds(Contains("a"), 500, ends=True) == (0, 500)
     assert bounds(Match("a*"), 500, ends=False) == (0, 500)
@@ -193,9 +193,8 @@ def test_an_invalid_argument_is_an_error(make: Callable[[], object], message: st
     assert str(error.value) == message
 
 
-def test_a_string_that_repeats_itself_is_looked_for_in_few_hops_a_character() -> None:
-    """With the shortest of the possible fallbacks each of 20,000 states took as many hops as it has
-    characters."""
+def test_searching_for_a_repetitive_string_takes_few_hops_per_character() -> None:
+    """With the shortest possible fallbacks, each of 20,000 states took one hop per character."""
     fallbacks = Contains("a" * 20_000 + "b")._fallbacks
     for state in (1, 100, 19_999, 20_000):
         hops = 0

@@ -1,4 +1,4 @@
-"""Lookahead: exact near the end (see test_compiled_form.py, by enumeration), even far from it, and
+"""Lookahead: exact near the end (see test_dfa.py, by enumeration), regular far from it, and
 bounded."""
 
 import math
@@ -13,13 +13,14 @@ from charrnn.generation.constraints import lookahead
 from charrnn.generation.constraints.dfa import Table
 from charrnn.generation.constraints.lookahead import Lookahead
 
-NO_AA = np.array([[1, 0], [2, 0], [2, 2]])  # of a and of others: after another, after an a, dead
+# columns: a, other symbols; states: after another symbol, after an a, dead
+NO_AA = np.array([[1, 0], [2, 0], [2, 2]])
 ALWAYS = np.array([True, True, False])
 HALVES = np.array([0.5, 0.5])
 
 
 def table(after: NDArray[Any], accepts: NDArray[Any]) -> Table:
-    """A table of one symbol for each class, in which nothing is boosted and nothing ends a text."""
+    """A table with one symbol per class, in which no symbol is boosted and none ends a text."""
     num_states, num_classes = after.shape
     return Table(
         next=after,
@@ -30,7 +31,7 @@ def table(after: NDArray[Any], accepts: NDArray[Any]) -> Table:
     )
 
 
-def test_far_from_the_end_the_log_probability_falls_evenly() -> None:
+def test_far_from_the_end_the_log_probability_falls_linearly() -> None:
     result = Lookahead(table(NO_AA, ALWAYS), HALVES, None, 100_000, 100_000)
     steps, falls, chance = np.array([[0.5, 0.5], [0.5, 0.0]]), [0.0], np.ones(2)
     for _ in range(2000):
@@ -43,10 +44,10 @@ def test_far_from_the_end_the_log_probability_falls_evenly() -> None:
             falls[before], rel=3e-3
         )
     assert result.offset(0) == pytest.approx(50 * falls[2000], rel=3e-3)
-    assert result.layer(0)[0] == result.layer(50_000)[0]  # nothing new was kept for it
+    assert result.layer(0)[0] == result.layer(50_000)[0]  # no new layer was stored
 
 
-def test_a_record_is_finished_by_its_end() -> None:
+def test_a_record_is_finished_by_its_end_symbol() -> None:
     result = Lookahead(
         table(np.array([[0], [1]]), np.array([True, False])), np.array([0.9]), 0.1, 0, 3
     )
@@ -59,15 +60,15 @@ def test_a_record_is_finished_by_its_end() -> None:
         assert result.layer(written)[1][0] == pytest.approx(math.log(chance), abs=1e-3)
 
 
-def test_where_all_is_possible_a_text_is_finished_with_probability_1() -> None:
+def test_without_restrictions_a_text_is_finished_with_probability_1() -> None:
     after = np.array([[0, 0], [1, 1]])
     result = Lookahead(table(after, np.array([True, False])), np.array([0.3, 0.7]), None, 500, 500)
     for written in (0, 250, 500):
         assert result.layer(written)[1][0] + result.offset(written) == 0.0
 
 
-def test_what_is_unlikely_beyond_all_numbers_stays_possible() -> None:
-    rows = 400  # a text of one symbol, whose share is a ten-billionth, over and over
+def test_a_probability_below_the_smallest_float_stays_possible() -> None:
+    rows = 400  # a text that repeats one symbol with a share of a ten-billionth
     after = np.stack([np.minimum(np.arange(rows + 1) + 1, rows), np.full(rows + 1, rows)], axis=1)
     accepts = np.arange(rows + 1) == rows - 1
     result = Lookahead(table(after, accepts), np.array([1e-10, 1 - 1e-10]), None, 0, rows)

@@ -1,5 +1,5 @@
-"""The regular expressions: the same texts as Python's own module says, and an error for what is not
-there."""
+"""Regular expressions match the same texts as in Python's ``re``; unsupported syntax is an
+error."""
 
 import pickle
 import random
@@ -67,7 +67,7 @@ def random_pattern(rng: random.Random, depth: int = 3) -> str:
     return f"(?:{''.join(parts)}){count}" if kind == 2 else f"({'|'.join([*parts, ''])}){count}"
 
 
-def test_a_text_matches_where_python_says_so() -> None:
+def test_matches_agree_with_python() -> None:
     rng, found = random.Random(0), [0, 0]
     for _ in range(1500):
         pattern = random_pattern(rng)
@@ -77,11 +77,11 @@ def test_a_text_matches_where_python_says_so() -> None:
             expected = re.fullmatch(pattern, text) is not None
             assert accepts(regex, text) == expected, (pattern, text)
             found[expected] += 1
-    assert min(found) > 2000  # of either kind
+    assert min(found) > 2000  # matches, and texts that do not match
 
 
 @pytest.mark.parametrize(("major", "minors"), MINOR_CATEGORIES.items())
-def test_a_category_is_that_of_the_unicode_database(major: str, minors: str) -> None:
+def test_categories_are_those_of_the_unicode_database(major: str, minors: str) -> None:
     for name in [major, *(major + minor for minor in minors)]:
         for char in "aA1é٣ _-([«»$+^ \n\u0301Ⅷ½中":
             expected = unicodedata.category(char)[: len(name)] == name
@@ -91,7 +91,7 @@ def test_a_category_is_that_of_the_unicode_database(major: str, minors: str) -> 
             assert matches(rf"[\P{{{name}}}x]", char) == (not expected)
 
 
-def test_a_group_that_may_be_empty_is_repeated_in_no_time() -> None:
+def test_repeating_a_group_that_may_be_empty_is_fast() -> None:
     for pattern in (
         "(a?){1000}",
         "( ?[a-z]*){200}",
@@ -106,7 +106,7 @@ def test_a_group_that_may_be_empty_is_repeated_in_no_time() -> None:
     assert not matches("(a?){3}", "aaaa")
 
 
-def test_braces_that_count_nothing_are_themselves() -> None:
+def test_braces_without_a_count_are_literal() -> None:
     for pattern in ("a{}", "a{x}", "{", "}", "a{,x}", "a{٣}"):
         for text in ("a{}", "a{x}", "{", "}", "a{,x}", "a", "a{٣}", "aaa"):
             assert matches(pattern, text) == (re.fullmatch(pattern, text) is not None)
@@ -141,13 +141,13 @@ def test_braces_that_count_nothing_are_themselves() -> None:
         (r"[--/]", "."),
     ],
 )
-def test_an_escape_means_what_it_means_to_python(pattern: str, text: str) -> None:
+def test_escapes_mean_the_same_as_in_python(pattern: str, text: str) -> None:
     assert re.fullmatch(pattern, text)
     assert matches(pattern, text)
     assert not matches(pattern, text + "x")
 
 
-def test_a_class_with_overlapping_ranges_has_the_characters_of_each() -> None:
+def test_a_class_with_overlapping_ranges_is_their_union() -> None:
     for pattern in ("[a-ec-gx]", "[c-ga-e]", "[a-zc-d]", "[ab-bcd-e]"):
         for char in "@abcdefghxyz{":
             assert matches(pattern, char) == (re.fullmatch(pattern, char) is not None)
@@ -163,13 +163,13 @@ def test_a_match_can_be_pickled() -> None:
     assert str(both) == "`match` 'a+b' and `exact_length` 3"
 
 
-def test_a_lazy_repetition_asks_for_the_shortest_text() -> None:
+def test_a_lazy_repetition_matches_the_shortest_text() -> None:
     assert Regex("a*?b").shortest
     assert Regex("a{1,3}?").shortest
     assert not Regex("a?b*").shortest
 
 
-def test_the_literals_are_what_must_be_known() -> None:
+def test_literals_are_the_characters_that_must_be_known() -> None:
     assert Regex(r"ab[cd]\.(e|f)?").literals == "ab.ef"
 
 
@@ -256,9 +256,7 @@ def test_a_pattern_that_is_too_large_is_refused_before_memory_runs_out(
     assert str(error.value) == f"`match` {pattern[:60]!r} is too large: more than {limit}"
 
 
-def test_a_character_costs_as_much_work_as_there_are_classes_however_many_characters_are_named() -> (
-    None
-):
+def test_the_work_per_character_is_the_number_of_classes_not_of_characters() -> None:
     named = Regex("".join(map(chr, range(0x4E00, 0x4E00 + 10_000))))
     before = named.work
     for code in range(0x4E00, 0x4E00 + 1000):

@@ -1,5 +1,5 @@
-"""Texts with a form, or without copies: by enumeration of all that a tiny model can write, and by
-checkers of their own."""
+"""Constrained and copy-free texts, compared with an enumeration of all texts of a tiny model, and
+with independent checkers."""
 
 import itertools
 import math
@@ -96,8 +96,8 @@ def enumerated(
     high: int,
     temperature: float = 1.0,
 ) -> dict[str, float]:
-    """Of every text that fits its probability, given that it does, by the model's own steps; a
-    record ends with its end."""
+    """The probability of every matching text given that it matches, by the model's own steps; a
+    record includes its end."""
     every = [
         "".join(chars)
         for size in range(high + 3)
@@ -105,11 +105,11 @@ def enumerated(
     ]
     fitting = {text for text in every if low <= len(text) <= high and fits(text)}
     beginnings = {text[:size] for text in fitting for size in range(len(text) + 1)}
-    # were there room for it
+    # if there were room for it
     possible = {text[:size] for text in every if fits(text) for size in range(len(text) + 1)}
     found: dict[str, float] = {}
 
-    def go_on(text: str, logits: Any, state: Any, score: float) -> None:
+    def extend(text: str, logits: Any, state: Any, score: float) -> None:
         scores = log_probabilities(logits.astype(np.float64) / temperature)
         follow = [char for char in vocabulary.symbols if text + char in beginnings]
         if text in fitting:
@@ -122,16 +122,16 @@ def enumerated(
             found[text] = score + float(np.logaddexp.reduce([-np.inf, *ends]))
         for char in follow:
             idx = vocabulary.symbols.index(char)
-            go_on(text + char, *network.step(idx, state), score + scores[idx])
+            extend(text + char, *network.step(idx, state), score + scores[idx])
 
     prime = vocabulary.end if vocabulary.records else 0
-    go_on("", *network.step(prime, network.zero_state()), 0.0)
+    extend("", *network.step(prime, network.zero_state()), 0.0)
     total = np.logaddexp.reduce(list(found.values()))
     return {text: math.exp(score - total) for text, score in found.items()}
 
 
 def distance(found: Counter[str], expected: dict[str, float]) -> float:
-    """Total variation."""
+    """The total variation distance."""
     return (
         sum(
             abs(found[text] / found.total() - expected.get(text, 0.0))
@@ -152,7 +152,7 @@ TARGETS: list[tuple[Constraint, int, int, Callable[[str], bool]]] = [
 @pytest.mark.parametrize(
     ("constraint", "low", "high", "fits"), TARGETS, ids=["contains", "match", "without"]
 )
-def test_with_many_particles_a_text_is_the_model_s_own_given_the_constraint(
+def test_many_particles_sample_from_the_model_given_the_constraint(
     vocabulary: Vocabulary, constraint: Constraint, low: int, high: int, fits: Callable[[str], bool]
 ) -> None:
     low = low if not vocabulary.records or low == 4 else 0
@@ -182,7 +182,7 @@ def test_with_many_particles_a_text_is_the_model_s_own_given_the_constraint(
     assert distance(found, expected) < np.max(by_chance) + 0.02
 
 
-def test_the_distance_falls_with_the_particles_where_masks_alone_are_far_off() -> None:
+def test_the_error_falls_with_more_particles_where_masks_alone_are_far_off() -> None:
     network, form = make_network(3, seed=1, scale=1.4), Form(Contains("cab"), ABC, 6)
     remove_lookahead(form)
     expected = enumerated(network, ABC, lambda text: "cab" in text, 6, 6)
@@ -201,7 +201,7 @@ def test_the_distance_falls_with_the_particles_where_masks_alone_are_far_off() -
 
 
 def remove_lookahead(form: Form) -> None:
-    """Leave only the masks: which symbols may follow."""
+    """Leave only the masks, which say which symbols may follow."""
     by_symbol = form.lookahead_by_symbol
     form._next_symbols.clear()
     form.lookahead = lambda state, written: 0.0  # type: ignore[method-assign]
@@ -211,7 +211,7 @@ def remove_lookahead(form: Form) -> None:
     )
 
 
-def test_one_particle_with_lookahead_is_nearer_than_with_masks_alone() -> None:
+def test_one_particle_is_closer_with_lookahead_than_with_masks_alone() -> None:
     network, form = make_network(3, seed=1, scale=1.4), Form(Contains("cab"), ABC, 6)
     expected = enumerated(network, ABC, lambda text: "cab" in text, 6, 6)
     with_lookahead = distance(
@@ -224,7 +224,7 @@ def test_one_particle_with_lookahead_is_nearer_than_with_masks_alone() -> None:
     assert with_lookahead < masked - 0.1
 
 
-def test_of_several_ways_through_an_expression_the_shorter_is_not_favoured() -> None:
+def test_the_shorter_alternative_of_an_expression_is_not_favoured() -> None:
     network, form = make_network(3, scale=0.3), Form(Match("aaaaaaaaab|ba"), ABC, 20)
     expected = {}
     for text in ("aaaaaaaaab", "ba"):
@@ -237,13 +237,15 @@ def test_of_several_ways_through_an_expression_the_shorter_is_not_favoured() -> 
     found = Counter(write(network, ABC, [1, seed], form=form, particles=64) for seed in range(400))
     assert found["aaaaaaaaab"] / 400 == pytest.approx(odds / (1 + odds), abs=0.03)
     alone = Counter(write(network, ABC, [1, seed], form=form) for seed in range(400))
-    # one stream goes where the model would, and not where the fewest characters are
+    # a single stream follows the model rather than the alternative with the fewest characters
     assert alone["aaaaaaaaab"] > 100
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("particles", [1, 3, 8])
-def test_every_text_fits_whatever_the_sampler_does(cell: str, particles: int) -> None:
+def test_every_text_satisfies_the_constraint_whatever_the_sampler(
+    cell: str, particles: int
+) -> None:
     network = make_network(3, cell, scale=3.0)
     samplers = [
         *(Sampler(temperature=each) for each in (0, 1e-9, 1e-21, 1e-300, 50)), Sampler(top_k=1),
@@ -258,7 +260,7 @@ def test_every_text_fits_whatever_the_sampler_does(cell: str, particles: int) ->
             assert "aa" not in text
 
 
-def test_cold_text_is_the_likeliest_symbol_that_fits_by_its_hope() -> None:
+def test_greedy_text_takes_the_likeliest_symbol_weighted_by_lookahead() -> None:
     network, form = make_network(3), Form(Match("[ab]{4}"), ABC, 9)
     logits, state = network.step(0, network.zero_state())
     at, expected = 0, ""
@@ -269,7 +271,7 @@ def test_cold_text_is_the_likeliest_symbol_that_fits_by_its_hope() -> None:
     assert write(network, ABC, sampler=Sampler(temperature=0), form=form, particles=5) == expected
 
 
-def test_a_tiny_temperature_is_as_good_as_none() -> None:
+def test_a_tiny_temperature_is_the_same_as_zero() -> None:
     network, form = make_network(3), Form(Without("a"), ABC, 30)
     texts = {
         write(network, ABC, seed, Sampler(temperature=each), form=form)
@@ -278,7 +280,7 @@ def test_a_tiny_temperature_is_as_good_as_none() -> None:
     assert len(texts) == 1
 
 
-def test_a_text_is_had_again_by_its_seed_and_another_seed_writes_another() -> None:
+def test_the_same_seed_gives_the_same_text_and_another_a_different_one() -> None:
     network, form = make_network(3), Form(Contains("abc"), ABC, 40)
     for particles in (1, 5):
         texts = [write(network, ABC, seed, form=form, particles=particles) for seed in (1, 1, 2)]
@@ -286,9 +288,7 @@ def test_a_text_is_had_again_by_its_seed_and_another_seed_writes_another() -> No
 
 
 @pytest.mark.parametrize(("particles", "most"), [(1, 21), (4, MAX_DIVERGENCE + 1)])
-def test_what_is_streamed_is_given_as_soon_as_all_streams_share_it(
-    particles: int, most: int
-) -> None:
+def test_text_is_streamed_as_soon_as_all_particles_share_it(particles: int, most: int) -> None:
     network, form = make_network(3), Form(Without("abc"), ABC, 2 * MAX_DIVERGENCE)
     steps, symbols = (
         count_steps(network),
@@ -316,7 +316,7 @@ def count_steps(network: Network) -> Callable[[], int]:
     return lambda: calls[0]
 
 
-def test_scores_are_the_log_probabilities_under_the_model_itself() -> None:
+def test_scores_are_the_log_probabilities_of_the_unconstrained_model() -> None:
     network, form = make_network(3), Form(Contains("abc"), ABC, 30)
     for particles in (1, 4):
         drawn = list(
@@ -342,7 +342,7 @@ def test_scores_are_the_log_probabilities_under_the_model_itself() -> None:
     )
 
 
-def test_a_prompt_that_is_a_part_of_the_text_is_walked_first() -> None:
+def test_a_prompt_that_is_part_of_the_text_counts_for_the_constraint() -> None:
     network, form = make_network(4), Form(Match("ab[bc]{2}"), RECORDS, 9)
     for seed in range(10):
         text = write(network, RECORDS, seed, prompt=[3, 0, 1], form=form, begun=2, end=3)
@@ -361,7 +361,7 @@ def test_a_prompt_that_is_a_part_of_the_text_is_walked_first() -> None:
 
 
 @pytest.mark.parametrize("particles", [1, 4])
-def test_a_stop_string_ends_a_text_only_where_it_has_its_form(particles: int) -> None:
+def test_a_stop_string_ends_a_text_only_where_the_constraint_is_satisfied(particles: int) -> None:
     network, ended = make_network(3, scale=0.5), 0
     for stop in ("a", "bb", "abc"):
         form = Form(Contains("cc") & Without(stop) & Length(0, 30), ABC, 30)
@@ -375,7 +375,7 @@ def test_a_stop_string_ends_a_text_only_where_it_has_its_form(particles: int) ->
     assert ended > 50
 
 
-def test_nothing_of_a_stop_string_is_given_before_it_is_known_to_be_none() -> None:
+def test_a_possible_stop_string_is_held_back_until_ruled_out() -> None:
     class Script(Network):
         def step(self, idx: Any, state: Any) -> Any:
             _, state = super().step(idx, state)
@@ -400,7 +400,7 @@ def weights_of(vocab_size: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("particles", [1, 3])
-def test_no_longer_stretch_is_copied_than_may_be(particles: int) -> None:
+def test_no_copy_is_longer_than_allowed(particles: int) -> None:
     rng = np.random.default_rng(0)
     backed = 0
     for case in range(60):
@@ -423,8 +423,8 @@ def test_no_longer_stretch_is_copied_than_may_be(particles: int) -> None:
     assert backed > 0 or particles > 1
 
 
-def test_where_all_that_follows_would_be_copied_it_goes_back_and_takes_another_way() -> None:
-    corpus = "aba-abb-abc"  # after "ab" each symbol stood
+def test_it_backtracks_if_every_continuation_would_be_copied() -> None:
+    corpus = "aba-abb-abc"  # every symbol occurs after "ab"
     network, taken_back = make_network(3, scale=0.3), 0
     for seed in range(40):
         decoder = ConstrainedDecoder(
@@ -441,8 +441,8 @@ def test_where_all_that_follows_would_be_copied_it_goes_back_and_takes_another_w
     assert taken_back > 40
 
 
-def test_what_was_taken_back_counts_once_in_the_weights() -> None:
-    """Of two ways that both copy in the end, going back leaves the weights as they were before."""
+def test_backtracking_counts_once_in_the_weights() -> None:
+    """If two alternatives both end in a copy, backtracking restores the previous weights."""
     network, seen = make_network(3, scale=0.5), dict[tuple[int, ...], list[float]]()
 
     class Watched(ConstrainedDecoder):
@@ -465,7 +465,7 @@ def test_what_was_taken_back_counts_once_in_the_weights() -> None:
     assert taken_back > 0
 
 
-def test_a_long_text_may_take_back_more_than_a_short_one() -> None:
+def test_a_long_text_may_backtrack_more_than_a_short_one() -> None:
     decoder = ConstrainedDecoder(
         make_network(3, scale=0.3), [0], FREE, np.random.default_rng(0), form=Form(Length(20_000), ABC, 20_000),
         guard=guard("aba-abb-abc", 2, ABC),
@@ -474,7 +474,7 @@ def test_a_long_text_may_take_back_more_than_a_short_one() -> None:
     assert decoder.taken_back > MAX_STEPS_BACK
 
 
-def test_streams_are_gathered_once_in_so_many_symbols_with_a_guard_too(
+def test_streams_are_gathered_rarely_even_with_a_guard(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gathered, select = list[int](), Particles.select
@@ -492,7 +492,7 @@ def test_streams_are_gathered_once_in_so_many_symbols_with_a_guard_too(
         assert 1 <= len(gathered) <= 4
 
 
-def test_what_looks_back_sees_all_that_was_read_however_long_ago_it_was_given() -> None:
+def test_processors_see_the_whole_history_including_text_already_streamed() -> None:
     seen = list[Any]()
 
     def watch(ids: Any, logits: Any) -> Any:
@@ -508,8 +508,8 @@ def test_what_looks_back_sees_all_that_was_read_however_long_ago_it_was_given() 
     assert any(ABC.decode(ids[2:].tolist()) == text[:599] for ids in seen[-3:])
 
 
-def test_in_the_last_resort_it_stops_and_says_why() -> None:
-    # whatever two characters stand there, all follow
+def test_a_dead_end_is_an_error_that_gives_the_reason() -> None:
+    # every pair of characters is followed by every character
     every = "".join("".join(chars) for chars in itertools.product("abc", repeat=3))
     decoder = ConstrainedDecoder(
         make_network(3),
@@ -531,15 +531,15 @@ def test_in_the_last_resort_it_stops_and_says_why() -> None:
 
 
 @pytest.mark.parametrize("particles", [1, 4])
-def test_a_form_and_a_guard_are_both_kept_or_it_is_an_error(
+def test_a_constraint_and_a_guard_both_hold_or_it_is_an_error(
     particles: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # a refusal takes as long as all of these steps; the texts that are kept need few
+    # a refusal takes all of these steps; successful texts need few
     monkeypatch.setattr("charrnn.generation.constraints.backtracking.MAX_STEPS_BACK", 200)
     rng, kept, refused = np.random.default_rng(1), 0, 0
     for case in range(40):
         corpus, longest = "".join(rng.choice(list("abc"), 40)), int(rng.integers(2, 5))
-        # which may be one character too long to be allowed
+        # which may be one character longer than allowed
         wanted = corpus[3 : 3 + int(rng.integers(2, longest + 2))]
         form = (
             Form(Contains(wanted) & Without("ca"), ABC, 20)
@@ -566,7 +566,7 @@ def test_a_form_and_a_guard_are_both_kept_or_it_is_an_error(
     assert refused > 3
 
 
-def test_with_a_guard_text_is_given_once_it_cannot_be_taken_back() -> None:
+def test_with_a_guard_text_is_streamed_once_it_is_final() -> None:
     network = make_network(3)
     steps = count_steps(network)
     symbols = iter(
@@ -576,7 +576,7 @@ def test_with_a_guard_text_is_given_once_it_cannot_be_taken_back() -> None:
     assert MAX_BACKTRACK <= steps() <= MAX_BACKTRACK + 3
 
 
-def test_a_record_s_end_is_no_part_of_what_is_copied() -> None:
+def test_the_end_of_a_record_does_not_count_as_copied() -> None:
     network = make_network(4, scale=0.3)
     for seed in range(30):
         text = write(
@@ -594,7 +594,7 @@ def test_a_record_s_end_is_no_part_of_what_is_copied() -> None:
 # Processors
 
 
-def test_processors_see_what_each_stream_has_read_and_may_leave_nothing_that_fits() -> None:
+def test_processors_see_the_history_of_each_stream_and_may_leave_no_symbol() -> None:
     seen: list[tuple[int, ...]] = []
 
     def never_c(ids: Any, logits: Any) -> Any:
@@ -615,7 +615,7 @@ def test_processors_see_what_each_stream_has_read_and_may_leave_nothing_that_fit
         write(make_network(3), ABC, sampler=sampler, form=Form(Match("ac+"), ABC, 5))
 
 
-def test_a_logit_that_is_no_number_is_an_error() -> None:
+def test_a_nan_logit_is_an_error() -> None:
     network = make_network(3)
     network.head_bias[0] = np.nan
     for form in (Form(Length(5), ABC, 5), Form(Contains("ab"), ABC, 5)):
@@ -623,7 +623,7 @@ def test_a_logit_that_is_no_number_is_an_error() -> None:
             write(network, ABC, form=form)
 
 
-def test_lines_end_where_the_model_would_end_them() -> None:
+def test_lines_end_where_the_model_ends_them() -> None:
     network, form = make_network(3, scale=1.5), Form(Lines(2), NLAB, 200)
     lengths = {len(write(network, NLAB, seed, form=form, prompt=[0])) for seed in range(40)}
     assert len(lengths) > 5

@@ -1,6 +1,5 @@
-"""Writes ``format-N`` here, N being the present format: a small run, its logits and its greedy
-text. Run it once for each new format, with the first version that writes it, and never again for
-that one.
+"""Writes ``format-N`` here, where N is the current format: a small run, its logits and its greedy
+text. Run it once for each new format, with the first version that writes it, and never again.
 
     python tests/reliability/golden/make_golden.py
 """

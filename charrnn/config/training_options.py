@@ -1,0 +1,101 @@
+"""The keyword arguments of ``charrnn.train`` that are knobs of a run, with their types."""
+
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from charrnn.config.run_config import Auto
+
+
+class TrainingOptions(TypedDict, total=False):
+    """How a text is read and a model is trained: the options of ``charrnn train``.
+
+    ``"auto"`` leaves a value to charrnn, which decides by the text and the machine.
+
+    Args:
+        unit: unit of text: Unicode characters, or raw bytes (default "char")
+        encoding: encoding of the text files (default "utf-8")
+        encoding_errors: bytes that cannot be decoded: stop with an error, or replace them by U+FFFD
+            (default "strict")
+        newlines: line endings: keep them, or convert all to LF (default "keep")
+        normalize: Unicode normalisation form to convert the text to; None: leave it unchanged
+            (default None)
+        separator: text between two records, such as \\n; each record is learned on its own; None:
+            one running text (default None)
+        val_fraction: share of the text kept for validation and not trained on: the end of a running
+            text, or a random choice of records; 0: train on everything (default 0.1)
+        cell: type of the recurrent cell (default "lstm")
+        hidden_size: units per layer (default "auto")
+        num_layers: number of recurrent layers (default "auto")
+        embedding_size: length of the vector that represents a character (default 64)
+        copy_window: characters to look back for an earlier occurrence of the last few, so that
+            names and phrases can be repeated; None: do not look back (default 8192)
+        dropout: share of the units switched off at random during training, against over-fitting
+            (default "auto")
+        minutes: minutes to train, converted to a number of steps by timing a few; 5 if neither this
+            nor `steps` is given (default None)
+        steps: training steps to take (default None)
+        batch_size: sequences of text read in parallel; for short records, the default is higher
+            (default 16)
+        sequence_length: characters of each sequence read per step, and how far back gradients
+            reach; records are always read whole (default 64)
+        learning_rate: peak learning rate; it rises during the first 3 % of the steps and then falls
+            to 1 % of the peak along a cosine (default 0.004)
+        weight_decay: weight decay of the weight matrices, as in AdamW (default 0.01)
+        clip_norm: maximum norm of the gradient; larger gradients are scaled down; None: never
+            (default 1.0)
+        seed: random seed for the initial weights, the order of the text and the dropout (default 0)
+        report_every: steps between lines of metrics.jsonl; "auto": at least a hundred lines in all
+            (default "auto")
+        eval_every: steps between validations; "auto": twenty in all, but at least one every 5,000
+            steps; None: only at the end (default "auto")
+        patience: stop early after this many validations with a loss 1 % above the best, counted
+            once the whole text has been read; None: never stop early (default 4)
+        save_every: steps between checkpoints; "auto": at each validation; None: only at the end
+            (default "auto")
+        sample_every: steps between short samples; "auto": five in all; None: no samples (default
+            "auto")
+        keep: number of latest checkpoints to keep, in addition to the best (default 3)
+        on_save_error: if a checkpoint cannot be written: stop the run, or print a warning and
+            continue (default "stop")
+        threads: CPU threads to use; "auto": one per core (default "auto")
+        device: device to train on; "auto": cuda if available, else mps, else cpu (default "auto")
+        precision: precision of the matrix products; "auto": bf16 where it is fast, else fp32
+            (default "auto")
+        name: name of the run; None: the name of the corpus file without its extension (default
+            None)
+        runs_dir: directory that contains the runs (default "checkpoints")
+    """
+
+    unit: Literal["char", "byte"]
+    encoding: str
+    encoding_errors: Literal["strict", "replace"]
+    newlines: Literal["keep", "lf"]
+    normalize: Literal["nfc", "nfkc"] | None
+    separator: str | None
+    val_fraction: float
+    cell: Literal["lstm", "gru", "rnn"]
+    hidden_size: int | Auto
+    num_layers: int | Auto
+    embedding_size: int
+    copy_window: int | None
+    dropout: float | Auto
+    minutes: float | None
+    steps: int | None
+    batch_size: int
+    sequence_length: int
+    learning_rate: float
+    weight_decay: float
+    clip_norm: float | None
+    seed: int
+    report_every: int | Auto
+    eval_every: int | Auto | None
+    patience: int | None
+    save_every: int | Auto | None
+    sample_every: int | Auto | None
+    keep: int
+    on_save_error: Literal["stop", "continue"]
+    threads: int | Auto
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["auto", "fp32", "bf16"]
+    name: str | None
+    runs_dir: str | Path
