@@ -3,6 +3,7 @@
 import codecs
 import operator
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -230,8 +231,9 @@ class Vocabulary:
     def _skip(self, text: str) -> tuple[str, list[str]]:
         """The text without unknown characters, and a sentence on each."""
         changes = []
-        for char in sorted(set(text) - self._known):
-            count = text.count(char)
+        counts = Counter(text)
+        for char in sorted(counts.keys() - self._known):
+            count = counts[char]
             times = "once" if count == 1 else f"{count} times"
             changes.append(f"left out {describe(char)} {times}: the model does not know it")
         known_text = "".join(char for char in text if char in self._known)

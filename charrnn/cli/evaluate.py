@@ -16,9 +16,12 @@ from charrnn.storage.find_run import find_checkpoint
 
 if TYPE_CHECKING:
     from charrnn.training.evaluate import Evaluation
+    from charrnn.training.evaluate_file import Skipped
 
 # A text in another script causes a notice for each of its characters.
 MAX_NOTICES = 8
+MOST_NAMED = 4  # skipped characters, the most frequent, in the text output
+LARGE_SHARE = 0.5  # of the text; if more is skipped, the loss says little
 # The knobs for reading a file. The model fixes the others, or they concern the split.
 READING = {
     name: knob
@@ -34,9 +37,10 @@ READING = {
 @click.option(
     "--unknown",
     type=click.Choice(["error", "skip", "replace"]),
-    default="error",
+    default="skip",
     show_default=True,
-    help="what to do with a character that the model has not seen",
+    help="what to do with a character that the model has not seen: leave it out (skip), "
+    "end with an error, or replace it by the nearest known one",
 )
 @click.option(
     "--adaptive",
@@ -45,8 +49,9 @@ READING = {
 )
 @json_option(
     "evaluate",
-    "print a JSON object: characters, nats_per_character, bits_per_character, mode; "
-    "for records also records, nats_per_record",
+    "print a JSON object: characters, nats_per_character, bits_per_character, mode, and skipped, "
+    "which has characters, their number, and most_frequent, a list of objects with character and "
+    "count; for records also records, nats_per_record and, in skipped, records",
 )
 @runs_dir_option
 @quiet_option
@@ -69,6 +74,10 @@ def evaluate(
     its end as a character. The file is read with the run's options for reading, unless a flag
     overrides them. The run is not changed.
 
+    Characters that the model has not seen are skipped: they are left out, as if the text did not
+    contain them, and the loss is that of the rest. A record is left out with its end if nothing
+    else is in it. How many were skipped, and the most frequent ones, is reported.
+
     \b
       charrnn evaluate shakespeare sonnets.txt
       charrnn evaluate checkpoints/shakespeare/step-00002000 sonnets.txt --json
@@ -79,7 +88,7 @@ def evaluate(
     path = find_checkpoint(run, runs_dir)
     data = replace(DataConfig(**read_about(path)["about"]["data"]), **values)
     with progress_bar() as bar:
-        evaluation, notices = evaluate_file(
+        evaluation, skipped, notices = evaluate_file(
             path,
             file,
             data,
@@ -87,13 +96,13 @@ def evaluate(
             adaptive=adaptive,
             on_progress=bar.update,
         )
-    _tell_notices(notices)
+    _tell_notices([*notices, *_skipped_notices(skipped)])
     tell(str(path))
     mode = "adaptive" if adaptive else "static"
     if as_json:
-        click.echo(json.dumps(_as_dict(evaluation, mode)))
+        click.echo(json.dumps(_as_dict(evaluation, skipped, mode)))
     else:
-        click.echo(_as_text(evaluation, mode))
+        click.echo(_as_text(evaluation, skipped, mode))
 
 
 def _tell_notices(notices: Sequence[str]) -> None:
@@ -103,21 +112,54 @@ def _tell_notices(notices: Sequence[str]) -> None:
         tell(f"and {len(notices) - MAX_NOTICES} more such notices")
 
 
-def _as_dict(evaluation: "Evaluation", mode: str) -> dict[str, Any]:
+def _skipped_notices(skipped: "Skipped") -> list[str]:
+    """What was left out of the text, in a sentence, if anything."""
+    if not skipped.characters:
+        return []
+    named = skipped.described(MOST_NAMED)
+    frequent = ", ".join(f"{char} {_times(count)}" for char, count in named)
+    if len(skipped.most_frequent) > len(named):
+        frequent = f"most often {frequent}"
+    notice = (
+        f"skipped {_counted(skipped.characters, 'character')} ({skipped.share:.1%} of the text) "
+        f"that the model has not seen: {frequent}"
+    )
+    if skipped.records:
+        notice += f"; {_counted(skipped.records, 'record')} had no other"
+    if skipped.share > LARGE_SHARE:
+        notice += "; the loss is that of the small part that is left, and says little"
+    return [notice]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
+
+
+def _as_dict(evaluation: "Evaluation", skipped: "Skipped", mode: str) -> dict[str, Any]:
     """The result as ``--json`` prints it."""
+    left_out: dict[str, Any] = {"characters": skipped.characters}
     values = {
         "characters": evaluation.characters,
         "nats_per_character": evaluation.nats_per_character,
         "bits_per_character": evaluation.bits_per_character,
         "mode": mode,
+        "skipped": left_out,
     }
     if evaluation.records:
         values["records"] = evaluation.records
         values["nats_per_record"] = evaluation.nats_per_record
+        left_out["records"] = skipped.records
+    left_out["most_frequent"] = [
+        {"character": char, "count": count} for char, count in skipped.most_frequent
+    ]
     return values
 
 
-def _as_text(evaluation: "Evaluation", mode: str) -> str:
+def _as_text(evaluation: "Evaluation", skipped: "Skipped", mode: str) -> str:
     loss = format_loss(evaluation.nats_per_character)
     text = f"loss {loss} on {evaluation.characters:,} characters"
     if evaluation.records:
@@ -127,4 +169,9 @@ def _as_text(evaluation: "Evaluation", mode: str) -> str:
         )
     if mode == "adaptive":
         text += ", adaptive"
+    if skipped.characters:
+        named = skipped.most_frequent[:MOST_NAMED]
+        frequent = ", ".join(f"{char!r} {count:,}" for char, count in named)
+        more = ", ..." if len(skipped.most_frequent) > len(named) else ""
+        text += f"; {skipped.characters:,} unknown skipped: {frequent}{more}"
     return text

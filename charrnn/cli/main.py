@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "Measure how well a model predicts a file.",
     "originality": "Find what a text copies word for word from a run's corpus.",
     "info": "Describe a model and its quality, or list all runs.",
+    "remove": "Delete runs.",
     "completion": "Print a script that completes commands with the Tab key.",
 }
 HELP = ["-h"]

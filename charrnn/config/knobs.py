@@ -9,6 +9,7 @@ import math
 import numbers
 import typing
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from charrnn.config.arguments import shown_value
@@ -165,6 +166,12 @@ def knob(default: Any, help: str, **limits: Any) -> Any:
 
 def knobs(config: type) -> dict[str, Knob]:
     """The knobs of a dataclass, by name, in the order in which they are written."""
+    return dict(_knobs(config))
+
+
+@cache
+def _knobs(config: type) -> dict[str, Knob]:
+    """As ``knobs``; made only once, since a list of runs reads many configurations."""
     by_name = {}
     for field in dataclasses.fields(config):
         if "help" not in field.metadata:

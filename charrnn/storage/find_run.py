@@ -1,7 +1,7 @@
 """Finding runs in a directory, and the checkpoint that RUN means on a command line."""
 
 import errno
-from contextlib import suppress
+import os
 from pathlib import Path
 
 from charrnn.errors import CheckpointError
@@ -21,8 +21,16 @@ def check_runs_dir(runs_dir: str | Path) -> Path:
     return path
 
 
-def all_runs(runs_dir: str | Path = RUNS_DIR) -> list[Run]:
+def all_runs(
+    runs_dir: str | Path = RUNS_DIR,
+    *,
+    without_checkpoint: bool = False,
+) -> list[Run]:
     """The runs that have a checkpoint, the most recently saved first.
+
+    Args:
+        runs_dir: the directory that contains the runs.
+        without_checkpoint: also those without one, at the end.
 
     Raises:
         CheckpointError: the directory is a file.
@@ -34,17 +42,75 @@ def all_runs(runs_dir: str | Path = RUNS_DIR) -> list[Run]:
     for path in root.iterdir():
         if path.is_dir() and not path.name.startswith("."):
             run = Run(path)
-            if run.steps():
+            if run.steps() or (without_checkpoint and run.is_run()):
                 runs.append(run)
     return sorted(runs, key=_last_saved, reverse=True)
 
 
-def _last_saved(run: Run) -> tuple[int, str]:
-    times = [0]
-    for path in run.steps():
-        with suppress(FileNotFoundError):  # a trainer may have just pruned it
-            times.append(path.stat().st_mtime_ns)
-    return max(times), run.path.name
+def _last_saved(run: Run) -> tuple[float, str]:
+    return run.last_saved() or 0, run.path.name
+
+
+def half_removed_runs(runs_dir: str | Path = RUNS_DIR) -> list[Run]:
+    """The runs in a directory whose removal was interrupted, by name."""
+    root = check_runs_dir(runs_dir)
+    runs = []
+    for path in root.glob(".*.gone"):
+        run = Run(root / path.name.removeprefix(".").removesuffix(".gone"))
+        if path.is_dir():
+            runs.append(run)
+    return sorted(runs, key=lambda run: run.path.name)
+
+
+def find_run(run: str | Path, runs_dir: str | Path = RUNS_DIR) -> Run:
+    """The run that RUN means, whole, damaged or half removed.
+
+    Args:
+        run: a name under ``runs_dir``, or a run's directory.
+        runs_dir: the directory that contains the runs.
+
+    Raises:
+        CheckpointError: there is no such run, or it is a checkpoint or something else.
+    """
+    for path in (check_runs_dir(runs_dir) / run, Path(run)):
+        try:
+            found = _run_at(path)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # no run can have such a name
+                break
+            raise _unreadable(path, error) from None
+        if found is not None:
+            return found
+    for path in (Path(runs_dir) / run, Path(run)):
+        if os.path.isdir(path):
+            raise CheckpointError(
+                f"{path} is not a run: it has no checkpoint and no configuration of charrnn; "
+                "give the name or directory of a run"
+            )
+    names = ", ".join(other.path.name for other in all_runs(runs_dir, without_checkpoint=True))
+    raise CheckpointError(
+        f"there is no run {str(run)[:200]!r}; runs in {runs_dir}: {names or 'none'}"
+    )
+
+
+def _run_at(path: Path) -> Run | None:
+    """The run at a path, if any."""
+    is_step = path in Run(path.parent).steps()
+    if is_step or (path / MANIFEST).exists():
+        advice = "give the name or directory of a run"
+        if is_step:
+            advice = f"give {path.parent} for the whole run"
+        raise CheckpointError(f"{path} is a checkpoint, not a run; {advice}")
+    if path.is_file():
+        raise CheckpointError(f"{path} is a file, not a run; give the name or directory of a run")
+    run = Run(path)
+    if run.is_run() or run.half_removed.is_dir():
+        return run
+    return None
+
+
+def _unreadable(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(f"{path} cannot be read: {error.strerror}; check its permissions")
 
 
 def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_DIR) -> Path:
@@ -66,9 +132,7 @@ def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_D
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:  # no run can have such a name
                 break
-            raise CheckpointError(
-                f"{path} cannot be read: {error.strerror}; check its permissions"
-            ) from None
+            raise _unreadable(path, error) from None
         if checkpoint is not None:
             return checkpoint
     names = ", ".join(other.path.name for other in all_runs(runs_dir)) or "none"

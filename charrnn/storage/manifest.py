@@ -100,13 +100,8 @@ def read_verified(path: Path, name: str, entry: Mapping[str, Any], max_bytes: in
         CheckpointError: it is damaged, too long, or cannot be read.
     """
     file = path / name
+    check_size(path, name, entry)
     try:
-        info = file.lstat()
-        if stat.S_ISREG(info.st_mode) and info.st_size != entry["bytes"]:
-            raise DamagedError(
-                f"{file} is damaged: it has {info.st_size} bytes instead of {entry['bytes']}; "
-                "copy it again, or use another checkpoint"
-            )
         data = read_regular(file, max_bytes)
     except OSError as error:
         raise _unreadable(file, error) from None
@@ -116,6 +111,29 @@ def read_verified(path: Path, name: str, entry: Mapping[str, Any], max_bytes: in
             "copy it again, or use another checkpoint"
         )
     return data
+
+
+def check_size(path: Path, name: str, entry: Mapping[str, Any]) -> None:
+    """Compare the size of a checkpoint's file with the manifest, without reading the file.
+
+    Args:
+        path: the checkpoint's directory.
+        name: the file in it.
+        entry: the file's entry in the manifest.
+
+    Raises:
+        CheckpointError: the size differs, or the file is missing.
+    """
+    file = path / name
+    try:
+        info = file.lstat()
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    if stat.S_ISREG(info.st_mode) and info.st_size != entry["bytes"]:
+        raise DamagedError(
+            f"{file} is damaged: it has {info.st_size} bytes instead of {entry['bytes']}; "
+            "copy it again, or use another checkpoint"
+        )
 
 
 def _unreadable(file: Path, error: OSError) -> CheckpointError:

@@ -8,6 +8,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ OWN = re.compile(rf"(damaged-)?{STEP}|config\.yaml|metrics\.jsonl|records\.jsonl
 OWN_FILES = (*FILES, *INDEX_FILES)
 # What a process leaves there if it is killed while writing or deleting.
 LEFTOVER = re.compile(rf"\.({OWN.pattern})\.tmp-(\d+(-old)?|gone)")
+# What an error about a run advises besides, if the caller can choose another run's name.
+OTHER_NAME = ", or choose another `name`"
+# A run without a checkpoint is told from other directories by these knobs in its config.yaml.
+RUN_KNOBS = {"corpus", "hidden_size", "steps"}
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -62,11 +67,36 @@ class Run:
             return []
         return option("--runs-dir", parent)
 
+    @property
+    def half_removed(self) -> Path:
+        """What is left of the run if its removal was interrupted, next to its directory."""
+        directory = self.path.resolve()
+        return directory.parent / f".{directory.name}.gone"
+
     def size(self) -> int:
         """The total size of its files in bytes."""
         if not self.path.is_dir():
             return 0
-        return sum(file.lstat().st_size for file in self.path.rglob("*") if file.is_file())
+        total = 0
+        for file in self.path.rglob("*"):
+            with suppress(FileNotFoundError):  # a trainer may have just pruned it
+                if file.is_file():
+                    total += file.lstat().st_size
+        return total
+
+    def is_run(self) -> bool:
+        """Whether charrnn wrote the directory: it has a checkpoint or a run's configuration."""
+        if self.steps():
+            return True
+        return self.path.is_dir() and read_yaml_beside(self.config).keys() >= RUN_KNOBS
+
+    def last_saved(self) -> float | None:
+        """When its newest checkpoint was written, in seconds since 1970; None without one."""
+        times = []
+        for path in self.steps():
+            with suppress(FileNotFoundError):  # a trainer may have just pruned it
+                times.append(path.stat().st_mtime)
+        return max(times, default=None)
 
     def exists(self) -> bool:
         """Whether a new run here would be mixed with one that exists."""
@@ -188,10 +218,13 @@ class Run:
         foreign = ", ".join(others[:3])
         return [f"{kept} was kept: it contains files that charrnn did not write ({foreign})"]
 
-    def lock(self) -> FileLock | None:
+    def lock(self, otherwise: str = OTHER_NAME) -> FileLock | None:
         """Keep other trainers out until the lock is released.
 
         None if the file system does not support locks.
+
+        Args:
+            otherwise: the end of the error's advice.
 
         Raises:
             RunExistsError: another process is training this run.
@@ -203,7 +236,7 @@ class Run:
         except BlockingIOError as error:
             raise RunExistsError(
                 f"the run {self.path} is being trained by {error.strerror}; "
-                "wait until it is done, stop it, or choose another `name`"
+                f"wait until it is done or stop it{otherwise}"
             ) from None
         except OSError as error:
             if error.errno in NO_LOCKS:
@@ -224,22 +257,24 @@ class Run:
             else:
                 path.unlink(missing_ok=True)
 
-    def check_removable(self) -> None:
+    def check_removable(self, otherwise: str = OTHER_NAME) -> None:
         """Make sure that the directory contains a run and nothing else.
+
+        Args:
+            otherwise: the end of the error's advice.
 
         Raises:
             RunExistsError: it is a file, or contains files that charrnn did not write.
         """
         if not self.path.is_dir():
             raise RunExistsError(
-                f"{self.path} was not deleted: it is a file, not a run; "
-                "move it, or choose another `name`"
+                f"{self.path} was not deleted: it is a file, not a run; move it{otherwise}"
             )
         foreign = list(itertools.islice(self._foreign_files(), 3))
         if foreign:
             raise RunExistsError(
                 f"{self.path} was not deleted: it contains files that charrnn did not write "
-                f"({', '.join(foreign)}); move them, or choose another `name`"
+                f"({', '.join(foreign)}); move them{otherwise}"
             )
 
     def _foreign_files(self) -> Iterator[str]:
@@ -252,25 +287,37 @@ class Run:
                     if entry.name not in OWN_FILES:
                         yield f"{path.name}/{entry.name}"
 
-    def remove(self) -> None:
+    def remove(self, otherwise: str = OTHER_NAME) -> None:
         """Delete the run, but nothing that charrnn did not write.
+
+        The directory is renamed first: if the process is killed, no part of a run is left under its
+        name, and the next removal deletes ``half_removed``.
+
+        Args:
+            otherwise: the end of the error's advice.
 
         Raises:
             RunExistsError: it contains other files, or could not be deleted.
         """
-        self.check_removable()
+        gone = self.half_removed
+        directory = self.path.resolve()
+        if directory.exists() or not gone.exists():
+            self.check_removable(otherwise)
         try:
-            for path in self.path.iterdir():
-                if _is_real_directory(path):
-                    remove_directory(path, OWN_FILES)
-                else:
-                    path.unlink()
-            self.path.resolve().rmdir()
-            self.path.unlink(missing_ok=True)  # if it is a link to a directory elsewhere
+            if gone.exists():
+                _delete(gone)
+            if directory.exists():
+                directory.rename(gone)
+                _delete(gone)
+            if self.path.is_symlink():
+                self.path.unlink()
         except OSError as error:
+            with suppress(OSError):  # what is left keeps its name
+                if not directory.exists():
+                    gone.rename(directory)
             raise RunExistsError(
                 f"{self.path} could not be deleted: {error.strerror or error}; "
-                "check its permissions, or choose another `name`"
+                f"check its permissions{otherwise}"
             ) from None
 
     def validations(self) -> list[dict[str, Any]]:
@@ -326,6 +373,22 @@ def free_path(path: Path) -> Path:
         free = path.with_name(f"{path.name}-{number}")
         number += 1
     return free
+
+
+def _delete(directory: Path) -> None:
+    """Delete a run's directory with everything that charrnn wrote into it.
+
+    Raises:
+        OSError: a file cannot be deleted, or the directory contains something else.
+    """
+    for path in directory.iterdir():
+        if not (OWN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
+            continue
+        if _is_real_directory(path):
+            remove_directory(path, OWN_FILES)
+        else:
+            path.unlink()
+    directory.rmdir()
 
 
 def _is_whole(path: Path) -> bool | None:

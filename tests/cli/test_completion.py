@@ -77,7 +77,7 @@ def completed(name: str, words: str, number: int, monkeypatch: pytest.MonkeyPatc
         ("sam", ["sample"]),
         ("--", ["--version", "--help"]),
         ("completion ", SHELLS),
-        ("info --", ["--json", "--runs-dir", "--quiet", "--help"]),
+        ("info --", ["--sort", "--json", "--runs-dir", "--quiet", "--help"]),
         ("train --res", ["--resume"]),
         ("train --cell ", ["lstm", "gru", "rnn"]),
         ("train --cell =", ["lstm", "gru", "rnn"]),

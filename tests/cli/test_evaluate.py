@@ -44,12 +44,14 @@ def test_the_loss_is_that_of_scoring_every_character_with_carried_state(
         "nats_per_character",
         "bits_per_character",
         "mode",
+        "skipped",
     ]
     assert json.loads(result.stdout) == {
         "characters": len(words),
         "nats_per_character": pytest.approx(nats, rel=1e-5),
         "bits_per_character": pytest.approx(nats / math.log(2), rel=1e-5),
         "mode": "static",
+        "skipped": {"characters": 0, "most_frequent": []},
     }
 
 
@@ -119,7 +121,7 @@ E_ACUTE = "'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)"
 
 def test_an_unknown_character_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "odd.txt").write_text("the café\n", encoding="utf-8")
-    result = call("evaluate", "corpus", str(tmp_path / "odd.txt"))
+    result = call("evaluate", "corpus", str(tmp_path / "odd.txt"), "--unknown", "error")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
         "Error: unknown character 'f' (U+0066, LATIN SMALL LETTER F) at position 7 of the text; "
@@ -127,20 +129,60 @@ def test_an_unknown_character_is_an_error_that_names_it(tmp_path: Path) -> None:
     )
 
 
-def test_an_unknown_character_may_be_left_out_or_replaced_and_is_said(tmp_path: Path) -> None:
-    (tmp_path / "odd.txt").write_text("the éclé\n" * 3, encoding="utf-8")
-    for unknown, plain, said in (
-        ("skip", "the cl\n" * 3, f"left out {E_ACUTE} 6 times: the model does not know it"),
-        (
-            "replace",
-            "the ecle\n" * 3,
-            f"wrote 'e' instead of 'é': the model does not know {E_ACUTE}",
-        ),
-    ):
-        (tmp_path / "plain.txt").write_text(plain)
-        result = call("evaluate", "corpus", str(tmp_path / "odd.txt"), "--unknown", unknown)
-        assert (result.exit_code, result.stderr) == (0, f"{said}\n{STEP}\n")
-        assert result.stdout == call("evaluate", "corpus", str(tmp_path / "plain.txt")).stdout
+def evaluated(tmp_path: Path, text: str, *flags: str) -> tuple[str, str]:
+    """What ``evaluate corpus`` prints of a text, on stdout and stderr."""
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    result = call("evaluate", "corpus", str(tmp_path / "text.txt"), *flags)
+    assert result.exit_code == 0
+    return result.stdout, result.stderr
+
+
+def test_unknown_characters_are_skipped_and_reported(tmp_path: Path) -> None:
+    out, plain = evaluated(tmp_path, "the éclé\n" * 3), evaluated(tmp_path, "the cl\n" * 3)
+    notice = (
+        f"skipped 6 characters (22.2% of the text) that the model has not seen: {E_ACUTE} 6 times"
+    )
+    assert out == (f"{plain[0][:-1]}; 6 unknown skipped: 'é' 6\n", f"{notice}\n{STEP}\n")
+
+
+def test_of_many_unknown_characters_the_most_frequent_are_named(tmp_path: Path) -> None:
+    out, err = evaluated(tmp_path, "the 11112223345\n")
+    assert out.endswith("; 11 unknown skipped: '1' 4, '2' 3, '3' 2, '4' 1, ...\n")
+    assert err == (
+        "skipped 11 characters (68.8% of the text) that the model has not seen: most often "
+        "'1' (U+0031, DIGIT ONE) 4 times, '2' (U+0032, DIGIT TWO) 3 times, "
+        "'3' (U+0033, DIGIT THREE) 2 times, '4' (U+0034, DIGIT FOUR) once; "
+        f"the loss is that of the small part that is left, and says little\n{STEP}\n"
+    )
+    assert json.loads(evaluated(tmp_path, "the 11112\n", "--json")[0])["skipped"] == {
+        "characters": 5,
+        "most_frequent": [{"character": "1", "count": 4}, {"character": "2", "count": 1}],
+    }
+
+
+def test_skipped_records_are_counted(
+    record_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(record_runs)
+    (tmp_path / "text.txt").write_text("ann\n123\nb1ob\n")
+    result = call("evaluate", "names", str(tmp_path / "text.txt"), "--json")
+    found = json.loads(result.stdout)
+    assert (found["records"], found["characters"]) == (2, 8)
+    assert found["skipped"] == {
+        "characters": 4,
+        "records": 1,
+        "most_frequent": [
+            {"character": "1", "count": 2},
+            {"character": "2", "count": 1},
+            {"character": "3", "count": 1},
+        ],
+    }
+
+
+def test_an_unknown_character_may_be_replaced_and_is_said(tmp_path: Path) -> None:
+    out = evaluated(tmp_path, "the éclé\n" * 3, "--unknown", "replace")
+    said = f"wrote 'e' instead of 'é': the model does not know {E_ACUTE}"
+    assert out == (evaluated(tmp_path, "the ecle\n" * 3)[0], f"{said}\n{STEP}\n")
 
 
 BAD = {

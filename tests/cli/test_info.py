@@ -5,14 +5,17 @@ import json
 import math
 import shutil
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import charrnn
+from charrnn.cli.descriptions import short_number, size_in_words
 from charrnn.corpus.corpus import Corpus
 from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.manifest import read_manifest
 from charrnn.storage.run import Run
 from charrnn.storage.verdict import verdict
 from tests.command import TEXT, Trained, call
@@ -91,6 +94,12 @@ def test_info_of_an_earlier_checkpoint_has_the_loss_it_was_saved_with(runs: Path
     )
 
 
+def saved(run: str) -> str:
+    seconds = Run(Path("checkpoints") / run).last_saved()
+    assert seconds is not None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
 def about(run: str, step: int) -> dict[str, Any]:
     """What JSON says of the run on characters."""
     path = f"checkpoints/{run}/step-{step:08d}"
@@ -102,6 +111,7 @@ def about(run: str, step: int) -> dict[str, Any]:
         "unit": "char", "vocab_size": 21, "symbols": "\n ,.;Nabcdehiklmnostw", "sha256": sha256(path),
         "final_val_loss": lines(run)[-1]["final_val_loss"] if step == 4 else None, "charrnn": charrnn.__version__,
         "corpus": ["corpus.txt"], "epochs": step / 10, "parameters": parameters(path), "step": step, "steps": 4, "trained_steps": 4,
+        "saved": saved(run), "disk_bytes": Run(Path("checkpoints") / run).size(),
         "train_characters": 831, "val_characters": 93, "val_loss": lines(run)[step - 1]["val_loss"], "records": None,
         "data": {
             "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "separator": None, "unit": "char",
@@ -117,14 +127,90 @@ def test_json_is_one_object(run: str, step: int, runs: Path) -> None:
     assert json.loads(result.stdout) == about("corpus", step)
 
 
-def test_without_a_run_there_is_one_line_for_each_the_newest_first(runs: Path) -> None:
-    result = call("info")
+def date(run: str) -> str:
+    """When a run was saved, in local time, as the list shows it."""
+    saved = Run(Path("checkpoints") / run).last_saved()
+    assert saved is not None
+    return datetime.fromtimestamp(saved).isoformat(" ")[:16]
+
+
+def kib(run: str) -> str:
+    """The disk use of a small run."""
+    return size_in_words(Run(Path("checkpoints") / run).size())
+
+
+def test_without_a_run_all_are_listed_in_a_table_the_newest_first(runs: Path) -> None:
+    result, nats = call("info"), lines("corpus")[-1]["final_val_loss"]
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        f"corpus: LSTM 2 x 8, step 4 of 4, best at step 4, "
-        f"validation loss {loss(lines('corpus')[-1]['final_val_loss'])}\n"
-        "bytes: GRU 2 x 8, step 4 of 4, best at step 4, no validation loss\n"
+        "name    date              corpus      size    loss  bits/char  verdict        disk use\n"
+        f"corpus  {date('corpus')}  corpus.txt  {short_number(parameters(STEP))}  {nats:.4f}      {nats / math.log(2):.3f}  under-trained  {kib('corpus'):>8}\n"
+        f"bytes   {date('bytes')}  corpus.txt  {short_number(parameters('checkpoints/bytes/step-00000004'))}       -          -  no validation  {kib('bytes'):>8}\n"
     )
+
+
+def test_sort_orders_the_list_and_its_json(runs: Path) -> None:
+    def names(order: str) -> list[str]:
+        listed = [line.split()[0] for line in call("info", "--sort", order).stdout.splitlines()]
+        found = json.loads(call("info", "--sort", order, "--json").stdout)
+        assert listed[1:] == [run["run"] for run in found]
+        return listed[1:]
+
+    assert names("date") == names("loss") == ["corpus", "bytes"]
+    assert names("name") == names("size") == ["bytes", "corpus"]
+
+
+def test_sort_with_a_run_is_a_usage_error(runs: Path) -> None:
+    result = call("info", "corpus", "--sort", "loss")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert (
+        result.stderr
+        == "Error: --sort is for the list of all runs; leave it out, or leave out RUN\n"
+    )
+
+
+def test_a_run_without_a_checkpoint_and_a_half_removed_one_are_reported(runs: Path) -> None:
+    for step in Run(Path("checkpoints/corpus")).steps():
+        shutil.rmtree(step)
+    Path("checkpoints/bytes").rename("checkpoints/.bytes.gone")
+    Path("checkpoints/notes").mkdir()
+    result, left = call("info"), Run(runs / "checkpoints/.bytes.gone")
+    assert result.stdout == (
+        "name    date  corpus  size  loss  bits/char  verdict        disk use\n"
+        f"corpus  -     -          -     -          -  no checkpoint  {kib('corpus'):>8}\n"
+    )
+    assert result.stderr == (
+        "corpus: the run checkpoints/corpus has no checkpoint yet; continue training it, or choose another run\n"
+        f"{left.path} ({size_in_words(left.size())}) is left over from an interrupted removal; "
+        "delete it with `charrnn remove bytes`\n"
+    )
+
+
+def test_two_runs_are_compared_in_what_differs(runs: Path) -> None:
+    shutil.copytree("checkpoints/corpus", "checkpoints/other")
+    for name in ("config.yaml", "metrics.jsonl"):
+        path = Path("checkpoints/other") / name
+        text = (
+            path.read_text().replace("dropout: 0.1", "dropout: 0.2").replace("seed: 0", "seed: 7")
+        )
+        nats = lines("corpus")[-1]["final_val_loss"]
+        path.write_text(text.replace(f'"final_val_loss": {nats}', '"final_val_loss": 2.0'))
+    result = call("info", "corpus", "other")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        "                    corpus  other\n"
+        f"validation loss     {nats:.4f}  2.0000\n"
+        f"bits per character  {nats / math.log(2):.3f}   2.885\n"
+        "seed                0       7\n"
+        "\n"
+        f"other is better: its validation loss is {nats - 2:.4f} ({(nats - 2) / math.log(2):.3f} bits per character, "
+        f"{1 - 2 / nats:.1%}) lower than that of corpus.\n"
+    )
+
+
+def test_the_json_of_two_runs_is_a_list_of_their_objects(runs: Path) -> None:
+    found = json.loads(call("info", "corpus", "bytes", "--json").stdout)
+    assert found == [about("corpus", 4), json.loads(call("info", "bytes", "--json").stdout)]
 
 
 def test_the_list_as_json_is_a_list_of_the_same_objects(runs: Path) -> None:
@@ -137,10 +223,15 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(runs: Path) -> None:
         (step / "model.safetensors").write_bytes(b"")
     result = call("info")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[0].startswith("corpus: LSTM 2 x 8, ")
-    assert (
-        "checkpoints/bytes/step-00000004/model.safetensors is damaged: it has 0 bytes"
-        in result.stdout + result.stderr
+    listed = [line.split() for line in result.stdout.splitlines()[1:]]
+    assert [(words[0], words[-3]) for words in listed] == [
+        ("corpus", "under-trained"),
+        ("bytes", "damaged"),
+    ]
+    size = read_manifest(Path("checkpoints/bytes/step-00000004"))["model.safetensors"]
+    assert result.stderr == (
+        "bytes: checkpoints/bytes/step-00000004/model.safetensors is damaged: it has 0 bytes instead of "
+        f"{size['bytes']}; copy it again, or use another checkpoint\n"
     )
 
 

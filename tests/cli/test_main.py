@@ -42,6 +42,7 @@ Commands:
   evaluate     Measure how well a model predicts a file.
   originality  Find what a text copies word for word from a run's corpus.
   info         Describe a model and its quality, or list all runs.
+  remove       Delete runs.
   completion   Print a script that completes commands with the Tab key.
 
     charrnn train my.txt
@@ -161,8 +162,10 @@ def test_help_and_version_import_neither_torch_nor_numpy(flag: str, here: Path) 
     assert packages & {"torch", "numpy", "safetensors", "yaml", "tqdm"} == set()
 
 
-@pytest.mark.parametrize("command", ["sample", "info"])
-def test_the_help_of_sample_and_info_does_not_import_torch(command: str, here: Path) -> None:
+@pytest.mark.parametrize("command", ["sample", "info", "remove"])
+def test_the_help_of_a_command_without_training_does_not_import_torch(
+    command: str, here: Path
+) -> None:
     packages, code = imported(command, "-h", cwd=here)
     assert code == 0
     assert "torch" not in packages

@@ -11,7 +11,7 @@ import pytest
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import CheckpointError
 from charrnn.storage.checkpoint import Checkpoint, write
-from charrnn.storage.find_run import all_runs, find_checkpoint
+from charrnn.storage.find_run import all_runs, find_checkpoint, find_run, half_removed_runs
 from charrnn.storage.run import Run
 from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
@@ -97,6 +97,31 @@ def test_a_run_is_found_from_elsewhere(
 def test_a_copied_checkpoint_is_found_under_any_name(runs: dict[str, Run], here: Path) -> None:
     runs["poems"].step(3).rename("my-model")
     assert find_checkpoint("my-model") == Path("my-model")
+
+
+def test_runs_without_a_checkpoint_are_listed_last_on_request(runs: dict[str, Run]) -> None:
+    (Path("checkpoints/drafts") / "config.yaml").write_text(
+        "corpus: [a.txt]\nhidden_size: 8\nsteps: 4\n"
+    )
+    listed = [run.path.name for run in all_runs(without_checkpoint=True)]
+    assert listed == ["tales", "verses", "poems", "drafts"]
+
+
+def test_a_run_is_found_to_be_removed_but_not_its_checkpoint(runs: dict[str, Run]) -> None:
+    assert find_run("poems") == find_run("checkpoints/poems") == runs["poems"]
+    runs["poems"].path.rename(runs["poems"].half_removed)
+    assert find_run("poems") == runs["poems"]
+    assert half_removed_runs() == [runs["poems"]]
+    assert refusal(find_run, "tales/step-00000005") == (
+        "checkpoints/tales/step-00000005 is a checkpoint, not a run; "
+        "give checkpoints/tales for the whole run"
+    )
+    assert (
+        refusal(find_run, "peoms") == "there is no run 'peoms'; runs in checkpoints: tales, verses"
+    )
+    assert refusal(find_run, "x" * 5000) == (
+        f"there is no run {'x' * 200!r}; runs in checkpoints: tales, verses"
+    )
 
 
 def test_an_unknown_run_is_refused_with_a_list_of_runs(runs: dict[str, Run]) -> None:

@@ -370,6 +370,61 @@ def test_remove_refuses_files_with_names_similar_to_its_own(name: str) -> None:
     assert refusal(run.remove, kind=RunExistsError) == message
 
 
+def test_a_removal_that_is_cut_short_is_finished_by_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = run_of({1: None, 2: None})
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run.remove()
+    gone = run.half_removed
+    assert (run.path.exists(), gone.name, gone.is_dir()) == (False, ".poems.gone", True)
+    save(run, 1)  # a new run of that name
+    run.remove()
+    assert (run.path.exists(), gone.exists()) == (False, False)
+
+
+def test_a_removal_that_fails_leaves_the_rest_under_the_name_of_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = run_of({1: None})
+
+    def denied(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", denied)
+    message = refusal(run.remove, "", kind=RunExistsError)
+    assert (
+        message
+        == "checkpoints/poems could not be deleted: Permission denied; check its permissions"
+    )
+    assert (numbers(run), run.half_removed.exists()) == ([1], False)
+
+
+def test_a_link_to_a_run_is_removed_with_the_run(here: Path) -> None:
+    run = run_of({1: None}, runs_dir="elsewhere")
+    Path("link").symlink_to(run.path)
+    Run(Path("link")).remove()
+    assert (list(here.iterdir()), list(Path("elsewhere").iterdir())) == (
+        [Path("elsewhere").absolute()],
+        [],
+    )
+
+
+def test_a_run_is_told_from_other_directories() -> None:
+    run = run_of({})
+    assert not run.is_run()  # the configuration of some other program
+    run.config.write_text("corpus: [a.txt]\nhidden_size: 8\nsteps: 4\n")
+    assert run.is_run()
+    assert run_of({1: None}, "tales").is_run()
+    assert not Run(Path("nowhere")).is_run()
+
+
 # The end
 
 

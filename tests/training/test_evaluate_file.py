@@ -8,7 +8,7 @@ import charrnn
 from charrnn.config.run_config import DataConfig
 from charrnn.errors import CheckpointError, CorpusError, VocabularyError
 from charrnn.training.evaluate import Evaluation
-from charrnn.training.evaluate_file import evaluate_file
+from charrnn.training.evaluate_file import Skipped, evaluate_file
 from charrnn.vocab import Vocabulary
 from tests.training.test_evaluate import cells, nats, network, saved
 
@@ -35,7 +35,7 @@ def expected(model: Path, written: str) -> Evaluation:
 def test_the_loss_of_a_file_is_the_mean_score_of_its_text(cell: str, tmp_path: Path) -> None:
     model = saved(tmp_path / "model", network(cell), cell=cell)
     seen: list[int] = []
-    found, notices = evaluate_file(
+    found, _, notices = evaluate_file(
         model,
         write(tmp_path, b"abc d\xc3\xa9\nabba\n"),
         DataConfig(),
@@ -56,15 +56,16 @@ def test_an_unknown_character_of_a_file_is_an_error(model: Path, tmp_path: Path)
 
 
 def test_an_unknown_character_is_left_out_and_said(model: Path, tmp_path: Path) -> None:
-    found, notices = evaluate_file(model, write(tmp_path, b"aXbX\n"), DataConfig(), "skip")
-    assert found == expected(model, "ab\n")
-    assert notices == (
-        "left out 'X' (U+0058, LATIN CAPITAL LETTER X) 2 times: the model does not know it",
+    found, skipped, notices = evaluate_file(
+        model, write(tmp_path, b"aXbXY\n"), DataConfig(), "skip"
     )
+    assert found == expected(model, "ab\n")
+    assert skipped == Skipped(3, 0.5, 0, (("X", 2), ("Y", 1)))
+    assert notices == ()
 
 
 def test_an_unknown_character_is_replaced_and_said(model: Path, tmp_path: Path) -> None:
-    found, notices = evaluate_file(model, write(tmp_path, b"aB\n"), DataConfig(), "replace")
+    found, _, notices = evaluate_file(model, write(tmp_path, b"aB\n"), DataConfig(), "replace")
     assert found == expected(model, "ab\n")
     assert notices == (
         "wrote 'b' instead of 'B': the model does not know 'B' (U+0042, LATIN CAPITAL LETTER B)",
@@ -82,17 +83,17 @@ def test_a_file_of_which_nothing_is_left_is_an_error(model: Path, tmp_path: Path
 
 
 def test_what_there_is_to_say_of_the_reading_comes_first(model: Path, tmp_path: Path) -> None:
-    file = write(tmp_path, b"\xef\xbb\xbfaXb\n")
-    found, notices = evaluate_file(model, file, DataConfig(), "skip")
+    file = write(tmp_path, b"\xef\xbb\xbfaB\n")
+    found, _, notices = evaluate_file(model, file, DataConfig(), "replace")
     assert found == expected(model, "ab\n")
     assert notices == (
         f"{file} begins with a byte order mark, which was left out",
-        "left out 'X' (U+0058, LATIN CAPITAL LETTER X) once: the model does not know it",
+        "wrote 'b' instead of 'B': the model does not know 'B' (U+0042, LATIN CAPITAL LETTER B)",
     )
 
 
 def test_a_file_is_read_as_the_data_knobs_say(model: Path, tmp_path: Path) -> None:
-    found, _ = evaluate_file(
+    found, *_ = evaluate_file(
         model, write(tmp_path, b"\xe9ab\r\n"), DataConfig(encoding="cp1252", newlines="lf"), "error"
     )
     assert found == expected(model, "éab\n")
@@ -100,7 +101,7 @@ def test_a_file_is_read_as_the_data_knobs_say(model: Path, tmp_path: Path) -> No
 
 def test_a_model_of_bytes_counts_bytes_whatever_they_are(tmp_path: Path) -> None:
     model = saved(tmp_path / "model", network(vocab_size=256), Vocabulary("byte"), prime=10)
-    found, notices = evaluate_file(
+    found, _, notices = evaluate_file(
         model, write(tmp_path, b"ab\xff\x00\xc3\xa9"), DataConfig(unit="byte"), "error"
     )
     assert found.characters == 6

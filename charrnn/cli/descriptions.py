@@ -1,0 +1,111 @@
+"""What a description of a run says, as text: its steps, its loss, its size."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from charrnn.cli.console import format_loss, network_in_words
+
+UNITS = ("B", "KiB", "MiB", "GiB")
+# Numbers of at least this many digits are shortened: 1234567 is "1.2M".
+THOUSANDS = ("", "k", "M", "G")
+
+
+def steps_in_words(description: dict[str, Any]) -> str:
+    """How far a run is, and which step was best."""
+    trained = description["trained_steps"]
+    return f"step {trained:,} of {description['steps']:,}, best at step {description['step']:,}"
+
+
+def loss_in_words(description: dict[str, Any]) -> str:
+    """The final validation loss, else that measured during training on part of the text."""
+    loss = description["final_val_loss"]
+    when = ""
+    if loss is None:
+        loss = description["val_loss"]
+        when = " (measured during training)"
+    if loss is None:
+        return "no validation loss"
+    return f"validation loss {format_loss(loss)}{when}"
+
+
+def model_in_words(description: dict[str, Any]) -> str:
+    """The network, with its sizes."""
+    copy_window = description["copy_window"] or "none"
+    network = network_in_words(
+        description["cell"],
+        description["num_layers"],
+        description["hidden_size"],
+    )
+    return (
+        f"{network}, embedding {description['embedding_size']}, "
+        f"copy window {copy_window}, dropout {description['dropout']:g}, "
+        f"{description['parameters']:,} parameters"
+    )
+
+
+def symbols_in_words(description: dict[str, Any]) -> str:
+    """The symbols that a model knows."""
+    end = " and the end of a record" if description["records"] else ""
+    if description["unit"] == "byte":
+        return f"256 bytes{end}"
+    symbols = description["symbols"]
+    return f"{len(symbols)} characters{end}: {json.dumps(symbols, ensure_ascii=False)}"
+
+
+def corpus_in_words(description: dict[str, Any]) -> str:
+    """The paths of the corpus, and the sizes of its two parts."""
+    source = ", ".join(description["corpus"]) or "a text"
+    training = f"{description['train_characters']:,} characters"
+    validation = f"{description['val_characters']:,}"
+    records = description["records"]
+    if records:
+        training += f" ({records['train']:,} records)"
+        validation += f" ({records['val']:,} records)"
+    return f"{source}: {training} for training, {validation} for validation"
+
+
+def corpus_name(description: dict[str, Any]) -> str:
+    """The name of the corpus's first file, and the number of the others."""
+    paths = description["corpus"]
+    if not paths:
+        return "-"
+    name = "stdin" if paths[0] == "-" else Path(paths[0]).name or paths[0]
+    if len(paths) > 1:
+        name += f" + {len(paths) - 1:,}"
+    return name
+
+
+def short_verdict(description: dict[str, Any]) -> str:
+    """The verdict on a run in a word or two; what is wrong with it, if it cannot be read."""
+    if "error" in description:
+        return str(description["problem"])
+    if description["verdict"]:
+        return str(description["verdict"]["kind"])
+    if description["trained_steps"] < description["steps"]:
+        return "unfinished"
+    if not description["val_characters"]:
+        return "no validation"
+    return "-"
+
+
+def short_number(number: int) -> str:
+    """A number in at most five characters, such as 1.2M."""
+    value = float(number)
+    for suffix in THOUSANDS:
+        if value < 999.5 or suffix == THOUSANDS[-1]:
+            break
+        value /= 1000
+    digits = 1 if suffix and value < 99.95 else 0
+    return f"{value:.{digits}f}{suffix}"
+
+
+def size_in_words(num_bytes: int) -> str:
+    """A number of bytes in at most seven characters, such as 1.2 MiB."""
+    value = float(num_bytes)
+    for unit in UNITS:
+        if value < 999.5 or unit == UNITS[-1]:
+            break
+        value /= 1024
+    digits = 1 if unit != UNITS[0] and value < 99.95 else 0
+    return f"{value:.{digits}f} {unit}"
