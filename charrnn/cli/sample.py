@@ -21,6 +21,7 @@ from charrnn.cli.texts import write_story, write_texts
 from charrnn.config.run_config import DataConfig
 from charrnn.config.shell import option
 from charrnn.corpus.reading import read
+from charrnn.errors import VocabularyError
 from charrnn.generation.session import Session
 from charrnn.generation.settings import not_banned
 from charrnn.text_model import TextModel, load
@@ -79,16 +80,23 @@ def _prepare(
 
 
 def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list[str]]:
-    """The model adapted to a file, which is read like the run's corpus; notices on the file."""
+    """The model adapted to a file, which is read like the run's corpus; notices on the file.
+
+    Raises:
+        VocabularyError: a character is unknown, and may not or cannot be replaced.
+    """
     reading = read([file], DataConfig(**model.about["data"]))
     notices = list(reading.notices)
     with progress_bar(len(reading.text)) as bar:
-        adapted = model.adapted(
-            reading.text,
-            unknown=unknown,
-            each=bar.update,
-            on_notice=notices.append,
-        )
+        try:
+            adapted = model.adapted(
+                reading.text,
+                unknown=unknown,
+                each=bar.update,
+                on_notice=notices.append,
+            )
+        except VocabularyError as error:
+            raise VocabularyError(f"--adapt-to {file}: {error}") from None
     return adapted, notices
 
 
