@@ -44,7 +44,9 @@ def existing(path: Path) -> Path:
         SystemExit: it does not.
     """
     if not path.is_file():
-        raise SystemExit(f"there is no {path.name} in {path.parent}; give its directory with --data")
+        raise SystemExit(
+            f"there is no {path.name} in {path.parent}; give its directory with --data"
+        )
     return path
 
 
