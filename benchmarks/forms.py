@@ -28,11 +28,13 @@ PAGE = r"""# Constraints, and limits on copying
 Every output on this page was printed by the command or the Python code above it, and inserted by `python benchmarks/forms.py`. The
 models were trained for two minutes at most, so look at the form of the texts, not at their quality. Two models were trained on the texts
 in [corpora/](../corpora/README.md), and four on lists that the script generates from a few rules: codes like telephone numbers, dates,
-tunes in ABC notation with eight bars of six notes, and molecules in SMILES notation with correct valences and nested brackets.
+tunes in ABC notation with eight bars of six notes, and molecules in SMILES notation with correct valences and nested brackets:
 
 ```console
 $ head -n 2 codes.txt dates.txt molecules.txt tunes.txt
 ```
+
+The script writes these lists and then trains the models, in a temporary directory, so you do not have to type this:
 
 ```sh
 charrnn train corpora/plays.txt --steps 4800 --threads 1
@@ -71,12 +73,13 @@ Where a text ends:
   default, more for many lines).
 - With a lazy repetition in `--match`, such as `.*?`, it ends as soon as it matches.
 - Without these options, it has exactly `--length` characters.
-- `--exact-length` and `--length-between` replace `--length`. With `--length-between`, the text has the larger length if nothing else ends
-  it.
-- A record ends by itself, once it satisfies the constraints.
+- `--exact-length` and `--length-between` replace `--length`. With `--length-between`, the text runs to the larger length unless something
+  else ends it first.
+- A record ends where the model ends it, once it satisfies the constraints.
 - A `--stop` string ends the text if the text satisfies the constraints by then; otherwise the string is not written.
 
-An impossible constraint is an error before the first character, and so is a character that the model has not seen:
+charrnn checks before it writes anything: a constraint that cannot be met is an error, and so is one that needs a character the model has
+not seen:
 
 ```console fails
 $ charrnn sample plays --acrostic MARGIT --lines 4
@@ -170,9 +173,9 @@ Molecules of 20 to 30 characters in which all brackets are closed and at most tw
 $ charrnn sample molecules --match '([^()]|\(([^()]|\([^()]*\))*\))*' --length-between 20 30 --num-samples 3 --seed 7
 ```
 
-A regular expression cannot count, so that one spells out both depths. A constraint of your own can, if it has finitely many states. It is
-a class with a start state, a method that returns the state after a character (`None` if no text may begin like this), and a method that
-returns whether a text may end in a state:
+A regular expression cannot count open brackets, so this one spells out both levels. A constraint that you write in Python can count, up to
+a fixed limit. It is a class with a start state, a method that returns the state after a character (`None` if no text may begin like this),
+and a method that returns whether a text may end in a state:
 
 ```python
 import charrnn
@@ -196,18 +199,10 @@ for record in charrnn.load("molecules").records(3, constraint=Balanced() & Lengt
 
 ## What `--particles` does
 
-Forbidding impossible characters would be enough to satisfy the constraints, but it distorts the text: the model writes freely until a
-constraint forces it into something that it would not have written. So several drafts ("particles") are written side by side. Each
-draws a character by the probability that the model gives it, times a lookahead: the probability that a text can be finished from there
-if characters came by their frequencies alone. (Characters that an expression forces cost nothing, or the shortest way through it would
-always win.) The lookahead steers the text early, but it distorts the text too. So each draft has a weight that corrects for it, and from
-time to time, drafts of small weight are replaced by copies of those of large weight (sequential Monte Carlo with twisted proposals). In
-the end, one draft is drawn by weight.
-
-With many particles, the output is distributed as the model's own texts that satisfy the constraints: exactly in the limit, if only
-`--temperature` is set (`--top-k`, `--top-p` and `--min-p` cut the distribution after the lookahead is added). With one particle, the text
-only follows the lookahead. More particles take more time, but less than in proportion. `python benchmarks/constraints.py` measures how
-close to the exact distribution each number comes.
+If charrnn only forbade impossible characters, the model would write freely until a constraint forced it into something that it would never
+have written. So charrnn writes several drafts ("particles") at once, keeps replacing unlikely drafts with copies of likely ones, and picks
+one at the end. More particles give more natural text and take more time, but less than in proportion. [Architecture](architecture.md#constrained-text)
+explains the method, and [benchmarks](benchmarks.md#constraints) shows how close each number comes to ideal text.
 
 ```console
 $ charrnn sample plays --contains moon --contains bell --length 100 --particles 1 --seed 7
@@ -215,7 +210,7 @@ $ charrnn sample plays --contains moon --contains bell --length 100 --particles 
 $ charrnn sample plays --contains moon --contains bell --length 100 --particles 32 --seed 7
 ```
 
-Text is shown once all drafts share it. After 512 characters without agreement, all drafts continue from one of them. At temperature 0
+Text appears as soon as all drafts agree on it. After 512 characters without agreement, all drafts continue from one of them. At temperature 0
 there is only one draft.
 
 ## Limit copying
@@ -229,10 +224,9 @@ $ charrnn sample plays --temperature 0.5 --length 200 --originality --seed 7
 $ charrnn sample plays --temperature 0.5 --length 200 --originality --max-copy 12 --seed 7
 ```
 
-If every possible character would exceed the limit, charrnn takes back characters and tries others: at most 64 in a row, and 2,000 without
-getting further. It reports how many it took back. If that fails, a text ends with an error, and a record is dropped and another one drawn.
-A constraint may also leave no other choice than copying. Then characters are taken back too; neither the limit nor the constraint is ever
-broken:
+If every possible character would exceed the limit, charrnn takes back characters and tries others: at most 64 in a row, and at most 2,000
+without getting further. It reports how many it took back. If that fails, a text ends with an error; a record is dropped and another one is
+drawn. The same happens if a constraint leaves no choice but to copy. Neither the limit nor the constraint is ever broken:
 
 ```console fails
 $ charrnn sample plays --match 'The (morning|mourning) .*\.' --max-copy 8 --seed 7
@@ -254,12 +248,12 @@ makes the validation loss look better than it is:
 $ charrnn originality plays
 ```
 
-All of this compares exact, consecutive characters. A changed word ends a passage, and paraphrases are not found. Your prompt may be
-copied: it does not count, neither alone nor together with the text after it.
+All of this compares exact, consecutive characters. A changed word ends a passage, and paraphrases are not found. Your prompt is exempt: a
+match that lies in it, or begins in it, does not count.
 
-The first use creates an index of the corpus, of its training and validation part. The corpus must be where the run read it, or where
-`--corpus` says. The index contains the text of the corpus. It is in `checkpoints/RUN/originality/`, next to the checkpoints; it is not part
-of a model that you share. You may delete it; the next use creates it again.
+The first use creates an index of the corpus, both of its training and its validation part. The corpus must still be where the run read it;
+if it has moved, give its new path with `--corpus`. The index contains the text of the corpus. It is in `checkpoints/RUN/originality/`, next to
+the checkpoints, and not part of a model that you share. You may delete it; the next use creates it again.
 
 ## From Python
 
@@ -403,7 +397,7 @@ def main() -> None:
         shutil.copytree(ROOT / "corpora", cwd / "corpora")
         write_lists(cwd)
         (ROOT / "docs/constraints.md").write_text(
-            f"{page(cwd)}\nMade on {describe()}.\n", encoding="utf-8"
+            f"{page(cwd)}\nMachine: {describe()}.\n", encoding="utf-8"
         )
 
 

@@ -63,7 +63,8 @@ def main() -> None:
         written.rstrip(),
     ]
     took = (
-        f"{middle - begin:.0f} seconds to train and {end - middle:.2f} to write, on {describe()}."
+        f"Training took {middle - begin:.0f} seconds and writing {end - middle:.2f} seconds on "
+        f"{describe()}."
     )
     block = "\n".join(["```text", *shown, "```", "", took, ""])
     head, rest = text.split(BEGIN)

@@ -31,7 +31,7 @@ from typing import Any
 
 from ledger import Ledger
 from machine import describe
-from texts import DATA, read
+from texts import DATA, existing, read
 
 LEDGER = Ledger("records")
 CELLS = ("lstm", "gru", "rnn")
@@ -104,7 +104,7 @@ def names(data: Path, cell: str) -> dict[str, Any]:
 
 def molecules(data: Path, knobs: list[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
-        path = (data / "smiles_chembl22.txt").resolve()
+        path = existing(data / "smiles_chembl22.txt").resolve()
         result = train(directory, str(path), MOLECULES_MINUTES, "--val-fraction", "0.02", *knobs)
         return judged(data, "run", directory) | result | {"knobs": knobs}
 

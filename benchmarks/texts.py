@@ -33,8 +33,21 @@ def python(data: Path) -> str:
 
 
 def read(path: Path) -> str:
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(existing(path), encoding="utf-8", newline="") as file:
         return file.read()
+
+
+def existing(path: Path) -> Path:
+    """The path of a file that exists.
+
+    Raises:
+        SystemExit: it does not.
+    """
+    if not path.is_file():
+        raise SystemExit(
+            f"there is no {path.name} in {path.parent}; give its directory with --data"
+        )
+    return path
 
 
 TEXTS = {"shakespeare": shakespeare, "penn": penn, "molecules": molecules, "python": python}

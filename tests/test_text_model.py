@@ -486,7 +486,7 @@ def test_a_text_that_does_not_end_is_not_among_the_best_of_several(model, seeds,
             try:
                 texts.append(model.sample(seed=seed, best_of=count, **how).text)
             except GenerationError as error:
-                assert "found no end of a paragraph in the 30 characters" in str(error)  # noqa: PT017
+                assert "no paragraph ends in the 30 characters" in str(error)  # noqa: PT017
         assert len(one) <= len(many)
         ends += len(many) - len(one)
     assert ends > 0

@@ -144,7 +144,7 @@ def _check_options(
     html: str | None,
     as_json: bool,
 ) -> None:
-    """Refuse options that exclude each other, and options for a text if there is none."""
+    """Refuse options that cannot be combined, and options for a text if there is none."""
     if marked and as_json:
         raise ConfigError(
             "--marked and --json both write to standard output; give one of them, or --html PATH"
@@ -177,7 +177,7 @@ def _show_corpus(
 ) -> None:
     with progress_bar(len(index) + val_characters, delay=1) as bar:
         leaks = find_leaks(index, data, bar.update)
-    _show(leaks, of_corpus(leaks), as_json)
+    _show(leaks, of_corpus(leaks, records=data.separator is not None), as_json)
 
 
 def _show(result: Copies | Leaks, lines: Iterable[str], as_json: bool) -> None:
@@ -204,23 +204,32 @@ def _plain(value: Any) -> Any:
 def of_text(copies: Copies, text: str | bytes, least: int) -> Iterator[str]:
     """The report of a text, line by line; the text is bytes if the corpus is."""
     num_copies = len(copies.copies)
-    longest_first = sorted(copies.copies, key=_longest_first)
-    yield _longest(copies.longest)
-    yield f"copied: of {copies.characters:,} characters, {_shares(copies.shares)}"
-    yield f"passages of {least:,} characters or more: {num_copies:,}"
-    for copy in longest_first[:MOST_LISTED]:
-        end = copy.start + copy.length
-        excerpt = _excerpt(text[copy.start : end], copy.length)
-        yield f"  {_size_and_place(copy)}: {excerpt}"
+    longest = copies.longest
+    if longest is None:
+        yield "nothing was copied: no character of the text is in the corpus"
+        return
+    if not num_copies:
+        yield (
+            f"nothing of {_in_characters(least)} or more was copied; the longest match is "
+            f"{_described(longest, text)}"
+        )
+        return
+    passages = "passage" if num_copies == 1 else "passages"
+    yield (
+        f"copied: {copies.share:.1%} of {_in_characters(copies.characters)}, in "
+        f"{num_copies:,} {passages} of {least:,} or more"
+    )
+    for copy in sorted(copies.copies, key=_longest_first)[:MOST_LISTED]:
+        yield f"  {_described(copy, text)}"
     if num_copies > MOST_LISTED:
         yield f"  and {num_copies - MOST_LISTED:,} more; --json lists all"
 
 
-def of_corpus(leaks: Leaks) -> Iterator[str]:
+def of_corpus(leaks: Leaks, *, records: bool) -> Iterator[str]:
     """The report of a corpus, line by line."""
     yield (
-        f"repeated: of {leaks.characters:,} characters, {100 * leaks.repeated:.1f} % "
-        f"in passages of {REPEATED} or more that occur more than once"
+        f"repeated: {leaks.repeated:.1%} of {_in_characters(leaks.characters)} "
+        f"are in passages of {REPEATED} or more that occur more than once"
     )
     for passage in leaks.passages:
         first, second = passage.places
@@ -230,28 +239,31 @@ def of_corpus(leaks: Leaks) -> Iterator[str]:
     if held is None:
         yield "validation part: none"
         return
-    yield (
-        f"validation part that is also in the training part: of {held.characters:,} characters, "
-        f"{_shares(held.shares)}"
-    )
     longest = held.longest
     if longest is None:
-        yield "longest: none, no character of it is in the training part"
+        yield "validation part: no character of it is also in the training part"
         return
+    without_ends = " (without the ends of records)" if records else ""
+    yield (
+        f"validation part: of {_in_characters(held.characters)}{without_ends}, "
+        f"{_shares(held.shares)} that are also in the training part"
+    )
     place = shown(str(longest.place))
     excerpt = _excerpt(held.text, longest.length)
-    yield f"longest: {longest.length:,} characters, first in {place}: {excerpt}"
+    yield f"longest: {_in_characters(longest.length)}, first in {place}: {excerpt}"
 
 
-def _longest(copy: Copy | None) -> str:
-    if copy is None:
-        return "longest: none, no character of it is in the corpus"
-    return f"longest: {_size_and_place(copy)}"
+def _in_characters(count: int) -> str:
+    unit = "character" if count == 1 else "characters"
+    return f"{count:,} {unit}"
 
 
-def _size_and_place(copy: Copy) -> str:
+def _described(copy: Copy, text: str | bytes) -> str:
+    """The length and place of a passage, and its text."""
     place = shown(str(copy.place))
-    return f"{copy.length:,} characters at position {copy.start + 1:,}, from {place}"
+    excerpt = _excerpt(text[copy.start : copy.start + copy.length], copy.length)
+    length = _in_characters(copy.length)
+    return f"{length} at position {copy.start + 1:,}, from {place}: {excerpt}"
 
 
 def _longest_first(copy: Copy) -> tuple[int, int]:
@@ -259,10 +271,13 @@ def _longest_first(copy: Copy) -> tuple[int, int]:
 
 
 def _shares(shares: dict[int, float]) -> str:
-    parts = [
-        f"{100 * share:.1f} % in passages of {length} or more" for length, share in shares.items()
-    ]
-    return ", ".join(parts)
+    """The shares of passages by length; of those that are 0, only the first."""
+    (first, share), *others = shares.items()
+    text = f"{share:.1%} are in passages of {first} or more"
+    for length, share in others:
+        if share:
+            text += f", {share:.1%} in passages of {length} or more"
+    return text
 
 
 def _excerpt(text: str | bytes, length: int) -> str:

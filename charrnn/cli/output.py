@@ -30,7 +30,8 @@ class Writing:
 def show(pieces: Iterable[str], output: str | None) -> None:
     """Write pieces to standard output as they arrive, or to a file at the end.
 
-    After an error, the pieces so far are written if the file does not exist yet.
+    After an error, the line on standard output is ended, so that the message begins a new one; a
+    file is written with the pieces so far if it does not exist yet.
 
     Args:
         pieces: of the text.
@@ -60,9 +61,17 @@ def into_file(flag: str, path: Path, data: bytes) -> None:
 def _to_stdout(pieces: Iterable[str]) -> None:
     if sys.stdout is None:
         raise GenerationError("standard output is closed; give a file with --output")
-    for piece in pieces:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
+    last = "\n"
+    try:
+        for piece in pieces:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+            last = piece or last
+    except CharRNNError:
+        if not last.endswith("\n"):
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+        raise
 
 
 def _to_file(pieces: Iterable[str], path: Path) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from charrnn.corpus.corpus import Corpus
     from charrnn.training.plan import Plan
 
+MIN_REPEATED = 0.01  # smaller shares of repeated lines are not worth mentioning
+
 
 @click.command(context_settings={"max_content_width": 110})
 @click.argument("corpus", nargs=-1, metavar="[PATH]...")
@@ -128,7 +130,7 @@ def _lines(planned: Planned) -> Iterator[str]:
     yield f"text: {_text(planned.survey)}"
     if yardstick:
         loss = format_loss(yardstick.nats_per_character)
-        yield f"yardstick: counting which characters follow which gives a loss of {loss}"
+        yield f"baseline: counting which characters follow which gives a loss of {loss}"
     yield f"network: {_network(planned)}"
     for reason in advice.reasons:
         yield f"why: {reason}"
@@ -138,11 +140,27 @@ def _lines(planned: Planned) -> Iterator[str]:
     if advice.expected is not None:
         loss = _rough_loss(advice.expected)
         yield f"expected: validation loss of about {loss}; lower is better"
-    if advice.outlook:
-        losses = [
-            f"{loss:.2f} after {minutes:g} minutes" for minutes, loss in advice.outlook.items()
-        ]
-        yield f"outlook: {', '.join(losses)}"
+    outlook = _outlook(advice.outlook)
+    if outlook:
+        yield f"outlook: {outlook}"
+
+
+def _outlook(losses: dict[float, float]) -> str:
+    """The losses after some numbers of minutes, as long as they fall; empty if they never do."""
+    parts: list[str] = []
+    lowest = ""
+    for minutes, nats in losses.items():
+        loss = f"{nats:.2f}"
+        if loss == lowest:
+            break
+        lowest = loss
+        unit = " minutes" if not parts else ""
+        parts.append(f"{loss} after {minutes:g}{unit}")
+    if len(parts) < 2:
+        return ""
+    if len(parts) < len(losses):
+        return f"{', '.join(parts)}; longer does not help"
+    return ", ".join(parts)
 
 
 def _rough_loss(nats: float) -> str:
@@ -150,7 +168,7 @@ def _rough_loss(nats: float) -> str:
 
 
 def _text(survey: dict[str, Any]) -> str:
-    """The size of the text, and how much of it repeats."""
+    """The size of the text, and how much of it repeats, unless that is less than 1%."""
     length = f"{survey['characters']:,} characters"
     lines = "lines of 20 or more characters"
     if "records" in survey:
@@ -159,10 +177,10 @@ def _text(survey: dict[str, Any]) -> str:
     part = "it"
     if survey["surveyed"] < survey["characters"]:
         part = f"its first {survey['surveyed']:,} characters"
-    return (
-        f"{length}, {survey['symbols']} symbols ({survey['rare']} used fewer than 10 times); "
-        f"{survey['repeated']:.1%} of {part} is in repeated {lines}"
-    )
+    size = f"{length}, {survey['symbols']} symbols ({survey['rare']} used fewer than 10 times)"
+    if survey["repeated"] < MIN_REPEATED:
+        return size
+    return f"{size}; {survey['repeated']:.1%} of {part} consists of repeated {lines}"
 
 
 def _network(planned: Planned) -> str:

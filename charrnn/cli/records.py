@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Exit codes of a shell that cannot run a command.
 NOT_RUN = (126, 127)
+MIN_OF_PERCENTAGE = 100  # records
 QUANTILES = ("shortest", "lower quartile", "median", "upper quartile", "longest")
 
 records_options = option_group(
@@ -53,7 +54,7 @@ records_options = option_group(
 def write_records(model: TextModel, request: SampleRequest) -> Writing:
     """Write whole records, each followed by the separator of the corpus or as a line of JSON.
 
-    After the last one, the number of records dropped is reported on stderr.
+    If records were dropped, their number is reported on stderr after the last one.
 
     Raises:
         CharRNNError: the model cannot write what was asked for.
@@ -89,7 +90,8 @@ def _pieces(
                 new_texts.append(record.text[len(request.prompt) :])
             yield _written(model, request, record)
             bar.update()
-    tell(str(records.tally))
+    if records.tally.kept < records.tally.drawn:
+        tell(str(records.tally))
     if request.report:
         for line in _report(texts, model):
             print_on_stderr(line)
@@ -159,8 +161,7 @@ def _shell_filter(command: str) -> Callable[[str], bool]:
 def _report(texts: Sequence[str], model: TextModel) -> Iterator[str]:
     """How many records are unique and new, and their lengths next to those of the corpus."""
     distinct = set(texts)
-    share = len(distinct) / len(texts)
-    yield f"unique: {len(distinct):,} of {len(texts):,} ({share:.4f})"
+    yield f"unique: {_ratio(len(distinct), len(texts))}"
     yield _new(distinct, model)
     of_corpus = (model.about.get("records") or {}).get("lengths", [])
     yield _lengths("record lengths", quantiles(map(len, texts)))
@@ -172,10 +173,20 @@ def _new(distinct: set[str], model: TextModel) -> str:
         new = len(distinct - model.seen_records)
     except CheckpointError as error:
         return f"new: unknown: {error}"
-    return (
-        f"new: {new:,} of these {len(distinct):,} ({new / len(distinct):.4f}); "
-        "the others are in the corpus"
-    )
+    line = f"new: {_ratio(new, len(distinct))}"
+    others = len(distinct) - new
+    if others:
+        are = "is" if others == 1 else "are"
+        line += f"; {others:,} {are} in the corpus"
+    return line
+
+
+def _ratio(part: int, whole: int) -> str:
+    """Two counts, such as "3 of 4"; with a percentage if the whole is large enough for one."""
+    ratio = f"{part:,} of {whole:,}"
+    if part < whole and whole >= MIN_OF_PERCENTAGE:
+        ratio += f" ({part / whole:.1%})"
+    return ratio
 
 
 def _lengths(title: str, lengths: Iterable[int]) -> str:

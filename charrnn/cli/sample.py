@@ -95,16 +95,23 @@ def _known_prompt(model: TextModel, request: SampleRequest) -> tuple[str, list[s
 
 
 def _adapted(model: TextModel, file: str, unknown: str) -> tuple[TextModel, list[str]]:
-    """The model adapted to a file, which is read like the run's corpus; notices on the file."""
+    """The model adapted to a file, which is read like the run's corpus; notices on the file.
+
+    Raises:
+        VocabularyError: a character is unknown, and may not or cannot be replaced.
+    """
     reading = read([file], DataConfig(**model.about["data"]))
     notices = list(reading.notices)
     with progress_bar(len(reading.text)) as bar:
-        adapted = model.adapted(
-            reading.text,
-            unknown=unknown,
-            each=bar.update,
-            on_notice=notices.append,
-        )
+        try:
+            adapted = model.adapted(
+                reading.text,
+                unknown=unknown,
+                each=bar.update,
+                on_notice=notices.append,
+            )
+        except VocabularyError as error:
+            raise VocabularyError(f"--adapt-to {file}: {error}") from None
     return adapted, notices
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli.console import format_loss, print_on_stderr, tell
+from charrnn.cli.console import format_loss, network_in_words, print_on_stderr, tell
 from charrnn.cli.options import (
     example_option,
     given_for_run,
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 @click.option(
     "--resume",
     is_flag=True,
-    help="continue the run of that --name or PATH, or else the newest, bit for bit",
+    help="continue a run exactly where it stopped: the one that --name or PATH means, or else the "
+    "newest",
 )
 @click.option("--overwrite", is_flag=True, help="delete an existing run of that name first")
 @quiet_option
@@ -108,8 +109,9 @@ def first_line(trainer: "Trainer", run: Run) -> str:
         validation += f" ({summary['val']:,} records)"
     return (
         f"run {run.path}: {training} for training, {validation} for validation, "
-        f"{len(corpus.vocabulary)} symbols; {model.cell.upper()} {model.num_layers} x "
-        f"{model.hidden_size}, {parameters:,} parameters, "
+        f"{len(corpus.vocabulary)} symbols; "
+        f"{network_in_words(model.cell, model.num_layers, model.hidden_size)}, "
+        f"{parameters:,} parameters, "
         f"{knobs.precision} on {knobs.device}, {knobs.threads} {threads}, seed {knobs.seed}"
     )
 
@@ -122,10 +124,10 @@ def _last_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterato
 
 def result_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterator[str]:
     """The result of a finished run, and the verdict on it."""
-    done = f"done in {minutes:.1f} minutes; best checkpoint: {run.best()}"
-    if final:
+    done = f"done in {minutes:.1f} minutes; the best checkpoint is {run.best()}"
+    judgement = verdict(run)
+    if final and judgement is None:  # the verdict begins with the loss
         done += f", validation loss {format_loss(final.nats_per_character)}"
     yield done
-    judgement = verdict(run)
     if judgement:
         yield f"{judgement.text} Next: `{judgement.command}`"

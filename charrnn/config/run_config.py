@@ -43,7 +43,7 @@ class DataConfig(Checked):
     )
     normalize: str | None = knob(
         None,
-        "Unicode normalisation form to convert the text to; none: leave it unchanged",
+        "Unicode normalization form to convert the text to; none: leave it unchanged",
         choices=("nfc", "nfkc"),
         none=True,
     )
@@ -126,7 +126,7 @@ class TrainConfig(Checked):
     )
     learning_rate: float = knob(
         4e-3,
-        "peak learning rate; it rises during the first 3 % of the steps and then falls to 1 % of "
+        "peak learning rate; it rises during the first 3% of the steps and then falls to 1% of "
         "the peak along a cosine",
         above=0,
         high=100,
@@ -162,7 +162,7 @@ class TrainConfig(Checked):
     )
     patience: int | None = knob(
         4,
-        "stop early after this many validations with a loss 1 % above the best, counted once the "
+        "stop early after this many validations with a loss 1% above the best, counted once the "
         "whole text has been read; none: never stop early",
         low=1,
         none=True,

@@ -26,7 +26,9 @@ class Tally:
     not_new: int = 0
     not_accepted: int = 0
 
-    def __str__(self) -> str:
+    @property
+    def dropped(self) -> str:
+        """How many records were dropped for each reason, such as "2 repeated"; may be empty."""
         reasons = {
             "stuck at the copy limit": self.stuck,
             "too long": self.too_long,
@@ -35,10 +37,13 @@ class Tally:
             "in the corpus": self.not_new,
             "not accepted": self.not_accepted,
         }
-        summary = f"drew {self.drawn:,} records, kept {self.kept:,}"
-        dropped = [f"{count:,} {reason}" for reason, count in reasons.items() if count]
-        if dropped:
-            summary += "; dropped: " + ", ".join(dropped)
+        return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items() if count)
+
+    def __str__(self) -> str:
+        records = "record" if self.drawn == 1 else "records"
+        summary = f"kept {self.kept:,} of {self.drawn:,} {records}"
+        if self.dropped:
+            summary += f"; dropped {self.dropped}"
         return summary
 
 
@@ -97,13 +102,12 @@ class AcceptedRecords:
         while tally.kept < self.count:
             if tally.drawn == self.max_tries:
                 raise GenerationError(
-                    f"found only {tally.kept:,} of {self.count:,} records ({tally}); "
-                    "give a larger `max_tries`, another `temperature`, or fewer conditions"
+                    f"{self._too_few}; raise `max_tries`, change `temperature`, "
+                    "or relax the conditions"
                 )
             if self.most_unended is not None and self._unended > self.most_unended:
                 raise GenerationError(
-                    f"found only {tally.kept:,} of {self.count:,} records: "
-                    f"the model does not end its records ({tally}); give a smaller `length` "
+                    f"{self._too_few}: the model does not end its records; give a smaller `length` "
                     "or a lower `temperature`, or set `max_tries` to keep drawing"
                 )
             record = next(self.records)
@@ -115,6 +119,15 @@ class AcceptedRecords:
             if not record.whole:
                 self._unended += len(record.text)
         raise StopIteration
+
+    @property
+    def _too_few(self) -> str:
+        tally = self.tally
+        tries = "1 try" if tally.drawn == 1 else f"{tally.drawn:,} tries"
+        found = f"found only {tally.kept:,} of {self.count:,} records in {tries}"
+        if tally.dropped:
+            found += f" (dropped {tally.dropped})"
+        return found
 
     def _keeps(self, record: Record) -> bool:
         tally = self.tally

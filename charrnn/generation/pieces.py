@@ -134,12 +134,12 @@ def _boundary_end(boundary: re.Pattern[str], text: str, least: int) -> int:
 
 
 def _no_boundary(until: str, length: int) -> GenerationError:
-    target = repr(until)
+    what = f"{until!r} does not occur"
     if until in BOUNDARIES:
-        target = f"end of a {until}"
+        what = f"no {until} ends"
     return GenerationError(
-        f"found no {target} in the {MOST_BEYOND:,} characters after the first {length:,}; "
-        "give another `until`, or a `temperature` closer to 1"
+        f"{what} in the {MOST_BEYOND:,} characters after the first {length:,}; "
+        "give another `until` or `seed`, or train the model longer"
     )
 
 

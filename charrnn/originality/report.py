@@ -57,6 +57,11 @@ class Copies:
     longest: Copy | None
     copies: tuple[Copy, ...]
 
+    @property
+    def share(self) -> float:
+        """The share of the characters that are in one of the passages."""
+        return _share(self.copies, self.characters)
+
 
 class Passage(NamedTuple):
     """A passage that occurs in the corpus more than once: its length, two places, and its text."""
@@ -215,7 +220,7 @@ def _shares(spans: list[Span], num_symbols: int) -> Shares:
     return shares
 
 
-def _share(spans: Iterable[Span], num_symbols: int) -> float:
+def _share(spans: Iterable[Span | Copy], num_symbols: int) -> float:
     """The share of the symbols that are in at least one of these spans, which are in order."""
     if not num_symbols:
         return 0.0

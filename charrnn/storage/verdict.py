@@ -216,6 +216,10 @@ def _diagnosis(kind: str, findings: _Findings) -> str:
             f"At its best for this length: {passes} were enough to learn most of what it can "
             "without memorizing the text. A much longer run would improve it a little."
         )
+    epochs = findings.about["epochs"]
+    if epochs < 1:
+        share = f"only {epochs:.0%}" if epochs >= 0.01 else "less than 1%"
+        return f"Under-trained: it has read {share} of the text so far. Train it longer."
     if findings.gap < SMALL_GAP:
         return (
             f"Under-trained: after {passes}, it predicts new text about as well as the text it "

@@ -88,7 +88,7 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
     return Plan(
         values=values,
         most_passes=most_passes(row) / relative_cost(planned.model),
-        reasons=_reasons(row, values, passes),
+        reasons=_reasons(row, values),
         expected=expected,
         outlook=outlook,
         memory=estimate_memory(planned, corpus),
@@ -245,7 +245,7 @@ def _best_by_passes(size: int) -> dict[float, float]:
     return best_by_passes
 
 
-def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:
+def _reasons(row: Row, values: dict[str, Any]) -> list[str]:
     if not values:
         return []
     words = {
@@ -253,12 +253,9 @@ def _reasons(row: Row, values: dict[str, Any], passes: float) -> list[str]:
         "hidden_size": f"{row.hidden_size} units",
         "dropout": f"dropout {row.dropout:g}",
     }
-    planned = ", ".join(word for name, word in words.items() if name in values)
-    return [
-        f"{planned} did best on a measured text of {row.characters:,} characters, with "
-        f"{row.passes:.3g} passes over it; this run has time for {passes:.3g} passes "
-        "(counted for a network with 2 layers of 256 units)"
-    ]
+    *others, last = [word for name, word in words.items() if name in values]
+    planned = f"{', '.join(others)} and {last}" if others else last
+    return [f"{planned} did best in measurements on a text of {row.characters:,} characters"]
 
 
 def _outlook(yardstick: float, characters: int, speed: float) -> dict[float, float]:

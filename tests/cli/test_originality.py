@@ -63,9 +63,7 @@ def test_the_report_of_a_text_is_this() -> None:
     result = originality("corpus", "text.txt")
     assert result.exit_code == 0
     assert result.stdout == (
-        "longest: 41 characters at position 6, from corpus.txt, line 24\n"
-        "copied: of 69 characters, 91.3 % in passages of 20 or more, 59.4 % in passages of 40 or more, 0.0 % in passages of 80 or more\n"
-        "passages of 20 characters or more: 2\n"
+        "copied: 91.3% of 69 characters, in 2 passages of 20 or more\n"
         '  41 characters at position 6, from corpus.txt, line 24: "17 bottles of beer on the wall\\n16 bottles"\n'
         '  22 characters at position 48, from corpus.txt, line 1: " of beer on the wall\\n3"\n'
     )
@@ -98,28 +96,29 @@ def test_as_json_it_is_one_object() -> None:
 
 
 def test_the_shortest_that_is_listed_can_be_given() -> None:
-    assert (
-        "\npassages of 3 characters or more: 2\n"
-        in originality("corpus", "text.txt", "--least", "3").stdout
-    )
-    assert (
-        "\npassages of 42 characters or more: 0\n"
-        in originality("corpus", "text.txt", "--least", "42").stdout
+    lines = originality("corpus", "text.txt", "--least", "23").stdout.splitlines()
+    assert lines == [
+        "copied: 59.4% of 69 characters, in 1 passage of 23 or more",  # 41 / 69
+        '  41 characters at position 6, from corpus.txt, line 24: "17 bottles of beer on the wall\\n16 bottles"',
+    ]
+    assert originality("corpus", "text.txt", "--least", "42").stdout == (
+        "nothing of 42 characters or more was copied; the longest match is 41 characters at "
+        'position 6, from corpus.txt, line 24: "17 bottles of beer on the wall\\n16 bottles"\n'
     )
 
 
 def test_more_than_ten_are_counted() -> None:
     Path("many.txt").write_text("".join(f"<{number} bottles of beer>" for number in range(10, 22)))
     lines = originality("corpus", "many.txt", "--least", "10").stdout.splitlines()
-    assert lines[2] == "passages of 10 characters or more: 12"
-    assert len(lines) == 14
+    assert lines[0].endswith(", in 12 passages of 10 or more")
+    assert len(lines) == 12
     assert lines[-1] == "  and 2 more; --json lists all"
 
 
 def test_a_text_without_copies_is_reported_and_so_are_notices_about_it() -> None:
     Path("other.txt").write_bytes(b"\xef\xbb\xbfXYZ")
     result = originality("corpus", "other.txt")
-    assert result.stdout.splitlines()[0] == "longest: none, no character of it is in the corpus"
+    assert result.stdout == "nothing was copied: no character of the text is in the corpus\n"
     assert result.stderr.endswith("other.txt begins with a byte order mark, which was left out\n")
 
 
@@ -128,7 +127,7 @@ def test_held_out_text_of_which_nothing_was_learned_is_said() -> None:
     assert call("train", "halves.txt", *SMALL).exit_code == 0
     assert (
         originality("halves").stdout.splitlines()[-1]
-        == "longest: none, no character of it is in the training part"
+        == "validation part: no character of it is also in the training part"
     )
 
 
@@ -136,7 +135,7 @@ def test_marked_shows_the_text_with_brackets_and_escapes_control_characters() ->
     Path("text.txt").write_text("\x1b[2J 17 bottles of beer on the wall\n<b>")
     result = originality("corpus", "text.txt", "--marked")
     assert result.stdout.startswith(
-        "\\x1b[2J \u27e617 bottles of beer on the wall\n\u27e7<b>\n\nlongest: 31 characters at position 6, "
+        "\\x1b[2J \u27e617 bottles of beer on the wall\n\u27e7<b>\n\ncopied: 79.5% of 39 characters, "
     )
 
 
@@ -222,9 +221,8 @@ def test_the_report_of_a_corpus_is_this() -> None:
     result = originality("corpus")
     assert result.exit_code == 0
     assert result.stdout == (
-        "repeated: of 1,231 characters, 0.0 % in passages of 80 or more that occur more than once\n"
-        "validation part that is also in the training part: of 124 characters, 96.8 % in passages of 20 or more, 0.0 % in passages of 40 or more, "
-        "0.0 % in passages of 80 or more\n"
+        "repeated: 0.0% of 1,231 characters are in passages of 80 or more that occur more than once\n"
+        "validation part: of 124 characters, 96.8% are in passages of 20 or more that are also in the training part\n"
         'longest: 31 characters, first in corpus.txt, line 7: "4 bottles of beer on the wall\\n3"\n'
     )
     assert originality("corpus").stderr == f"{STEP}\n"
@@ -236,7 +234,7 @@ def test_a_corpus_that_repeats_itself_says_where() -> None:
     assert call("train", "one.txt", "two.txt", *SMALL, "--val-fraction", "0").exit_code == 0
     found = originality("one").stdout.splitlines()
     assert found == [
-        "repeated: of 1,444 characters, 27.7 % in passages of 80 or more that occur more than once",
+        "repeated: 27.7% of 1,444 characters are in passages of 80 or more that occur more than once",
         f"  200 characters, one.txt, line 1 and two.txt, line 2: {json.dumps(TEXT[:60])}...",
         "validation part: none",
     ]
@@ -260,6 +258,11 @@ def test_records_have_a_report_too() -> None:
     assert found["characters"] == 1231
     assert "\n" not in found["held"]["text"]
     assert (found["held"]["longest"]["length"], found["held"]["shares"]["40"]) == (29, 0.0)
+    count = found["held"]["characters"]
+    lines = originality("records").stdout.splitlines()
+    assert lines[1].startswith(
+        f"validation part: of {count} characters (without the ends of records), "
+    )
 
 
 def test_no_pytorch_is_needed(home: Path) -> None:

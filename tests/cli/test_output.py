@@ -16,11 +16,26 @@ def broken() -> Iterator[str]:
     raise GenerationError("no more")
 
 
+@pytest.mark.parametrize(
+    ("texts", "shown"), [(["a\n", "b", ""], "a\nb\n"), (["a\n"], "a\n"), ([], "")]
+)
+def test_an_error_begins_a_new_line(
+    texts: list[str], shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pieces() -> Iterator[str]:
+        yield from texts
+        raise GenerationError("stuck")
+
+    with pytest.raises(GenerationError, match=r"^stuck$"):
+        show(pieces(), None)
+    assert capsys.readouterr().out == shown
+
+
 def test_pieces_go_to_standard_output_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(GenerationError):
         show(broken(), None)
     show(iter(["a", "b"]), "-")
-    assert capsys.readouterr().out == "half a textab"
+    assert capsys.readouterr().out == "half a text\nab"
 
 
 def test_a_file_is_written_once_all_is_there(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from charrnn.cli.main import cli
-from charrnn.cli.plan import _train_line, plan
+from charrnn.cli.plan import _outlook, _train_line, plan
 from charrnn.config.yaml import read_yaml
 from tests.command import call
 
@@ -42,23 +42,37 @@ def test_a_plan_says_these_things_and_writes_nothing(text: Path) -> None:
     starts = [line.partition(":")[0] for line in result.stdout.splitlines()]
     assert starts == [
         "text",
-        "yardstick",
+        "baseline",
         "network",
         "why",
         "training",
         "length",
         "memory",
         "expected",
-        "outlook",
     ]
     # 13 lines of 65
     assert result.stdout.startswith(
-        "text: 924 characters, 21 symbols (0 used fewer than 10 times); 91.5% of it is in repeated lines"
+        "text: 924 characters, 21 symbols (0 used fewer than 10 times); 91.5% of it consists of repeated lines"
     )
     last = result.stderr.splitlines()[-1]
     words = last.removeprefix("train it with: ").split()
     assert (words[:3], sorted(words[3:])) == (["charrnn", "train", "clock.txt"], sorted(QUICK))
     assert [path.name for path in text.iterdir()] == ["clock.txt"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ({5.0: 1.31, 30.0: 1.27, 180.0: 1.25}, "1.31 after 5 minutes, 1.27 after 30, 1.25 after 180"),
+        ({5.0: 1.31, 30.0: 1.274, 180.0: 1.27}, "1.31 after 5 minutes, 1.27 after 30; longer does not help"),
+        ({5.0: 1.68, 30.0: 1.68, 180.0: 1.68}, ""),
+        ({}, ""),
+    ],
+)  # fmt: skip
+def test_the_outlook_ends_where_the_loss_no_longer_falls(
+    losses: dict[float, float], words: str
+) -> None:
+    assert _outlook(losses) == words
 
 
 def test_train_does_what_the_plan_says(text: Path) -> None:

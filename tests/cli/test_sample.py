@@ -276,6 +276,18 @@ def test_a_prompt_and_a_prompt_file_are_refused_together(model: charrnn.TextMode
     )
 
 
+def test_an_unknown_character_of_the_file_to_adapt_to_is_an_error_with_its_name(
+    model: charrnn.TextModel,
+) -> None:
+    Path("letters.txt").write_text("the #")
+    result = call("sample", "--adapt-to", "letters.txt")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "Error: --adapt-to letters.txt: unknown character '#' (U+0023, NUMBER SIGN) at position 5 "
+        "of the text; none of the 21 that the model knows is similar; `--unknown skip` leaves it out\n"
+    )
+
+
 def test_standard_input_cannot_be_the_prompt_and_what_is_adapted_to(
     model: charrnn.TextModel,
 ) -> None:

@@ -17,7 +17,7 @@ def test_without_conditions_the_first_records_are_kept():
     kept = AcceptedRecords(stream("a", "a", "b"), 2, "\n", 10)
     assert [record.text for record in kept] == ["a", "a"]
     assert kept.tally == Tally(drawn=2, kept=2)
-    assert str(kept.tally) == "drew 2 records, kept 2"
+    assert str(kept.tally) == "kept 2 of 2 records"
 
 
 def test_each_condition_drops_records_and_counts_them():
@@ -32,7 +32,7 @@ def test_each_condition_drops_records_and_counts_them():
         drawn=9, kept=2, too_long=1, not_one=2, not_unique=2, not_new=1, not_accepted=1
     )
     assert str(kept.tally) == (
-        "drew 9 records, kept 2; dropped: 1 too long, 2 empty or containing the separator, "
+        "kept 2 of 9 records; dropped 1 too long, 2 empty or containing the separator, "
         "2 repeated, 1 in the corpus, 1 not accepted"
     )
 
@@ -52,8 +52,8 @@ def test_too_few_records_are_an_error_that_lists_the_reasons():
     with pytest.raises(GenerationError) as error:
         next(kept)
     assert str(error.value) == (
-        "found only 1 of 2 records (drew 3 records, kept 1; dropped: 2 repeated); "
-        "give a larger `max_tries`, another `temperature`, or fewer conditions"
+        "found only 1 of 2 records in 3 tries (dropped 2 repeated); "
+        "raise `max_tries`, change `temperature`, or relax the conditions"
     )
 
 

@@ -313,12 +313,12 @@ def test_log_probabilities_up_to_a_boundary_include_everything_drawn():
 @pytest.mark.parametrize("until", [*BOUNDARIES, "END"])
 def test_a_missing_boundary_is_an_error_after_the_text(until):
     stream, given = until_boundary((Piece("a", 0.0) for _ in range(MOST_BEYOND + 50)), 5, until), []
-    target = f"end of a {until}" if until in BOUNDARIES else f"'{until}'"
+    what = f"no {until} ends" if until in BOUNDARIES else f"'{until}' does not occur"
     with pytest.raises(GenerationError) as error:
         given.extend(piece.text for piece in stream)
     assert str(error.value) == (
-        f"found no {target} in the 10,000 characters after the first 5; "
-        "give another `until`, or a `temperature` closer to 1"
+        f"{what} in the 10,000 characters after the first 5; "
+        "give another `until` or `seed`, or train the model longer"
     )
     assert "".join(given) == "a" * (MOST_BEYOND + 5)
 

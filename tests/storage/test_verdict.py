@@ -309,6 +309,17 @@ def test_the_text_of_an_unfinished_run(tmp_path: Path) -> None:
     assert found(run).text == f"{WORSE} Unfinished: the run is at step 2,300 of 4,000."
 
 
+@pytest.mark.parametrize(
+    ("epochs", "share"), [(0.0, "less than 1%"), (0.01, "only 1%"), (0.28, "only 28%")]
+)
+def test_below_one_pass_the_share_that_was_read_is_given(
+    epochs: float, share: str, tmp_path: Path
+) -> None:
+    assert found(written(tmp_path / "run", epochs=epochs)).text == (
+        f"{WORSE} Under-trained: it has read {share} of the text so far. Train it longer."
+    )
+
+
 def test_the_text_of_a_run_at_its_best(tmp_path: Path) -> None:
     assert found(written(tmp_path / "run", epochs=12.34)).text == (
         f"{WORSE} At its best for this length: 12.3 passes over the text were enough to learn most of what it can "

@@ -141,7 +141,9 @@ def test_steps_choose_the_row_by_their_work(rows: None, speed: None) -> None:
 def test_given_values_are_kept_and_the_rest_is_planned(rows: None, speed: None) -> None:
     found = advised({"minutes": 1.0, "hidden_size": 15})
     assert found.values == {"num_layers": 2, "dropout": 0.3}
-    assert [line.partition(" did best ")[0] for line in found.reasons] == ["2 layers, dropout 0.3"]
+    assert [line.partition(" did best ")[0] for line in found.reasons] == [
+        "2 layers and dropout 0.3"
+    ]
     # nothing was measured for the user's choice
     assert (found.expected, found.outlook) == (None, {})
     # like the nearest measured size
