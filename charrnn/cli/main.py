@@ -4,6 +4,7 @@ import difflib
 import importlib
 import os
 import sys
+import time
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -15,6 +16,7 @@ from charrnn.cli.console import print_on_stderr
 from charrnn.config.shell import command as command_line
 from charrnn.errors import CharRNNError, ConfigError
 
+STARTED = time.monotonic()  # seconds; passed to the commands as ``ctx.obj``
 COMMANDS = {
     "train": "Train a model on text files.",
     "plan": "Show what `train` would do with a text, and why.",
@@ -139,7 +141,7 @@ def main() -> NoReturn:
 
         sys.exit(answer(cli, COMPLETE_VARIABLE))
     try:
-        cli()
+        cli(obj=STARTED)
     except OSError as error:  # from output of click itself, such as help
         _discard_stdout()
         reason = error.strerror or error

@@ -100,9 +100,9 @@ def _plan(values: dict[str, Any]) -> Planned:
     from charrnn.corpus.survey import survey
     from charrnn.training.resolve import passes_over_text, resolve
 
-    config, corpus, advice = resolve(values, None, tell, time.monotonic())
-    passes = passes_over_text(config, corpus)
-    return Planned(config, corpus, survey(corpus), advice, passes)
+    run = resolve(values, None, tell, time.monotonic())
+    passes = passes_over_text(run.config, run.corpus)
+    return Planned(run.config, run.corpus, survey(run.corpus), run.plan, passes)
 
 
 def _as_dict(planned: Planned) -> dict[str, Any]:

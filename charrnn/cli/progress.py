@@ -109,6 +109,7 @@ class Progress:
         bits = self.loss / math.log(2)
         text = f" {self._speed_and_time(report)}, loss {self.loss:.3f} ({bits:.3f} bits)"
         self.bar.set_description_str(text, refresh=False)
+        self.bar.total = report.steps  # minutes may move the end
         self.bar.update(report.step - self.bar.n)
 
     def _lines(self, report: Report, now: float) -> Iterator[str]:

@@ -72,16 +72,23 @@ def train(
 
     With --quiet, a run that ends well prints nothing; `charrnn info` shows how good it is.
     """
+    started = time.monotonic() if ctx.obj is None else ctx.obj
     values = given_for_run(ctx, corpus, example, records, config)
     if not resume:
         check_corpus(RunConfig.from_flat(values))  # before PyTorch is imported, which takes seconds
     with signal_requests() as requests:
-        started = time.monotonic()
         from charrnn.cli.progress import run_with_progress
         from charrnn.training.start import launch
 
         requests.imported()
-        trainer = launch(values, resume=resume, overwrite=overwrite, tell=tell, made=requests.watch)
+        trainer = launch(
+            values,
+            resume=resume,
+            overwrite=overwrite,
+            tell=tell,
+            made=requests.watch,
+            started=started,
+        )
         requests.watch(trainer)
         run = trainer.directory
         tell(first_line(trainer, run))

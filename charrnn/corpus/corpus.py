@@ -42,6 +42,7 @@ class Corpus(ABC):
     vocabulary: Vocabulary
     train: Ids
     val: Ids
+    max_judged: int = MAX_JUDGED  # symbols that a finished model is evaluated on
     _recalled: dict[int, Recalled] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
@@ -140,7 +141,7 @@ class Corpus(ABC):
     @property
     def judged(self) -> Ids:
         """The text a finished model is evaluated on: the validation part, cut if very long."""
-        return self.beginning(MAX_JUDGED)
+        return self.beginning(self.max_judged)
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:

@@ -18,6 +18,8 @@ from charrnn.training.loss import batch_loss
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
+# Symbols that a lane reads before its piece, so that its loss is that of a single stream.
+WARM_UP = 1024
 CHUNK = 1024  # most characters of a stream read at once; the state is carried between chunks
 MAX_RECORDS_TOGETHER = 256  # most records read in parallel
 MAX_SYMBOLS_TOGETHER = 1 << 14  # most symbols of records read in parallel
@@ -62,6 +64,7 @@ def evaluate(
     prime: int,
     *,
     lanes: int = 1,
+    warm_up: int = 0,
     records: bool = False,
     on_progress: OnProgress = ignore,
 ) -> Evaluation:
@@ -74,6 +77,7 @@ def evaluate(
         lanes: 1 reads the text in one stream. More cut it into that many pieces, read in
             parallel, each from a zero state: faster, with a slightly higher loss. The copy
             window still sees the earlier pieces.
+        warm_up: symbols before its piece that each lane reads first.
         records: the text consists of records, each followed by ``prime`` and read from a zero
             state; ``lanes`` is ignored.
         on_progress: called with the number of characters after each chunk; an exception from it
@@ -85,7 +89,7 @@ def evaluate(
         num_records = int((ids == prime).sum())
         batches = _record_batches(ids, prime, model.copy_window, vocab_size)
     else:
-        batches = _lane_batches(ids, prime, lanes, model.copy_window, vocab_size)
+        batches = _lane_batches(ids, prime, lanes, warm_up, model.copy_window, vocab_size)
     was_training = model.training
     model.eval()
     state = None
@@ -104,20 +108,26 @@ def _lane_batches(
     ids: Ids,
     prime: int,
     lanes: int,
+    warm_up: int,
     copy_window: int | None,
     vocab_size: int,
 ) -> Iterator[Batch]:
     """A text cut into lanes that are read in parallel, chunk by chunk."""
-    lanes = max(1, min(lanes, len(ids) // CHUNK))
-    length = -(-len(ids) // lanes)
-    padded = np.full(lanes * length, PADDING, dtype=np.int64)
+    lanes = max(1, min(lanes, len(ids) // max(CHUNK, 4 * warm_up)))
+    if lanes == 1:
+        warm_up = 0
+    piece = -(-(len(ids) - warm_up) // lanes)
+    padded = np.full(warm_up + lanes * piece, PADDING, dtype=np.int64)
     padded[: len(ids)] = ids
     read = np.concatenate([[prime], padded[:-1].clip(min=0)])  # (n,) the symbol before each
-    x = _columns(read, lanes)  # (n / lanes, lanes)
-    y = _columns(padded, lanes)  # the same, PADDING at the very end
+    starts = piece * np.arange(lanes)
+    places = np.arange(warm_up + piece)[:, None] + starts  # (T, lanes)
+    x = read[places]
+    y = padded[places]  # PADDING at the very end
+    y[:warm_up, 1:] = PADDING  # an earlier lane predicts these
     recalled = None
     if copy_window is not None:
-        recalled = _columns(recall(read, copy_window), lanes)  # (n / lanes, lanes, K)
+        recalled = recall(read, copy_window)[places]  # (T, lanes, K)
     whole = Batch(x, y, np.ones(lanes, np.bool_), recalled)
     yield from _chunks(whole, vocab_size)
 
@@ -146,12 +156,6 @@ def _record_batches(
         batch = layout.lay_out(chosen[:count], count)
         yield from _chunks(batch, vocab_size)
         place += count
-
-
-def _columns(values: NDArray[Any], lanes: int) -> NDArray[Any]:
-    """One value per symbol, (n, ...), as columns, one per lane: (n / lanes, lanes, ...)."""
-    rows = values.reshape(lanes, -1, *values.shape[1:])
-    return rows.swapaxes(0, 1).copy()
 
 
 def _chunks(batch: Batch, vocab_size: int) -> Iterator[Batch]:

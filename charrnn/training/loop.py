@@ -19,7 +19,7 @@ from charrnn.errors import DivergedError
 from charrnn.training.device import autocast
 from charrnn.training.evaluate import evaluate, load_weights
 from charrnn.training.loss import batch_loss
-from charrnn.training.lr_schedule import learning_rate
+from charrnn.training.lr_schedule import Schedule
 from charrnn.training.model import CharRNN
 
 BETAS = (0.9, 0.99)  # the second is below Adam's 0.999: runs of minutes have few steps
@@ -56,7 +56,7 @@ class TrainingLoop:
         self.knobs = knobs
         self.corpus = corpus
         self.step = 0
-        self.num_steps = knobs.steps
+        self.schedule = Schedule(((0, knobs.steps),))
         self.batches = layout(config, corpus)
         self.model = CharRNN(config.model, len(corpus.vocabulary), knobs.seed).to(knobs.device)
         self.optimizer = _adamw(self.model, knobs.weight_decay)
@@ -68,7 +68,7 @@ class TrainingLoop:
         Raises:
             DivergedError: the loss or the gradient norm is not finite; the weights are unchanged.
         """
-        lr = learning_rate(self.step, self.num_steps, self.knobs.learning_rate)
+        lr = self.schedule.learning_rate(self.step, self.knobs.learning_rate)
         batch = self.batches.batch(self.step)
         self.model.train()
         self.model.seed_dropout(_seed_of_step(self.knobs.seed, self.step))
@@ -102,6 +102,11 @@ class TrainingLoop:
                 records=self.corpus.vocabulary.records,
             )
         return evaluation.nats_per_character
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.schedule.steps
 
     @property
     def num_parameters(self) -> int:

@@ -16,11 +16,10 @@ import numpy as np
 
 from charrnn.config.run_config import ModelConfig, RunConfig, run_knobs
 from charrnn.corpus.corpus import Corpus, RecordCorpus
-from charrnn.training.device import settled
 from charrnn.training.loop import layout
 from charrnn.training.measured import MEASURED, Row
 from charrnn.training.memory import estimate_memory
-from charrnn.training.timing import seconds_per_character
+from charrnn.training.timing import seconds_per_character, thread_choices
 
 PLANNED = tuple(name for name, knob in run_knobs().items() if knob.planned)
 DEFAULT_MINUTES = 5.0
@@ -71,7 +70,7 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
         return Plan({}, math.inf, memory=estimate_memory(config, corpus))
     characters = len(corpus.train)
     cost = relative_cost(config.model)
-    speed = _seconds_per_character(config, corpus) / cost  # at 2 x 256
+    speed = _seconds_per_character(config, given, corpus) / cost  # at 2 x 256
     seconds = _time_to_train(config, corpus, speed * cost, started)
     passes = max(0.0, seconds) / speed / characters
     fixed = {name: getattr(config.model, name) for name in PLANNED if name in given}
@@ -95,11 +94,8 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
     )
 
 
-def _seconds_per_character(config: RunConfig, corpus: Corpus) -> float:
-    threads = config.train.threads
-    assert isinstance(threads, int)
-    with settled(threads, config.train.device):
-        return seconds_per_character(config, corpus)
+def _seconds_per_character(config: RunConfig, given: Set[str], corpus: Corpus) -> float:
+    return seconds_per_character(config, corpus, thread_choices(config, given))
 
 
 def _time_to_train(config: RunConfig, corpus: Corpus, speed: float, started: float) -> float:

@@ -4,29 +4,52 @@ In this order: RunConfig checks the given values, the corpus and the machine dec
 autopilot plans, the minutes become steps, and the intervals follow from the steps.
 """
 
+import math
 import time
 from collections.abc import Mapping, Set
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from charrnn.config.run_config import RunConfig, is_auto
 from charrnn.corpus.batches import MIN_RECORDS
-from charrnn.corpus.corpus import Corpus, RecordCorpus, Tell, read_corpus
+from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.records import looks_like_list
 from charrnn.training.device import available_threads, pick_device, pick_precision
-from charrnn.training.loop import layout
+from charrnn.training.loop import EVAL_CHARACTERS, layout
 from charrnn.training.plan import DEFAULT_MINUTES, Plan, plan
-from charrnn.training.timing import LONGEST_INTERVAL, steps_for
+from charrnn.training.time_budget import EXIT, Allowance
+from charrnn.training.timing import Timing, measure_speed, thread_choices
 
 # How often in a run, for intervals that are auto.
 EVERY = {"report_every": 100, "eval_every": 20, "save_every": 20, "sample_every": 5}
+LONGEST_INTERVAL = 5000  # most steps between validations with eval_every auto: some minutes
+PAUSES = 0.08  # most of the time that validations and checkpoints take
+# Without a timing: between two validations on a long text, at least this times as many symbols
+# are trained on as one reads. Reading costs about a third of training.
+TRAINED_PER_READ = 5
+LONG = 10_000  # symbols of such a validation text
+# Symbols of the final evaluation for each minute of a run.
+JUDGED_PER_MINUTE = 100_000
+# A run that reads less than the whole text is useful if it reads this many symbols.
+USEFUL_SYMBOLS = 1_000_000
 
 
 class NewRun(NamedTuple):
-    """A run that can be trained: its resolved configuration, its corpus, and the plan."""
+    """A run that can be trained.
+
+    Args:
+        config: resolved.
+        corpus: the text to train on.
+        plan: what was planned, and why.
+        allowance: the time it may take; None if the number of steps was given.
+        auto_intervals: the names of the intervals that were left to charrnn.
+    """
 
     config: RunConfig
     corpus: Corpus
     plan: Plan
+    allowance: Allowance | None
+    auto_intervals: tuple[str, ...]
 
 
 def resolve(
@@ -49,15 +72,28 @@ def resolve(
         CharRNNError: a knob or the corpus is invalid, or they do not fit together.
     """
     config = RunConfig.from_flat(given)
+    auto_intervals = tuple(name for name in EVERY if getattr(config.train, name) == "auto")
     corpus = read_corpus(config, text, tell)
+    if config.train.steps is None:
+        corpus = _judged_in_time(corpus, config.train.minutes or DEFAULT_MINUTES)
     fixed = {name for name, value in given.items() if not is_auto(name, value)}
     config = fit_to_corpus(config, fixed, corpus, tell)
     config = fit_to_machine(config)
     advice = plan(config, fixed, corpus, started)
     config = config.replace(**advice.values)
+    timing = None
+    allowance = None
     if config.train.steps is None:
-        config = with_steps(config, corpus, advice.most_passes, tell, started)
-    return NewRun(with_intervals(config), corpus, advice)
+        timing = measure_speed(config, corpus, thread_choices(config, fixed))
+        config, allowance = with_steps(config, corpus, timing, advice.most_passes, tell, started)
+    config = with_intervals(config, corpus, timing)
+    return NewRun(config, corpus, advice, allowance, auto_intervals)
+
+
+def _judged_in_time(corpus: Corpus, minutes: float) -> Corpus:
+    """The corpus with a final evaluation that takes a small share of the minutes."""
+    most = max(EVAL_CHARACTERS, round(JUDGED_PER_MINUTE * minutes))
+    return replace(corpus, max_judged=min(most, MAX_JUDGED))
 
 
 def fit_to_corpus(config: RunConfig, given: Set[str], corpus: Corpus, tell: Tell) -> RunConfig:
@@ -130,33 +166,78 @@ def threads_of(config: RunConfig) -> int:
 def with_steps(
     config: RunConfig,
     corpus: Corpus,
+    timing: Timing,
     most_passes: float,
     tell: Tell,
     started: float,
-) -> RunConfig:
-    """The steps that fit into the minutes.
+) -> tuple[RunConfig, Allowance]:
+    """The steps that fit into the minutes, and the time that the run may take.
 
     Args:
         config: resolved, except for the steps and the intervals.
         corpus: the text to train on.
+        timing: the speed of this run.
         most_passes: over the training text; the run gets no more steps than that.
         tell: called with notices for the user.
         started: when the minutes began, by ``time.monotonic``.
     """
     minutes = config.train.minutes or DEFAULT_MINUTES
-    steps = steps_for(minutes * 60 - (time.monotonic() - started), config, corpus)
+    spent = time.monotonic() - started
+    left = 60 * minutes - EXIT - spent - timing.final - timing.pause
+    steps = max(1, math.floor(left / _step_with_pauses(config, timing)))
     unit = "minute" if minutes == 1 else "minutes"
     count = "1 step fits" if steps == 1 else f"{steps:,} steps fit"
     fit = f"{count} into {minutes:g} {unit} on this machine"
-    most_steps = most_passes * len(corpus.train) / layout(config, corpus).symbols_per_step
-    if steps > most_steps:
-        steps = max(1, round(most_steps))
+    batches = layout(config, corpus)
+    most_steps = None
+    if math.isfinite(most_passes):
+        most_steps = max(1, round(most_passes * len(corpus.train) / batches.symbols_per_step))
+    if most_steps is not None and steps > most_steps:
         fit += (
-            f", but {steps:,} are enough: more would only memorize the text "
+            f", but {most_steps:,} are enough: more would only memorize the text "
             "(set `steps` to train longer)"
         )
+        steps = most_steps
     tell(fit)
-    return config.replace(minutes=None, steps=steps)
+    seconds_besides = spent + timing.final + timing.pause
+    _warn_if_too_short(
+        minutes, steps, seconds_besides, timing, batches.symbols_per_step, corpus, tell
+    )
+    allowance = Allowance(60 * minutes, spent, timing.final / timing.step, most_steps)
+    return config.replace(minutes=None, steps=steps, threads=timing.threads), allowance
+
+
+def _step_with_pauses(config: RunConfig, timing: Timing) -> float:
+    """Seconds of a step, with its share of the validations and checkpoints."""
+    every = config.train.eval_every
+    if every is None:
+        return timing.step
+    if isinstance(every, int):
+        return timing.step + timing.pause / every
+    return timing.step / (1 - PAUSES)
+
+
+def _warn_if_too_short(
+    minutes: float,
+    steps: int,
+    seconds_besides: float,
+    timing: Timing,
+    symbols_per_step: float,
+    corpus: Corpus,
+    tell: Tell,
+) -> None:
+    """Tell the user if the minutes are too few to learn something, and how many are enough."""
+    needed = min(len(corpus.train), USEFUL_SYMBOLS)
+    read = steps * symbols_per_step
+    if read >= needed:
+        return
+    seconds = needed / symbols_per_step * timing.step / (1 - PAUSES) + seconds_besides
+    what = "pass over this text" if needed < USEFUL_SYMBOLS else "million characters"
+    tell(
+        f"{minutes:g} {'minute is' if minutes == 1 else 'minutes are'} too short for a useful "
+        f"result: reading {read:,.0f} of {len(corpus.train):,} characters teaches little; "
+        f"`minutes={math.ceil(seconds / 60)}` is enough for one {what}"
+    )
 
 
 def passes_over_text(config: RunConfig, corpus: Corpus) -> float:
@@ -184,15 +265,34 @@ def passes_in_words(passes: float) -> str:
     return f"about {passes:,.0f} passes over the text"
 
 
-def with_intervals(config: RunConfig) -> RunConfig:
-    """Set the intervals that are auto, in steps; checkpoints are saved with the validations."""
+def with_intervals(config: RunConfig, corpus: Corpus, timing: Timing | None = None) -> RunConfig:
+    """Set the intervals that are auto, in steps; checkpoints are saved with the validations.
+
+    Args:
+        config: resolved, except for the intervals.
+        corpus: the text to train on.
+        timing: the speed of the run, if known.
+    """
     steps = config.train.steps
     assert steps is not None
+    shortest = _shortest_pause_interval(config, corpus, timing)
     intervals: dict[str, int] = {}
     for name, times in EVERY.items():
         intervals[name] = min(-(-steps // times), LONGEST_INTERVAL)
+    for name in ("eval_every", "save_every"):
+        intervals[name] = max(intervals[name], shortest)
     eval_every = config.train.eval_every
     if isinstance(eval_every, int):
         intervals["save_every"] = eval_every
     auto = {name: n for name, n in intervals.items() if getattr(config.train, name) == "auto"}
     return config.replace(**auto)
+
+
+def _shortest_pause_interval(config: RunConfig, corpus: Corpus, timing: Timing | None) -> int:
+    """Steps between two validations, so that they take a small share of the time."""
+    if timing is not None:
+        return math.ceil(timing.pause / (PAUSES * timing.step))
+    symbols = len(corpus.beginning(EVAL_CHARACTERS))
+    if symbols < LONG:
+        return 1
+    return math.ceil(TRAINED_PER_READ * symbols / layout(config, corpus).symbols_per_step)

@@ -1,14 +1,15 @@
 """Resumes a run: finds it and its checkpoint, and checks that it is still the same run."""
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from charrnn.config.run_config import RunConfig
-from charrnn.config.shell import command, option
-from charrnn.corpus.corpus import Corpus, RecordCorpus, Tell, read_corpus
+from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeError
 from charrnn.storage import checkpoint as checkpoints
@@ -17,8 +18,10 @@ from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.find_run import all_runs, check_runs_dir
 from charrnn.storage.run import Run, read_yaml_beside
 from charrnn.training.device import available_threads, bf16_works, pick_device
-from charrnn.training.resolve import threads_of, with_intervals
+from charrnn.training.resolve import threads_of
+from charrnn.training.resumed_end import resumed_end
 from charrnn.training.run_files import check_disk_space, write_config, write_records
+from charrnn.training.time_budget import TimeBudget
 from charrnn.training.trainer import Trainer
 
 # Knobs that may change when a run is resumed; any other change would make it another run.
@@ -39,7 +42,12 @@ FREE = {
 }
 
 
-def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -> Trainer:
+def resume_run(
+    given: Mapping[str, Any],
+    text: str | bytes | None,
+    tell: Tell,
+    started: float,
+) -> Trainer:
     """A Trainer that continues from a run's last usable checkpoint.
 
     Arguments and errors are those of ``launch``.
@@ -48,7 +56,7 @@ def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -
     run = _find(given, text)
     lock = run.lock()
     try:
-        trainer = _resumed(run, given, text, tell)
+        trainer = _resumed(run, given, text, tell, started)
     except BaseException as error:
         if lock is not None:
             lock.release()
@@ -59,7 +67,13 @@ def resume_run(given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -
     return trainer
 
 
-def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell: Tell) -> Trainer:
+def _resumed(
+    run: Run,
+    given: Mapping[str, Any],
+    text: str | bytes | None,
+    tell: Tell,
+    started: float,
+) -> Trainer:
     run.clean()
     checkpoint = _newest(run, tell)
     assert checkpoint.trainer is not None
@@ -72,10 +86,14 @@ def _resumed(run: Run, given: Mapping[str, Any], text: str | bytes | None, tell:
         tell(f"{run.seen_records} was missing and has been recreated")
     _check_same_knobs(run, stored, given, corpus)
     config = _on_this_machine(config, stored)
-    config = _with_end(run, stored, config, given.get("steps"), checkpoint, tell)
-    config = with_intervals(config)
+    corpus = replace(corpus, max_judged=checkpoint.trainer["corpus"].get("judged", MAX_JUDGED))
+    end = resumed_end(run, config, given, corpus, checkpoint, tell, started)
+    config = end.config
     _tell_differences(stored, config, checkpoint, tell)
-    trainer = Trainer(config, corpus, run)
+    budget = None
+    if end.allowance is not None:
+        budget = TimeBudget(end.allowance, time.monotonic())
+    trainer = Trainer(config, corpus, run, budget, checkpoint.trainer.get("auto_intervals", ()))
     _restore(trainer, checkpoint)
     check_disk_space(trainer)
     _cut_metrics(trainer)
@@ -191,11 +209,6 @@ def _check_same_knobs(
     given: Mapping[str, Any],
     corpus: Corpus,
 ) -> None:
-    if given.get("minutes") is not None:
-        raise ResumeError(
-            f"`minutes` cannot be changed: the run {run.path} ends at step {stored.train.steps}; "
-            "leave it out to continue to that step, or give `steps` for a later end"
-        )
     old = stored.flat()
     for name, value in _fitted(given, old, corpus).items():
         if name in FREE or name == "corpus" or value == "auto":
@@ -230,58 +243,6 @@ def _on_this_machine(config: RunConfig, stored: RunConfig) -> RunConfig:
     return config.replace(device=device, precision=precision, threads=threads_of(config))
 
 
-def _with_end(
-    run: Run,
-    stored: RunConfig,
-    config: RunConfig,
-    given_steps: int | None,
-    checkpoint: Checkpoint,
-    tell: Tell,
-) -> RunConfig:
-    """The configuration with the run's own last step, or the given one."""
-    step = checkpoint.about["step"]
-    old_end = stored.train.steps
-    assert old_end is not None
-    # config.yaml has a later end if one was asked for and not reached yet
-    end = given_steps or max(old_end, read_yaml_beside(run.config).get("steps") or 0)
-    if end < step:
-        raise ResumeError(
-            f"`steps` must be at least {step}, where the run {run.path} already is, got {end}"
-        )
-    _check_not_finished(run, config, checkpoint, end)
-    if end != old_end:
-        tell(
-            f"the run now ends at step {end:,} instead of {old_end:,}; the learning rate continues "
-            f"as in a run of {end:,} steps"
-        )
-    return config.replace(steps=end)
-
-
-def _check_not_finished(run: Run, config: RunConfig, checkpoint: Checkpoint, end: int) -> None:
-    """Refuse to resume a run that stopped early or is finished."""
-    step = checkpoint.about["step"]
-    final = run.final()
-    patience = config.train.patience
-    stale = (checkpoint.trainer or {}).get("stale", 0)
-    if step < end and final is not None and patience is not None and stale >= patience:
-        raise ResumeError(
-            f"the run {run.path} stopped at step {step} of {end} because the validation loss "
-            f"stopped improving (best at step {final['step']}); to continue anyway, run "
-            f"`{_resuming(run, '--patience', 'none')}`"
-        )
-    if step == end and (final is not None or config.data.val_fraction == 0):
-        raise ResumeError(
-            f"the run {run.path} is finished at step {step} of {end}; to train longer, run "
-            f"`{_resuming(run, '--steps', str(2 * end))}`"
-        )
-
-
-def _resuming(run: Run, *flags: str) -> str:
-    """The command that resumes a run with these flags."""
-    name = option("--name", run.path.name)
-    return command(["train", "--resume"], flags=[*name, *flags, *run.runs_dir_option])
-
-
 def _tell_differences(
     stored: RunConfig,
     config: RunConfig,
@@ -314,7 +275,7 @@ def _tell_differences(
 def _restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     try:
         trainer.restore(checkpoint)
-    except (KeyError, RuntimeError, TypeError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         path = trainer.directory.step(checkpoint.about["step"])
         missing = str(error).splitlines()[0]
         raise ResumeError(

@@ -1,6 +1,7 @@
 """Writes the first files of a run, and checks the disk space for its checkpoints."""
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from charrnn.config.run_config import RunConfig
 from charrnn.config.yaml import write_yaml
@@ -9,7 +10,9 @@ from charrnn.errors import CheckpointError, RunExistsError
 from charrnn.storage.atomic import free_bytes, write_file
 from charrnn.storage.run import Run
 from charrnn.storage.seen_records import write_seen_records
-from charrnn.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from charrnn.training.trainer import Trainer
 
 HEAD = (
     "# The resolved configuration of this run. "
@@ -40,7 +43,7 @@ def write_records(run: Run, corpus: Corpus) -> None:
         write_seen_records(run.seen_records, corpus.records())
 
 
-def check_disk_space(trainer: Trainer) -> None:
+def check_disk_space(trainer: "Trainer") -> None:
     """Check that a run's checkpoints will fit on the disk.
 
     The run's own bytes count as free: a new run deletes them, a resumed one prunes.
@@ -61,7 +64,7 @@ def check_disk_space(trainer: Trainer) -> None:
         )
 
 
-def _checkpoint_bytes(trainer: Trainer) -> int:
+def _checkpoint_bytes(trainer: "Trainer") -> int:
     """Weights, their two moments, and the state of each lane (h and c)."""
     model = trainer.config.model
     lanes = trainer.config.train.batch_size
@@ -69,7 +72,7 @@ def _checkpoint_bytes(trainer: Trainer) -> int:
     return 4 * (3 * trainer.loop.num_parameters + state)
 
 
-def _checkpoints_kept(trainer: Trainer) -> int:
+def _checkpoints_kept(trainer: "Trainer") -> int:
     """The most that exist at once: the last ones, the best, and one being written."""
     knobs = trainer.config.train
     steps_left = trainer.steps - trainer.step

@@ -19,6 +19,7 @@ def snapshot(
     config: RunConfig,
     corpus: Corpus,
     loop: TrainingLoop,
+    steps: int,
     progress: dict[str, Any],
     val_loss: float | None,
 ) -> Checkpoint:
@@ -28,6 +29,7 @@ def snapshot(
         config: resolved.
         corpus: the text being learned.
         loop: its state after a step.
+        steps: of the whole run.
         progress: what the Trainer needs to continue, besides the loop's state.
         val_loss: measured after this step, or None.
     """
@@ -36,7 +38,7 @@ def snapshot(
         model=config.model,
         weights=loop.weights(),
         prime=corpus.prime,
-        about=_description(config, corpus, loop, val_loss),
+        about=_description(config, corpus, loop, steps, val_loss),
         trainer={
             "config": config.flat(),
             "step": loop.step,
@@ -45,6 +47,7 @@ def snapshot(
                 "fingerprint": corpus.fingerprint,
                 "characters": len(corpus),
                 "symbols": len(corpus.vocabulary),
+                "judged": corpus.max_judged,
             },
             "torch": torch.__version__,
         },
@@ -56,6 +59,7 @@ def _description(
     config: RunConfig,
     corpus: Corpus,
     loop: TrainingLoop,
+    steps: int,
     val_loss: float | None,
 ) -> dict[str, Any]:
     """The description stored in a checkpoint."""
@@ -63,7 +67,7 @@ def _description(
     return {
         "charrnn": __version__,
         "step": loop.step,
-        "steps": loop.num_steps,
+        "steps": steps,
         "val_loss": val_loss,
         "parameters": loop.num_parameters,
         "corpus": list(config.corpus),

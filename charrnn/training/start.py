@@ -15,6 +15,7 @@ from charrnn.storage.run import Run
 from charrnn.training.resolve import plan_line, resolve
 from charrnn.training.resume import resume_run
 from charrnn.training.run_files import begin, check_disk_space
+from charrnn.training.time_budget import TimeBudget
 from charrnn.training.trainer import Trainer
 
 
@@ -26,6 +27,7 @@ def launch(
     overwrite: bool = False,
     tell: Tell = ignore,
     made: Callable[[Trainer], object] = ignore,
+    started: float | None = None,
 ) -> Trainer:
     """Prepare a run for training.
 
@@ -37,15 +39,18 @@ def launch(
         overwrite: delete an existing run of that name.
         tell: called with notices for the user.
         made: called with the new trainer just before anything is written to the disk.
+        started: when the minutes began, by ``time.monotonic``; now if None.
 
     Raises:
         CharRNNError: any of its kinds; nothing was written or deleted.
     """
+    if started is None:
+        started = time.monotonic()
     if not resume:
-        return _new_run(given, text, overwrite, tell, made)
+        return _new_run(given, text, overwrite, tell, made, started)
     if overwrite:
         raise ConfigError("`resume` and `overwrite` exclude each other; give one of them")
-    return resume_run(given, text, tell)
+    return resume_run(given, text, tell, started)
 
 
 def _new_run(
@@ -54,8 +59,8 @@ def _new_run(
     overwrite: bool,
     tell: Tell,
     made: Callable[[Trainer], object],
+    started: float,
 ) -> Trainer:
-    started = time.monotonic()
     config = RunConfig.from_flat(given)
     run = Run(check_runs_dir(config.runs_dir) / (config.name or default_name(config.corpus)))
     config = config.replace(name=run.path.name)  # a name from the corpus is checked too
@@ -64,7 +69,10 @@ def _new_run(
     if resolved.plan.values:
         tell(plan_line(resolved))
     config = resolved.config.replace(name=run.path.name)
-    trainer = Trainer(config, resolved.corpus, run)
+    budget = None
+    if resolved.allowance is not None:
+        budget = TimeBudget(resolved.allowance, started + resolved.allowance.spent)
+    trainer = Trainer(config, resolved.corpus, run, budget, resolved.auto_intervals)
     trainer.lock = run.lock()
     try:
         if run.exists() and not overwrite:

@@ -1,91 +1,103 @@
-"""How many steps fit into a number of minutes, timed on a throwaway copy of the run."""
+"""Times a few steps on a throwaway copy of a run, to convert minutes to steps."""
 
 import statistics
 import time
+from collections.abc import Set
+from typing import NamedTuple
 
 from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Corpus
-from charrnn.errors import ConfigError
 from charrnn.training.device import settled
-from charrnn.training.evaluate import evaluate
-from charrnn.training.loop import TrainingLoop
+from charrnn.training.evaluate import WARM_UP, evaluate
+from charrnn.training.loop import EVAL_CHARACTERS, EVAL_LANES, TrainingLoop
 
 WARMUP_STEPS = 3  # the first steps allocate
-SHARE = 0.04  # of the time budget, spent on timing
-SHORTEST = 1.0  # seconds of timing, for a rough figure
-LONGEST = 4.0  # seconds of timing, for a steady figure
-EVALUATIONS = 20  # with eval_every auto, unless the run is long
-LONGEST_INTERVAL = 5000  # most steps between validations with eval_every auto: some minutes
-TIMED_CHARACTERS = 8192  # of the validation text
-BEARABLE = 30.0  # seconds that the final validation may always take
-OVERHEAD = 0.15  # seconds to write a checkpoint and draw a sample, with each validation
+SECONDS = 1.0  # of timing, for the speed of a step
+SECONDS_PER_CHOICE = 0.4  # the same, to compare numbers of threads
+TIMED_CHARACTERS = 1 << 16  # of the final evaluation
+SAVE_SECONDS = 0.15  # to write a checkpoint and draw a sample, with each validation
 ENDLESS = 10**9  # steps of the copy, so that it stays at the start of its schedule
+GAIN = 0.97  # fewer threads are used if a step takes at most this share of the time
 
 
-def seconds_per_character(config: RunConfig, corpus: Corpus) -> float:
-    """The time to train on a character, from a few steps; the caller sets the threads.
-
-    Args:
-        config: resolved, except for the number of steps.
-        corpus: the text to train on.
-    """
-    copy = _throwaway_copy(config, corpus)
-    return _seconds_per_step(copy, SHORTEST) / copy.batches.symbols_per_step
-
-
-def steps_for(seconds: float, config: RunConfig, corpus: Corpus) -> int:
-    """The steps that fit into a time, besides validations, checkpoints and this timing.
+class Timing(NamedTuple):
+    """Seconds that the parts of a run take, and the threads that they were timed with.
 
     Args:
-        seconds: the time left.
-        config: resolved, except for the number of steps.
-        corpus: the text to train on.
-
-    Raises:
-        ConfigError: the final validation alone takes most of the time.
+        step: a training step.
+        pause: a validation during training, and saving a checkpoint.
+        final: what follows the last step.
+        threads: of the CPU.
     """
-    begin = time.perf_counter()
-    seconds = max(0.0, seconds)
-    copy = _throwaway_copy(config, corpus)
+
+    step: float
+    pause: float
+    final: float
+    threads: int
+
+
+def thread_choices(config: RunConfig, given: Set[str]) -> tuple[int, ...]:
+    """The numbers of threads that a run may choose from.
+
+    A run with a number of steps has no choice, so that it is the same run each time.
+
+    Args:
+        config: fitted to the machine.
+        given: the names of the knobs that the user set.
+    """
     threads = config.train.threads
     assert isinstance(threads, int)
-    with settled(threads, config.train.device):
-        per_step = _seconds_per_step(copy, min(LONGEST, SHARE * seconds))
-        per_validation, at_the_end = _seconds_to_validate(copy)
-    if at_the_end > max(seconds / 2, BEARABLE):
-        raise _validation_too_long(seconds, at_the_end, corpus)
-    spent = time.perf_counter() - begin
-    left = seconds - at_the_end - spent
-    per_save = per_validation + OVERHEAD
-    steps = _steps_that_fit(left, per_step, per_save, config.train.eval_every)
-    return max(1, int(steps))
+    has_choice = "threads" not in given and config.train.steps is None
+    if not has_choice or config.train.device != "cpu":
+        return (threads,)
+    return tuple(sorted({1, -(-threads // 2), threads}))
 
 
-def _steps_that_fit(
-    left: float,
-    per_step: float,
-    per_save: float,
-    eval_every: int | str | None,
-) -> float:
-    """Steps that fit into the seconds left, with a validation and a save at each interval."""
-    if eval_every is None:
-        return left / per_step
-    if eval_every == "auto":
-        steps = (left - EVALUATIONS * per_save) / per_step
-        if steps < EVALUATIONS * LONGEST_INTERVAL + 1:
-            return steps
-        eval_every = LONGEST_INTERVAL
-    assert isinstance(eval_every, int)
-    return left / (per_step + per_save / eval_every)
+def seconds_per_character(config: RunConfig, corpus: Corpus, threads: tuple[int, ...]) -> float:
+    """The time to train on a character, from a few steps, with the fastest number of threads.
+
+    Args:
+        config: resolved, except for the number of steps.
+        corpus: the text to train on.
+        threads: the numbers to choose from.
+    """
+    copy = _throwaway_copy(config, corpus)
+    with settled(_fastest(copy, config.train.device, threads), config.train.device):
+        return _seconds_per_step(copy, SECONDS) / copy.batches.symbols_per_step
 
 
-def _validation_too_long(seconds: float, at_the_end: float, corpus: Corpus) -> ConfigError:
-    characters = len(corpus.judged)
-    smaller = characters / len(corpus) * seconds / at_the_end / 4
-    return ConfigError(
-        f"the final validation on {characters:,} characters would take {at_the_end / 60:.1f} of "
-        f"the {seconds / 60:.1f} minutes left; raise `minutes`, or set `val_fraction={smaller:.1g}`"
-    )
+def measure_speed(config: RunConfig, corpus: Corpus, threads: tuple[int, ...]) -> Timing:
+    """Time the parts of a run with the number of threads that is fastest.
+
+    Small networks are faster on one thread than on several.
+
+    Args:
+        config: resolved, except for the number of steps.
+        corpus: the text to train on.
+        threads: the numbers to choose from.
+    """
+    copy = _throwaway_copy(config, corpus)
+    chosen = _fastest(copy, config.train.device, threads)
+    with settled(chosen, config.train.device):
+        step = _seconds_per_step(copy, SECONDS)
+        pause = _seconds_to_validate(copy) + SAVE_SECONDS
+        final = _seconds_at_the_end(copy)
+    return Timing(step, pause, final, chosen)
+
+
+def _fastest(copy: TrainingLoop, device: str, threads: tuple[int, ...]) -> int:
+    """The number of threads with the fastest steps; a larger one unless a smaller one gains."""
+    best = max(threads)
+    if len(threads) == 1:
+        return best
+    best_seconds = float("inf")
+    for count in sorted(threads, reverse=True):
+        with settled(count, device):
+            seconds = _seconds_per_step(copy, SECONDS_PER_CHOICE)
+        if seconds < GAIN * best_seconds:
+            best = count
+            best_seconds = seconds
+    return best
 
 
 def _throwaway_copy(config: RunConfig, corpus: Corpus) -> TrainingLoop:
@@ -112,16 +124,29 @@ def _seconds_per_step(copy: TrainingLoop, longest: float) -> float:
     return statistics.median(seconds_per_symbol) * copy.batches.mean_length
 
 
-def _seconds_to_validate(copy: TrainingLoop) -> tuple[float, float]:
-    """For a validation during training, and for the final one."""
-    corpus = copy.corpus
-    judged = corpus.judged
-    if not len(judged):
-        return 0.0, 0.0
+def _seconds_to_validate(copy: TrainingLoop) -> float:
+    if not len(copy.corpus.val):
+        return 0.0
     begin = time.perf_counter()
     copy.validate()
-    middle = time.perf_counter()
-    piece = corpus.beginning(TIMED_CHARACTERS)
-    evaluate(copy.model, piece, corpus.prime, records=corpus.vocabulary.records)
-    per_character = (time.perf_counter() - middle) / len(piece)
-    return middle - begin, per_character * len(judged)
+    return time.perf_counter() - begin
+
+
+def _seconds_at_the_end(copy: TrainingLoop) -> float:
+    """The final evaluation of the validation part, and of a piece of the training part."""
+    corpus = copy.corpus
+    judged = len(corpus.judged)
+    if not judged:
+        return 0.0
+    piece = corpus.beginning(min(judged, TIMED_CHARACTERS))
+    begin = time.perf_counter()
+    evaluate(
+        copy.model,
+        piece,
+        corpus.prime,
+        lanes=EVAL_LANES,
+        warm_up=WARM_UP,
+        records=corpus.vocabulary.records,
+    )
+    per_character = (time.perf_counter() - begin) / len(piece)
+    return per_character * (judged + len(corpus.learned(EVAL_CHARACTERS)))

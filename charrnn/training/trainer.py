@@ -1,9 +1,9 @@
 """Trainer: the training loop with its metrics, checkpoints and early stopping."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,12 +16,21 @@ from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.run import Run
 from charrnn.training.device import settled
 from charrnn.training.early_stopping import EarlyStopping
-from charrnn.training.evaluate import Cancelled, Evaluation, evaluate, load_model
-from charrnn.training.loop import ADVICE, EVAL_CHARACTERS, StepResult, TrainingLoop
+from charrnn.training.evaluate import WARM_UP, Cancelled, Evaluation, evaluate, load_model
+from charrnn.training.loop import (
+    ADVICE,
+    EVAL_CHARACTERS,
+    EVAL_LANES,
+    StepResult,
+    TrainingLoop,
+)
+from charrnn.training.lr_schedule import Schedule
 from charrnn.training.metrics_log import MetricsLog
 from charrnn.training.model import CharRNN
+from charrnn.training.run_files import write_config
 from charrnn.training.snapshot import not_a_number, snapshot
 from charrnn.training.step_report import Report
+from charrnn.training.time_budget import TimeBudget
 from charrnn.vocab import Ids
 
 
@@ -32,12 +41,24 @@ class Trainer:
         config: resolved, without ``auto``: numbers of steps, a device, a precision.
         corpus: the text to learn.
         run: the directory for checkpoints and metrics.
+        budget: the minutes the run may take, by which its end is moved; None if it has a fixed
+            number of steps.
+        auto_intervals: the names of the intervals that the user left to charrnn.
     """
 
-    def __init__(self, config: RunConfig, corpus: Corpus, run: Run) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        corpus: Corpus,
+        run: Run,
+        budget: TimeBudget | None = None,
+        auto_intervals: Sequence[str] = (),
+    ) -> None:
         self.config = config
         self.corpus = corpus
         self.directory = run
+        self.budget = budget
+        self.auto_intervals = tuple(auto_intervals)
         self.loop = TrainingLoop(config, corpus)
         self.log = MetricsLog(run.metrics)
         self.early_stopping = EarlyStopping(config.train.patience)
@@ -96,18 +117,24 @@ class Trainer:
     # --- steps ---
 
     def _steps(self) -> Iterator[Report]:
+        if self.budget is not None:
+            self.budget.start()
         while self.step < self.steps and not self.turned and not self.stop_requested:
             yield self._one_step()
         if self.stop_requested:
             if self.step > 0 and not self.directory.step(self.step).exists():
                 self._save(None)  # the request came after the step's report
             return
+        if self.steps != self.config.train.steps:
+            write_config(self.directory, self.config.replace(steps=self.steps))
         if len(self.corpus.val) and self.directory.final() is None:
             yield from self._final_evaluation()
 
     def _one_step(self) -> Report:
         """Train a step; then validate, log and save if due."""
         result = self._train_step()
+        if self.budget is not None:
+            self.budget.step_done()
         val_loss = self._validate()
         is_best = val_loss is not None and self._is_best(val_loss)
         train_loss, trouble = self._log_step(result, val_loss)
@@ -117,6 +144,8 @@ class Trainer:
             if self.log.unwritten and self._must_write:
                 raise CheckpointError(trouble)
             trouble = save_trouble or trouble
+        if self.budget is not None and (saved or val_loss is not None):
+            self.budget.pause_done()
         self.last = Report(
             step=self.step,
             steps=self.steps,
@@ -205,13 +234,34 @@ class Trainer:
     def _save_due(self) -> bool:
         if self._is_last_step or self.turned or self.stop_requested or self.save_requested:
             return True
-        return _due(self.config.train.save_every, self.step)
+        if _due(self.config.train.save_every, self.step):
+            return True
+        return self.budget is not None and self.budget.is_off(self.step, self.steps, self._pauses)
+
+    @property
+    def _pauses(self) -> int:
+        """Steps between two validations or checkpoints."""
+        intervals = (self.config.train.eval_every, self.config.train.save_every)
+        numbers = [every for every in intervals if isinstance(every, int)]
+        return min(numbers, default=self.steps)
+
+    def _new_schedule(self) -> Schedule:
+        """The schedule from this step on: the end moves if the time budget says so."""
+        schedule = self.loop.schedule
+        if self.budget is None or self._is_last_step:
+            return schedule
+        end = self.budget.end(self.step, self._pauses)
+        self.budget.moved()
+        if end == self.steps:
+            return schedule
+        return schedule.moved(self.step, end)
 
     def _save(self, val_loss: float | None) -> tuple[Path | None, str | None]:
         """Save a checkpoint; returns its path, and any trouble if training continues."""
         path = self.directory.step(self.step)
         self.save_requested = False  # before writing, so that a request made meanwhile is not lost
-        checkpoint = self.checkpoint(val_loss)
+        schedule = self._new_schedule()
+        checkpoint = self.checkpoint(val_loss, schedule)
         name = not_a_number(checkpoint)
         if name is not None:
             self._fail(f"step {self.step} was not saved: {name} has a value that is not finite")
@@ -223,22 +273,39 @@ class Trainer:
             if self._must_write:
                 raise trouble from None
             return None, str(trouble)
+        self.loop.schedule = schedule  # only once the decision is on the disk
         try:
             notices = self.directory.prune(self.config.train.keep)
         except CheckpointError as error:
             return path, str(error)
         return path, "; ".join(notices) or None
 
-    def checkpoint(self, val_loss: float | None = None) -> Checkpoint:
-        """The run at this step, with the validation loss if it was measured."""
+    def checkpoint(
+        self,
+        val_loss: float | None = None,
+        schedule: Schedule | None = None,
+    ) -> Checkpoint:
+        """The run at this step, with the validation loss if it was measured.
+
+        Args:
+            val_loss: after this step.
+            schedule: from this step on; the present one if None.
+        """
+        schedule = schedule or self.loop.schedule
+        allowance = None
+        if self.budget is not None:
+            allowance = asdict(replace(self.budget.allowance, spent=self.budget.spent))
         progress = {
+            "schedule": [list(end) for end in schedule.ends],
+            "budget": allowance,
+            "auto_intervals": list(self.auto_intervals),
             "loss_sum": self.loss_sum,
             "loss_count": self.loss_count,
             "stale": self.early_stopping.stale,
             "metrics_bytes": self.log.size,
             "unwritten": self.log.unwritten.decode(),
         }
-        return snapshot(self.config, self.corpus, self.loop, progress, val_loss)
+        return snapshot(self.config, self.corpus, self.loop, schedule.steps, progress, val_loss)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Continue from a checkpoint of the same configuration.
@@ -255,12 +322,15 @@ class Trainer:
         self.loss_sum = stored["loss_sum"]
         self.loss_count = stored["loss_count"]
         self.loop.load_state_dict(stored["step"], checkpoint.weights, checkpoint.trainer_tensors)
+        schedule = stored_schedule(checkpoint)
+        if schedule.steps == self.steps:
+            self.loop.schedule = schedule  # else the run was given another end
         self.last = replace(self.last, step=self.step)
 
     # --- final evaluation ---
 
     def _final_evaluation(self) -> Iterator[Report]:
-        """The loss of the best checkpoint, in one stream and in fp32."""
+        """The loss of the best checkpoint, in fp32."""
         best = checkpoints.read(self.directory.best())
         model = load_model(best, self.config.train.device)
         try:
@@ -285,6 +355,8 @@ class Trainer:
             model,
             ids,
             self.corpus.prime,
+            lanes=EVAL_LANES,
+            warm_up=WARM_UP,
             records=self.corpus.vocabulary.records,
             on_progress=self._cancel_if_stopped,
         )
@@ -303,6 +375,20 @@ class Trainer:
         if not saved:
             return "no checkpoint was saved yet"
         return f"the last good checkpoint is {saved[-1]}"
+
+
+def stored_schedule(checkpoint: Checkpoint) -> Schedule:
+    """The schedule of a run when a checkpoint was saved; older checkpoints have a fixed end.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is invalid.
+    """
+    stored = checkpoint.trainer
+    assert stored is not None
+    ends = stored.get("schedule")
+    if ends is None:
+        ends = [(0, stored["config"]["steps"])]
+    return Schedule(tuple((step, steps) for step, steps in ends))
 
 
 def _due(every: int | str | None, step: int) -> bool:

@@ -252,13 +252,6 @@ def test_a_changed_knob_is_refused_by_name(given: dict[str, Any], was: str, half
     )
 
 
-def test_minutes_are_refused_because_the_end_is_a_step(half: Path) -> None:
-    assert refusal({"name": "run", "minutes": 1.0}) == (
-        "`minutes` cannot be changed: the run checkpoints/run ends at step 12; "
-        "leave it out to continue to that step, or give `steps` for a later end"
-    )
-
-
 RESTORE = "; restore the old text, or start another run with `name`"
 
 
@@ -318,7 +311,10 @@ def test_a_finished_run_is_reported_and_continues_to_a_later_end(
 ) -> None:
     monkeypatch.setattr("charrnn.training.resume.available_threads", lambda: KNOBS["threads"])
     finish({"name": "run"})
-    expected = "the run checkpoints/run is finished at step 12 of 12; to train longer, run `charrnn train --resume --name run --steps 24`"
+    expected = (
+        "the run checkpoints/run has finished its 12 steps; to train longer, run "
+        "`charrnn train --resume --name run --minutes 5 --patience none`"
+    )
     assert refusal({"name": "run"}) == expected
     assert (
         refusal({"name": "run", "steps": 5})

@@ -1,0 +1,242 @@
+"""Where a resumed run ends: in the minutes it was given, and bit for bit where it would have."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn.config.yaml import read_yaml
+from charrnn.errors import CheckpointError, ResumeError
+from charrnn.storage import checkpoint as checkpoints
+from charrnn.training import resumed_end
+from charrnn.training.start import launch
+from charrnn.training.time_budget import EXIT, Allowance, TimeBudget
+from charrnn.training.timing import Timing
+from charrnn.training.trainer import Report, Trainer
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
+KNOBS: dict[str, Any] = {
+    "name": "run", "steps": 12, "batch_size": 4, "sequence_length": 40, "hidden_size": 8, "num_layers": 1, "embedding_size": 4,
+    "dropout": 0.3, "learning_rate": 0.01, "report_every": 4, "eval_every": 4, "save_every": 4, "sample_every": None, "patience": None,
+    "threads": 1, "device": "cpu", "precision": "fp32",
+}  # fmt: skip
+SECONDS = 25 + EXIT
+RUN = Path("checkpoints/run")
+
+
+def budgeted(resume: bool = False, **knobs: Any) -> Trainer:
+    """A run of 25 seconds that takes a second for a step, of which 12 were planned."""
+    given = {"name": "run"} if resume else KNOBS
+    run = launch(given | knobs, text=TEXT, resume=resume)
+    allowance = Allowance(SECONDS, float(run.step), final_steps=0.0, most_steps=None)
+    run.budget = TimeBudget(allowance, float(run.step), clock=lambda: float(run.step))
+    return run
+
+
+def train(run: Trainer, stop_at: int | None = None) -> list[Report]:
+    reports = []
+    for report in run.run():
+        reports.append(report)
+        if report.step == stop_at:
+            run.stop_requested = True
+    return reports
+
+
+def stored(step: int) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((RUN / f"step-{step:08d}/trainer.json").read_text())
+    return values
+
+
+def outcome() -> dict[str, bytes]:
+    """The bytes of the last checkpoint, the metrics and the configuration."""
+    step = RUN / "step-00000025"
+    names = ("model.safetensors", "trainer.safetensors", "config.json")
+    files = {name: (step / name).read_bytes() for name in names}
+    files["metrics"] = (RUN / "metrics.jsonl").read_bytes()
+    return files
+
+
+@pytest.fixture
+def whole(here: Path) -> dict[str, bytes]:
+    """The outcome of a run that was not interrupted; its directory is free again."""
+    train(budgeted())
+    files = outcome()
+    shutil.rmtree(RUN)
+    return files
+
+
+def test_the_end_moves_with_a_checkpoint_and_is_stored_in_it(here: Path) -> None:
+    reports = train(budgeted(keep=99))
+    # after a second, 24 of the 25 are left, so a checkpoint is saved to move the end
+    assert [(report.step, report.steps) for report in reports[:2]] == [(1, 25), (2, 25)]
+    assert reports[-1].step == 25
+    assert stored(1)["schedule"] == [[0, 12], [1, 25]]
+    assert stored(1)["budget"] == {
+        "seconds": SECONDS,
+        "spent": 1.0,
+        "final_steps": 0.0,
+        "most_steps": None,
+    }
+    about = json.loads((RUN / "step-00000001/config.json").read_text())["about"]
+    assert about["steps"] == 25
+
+
+def test_config_yaml_has_the_number_of_steps_that_were_made(here: Path) -> None:
+    train(budgeted())
+    assert read_yaml((RUN / "config.yaml").read_text(), "config.yaml")["steps"] == 25
+
+
+def test_the_learning_rate_reaches_its_end_without_a_jump(here: Path) -> None:
+    rates = [report.learning_rate for report in train(budgeted())[:-1]]
+    assert rates[-1] < 0.03 * max(rates)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_a_decision_that_could_not_be_saved_is_not_made(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = budgeted(on_save_error="continue")
+    write = checkpoints.write
+
+    def fail_early(path: Path, checkpoint: Any) -> None:
+        if run.step < 3:
+            raise CheckpointError("the disk is full")
+        write(path, checkpoint)
+
+    monkeypatch.setattr(checkpoints, "write", fail_early)
+    ends = [report.steps for report in train(run)]
+    assert ends[:4] == [12, 12, 25, 25]
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 8, 13, 24])
+def test_a_stopped_run_ends_in_the_same_bytes(stop_at: int, whole: dict[str, bytes]) -> None:
+    train(budgeted(), stop_at)
+    train(budgeted(resume=True))
+    assert outcome() == whole
+
+
+class Killed(BaseException):
+    """In place of SIGKILL."""
+
+
+@pytest.mark.parametrize("killed_at", [4, 8, 12, 16, 20, 24])
+@pytest.mark.parametrize("written", [False, True], ids=["before the save", "after the save"])
+def test_a_run_killed_between_a_decision_and_its_save_ends_in_the_same_bytes(
+    killed_at: int, written: bool, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = checkpoints.write
+
+    def kill(path: Path, checkpoint: Any) -> None:
+        if written:
+            write(path, checkpoint)
+        if checkpoint.about["step"] == killed_at:
+            raise Killed
+        if not written:
+            write(path, checkpoint)
+
+    monkeypatch.setattr(checkpoints, "write", kill)
+    with pytest.raises(Killed):
+        train(budgeted())
+    monkeypatch.setattr(checkpoints, "write", write)
+    train(budgeted(resume=True))
+    assert outcome() == whole
+
+
+def test_a_resumed_run_counts_the_seconds_already_spent(here: Path) -> None:
+    train(budgeted(), stop_at=8)
+    run = launch({"name": "run"}, text=TEXT, resume=True)
+    assert run.steps == 25
+    assert run.budget is not None
+    assert run.budget.allowance.seconds == SECONDS
+    assert 8.0 <= run.budget.spent < 8.0 + 60
+
+
+# --- more minutes, or another number of steps ---
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that takes half a second for a step and nothing else."""
+    timing = Timing(step=0.5, pause=0.0, final=0.0, threads=1)
+    monkeypatch.setattr(resumed_end, "measure_speed", lambda *_: timing)
+    monkeypatch.setattr("charrnn.training.resolve.time.monotonic", lambda: 0.0)
+
+
+def resumed(**given: Any) -> tuple[Trainer, list[str]]:
+    notices: list[str] = []
+    run = launch({"name": "run"} | given, text=TEXT, resume=True, tell=notices.append, started=0.0)
+    run.release()
+    return run, notices
+
+
+MORE = int((60 - EXIT) / 0.5)  # steps of half a second in a minute, less the time to exit
+
+
+@pytest.mark.usefixtures("timed")
+def test_minutes_at_the_end_of_a_run_are_more_minutes(here: Path) -> None:
+    train(budgeted())
+    run, notices = resumed(minutes=1.0)
+    assert run.steps == 25 + MORE
+    assert run.budget is not None
+    assert run.budget.allowance.seconds == 60.0
+    assert (
+        f"the run now ends at step {25 + MORE} instead of 25; the learning rate continues as in a "
+        f"run of {25 + MORE} steps"
+    ) in notices
+
+
+@pytest.mark.usefixtures("timed")
+def test_the_minutes_of_an_unfinished_run_are_not_added_again(here: Path) -> None:
+    train(budgeted(), stop_at=8)
+    assert resumed(minutes=SECONDS / 60)[0].steps == 25
+    assert resumed(minutes=1.0)[0].steps == 8 + MORE
+
+
+def test_steps_replace_the_minutes(here: Path) -> None:
+    train(budgeted(), stop_at=8)
+    run, notices = resumed(steps=40)
+    assert run.steps == 40
+    assert run.budget is None
+    assert (
+        "the run now ends at step 40 instead of 25; the learning rate continues as in a run of 40 steps"
+    ) in notices
+
+
+def test_intervals_that_were_auto_fit_the_new_length(here: Path) -> None:
+    auto = dict.fromkeys(("report_every", "eval_every", "save_every"), "auto")
+    train(launch(KNOBS | auto | {"steps": 40}, text=TEXT))
+    knobs = resumed(steps=400)[0].config.train
+    assert (knobs.report_every, knobs.eval_every, knobs.save_every) == (4, 20, 20)
+
+
+def test_intervals_that_were_given_stay(here: Path) -> None:
+    train(launch(KNOBS, text=TEXT))
+    knobs = resumed(steps=400)[0].config.train
+    assert (knobs.report_every, knobs.eval_every, knobs.save_every) == (4, 4, 4)
+
+
+def test_an_end_asked_for_and_not_reached_is_kept(here: Path) -> None:
+    train(launch(KNOBS, text=TEXT))
+    resumed(steps=40)
+    assert resumed()[0].steps == 40
+
+
+def test_an_invalid_schedule_is_an_error_that_names_the_checkpoint(here: Path) -> None:
+    train(launch(KNOBS, text=TEXT), stop_at=4)
+    path = RUN / "step-00000004"
+    checkpoint = checkpoints.read(path, trainer=True)
+    assert checkpoint.trainer is not None
+    damaged = replace(checkpoint, trainer=checkpoint.trainer | {"schedule": [[0]]})
+    shutil.rmtree(path)
+    checkpoints.write(path, damaged)
+    with pytest.raises(ResumeError) as error:
+        resumed()
+    assert str(error.value) == (
+        f"{path} cannot be resumed: its schedule or its minutes are invalid; move it away to resume "
+        "from an earlier checkpoint"
+    )
