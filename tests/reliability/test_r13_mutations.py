@@ -62,7 +62,6 @@ MUTATIONS = {
     "another window": (given(copy_window=None), "`copy_window` cannot be changed to None: "),
     "another precision": (given(precision="bf16"), "`precision` cannot be changed to 'bf16': "),
     "an end in the past": (given(steps=2), "`steps` must be at least 3, "),
-    "minutes": (given(minutes=1.0), "`minutes` cannot be changed: "),
     "truncated metrics": (cut_metrics, "metrics.jsonl has "),
 }
 

@@ -41,7 +41,7 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         planning,
         "_seconds_per_character",
-        lambda config, corpus: 1e-3 * relative_cost(config.model),
+        lambda config, given, corpus: 1e-3 * relative_cost(config.model),
     )
 
 
