@@ -229,7 +229,7 @@ def _warn_if_too_short(
     """Tell the user if the minutes are too few to learn something, and how many are enough."""
     needed = min(len(corpus.train), USEFUL_SYMBOLS)
     read = steps * symbols_per_step
-    if read >= needed:
+    if read >= needed / 2:
         return
     seconds = needed / symbols_per_step * timing.step / (1 - PAUSES) + seconds_besides
     what = "pass over this text" if needed < USEFUL_SYMBOLS else "million characters"

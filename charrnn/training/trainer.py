@@ -33,6 +33,9 @@ from charrnn.training.step_report import Report
 from charrnn.training.time_budget import TimeBudget
 from charrnn.vocab import Ids
 
+# Least share of an interval between a validation or checkpoint and that of the last step.
+SHORTEST_PAUSE = 0.2
+
 
 class Trainer:
     """A run in progress; ``run`` yields a Report for each step.
@@ -171,8 +174,7 @@ class Trainer:
 
     def _validate(self) -> float | None:
         """The validation loss, if one is due."""
-        due = self._is_last_step or _due(self.config.train.eval_every, self.step)
-        if not due or not len(self.corpus.val):
+        if not self._pause_due(self.config.train.eval_every) or not len(self.corpus.val):
             return None
         val_loss = self.loop.validate()
         if not math.isfinite(val_loss):
@@ -232,11 +234,22 @@ class Trainer:
         return stops or self.config.train.on_save_error == "stop"
 
     def _save_due(self) -> bool:
-        if self._is_last_step or self.turned or self.stop_requested or self.save_requested:
+        if self.turned or self.stop_requested or self.save_requested:
             return True
-        if _due(self.config.train.save_every, self.step):
+        if self._pause_due(self.config.train.save_every):
             return True
         return self.budget is not None and self.budget.is_off(self.step, self.steps, self._pauses)
+
+    def _pause_due(self, every: int | str | None) -> bool:
+        """Whether a validation or checkpoint with an interval is due.
+
+        The last step has one, so there is none shortly before it.
+        """
+        if self._is_last_step:
+            return True
+        if not isinstance(every, int) or self.step % every:
+            return False
+        return self.steps - self.step >= every * SHORTEST_PAUSE
 
     @property
     def _pauses(self) -> int:

@@ -222,7 +222,7 @@ def test_a_set_that_is_gone_or_damaged_is_one_line(home: Path) -> None:
     known.unlink()  # as the error says; the run is at its end, and it is written anew all the same
     result = call("train", "--resume", "--name", "list")
     assert "records.jsonl.gz was missing and has been recreated" in result.stderr
-    assert "is finished at step" in result.stderr
+    assert "has finished its" in result.stderr
     assert known.read_bytes() == data
 
 

@@ -414,7 +414,7 @@ def test_evaluate_adaptive_prints_the_adaptive_loss(path: Path, run: str, home: 
     nats = found.nats_per_character
     assert (
         as_text.stdout
-        == f"{nats:.4f} nats ({nats / math.log(2):.3f} bits) per character on 1,000 characters, adaptive\n"
+        == f"loss {nats:.4f} ({nats / math.log(2):.3f} bits per character) on 1,000 characters, adaptive\n"
     )
     assert everything(home) == before
 
