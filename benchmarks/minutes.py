@@ -58,7 +58,18 @@ def loaded(load: str, seconds: float) -> tuple[float, float] | None:
 
 def measure(corpus: Path, minutes: float, load: str, flags: list[str]) -> dict[str, float]:
     """Train, and give the seconds it took, the steps, and the end that was planned first."""
-    command = [sys.executable, "-m", "charrnn", "train", str(corpus), "--minutes", f"{minutes:g}", "--overwrite", "--patience", "none"]
+    command = [
+        sys.executable,
+        "-m",
+        "charrnn",
+        "train",
+        str(corpus),
+        "--minutes",
+        f"{minutes:g}",
+        "--overwrite",
+        "--patience",
+        "none",
+    ]
     when = loaded(load, 60 * minutes)
     if when is not None:
         threading.Thread(target=keep_busy, args=when, daemon=True).start()
@@ -86,7 +97,9 @@ def main() -> None:
     parser.add_argument("--load", choices=LOADS, nargs="+", default=list(LOADS))
     parser.add_argument("flags", nargs="*", help="more flags for train, after --")
     options = parser.parse_args()
-    print("| text | minutes | other program | took | of the time | steps planned | steps made | decisions | threads |")
+    print(
+        "| text | minutes | other program | took | of the time | steps planned | steps made | decisions | threads |"
+    )
     print("|---|---:|---|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as directory:
         for size in options.size:

@@ -104,8 +104,8 @@ class TrainConfig(Checked):
 
     minutes: float | None = knob(
         None,
-        "minutes to train, converted to a number of steps by timing a few; "
-        "5 if neither this nor --steps is given",
+        "minutes that the command may take, from start to exit; 5 if neither this nor --steps is "
+        "given; with --resume, minutes more",
         above=0,
         high=525600,
         none=True,

@@ -19,7 +19,7 @@ class Report:
         train_loss: the mean since the previous line of metrics.jsonl, if this step wrote one.
         val_loss: if this step measured it, on at most 50,000 characters read in parallel lanes.
         final: at the end of the run, the best checkpoint's loss on the validation text (at most
-            a million characters), read in one stream.
+            a million characters).
         saved: the checkpoint that was saved at this step.
         trouble: a failure to write to disk, or to remove an old checkpoint, if training continues.
         turned: whether early stopping ends the run here.

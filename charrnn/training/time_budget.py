@@ -17,6 +17,8 @@ TOLERANCE_LEFT = 0.1
 GAP = 0.03
 GAP_LEFT = 0.25
 GAP_PLANNED = 0.5
+# Most that one duration lets the earlier ones count less: a single slow step says little.
+FORGET = 0.1
 SUSPENDED = 60.0  # a longer step is a pause, such as Ctrl-Z, and does not count
 
 
@@ -98,7 +100,9 @@ class TimeBudget:
         per_step = self.per_step.value
         left -= self.allowance.final_steps * per_step
         steps = left / (per_step + self.per_pause.value / every)
-        end = step + max(1, math.floor(steps))
+        # two, while there is time: after the first of them the end may move again
+        fewest = 2 if left > 0 else 1
+        end = step + max(fewest, math.floor(steps))
         most = self.allowance.most_steps
         if most is not None:
             end = min(end, max(most, step + 1))
@@ -136,7 +140,8 @@ class RunningMean:
     """The mean of durations, in which earlier ones count less and less.
 
     Args:
-        window: seconds after which a duration counts 1/e as much.
+        window: seconds after which a duration counts 1/e as much, or ten durations if they take
+            longer.
     """
 
     def __init__(self, window: float) -> None:
@@ -146,7 +151,7 @@ class RunningMean:
 
     def add(self, seconds: float) -> None:
         """Take a duration into account."""
-        decay = math.exp(-seconds / self.window)
+        decay = math.exp(-min(seconds / self.window, FORGET))
         self.seconds = decay * self.seconds + seconds
         self.count = decay * self.count + 1
 

@@ -3,6 +3,7 @@ back."""
 
 import json
 import random
+import re
 from itertools import islice, product
 
 import numpy as np
@@ -459,7 +460,9 @@ def test_a_state_of_a_newer_version_is_refused_as_such(saved, changes, what):
 
 def test_the_repr_of_a_session_is_short(tmp_path):
     session = make(tmp_path / "model", CHARS).session("abc" * 100)
-    assert repr(session) == f"Session('{'abc' * 9}...{'abc' * 9}', length=300)"
+    # how much is cut depends on the version of Python
+    assert re.fullmatch(r"Session\('(abc)+\.\.\.[abc]+', length=300\)", repr(session))
+    assert len(repr(session)) < 90
 
 
 def test_the_repr_of_a_session_says_that_its_record_has_ended(records):

@@ -500,7 +500,7 @@ def test_sample_adapt_to_treats_unknown_characters_according_to_unknown(
     refused = call(*args, str(tmp_path / "odd.txt"))
     assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
     assert refused.stderr.startswith(
-        f"Error: unknown character {capital} at position 5 of the text; "
+        f"Error: --adapt-to {tmp_path / 'odd.txt'}: unknown character {capital} at position 5 of the text; "
     )
     for unknown, said in (
         ("skip", f"left out {capital} 20 times: the model does not know it"),

@@ -72,6 +72,11 @@ def noisy(time: float) -> float:
     return 0.05 * random.Random(time).choice([0.5, 0.8, 1, 1, 1.2, 3])
 
 
+def stalling(time: float) -> float:
+    """Now and then a step takes as long as two hundred others."""
+    return 10.0 if 0 < time % 20 < 0.1 else 0.05
+
+
 def slow_at_first(time: float) -> float:
     return 0.5 if time < 30 else 0.05
 
@@ -90,7 +95,7 @@ def test_a_run_takes_its_minutes_however_wrong_the_plan_was(
     assert taken == pytest.approx(seconds, rel=0.03)
 
 
-@pytest.mark.parametrize("step_seconds", [slow_at_first, slow_at_last])
+@pytest.mark.parametrize("step_seconds", [slow_at_first, slow_at_last, stalling])
 @pytest.mark.parametrize("planned", [110, 1100])
 def test_a_run_takes_its_minute_beside_another_program(
     step_seconds: Callable[[float], float], planned: int
