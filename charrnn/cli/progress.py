@@ -68,6 +68,9 @@ class Progress:
 
     def __init__(self, trainer: Trainer) -> None:
         self.characters_per_step = round(trainer.loop.batches.symbols_per_step)
+        budget = trainer.budget
+        # The final evaluation, in steps that take as long; known if the run was timed.
+        self.final_steps = 0.0 if budget is None else budget.allowance.final_steps
         self.val_characters = len(trainer.corpus.judged)
         self.on_terminal = can_show_bars()
         self.has_validations = False  # so far
@@ -155,7 +158,8 @@ class Progress:
         """The speed and the time left, the same in the bar and in the lines."""
         steps_per_second = self.speed.steps_per_second
         characters = steps_per_second * self.characters_per_step
-        seconds_left = (report.steps - report.step) / max(steps_per_second, 1e-9)
+        steps_left = report.steps - report.step + self.final_steps
+        seconds_left = steps_left / max(steps_per_second, 1e-9)
         return f"{characters:,.0f} characters/s, {_clock(seconds_left)} left"
 
     def _write(self, line: str) -> None:
