@@ -17,6 +17,7 @@ TOLERANCE_LEFT = 0.1
 GAP = 0.03
 GAP_LEFT = 0.25
 GAP_PLANNED = 0.5
+MUCH_LEFT = 0.05  # of the budget: too much to end the run on the word of a few slow steps
 # Most that one duration lets the earlier ones count less: a single slow step says little.
 FORGET = 0.1
 SUSPENDED = 60.0  # a longer step is a pause, such as Ctrl-Z, and does not count
@@ -100,8 +101,8 @@ class TimeBudget:
         per_step = self.per_step.value
         left -= self.allowance.final_steps * per_step
         steps = left / (per_step + self.per_pause.value / every)
-        # two, while there is time: after the first of them the end may move again
-        fewest = 2 if left > 0 else 1
+        # two, while there is much time: after the first of them the end may move again
+        fewest = 2 if left > MUCH_LEFT * self.allowance.seconds else 1
         end = step + max(fewest, math.floor(steps))
         most = self.allowance.most_steps
         if most is not None:

@@ -409,6 +409,7 @@ def test_evaluate_adaptive_prints_the_adaptive_loss(path: Path, run: str, home: 
         "nats_per_character": found.nats_per_character,
         "bits_per_character": found.bits_per_character,
         "mode": "adaptive",
+        "skipped": {"characters": 0, "most_frequent": []},
     }
     assert (as_text.exit_code, as_text.stderr) == (0, f"{path}\n")
     nats = found.nats_per_character
