@@ -84,8 +84,8 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "embedding_size": (5, "weights", {}),
     "copy_window": (40, "weights", {}),  # the text repeats after 71 characters
     "dropout": (0.5, "weights", {}),
-    # of real time, since the end moves with it
-    "minutes": (0.03, "weights", {"steps": None, "minutes": 0.015}),
+    # 39 and 14 steps by the clock of the tests, without a budget of real time
+    "minutes": (1.0, "weights", {"steps": None, "minutes": 0.5}),
     "steps": (11, "weights", {}),
     "batch_size": (5, "weights", {}),
     "sequence_length": (19, "weights", {}),
@@ -125,6 +125,8 @@ def test_a_second_value_of_every_knob_has_an_effect(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     if name == "on_save_error":
         monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    if name == "minutes":
+        monkeypatch.setattr("charrnn.training.start.TimeBudget", lambda *_: None)
     first = outcome(SMALL | besides)
     other = outcome(
         SMALL | besides | ({} if changed == "place" else {"name": "second"}) | {name: second}
