@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from charrnn.cli.console import has_colour, progress_bar, shown, tell
-from charrnn.cli.options import quiet_option, runs_dir_option
+from charrnn.cli.options import WholeNumber, quiet_option, runs_dir_option
 from charrnn.cli.output import into_file
 from charrnn.cli.paths import check_outputs
 from charrnn.config.run_config import DataConfig
@@ -60,7 +60,7 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
 @click.argument("file", required=False)
 @click.option(
     "--least",
-    type=click.IntRange(1, 10**9),
+    type=WholeNumber(1, 10**9),
     help="characters of the shortest passage to list and mark  [default: 20]",
 )
 @click.option(

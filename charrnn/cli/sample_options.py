@@ -4,6 +4,7 @@ import click
 
 from charrnn.cli.forms import forms_options
 from charrnn.cli.options import (
+    WholeNumber,
     WholeString,
     json_option,
     knob_options,
@@ -32,7 +33,7 @@ sample_options = option_group(
     click.option(
         "-n",
         "--length",
-        type=click.IntRange(0, 10**9),
+        type=WholeNumber(0, 10**9),
         default=LENGTH,
         show_default=True,
         help="characters to generate (for records: the maximum per record, including the prompt)  "
@@ -42,13 +43,13 @@ sample_options = option_group(
     click.option(
         "-s",
         "--seed",
-        type=click.IntRange(0, 2**63 - 1),
+        type=WholeNumber(0, 2**63 - 1),
         help="number that makes the text reproducible, with the same settings  "
         "[default: random, and printed]",
     ),
     click.option(
         "--num-samples",
-        type=click.IntRange(1, 10**6),
+        type=WholeNumber(1, 10**6),
         default=1,
         show_default=True,
         help="number of texts, with consecutive seeds and a line of dashes between them; "
@@ -78,7 +79,7 @@ sample_options = option_group(
     ),
     click.option(
         "--best-of",
-        type=click.IntRange(1, 10**4),
+        type=WholeNumber(1, 10**4),
         default=1,
         show_default=True,
         help="number of drafts, of which the likeliest is shown (highest log-probability per "

@@ -225,8 +225,9 @@ def test_a_file_of_which_nothing_is_known_is_one_line(tmp_path: Path) -> None:
 def test_run_and_file_must_both_be_given(args: list[str]) -> None:
     result = call("evaluate", *args)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert (
-        result.stderr.splitlines()[-1] == f"Error: Missing argument '{'FILE' if args else 'RUN'}'."
+    missing = "FILE" if args else "RUN"
+    assert result.stderr == (
+        f"Error: {missing} is missing; the command is `charrnn evaluate [OPTIONS] RUN FILE`\n"
     )
 
 
