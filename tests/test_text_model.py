@@ -422,10 +422,10 @@ def test_the_score_of_an_unknown_character_is_an_error_or_another_text(model):
         ),
         (
             {"top_k": 0},
-            "`top_k` must be a whole number from 1 to 1,000,000,000 or none, got 0",
+            "`top_k` must be a whole number from 1 to 1,000,000,000, or none; got 0",
         ),
-        ({"top_p": 0}, "`top_p` must be a number above 0 and up to 1 or none, got 0"),
-        ({"min_p": 2}, "`min_p` must be a number from 0 to 1 or none, got 2"),
+        ({"top_p": 0}, "`top_p` must be a number above 0 and at most 1, or none; got 0"),
+        ({"min_p": 2}, "`min_p` must be a number from 0 to 1, or none; got 2"),
         ({"length": -1}, "`length` must be a whole number of at least 0, got -1"),
         ({"length": 1.5}, "`length` must be a whole number of at least 0, got 1.5"),
         ({"length": "5"}, "`length` must be a whole number of at least 0, got '5'"),

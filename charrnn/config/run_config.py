@@ -320,7 +320,7 @@ def check_names(names: Iterable[str], source: str = "") -> None:
             continue
         place = f" in {source}" if source else ""
         nearest = difflib.get_close_matches(str(name), known, n=1)
-        advice = "the knobs are: " + ", ".join(known)
+        advice = "the options are: " + ", ".join(known)
         if nearest:
             advice = f"did you mean {nearest[0]}?"
-        raise ConfigError(f"unknown knob {name!r}{place}; {advice}")
+        raise ConfigError(f"unknown option {name!r}{place}; {advice}")

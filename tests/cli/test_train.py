@@ -362,7 +362,7 @@ def test_no_corpus_at_all_is_one_line(here: Path) -> None:
     [
         (["no.txt"], 1, "there is no file no.txt (in {here}); check the name"),
         (["texts"], 1, "the directory texts contains no *.txt files; give the files themselves"),
-        (["no.txt", "--steps", "0"], 2, "--steps must be a whole number from 1 to 1,000,000,000 or none, got 0"),
+        (["no.txt", "--steps", "0"], 2, "--steps must be a whole number from 1 to 1,000,000,000, or none; got 0"),
         ([], 1, "no corpus was given; give a text file, a directory of *.txt files, or - for standard input"),
     ],
     ids=["missing", "directory", "usage", "none"],

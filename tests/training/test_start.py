@@ -196,10 +196,10 @@ BAD = [
     (
         {"steps": 0},
         ConfigError,
-        "`steps` must be a whole number from 1 to 1,000,000,000 or none, got 0",
+        "`steps` must be a whole number from 1 to 1,000,000,000, or none; got 0",
     ),
     ({"minutes": 1.0}, ConfigError, "`minutes` and `steps` cannot both be given, got 1 and 2"),
-    ({"hiden_size": 8}, ConfigError, "unknown knob 'hiden_size'; did you mean hidden_size?"),
+    ({"hiden_size": 8}, ConfigError, "unknown option 'hiden_size'; did you mean hidden_size?"),
     (
         {"name": "a/b"},
         ConfigError,
