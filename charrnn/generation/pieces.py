@@ -135,11 +135,12 @@ def _boundary_end(boundary: re.Pattern[str], text: str, least: int) -> int:
 
 def _no_boundary(until: str, length: int) -> GenerationError:
     what = f"{until!r} does not occur"
+    advice = f"give {', '.join(BOUNDARIES)} or a frequent string as `until`"
     if until in BOUNDARIES:
         what = f"no {until} ends"
+        advice = "give another `until` or `seed`, or train the model longer"
     return GenerationError(
-        f"{what} in the {MOST_BEYOND:,} characters after the first {length:,}; "
-        "give another `until` or `seed`, or train the model longer"
+        f"{what} in the {MOST_BEYOND:,} characters after the first {length:,}; {advice}"
     )
 
 

@@ -117,7 +117,7 @@ def test_too_few_records_are_shown_and_an_error(tmp_path: Path) -> None:
     assert 0 < len(kept) == len(set(kept)) < 100
     assert result.stderr.splitlines()[-1] == (
         f"Error: found only {len(kept)} of 5,000 records in 100 tries (dropped {100 - len(kept)} repeated); "
-        "raise --max-tries, change --temperature, or relax the conditions"
+        "give a larger --max-tries, or a higher --temperature"
     )
     into_file = call("sample", "names", *flags, "-o", str(tmp_path / "out.txt"))
     assert (into_file.exit_code, into_file.stdout) == (1, "")
@@ -240,7 +240,7 @@ def test_options_for_running_text_are_an_error_for_records(flags: list[str], nam
     assert (result.exit_code, result.stdout) == (2, "")
     assert (
         result.stderr
-        == f"Error: {name} has no effect: checkpoints/names/step-00000150 writes records, each to its own end; leave it out\n"
+        == f"Error: {name} is not for records, which checkpoints/names/step-00000150 writes; leave it out\n"
     )
 
 
@@ -349,5 +349,5 @@ def test_a_model_of_running_text_refuses_what_only_records_have(home: Path) -> N
         result = call("sample", "running", *flags)
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.startswith(
-            f"Error: {name} has no effect: checkpoints/running/step-00000001 writes running text; leave it out, or train"
+            f"Error: {name} is for records, but checkpoints/running/step-00000001 writes continuous text; leave it out, or train"
         )

@@ -53,7 +53,7 @@ def test_too_few_records_are_an_error_that_lists_the_reasons():
         next(kept)
     assert str(error.value) == (
         "found only 1 of 2 records in 3 tries (dropped 2 repeated); "
-        "raise `max_tries`, change `temperature`, or relax the conditions"
+        "give a larger `max_tries`, or a higher `temperature`"
     )
 
 

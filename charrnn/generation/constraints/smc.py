@@ -417,7 +417,7 @@ class ConstrainedDecoder:
             others += ", or be removed by a processor"
         attempts = ""
         if steps.steps_back:
-            attempts = f" (took back {steps.steps_back:,} without getting further)"
+            attempts = f" (gave up after rewriting {steps.steps_back:,} characters)"
         return NothingLeftError(
             f"every continuation of the first {written:,} characters would copy more than "
             f"{guard.longest:,} characters of the corpus{others}{attempts}; "
