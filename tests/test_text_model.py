@@ -304,8 +304,8 @@ def test_an_unknown_character_of_the_prompt_is_an_error_that_names_it(model, wri
     with pytest.raises(VocabularyError) as error:
         getattr(model, writer)("abX")
     assert str(error.value) == (
-        "unknown character 'X' (U+0058, LATIN CAPITAL LETTER X) at position 3 of the text; none of the 7 that the model knows is similar; "
-        '`unknown="skip"` leaves it out'
+        "the model has not seen the character 'X' (U+0058, LATIN CAPITAL LETTER X), at position 3 of the text; "
+        'leave it out with `unknown="skip"`'
     )
 
 
@@ -585,7 +585,7 @@ def test_records_of_python_are_checked(records_model, model):
         model.records(5)
     assert (
         str(error.value)
-        == "this model writes running text, not records; train one with a `separator`"
+        == "this model writes continuous text, not records; train one with a `separator`"
     )
     for wrong in (
         {"count": -1},

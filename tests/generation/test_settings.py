@@ -24,7 +24,7 @@ def test_a_ban_is_minus_infinity_and_takes_precedence_over_a_bias() -> None:
 
 def test_an_unknown_character_may_be_banned_but_not_biased() -> None:
     assert bias_of(ABC, {}, "xyz") == ()
-    with pytest.raises(VocabularyError, match=r"^unknown character 'x'"):
+    with pytest.raises(VocabularyError, match=r"^the model has not seen the character 'x'"):
         bias_of(ABC, {"x": 1}, "")
 
 
