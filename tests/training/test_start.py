@@ -170,7 +170,7 @@ BAD = [
     (
         {"corpus": ("empty.txt",)},
         CorpusError,
-        "the corpus is empty: there is no text in empty.txt; give another file",
+        "there is no text in empty.txt; give another file",
     ),
     (
         {"corpus": ("tiny.txt",)},
@@ -181,7 +181,7 @@ BAD = [
         {"corpus": ("bad.txt",)},
         CorpusError,
         "bad.txt is not valid utf-8: 0xe9 at byte 3 (line 1); "
-        'try `encoding="cp1252"`, which fits the whole file, or `encoding_errors="replace"` to insert U+FFFD there',
+        'try `encoding="cp1252"`, which may be right, or replace invalid bytes by U+FFFD with `encoding_errors="replace"`',
     ),
     (
         {"corpus": ()},
