@@ -238,7 +238,7 @@ in the corpus (`--html`):
 
 ```console
 $ charrnn sample plays --temperature 0.5 --length 400 --seed 7 --output written.txt
-$ charrnn originality plays written.txt --least 14 --marked --html written.html
+$ charrnn originality plays written.txt --min-length 14 --marked --html written.html
 ```
 
 Without a file, it reports how much the corpus repeats itself, and how much of the validation part also occurs in the training part, which

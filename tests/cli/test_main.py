@@ -97,11 +97,15 @@ def test_a_usage_error_is_one_line(line: str, error: str) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "error"),
     [
-        ("ORIGINALITY_LEAST", "0", "--least must be a whole number from 1 to 1,000,000,000, got 0"),
         (
-            "ORIGINALITY_LEAST",
+            "ORIGINALITY_MIN_LENGTH",
+            "0",
+            "--min-length must be a whole number from 1 to 1,000,000,000, got 0",
+        ),
+        (
+            "ORIGINALITY_MIN_LENGTH",
             "x",
-            "--least must be a whole number from 1 to 1,000,000,000, got 'x'",
+            "--min-length must be a whole number from 1 to 1,000,000,000, got 'x'",
         ),
         ("ORIGINALITY_MARKED", "perhaps", "--marked must be true or false, got 'perhaps'"),
     ],
