@@ -78,7 +78,8 @@ CONSTRAINTS = (
     ConstraintFlag(
         "--match",
         lambda pattern: forms.Match(typed(pattern)),
-        "make the whole new text match; it has at most --length characters",
+        "make the new text as a whole match this regular expression; it has at most --length "
+        "characters",
         metavar="REGEX",
     ),
     ConstraintFlag(
@@ -104,7 +105,7 @@ CONSTRAINTS = (
     ConstraintFlag(
         "--length-between",
         lambda limits: forms.Length(*limits),
-        "write A to B characters; B if nothing ends the text earlier",
+        "write at least A and at most B characters; B unless something else ends the text",
         type=CHARACTERS,
         metavar="A B",
         nargs=2,
@@ -118,7 +119,7 @@ CONSTRAINTS = (
     ConstraintFlag(
         "--lines",
         forms.Lines,
-        "write this number of lines; none is empty, unless --line-length allows it",
+        "write exactly N lines, none of them empty (with --line-length 0 B, they may be)",
         type=WholeNumber(1, MAX_LINES),
     ),
     ConstraintFlag(
