@@ -30,7 +30,7 @@ records_options = option_group(
     click.option(
         "--new",
         is_flag=True,
-        help="records: drop those that are in the corpus (training or validation part)",
+        help="records: drop those that occur in the corpus",
     ),
     click.option(
         "--accept",

@@ -136,7 +136,7 @@ class SampleRequest:
 
     @property
     def text_length(self) -> int:
-        """New characters of a running text: the length given, or the default."""
+        """New characters of a continuous text: the length given, or the default."""
         if self.length is not None:
             return self.length
         constraint: Constraint | None = self.settings.get("constraint")

@@ -49,7 +49,7 @@ def pieces(
         decoder: of the vocabulary.
         symbols: read no further than needed.
         length: in characters; the text is shorter if the symbols or the record end.
-        end: id of the end of a record; -1 for running text.
+        end: id of the end of a record; -1 for continuous text.
         on_symbol: called with each symbol.
 
     Returns:

@@ -260,7 +260,7 @@ def test_evaluate_gives_nats_per_record_and_counts_the_ends(home: Path) -> None:
     loss = format_loss(found["nats_per_character"])
     per_record = f"{found['nats_per_record']:.3f} per record"
     words = call("evaluate", "names", "few.txt").stdout
-    assert words == f"loss {loss} on 11 characters (3 records and their ends), {per_record}\n"
+    assert words == f"loss {loss} on 11 characters (3 records, each with its end), {per_record}\n"
     adaptive = json.loads(call("evaluate", "names", "few.txt", "--json", "--adaptive").stdout)
     assert (adaptive["records"], adaptive["mode"]) == (3, "adaptive")
 
@@ -300,7 +300,7 @@ def test_plan_counts_records_and_those_that_come_again(home: Path) -> None:
     assert result.stdout.splitlines()[0] == (
         # 48 lines of 16 names: two held out, each once; the others three times, so that two thirds
         # of their letters stood there before
-        f"text: {len(plan_characters()):,} characters in 44 records, 10 symbols (3 used fewer than 10 times); "
+        f"text: {len(plan_characters()):,} characters (10 different ones, 3 of which occur fewer than 10 times) in 44 records; "
         f"{plan_repeated():.1%} of it consists of repeated records"
     )
     assert "batches of 8 records" in result.stdout

@@ -63,7 +63,7 @@ class ConstrainedDecoder:
         guard: limits copying from the corpus; None for no limit.
         particles: K.
         stops: ids of strings before which the text may end, if it satisfies the form by then.
-        end: id of the end of a record; -1 for running text.
+        end: id of the end of a record; -1 for continuous text.
         scored: whether to compute log-probabilities; otherwise they are 0.
 
     Attributes:
