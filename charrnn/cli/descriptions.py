@@ -63,9 +63,13 @@ def corpus_in_words(description: dict[str, Any]) -> str:
     validation = f"{description['val_characters']:,}"
     records = description["records"]
     if records:
-        training += f" ({records['train']:,} records)"
-        validation += f" ({records['val']:,} records)"
+        training += f" ({_records(records['train'])})"
+        validation += f" ({_records(records['val'])})"
     return f"{source}: {training} for training, {validation} for validation"
+
+
+def _records(number: int) -> str:
+    return "1 record" if number == 1 else f"{number:,} records"
 
 
 def corpus_name(description: dict[str, Any]) -> str:

@@ -77,7 +77,7 @@ def bad_byte(
     advice = 'replace invalid bytes by U+FFFD with `encoding_errors="replace"`'
     guess = guess_encoding(data)
     if guess and guess != config.encoding:
-        advice = f'try `encoding="{guess}"`, which may be right, or {advice}'
+        advice = f'try `encoding="{guess}"` and check the text, or {advice}'
     return CorpusError(
         f"{path} is not valid {config.encoding}: {bad_bytes or 'the end of the file'} "
         f"at byte {start:,} (line {line:,}); {advice}"

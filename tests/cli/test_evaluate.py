@@ -191,7 +191,7 @@ BAD = {
     "latin.txt": (
         "the\ncafé noir".encode("cp1252"),
         "{path} is not valid utf-8: 0xe9 at byte 7 (line 2); "
-        "try `--encoding cp1252`, which may be right, or replace invalid bytes by U+FFFD with `--encoding-errors replace`",
+        "try `--encoding cp1252` and check the text, or replace invalid bytes by U+FFFD with `--encoding-errors replace`",
     ),
 }
 

@@ -320,7 +320,7 @@ BAD = {
     "latin.txt": (
         "Un\ncafé noir".encode("cp1252") + b"\n",
         "latin.txt is not valid utf-8: 0xe9 at byte 6 (line 2); "
-        "try `--encoding cp1252`, which may be right, or replace invalid bytes by U+FFFD with `--encoding-errors replace`",
+        "try `--encoding cp1252` and check the text, or replace invalid bytes by U+FFFD with `--encoding-errors replace`",
     ),
     "broken.gz": (b"no gzip", "broken.gz is not a gzip file, or is damaged; copy it again, "
                               "or rename it without .gz if it is plain text"),

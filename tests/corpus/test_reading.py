@@ -188,7 +188,7 @@ def test_an_invalid_byte_is_reported_with_its_place_and_a_fitting_encoding(
     encoding: str, place: str
 ) -> None:
     assert refusal_of(SAMPLES[encoding].encode(encoding)) == (
-        f'a.txt is not valid utf-8: {place}; try `encoding="{encoding}"`, which may be right, '
+        f'a.txt is not valid utf-8: {place}; try `encoding="{encoding}"` and check the text, '
         'or replace invalid bytes by U+FFFD with `encoding_errors="replace"`'
     )
 
@@ -311,8 +311,8 @@ def test_utf_16_and_utf_32_without_a_mark_are_recognized(language: str, encoding
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_a_mark_says_which_of_them_it_is(encoding: str) -> None:
     assert refusal_of(WIDE["English"].encode(encoding)) == (
-        f'a.txt is not valid utf-8: 0xff at byte 0 (line 1); try `encoding="{encoding}"`, which '
-        'may be right, or replace invalid bytes by U+FFFD with `encoding_errors="replace"`'
+        f'a.txt is not valid utf-8: 0xff at byte 0 (line 1); try `encoding="{encoding}"` and '
+        'check the text, or replace invalid bytes by U+FFFD with `encoding_errors="replace"`'
     )
 
 

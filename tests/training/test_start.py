@@ -181,7 +181,7 @@ BAD = [
         {"corpus": ("bad.txt",)},
         CorpusError,
         "bad.txt is not valid utf-8: 0xe9 at byte 3 (line 1); "
-        'try `encoding="cp1252"`, which may be right, or replace invalid bytes by U+FFFD with `encoding_errors="replace"`',
+        'try `encoding="cp1252"` and check the text, or replace invalid bytes by U+FFFD with `encoding_errors="replace"`',
     ),
     (
         {"corpus": ()},
