@@ -4,7 +4,7 @@
     python benchmarks/autopilot.py --data DIRECTORY
 
 Trains on the first N characters of a text and computes the loss on the 50,000 characters (or N, if
-that is less) after them. The last 10 % of the text, on which other benchmarks report figures, are
+that is less) after them. The last 10% of the text, on which other benchmarks report figures, are
 not used. The work of a run is given in millions of characters at 2 x 256; a larger network trains on
 proportionally fewer, so that runs with the same N and work take the same time. Each run is appended
 to results/autopilot.jsonl, and runs already there are skipped; at the end the table is printed.

@@ -70,7 +70,7 @@ def trained(name: str, text: str, knobs: dict[str, Any]) -> charrnn.TextModel:
 
 
 def sampled(name: str, model: charrnn.TextModel) -> None:
-    """Show what a model of running text writes."""
+    """Show what a model of continuous text writes."""
     show(f"{name} free", model.generate(length=2000, seed=1))
     show(
         f"{name} cold",

@@ -225,7 +225,7 @@ $ charrnn sample plays --temperature 0.5 --length 200 --originality --max-copy 1
 ```
 
 If every possible character would exceed the limit, charrnn takes back characters and tries others: at most 64 in a row, and at most 2,000
-without getting further. It reports how many it took back. If that fails, a text ends with an error; a record is dropped and another one is
+without getting further. It reports how many it rewrote. If that fails, a text ends with an error; a record is dropped and another one is
 drawn. The same happens if a constraint leaves no choice but to copy. Neither the limit nor the constraint is ever broken:
 
 ```console fails
@@ -238,7 +238,7 @@ in the corpus (`--html`):
 
 ```console
 $ charrnn sample plays --temperature 0.5 --length 400 --seed 7 --output written.txt
-$ charrnn originality plays written.txt --least 14 --marked --html written.html
+$ charrnn originality plays written.txt --min-length 14 --marked --html written.html
 ```
 
 Without a file, it reports how much the corpus repeats itself, and how much of the validation part also occurs in the training part, which

@@ -3,7 +3,7 @@
 
     python benchmarks/plan_memory.py
 
-Generates texts of random symbols with frequencies by rank (Zipf), as running text and as records. On
+Generates texts of random symbols with frequencies by rank (Zipf), continuous or as records. On
 each it runs `charrnn train` in a separate process for a few steps with two validations, two
 checkpoints and two samples, and then `charrnn plan` with the same flags. It prints the peak memory
 of the training process: resident (VmHWM of /proc, as reported by `time -v`) and anonymous (RssAnon,

@@ -3,10 +3,10 @@
     python benchmarks/quality.py --data DIRECTORY
     python benchmarks/quality.py --data DIRECTORY --only "shakespeare 3"
 
-For each case, `charrnn train FILE --minutes M --val-fraction 0.05 --seed S` trains on the first 90 %
-of a text, with no other knob set, so the last 5 % of it select the checkpoint. Then `charrnn
-evaluate`, static and `--adaptive`, reads the last 10 % (for Penn Treebank, its test file) in one
-stream. PPMd (order 6, in the `bench` extra) reads the same 90 % first. It learns while it reads, so
+For each case, `charrnn train FILE --minutes M --val-fraction 0.05 --seed S` trains on the first 90%
+of a text, with no other knob set, so the last 5% of it select the checkpoint. Then `charrnn
+evaluate`, static and `--adaptive`, reads the last 10% (for Penn Treebank, its test file) in one
+stream. PPMd (order 6, in the `bench` extra) reads the same 90% first. It learns while it reads, so
 reading straight through is compared with the adaptive loss, and restarting after every 8 KB with the
 static one.
 

@@ -5,7 +5,7 @@ of steps, on several texts.
     python benchmarks/recipe.py --data DIRECTORY --only "penn weight averaging"
 
 Each variant is trained for STEPS steps at 2 x 256 on the first CHARACTERS of a text, the last tenth
-of which is held out; the last 10 % of the whole text, on which other benchmarks report figures, are
+of which is held out; the last 10% of the whole text, on which other benchmarks report figures, are
 not used. Techniques that charrnn has are knobs; the others are implemented here as simply as
 possible. Each run is appended to results/recipe.jsonl, and runs already there are skipped. Finally,
 the table of docs/recipe.md is printed.

@@ -259,7 +259,7 @@ class TextModel:
         """
         if not self.vocabulary.records:
             raise ConfigError(
-                "this model writes running text, not records; train one with a `separator`"
+                "this model writes continuous text, not records; train one with a `separator`"
             )
         count = whole_number("count", count)
         if accept is not None:

@@ -234,7 +234,7 @@ class Vocabulary:
         counts = Counter(text)
         for char in sorted(counts.keys() - self._known):
             count = counts[char]
-            times = "once" if count == 1 else f"{count} times"
+            times = "once" if count == 1 else f"{count:,} times"
             changes.append(f"left out {describe(char)} {times}: the model does not know it")
         known_text = "".join(char for char in text if char in self._known)
         return known_text, changes
@@ -325,17 +325,15 @@ class Vocabulary:
             choices: whether the caller has a parameter ``unknown`` that the error can suggest.
         """
         near = self.nearest(text, place)
-        known = f"of the {self._num_characters} that the model knows"
-        hint = f"none {known} is similar"
-        if near:
-            hint = f"the nearest {known} is {near!r}: type that"
+        hint = f"type {near!r} instead" if near else "leave it out"
         if choices and near:
-            hint += ', or use `unknown="replace"`'
-        if choices:
-            hint += '; `unknown="skip"` leaves it out'
+            hint += ', or use `unknown="replace"` or `unknown="skip"`'
+        elif choices:
+            hint += ' with `unknown="skip"`'
         position = before + place + 1
         return VocabularyError(
-            f"unknown character {describe(text[place])} at position {position} of the text; {hint}"
+            f"the model has not seen the character {describe(text[place])}, "
+            f"at position {position:,} of the text; {hint}"
         )
 
 

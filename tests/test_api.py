@@ -189,20 +189,20 @@ def test_training_leaves_the_global_generator_and_the_threads_as_they_were(
 @pytest.mark.parametrize(
     ("knobs", "message"),
     [
-        ({"hiden_size": 8}, "unknown knob 'hiden_size'; did you mean hidden_size?"),
-        ({"lr": 0.1}, "unknown knob 'lr'; the knobs are: corpus, " + ", ".join(run_knobs())),
-        ({"learning_rate": 0}, "`learning_rate` must be a number above 0 and up to 100, got 0"),
+        ({"hiden_size": 8}, "unknown option 'hiden_size'; did you mean hidden_size?"),
+        ({"lr": 0.1}, "unknown option 'lr'; the options are: corpus, " + ", ".join(run_knobs())),
+        ({"learning_rate": 0}, "`learning_rate` must be a number above 0 and at most 100, got 0"),
         (
             {"learning_rate": float("nan")},
-            "`learning_rate` must be a number above 0 and up to 100, got nan",
+            "`learning_rate` must be a number above 0 and at most 100, got nan",
         ),
         (
             {"steps": "4"},
-            "`steps` must be a whole number from 1 to 1,000,000,000 or none, got '4'",
+            "`steps` must be a whole number from 1 to 1,000,000,000, or none; got '4'",
         ),
         (
             {"steps": True},
-            "`steps` must be a whole number from 1 to 1,000,000,000 or none, got True",
+            "`steps` must be a whole number from 1 to 1,000,000,000, or none; got True",
         ),
         ({"cell": "lstn"}, "`cell` must be one of lstm, gru, rnn, got 'lstn'"),
         ({"minutes": 1}, "`minutes` and `steps` cannot both be given, got 1 and 4"),

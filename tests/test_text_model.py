@@ -304,8 +304,8 @@ def test_an_unknown_character_of_the_prompt_is_an_error_that_names_it(model, wri
     with pytest.raises(VocabularyError) as error:
         getattr(model, writer)("abX")
     assert str(error.value) == (
-        "unknown character 'X' (U+0058, LATIN CAPITAL LETTER X) at position 3 of the text; none of the 7 that the model knows is similar; "
-        '`unknown="skip"` leaves it out'
+        "the model has not seen the character 'X' (U+0058, LATIN CAPITAL LETTER X), at position 3 of the text; "
+        'leave it out with `unknown="skip"`'
     )
 
 
@@ -422,10 +422,10 @@ def test_the_score_of_an_unknown_character_is_an_error_or_another_text(model):
         ),
         (
             {"top_k": 0},
-            "`top_k` must be a whole number from 1 to 1,000,000,000 or none, got 0",
+            "`top_k` must be a whole number from 1 to 1,000,000,000, or none; got 0",
         ),
-        ({"top_p": 0}, "`top_p` must be a number above 0 and up to 1 or none, got 0"),
-        ({"min_p": 2}, "`min_p` must be a number from 0 to 1 or none, got 2"),
+        ({"top_p": 0}, "`top_p` must be a number above 0 and at most 1, or none; got 0"),
+        ({"min_p": 2}, "`min_p` must be a number from 0 to 1, or none; got 2"),
         ({"length": -1}, "`length` must be a whole number of at least 0, got -1"),
         ({"length": 1.5}, "`length` must be a whole number of at least 0, got 1.5"),
         ({"length": "5"}, "`length` must be a whole number of at least 0, got '5'"),
@@ -585,7 +585,7 @@ def test_records_of_python_are_checked(records_model, model):
         model.records(5)
     assert (
         str(error.value)
-        == "this model writes running text, not records; train one with a `separator`"
+        == "this model writes continuous text, not records; train one with a `separator`"
     )
     for wrong in (
         {"count": -1},

@@ -109,32 +109,32 @@ def test_a_character_is_described_with_its_code_point(char: str, words: str) -> 
         (
             "ab'",
             "ab\u2019a",  # a right single quotation mark
-            "unknown character '\u2019' (U+2019, RIGHT SINGLE QUOTATION MARK) at position 3 of the text; "
-            'the nearest of the 3 that the model knows is "\'": type that, or use `unknown="replace"`; `unknown="skip"` leaves it out',
+            "the model has not seen the character '\u2019' (U+2019, RIGHT SINGLE QUOTATION MARK), at position 3 of the text; "
+            'type "\'" instead, or use `unknown="replace"` or `unknown="skip"`',
         ),
         (
             "ABC",
             "BAb",
-            "unknown character 'b' (U+0062, LATIN SMALL LETTER B) at position 3 of the text; "
-            'the nearest of the 3 that the model knows is \'B\': type that, or use `unknown="replace"`; `unknown="skip"` leaves it out',
+            "the model has not seen the character 'b' (U+0062, LATIN SMALL LETTER B), at position 3 of the text; "
+            'type \'B\' instead, or use `unknown="replace"` or `unknown="skip"`',
         ),
         (
             "café",
             "a\u2603\u2603",
-            "unknown character '\u2603' (U+2603, SNOWMAN) at position 2 of the text; "
-            'none of the 4 that the model knows is similar; `unknown="skip"` leaves it out',
+            "the model has not seen the character '\u2603' (U+2603, SNOWMAN), at position 2 of the text; "
+            'leave it out with `unknown="skip"`',
         ),
         (
             "eé",
             "e\u0301",
-            "unknown character '\u0301' (U+0301, COMBINING ACUTE ACCENT) at position 2 of the text; "
-            'the nearest of the 2 that the model knows is \'é\': type that, or use `unknown="replace"`; `unknown="skip"` leaves it out',
+            "the model has not seen the character '\u0301' (U+0301, COMBINING ACUTE ACCENT), at position 2 of the text; "
+            'type \'é\' instead, or use `unknown="replace"` or `unknown="skip"`',
         ),
         (
             "ab",
             "ab\ud83d",
-            r"unknown character '\ud83d' (U+D83D) at position 3 of the text; "
-            'none of the 2 that the model knows is similar; `unknown="skip"` leaves it out',
+            r"the model has not seen the character '\ud83d' (U+D83D), at position 3 of the text; "
+            'leave it out with `unknown="skip"`',
         ),
     ],
 )
@@ -148,8 +148,8 @@ def test_an_unknown_character_is_reported_with_its_position_and_the_nearest(
 
 
 def without_choices(message: str) -> str:
-    return message.removesuffix('; `unknown="skip"` leaves it out').removesuffix(
-        ', or use `unknown="replace"`'
+    return message.removesuffix(' with `unknown="skip"`').removesuffix(
+        ', or use `unknown="replace"` or `unknown="skip"`'
     )
 
 
@@ -221,8 +221,8 @@ def test_replace_reports_each_kind_of_change_once() -> None:
 
 def test_replace_refuses_a_character_without_a_near_one() -> None:
     assert refusal(Vocabulary.of("ab").repair, "A\u2603", "replace") == (
-        "unknown character '\u2603' (U+2603, SNOWMAN) at position 2 of the text; "
-        'none of the 2 that the model knows is similar; `unknown="skip"` leaves it out'
+        "the model has not seen the character '\u2603' (U+2603, SNOWMAN), at position 2 of the text; "
+        'leave it out with `unknown="skip"`'
     )
 
 

@@ -171,7 +171,7 @@ def _obstacle(runs: Sequence[Description]) -> str | None:
     if any(run["unit"] != first["unit"] for run in runs):
         return "These runs predict different units, bytes or characters"
     if any((run["records"] is None) != (first["records"] is None) for run in runs):
-        return "Some of these runs learned records and some running text"
+        return "Some of these runs learned records and some continuous text"
     if all(run[key] == first[key] for run in runs for key in OF_THE_TEXT):
         return None
     total = first["train_characters"] + first["val_characters"]

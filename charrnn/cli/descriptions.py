@@ -14,7 +14,10 @@ THOUSANDS = ("", "k", "M", "G")
 def steps_in_words(description: dict[str, Any]) -> str:
     """How far a run is, and which step was best."""
     trained = description["trained_steps"]
-    return f"step {trained:,} of {description['steps']:,}, best at step {description['step']:,}"
+    ended_early = trained < description["steps"] and description["final_val_loss"] is not None
+    stopped = "stopped early at " if ended_early else ""
+    progress = f"{stopped}step {trained:,} of {description['steps']:,}"
+    return f"{progress}, best at step {description['step']:,}"
 
 
 def loss_in_words(description: dict[str, Any]) -> str:
@@ -60,9 +63,13 @@ def corpus_in_words(description: dict[str, Any]) -> str:
     validation = f"{description['val_characters']:,}"
     records = description["records"]
     if records:
-        training += f" ({records['train']:,} records)"
-        validation += f" ({records['val']:,} records)"
+        training += f" ({_records(records['train'])})"
+        validation += f" ({_records(records['val'])})"
     return f"{source}: {training} for training, {validation} for validation"
+
+
+def _records(number: int) -> str:
+    return "1 record" if number == 1 else f"{number:,} records"
 
 
 def corpus_name(description: dict[str, Any]) -> str:

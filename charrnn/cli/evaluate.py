@@ -69,10 +69,10 @@ def evaluate(
 ) -> None:
     """Measure how well RUN predicts FILE: its loss per character (lower is better).
 
-    With --adaptive the model also learns from the file while reading it, so its loss must not be
-    compared with one measured without. A model of records reads each record separately and counts
-    its end as a character. The file is read with the run's options for reading, unless a flag
-    overrides them. The run is not changed.
+    With --adaptive, the model also learns from the file as it reads; compare such a loss only with
+    others measured with --adaptive. A model trained on records reads each one separately and counts
+    its end as one character. Encoding, line endings and normalization are those of the run unless
+    you give them. The run is not changed.
 
     Characters that the model has not seen are skipped: they are left out, as if the text did not
     contain them, and the loss is that of the rest. A record is left out with its end if nothing
@@ -164,7 +164,7 @@ def _as_text(evaluation: "Evaluation", skipped: "Skipped", mode: str) -> str:
     text = f"loss {loss} on {evaluation.characters:,} characters"
     if evaluation.records:
         text += (
-            f" ({evaluation.records:,} records and their ends), "
+            f" ({evaluation.records:,} records, each with its end), "
             f"{evaluation.nats_per_record:.3f} per record"
         )
     if mode == "adaptive":

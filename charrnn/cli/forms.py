@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from charrnn.cli.options import Decorator, WholeString, typed
+from charrnn.cli.options import Decorator, WholeNumber, WholeString, typed
 from charrnn.config.escapes import unescaped
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints import forms
@@ -18,7 +18,7 @@ from charrnn.generation.constraints.forms import Constraint
 from charrnn.generation.form_options import MAX_PARTICLES
 
 TEXT = WholeString()
-CHARACTERS = click.IntRange(0, 10**9)
+CHARACTERS = WholeNumber(0, 10**9)
 MAX_LINES = 10**6
 
 
@@ -39,7 +39,7 @@ class ConstraintFlag:
     flag: str
     build: Callable[[Any], Constraint]
     help: str
-    type: WholeString | click.IntRange = TEXT
+    type: WholeString | WholeNumber = TEXT
     metavar: str | None = None
     nargs: int = 1
     multiple: bool = False
@@ -78,7 +78,8 @@ CONSTRAINTS = (
     ConstraintFlag(
         "--match",
         lambda pattern: forms.Match(typed(pattern)),
-        "make the whole new text match; it has at most --length characters",
+        "make the new text as a whole match this regular expression; it has at most --length "
+        "characters",
         metavar="REGEX",
     ),
     ConstraintFlag(
@@ -104,7 +105,7 @@ CONSTRAINTS = (
     ConstraintFlag(
         "--length-between",
         lambda limits: forms.Length(*limits),
-        "write A to B characters; B if nothing ends the text earlier",
+        "write at least A and at most B characters; B unless something else ends the text",
         type=CHARACTERS,
         metavar="A B",
         nargs=2,
@@ -118,8 +119,8 @@ CONSTRAINTS = (
     ConstraintFlag(
         "--lines",
         forms.Lines,
-        "write this number of lines; none is empty, unless --line-length allows it",
-        type=click.IntRange(1, MAX_LINES),
+        "write exactly N lines, none of them empty (with --line-length 0 B, they may be)",
+        type=WholeNumber(1, MAX_LINES),
     ),
     ConstraintFlag(
         "--line-length",
@@ -135,13 +136,13 @@ FORMS = frozenset(row.name for row in CONSTRAINTS)
 OTHER_OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--particles",
-        type=click.IntRange(1, MAX_PARTICLES),
+        type=WholeNumber(1, MAX_PARTICLES),
         help="drafts written side by side to find a likely text that satisfies the constraints  "
         "[default: 8, or 1 for --max-copy alone]",
     ),
     click.option(
         "--max-copy",
-        type=click.IntRange(1, 10**9),
+        type=WholeNumber(1, 10**9),
         help="never repeat more than this number of consecutive characters of the corpus; "
         "the prompt does not count",
     ),

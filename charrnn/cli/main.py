@@ -94,6 +94,19 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except (click.NoSuchOption, click.BadOptionUsage) as error:
+            print_on_stderr(f"Error: {_usage_error(error)}")
+            sys.exit(2)
+
     def invoke(self, ctx: click.Context) -> Any:
         _require_working_directory()
         try:
@@ -101,6 +114,9 @@ class LazyGroup(click.Group):
             if sys.stdout is not None:
                 sys.stdout.flush()  # while a failure can still be reported
             return result
+        except click.UsageError as error:
+            print_on_stderr(f"Error: {_usage_error(error, ctx)}")
+            sys.exit(2)
         except CharRNNError as error:
             print_on_stderr(f"Error: {error}")
             sys.exit(2 if isinstance(error, ConfigError) else 1)
@@ -148,6 +164,65 @@ def main() -> NoReturn:
         print_on_stderr(f"Error: standard output: {reason}; check that the disk has space")
         sys.exit(1)
     sys.exit(0)
+
+
+def _usage_error(error: click.UsageError, group: click.Context | None = None) -> str:
+    """An error of click in one line, worded like the other errors.
+
+    Args:
+        error: of the group or of a command.
+        group: the context of the group, if the error is of a command.
+    """
+    words = ["charrnn"]
+    if group is not None and group.invoked_subcommand is not None:
+        words.append(group.invoked_subcommand)
+    name = " ".join(words)
+    advice = f"`{name} -h` describes the options"
+    if isinstance(error, click.BadParameter):
+        assert error.param is not None and error.ctx is not None
+        if isinstance(error, click.MissingParameter):
+            usage = " ".join([name, *error.ctx.command.collect_usage_pieces(error.ctx)])
+            return f"{_name(error.param, error.ctx)} is missing; the command is `{usage}`"
+        return _bad_value(_as_part(error.message), error.param, error.ctx)
+    if isinstance(error, click.NoSuchOption):
+        if error.possibilities:
+            advice = f"did you mean {error.possibilities[0]}?"
+        return f"there is no option {error.option_name}; {advice}"
+    message = _as_part(error.message)
+    if isinstance(error, click.BadOptionUsage):
+        message = message.replace(f"option {error.option_name!r}", error.option_name)
+    return f"{message}; {advice}"
+
+
+def _bad_value(message: str, param: click.Parameter, context: click.Context) -> str:
+    """The error for a value that an option or an argument does not take."""
+    name = _name(param, context)
+    value, is_not, _ = message.rpartition(" is not ")
+    if is_not and isinstance(param.type, click.Choice):
+        message = f"must be one of {', '.join(param.type.choices)}, got {value}"
+    elif is_not and isinstance(param.type, click.types.BoolParamType):
+        message = f"must be true or false, got {value}"
+    elif not message.startswith("must "):
+        return f"{name}: {message}"
+    variable = param.resolve_envvar_value(context)
+    if variable is not None and message.endswith((f"got {variable.strip()}", f"got {variable!r}")):
+        variable_name = param.envvar or f"{context.auto_envvar_prefix}_{param.name}".upper()
+        message += f" in {variable_name}"
+    return f"{name} {message}"
+
+
+def _name(param: click.Parameter, context: click.Context) -> str:
+    """A parameter as it is typed: the longest flag of an option, the name of an argument."""
+    if isinstance(param, click.Option):
+        return max(param.opts, key=len)
+    if isinstance(param.type, click.Choice):
+        return str(param.human_readable_name).upper()
+    return param.make_metavar(context).strip("[].")
+
+
+def _as_part(message: str) -> str:
+    """A sentence of click as a part of a longer one."""
+    return message[:1].lower() + message[1:].removesuffix(".")
 
 
 def _no_such_command(word: str, rest: list[str]) -> str:

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from click.core import ParameterSource
 
 from charrnn.cli.console import QUIET
+from charrnn.config.arguments import shown_value
 from charrnn.config.escapes import unescaped
 from charrnn.config.knobs import Knob
 from charrnn.config.run_config import run_knobs
@@ -31,6 +32,39 @@ class WholeString(click.types.StringParamType):
     """A text from the environment that click does not split at its spaces."""
 
     envvar_list_splitter = "\0"
+
+
+class WholeNumber(click.IntRange):
+    """A whole number within limits, which are shown in the error for another value."""
+
+    name = "n"  # the help shows it in capitals
+
+    def __init__(self, low: int, high: int) -> None:
+        super().__init__(low, high)
+        self.low = low
+        self.high = high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            self._refuse(value, param, ctx)
+        if not self.low <= number <= self.high:
+            self._refuse(number, param, ctx)
+        return number
+
+    def _refuse(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> NoReturn:
+        self.fail(
+            f"must be a whole number from {self.low:,} to {self.high:,}, got {shown_value(value)}",
+            param,
+            ctx,
+        )
+
+    def _describe_range(self) -> str:
+        """The limits in the help: nothing, since most are far from any useful value."""
+        return ""
 
 
 def json_option(name: str, help: str) -> Decorator:

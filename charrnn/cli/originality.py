@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from charrnn.cli.console import has_colour, progress_bar, shown, tell
-from charrnn.cli.options import quiet_option, runs_dir_option
+from charrnn.cli.options import WholeNumber, quiet_option, runs_dir_option
 from charrnn.cli.output import into_file
 from charrnn.cli.paths import check_outputs
 from charrnn.config.run_config import DataConfig
@@ -59,8 +59,8 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
 @click.argument("run")
 @click.argument("file", required=False)
 @click.option(
-    "--least",
-    type=click.IntRange(1, 10**9),
+    "--min-length",
+    type=WholeNumber(1, 10**9),
     help="characters of the shortest passage to list and mark  [default: 20]",
 )
 @click.option(
@@ -93,7 +93,7 @@ mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
 def originality(
     run: str,
     file: str | None,
-    least: int | None,
+    min_length: int | None,
     marked: bool,
     html: str | None,
     as_json: bool,
@@ -112,9 +112,8 @@ def originality(
       charrnn originality shakespeare written.txt --html written.html
       charrnn originality shakespeare
     """
-    _check_options(file, least, marked, html, as_json)
-    if least is None:
-        least = LENGTHS[0]
+    _check_options(file, min_length, marked, html, as_json)
+    least = LENGTHS[0] if min_length is None else min_length
     path = find_checkpoint(run, runs_dir)
     metadata = read_about(path)["about"]
     data = DataConfig(**metadata["data"])
@@ -139,7 +138,7 @@ def originality(
 
 def _check_options(
     file: str | None,
-    least: int | None,
+    min_length: int | None,
     marked: bool,
     html: str | None,
     as_json: bool,
@@ -154,7 +153,7 @@ def _check_options(
     options_on_a_text = {
         "marked": marked,
         "html": html,
-        "least": least is not None,
+        "min-length": min_length is not None,
     }
     for name, is_given in options_on_a_text.items():
         if is_given:

@@ -42,7 +42,8 @@ MIN_REPEATED = 0.01  # smaller shares of repeated lines are not worth mentioning
     "-c",
     "--config",
     metavar="FILE",
-    help="YAML file of options; flags and the environment override it",
+    help="YAML file of options; flags and environment variables, such as CHARRNN_PLAN_HIDDEN_SIZE, "
+    "take precedence",
 )
 @json_option("plan", "print the text's statistics and the plan as a JSON object")
 @quiet_option
@@ -142,7 +143,7 @@ def _lines(planned: Planned) -> Iterator[str]:
         yield f"expected: validation loss of about {loss}; lower is better"
     outlook = _outlook(advice.outlook)
     if outlook:
-        yield f"outlook: {outlook}"
+        yield f"other lengths: {outlook}"
 
 
 def _outlook(losses: dict[float, float]) -> str:
@@ -169,15 +170,17 @@ def _rough_loss(nats: float) -> str:
 
 def _text(survey: dict[str, Any]) -> str:
     """The size of the text, and how much of it repeats, unless that is less than 1%."""
-    length = f"{survey['characters']:,} characters"
+    kinds = f"{survey['symbols']:,} different ones"
+    if survey["rare"]:
+        kinds += f", {survey['rare']:,} of which occur fewer than 10 times"
+    size = f"{survey['characters']:,} characters ({kinds})"
     lines = "lines of 20 or more characters"
     if "records" in survey:
-        length += f" in {survey['records']:,} records"
+        size += f" in {survey['records']:,} records"
         lines = "records"
     part = "it"
     if survey["surveyed"] < survey["characters"]:
         part = f"its first {survey['surveyed']:,} characters"
-    size = f"{length}, {survey['symbols']} symbols ({survey['rare']} used fewer than 10 times)"
     if survey["repeated"] < MIN_REPEATED:
         return size
     return f"{size}; {survey['repeated']:.1%} of {part} consists of repeated {lines}"

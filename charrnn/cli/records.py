@@ -8,7 +8,7 @@ import click
 
 from charrnn.cli.console import hides_bars, print_on_stderr, tell
 from charrnn.cli.json_line import json_line
-from charrnn.cli.options import option_group
+from charrnn.cli.options import WholeNumber, option_group
 from charrnn.cli.output import Writing
 from charrnn.cli.sample_request import SampleRequest
 from charrnn.corpus.records import quantiles
@@ -30,7 +30,7 @@ records_options = option_group(
     click.option(
         "--new",
         is_flag=True,
-        help="records: drop those that are in the corpus (training or validation part)",
+        help="records: drop those that occur in the corpus",
     ),
     click.option(
         "--accept",
@@ -40,7 +40,7 @@ records_options = option_group(
     ),
     click.option(
         "--max-tries",
-        type=click.IntRange(1, 10**9),
+        type=WholeNumber(1, 10**9),
         help="records: the most to draw  [default: 1,000 plus 100 for each one requested]",
     ),
     click.option(

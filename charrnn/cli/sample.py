@@ -131,7 +131,7 @@ def _finish(model: TextModel, request: SampleRequest, writing: Writing) -> None:
         tell(_saved(model, request, request.save_state))
     taken_back = model.generator.taken_back
     if taken_back:
-        tell(f"took back {taken_back:,} characters to avoid copying")
+        tell(f"rewrote {taken_back:,} characters that would have copied the corpus")
     if request.originality:
         for line in _originality(model, writing.new_texts):
             print_on_stderr(line)
@@ -140,7 +140,7 @@ def _finish(model: TextModel, request: SampleRequest, writing: Writing) -> None:
 def _saved(model: TextModel, request: SampleRequest, path: str) -> str:
     """A line on how to continue a story that was saved."""
     if not Path(path).is_file():
-        return f"wrote the state to {path}, which is not a file, so nothing was kept to continue"
+        return f"wrote the state to {path}, which does not keep it; give a file to continue from"
     continues = request.command_with(model, "--load-state", path)
     return f"saved the state in {path}; continue with: {continues}"
 

@@ -4,6 +4,7 @@ import click
 
 from charrnn.cli.forms import forms_options
 from charrnn.cli.options import (
+    WholeNumber,
     WholeString,
     json_option,
     knob_options,
@@ -32,23 +33,22 @@ sample_options = option_group(
     click.option(
         "-n",
         "--length",
-        type=click.IntRange(0, 10**9),
+        type=WholeNumber(0, 10**9),
         default=LENGTH,
-        show_default=True,
         help="characters to generate (for records: the maximum per record, including the prompt)  "
-        "[records: twice the longest of the corpus; more for many --lines]",
+        f"[default: {LENGTH}; for records, twice the longest of the corpus, or what --lines needs]",
     ),
     knob_options(knobs(Sampler)),
     click.option(
         "-s",
         "--seed",
-        type=click.IntRange(0, 2**63 - 1),
+        type=WholeNumber(0, 2**63 - 1),
         help="number that makes the text reproducible, with the same settings  "
         "[default: random, and printed]",
     ),
     click.option(
         "--num-samples",
-        type=click.IntRange(1, 10**6),
+        type=WholeNumber(1, 10**6),
         default=1,
         show_default=True,
         help="number of texts, with consecutive seeds and a line of dashes between them; "
@@ -60,7 +60,8 @@ sample_options = option_group(
         type=WholeString(),
         metavar="CHARS=X",
         help="make these characters likelier (X > 0) or less likely (X < 0): adds X to the "
-        "logarithm of their probability; can be repeated",
+        "logarithm of their probability, so 1 makes rare ones 2.7 times as likely; can be "
+        "repeated",
     ),
     click.option("--ban", default="", metavar="CHARS", help="never write these characters"),
     click.option(
@@ -78,7 +79,7 @@ sample_options = option_group(
     ),
     click.option(
         "--best-of",
-        type=click.IntRange(1, 10**4),
+        type=WholeNumber(1, 10**4),
         default=1,
         show_default=True,
         help="number of drafts, of which the likeliest is shown (highest log-probability per "
@@ -94,18 +95,18 @@ sample_options = option_group(
     click.option(
         "--adapt-to",
         metavar="FILE",
-        help="text that the model learns from once before it writes; "
-        "the run is not changed; needs PyTorch",
+        help="text that the model learns from briefly before it writes, for this command only; "
+        "needs PyTorch",
     ),
     click.option(
         "--save-state",
         metavar="FILE",
-        help="save the state after the text, to continue it later with --load-state",
+        help="save the end of the text in this file, to continue it later with --load-state",
     ),
     click.option(
         "--load-state",
         metavar="FILE",
-        help="continue a text exactly from a saved state, with its settings",
+        help="continue a text saved with --save-state, with the same settings",
     ),
     forms_options,
     records_options,

@@ -136,7 +136,7 @@ class SampleRequest:
 
     @property
     def text_length(self) -> int:
-        """New characters of a running text: the length given, or the default."""
+        """New characters of a continuous text: the length given, or the default."""
         if self.length is not None:
             return self.length
         constraint: Constraint | None = self.settings.get("constraint")
@@ -302,12 +302,15 @@ def _check_lengths(names: frozenset[str]) -> None:
 def _check_kind(names: frozenset[str], model: TextModel) -> None:
     if model.vocabulary.records:
         useless = names & TEXT_ONLY
-        reason = "writes records, each to its own end; leave it out"
+        reason = f"is not for records, which {model.path} writes; leave it out"
     else:
         useless = names & RECORDS_ONLY
-        reason = "writes running text; leave it out, or train a model with --records"
+        reason = (
+            f"is for records, but {model.path} writes continuous text; "
+            "leave it out, or train a model with --records"
+        )
     if useless:
-        raise ConfigError(f"{_flag(min(useless))} has no effect: {model.path} {reason}")
+        raise ConfigError(f"{_flag(min(useless))} {reason}")
 
 
 def _check_story(names: frozenset[str]) -> None:

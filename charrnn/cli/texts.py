@@ -1,4 +1,4 @@
-"""The part of ``charrnn sample`` that writes running text: several texts, or a saved story."""
+"""The part of ``charrnn sample`` that writes continuous text: several texts, or a saved story."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain

@@ -36,15 +36,16 @@ if TYPE_CHECKING:
     "-c",
     "--config",
     metavar="FILE",
-    help="YAML file of options, such as a run's config.yaml; flags and the environment override it",
+    help="YAML file of options, such as a run's config.yaml; flags and environment variables, such "
+    "as CHARRNN_TRAIN_HIDDEN_SIZE, take precedence",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="continue a run exactly where it stopped: the one that --name or PATH means, or else the "
-    "newest",
+    help="continue an interrupted run, as if it had never stopped: the one that --name or PATH "
+    "means, or else the newest",
 )
-@click.option("--overwrite", is_flag=True, help="delete an existing run of that name first")
+@click.option("--overwrite", is_flag=True, help="if a run of this name exists, delete it first")
 @quiet_option
 @click.pass_context
 def train(
@@ -102,24 +103,21 @@ def train(
 
 
 def first_line(trainer: "Trainer", run: Run) -> str:
-    """The text and the network of a run that is about to be trained."""
+    """The network and the text of a run that is about to be trained."""
     model = trainer.config.model
     knobs = trainer.config.train
     corpus = trainer.corpus
-    parameters = trainer.loop.num_parameters
     threads = "thread" if knobs.threads == 1 else "threads"
-    training = f"{len(corpus.train):,} characters"
-    validation = f"{len(corpus.val):,}"
+    text = f"{len(corpus.train):,} characters"
+    more = f"{len(corpus.val):,}"
     summary = corpus.record_summary
     if summary is not None:
-        training += f" ({summary['train']:,} records)"
-        validation += f" ({summary['val']:,} records)"
+        text = f"{summary['train']:,} records"
+        more = f"{summary['val']:,}"
+    network = network_in_words(model.cell, model.num_layers, model.hidden_size)
     return (
-        f"run {run.path}: {training} for training, {validation} for validation, "
-        f"{len(corpus.vocabulary)} symbols; "
-        f"{network_in_words(model.cell, model.num_layers, model.hidden_size)}, "
-        f"{parameters:,} parameters, "
-        f"{knobs.precision} on {knobs.device}, {knobs.threads} {threads}, seed {knobs.seed}"
+        f"training {run.path}: {network} on {text} ({more} more for validation), "
+        f"{knobs.precision} on {knobs.device}, {knobs.threads} {threads}"
     )
 
 

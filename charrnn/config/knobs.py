@@ -67,18 +67,22 @@ class Knob:
             words = "a non-empty string"
         else:
             words = self._expected_number()
+        others = []
         if self.auto or self.planned:
-            words += " or auto"
+            others.append("auto")
         if self.none:
-            words += " or none"
-        return words
+            others.append("none")
+        if not others:
+            return words
+        comma = "" if self.kind is str else ","
+        return f"{words}{comma} or {' or '.join(others)}"
 
     def _expected_number(self) -> str:
         words = "a number"
         if self.kind is int:
             words = "a whole number"
         if self.above > -math.inf:
-            words += f" above {self.above:g} and up to"
+            words += f" above {self.above:g} and at most"
         elif self.low > -math.inf:
             words += f" from {self.low:g} to"
         else:
@@ -96,9 +100,13 @@ class Knob:
         place = ""
         if source not in ("", self.flag):
             place = f" in {source}"
-        return ConfigError(
-            f"`{self.name}` must be {self.expected()}, got {shown_value(value)}{place}"
-        )
+        return ConfigError(f"`{self.name}` {self.complaint()} {shown_value(value)}{place}")
+
+    def complaint(self) -> str:
+        """What is wrong with a value, which follows: "must be a number from 0 to 1, got"."""
+        words = self.expected()
+        comma = ";" if ", or " in words else ","
+        return f"must be {words}{comma} got"
 
     def parse(self, text: str, source: str = "") -> Any:
         """The value that a flag, an environment variable or a YAML scalar spells.

@@ -50,14 +50,14 @@ class DataConfig(Checked):
     separator: str | None = knob(
         None,
         "text between two records, such as \\n; each record is learned on its own; "
-        "none: one running text",
+        "none: one continuous text",
         none=True,
         escaped=True,
     )
     val_fraction: float = knob(
         0.1,
-        "share of the text kept for validation and not trained on: the end of a running text, or "
-        "a random choice of records; 0: train on everything",
+        "share of the text kept for validation and not trained on: the end of a continuous text, "
+        "or a random choice of records; 0: train on everything",
         low=0,
         high=0.5,
     )
@@ -162,8 +162,8 @@ class TrainConfig(Checked):
     )
     patience: int | None = knob(
         4,
-        "stop early after this many validations with a loss 1% above the best, counted once the "
-        "whole text has been read; none: never stop early",
+        "stop early after this many validations with a loss more than 1% above the best, counted "
+        "after the first pass over the text; none: never stop early",
         low=1,
         none=True,
     )
@@ -320,7 +320,7 @@ def check_names(names: Iterable[str], source: str = "") -> None:
             continue
         place = f" in {source}" if source else ""
         nearest = difflib.get_close_matches(str(name), known, n=1)
-        advice = "the knobs are: " + ", ".join(known)
+        advice = "the options are: " + ", ".join(known)
         if nearest:
             advice = f"did you mean {nearest[0]}?"
-        raise ConfigError(f"unknown knob {name!r}{place}; {advice}")
+        raise ConfigError(f"unknown option {name!r}{place}; {advice}")

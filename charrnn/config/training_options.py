@@ -17,12 +17,12 @@ class TrainingOptions(TypedDict, total=False):
         encoding_errors: bytes that cannot be decoded: stop with an error, or replace them by U+FFFD
             (default "strict")
         newlines: line endings: keep them, or convert all to LF (default "keep")
-        normalize: Unicode normalisation form to convert the text to; None: leave it unchanged
+        normalize: Unicode normalization form to convert the text to; None: leave it unchanged
             (default None)
         separator: text between two records, such as \\n; each record is learned on its own; None:
-            one running text (default None)
-        val_fraction: share of the text kept for validation and not trained on: the end of a running
-            text, or a random choice of records; 0: train on everything (default 0.1)
+            one continuous text (default None)
+        val_fraction: share of the text kept for validation and not trained on: the end of a
+            continuous text, or a random choice of records; 0: train on everything (default 0.1)
         cell: type of the recurrent cell (default "lstm")
         hidden_size: units per layer (default "auto")
         num_layers: number of recurrent layers (default "auto")
@@ -38,8 +38,8 @@ class TrainingOptions(TypedDict, total=False):
             (default 16)
         sequence_length: characters of each sequence read per step, and how far back gradients
             reach; records are always read whole (default 64)
-        learning_rate: peak learning rate; it rises during the first 3 % of the steps and then falls
-            to 1 % of the peak along a cosine (default 0.004)
+        learning_rate: peak learning rate; it rises during the first 3% of the steps and then falls
+            to 1% of the peak along a cosine (default 0.004)
         weight_decay: weight decay of the weight matrices, as in AdamW (default 0.01)
         clip_norm: maximum norm of the gradient; larger gradients are scaled down; None: never
             (default 1.0)
@@ -48,8 +48,8 @@ class TrainingOptions(TypedDict, total=False):
             (default "auto")
         eval_every: steps between validations; "auto": twenty in all, but at least one every 5,000
             steps; None: only at the end (default "auto")
-        patience: stop early after this many validations with a loss 1 % above the best, counted
-            once the whole text has been read; None: never stop early (default 4)
+        patience: stop early after this many validations with a loss more than 1% above the best,
+            counted after the first pass over the text; None: never stop early (default 4)
         save_every: steps between checkpoints; "auto": at each validation; None: only at the end
             (default "auto")
         sample_every: steps between short samples; "auto": five in all; None: no samples (default

@@ -25,15 +25,15 @@ def read_yaml(text: str, source: str, max_items: int | None = None) -> dict[str,
     if node is None:
         return {}
     if node.id != "mapping":
-        raise ConfigError(f"{source} is not a mapping; write one `knob: value` per line")
+        raise ConfigError(f"{source} must have one option per line, such as `hidden_size: 256`")
     values: dict[str, Any] = {}
     for key, value in node.value:
         name = key.value
         line = key.start_mark.line + 1
         if not isinstance(name, str):
             raise ConfigError(
-                f"{source}, line {line}: the name of a knob cannot be a list or mapping; "
-                "write one `knob: value` per line"
+                f"{source}, line {line}: the name of an option cannot be a list or mapping; "
+                "write one option per line, such as `hidden_size: 256`"
             )
         check_names([name], source)
         if name in values:
@@ -68,8 +68,16 @@ def _compose(text: str, source: str, max_items: int | None) -> Any:
     try:
         return yaml.compose(text, Loader=Loader)
     except (yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{source} is not valid YAML: {reason}; fix it there") from None
+        raise ConfigError(f"{source} is not valid YAML: {_reason(error)}; fix it there") from None
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a YAML file, and where."""
+    problem = getattr(error, "problem", None)
+    mark = getattr(error, "problem_mark", None)
+    if problem is None or mark is None:
+        return " ".join(str(error).split())
+    return f"{problem} (line {mark.line + 1}, column {mark.column + 1})"
 
 
 def _parse_node(name: str, node: Any, source: str) -> Any:

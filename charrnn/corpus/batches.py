@@ -1,4 +1,4 @@
-"""Lanes and Records: ids laid out as batches, for running text and for independent records.
+"""Lanes and Records: ids laid out as batches, for continuous text and for independent records.
 
 A batch is a pure function of the step and the seed.
 """
@@ -105,7 +105,7 @@ def check_lengths(lengths: NDArray[np.int64], part: str) -> None:
         raise CorpusError(
             f"record {int(lengths.argmax()) + 1} of the {part} part has {longest:,} characters, "
             f"but the limit is {MAX_SYMBOLS - 1:,}; give another `separator`, or leave it out to "
-            "train on running text"
+            "train on continuous text"
         )
 
 

@@ -1,4 +1,4 @@
-"""Line endings and Unicode normalisation of the texts of a corpus, block by block."""
+"""Line endings and Unicode normalization of the texts of a corpus, block by block."""
 
 import re
 import unicodedata
@@ -71,7 +71,7 @@ class Cleaner:
         if len(kinds) < 2:
             return
         self._is_mix_reported = True
-        listed = ", ".join(f"{counts[kind]} {kind}" for kind in kinds)
+        listed = ", ".join(f"{counts[kind]:,} {kind}" for kind in kinds)
         self.notices.append(
             f"{name} mixes line endings ({listed}), which were kept; "
             '`newlines="lf"` converts all to LF'
@@ -92,7 +92,7 @@ def _uncut_line_ends(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _normalized(texts: Iterable[str], form: Literal["NFC", "NFKC"]) -> Iterator[str]:
-    """Normalise a text; the end of a block that may compose with the next one is held back."""
+    """Normalize a text; the end of a block that may compose with the next one is held back."""
     held_back = ""
     for text in texts:
         text = held_back + text

@@ -1,4 +1,4 @@
-"""Corpus: a text as ids, with a training and a validation part, as running text or as records."""
+"""Corpus: a text as ids, continuous or as records, with a training and a validation part."""
 
 import hashlib
 import re
@@ -57,7 +57,7 @@ class Corpus(ABC):
         Args:
             text: str, bytes, or blocks of one of them.
             val_fraction: the share of the validation part.
-            separator: between records; None for running text.
+            separator: between records; None for continuous text.
             tell: called with notices for the user.
 
         Raises:
@@ -78,7 +78,7 @@ class Corpus(ABC):
     def __len__(self) -> int:
         return len(self.train) + len(self.val)
 
-    # --- where running text and records differ ---
+    # --- where continuous text and records differ ---
 
     @property
     @abstractmethod
@@ -124,7 +124,7 @@ class Corpus(ABC):
     @property
     @abstractmethod
     def record_summary(self) -> dict[str, Any] | None:
-        """The numbers of records and the quantiles of their lengths; None for running text."""
+        """The numbers of records and the quantiles of their lengths; None for continuous text."""
 
     # --- what they share ---
 

@@ -74,13 +74,13 @@ def bad_byte(
         end = max(error.end, start + 1)
     line = data.count(b"\n", 0, start) + 1
     bad_bytes = " ".join(f"0x{byte:02x}" for byte in data[start:end][:MOST_BAD_BYTES])
-    advice = '`encoding_errors="replace"` to insert U+FFFD there'
+    advice = 'replace invalid bytes by U+FFFD with `encoding_errors="replace"`'
     guess = guess_encoding(data)
     if guess and guess != config.encoding:
-        advice = f'`encoding="{guess}"`, which fits the whole file, or {advice}'
+        advice = f'try `encoding="{guess}"` and check the text, or {advice}'
     return CorpusError(
         f"{path} is not valid {config.encoding}: {bad_bytes or 'the end of the file'} "
-        f"at byte {start} (line {line}); try {advice}"
+        f"at byte {start:,} (line {line:,}); {advice}"
     )
 
 

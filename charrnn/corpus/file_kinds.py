@@ -1,4 +1,4 @@
-"""Kinds of files that are not plain text, recognised by their first bytes. KINDS is their table.
+"""Kinds of files that are not plain text, recognized by their first bytes. KINDS is their table.
 
 A document, an archive or an image is garbage if it is read as text, whatever its name, and an
 encoding that happens to fit its bytes would only mislead.

@@ -91,7 +91,7 @@ def measure(
         train: (n,) the text to count.
         val: (m,) the text to predict.
         vocab_size: V.
-        end: the symbol after each record; -1 for running text.
+        end: the symbol after each record; -1 for continuous text.
     """
     sample = train[-SAMPLE:] if end < 0 else some_records(train, end, SAMPLE)
     counted, _ = _padded(sample, end)
@@ -108,7 +108,7 @@ def measure(
 def _padded(ids: Ids, end: int) -> tuple[Ids, Mask]:
     """Put ORDER ends before each record, so that no context reaches into the previous record.
 
-    Also returns which symbols of the result are not padding. Running text is unchanged.
+    Also returns which symbols of the result are not padding. Continuous text is unchanged.
     """
     is_real = np.ones(len(ids), np.bool_)
     if end < 0:

@@ -93,9 +93,9 @@ def stream(
     cleaner.finish()
     notices[num_before:] = joined_notices(notices[num_before:], files)
     if is_empty:
-        raise CorpusError(
-            f"the corpus is empty: there is no text in {', '.join(files)}; give another file"
-        )
+        if files == [STDIN]:
+            raise CorpusError("standard input is empty; pipe in a text, or give a file")
+        raise CorpusError(f"there is no text in {', '.join(files)}; give another file")
 
 
 def read(paths: Sequence[str | Path], config: DataConfig) -> Reading:
@@ -167,10 +167,12 @@ def open_gzip(path: str) -> Iterator[gzip.GzipFile]:
     try:
         with gzip.open(path) as file:
             yield file
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except EOFError:
+        raise CorpusError(f"{path} is cut off: its end is missing; copy it again") from None
+    except (gzip.BadGzipFile, zlib.error):
         raise CorpusError(
-            f"{path} is not a complete gzip file: {error}; "
-            "unpack it with another program, or rename it without .gz if it is plain text"
+            f"{path} is not a gzip file, or is damaged; copy it again, "
+            "or rename it without .gz if it is plain text"
         ) from None
 
 

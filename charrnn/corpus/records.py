@@ -68,9 +68,10 @@ def split(
     records = _Records(vocabulary, ids, starts, ends)
     first, number = _distinct(records)
     if len(first) < 2:
+        items = "lines" if separator == "\n" else "records"
         raise CorpusError(
-            f"`separator` must split the corpus into at least 2 distinct records, but "
-            f"{separator!r} gives {len(first)}; give another one"
+            f"`separator={separator!r}` needs at least 2 different {items}, but the text has "
+            f"{len(first)}; give another one, or leave it out"
         )
     num_held_out = 0
     if val_fraction:
@@ -95,8 +96,8 @@ def _notices(num_empty: int, num_records: int, num_distinct: int) -> list[str]:
     num_repeated = num_records - num_distinct
     if num_repeated:
         notices.append(
-            f"{num_repeated:,} of {num_records:,} records are duplicates; "
-            "no record is used for both training and validation"
+            f"{num_repeated:,} of {num_records:,} records repeat an earlier one; "
+            "no record is in both parts, and validation uses each only once"
         )
     return notices
 
@@ -114,7 +115,7 @@ def encode_known(
         vocabulary: the model's.
         text: str, or bytes for a model of bytes.
         separator: of the model's records, each of which is followed by the end symbol; None for
-            running text.
+            continuous text.
         unknown: what to do with a character unknown to the model: ``"error"``, ``"skip"`` or
             ``"replace"``.
         source: the name of the text in an error.

@@ -101,10 +101,7 @@ class AcceptedRecords:
         tally = self.tally
         while tally.kept < self.count:
             if tally.drawn == self.max_tries:
-                raise GenerationError(
-                    f"{self._too_few}; raise `max_tries`, change `temperature`, "
-                    "or relax the conditions"
-                )
+                raise GenerationError(f"{self._too_few}; {self._advice}")
             if self.most_unended is not None and self._unended > self.most_unended:
                 raise GenerationError(
                     f"{self._too_few}: the model does not end its records; give a smaller `length` "
@@ -128,6 +125,23 @@ class AcceptedRecords:
         if tally.dropped:
             found += f" (dropped {tally.dropped})"
         return found
+
+    @property
+    def _advice(self) -> str:
+        """What to do about the most frequent reason."""
+        tally = self.tally
+        remedies = {
+            "give a larger `max_copy` or `max_tries`": tally.stuck,
+            "give a larger `length`, or a lower `temperature`": tally.too_long,
+            "give another `temperature`, or a larger `max_tries`": tally.not_one,
+            "give a larger `max_tries`, or a higher `temperature`": (
+                tally.not_unique + tally.not_new
+            ),
+            "give a larger `max_tries`, or a looser `accept`": tally.not_accepted,
+        }
+        if not any(remedies.values()):
+            return "give a larger `max_tries`"
+        return max(remedies, key=remedies.__getitem__)
 
     def _keeps(self, record: Record) -> bool:
         tally = self.tally

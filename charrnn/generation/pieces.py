@@ -49,7 +49,7 @@ def pieces(
         decoder: of the vocabulary.
         symbols: read no further than needed.
         length: in characters; the text is shorter if the symbols or the record end.
-        end: id of the end of a record; -1 for running text.
+        end: id of the end of a record; -1 for continuous text.
         on_symbol: called with each symbol.
 
     Returns:
@@ -135,11 +135,12 @@ def _boundary_end(boundary: re.Pattern[str], text: str, least: int) -> int:
 
 def _no_boundary(until: str, length: int) -> GenerationError:
     what = f"{until!r} does not occur"
+    advice = f"give {', '.join(BOUNDARIES)} or a frequent string as `until`"
     if until in BOUNDARIES:
         what = f"no {until} ends"
+        advice = "give another `until` or `seed`, or train the model longer"
     return GenerationError(
-        f"{what} in the {MOST_BEYOND:,} characters after the first {length:,}; "
-        "give another `until` or `seed`, or train the model longer"
+        f"{what} in the {MOST_BEYOND:,} characters after the first {length:,}; {advice}"
     )
 
 

@@ -225,8 +225,8 @@ class Sampler(Checked):
 
     dry: float | None = knob(
         None,
-        "penalty in nats on continuing a repetition of dry-length or more characters; "
-        "larger for longer ones",
+        "penalty, subtracted from the logarithm of the probability, on continuing a repetition of "
+        "dry-length or more characters; larger for longer ones",
         above=0,
         high=100,
         none=True,

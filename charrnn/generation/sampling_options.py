@@ -21,8 +21,8 @@ class SessionOptions(TypedDict, total=False):
             None)
         min_p: draw only from characters at least p times as likely as the likeliest one (default
             None)
-        dry: penalty in nats on continuing a repetition of `dry_length` or more characters; larger
-            for longer ones (default None)
+        dry: penalty, subtracted from the logarithm of the probability, on continuing a repetition
+            of `dry_length` or more characters; larger for longer ones (default None)
         dry_base: factor by which that penalty grows with each further repeated character (default
             1.2)
         dry_length: length of the shortest repetition that is penalized, in characters (default 16)

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import os
 import zlib
 from collections.abc import Mapping
@@ -57,14 +58,15 @@ def read_state(path: Path) -> dict[str, Any]:
             f"cannot read {path}: {error.strerror or error}; check the name"
         ) from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise damaged(path, str(error)) from None
+        is_json = not isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
+        raise damaged(path, str(error) if is_json else "it is not JSON") from None
     return dict(values)
 
 
 def damaged(path: Path, why: str) -> DamagedError:
     """The error for a file that is not a saved state, or is damaged."""
     return DamagedError(
-        f"{path} is damaged or is not a saved state: {ascii(why)[1:200]}; use another file"
+        f"{path} is not a saved state, or is damaged ({ascii(why)[1:-1][:200]}); use another file"
     )
 
 

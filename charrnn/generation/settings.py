@@ -101,7 +101,7 @@ def not_banned(vocabulary: Vocabulary, ban: str) -> list[str]:
     """A notice on each character of a ban that the model never writes as one character."""
     _, unknown = _split_known(vocabulary, ban)
     return [
-        f"`ban` has no effect on {describe(char)}: the model never writes it as one character"
+        f"`ban` has no effect on {describe(char)}: the model never writes that character"
         for char in dict.fromkeys(unknown)
     ]
 
@@ -143,8 +143,7 @@ def _one_id_each(vocabulary: Vocabulary, chars: str, name: str) -> list[int]:
     """
     if not has_one_id_each(vocabulary, chars):
         raise ConfigError(
-            f"`{name}` must be ASCII, got {chars!r}: this model writes bytes, "
-            "and any other character has several"
+            f"`{name}` can contain only ASCII characters for a model of bytes, got {chars!r}"
         )
     return [int(idx) for idx in vocabulary.encode(chars)]
 

@@ -1,4 +1,4 @@
-"""What differs between running text and records, and between characters and bytes.
+"""What differs between continuous text and records, and between characters and bytes.
 
 A record begins after the end of another one and includes its prompt. In a model of bytes, a
 character takes up to MOST_BYTES ids.

@@ -66,6 +66,8 @@ def open_index(
     fingerprint = _fingerprint(checkpoint)
     kept = _kept_index(run, fingerprint)
     if kept is not None:
+        if corpus:
+            tell(f"`corpus` was not read, since the run has an index in {run.originality}")
         return kept
     begin = time.perf_counter()
     num_symbols = _num_symbols(metadata)
@@ -180,12 +182,12 @@ def _check_same(
     if is_same:
         return
     names = ", ".join(text.paths)[:MOST_NAMES]
-    difference = f"it had {then:,} characters, now it has {now:,}"
+    difference = f"which had {then:,} characters; this one has {now:,}"
     if then == now:
-        difference = f"it still has {then:,} characters, but some are different"
+        difference = f"which had {then:,} characters, too, but not the same ones"
     raise CheckpointError(
-        f"the text in {names} is not the corpus of {checkpoint}: {difference}; "
-        "restore the old text, or give its path as `corpus`"
+        f"the text in {names} is not the one that {checkpoint} was trained on, {difference}; "
+        "restore that one, or give its path as `corpus`"
     )
 
 

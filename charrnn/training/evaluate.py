@@ -36,7 +36,7 @@ class Evaluation:
     Args:
         characters: the number of symbols predicted, including the ends of records.
         nats_per_character: their mean negative log-probability.
-        records: the number of records; 0 for running text.
+        records: the number of records; 0 for continuous text.
     """
 
     characters: int

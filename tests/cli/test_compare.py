@@ -59,7 +59,7 @@ def judgement(*runs: dict[str, Any]) -> str:
         ),
         (
             [RUN, OTHER | RECORDS],
-            "Some of these runs learned records and some running text, so their losses cannot be compared.",
+            "Some of these runs learned records and some continuous text, so their losses cannot be compared.",
         ),
     ],
     ids=["two", "three", "training", "equal", "none", "texts", "parts", "units", "records"],

@@ -233,6 +233,4 @@ def test_a_request_that_makes_no_sense_is_answered_with_nothing(
 def test_another_shell_is_an_error_that_lists_those_that_work() -> None:
     result = call("completion", "tcsh")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.splitlines()[-1] == (
-        "Error: Invalid value for '{bash|zsh|fish}': 'tcsh' is not one of 'bash', 'zsh', 'fish'."
-    )
+    assert result.stderr == "Error: SHELL must be one of bash, zsh, fish, got 'tcsh'\n"

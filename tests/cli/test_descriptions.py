@@ -2,7 +2,7 @@
 
 import pytest
 
-from charrnn.cli.descriptions import corpus_name, short_number, size_in_words
+from charrnn.cli.descriptions import corpus_name, short_number, size_in_words, steps_in_words
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,19 @@ def test_a_size_is_in_the_unit_that_suits_it(size: int, text: str) -> None:
 )
 def test_a_corpus_is_named_after_its_first_file(paths: list[str], name: str) -> None:
     assert corpus_name({"corpus": paths}) == name
+
+
+@pytest.mark.parametrize(
+    ("trained", "final_val_loss", "text"),
+    [
+        (282, 1.5, "step 282 of 282, best at step 15"),
+        (75, 1.5, "stopped early at step 75 of 282, best at step 15"),
+        (75, None, "step 75 of 282, best at step 15"),
+    ],
+    ids=["finished", "early", "interrupted"],
+)
+def test_a_run_that_stopped_early_is_told_from_an_interrupted_one(
+    trained: int, final_val_loss: float | None, text: str
+) -> None:
+    run = {"trained_steps": trained, "steps": 282, "step": 15, "final_val_loss": final_val_loss}
+    assert steps_in_words(run) == text

@@ -124,8 +124,8 @@ def test_an_unknown_character_is_an_error_that_names_it(tmp_path: Path) -> None:
     result = call("evaluate", "corpus", str(tmp_path / "odd.txt"), "--unknown", "error")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        "Error: unknown character 'f' (U+0066, LATIN SMALL LETTER F) at position 7 of the text; "
-        "none of the 21 that the model knows is similar; `--unknown skip` leaves it out\n"
+        "Error: the model has not seen the character 'f' (U+0066, LATIN SMALL LETTER F), at position 7 of the text; "
+        "leave it out with `--unknown skip`\n"
     )
 
 
@@ -187,11 +187,11 @@ def test_an_unknown_character_may_be_replaced_and_is_said(tmp_path: Path) -> Non
 
 BAD = {
     "missing.txt": (None, "there is no file {path} (in {here}); check the name"),
-    "empty.txt": (b"", "the corpus is empty: there is no text in {path}; give another file"),
+    "empty.txt": (b"", "there is no text in {path}; give another file"),
     "latin.txt": (
         "the\ncafé noir".encode("cp1252"),
         "{path} is not valid utf-8: 0xe9 at byte 7 (line 2); "
-        "try `--encoding cp1252`, which fits the whole file, or `--encoding-errors replace` to insert U+FFFD there",
+        "try `--encoding cp1252` and check the text, or replace invalid bytes by U+FFFD with `--encoding-errors replace`",
     ),
 }
 
@@ -225,8 +225,9 @@ def test_a_file_of_which_nothing_is_known_is_one_line(tmp_path: Path) -> None:
 def test_run_and_file_must_both_be_given(args: list[str]) -> None:
     result = call("evaluate", *args)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert (
-        result.stderr.splitlines()[-1] == f"Error: Missing argument '{'FILE' if args else 'RUN'}'."
+    missing = "FILE" if args else "RUN"
+    assert result.stderr == (
+        f"Error: {missing} is missing; the command is `charrnn evaluate [OPTIONS] RUN FILE`\n"
     )
 
 

@@ -168,9 +168,12 @@ def test_characters_taken_back_are_reported(home: Path) -> None:
         ]
         result = call("sample", "corpus", *args)
         assert result.stdout == "Now ib hee\n"
-        told += [line for line in result.stderr.splitlines() if line.startswith("took back ")]
+        told += [line for line in result.stderr.splitlines() if line.startswith("rewrote ")]
     assert 0 < len(told) < 12
-    assert all(re.fullmatch(r"took back \d+ characters to avoid copying", line) for line in told)
+    assert all(
+        re.fullmatch(r"rewrote \d+ characters that would have copied the corpus", line)
+        for line in told
+    )
 
 
 def test_what_two_records_copy_together_is_no_copy(home: Path) -> None:
@@ -258,12 +261,12 @@ WRONG: list[tuple[str, int, str]] = [
     (
         "--contains bell --without el",
         2,
-        "no text that the model can write satisfies --contains 'bell' and --without 'el'; leave one constraint out, or change it",
+        "no text that the model can write satisfies --contains 'bell' and --without 'el'; change one of them, or leave it out",
     ),
     (
         "--contains bell -n 3",
         2,
-        "no text of 3 characters satisfies --contains 'bell'; give another --length",
+        "no text of 3 characters satisfies --contains 'bell'; give a larger --length",
     ),
     (
         "--contains bell --exact-length 9 -n 9",

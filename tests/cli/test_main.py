@@ -72,15 +72,48 @@ def test_version() -> None:
     )
 
 
-def test_an_unknown_option_is_a_usage_error() -> None:
-    result = call("--verbose")
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("--verbose", "there is no option --verbose; did you mean --version?"),
+        ("--version=3", "--version does not take a value; `charrnn -h` describes the options"),
+        ("train --hiden-size 3", "there is no option --hiden-size; did you mean --hidden-size?"),
+        ("info --xyzzy", "there is no option --xyzzy; `charrnn info -h` describes the options"),
+        ("train --steps", "--steps requires an argument; `charrnn train -h` describes the options"),
+        ("remove", "RUN is missing; the command is `charrnn remove [OPTIONS] RUN...`"),
+        ("info --sort age", "--sort must be one of date, loss, name, size, got 'age'"),
+        (
+            "evaluate a b c",
+            "got unexpected extra argument (c); `charrnn evaluate -h` describes the options",
+        ),
+    ],
+)
+def test_a_usage_error_is_one_line(line: str, error: str) -> None:
+    result = call(*line.split())
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.splitlines()[:3] == [
-        "Usage: charrnn [OPTIONS] COMMAND [ARGS]...",
-        "Try 'charrnn --help' for help.",
-        "",
-    ]
-    assert result.stderr.splitlines()[3].startswith("Error: No such option '--verbose'.")
+    assert result.stderr == f"Error: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "error"),
+    [
+        (
+            "ORIGINALITY_MIN_LENGTH",
+            "0",
+            "--min-length must be a whole number from 1 to 1,000,000,000, got 0",
+        ),
+        (
+            "ORIGINALITY_MIN_LENGTH",
+            "x",
+            "--min-length must be a whole number from 1 to 1,000,000,000, got 'x'",
+        ),
+        ("ORIGINALITY_MARKED", "perhaps", "--marked must be true or false, got 'perhaps'"),
+    ],
+)
+def test_a_usage_error_names_the_variable(variable: str, value: str, error: str) -> None:
+    result = call("originality", "my", "my.txt", env={f"CHARRNN_{variable}": value})
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: {error} in CHARRNN_{variable}\n"
 
 
 @pytest.mark.parametrize(

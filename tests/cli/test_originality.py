@@ -84,7 +84,7 @@ def test_standard_input_is_a_file_too() -> None:
 
 
 def test_as_json_it_is_one_object() -> None:
-    result = originality("corpus", "text.txt", "--json", "--least", "41")
+    result = originality("corpus", "text.txt", "--json", "--min-length", "41")
     longest = {"start": 5, "length": 41, "place": {"file": "corpus.txt", "line": 24}}
     assert json.loads(result.stdout) == {
         "characters": 69,
@@ -96,12 +96,12 @@ def test_as_json_it_is_one_object() -> None:
 
 
 def test_the_shortest_that_is_listed_can_be_given() -> None:
-    lines = originality("corpus", "text.txt", "--least", "23").stdout.splitlines()
+    lines = originality("corpus", "text.txt", "--min-length", "23").stdout.splitlines()
     assert lines == [
         "copied: 59.4% of 69 characters, in 1 passage of 23 or more",  # 41 / 69
         '  41 characters at position 6, from corpus.txt, line 24: "17 bottles of beer on the wall\\n16 bottles"',
     ]
-    assert originality("corpus", "text.txt", "--least", "42").stdout == (
+    assert originality("corpus", "text.txt", "--min-length", "42").stdout == (
         "nothing of 42 characters or more was copied; the longest match is 41 characters at "
         'position 6, from corpus.txt, line 24: "17 bottles of beer on the wall\\n16 bottles"\n'
     )
@@ -109,7 +109,7 @@ def test_the_shortest_that_is_listed_can_be_given() -> None:
 
 def test_more_than_ten_are_counted() -> None:
     Path("many.txt").write_text("".join(f"<{number} bottles of beer>" for number in range(10, 22)))
-    lines = originality("corpus", "many.txt", "--least", "10").stdout.splitlines()
+    lines = originality("corpus", "many.txt", "--min-length", "10").stdout.splitlines()
     assert lines[0].endswith(", in 12 passages of 10 or more")
     assert len(lines) == 12
     assert lines[-1] == "  and 2 more; --json lists all"

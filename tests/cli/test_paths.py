@@ -155,5 +155,5 @@ def test_a_device_may_be_two_outputs(home: Path) -> None:
     result = run("sample abc -n 5 --output /dev/null --save-state /dev/null")
     assert result.exit_code == 0
     assert result.stderr.endswith(
-        "wrote the state to /dev/null, which is not a file, so nothing was kept to continue\n"
+        "wrote the state to /dev/null, which does not keep it; give a file to continue from\n"
     )

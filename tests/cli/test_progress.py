@@ -85,7 +85,7 @@ def test_each_validation_has_a_line(corpus: Path) -> None:
     two, four = (line for line in metrics() if line.get("val_loss") is not None)
     assert two["val_loss"] > four["val_loss"]  # so the last step is the best
     first, *shown, reading, done, _, write = result.stderr.splitlines()  # between them the verdict
-    assert first.startswith("run checkpoints/corpus: 831 characters for training")
+    assert first.startswith("training checkpoints/corpus: LSTM with 2 layers of ")
     for found, line in zip(shown, (two, four), strict=True):
         words = f"step {line['step']} of 4: training loss {line['train_loss']:.4f}, validation loss {format_loss(line['val_loss'])}, "
         assert re.fullmatch(re.escape(words) + RATE + ", saved", found)

@@ -117,7 +117,7 @@ def test_too_few_records_are_shown_and_an_error(tmp_path: Path) -> None:
     assert 0 < len(kept) == len(set(kept)) < 100
     assert result.stderr.splitlines()[-1] == (
         f"Error: found only {len(kept)} of 5,000 records in 100 tries (dropped {100 - len(kept)} repeated); "
-        "raise --max-tries, change --temperature, or relax the conditions"
+        "give a larger --max-tries, or a higher --temperature"
     )
     into_file = call("sample", "names", *flags, "-o", str(tmp_path / "out.txt"))
     assert (into_file.exit_code, into_file.stdout) == (1, "")
@@ -240,7 +240,7 @@ def test_options_for_running_text_are_an_error_for_records(flags: list[str], nam
     assert (result.exit_code, result.stdout) == (2, "")
     assert (
         result.stderr
-        == f"Error: {name} has no effect: checkpoints/names/step-00000150 writes records, each to its own end; leave it out\n"
+        == f"Error: {name} is not for records, which checkpoints/names/step-00000150 writes; leave it out\n"
     )
 
 
@@ -260,7 +260,7 @@ def test_evaluate_gives_nats_per_record_and_counts_the_ends(home: Path) -> None:
     loss = format_loss(found["nats_per_character"])
     per_record = f"{found['nats_per_record']:.3f} per record"
     words = call("evaluate", "names", "few.txt").stdout
-    assert words == f"loss {loss} on 11 characters (3 records and their ends), {per_record}\n"
+    assert words == f"loss {loss} on 11 characters (3 records, each with its end), {per_record}\n"
     adaptive = json.loads(call("evaluate", "names", "few.txt", "--json", "--adaptive").stdout)
     assert (adaptive["records"], adaptive["mode"]) == (3, "adaptive")
 
@@ -300,7 +300,7 @@ def test_plan_counts_records_and_those_that_come_again(home: Path) -> None:
     assert result.stdout.splitlines()[0] == (
         # 48 lines of 16 names: two held out, each once; the others three times, so that two thirds
         # of their letters stood there before
-        f"text: {len(plan_characters()):,} characters in 44 records, 10 symbols (3 used fewer than 10 times); "
+        f"text: {len(plan_characters()):,} characters (10 different ones, 3 of which occur fewer than 10 times) in 44 records; "
         f"{plan_repeated():.1%} of it consists of repeated records"
     )
     assert "batches of 8 records" in result.stdout
@@ -349,5 +349,5 @@ def test_a_model_of_running_text_refuses_what_only_records_have(home: Path) -> N
         result = call("sample", "running", *flags)
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.startswith(
-            f"Error: {name} has no effect: checkpoints/running/step-00000001 writes running text; leave it out, or train"
+            f"Error: {name} is for records, but checkpoints/running/step-00000001 writes continuous text; leave it out, or train"
         )

@@ -246,7 +246,7 @@ def test_newlines_of_a_prompt_file_are_not_translated(
     result = call("sample", "--prompt-file", str(tmp_path / "prompt.txt"))
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(
-        r"Error: unknown character '\r' (U+000D) at position 4 of the text; "
+        r"Error: the model has not seen the character '\r' (U+000D), at position 4 of the text; "
     )
 
 
@@ -283,8 +283,8 @@ def test_an_unknown_character_of_the_file_to_adapt_to_is_an_error_with_its_name(
     result = call("sample", "--adapt-to", "letters.txt")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        "Error: --adapt-to letters.txt: unknown character '#' (U+0023, NUMBER SIGN) at position 5 "
-        "of the text; none of the 21 that the model knows is similar; `--unknown skip` leaves it out\n"
+        "Error: --adapt-to letters.txt: the model has not seen the character '#' (U+0023, NUMBER SIGN), at position 5 "
+        "of the text; leave it out with `--unknown skip`\n"
     )
 
 
@@ -329,8 +329,8 @@ def test_an_escape_that_the_model_does_not_know_suggests_the_flag(
     assert (result.exit_code, result.stdout, result.stderr) == (
         1,
         "",
-        f"Error: unknown character {BACKSLASH} at position 4 of the text; "
-        f"none of the 21 that the model knows is similar; `--unknown skip` leaves it out; {READ_N}\n",
+        f"Error: the model has not seen the character {BACKSLASH}, at position 4 of the text; "
+        f"leave it out with `--unknown skip`; {READ_N}\n",
     )
     result = call("sample", "-n", "0", "-s", "3", "-p", r"the\n", "--unknown", "skip")
     assert result.stderr == (
@@ -348,12 +348,12 @@ def test_the_flag_is_not_suggested_where_it_would_not_help(
 ) -> None:
     result = call("sample", *flags)
     assert result.exit_code == 1
-    assert result.stderr.endswith("`--unknown skip` leaves it out\n")
+    assert result.stderr.endswith("leave it out with `--unknown skip`\n")
 
 
 def test_a_backslash_of_a_prompt_file_does_not_suggest_the_flag(model: charrnn.TextModel) -> None:
     result = call("sample", "--prompt-file", "-", input=r"the\n")
-    assert result.stderr.endswith("`--unknown skip` leaves it out\n")
+    assert result.stderr.endswith("leave it out with `--unknown skip`\n")
 
 
 @pytest.mark.parametrize(
@@ -374,15 +374,15 @@ def test_escapes_without_a_prompt_are_refused(
 
 
 E_ACUTE = "'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE)"
-EURO = "unknown character '€' (U+20AC, EURO SIGN) at position 3 of the text; none of the 21 that the model knows is similar; "
+EURO = "the model has not seen the character '€' (U+20AC, EURO SIGN), at position 3 of the text; leave it out with "
 
 
 def test_an_unknown_character_of_the_prompt_is_an_error_that_names_the_nearest(
     model: charrnn.TextModel,
 ) -> None:
     error = (
-        f"Error: unknown character {E_ACUTE} at position 3 of the text; "
-        "the nearest of the 21 that the model knows is 'e': type that, or use `--unknown replace`; `--unknown skip` leaves it out\n"
+        f"Error: the model has not seen the character {E_ACUTE}, at position 3 of the text; "
+        "type 'e' instead, or use `--unknown replace` or `--unknown skip`\n"
     )
     for flags in ([], ["--unknown", "error"]):
         result = call("sample", "-p", "thé", *flags)
@@ -397,7 +397,7 @@ def test_an_unknown_character_with_none_near_is_an_error_of_replace_too(
         assert (result.exit_code, result.stdout, result.stderr) == (
             1,
             "",
-            f"Error: {EURO}`--unknown skip` leaves it out\n",
+            f"Error: {EURO}`--unknown skip`\n",
         )
 
 
@@ -513,8 +513,8 @@ def test_dry_length_may_be_set_if_the_state_has_dry(
 def test_a_ban_without_effect_is_reported(model: charrnn.TextModel) -> None:
     result = call("sample", "-n", "5", "-s", "1", "--ban", "e\u0301\u2603a")
     assert result.stderr.splitlines()[:-1] == [
-        "--ban has no effect on 'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE): the model never writes it as one character",
-        "--ban has no effect on '\u2603' (U+2603, SNOWMAN): the model never writes it as one character",
+        "--ban has no effect on 'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE): the model never writes that character",
+        "--ban has no effect on '\u2603' (U+2603, SNOWMAN): the model never writes that character",
     ]
     assert "a" not in result.stdout
 
@@ -697,16 +697,20 @@ def test_a_damaged_checkpoint_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("flag", "value"),
-    [("-n", "-1"), ("-n", "1.5"), ("--num-samples", "0"), ("-s", "-1"), ("--unknown", "maybe")],
+    ("flag", "value", "error"),
+    [
+        ("-n", "-1", "--length must be a whole number from 0 to 1,000,000,000, got -1"),
+        ("-n", "1.5", "--length must be a whole number from 0 to 1,000,000,000, got '1.5'"),
+        ("--num-samples", "0", "--num-samples must be a whole number from 1 to 1,000,000, got 0"),
+        ("-s", "-1", "--seed must be a whole number from 0 to 9,223,372,036,854,775,807, got -1"),
+        ("--unknown", "maybe", "--unknown must be one of error, skip, replace, got 'maybe'"),
+    ],
 )
 def test_an_impossible_option_is_a_usage_error(
-    flag: str, value: str, model: charrnn.TextModel
+    flag: str, value: str, error: str, model: charrnn.TextModel
 ) -> None:
     result = call("sample", flag, value)
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.splitlines()[0] == "Usage: charrnn sample [OPTIONS] [RUN]"
-    assert result.stderr.splitlines()[-1].startswith("Error: Invalid value for '")
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {error}\n")
 
 
 # Processes, pipes, encodings
@@ -856,7 +860,7 @@ def test_an_error_names_a_character_in_utf_8_whatever_the_environment_says(
     )
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.decode().startswith(
-        "Error: unknown character 'ü' (U+00FC, LATIN SMALL LETTER U WITH DIAERESIS) at position 1 "
+        "Error: the model has not seen the character 'ü' (U+00FC, LATIN SMALL LETTER U WITH DIAERESIS), at position 1 "
     )
 
 
@@ -1014,8 +1018,9 @@ def test_a_missing_or_damaged_state_is_a_one_line_error(
     (tmp_path / "text").write_text("no state")
     result = call("sample", "--load-state", str(tmp_path / "text"))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(
-        f"Error: {tmp_path / 'text'} is damaged or is not a saved state: "
+    assert result.stderr == (
+        f"Error: {tmp_path / 'text'} is not a saved state, or is damaged (it is not JSON); "
+        "use another file\n"
     )
 
 

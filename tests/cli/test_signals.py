@@ -196,7 +196,7 @@ def test_sigusr1_saves_where_nothing_else_would_and_goes_on(corpus: Path, here: 
     metrics = Path("checkpoints/corpus/metrics.jsonl")
     with process(*SILENT, "--report-every=1") as started:
         assert started.stderr
-        lines_until("run checkpoints/corpus: ", started)
+        lines_until("training checkpoints/corpus: ", started)
         for number in (1, 2):
             started.send_signal(signal.SIGUSR1)
             wait_for(lambda number=number: len(steps()) == number, started)  # type: ignore[misc]

@@ -20,8 +20,8 @@ from charrnn.storage.verdict import verdict
 from charrnn.training.device import available_threads
 from tests.command import SMALL, TEXT, Trained, call
 
-SIZES = "21 symbols; LSTM with 2 layers of 8 units, 1,695 parameters, fp32 on cpu, 1 thread, seed 0"
-FIRST = f"run checkpoints/corpus: 831 characters for training, 93 for validation, {SIZES}"
+NETWORK = "training checkpoints/corpus: LSTM with 2 layers of 8 units"
+FIRST = f"{NETWORK} on 831 characters (93 more for validation), fp32 on cpu, 1 thread"
 EXISTS = "Error: the run checkpoints/corpus already exists; continue it with --resume, start another with --name, or delete it with --overwrite\n"
 
 
@@ -117,7 +117,7 @@ def test_there_is_little_to_read_before_the_first_step_and_one_line_per_validati
         "corpus.txt",  # mixes line ends
         "the",  # training text is too short for the batch
         "plan:",
-        "run",
+        "training",
     ]
 
 
@@ -220,9 +220,7 @@ def test_without_held_out_text_there_is_no_validation_loss(corpus: Path) -> None
     result = call("train", "corpus.txt", *SMALL, "--val-fraction", "0")
     assert (result.exit_code, result.stdout) == (0, "")
     first, done, write = result.stderr.splitlines()
-    assert (
-        first == f"run checkpoints/corpus: 924 characters for training, 0 for validation, {SIZES}"
-    )
+    assert first == FIRST.replace("831", "924").replace("93 more", "0 more")
     assert re.fullmatch(
         r"done in \d+\.\d minutes; the best checkpoint is checkpoints/corpus/step-00000004", done
     )
@@ -283,9 +281,7 @@ def test_bytes_are_256_symbols(here: Path) -> None:
     Path("corpus.txt").write_bytes(b"\xff\x00" * 200)
     result = call("train", "corpus.txt", *SMALL, "--unit", "byte")
     assert result.exit_code == 0
-    assert first_line(result).startswith(
-        "run checkpoints/corpus: 360 characters for training, 40 for validation, 256 symbols; "
-    )
+    assert first_line(result) == FIRST.replace("831", "360").replace("93 more", "40 more")
     assert charrnn.load("checkpoints/corpus").vocabulary.unit == "byte"
 
 
@@ -318,15 +314,15 @@ def test_a_corpus_of_one_symbol_trains_and_writes_it(here: Path) -> None:
 
 BAD = {
     "missing.txt": (None, "there is no file missing.txt (in {here}); check the name"),
-    "empty.txt": (b"", "the corpus is empty: there is no text in empty.txt; give another file"),
+    "empty.txt": (b"", "there is no text in empty.txt; give another file"),
     "tiny.txt": (b"ab\n", "the corpus must have at least 4 characters, got 3; give more text"),
     "latin.txt": (
         "Un\ncafé noir".encode("cp1252") + b"\n",
         "latin.txt is not valid utf-8: 0xe9 at byte 6 (line 2); "
-        "try `--encoding cp1252`, which fits the whole file, or `--encoding-errors replace` to insert U+FFFD there",
+        "try `--encoding cp1252` and check the text, or replace invalid bytes by U+FFFD with `--encoding-errors replace`",
     ),
-    "broken.gz": (b"no gzip", "broken.gz is not a complete gzip file: Not a gzipped file (b'no'); "
-                              "unpack it with another program, or rename it without .gz if it is plain text"),
+    "broken.gz": (b"no gzip", "broken.gz is not a gzip file, or is damaged; copy it again, "
+                              "or rename it without .gz if it is plain text"),
 }  # fmt: skip
 
 
@@ -361,7 +357,7 @@ def test_no_corpus_at_all_is_one_line(here: Path) -> None:
     [
         (["no.txt"], 1, "there is no file no.txt (in {here}); check the name"),
         (["texts"], 1, "the directory texts contains no *.txt files; give the files themselves"),
-        (["no.txt", "--steps", "0"], 2, "--steps must be a whole number from 1 to 1,000,000,000 or none, got 0"),
+        (["no.txt", "--steps", "0"], 2, "--steps must be a whole number from 1 to 1,000,000,000, or none; got 0"),
         ([], 1, "no corpus was given; give a text file, a directory of *.txt files, or - for standard input"),
     ],
     ids=["missing", "directory", "usage", "none"],

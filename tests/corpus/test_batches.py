@@ -401,7 +401,7 @@ def test_a_record_over_the_limit_is_refused(part: str) -> None:
         check_lengths(np.array([5, 65_536, 9]), part)
     assert str(error.value) == (
         f"record 2 of the {part} part has 65,536 characters, but the limit is 65,535; "
-        "give another `separator`, or leave it out to train on running text"
+        "give another `separator`, or leave it out to train on continuous text"
     )
 
 

@@ -1,4 +1,4 @@
-"""Files that are not plain text are recognised by their first bytes, and plain texts are not."""
+"""Files that are not plain text are recognized by their first bytes, and plain texts are not."""
 
 import bz2
 import gzip
@@ -131,7 +131,7 @@ def test_the_command_never_overwrites_a_file(here: Path) -> None:
     assert str(caught.value).endswith("`pdftotext a.pdf a-3.txt`")
 
 
-def test_bytes_from_python_are_recognised_too() -> None:
+def test_bytes_from_python_are_recognized_too() -> None:
     with pytest.raises(CorpusError) as caught:
         take(b"%PDF-1.4\n", DataConfig())
     assert str(caught.value) == (

@@ -115,7 +115,7 @@ def test_newlines_lf_makes_each_line_end_one_lf(text: str, made: str) -> None:
     ("normalize", "text"),
     [(None, "e\u0301 é ﬁ ²"), ("nfc", "é é ﬁ ²"), ("nfkc", "é é fi 2")],
 )
-def test_nothing_is_normalised_unless_asked_for(normalize: str | None, text: str) -> None:
+def test_nothing_is_normalized_unless_asked_for(normalize: str | None, text: str) -> None:
     assert reading("e\u0301 é ﬁ ²".encode(), normalize=normalize) == Reading(text, ())
 
 
@@ -188,8 +188,8 @@ def test_an_invalid_byte_is_reported_with_its_place_and_a_fitting_encoding(
     encoding: str, place: str
 ) -> None:
     assert refusal_of(SAMPLES[encoding].encode(encoding)) == (
-        f'a.txt is not valid utf-8: {place}; try `encoding="{encoding}"`, which fits the whole file, '
-        f'or `encoding_errors="replace"` to insert U+FFFD there'
+        f'a.txt is not valid utf-8: {place}; try `encoding="{encoding}"` and check the text, '
+        'or replace invalid bytes by U+FFFD with `encoding_errors="replace"`'
     )
 
 
@@ -209,14 +209,14 @@ def test_an_invalid_byte_is_reported_with_its_place_and_a_fitting_encoding(
 def test_no_other_encoding_is_proposed_for_utf8_with_a_flaw(data: bytes, place: str) -> None:
     assert (
         refusal_of(data)
-        == f'a.txt is not valid utf-8: {place}; try `encoding_errors="replace"` to insert U+FFFD there'
+        == f'a.txt is not valid utf-8: {place}; replace invalid bytes by U+FFFD with `encoding_errors="replace"`'
     )
 
 
 def test_the_failed_encoding_is_not_suggested_again() -> None:
     # two bytes a character: 61 00, 62 00, and 63 alone
     assert refusal_of(b"a\0b\0c", encoding="utf-16-le") == (
-        'a.txt is not valid utf-16-le: 0x63 at byte 4 (line 1); try `encoding_errors="replace"` to insert U+FFFD there'
+        'a.txt is not valid utf-16-le: 0x63 at byte 4 (line 1); replace invalid bytes by U+FFFD with `encoding_errors="replace"`'
     )
 
 
@@ -299,7 +299,7 @@ WIDE = {
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("language", WIDE)
-def test_utf_16_and_utf_32_without_a_mark_are_recognised(language: str, encoding: str) -> None:
+def test_utf_16_and_utf_32_without_a_mark_are_recognized(language: str, encoding: str) -> None:
     data = (WIDE[language] * 3).encode(encoding)
     said = f'looks like {encoding.upper()} without a byte order mark; try `encoding="{encoding}"`'
     for wrong in ("utf-8", "cp1252", "utf-16-be" if encoding == "utf-16-le" else "utf-16-le"):
@@ -311,8 +311,8 @@ def test_utf_16_and_utf_32_without_a_mark_are_recognised(language: str, encoding
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_a_mark_says_which_of_them_it_is(encoding: str) -> None:
     assert refusal_of(WIDE["English"].encode(encoding)) == (
-        f'a.txt is not valid utf-8: 0xff at byte 0 (line 1); try `encoding="{encoding}"`, which '
-        'fits the whole file, or `encoding_errors="replace"` to insert U+FFFD there'
+        f'a.txt is not valid utf-8: 0xff at byte 0 (line 1); try `encoding="{encoding}"` and '
+        'check the text, or replace invalid bytes by U+FFFD with `encoding_errors="replace"`'
     )
 
 
@@ -418,22 +418,24 @@ def test_a_gz_file_is_unpacked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "why"),
+    "data",
     [
-        (b"plain text", "Not a gzipped file (b'pl')"),
-        (
-            gzip.compress(b"abc")[:-1],
-            "Compressed file ended before the end-of-stream marker was reached",
-        ),
-        (gzip.compress(b"abc")[:-8] + bytes(4) + gzip.compress(b"abc")[-4:], "CRC check failed"),
-        (gzip.compress(b"abc") + b"more", "Not a gzipped file (b'mo')"),
+        b"plain text",
+        gzip.compress(b"abc")[:-8] + bytes(4) + gzip.compress(b"abc")[-4:],
+        gzip.compress(b"abc") + b"more",
     ],
-    ids=["plain", "cut", "changed", "more"],
+    ids=["plain", "changed", "more"],
 )
-def test_a_broken_gz_file_is_refused(data: bytes, why: str) -> None:
-    assert refusal_of(data, "a.gz").startswith(f"a.gz is not a complete gzip file: {why}")
-    assert refusal_of(data, "a.gz").endswith(
-        "; unpack it with another program, or rename it without .gz if it is plain text"
+def test_a_broken_gz_file_is_refused(data: bytes) -> None:
+    assert refusal_of(data, "a.gz") == (
+        "a.gz is not a gzip file, or is damaged; copy it again, "
+        "or rename it without .gz if it is plain text"
+    )
+
+
+def test_a_gz_file_that_is_cut_off_is_refused() -> None:
+    assert refusal_of(gzip.compress(b"abc")[:-1], "a.gz") == (
+        "a.gz is cut off: its end is missing; copy it again"
     )
 
 
@@ -565,16 +567,13 @@ def test_a_directory_without_text_is_refused() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf"], ids=["nothing", "a mark"])
 def test_an_empty_file_is_refused(data: bytes) -> None:
-    assert refusal_of(data) == "the corpus is empty: there is no text in a.txt; give another file"
+    assert refusal_of(data) == "there is no text in a.txt; give another file"
 
 
 def test_only_empty_files_are_refused_with_their_names() -> None:
     Path("b.txt").touch()
-    assert refusal_of(b"") == "the corpus is empty: there is no text in a.txt; give another file"
-    assert (
-        refusal("a.txt", "b.txt")
-        == "the corpus is empty: there is no text in a.txt, b.txt; give another file"
-    )
+    assert refusal_of(b"") == "there is no text in a.txt; give another file"
+    assert refusal("a.txt", "b.txt") == "there is no text in a.txt, b.txt; give another file"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_each_record_is_in_one_part_and_followed_by_its_end() -> None:
     )
     assert found.vocabulary.end == len(found.vocabulary) - 1 == len(set("".join(NAMES)))
     assert found.notices == [
-        "2 of 8 records are duplicates; no record is used for both training and validation"
+        "2 of 8 records repeat an earlier one; no record is in both parts, and validation uses each only once"
     ]
 
 
@@ -169,7 +169,8 @@ def test_an_unknown_character_is_reported_with_its_position_in_the_whole_text(
 ) -> None:
     vocabulary = Vocabulary("char", "abcdefg", records=separator is not None)
     with pytest.raises(
-        VocabularyError, match=f"^unknown character .* at position {place} of the text; "
+        VocabularyError,
+        match=f"^the model has not seen the character .*, at position {place} of the text; ",
     ):
         encode_known(vocabulary, text, separator)
 
@@ -184,7 +185,9 @@ def test_a_replacement_never_becomes_a_separator() -> None:
         ids, changes = encode_known(vocabulary, text, separator, unknown)
         assert texts(vocabulary, ids) == ["abcd"]
         assert all("does not know it" in change for change in changes)
-    with pytest.raises(VocabularyError, match=r"^unknown character '\\n' .* at position 6"):
+    with pytest.raises(
+        VocabularyError, match=r"^the model has not seen the character '\\n' .*, at position 6"
+    ):
         encode_known(vocabulary, "ab|cd\nef|g", "|", "replace")
 
 
@@ -204,7 +207,7 @@ def test_fewer_than_two_distinct_records_are_refused(text: str, count: int) -> N
     with pytest.raises(CorpusError) as error:
         of(text)
     assert str(error.value) == (
-        f"`separator` must split the corpus into at least 2 distinct records, but '\\n' gives {count}; give another one"
+        f"`separator='\\n'` needs at least 2 different lines, but the text has {count}; give another one, or leave it out"
     )
 
 
@@ -220,7 +223,8 @@ def test_encoding_reports_changes_and_the_position_of_unknown_characters() -> No
         "left out 'X' (U+0058, LATIN CAPITAL LETTER X) 3 times: the model does not know it"
     ]
     with pytest.raises(
-        VocabularyError, match=r"^unknown character 'X' .* at position 5 of the text"
+        VocabularyError,
+        match=r"^the model has not seen the character 'X' .*, at position 5 of the text",
     ):
         encode_known(vocabulary, "ab\naX", "\n")
     with pytest.raises(CorpusError, match=r"^nothing is left of list.txt: "):

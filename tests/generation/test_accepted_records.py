@@ -53,7 +53,7 @@ def test_too_few_records_are_an_error_that_lists_the_reasons():
         next(kept)
     assert str(error.value) == (
         "found only 1 of 2 records in 3 tries (dropped 2 repeated); "
-        "raise `max_tries`, change `temperature`, or relax the conditions"
+        "give a larger `max_tries`, or a higher `temperature`"
     )
 
 
@@ -61,3 +61,20 @@ def test_no_record_is_drawn_if_none_is_requested():
     kept = AcceptedRecords(stream("a"), 0, "\n", 0)
     assert list(kept) == []
     assert kept.tally == Tally()
+
+
+@pytest.mark.parametrize(
+    ("tally", "advice"),
+    [
+        (Tally(stuck=2, too_long=1), "give a larger `max_copy` or `max_tries`"),
+        (Tally(too_long=3, not_unique=2), "give a larger `length`, or a lower `temperature`"),
+        (Tally(not_unique=2, not_new=2, too_long=3), "give a larger `max_tries`, or a higher `temperature`"),
+        (Tally(not_accepted=1), "give a larger `max_tries`, or a looser `accept`"),
+    ],
+)  # fmt: skip
+def test_the_advice_is_about_the_most_frequent_reason(tally: Tally, advice: str) -> None:
+    records = AcceptedRecords(stream(), 1, "\n", 0)
+    records.tally = tally
+    with pytest.raises(GenerationError) as error:
+        next(records)
+    assert str(error.value).endswith(f"; {advice}")

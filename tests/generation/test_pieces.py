@@ -313,13 +313,14 @@ def test_log_probabilities_up_to_a_boundary_include_everything_drawn():
 @pytest.mark.parametrize("until", [*BOUNDARIES, "END"])
 def test_a_missing_boundary_is_an_error_after_the_text(until):
     stream, given = until_boundary((Piece("a", 0.0) for _ in range(MOST_BEYOND + 50)), 5, until), []
-    what = f"no {until} ends" if until in BOUNDARIES else f"'{until}' does not occur"
+    what = f"no {until} ends"
+    advice = "give another `until` or `seed`, or train the model longer"
+    if until == "END":
+        what = "'END' does not occur"
+        advice = "give sentence, line, paragraph or a frequent string as `until`"
     with pytest.raises(GenerationError) as error:
         given.extend(piece.text for piece in stream)
-    assert str(error.value) == (
-        f"{what} in the 10,000 characters after the first 5; "
-        "give another `until` or `seed`, or train the model longer"
-    )
+    assert str(error.value) == (f"{what} in the 10,000 characters after the first 5; {advice}")
     assert "".join(given) == "a" * (MOST_BEYOND + 5)
 
 

@@ -436,7 +436,7 @@ def test_logits_that_cannot_be_drawn_from_are_an_error(settings, broken):
     ],
 )
 def test_an_invalid_value_is_an_error_that_names_the_setting(name, value):
-    with pytest.raises(ConfigError, match=f"^`{name}` must be .*, got "):
+    with pytest.raises(ConfigError, match=f"^`{name}` must be .*[,;] got "):
         Sampler(**{name: value})
 
 

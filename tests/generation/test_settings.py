@@ -24,7 +24,7 @@ def test_a_ban_is_minus_infinity_and_takes_precedence_over_a_bias() -> None:
 
 def test_an_unknown_character_may_be_banned_but_not_biased() -> None:
     assert bias_of(ABC, {}, "xyz") == ()
-    with pytest.raises(VocabularyError, match=r"^unknown character 'x'"):
+    with pytest.raises(VocabularyError, match=r"^the model has not seen the character 'x'"):
         bias_of(ABC, {"x": 1}, "")
 
 
@@ -43,8 +43,7 @@ def test_bytes_are_biased_by_their_ascii_characters() -> None:
         with pytest.raises(ConfigError) as error:
             bias_of(BYTES, bias, ban)
         assert str(error.value) == (
-            f"`{name}` must be ASCII, got 'é': this model writes bytes, "
-            "and any other character has several"
+            f"`{name}` can contain only ASCII characters for a model of bytes, got 'é'"
         )
 
 
@@ -124,5 +123,5 @@ def test_a_setting_of_the_wrong_type_is_an_error(settings: dict[str, object], me
 def test_a_ban_without_effect_is_reported() -> None:
     assert not_banned(ABC, "ax") == [
         "`ban` has no effect on 'x' (U+0078, LATIN SMALL LETTER X): "
-        "the model never writes it as one character"
+        "the model never writes that character"
     ]

@@ -1,4 +1,4 @@
-"""The differences between running text and records, and between characters and bytes."""
+"""The differences between continuous text and records, and between characters and bytes."""
 
 from charrnn.generation.constraints.forms import Length
 from charrnn.generation.text_kinds import (

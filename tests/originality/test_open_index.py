@@ -160,13 +160,13 @@ def test_a_changed_corpus_is_an_error_whatever_its_source(home: Path) -> None:
     for corpus in ([], ["texts"]):
         with pytest.raises(
             CheckpointError,
-            match=r"^the text in texts is not the corpus of \S+/step-00000001: it still has 1,\d+ characters, but some are different; restore the old text, ",
+            match=r"^the text in texts is not the one that \S+/step-00000001 was trained on, which had 1,\d+ characters, too, but not the same ones; restore that one, ",
         ):
             opened("text", *corpus)
     path.write_text(path.read_text() + "x")
     with pytest.raises(
         CheckpointError,
-        match=r"it had 1,0\d\d characters, now it has 1,0\d\d; restore the old text",
+        match=r"which had 1,0\d\d characters; this one has 1,0\d\d; restore that one",
     ):
         opened("text")
     assert not Run(Path("checkpoints/text")).originality.exists()
@@ -232,7 +232,7 @@ def test_the_corpus_of_a_shared_model_is_checked_by_length(home: Path) -> None:
     )
     assert index.text == opened("text")[0].text
     Path("texts/one.txt").write_text("short")
-    with pytest.raises(CheckpointError, match="is not the corpus of shared"):
+    with pytest.raises(CheckpointError, match="is not the one that shared"):
         opened("shared")
 
 

@@ -231,7 +231,7 @@ CLASSES = {".": "b", r"\d": "1", r"\w": "Ã©", r"\s": " ", r"\D": "a", r"\W": "â€
 # unsupported according to docs/constraints.md: the start of the error, and the syntax at fault
 UNSUPPORTED = [
     (r"has an unsupported kind of group", r"\(\?[^:]"),
-    (r"has a [$^]; leave it out, the whole text is always matched", r"[$^]"),
+    (r"has a [$^], which is not needed", r"[$^]"),
     (r"has \\[AbBZ], which is not supported", r"\\[AbBZ]"),
     (r"has \\[1-9], a back-reference", r"\\[1-9]"),
     (r"has a possessive repetition", r"[*+?}]\+"),

@@ -501,7 +501,7 @@ def test_sample_adapt_to_treats_unknown_characters_according_to_unknown(
     refused = call(*args, str(tmp_path / "odd.txt"))
     assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
     assert refused.stderr.startswith(
-        f"Error: --adapt-to {tmp_path / 'odd.txt'}: unknown character {capital} at position 5 of the text; "
+        f"Error: --adapt-to {tmp_path / 'odd.txt'}: the model has not seen the character {capital}, at position 5 of the text; "
     )
     for unknown, said in (
         ("skip", f"left out {capital} 20 times: the model does not know it"),
@@ -520,7 +520,7 @@ def test_sample_adapt_to_a_bad_file_fails_with_one_line(home: Path, tmp_path: Pa
     Path(strange).write_text("€€€")
     for file, error in {
         missing: f"there is no file {missing} (in {home}); check the name",
-        empty: f"the corpus is empty: there is no text in {empty}; give another file",
+        empty: f"there is no text in {empty}; give another file",
         strange: "nothing is left of the text: it is empty, or the model knows none of its characters; give another text",
     }.items():
         result = call("sample", "chars", "--adapt-to", file, "--unknown", "skip")

@@ -50,8 +50,8 @@ def test_an_unknown_character_of_a_file_is_an_error(model: Path, tmp_path: Path)
     with pytest.raises(VocabularyError) as error:
         evaluate_file(model, write(tmp_path, b"abX"), DataConfig(), "error")
     assert str(error.value) == (
-        "unknown character 'X' (U+0058, LATIN CAPITAL LETTER X) at position 3 of the text; none of the 7 that the model knows is similar; "
-        '`unknown="skip"` leaves it out'
+        "the model has not seen the character 'X' (U+0058, LATIN CAPITAL LETTER X), at position 3 of the text; "
+        'leave it out with `unknown="skip"`'
     )
 
 

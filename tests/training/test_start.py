@@ -170,7 +170,7 @@ BAD = [
     (
         {"corpus": ("empty.txt",)},
         CorpusError,
-        "the corpus is empty: there is no text in empty.txt; give another file",
+        "there is no text in empty.txt; give another file",
     ),
     (
         {"corpus": ("tiny.txt",)},
@@ -181,7 +181,7 @@ BAD = [
         {"corpus": ("bad.txt",)},
         CorpusError,
         "bad.txt is not valid utf-8: 0xe9 at byte 3 (line 1); "
-        'try `encoding="cp1252"`, which fits the whole file, or `encoding_errors="replace"` to insert U+FFFD there',
+        'try `encoding="cp1252"` and check the text, or replace invalid bytes by U+FFFD with `encoding_errors="replace"`',
     ),
     (
         {"corpus": ()},
@@ -196,10 +196,10 @@ BAD = [
     (
         {"steps": 0},
         ConfigError,
-        "`steps` must be a whole number from 1 to 1,000,000,000 or none, got 0",
+        "`steps` must be a whole number from 1 to 1,000,000,000, or none; got 0",
     ),
     ({"minutes": 1.0}, ConfigError, "`minutes` and `steps` cannot both be given, got 1 and 2"),
-    ({"hiden_size": 8}, ConfigError, "unknown knob 'hiden_size'; did you mean hidden_size?"),
+    ({"hiden_size": 8}, ConfigError, "unknown option 'hiden_size'; did you mean hidden_size?"),
     (
         {"name": "a/b"},
         ConfigError,

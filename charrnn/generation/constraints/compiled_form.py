@@ -99,7 +99,9 @@ class Form:
         self._accepts = table.accepts
         self._lookahead = self._look_ahead(table)
         if self.lookahead(0, 0) == -np.inf:
-            raise ConfigError(self._why_impossible(parts, tables))
+            lengths = [str(part) for part in constraint.parts() if isinstance(part, Length)]
+            names = [length.split()[0] for length in lengths] or ["`length`"]
+            raise ConfigError(self._why_impossible(parts, tables, " or ".join(names)))
         self._class_of = np.full(len(vocabulary), table.num_classes, np.int32)
         self._class_of[ids] = table.classes
         # One more class is for symbols that are never written.
@@ -211,21 +213,34 @@ class Form:
     def _look_ahead(self, table: Table) -> Lookahead:
         return Lookahead(table, self._shares, self._end_share, self.low, self.high)
 
-    def _why_impossible(self, parts: Sequence[Constraint], tables: Sequence[Table]) -> str:
-        """An error message that names the fewest constraints that no text satisfies."""
+    def _why_impossible(
+        self,
+        parts: Sequence[Constraint],
+        tables: Sequence[Table],
+        length: str,
+    ) -> str:
+        """An error message that names the fewest constraints that no text satisfies.
+
+        Args:
+            parts: the constraints, without lengths.
+            tables: their automata.
+            length: the name of what sets the length.
+        """
         culprits = list(zip(parts, tables, strict=True))
         for pair in list(culprits):
             others = [other for other in culprits if other is not pair]
-            if others and self._is_empty(_product_of(others)):
+            if others and _is_empty(self._look_ahead(_product_of(others))):
                 culprits = others
         names = " and ".join(str(constraint) for constraint, _ in culprits)
         table = _product_of(culprits)
         if not table.accepts.any():
-            return (
-                f"no text that the model can write satisfies {names}; "
-                "leave one constraint out, or change it"
-            )
-        return f"no text of {self._length()} characters satisfies {names}; give another `length`"
+            change = "change it, or leave it out"
+            if len(culprits) > 1:
+                change = "change one of them, or leave it out"
+            return f"no text that the model can write satisfies {names}; {change}"
+        shorter = Lookahead(table, self._shares, self._end_share, 0, self.high)
+        which = "a larger" if _is_empty(shorter) else "another"
+        return f"no text of {self._length()} characters satisfies {names}; give {which} {length}"
 
     def _length(self) -> str:
         if self.low == self.high:
@@ -234,11 +249,12 @@ class Form:
             return f"up to {self.high:,}"
         return f"{self.low:,} to {self.high:,}"
 
-    def _is_empty(self, table: Table) -> bool:
-        lookahead = self._look_ahead(table)
-        _, layer = lookahead.layer(0)
-        start = layer[0]
-        return bool(start == -np.inf)
+
+def _is_empty(lookahead: Lookahead) -> bool:
+    """Whether no text can be written."""
+    _, layer = lookahead.layer(0)
+    start = layer[0]
+    return bool(start == -np.inf)
 
 
 def _shares(frequencies: Array | None, vocab_size: int) -> Array:
@@ -264,10 +280,10 @@ def _product_of(compiled: Sequence[tuple[Constraint, Table]]) -> Table:
 
 def _check_needs(constraint: Constraint, symbols: str, unit: str) -> None:
     """Raise an error if a constraint needs a character that the model cannot write."""
-    problem = "the model has not seen"
+    problem = "which the model has not seen"
     if unit == "byte":
-        problem = "a model of bytes cannot write under a constraint: it is not ASCII"
+        problem = "but constraints on a model of bytes can contain only ASCII characters"
     for part in constraint.parts():
         for char in part.needs:
             if char not in symbols:
-                raise VocabularyError(f"{part} needs {describe(char)}, which {problem}; remove it")
+                raise VocabularyError(f"{part} needs {describe(char)}, {problem}; remove it")

@@ -70,7 +70,7 @@ def compile_constraint(
         constraint: a single one.
         symbols: the symbols that may be written.
         shares: (V,) the frequency of each.
-        end_share: the frequency of the end of a record; None for running text, which ends at a
+        end_share: the frequency of the end of a record; None for continuous text, which ends at a
             symbol that cannot follow.
 
     Raises:

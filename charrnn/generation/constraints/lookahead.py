@@ -31,8 +31,8 @@ class Lookahead:
     Args:
         table: the automaton.
         shares: (V,) the frequency of each symbol of the table.
-        end_share: the frequency of the end of a record; None for running text, which ends at one of
-            the ``ending`` symbols.
+        end_share: the frequency of the end of a record; None for continuous text, which ends at
+            one of the ``ending`` symbols.
         low: the fewest symbols of a text.
         high: the most.
 

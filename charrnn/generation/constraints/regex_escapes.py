@@ -57,12 +57,13 @@ def read_escape(reader: PatternReader, *, in_class: bool) -> str | CharacterClas
         return "\b"
     if char in ANCHORS and not in_class:
         raise reader.wrong(
-            f"has \\{char}, which is not supported; leave it out, the whole text is always matched"
+            f"has \\{char}, which is not supported; remove it, "
+            "since the whole text is always matched"
         )
     if char in CONTROL:
         return CONTROL[char]
     if char.isascii() and char.isalnum():
-        raise reader.wrong(f"has \\{char}, which has no meaning")
+        raise reader.wrong(f"has \\{char}, which is not a known escape")
     return char
 
 

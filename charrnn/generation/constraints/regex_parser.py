@@ -101,8 +101,8 @@ class Parser:
             return tree
         if char in "^$":
             raise reader.wrong(
-                f"has a {char}; leave it out, the whole text is always matched, "
-                f"or write \\{char} for a literal {char}"
+                f"has a {char}, which is not needed, since the whole text is always matched; "
+                f"remove it, or write \\{char} for a literal {char}"
             )
         if char in "*+?":
             raise reader.wrong(
@@ -171,7 +171,9 @@ class Parser:
             return fewest, None
         most = self._number(high)
         if most < fewest:
-            raise self.reader.wrong(f"has a count from {fewest} to {most}")
+            raise self.reader.wrong(
+                f"has a count {count[0]} whose second number is below its first"
+            )
         return fewest, most
 
     def _number(self, digits: str) -> int:

@@ -63,7 +63,7 @@ class ConstrainedDecoder:
         guard: limits copying from the corpus; None for no limit.
         particles: K.
         stops: ids of strings before which the text may end, if it satisfies the form by then.
-        end: id of the end of a record; -1 for running text.
+        end: id of the end of a record; -1 for continuous text.
         scored: whether to compute log-probabilities; otherwise they are 0.
 
     Attributes:
@@ -417,7 +417,7 @@ class ConstrainedDecoder:
             others += ", or be removed by a processor"
         attempts = ""
         if steps.steps_back:
-            attempts = f" (took back {steps.steps_back:,} without getting further)"
+            attempts = f" (gave up after rewriting {steps.steps_back:,} characters)"
         return NothingLeftError(
             f"every continuation of the first {written:,} characters would copy more than "
             f"{guard.longest:,} characters of the corpus{others}{attempts}; "

@@ -33,7 +33,8 @@ SHARES = np.array([0.2, 0.5, 0.3])
 
 # an error about constraints that contradict each other: IMPOSSIBLE, their names, CHANGE
 IMPOSSIBLE = "no text that the model can write satisfies"
-CHANGE = "leave one constraint out, or change it"
+CHANGE = "change one of them, or leave it out"
+CHANGE_IT = "change it, or leave it out"
 
 CONSTRAINTS = [
     Contains("ab"), Without("aa"), Contains("ba") & Contains("ab") & Without("bb"), Lines(2), Lines(2, 1, 2) & Acrostic("ab"),
@@ -218,7 +219,7 @@ def test_banned_symbols_are_never_written() -> None:
     assert str(error.value) == f"{IMPOSSIBLE} `match` '[ab]' and `without` 'b'; {CHANGE}"
     with pytest.raises(ConfigError) as error:
         Form(Contains("a"), ABN, 5, banned=frozenset([1]))
-    assert str(error.value) == f"{IMPOSSIBLE} `contains` 'a'; {CHANGE}"
+    assert str(error.value) == f"{IMPOSSIBLE} `contains` 'a'; {CHANGE_IT}"
 
 
 def test_a_model_of_bytes_writes_ascii_under_a_constraint() -> None:
@@ -231,8 +232,8 @@ def test_a_model_of_bytes_writes_ascii_under_a_constraint() -> None:
     with pytest.raises(VocabularyError) as error:
         Form(Match("é"), Vocabulary("byte"), 5)
     assert str(error.value) == (
-        "`match` 'é' needs 'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE), which a model of bytes "
-        "cannot write under a constraint: it is not ASCII; remove it"
+        "`match` 'é' needs 'é' (U+00E9, LATIN SMALL LETTER E WITH ACUTE), but constraints "
+        "on a model of bytes can contain only ASCII characters; remove it"
     )
 
 
@@ -245,12 +246,12 @@ EXCLUDING: list[tuple[Constraint, int, str]] = [
     (
         Lines(9) & Contains("abab"),
         3,
-        "no text of up to 3 characters satisfies `contains` 'abab'; give another `length`",
+        "no text of up to 3 characters satisfies `contains` 'abab'; give a larger `length`",
     ),
     (
         Contains("abab"),
         3,
-        "no text of 3 characters satisfies `contains` 'abab'; give another `length`",
+        "no text of 3 characters satisfies `contains` 'abab'; give a larger `length`",
     ),
     (
         Without("b") & Lines(3) & Match(".*"),
@@ -260,9 +261,9 @@ EXCLUDING: list[tuple[Constraint, int, str]] = [
     (
         Match("(aa)*") & Length(5),
         9,
-        "no text of 5 characters satisfies `match` '(aa)*'; give another `length`",
+        "no text of 5 characters satisfies `match` '(aa)*'; give another `exact_length`",
     ),
-    (Match("[xyz]"), 9, f"{IMPOSSIBLE} `match` '[xyz]'; {CHANGE}"),
+    (Match("[xyz]"), 9, f"{IMPOSSIBLE} `match` '[xyz]'; {CHANGE_IT}"),
 ]
 
 

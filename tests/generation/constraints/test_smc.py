@@ -522,7 +522,7 @@ def test_a_dead_end_is_an_error_that_gives_the_reason() -> None:
     with pytest.raises(
         NothingLeftError,
         match=r"^every continuation of the first \d characters would copy more than 2 characters "
-        r"of the corpus \(took back \d+ without getting further\); "
+        r"of the corpus \(gave up after rewriting \d+ characters\); "
         r"give a larger `max_copy`, or another `seed`$",
     ):
         list(decoder)
