@@ -105,7 +105,7 @@ class TrainConfig(Checked):
     minutes: float | None = knob(
         None,
         "minutes that the command may take, from start to exit; 5 if neither this nor --steps is "
-        "given; with --resume, minutes more",
+        "given; when a run is resumed, minutes more",
         above=0,
         high=525600,
         none=True,

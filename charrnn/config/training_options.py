@@ -31,8 +31,8 @@ class TrainingOptions(TypedDict, total=False):
             names and phrases can be repeated; None: do not look back (default 8192)
         dropout: share of the units switched off at random during training, against over-fitting
             (default "auto")
-        minutes: minutes to train, converted to a number of steps by timing a few; 5 if neither this
-            nor `steps` is given (default None)
+        minutes: minutes that the command may take, from start to exit; 5 if neither this nor
+            `steps` is given; when a run is resumed, minutes more (default None)
         steps: training steps to take (default None)
         batch_size: sequences of text read in parallel; for short records, the default is higher
             (default 16)
