@@ -73,6 +73,13 @@ def cases() -> Iterator[dict[str, Any]]:
         for work in (4.0, 13.0):
             for sizes, dropout in ((middle, 0.0), (middle, 0.1), (large, 0.1), (wide, 0.1)):
                 yield case(text, size, work, sizes, dropout)
+    # a minute or two on a slow machine: too little work for the larger networks
+    for work in (0.75, 2.0):
+        for sizes in (small, middle):
+            yield case("shakespeare", 500_000, work, sizes, 0.0)
+    for text, size in (("penn", 2_500_000), ("python", 20_000_000)):
+        for sizes in (small, middle):
+            yield case(text, size, 0.75, sizes, 0.0)
 
 
 def main() -> None:

@@ -28,7 +28,9 @@ OUTLOOK = (5.0, 30.0, 180.0)  # minutes
 # are used.
 MAX_EXTRAPOLATION = 3.0
 # A run may be planned with up to this factor less work than it was measured with.
-TOLERANCE = 1.25
+TOLERANCE = 1.5
+# A run makes at most this factor more passes than the best one measured, where more did worse.
+MORE_PASSES = 1.25
 # Weights of the layers, with an embedding of 64, and time per character relative to 2 x 256, of
 # 1 x 128, 2 x 128, 2 x 256, 2 x 384, 2 x 512.
 COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_407_872, 3.2))
@@ -166,7 +168,7 @@ def most_passes(best: Row) -> float:
         over_fits = best.characters == _measured_sizes()[0]
     if not over_fits:
         return math.inf
-    return TOLERANCE * best.passes
+    return MORE_PASSES * best.passes
 
 
 def expected_ratio(characters: int, passes: float) -> float:

@@ -56,8 +56,8 @@ def advised(given: dict[str, Any], seconds_ago: float = 0.0) -> Any:
     [
         (1_000, 10, 0),  # the better of two with the same work
         (1_000, 5, 0),  # less than was measured: the least work
-        (1_000, 31, 0),  # 40 is above 1.25 x 31
-        (1_000, 32, 2),  # but not above 1.25 x 32
+        (1_000, 26, 0),  # 40 is above 1.5 x 26
+        (1_000, 27, 2),  # but not above 1.5 x 27
         (1_000, 1e6, 2),  # the best, though more work was measured
         (9_999, 12, 0),  # closer to 1,000 than to 100,000 on a log scale
         (10_001, 12, 5),
