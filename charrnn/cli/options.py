@@ -11,10 +11,10 @@ from click.core import ParameterSource
 from charrnn.cli.console import QUIET
 from charrnn.config.arguments import shown_value
 from charrnn.config.escapes import unescaped
+from charrnn.config.examples import EXAMPLES, example_path
 from charrnn.config.knobs import Knob
 from charrnn.config.run_config import run_knobs
 from charrnn.config.yaml import read_yaml
-from charrnn.corpus.examples import EXAMPLES, example_path
 from charrnn.errors import ConfigError
 from charrnn.storage.run import RUNS_DIR
 

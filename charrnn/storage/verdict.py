@@ -11,6 +11,7 @@ from typing import Any
 
 from charrnn.config.arguments import short_repr
 from charrnn.config.escapes import escaped
+from charrnn.config.examples import example_flags
 from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.shell import command, option
 from charrnn.errors import ConfigError
@@ -307,7 +308,11 @@ def _longer_command(run: Run, findings: _Findings) -> str:
             flags.append(_flag(knob, value))
     flags += ["--steps", str(6 * findings.steps)]
     flags += option("--name", free_path(run.path).name)
-    return command(["train"], _corpus(findings), [*flags, *run.runs_dir_option])
+    corpus = _corpus(findings)
+    example = example_flags(corpus)
+    if example:
+        corpus = []
+    return command(["train"], corpus, [*example, *flags, *run.runs_dir_option])
 
 
 def _flag(name: str, value: Any) -> str:

@@ -1,5 +1,6 @@
 """The texts that come with charrnn, by name. Each was written for the project."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +29,12 @@ def example_path(name: str) -> Path:
         if path.is_file():
             return path
     raise CorpusError(f"the example text {name}.txt is missing; install charrnn again")
+
+
+def example_flags(paths: Sequence[str]) -> list[str]:
+    """``--example NAME`` for the path of an example, else no flags."""
+    for name in EXAMPLES:
+        for folder in FOLDERS:
+            if list(paths) == [str(folder / f"{name}.txt")]:
+                return ["--example", name]
+    return []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from charrnn.corpus import examples
+from charrnn.config import examples
 from tests.command import SMALL, call
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +80,12 @@ def test_an_example_and_a_path_exclude_each_other() -> None:
         2,
         "Error: --example plays and the path my.txt exclude each other; give one of them\n",
     )
+
+
+def test_the_path_of_an_example_is_named_by_its_flag() -> None:
+    assert examples.example_flags([str(ROOT / "corpora/plays.txt")]) == ["--example", "plays"]
+    assert examples.example_flags(["plays.txt"]) == []
+    assert examples.example_flags([str(ROOT / "corpora/plays.txt"), "other.txt"]) == []
 
 
 def test_a_missing_text_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
