@@ -68,8 +68,8 @@ def train(
       charrnn train names.txt --records
       charrnn train --resume --name my-large
 
-    Ctrl-C finishes the current step, saves, and stops. --resume continues as if the run had never
-    been interrupted. A third Ctrl-C exits at once, without saving.
+    Ctrl-C finishes the current step, saves, and stops; --resume continues from there. A third
+    Ctrl-C exits at once, without saving.
 
     With --quiet, a run that ends well prints nothing; `charrnn info` shows how good it is.
     """

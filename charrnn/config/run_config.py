@@ -154,7 +154,8 @@ class TrainConfig(Checked):
     )
     eval_every: int | Auto | None = knob(
         "auto",
-        "steps between validations; auto: twenty in all, but at least one every 5,000 steps; "
+        "steps between validations; auto: about twenty in all, fewer if they would take long, but "
+        "at least one every 5,000 steps; "
         "none: only at the end",
         low=1,
         auto=True,
@@ -189,7 +190,8 @@ class TrainConfig(Checked):
     )
     threads: int | Auto = knob(
         "auto",
-        "CPU threads to use; auto: one per core",
+        "CPU threads to use; auto: one per core, or fewer if that is faster and --steps is not "
+        "given",
         low=1,
         high=1024,
         auto=True,

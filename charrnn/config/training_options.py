@@ -46,8 +46,8 @@ class TrainingOptions(TypedDict, total=False):
         seed: random seed for the initial weights, the order of the text and the dropout (default 0)
         report_every: steps between lines of metrics.jsonl; "auto": at least a hundred lines in all
             (default "auto")
-        eval_every: steps between validations; "auto": twenty in all, but at least one every 5,000
-            steps; None: only at the end (default "auto")
+        eval_every: steps between validations; "auto": about twenty in all, fewer if they would
+            take long, but at least one every 5,000 steps; None: only at the end (default "auto")
         patience: stop early after this many validations with a loss more than 1% above the best,
             counted after the first pass over the text; None: never stop early (default 4)
         save_every: steps between checkpoints; "auto": at each validation; None: only at the end
@@ -57,7 +57,8 @@ class TrainingOptions(TypedDict, total=False):
         keep: number of latest checkpoints to keep, in addition to the best (default 3)
         on_save_error: if a checkpoint cannot be written: stop the run, or print a warning and
             continue (default "stop")
-        threads: CPU threads to use; "auto": one per core (default "auto")
+        threads: CPU threads to use; "auto": one per core, or fewer if that is faster and `steps`
+            is not given (default "auto")
         device: device to train on; "auto": cuda if available, else mps, else cpu (default "auto")
         precision: precision of the matrix products; "auto": bf16 where it is fast, else fp32
             (default "auto")

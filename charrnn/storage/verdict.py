@@ -153,7 +153,7 @@ def _findings(run: Run) -> _Findings | None:
 
 def _gap(best: dict[str, Any], final: dict[str, Any] | None) -> float:
     """Validation minus training loss."""
-    # The final losses compare better: both are measured without dropout, reading in one stream.
+    # The final losses compare better: both are measured without dropout.
     if final is not None and "final_train_loss" in final:
         gap = final["final_val_loss"] - final["final_train_loss"]
     else:

@@ -86,6 +86,7 @@ def resolve(
     if config.train.steps is None:
         timing = measure_speed(config, corpus, thread_choices(config, fixed))
         config, allowance = with_steps(config, corpus, timing, advice.most_passes, tell, started)
+        _warn_if_too_short(config, corpus, timing, allowance, tell)
     config = with_intervals(config, corpus, timing)
     return NewRun(config, corpus, advice, allowance, auto_intervals)
 
@@ -182,29 +183,39 @@ def with_steps(
         started: when the minutes began, by ``time.monotonic``.
     """
     minutes = config.train.minutes or DEFAULT_MINUTES
-    spent = time.monotonic() - started
+    spent = max(0.0, time.monotonic() - started)
     left = 60 * minutes - EXIT - spent - timing.final - timing.pause
     steps = max(1, math.floor(left / _step_with_pauses(config, timing)))
+    most_steps = None
+    if math.isfinite(most_passes):
+        symbols_per_step = layout(config, corpus).symbols_per_step
+        most_steps = max(1, round(most_passes * len(corpus.train) / symbols_per_step))
+    if left > 0:
+        tell(_fit(minutes, steps, most_steps))
+    else:
+        tell(f"{_minutes(minutes)} over before the first step; training one step")
+    if most_steps is not None:
+        steps = min(steps, most_steps)
+    final_steps = timing.final / timing.step
+    allowance = Allowance(60 * minutes, spent, timing.step, timing.pause, final_steps, most_steps)
+    return config.replace(minutes=None, steps=steps, threads=timing.threads), allowance
+
+
+def _fit(minutes: float, steps: int, most_steps: int | None) -> str:
+    """How many steps fit into the minutes, and whether fewer are enough."""
     unit = "minute" if minutes == 1 else "minutes"
     count = "1 step fits" if steps == 1 else f"{steps:,} steps fit"
     fit = f"{count} into {minutes:g} {unit} on this machine"
-    batches = layout(config, corpus)
-    most_steps = None
-    if math.isfinite(most_passes):
-        most_steps = max(1, round(most_passes * len(corpus.train) / batches.symbols_per_step))
-    if most_steps is not None and steps > most_steps:
-        fit += (
-            f", but {most_steps:,} are enough: more would only memorize the text "
-            "(set `steps` to train longer)"
-        )
-        steps = most_steps
-    tell(fit)
-    seconds_besides = spent + timing.final + timing.pause
-    _warn_if_too_short(
-        minutes, steps, seconds_besides, timing, batches.symbols_per_step, corpus, tell
+    if most_steps is None or steps <= most_steps:
+        return fit
+    return (
+        f"{fit}, but {most_steps:,} are enough: more would only memorize the text "
+        "(set `steps` to train longer)"
     )
-    allowance = Allowance(60 * minutes, spent, timing.final / timing.step, most_steps)
-    return config.replace(minutes=None, steps=steps, threads=timing.threads), allowance
+
+
+def _minutes(minutes: float) -> str:
+    return "1 minute is" if minutes == 1 else f"{minutes:g} minutes are"
 
 
 def _step_with_pauses(config: RunConfig, timing: Timing) -> float:
@@ -218,24 +229,24 @@ def _step_with_pauses(config: RunConfig, timing: Timing) -> float:
 
 
 def _warn_if_too_short(
-    minutes: float,
-    steps: int,
-    seconds_besides: float,
-    timing: Timing,
-    symbols_per_step: float,
+    config: RunConfig,
     corpus: Corpus,
+    timing: Timing,
+    allowance: Allowance,
     tell: Tell,
 ) -> None:
     """Tell the user if the minutes are too few to learn something, and how many are enough."""
+    symbols_per_step = layout(config, corpus).symbols_per_step
     needed = min(len(corpus.train), USEFUL_SYMBOLS)
-    read = steps * symbols_per_step
+    read = (config.train.steps or 0) * symbols_per_step
     if read >= needed / 2:
         return
-    seconds = needed / symbols_per_step * timing.step / (1 - PAUSES) + seconds_besides
+    training = needed / symbols_per_step * timing.step / (1 - PAUSES)
+    seconds = training + allowance.spent + timing.final + timing.pause
     what = "pass over this text" if needed < USEFUL_SYMBOLS else "million characters"
     tell(
-        f"{minutes:g} {'minute is' if minutes == 1 else 'minutes are'} too short for a useful "
-        f"result: reading {read:,.0f} of {len(corpus.train):,} characters teaches little; "
+        f"{_minutes(allowance.seconds / 60)} too short for a useful result: "
+        f"reading {read:,.0f} of {len(corpus.train):,} characters teaches little; "
         f"`minutes={math.ceil(seconds / 60)}` is enough for one {what}"
     )
 

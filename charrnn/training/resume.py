@@ -18,6 +18,7 @@ from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.find_run import all_runs, check_runs_dir
 from charrnn.storage.run import Run, read_yaml_beside
 from charrnn.training.device import available_threads, bf16_works, pick_device
+from charrnn.training.lr_schedule import Schedule
 from charrnn.training.resolve import threads_of
 from charrnn.training.resumed_end import resumed_end
 from charrnn.training.run_files import check_disk_space, write_config, write_records
@@ -94,7 +95,7 @@ def _resumed(
     if end.allowance is not None:
         budget = TimeBudget(end.allowance, time.monotonic())
     trainer = Trainer(config, corpus, run, budget, checkpoint.trainer.get("auto_intervals", ()))
-    _restore(trainer, checkpoint)
+    _restore(trainer, checkpoint, end.schedule)
     check_disk_space(trainer)
     _cut_metrics(trainer)
     write_config(run, config)
@@ -265,16 +266,17 @@ def _tell_differences(
                 "as good, but not bit for bit that of an uninterrupted run"
             )
     cores = available_threads()
-    if old.threads == new.threads != cores:
+    was_chosen = checkpoint.trainer.get("budget") is not None  # by timing several numbers
+    if not was_chosen and old.threads == new.threads and new.threads != cores:
         tell(
             f"this machine has {cores} cores, but the run continues with `threads={new.threads}`, "
             "to stay reproducible bit for bit"
         )
 
 
-def _restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
+def _restore(trainer: Trainer, checkpoint: Checkpoint, schedule: Schedule) -> None:
     try:
-        trainer.restore(checkpoint)
+        trainer.restore(checkpoint, schedule)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         path = trainer.directory.step(checkpoint.about["step"])
         missing = str(error).splitlines()[0]

@@ -12,6 +12,7 @@ from charrnn.corpus.corpus import Corpus, Tell
 from charrnn.errors import ResumeError
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.run import Run, read_yaml_beside
+from charrnn.training.lr_schedule import Schedule
 from charrnn.training.resolve import with_intervals, with_steps
 from charrnn.training.time_budget import Allowance
 from charrnn.training.timing import Timing, measure_speed
@@ -19,9 +20,16 @@ from charrnn.training.trainer import stored_schedule
 
 
 class End(NamedTuple):
-    """The configuration with the last step and the intervals, and the time that is allowed."""
+    """The end of a resumed run.
+
+    Args:
+        config: with the intervals, and with a new number of steps if one was asked for.
+        schedule: to follow.
+        allowance: the time that is allowed; None if the number of steps was given.
+    """
 
     config: RunConfig
+    schedule: Schedule
     allowance: Allowance | None
 
 
@@ -50,10 +58,14 @@ def resumed_end(
         ResumeError: the run is finished, or is past the given step.
     """
     step = checkpoint.about["step"]
-    planned, stored = _stored_end(run, checkpoint)
+    schedule, stored = _stored_end(run, checkpoint)
+    planned = schedule.steps
     minutes = given.get("minutes")
     if minutes is not None and step < planned and stored and stored.seconds == 60 * minutes:
-        minutes = None  # those that the run was started with are not more minutes
+        left = max(0.0, stored.seconds - stored.spent) / 60
+        tell(f"continuing with the {left:.1f} of {minutes:g} minutes that are left")
+        minutes = None
+    _check_not_stopped_early(run, config, checkpoint, planned, given)
     timing = None
     if minutes is not None:
         timing = _speed(config, corpus)
@@ -67,24 +79,24 @@ def resumed_end(
         raise ResumeError(
             f"`steps` must be at least {step}, where the run {run.path} already is, got {end}"
         )
-    _check_not_finished(run, config, checkpoint, end)
-    config = config.replace(steps=end)
+    _check_not_finished(run, config, step, end)
     if end == planned:
-        return End(config, allowance)
+        return End(config, schedule, allowance)
     tell(
-        f"the run now ends at step {end:,} instead of {planned:,}; the learning rate continues "
-        f"as in a run of {end:,} steps"
+        f"the run will end at step {end:,} instead of {planned:,}; "
+        f"the learning rate is that of a run of {end:,} steps"
     )
-    return End(_with_new_intervals(config, given, corpus, checkpoint, timing), allowance)
+    config = _with_new_intervals(config.replace(steps=end), given, corpus, checkpoint, timing)
+    return End(config, Schedule(((0, end),)), allowance)
 
 
-def _stored_end(run: Run, checkpoint: Checkpoint) -> tuple[int, Allowance | None]:
-    """The last step of the run when the checkpoint was saved, and the minutes it may take."""
+def _stored_end(run: Run, checkpoint: Checkpoint) -> tuple[Schedule, Allowance | None]:
+    """The schedule of the run when the checkpoint was saved, and the minutes it may take."""
     assert checkpoint.trainer is not None
     budget = checkpoint.trainer.get("budget")  # older checkpoints lack it
     try:
         allowance = None if budget is None else Allowance(**budget)
-        return stored_schedule(checkpoint).steps, allowance
+        return stored_schedule(checkpoint), allowance
     except (KeyError, TypeError, ValueError):
         path = run.step(checkpoint.about["step"])
         raise ResumeError(
@@ -120,7 +132,7 @@ def _more_minutes(
     tell: Tell,
     started: float,
 ) -> tuple[int, Allowance]:
-    """The last step that fits into so many minutes from now on."""
+    """The last step that fits into the minutes from now on."""
     timed = config.replace(minutes=minutes, steps=None)
     new, allowance = with_steps(timed, corpus, timing, math.inf, tell, started)
     assert new.train.steps is not None
@@ -149,19 +161,38 @@ def _with_new_intervals(
     return with_intervals(config.replace(**auto), corpus, timing)
 
 
-def _check_not_finished(run: Run, config: RunConfig, checkpoint: Checkpoint, end: int) -> None:
-    """Refuse to resume a run that stopped early or is finished."""
+def _check_not_stopped_early(
+    run: Run,
+    config: RunConfig,
+    checkpoint: Checkpoint,
+    planned: int,
+    given: Mapping[str, Any],
+) -> None:
+    """Refuse to resume a run that early stopping would end again at once."""
     step = checkpoint.about["step"]
     final = run.final()
     patience = config.train.patience
     stale = (checkpoint.trainer or {}).get("stale", 0)
-    if step < end and final is not None and patience is not None and stale >= patience:
-        raise ResumeError(
-            f"the run {run.path} stopped at step {step} of {end} because the validation loss "
-            f"stopped improving (best at step {final['step']}); to continue anyway, run "
-            f"`{_resuming(run, '--patience', 'none')}`"
-        )
-    if step == end and (final is not None or config.data.val_fraction == 0):
+    if patience is None or stale < patience or final is None:
+        return
+    end_flags = []
+    for name in ("minutes", "steps"):
+        if given.get(name) is not None:
+            end_flags += [f"--{name}", f"{given[name]:.12g}"]
+    if step == planned and not end_flags:
+        return  # it is finished, too
+    flags = [*end_flags, "--patience", "none"]
+    raise ResumeError(
+        f"the run {run.path} stopped at step {step:,} of {planned:,} because the validation loss "
+        f"stopped improving (best at step {final['step']:,}); to continue anyway, run "
+        f"`{_resuming(run, *flags)}`"
+    )
+
+
+def _check_not_finished(run: Run, config: RunConfig, step: int, end: int) -> None:
+    """Refuse to resume a run that has done all of its steps."""
+    is_evaluated = run.final() is not None or config.data.val_fraction == 0
+    if step == end and is_evaluated:
         raise ResumeError(
             f"the run {run.path} has finished its {step:,} steps; to train longer, run "
             f"`{_resuming(run, '--minutes', '5', '--patience', 'none')}`"

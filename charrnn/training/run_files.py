@@ -76,6 +76,8 @@ def _checkpoints_kept(trainer: "Trainer") -> int:
     """The most that exist at once: the last ones, the best, and one being written."""
     knobs = trainer.config.train
     steps_left = trainer.steps - trainer.step
+    if trainer.budget is not None:  # which adds checkpoints when its end moves
+        return knobs.keep + 2
     still_to_come = 1
     for every in (knobs.save_every, knobs.eval_every):
         if isinstance(every, int):

@@ -33,8 +33,8 @@ from charrnn.training.step_report import Report
 from charrnn.training.time_budget import TimeBudget
 from charrnn.vocab import Ids
 
-# Least share of an interval between a validation or checkpoint and that of the last step.
-SHORTEST_PAUSE = 0.2
+# Least share of an automatic interval between a validation and that of the last step.
+SHORTEST_INTERVAL = 0.2
 
 
 class Trainer:
@@ -174,7 +174,7 @@ class Trainer:
 
     def _validate(self) -> float | None:
         """The validation loss, if one is due."""
-        if not self._pause_due(self.config.train.eval_every) or not len(self.corpus.val):
+        if not self._is_validation_due() or not len(self.corpus.val):
             return None
         val_loss = self.loop.validate()
         if not math.isfinite(val_loss):
@@ -234,22 +234,28 @@ class Trainer:
         return stops or self.config.train.on_save_error == "stop"
 
     def _save_due(self) -> bool:
-        if self.turned or self.stop_requested or self.save_requested:
-            return True
-        if self._pause_due(self.config.train.save_every):
+        requested = self.turned or self.stop_requested or self.save_requested
+        return requested or self._is_decision_due()
+
+    def _is_decision_due(self) -> bool:
+        """Whether a checkpoint is due in which the end may move.
+
+        Not at a request, so that saving a checkpoint by hand changes nothing.
+        """
+        if self._is_last_step or _due(self.config.train.save_every, self.step):
             return True
         return self.budget is not None and self.budget.is_off(self.step, self.steps, self._pauses)
 
-    def _pause_due(self, every: int | str | None) -> bool:
-        """Whether a validation or checkpoint with an interval is due.
-
-        The last step has one, so there is none shortly before it.
-        """
+    def _is_validation_due(self) -> bool:
+        """Whether a validation is due: at the last step, and at each interval."""
+        every = self.config.train.eval_every
         if self._is_last_step:
             return True
-        if not isinstance(every, int) or self.step % every:
+        if not _due(every, self.step):
             return False
-        return self.steps - self.step >= every * SHORTEST_PAUSE
+        # that of the last step would follow soon
+        is_soon = self.steps - self.step < SHORTEST_INTERVAL * every  # type: ignore[operator]
+        return not (is_soon and "eval_every" in self.auto_intervals)
 
     @property
     def _pauses(self) -> int:
@@ -261,7 +267,7 @@ class Trainer:
     def _new_schedule(self) -> Schedule:
         """The schedule from this step on: the end moves if the time budget says so."""
         schedule = self.loop.schedule
-        if self.budget is None or self._is_last_step:
+        if self.budget is None or self._is_last_step or not self._is_decision_due():
             return schedule
         end = self.budget.end(self.step, self._pauses)
         self.budget.moved()
@@ -307,7 +313,7 @@ class Trainer:
         schedule = schedule or self.loop.schedule
         allowance = None
         if self.budget is not None:
-            allowance = asdict(replace(self.budget.allowance, spent=self.budget.spent))
+            allowance = asdict(self.budget.stored())
         progress = {
             "schedule": [list(end) for end in schedule.ends],
             "budget": allowance,
@@ -320,8 +326,12 @@ class Trainer:
         }
         return snapshot(self.config, self.corpus, self.loop, schedule.steps, progress, val_loss)
 
-    def restore(self, checkpoint: Checkpoint) -> None:
+    def restore(self, checkpoint: Checkpoint, schedule: Schedule | None = None) -> None:
         """Continue from a checkpoint of the same configuration.
+
+        Args:
+            checkpoint: of this run.
+            schedule: to follow; by default that of a run with the configured number of steps.
 
         Raises:
             KeyError, TypeError, RuntimeError: a piece is missing or has another shape.
@@ -335,9 +345,8 @@ class Trainer:
         self.loss_sum = stored["loss_sum"]
         self.loss_count = stored["loss_count"]
         self.loop.load_state_dict(stored["step"], checkpoint.weights, checkpoint.trainer_tensors)
-        schedule = stored_schedule(checkpoint)
-        if schedule.steps == self.steps:
-            self.loop.schedule = schedule  # else the run was given another end
+        if schedule is not None:
+            self.loop.schedule = schedule
         self.last = replace(self.last, step=self.step)
 
     # --- final evaluation ---

@@ -1,5 +1,7 @@
 """The learning rate at every kind of step, worked out by hand."""
 
+from typing import Any
+
 import pytest
 
 from charrnn.training.lr_schedule import Schedule, learning_rate
@@ -63,20 +65,54 @@ def test_a_moved_end_changes_no_rate_before_and_makes_no_jump(steps: int) -> Non
     # half of the way down; the warm-up of another length shifts the curve a little
     assert after.learning_rate(53, 6.0) == pytest.approx(before.learning_rate(53, 6.0), rel=0.02)
     assert rates(after, 53, steps) == sorted(rates(after, 53, steps), reverse=True)
-    assert after.learning_rate(steps, 6.0) == pytest.approx(0.06)
+    assert after.learning_rate(steps - 1, 6.0) == learning_rate(steps - 1, steps, 6.0)
     assert after.steps == steps
 
 
 def test_half_the_steps_left_fall_twice_as_fast() -> None:
     squeezed = Schedule(((0, 1000),)).moved(500, 750)
-    # 650 is 150 steps on, as 800 of 1000 is 300 steps on; on the curve of 750 steps, at 600
-    assert squeezed.learning_rate(650, 6.0) == learning_rate(600, 750, 6.0)
+    # 500 of 999 is 374.9 of 749; 249 steps are left for the rest: 150 of them go 225.4 on
+    assert squeezed.learning_rate(650, 6.0) == pytest.approx(
+        learning_rate(600.24, 750, 6.0), rel=1e-3
+    )
 
 
 def test_several_moves_add_up() -> None:
     schedule = Schedule(((0, 100),)).moved(50, 75).moved(60, 90)
-    # at 50 a half is left, at 60 10 of 25 of it less: 0.3; at 75 half of the rest
-    assert schedule.learning_rate(75, 6.0) == pytest.approx(learning_rate(0.85 * 90, 90, 6.0))
+    # 50 of 99 steps; 10 of the 24 left: 0.7112; 15 of the 29 left: 0.8606
+    assert schedule.learning_rate(75, 6.0) == pytest.approx(
+        learning_rate(0.8606 * 89, 90, 6.0), rel=1e-3
+    )
+
+
+def test_a_run_that_is_cut_short_ends_with_the_lowest_rate() -> None:
+    schedule = Schedule(((0, 1000),)).moved(100, 102)
+    assert schedule.learning_rate(101, 6.0) == pytest.approx(learning_rate(101, 102, 6.0))
+    schedule = Schedule(((0, 1000),)).moved(100, 101)
+    assert schedule.learning_rate(100, 6.0) == pytest.approx(learning_rate(100, 101, 6.0))
+
+
+def test_an_end_moved_during_the_warm_up_makes_no_jump() -> None:
+    before = Schedule(((0, 1000),))
+    after = before.moved(10, 100)
+    assert after.learning_rate(10, 6.0) == pytest.approx(before.learning_rate(10, 6.0), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        (),
+        ((1, 5),),
+        ((0, 0),),
+        ((0, 9), (9, 9)),
+        ((0, 9), (5, 8), (4, 9)),
+        ((0, "9"),),
+        ((0, 9.0),),
+    ],
+)
+def test_decisions_out_of_order_are_refused(ends: Any) -> None:
+    with pytest.raises(ValueError, match="step"):
+        Schedule(ends)
 
 
 def test_the_warm_up_never_exceeds_the_highest_rate() -> None:

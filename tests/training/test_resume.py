@@ -325,7 +325,7 @@ def test_a_finished_run_is_reported_and_continues_to_a_later_end(
     steps = [report.step for report in trainer.run()]
     assert steps == [13, 14, 15, 15]  # the last report is the final evaluation
     assert said == [
-        "the run now ends at step 15 instead of 12; the learning rate continues as in a run of 15 steps",
+        "the run will end at step 15 instead of 12; the learning rate is that of a run of 15 steps",
         "resuming checkpoints/run after step 12 of 15",
     ]
 
@@ -540,10 +540,15 @@ def test_a_checkpoint_without_the_number_of_stale_validations_is_an_error(early_
 
 def test_a_run_that_stopped_early_is_resumed_only_with_another_patience(early_stop: Path) -> None:
     before = all_files(early_stop)
-    for given, end in (({}, 30), ({"patience": 3}, 30), ({"patience": 1}, 30), ({"steps": 60}, 60)):
+    for given, flags in (
+        ({}, ""),
+        ({"patience": 3}, ""),
+        ({"patience": 1}, ""),
+        ({"steps": 60}, "--steps 60 "),
+    ):
         assert refusal({"name": "run"} | given) == (
-            f"the run checkpoints/run stopped at step 8 of {end} because the validation loss stopped improving "
-            "(best at step 2); to continue anyway, run `charrnn train --resume --name run --patience none`"
+            f"the run checkpoints/run stopped at step 8 of 30 because the validation loss stopped improving "
+            f"(best at step 2); to continue anyway, run `charrnn train --resume --name run {flags}--patience none`"
         )
     assert all_files(early_stop) == before
 

@@ -33,8 +33,11 @@ def budgeted(resume: bool = False, **knobs: Any) -> Trainer:
     """A run of 25 seconds that takes a second for a step, of which 12 were planned."""
     given = {"name": "run"} if resume else KNOBS
     run = launch(given | knobs, text=TEXT, resume=resume)
-    allowance = Allowance(SECONDS, float(run.step), final_steps=0.0, most_steps=None)
-    run.budget = TimeBudget(allowance, float(run.step), clock=lambda: float(run.step))
+    now = float(run.step)
+    allowance = Allowance(
+        SECONDS, now, step_seconds=1.0, pause_seconds=0.0, final_steps=0.0, most_steps=None
+    )
+    run.budget = TimeBudget(allowance, now, clock=lambda: float(run.step))
     return run
 
 
@@ -79,6 +82,8 @@ def test_the_end_moves_with_a_checkpoint_and_is_stored_in_it(here: Path) -> None
     assert stored(1)["budget"] == {
         "seconds": SECONDS,
         "spent": 1.0,
+        "step_seconds": 1.0,
+        "pause_seconds": 0.0,
         "final_steps": 0.0,
         "most_steps": None,
     }
@@ -185,15 +190,17 @@ def test_minutes_at_the_end_of_a_run_are_more_minutes(here: Path) -> None:
     assert run.budget is not None
     assert run.budget.allowance.seconds == 60.0
     assert (
-        f"the run now ends at step {25 + MORE} instead of 25; the learning rate continues as in a "
-        f"run of {25 + MORE} steps"
+        f"the run will end at step {25 + MORE} instead of 25; the learning rate is that of a run of "
+        f"{25 + MORE} steps"
     ) in notices
 
 
 @pytest.mark.usefixtures("timed")
 def test_the_minutes_of_an_unfinished_run_are_not_added_again(here: Path) -> None:
     train(budgeted(), stop_at=8)
-    assert resumed(minutes=SECONDS / 60)[0].steps == 25
+    run, notices = resumed(minutes=SECONDS / 60)
+    assert run.steps == 25
+    assert "continuing with the 0.3 of 0.426667 minutes that are left" in notices
     assert resumed(minutes=1.0)[0].steps == 8 + MORE
 
 
@@ -203,7 +210,7 @@ def test_steps_replace_the_minutes(here: Path) -> None:
     assert run.steps == 40
     assert run.budget is None
     assert (
-        "the run now ends at step 40 instead of 25; the learning rate continues as in a run of 40 steps"
+        "the run will end at step 40 instead of 25; the learning rate is that of a run of 40 steps"
     ) in notices
 
 
@@ -226,12 +233,32 @@ def test_an_end_asked_for_and_not_reached_is_kept(here: Path) -> None:
     assert resumed()[0].steps == 40
 
 
-def test_an_invalid_schedule_is_an_error_that_names_the_checkpoint(here: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"schedule": [[0]]},
+        {"schedule": []},
+        {"schedule": [["a", "b"]]},
+        {"schedule": [[0, 9], [9, 9]]},
+        {"budget": {}},
+        {
+            "budget": dict.fromkeys(
+                ("seconds", "spent", "step_seconds", "pause_seconds", "final_steps", "most_steps"),
+                0,
+            )
+        },
+        {"budget": 7},
+    ],
+    ids=repr,
+)
+def test_an_invalid_end_is_an_error_that_names_the_checkpoint(
+    damage: dict[str, Any], here: Path
+) -> None:
     train(launch(KNOBS, text=TEXT), stop_at=4)
     path = RUN / "step-00000004"
     checkpoint = checkpoints.read(path, trainer=True)
     assert checkpoint.trainer is not None
-    damaged = replace(checkpoint, trainer=checkpoint.trainer | {"schedule": [[0]]})
+    damaged = replace(checkpoint, trainer=checkpoint.trainer | damage)
     shutil.rmtree(path)
     checkpoints.write(path, damaged)
     with pytest.raises(ResumeError) as error:
@@ -240,3 +267,36 @@ def test_an_invalid_schedule_is_an_error_that_names_the_checkpoint(here: Path) -
         f"{path} cannot be resumed: its schedule or its minutes are invalid; move it away to resume "
         "from an earlier checkpoint"
     )
+
+
+def test_a_saved_request_does_not_move_the_end(here: Path) -> None:
+    run = budgeted()
+    ends = []
+    for report in run.run():
+        ends.append(report.steps)
+        if report.step == 5:
+            assert run.budget is not None
+            run.budget.allowance = replace(run.budget.allowance, seconds=100.0)
+            run.budget.decided = 6.0
+            run.save_requested = True
+    # at step 6 the request is saved; the regular checkpoint at step 8 decides
+    assert (RUN / "step-00000006").exists() or len(ends) > 8
+    assert ends[5:8] == [25, 25, 99]
+
+
+def test_a_run_that_stopped_early_needs_to_be_told_to_continue(here: Path) -> None:
+    text = "ab" * 90 + "cd" * 10  # what is learned makes the validation text less likely
+    knobs = KNOBS | {"steps": 60, "eval_every": 1, "patience": 1, "learning_rate": 0.05}
+    stopped = train(launch(knobs, text=text))[-1].step
+    for given, flags in (
+        ({}, ""),
+        ({"minutes": 2.5}, "--minutes 2.5 "),
+        ({"steps": 90}, "--steps 90 "),
+    ):
+        with pytest.raises(ResumeError) as error:
+            launch({"name": "run"} | given, text=text, resume=True)
+        message = str(error.value)
+        assert message.startswith(
+            f"the run checkpoints/run stopped at step {stopped} of 60 because"
+        )
+        assert message.endswith(f"run `charrnn train --resume --name run {flags}--patience none`")

@@ -42,7 +42,8 @@ def simulated(
     clock = Clock()
     start = clock.now
     clock.wait(1.0)  # for planning
-    budget = TimeBudget(Allowance(seconds, 1.0, FINAL_STEPS, most_steps), clock.now, clock)
+    allowance = Allowance(seconds, 1.0, 0.05, PAUSE, FINAL_STEPS, most_steps)
+    budget = TimeBudget(allowance, clock.now, clock, cpu=clock)
     budget.start()
     steps = planned
     step = 0
@@ -119,7 +120,8 @@ def test_the_end_never_passes_the_most_steps() -> None:
 
 def test_the_end_is_what_is_left_over_what_a_step_takes() -> None:
     clock = Clock()
-    budget = TimeBudget(Allowance(20.0 + EXIT, 5.0, 3.0, None), clock.now, clock)
+    allowance = Allowance(20.0 + EXIT, 5.0, 1.0, 2.0, 3.0, None)
+    budget = TimeBudget(allowance, clock.now, clock, cpu=clock)
     budget.start()
     clock.wait(1.0)
     budget.step_done()
@@ -132,7 +134,7 @@ def test_the_end_is_what_is_left_over_what_a_step_takes() -> None:
 
 def test_a_spent_budget_ends_the_run_with_the_next_step() -> None:
     clock = Clock()
-    budget = TimeBudget(Allowance(10.0, 9.0, 0.0, None), clock.now, clock)
+    budget = TimeBudget(Allowance(10.0, 9.0, 0.1, 0.0, 0.0, None), clock.now, clock, cpu=clock)
     budget.start()
     clock.wait(5.0)
     budget.step_done()
@@ -140,24 +142,44 @@ def test_a_spent_budget_ends_the_run_with_the_next_step() -> None:
     assert budget.is_off(step=7, steps=100, every=10)
 
 
-def test_a_suspended_process_does_not_spend_its_minutes() -> None:
+@pytest.mark.parametrize("kind", ["step_done", "pause_done"])
+def test_a_suspended_process_does_not_spend_its_minutes(kind: str) -> None:
     clock = Clock()
-    budget = TimeBudget(Allowance(60.0, 0.0, 0.0, None), clock.now, clock)
+    work = Clock()
+    allowance = Allowance(60.0, 0.0, 1.0, 0.5, 0.0, None)
+    budget = TimeBudget(allowance, clock.now, clock, cpu=work)
     budget.start()
-    clock.wait(1.0)
-    budget.step_done()
     clock.wait(3600.0)
+    work.wait(0.1)
+    getattr(budget, kind)()
+    assert budget.stored() == allowance
+
+
+def test_a_step_that_works_for_long_counts() -> None:
+    clock = Clock()
+    allowance = Allowance(3600.0, 0.0, 1.0, 0.5, 0.0, None)
+    budget = TimeBudget(allowance, clock.now, clock, cpu=clock)
+    budget.start()
+    clock.wait(90.0)
     budget.step_done()
-    assert budget.spent == 1.0
-    assert budget.per_step.value == 1.0
+    assert budget.spent == 90.0
+    assert budget.per_step.value > 40.0
+
+
+def test_a_clock_that_stands_still_is_no_division_by_zero() -> None:
+    clock = Clock()
+    budget = TimeBudget(Allowance(10.0, 0.0, 0.0, 0.0, 0.0, None), clock.now, clock, cpu=clock)
+    budget.start()
+    budget.step_done()
+    assert budget.end(step=1, every=10) > 1
 
 
 def test_a_running_mean_forgets() -> None:
-    mean = RunningMean(window=10.0)
-    assert mean.value == 0.0
+    mean = RunningMean(window=10.0, first=5.0)
+    assert mean.value == 5.0
     for _ in range(100):
         mean.add(1.0)
-    assert mean.value == pytest.approx(1.0)
+    assert mean.value == pytest.approx(1.0, rel=1e-3)
     for _ in range(100):
         mean.add(3.0)
     assert mean.value == pytest.approx(3.0, rel=1e-4)
