@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import replace
@@ -56,6 +57,7 @@ def train(
         KeyboardInterrupt: on Ctrl-C in the main thread, after the current step was finished and
             saved; ``resume=True`` continues.
     """
+    started = time.monotonic()
     given = dict[str, Any](knobs)
     if path is not None:
         given["corpus"] = corpus_paths(path)
@@ -70,8 +72,15 @@ def train(
     function("on_notice", on_notice)
     from charrnn.training.start import launch
 
-    trainer = launch(given, text=text, resume=resume, overwrite=overwrite, tell=on_notice)
-    display = _shown(trainer) if progress else nullcontext(ignore)
+    trainer = launch(
+        given,
+        text=text,
+        resume=resume,
+        overwrite=overwrite,
+        tell=on_notice,
+        started=started,
+    )
+    display = _shown(trainer, started) if progress else nullcontext(ignore)
     with _stop_on_ctrl_c(trainer), display as show, closing(reports(trainer)) as stream:
         for report in stream:
             show(report)
@@ -91,11 +100,13 @@ def _tell(line: str) -> None:
     tell(line)
 
 
-def _shown(trainer: "Trainer") -> "AbstractContextManager[Callable[[Report], object]]":
+def _shown(
+    trainer: "Trainer", started: float
+) -> "AbstractContextManager[Callable[[Report], object]]":
     """A function that shows a report as the command line does."""
     from charrnn.cli.script_progress import shown_run
 
-    return shown_run(trainer)
+    return shown_run(trainer, started)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ Description = dict[str, Any]
 
 # Losses in nats per character that differ by less are called equal.
 NEGLIGIBLE = 0.0005
+# Said of the losses if the final ones are of parts of different lengths.
+DURING_TRAINING = " during training, measured on the same characters,"
 SHORTEST_CELL = 12  # columns of the terminal that a run keeps if the table is cut
 # The figures that are shown if they differ.
 FIGURES: dict[str, Callable[[Description], str]] = {
@@ -35,6 +37,8 @@ FIGURES: dict[str, Callable[[Description], str]] = {
 }
 # Knobs that say where a run is, or that a figure shows already.
 LEFT_OUT = {"name", "runs_dir", "corpus", "steps"}
+# What runs on the same corpus, read and split in the same way, agree in.
+OF_THE_CORPUS = ("symbols", "records", "train_characters", "val_characters", "corpus", "data")
 # What runs on the same text agree in. The yardstick, the loss of a count-based model, depends on
 # every character.
 OF_THE_TEXT = ("symbols", "records", "train_characters", "val_characters", "yardstick")
@@ -70,10 +74,34 @@ def comparison(
 
 
 def _comparable_loss(runs: Sequence[Description]) -> str:
-    """The loss that all runs have: the final one or, if one has none, that during training."""
+    """The loss to compare: the final one, or that during training if a run has no final one.
+
+    Also that during training if the final ones are of parts of different lengths.
+    """
+    if _are_of_different_lengths(runs):
+        return "val_loss"
     if all(run["final_val_loss"] is not None for run in runs if run["val_loss"] is not None):
         return "final_val_loss"
     return "val_loss"
+
+
+def _are_of_different_lengths(runs: Sequence[Description]) -> bool:
+    """Whether the final losses of runs on the same corpus are of parts of different lengths.
+
+    The validation part is cut for them to a length that depends on the run's minutes. The losses
+    during training are measured on the same characters, if each run has one.
+    """
+    validated = [
+        run for run in runs if run["val_loss"] is not None or run["final_val_loss"] is not None
+    ]
+    if any(run["val_loss"] is None or run["yardstick"] is None for run in validated):
+        return False
+    lengths = {run["yardstick"]["val_characters"] for run in validated}
+    return len(lengths) > 1 and _agree(validated, OF_THE_CORPUS)
+
+
+def _agree(runs: Sequence[Description], keys: Sequence[str]) -> bool:
+    return all(run[key] == runs[0][key] for run in runs for key in keys)
 
 
 def _in_nats(loss: float | None) -> str:
@@ -147,19 +175,25 @@ def _better(
     losses: Sequence[Any],
 ) -> str:
     """The sentence on the runs at these places, which have a loss."""
-    obstacle = _obstacle([runs[place] for place in measured])
+    compared = [runs[place] for place in measured]
+    obstacle = _obstacle(compared)
     if obstacle:
         return f"{obstacle}, so their losses cannot be compared."
+    which_loss = "validation loss"
+    which_losses = "validation losses"
+    if _are_of_different_lengths(compared):
+        which_loss += DURING_TRAINING
+        which_losses += DURING_TRAINING
     best, second = sorted(measured, key=losses.__getitem__)[:2]
     gain = losses[second] - losses[best]
     if gain < NEGLIGIBLE:
         return (
             f"{names[best]} and {names[second]} are equally good: "
-            f"their validation losses differ by less than {NEGLIGIBLE}."
+            f"their {which_losses} differ by less than {NEGLIGIBLE}."
         )
     which = "better" if len(measured) == 2 else "the best"
     return (
-        f"{names[best]} is {which}: its validation loss is {gain:.4f} "
+        f"{names[best]} is {which}: its {which_loss} is {gain:.4f} "
         f"({gain / math.log(2):.3f} bits per character, {gain / losses[second]:.1%}) lower than "
         f"that of {names[second]}."
     )
@@ -172,7 +206,7 @@ def _obstacle(runs: Sequence[Description]) -> str | None:
         return "These runs predict different units, bytes or characters"
     if any((run["records"] is None) != (first["records"] is None) for run in runs):
         return "Some of these runs learned records and some continuous text"
-    if all(run[key] == first[key] for run in runs for key in OF_THE_TEXT):
+    if _agree(runs, OF_THE_TEXT) or _are_of_different_lengths(runs):
         return None
     total = first["train_characters"] + first["val_characters"]
     same_text = all(

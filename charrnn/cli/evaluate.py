@@ -125,9 +125,12 @@ def _skipped_notices(skipped: "Skipped") -> list[str]:
         f"that the model has not seen: {frequent}"
     )
     if skipped.records:
-        notice += f"; {_counted(skipped.records, 'record')} had no other"
+        were = "was" if skipped.records == 1 else "were"
+        notice += (
+            f"; {_counted(skipped.records, 'record')} had only such characters and {were} left out"
+        )
     if skipped.share > LARGE_SHARE:
-        notice += "; the loss is that of the small part that is left, and says little"
+        notice += "; the loss describes only the rest of the text"
     return [notice]
 
 
@@ -170,8 +173,5 @@ def _as_text(evaluation: "Evaluation", skipped: "Skipped", mode: str) -> str:
     if mode == "adaptive":
         text += ", adaptive"
     if skipped.characters:
-        named = skipped.most_frequent[:MOST_NAMED]
-        frequent = ", ".join(f"{char!r} {count:,}" for char, count in named)
-        more = ", ..." if len(skipped.most_frequent) > len(named) else ""
-        text += f"; {skipped.characters:,} unknown skipped: {frequent}{more}"
+        text += f" ({_counted(skipped.characters, 'character')} skipped)"
     return text

@@ -73,8 +73,8 @@ def info(
 
 
 def _list_runs(runs_dir: str, order: str, as_json: bool) -> None:
-    found = all_runs(runs_dir, without_checkpoint=True)
-    descriptions = in_order([describe_run(run) for run in found], order)
+    runs = all_runs(runs_dir, without_checkpoint=True)
+    descriptions = in_order([describe_run(run) for run in runs], order)
     if as_json:
         click.echo(json.dumps(descriptions))
     elif descriptions:

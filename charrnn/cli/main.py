@@ -28,12 +28,13 @@ COMMANDS = {
     "completion": "Print a script that completes commands with the Tab key.",
 }
 HELP = ["-h"]
+RESUME = ["train", "--resume"]
 # What people call a command: the arguments of charrnn that do it.
 SYNONYMS = {
     "generate": ["sample"],
     "write": ["sample"],
-    "continue": ["train", "--resume"],
-    "resume": ["train", "--resume"],
+    "continue": RESUME,
+    "resume": RESUME,
     "eval": ["evaluate"],
     "test": ["evaluate"],
     "list": ["info"],
@@ -234,7 +235,21 @@ def _no_such_command(word: str, rest: list[str]) -> str:
     if meant == HELP:
         topic = [name for name in rest[:1] if name in COMMANDS]
         return f"{error}; did you mean `{command_line([*topic, *HELP])}`?"
+    if meant == RESUME and rest:
+        rest = [*_as_name(rest[0]), *rest[1:]]
     return f"{error}; did you mean `{command_line([*meant, *rest])}`?"
+
+
+def _as_name(word: str) -> list[str]:
+    """The options of `train` that mean a run; any other word is a path, and stays one."""
+    from charrnn.storage.find_run import find_run
+
+    try:
+        run = find_run(word)
+    except CharRNNError:
+        return [word]
+    name = run.path.resolve().name
+    return ["--name", name, *run.runs_dir_option]
 
 
 def _meant(word: str) -> list[str] | None:

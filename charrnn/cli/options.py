@@ -198,11 +198,13 @@ def given_for_run(
 ) -> dict[str, Any]:
     """The values of a run's knobs that were set, with ``--records`` as the separator it means.
 
-    ``--example`` is the path of its text and the knobs that suit it, if those were not set.
+    ``--example`` is the path of its text and the knobs that suit it. Flags and environment
+    variables override these knobs; so does a YAML file that has other values than the defaults,
+    as a run's config.yaml has all of them.
 
     Raises:
-        ConfigError: a value is invalid, an example is given beside a path, or ``--records`` and
-            another separator are given in the same place.
+        ConfigError: a value is invalid, an example is given in addition to a path, or
+            ``--records`` and another separator are given in the same place.
     """
     values = given(ctx, run_knobs(), config)
     if example is not None:
@@ -210,8 +212,18 @@ def given_for_run(
             raise ConfigError(
                 f"--example {example} and the path {corpus[0]} exclude each other; give one of them"
             )
-        corpus = (str(example_path(example)),)
-        values = EXAMPLES[example] | values
+        path = str(example_path(example))
+        if values.get("corpus", (path,)) != (path,):
+            raise ConfigError(
+                f"--example {example} and the corpus in {config} exclude each other; "
+                "give one of them"
+            )
+        corpus = (path,)
+        names = given_names(ctx)
+        for name, value in EXAMPLES[example].items():
+            default = run_knobs()[name].default
+            if name not in names and values.get(name, default) == default:
+                values[name] = value
     if records:
         separator_source = ctx.get_parameter_source("separator")
         same_source = separator_source == ctx.get_parameter_source("records")

@@ -49,8 +49,7 @@ def _distinct(runs: Sequence[Run]) -> list[Run]:
 
 def _check(run: Run) -> None:
     """Refuse a run that is being trained or contains other files, before anything is deleted."""
-    if run.path.exists():
-        run.check_removable("")
+    run.check_removable("")
     lock = run.lock("")
     if lock:
         lock.release()

@@ -13,28 +13,32 @@ from charrnn.training.trainer import Trainer
 
 
 @contextmanager
-def shown_run(trainer: Trainer) -> Iterator[Callable[[Report], None]]:
+def shown_run(trainer: Trainer, started: float) -> Iterator[Callable[[Report], None]]:
     """Show a run on stderr as ``charrnn train`` does: its sizes, each step, and its result.
+
+    Args:
+        trainer: the run.
+        started: when its minutes began, by ``time.monotonic``.
 
     Yields:
         a function that shows the report of a step.
     """
-    started = time.monotonic()
+    final = None
     run = trainer.directory
     tell(first_line(trainer, run))
-    reports: list[Report] = []  # the last one
 
     def show(report: Report) -> None:
-        reports[:] = [report]
+        nonlocal final
+        final = report.final
         progress.show(report)
 
     with closing(Progress(trainer)) as progress:
         yield show
-    if not reports or not _is_last(reports[0]):
+    if trainer.stop_requested and final is None:
         tell(_stopped(run))
         return
     minutes = (time.monotonic() - started) / 60
-    for line in result_lines(run, reports[0].final, minutes):
+    for line in result_lines(run, final, minutes):
         tell(line)
 
 
@@ -44,8 +48,3 @@ def _stopped(run: Run) -> str:
     if not steps:
         return "stopped before the first step"
     return f"stopped after saving {steps[-1]}; continue with `resume=True`"
-
-
-def _is_last(report: Report) -> bool:
-    """Whether a run ends with this report."""
-    return report.final is not None or report.turned or report.step == report.steps

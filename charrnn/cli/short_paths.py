@@ -51,11 +51,14 @@ def _is_in_order(paths: Sequence[str]) -> bool:
     given = list(paths)
     if given == sorted(given):
         return True
+    before = locale.setlocale(locale.LC_COLLATE)
     try:
         locale.setlocale(locale.LC_COLLATE, "")
+        return given == sorted(given, key=locale.strxfrm)
     except locale.Error:
         return False
-    return given == sorted(given, key=locale.strxfrm)
+    finally:
+        locale.setlocale(locale.LC_COLLATE, before)
 
 
 def _beginning(paths: Sequence[str]) -> str:

@@ -135,7 +135,8 @@ CANDIDATES = {
 def check_byte_order(head: bytes, path: str, config: DataConfig) -> None:
     """Refuse UTF-16 or UTF-32 without a byte order mark that would be read as another encoding.
 
-    If it is mostly ASCII, it is valid UTF-8, with a NUL before or after each character.
+    If it is mostly ASCII, it is valid UTF-8, with a NUL before or after each character. So is a
+    list of single characters with NULs between them, which is not checked.
 
     Args:
         head: the beginning of the file.
@@ -148,7 +149,7 @@ def check_byte_order(head: bytes, path: str, config: DataConfig) -> None:
     codec = codecs.lookup(config.encoding).name
     if codec in BYTE_ORDER_MARKS.values() or head.startswith(tuple(BYTE_ORDER_MARKS)):
         return
-    if len(head) < FEWEST_BYTES:
+    if len(head) < FEWEST_BYTES or "\0" in (config.separator or ""):
         return
     wide = guess_wide(head)
     if wide and wide != codec:

@@ -102,8 +102,10 @@ def _files_of_directory(directory: str, notices: list[str]) -> list[str]:
             for entry in entries:
                 if _is_text_file(entry):
                     used.append(entry.name)
+                elif entry.is_dir():
+                    skipped.append(f"{entry.name}/")
                 else:
-                    skipped.append(entry.name + "/" * entry.is_dir())
+                    skipped.append(entry.name)
     except OSError as error:
         raise unreadable(directory, error) from None
     if not used:

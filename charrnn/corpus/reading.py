@@ -222,6 +222,11 @@ def _load(path: str) -> Iterator[bytes]:
         raise unreadable(path, error) from None
 
 
+def _is_file(path: str) -> bool:
+    """Whether a text is from a file, which can be read again, and not from a pipe or in memory."""
+    return path not in (STDIN, IN_HAND) and os.path.isfile(path)
+
+
 # --- decoding: bytes to text ---
 
 
@@ -263,7 +268,9 @@ def _checked(blocks: Iterable[bytes], path: str, config: DataConfig) -> Iterator
         if size >= HEAD:
             break
     head = b"".join(first)
-    source = path if os.path.isfile(path) and not _packed_suffix(path) else None
+    source = None
+    if _is_file(path) and not _packed_suffix(path):
+        source = path
     check_is_text(head, path, source)
     check_byte_order(head, path, config)
     yield from first
@@ -370,7 +377,7 @@ def _undecodable(
             f'try `encoding="{guess}"`'
         )
     data = last_block
-    if path not in (STDIN, IN_HAND) and os.path.isfile(path):
+    if _is_file(path):
         data = b"".join(_load(path))
     try:
         data.decode(config.encoding)

@@ -76,7 +76,7 @@ def describe_run(run: Run) -> dict[str, Any]:
 def _problem(run: Run, error: CheckpointError) -> str:
     """What is wrong with a run, in a word or two."""
     if not run.steps():
-        return "half removed" if run.half_removed.exists() else "no checkpoint"
+        return "half removed" if run.is_half_removed() else "no checkpoint"
     return "damaged" if isinstance(error, DamagedError) else "unreadable"
 
 

@@ -52,12 +52,15 @@ def _last_saved(run: Run) -> tuple[float, str]:
 
 
 def half_removed_runs(runs_dir: str | Path = RUNS_DIR) -> list[Run]:
-    """The runs in a directory whose removal was interrupted, by name."""
+    """The runs in a directory whose removal was interrupted, by name.
+
+    Without those whose name a new run has taken: removing that one also removes what is left.
+    """
     root = check_runs_dir(runs_dir)
     runs = []
     for path in root.glob(".*.gone"):
         run = Run(root / path.name.removeprefix(".").removesuffix(".gone"))
-        if path.is_dir():
+        if run.is_half_removed():
             runs.append(run)
     return sorted(runs, key=lambda run: run.path.name)
 
@@ -74,13 +77,13 @@ def find_run(run: str | Path, runs_dir: str | Path = RUNS_DIR) -> Run:
     """
     for path in (check_runs_dir(runs_dir) / run, Path(run)):
         try:
-            found = _run_at(path)
+            existing = _run_at(path)
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:  # no run can have such a name
                 break
             raise _unreadable(path, error) from None
-        if found is not None:
-            return found
+        if existing is not None:
+            return existing
     for path in (Path(runs_dir) / run, Path(run)):
         if os.path.isdir(path):
             raise CheckpointError(
@@ -104,7 +107,7 @@ def _run_at(path: Path) -> Run | None:
     if path.is_file():
         raise CheckpointError(f"{path} is a file, not a run; give the name or directory of a run")
     run = Run(path)
-    if run.is_run() or run.half_removed.is_dir():
+    if run.is_run() or run.is_half_removed():
         return run
     return None
 

@@ -32,7 +32,8 @@ OWN_FILES = (*FILES, *INDEX_FILES)
 LEFTOVER = re.compile(rf"\.({OWN.pattern})\.tmp-(\d+(-old)?|gone)")
 # What an error about a run advises besides, if the caller can choose another run's name.
 OTHER_NAME = ", or choose another `name`"
-# A run without a checkpoint is told from other directories by these knobs in its config.yaml.
+# A run without a checkpoint is told from other directories by its metrics.jsonl, and by these
+# knobs in its config.yaml.
 RUN_KNOBS = {"corpus", "hidden_size", "steps"}
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
@@ -73,6 +74,10 @@ class Run:
         directory = self.path.resolve()
         return directory.parent / f".{directory.name}.gone"
 
+    def is_half_removed(self) -> bool:
+        """Whether its removal was interrupted, and no new directory has taken its name."""
+        return self.half_removed.is_dir() and not self.path.exists()
+
     def size(self) -> int:
         """The total size of its files in bytes."""
         if not self.path.is_dir():
@@ -85,10 +90,10 @@ class Run:
         return total
 
     def is_run(self) -> bool:
-        """Whether charrnn wrote the directory: it has a checkpoint or a run's configuration."""
+        """Whether charrnn wrote the directory: it has a checkpoint, or what a run writes first."""
         if self.steps():
             return True
-        return self.path.is_dir() and read_yaml_beside(self.config).keys() >= RUN_KNOBS
+        return self.metrics.is_file() and read_yaml_beside(self.config).keys() >= RUN_KNOBS
 
     def last_saved(self) -> float | None:
         """When its newest checkpoint was written, in seconds since 1970; None without one."""
@@ -125,7 +130,7 @@ class Run:
         if not steps:
             raise CheckpointError(
                 f"the run {self.path} has no checkpoint yet; "
-                "continue training it, or choose another run"
+                "wait for its first one, or start it again with `overwrite=True`"
             )
         losses = self._val_losses(strict=True)
         if not losses:
@@ -258,7 +263,7 @@ class Run:
                 path.unlink(missing_ok=True)
 
     def check_removable(self, otherwise: str = OTHER_NAME) -> None:
-        """Make sure that the directory contains a run and nothing else.
+        """Make sure that the directory, or what is left of it, contains a run and nothing else.
 
         Args:
             otherwise: the end of the error's advice.
@@ -266,26 +271,19 @@ class Run:
         Raises:
             RunExistsError: it is a file, or contains files that charrnn did not write.
         """
-        if not self.path.is_dir():
+        if not self.path.is_dir() and not self.is_half_removed():
             raise RunExistsError(
                 f"{self.path} was not deleted: it is a file, not a run; move it{otherwise}"
             )
-        foreign = list(itertools.islice(self._foreign_files(), 3))
-        if foreign:
-            raise RunExistsError(
-                f"{self.path} was not deleted: it contains files that charrnn did not write "
-                f"({', '.join(foreign)}); move them{otherwise}"
-            )
-
-    def _foreign_files(self) -> Iterator[str]:
-        """Files in the run's directory that charrnn did not write, as relative paths."""
-        for path in sorted(self.path.iterdir()):
-            if not (OWN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
-                yield path.name
-            elif _is_real_directory(path):
-                for entry in sorted(path.iterdir()):
-                    if entry.name not in OWN_FILES:
-                        yield f"{path.name}/{entry.name}"
+        for directory in (self.path, self.half_removed):
+            if not directory.is_dir():
+                continue
+            foreign = list(itertools.islice(_foreign_files(directory), 3))
+            if foreign:
+                raise RunExistsError(
+                    f"{directory} was not deleted: it contains files that charrnn did not write "
+                    f"({', '.join(foreign)}); move them{otherwise}"
+                )
 
     def remove(self, otherwise: str = OTHER_NAME) -> None:
         """Delete the run, but nothing that charrnn did not write.
@@ -301,8 +299,7 @@ class Run:
         """
         gone = self.half_removed
         directory = self.path.resolve()
-        if directory.exists() or not gone.exists():
-            self.check_removable(otherwise)
+        self.check_removable(otherwise)
         try:
             if gone.exists():
                 _delete(gone)
@@ -312,11 +309,14 @@ class Run:
             if self.path.is_symlink():
                 self.path.unlink()
         except OSError as error:
+            failed = Path(error.filename or self.path)
             with suppress(OSError):  # what is left keeps its name
                 if not directory.exists():
                     gone.rename(directory)
+                    if failed.is_relative_to(gone):
+                        failed = self.path / failed.relative_to(gone)
             raise RunExistsError(
-                f"{self.path} could not be deleted: {error.strerror or error}; "
+                f"{failed} could not be deleted: {error.strerror or error}; "
                 f"check its permissions{otherwise}"
             ) from None
 
@@ -373,6 +373,17 @@ def free_path(path: Path) -> Path:
         free = path.with_name(f"{path.name}-{number}")
         number += 1
     return free
+
+
+def _foreign_files(directory: Path) -> Iterator[str]:
+    """Files in a run's directory that charrnn did not write, as relative paths."""
+    for path in sorted(directory.iterdir()):
+        if not (OWN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
+            yield path.name
+        elif _is_real_directory(path):
+            for entry in sorted(path.iterdir()):
+                if entry.name not in OWN_FILES:
+                    yield f"{path.name}/{entry.name}"
 
 
 def _delete(directory: Path) -> None:

@@ -9,10 +9,12 @@ from charrnn.cli.compare import comparison
 RUN = {
     "cell": "lstm", "num_layers": 2, "hidden_size": 8, "embedding_size": 4, "dropout": 0.1, "copy_window": None, "unit": "char",
     "vocab_size": 3, "symbols": "abc", "final_val_loss": 2.0, "val_loss": 2.1, "records": None, "train_characters": 90,
-    "val_characters": 10, "yardstick": {"nats_per_character": 1.5}, "corpus": ["a.txt"], "parameters": 10, "trained_steps": 4,
+    "val_characters": 10, "yardstick": {"nats_per_character": 1.5, "train_characters": 90, "val_characters": 10}, "corpus": ["a.txt"], "parameters": 10, "trained_steps": 4,
     "steps": 4, "step": 4, "epochs": 1.0, "saved": None, "disk_bytes": 10, "charrnn": "0.1.0", "data": {}, "verdict": None,
 }  # fmt: skip
 OTHER = RUN | {"final_val_loss": 1.5, "val_loss": 1.9}
+# As a run of fewer minutes, whose final loss is of a shorter part.
+SHORTER = {"yardstick": {"nats_per_character": 1.4, "train_characters": 90, "val_characters": 5}}
 RECORDS: dict[str, Any] = {"records": {"train": 3, "val": 1}}
 
 
@@ -61,8 +63,41 @@ def judgement(*runs: dict[str, Any]) -> str:
             [RUN, OTHER | RECORDS],
             "Some of these runs learned records and some continuous text, so their losses cannot be compared.",
         ),
+        # the final losses are of different lengths: those measured during training are compared
+        (
+            [RUN, OTHER | SHORTER],
+            "second is better: its validation loss during training, measured on the same characters, is 0.2000 "
+            "(0.289 bits per character, 9.5%) lower than that of first.",
+        ),
+        (
+            [RUN, RUN | SHORTER],
+            "first and second are equally good: their validation losses during training, measured on the same "
+            "characters, differ by less than 0.0005.",
+        ),
+        (
+            [RUN, OTHER | SHORTER | {"val_loss": None}],
+            "These runs were validated on different parts of the text, so their losses cannot be compared.",
+        ),
+        (
+            [RUN, OTHER | SHORTER | {"corpus": ["b.txt"]}],
+            "These runs were trained on different texts, so their losses cannot be compared.",
+        ),
     ],
-    ids=["two", "three", "training", "equal", "none", "texts", "parts", "units", "records"],
+    ids=[
+        "two",
+        "three",
+        "training",
+        "equal",
+        "none",
+        "texts",
+        "parts",
+        "units",
+        "records",
+        "lengths",
+        "equal lengths",
+        "no loss during training",
+        "lengths of two corpora",
+    ],
 )
 def test_the_sentence_says_which_is_better_or_why_not(
     runs: list[dict[str, Any]], sentence: str

@@ -142,22 +142,39 @@ def test_unknown_characters_are_skipped_and_reported(tmp_path: Path) -> None:
     notice = (
         f"skipped 6 characters (22.2% of the text) that the model has not seen: {E_ACUTE} 6 times"
     )
-    assert out == (f"{plain[0][:-1]}; 6 unknown skipped: 'é' 6\n", f"{notice}\n{STEP}\n")
+    assert out == (f"{plain[0][:-1]} (6 characters skipped)\n", f"{notice}\n{STEP}\n")
 
 
 def test_of_many_unknown_characters_the_most_frequent_are_named(tmp_path: Path) -> None:
     out, err = evaluated(tmp_path, "the 11112223345\n")
-    assert out.endswith("; 11 unknown skipped: '1' 4, '2' 3, '3' 2, '4' 1, ...\n")
+    plain = evaluated(tmp_path, "the \n")[0]
+    assert out == f"{plain[:-1]} (11 characters skipped)\n"
     assert err == (
         "skipped 11 characters (68.8% of the text) that the model has not seen: most often "
         "'1' (U+0031, DIGIT ONE) 4 times, '2' (U+0032, DIGIT TWO) 3 times, "
         "'3' (U+0033, DIGIT THREE) 2 times, '4' (U+0034, DIGIT FOUR) once; "
-        f"the loss is that of the small part that is left, and says little\n{STEP}\n"
+        f"the loss describes only the rest of the text\n{STEP}\n"
     )
     assert json.loads(evaluated(tmp_path, "the 11112\n", "--json")[0])["skipped"] == {
         "characters": 5,
         "most_frequent": [{"character": "1", "count": 4}, {"character": "2", "count": 1}],
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("ann\n1\n", "1 record had only such characters and was left out"),
+        ("ann\n1\n1\n", "2 records had only such characters and were left out"),
+    ],
+)
+def test_records_that_are_left_out_are_reported(
+    text: str, end: str, record_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(record_runs)
+    (tmp_path / "text.txt").write_text(text)
+    result = call("evaluate", "names", str(tmp_path / "text.txt"))
+    assert result.stderr.splitlines()[0].endswith(f"; {end}")
 
 
 def test_skipped_records_are_counted(

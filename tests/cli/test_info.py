@@ -180,7 +180,7 @@ def test_a_run_without_a_checkpoint_and_a_half_removed_one_are_reported(runs: Pa
         f"corpus  -     -          -     -          -  no checkpoint  {kib('corpus'):>8}\n"
     )
     assert result.stderr == (
-        "corpus: the run checkpoints/corpus has no checkpoint yet; continue training it, or choose another run\n"
+        "corpus: the run checkpoints/corpus has no checkpoint yet; wait for its first one, or start it again with --overwrite\n"
         f"{left.path} ({size_in_words(left.size())}) is left over from an interrupted removal; "
         "delete it with `charrnn remove bytes`\n"
     )

@@ -165,9 +165,13 @@ def test_a_path_or_a_run_in_place_of_a_command_is_trained_on_or_sampled(
         "corpus": "sample corpus",
         "checkpoints/corpus": "sample checkpoints/corpus",
         step: f"sample {step}",
+        "resume corpus --minutes 1": "train --resume --name corpus --minutes 1",
+        "continue checkpoints/corpus": "train --resume --name corpus",
+        "resume my.txt": "train --resume my.txt",
     }.items():
-        message = f"Error: there is no command '{word}'; did you mean `charrnn {meant}`?\n"
-        assert call(word).stderr == message
+        words = word.split()
+        message = f"Error: there is no command '{words[0]}'; did you mean `charrnn {meant}`?\n"
+        assert call(*words).stderr == message
 
 
 @pytest.mark.parametrize("word", ["", "xyzzy", "a" * 5000], ids=["empty", "other", "long"])

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 
 import charrnn
+from charrnn.training import start
 from charrnn.training.step_report import Report
+from charrnn.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -65,6 +68,32 @@ def test_a_run_that_is_stopped_says_how_to_continue(
     assert capsys.readouterr().err.splitlines()[-1] == (
         "stopped after saving checkpoints/corpus/step-00000002; continue with `resume=True`"
     )
+
+
+def test_a_run_that_is_stopped_before_the_final_evaluation_is_not_done(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    charrnn.train(corpus, progress=True, on_report=lambda report: report.step < 4, **KNOBS)
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "stopped after saving checkpoints/corpus/step-00000004; continue with `resume=True`"
+    )
+
+
+def test_the_minutes_begin_with_the_call(
+    corpus: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_launch = start.launch
+    clock = time.monotonic
+
+    def launch(*args: Any, **options: Any) -> Trainer:
+        trainer = real_launch(*args, **options)
+        monkeypatch.setattr(time, "monotonic", lambda: clock() + 90)
+        return trainer
+
+    monkeypatch.setattr(start, "launch", launch)
+    charrnn.train(corpus, progress=True, **KNOBS)
+    done = "done in 1.5 minutes; the best checkpoint is checkpoints/corpus/step-00000004"
+    assert capsys.readouterr().err.splitlines()[-2] == done
 
 
 def test_ctrl_c_before_the_first_step_says_so(

@@ -1,5 +1,6 @@
 """The paths that a shell expanded a wildcard to become that wildcard again."""
 
+import locale
 import shlex
 import subprocess
 from pathlib import Path
@@ -57,6 +58,13 @@ def test_a_wildcard_is_not_taken_for_an_option() -> None:
     pattern = wildcard(["-one.txt", "one.txt", "two.txt"])
     assert pattern == "./*.txt"
     assert expanded(pattern) == ["./-one.txt", "./one.txt", "./two.txt"]
+
+
+def test_the_locale_of_the_process_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    locale.setlocale(locale.LC_COLLATE, "C")
+    assert wildcard(["two.txt", "one.txt"]) is None
+    assert locale.setlocale(locale.LC_COLLATE) == "C"
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,17 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 import yaml
 
+from charrnn.cli.main import cli
+from charrnn.cli.options import given_for_run
+from charrnn.cli.train import train
 from charrnn.config import examples
+from charrnn.errors import ConfigError
 from tests.command import SMALL, call
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +86,40 @@ def test_an_example_and_a_path_exclude_each_other() -> None:
         2,
         "Error: --example plays and the path my.txt exclude each other; give one of them\n",
     )
+
+
+def given_with(yaml: str, *flags: str) -> dict[str, Any]:
+    """What ``charrnn train --example=places`` takes as given, with a file for --config."""
+    Path("my.yaml").write_text(yaml)
+    context = train.make_context("train", list(flags), parent=click.Context(cli))
+    return given_for_run(context, (), "places", False, "my.yaml")
+
+
+PLACES = {"corpus": (str(ROOT / "corpora/places.txt"),)}
+
+
+@pytest.mark.parametrize(
+    ("yaml", "flags", "separator"),
+    [
+        ("separator: none\n", [], "\n"),  # the default, as in the config.yaml of a run
+        ('separator: ";"\n', [], ";"),
+        ("separator: none\n", ["--separator=none"], None),
+    ],
+)
+def test_a_yaml_file_overrides_an_example_with_what_is_no_default(
+    yaml: str, flags: list[str], separator: str | None, here: Path
+) -> None:
+    assert given_with(yaml, *flags) == PLACES | {"separator": separator}
+
+
+def test_an_example_and_the_corpus_of_a_yaml_file_exclude_each_other(here: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        given_with("corpus: [my.txt]\n")
+    assert str(caught.value) == (
+        "--example places and the corpus in my.yaml exclude each other; give one of them"
+    )
+    same = f"corpus: [{ROOT}/corpora/places.txt]\n"
+    assert given_with(same) == PLACES | {"separator": "\n"}
 
 
 def test_the_path_of_an_example_is_named_by_its_flag() -> None:

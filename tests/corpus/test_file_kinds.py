@@ -131,7 +131,8 @@ def test_the_command_never_overwrites_a_file(here: Path) -> None:
     assert str(caught.value).endswith("`pdftotext a.pdf a-3.txt`")
 
 
-def test_bytes_from_python_are_recognized_too() -> None:
+def test_bytes_from_python_are_recognized_too(here: Path) -> None:
+    Path("the text").touch()  # not what was given
     with pytest.raises(CorpusError) as caught:
         take(b"%PDF-1.4\n", DataConfig())
     assert str(caught.value) == (

@@ -308,6 +308,11 @@ def test_utf_16_and_utf_32_without_a_mark_are_recognized(language: str, encoding
     assert reading(data, encoding=encoding) == Reading(WIDE[language] * 3, ())
 
 
+def test_single_characters_between_nuls_are_not_taken_for_utf_16() -> None:
+    text = "a\0b\0c\0d\0" * 4
+    assert reading(text.encode(), separator="\0") == Reading(text, ())
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_a_mark_says_which_of_them_it_is(encoding: str) -> None:
     assert refusal_of(WIDE["English"].encode(encoding)) == (

@@ -49,7 +49,7 @@ def test_a_run_without_a_checkpoint_is_described_as_such(here: Path) -> None:
     run = run_of({})
     assert describe_run(run) == {
         "run": "poems",
-        "error": "the run checkpoints/poems has no checkpoint yet; continue training it, or choose another run",
+        "error": "the run checkpoints/poems has no checkpoint yet; wait for its first one, or start it again with `overwrite=True`",
         "problem": "no checkpoint",
         "saved": None,
         "disk_bytes": 8,

@@ -103,6 +103,7 @@ def test_runs_without_a_checkpoint_are_listed_last_on_request(runs: dict[str, Ru
     (Path("checkpoints/drafts") / "config.yaml").write_text(
         "corpus: [a.txt]\nhidden_size: 8\nsteps: 4\n"
     )
+    (Path("checkpoints/drafts") / "metrics.jsonl").touch()
     listed = [run.path.name for run in all_runs(without_checkpoint=True)]
     assert listed == ["tales", "verses", "poems", "drafts"]
 
@@ -124,6 +125,21 @@ def test_a_run_is_found_to_be_removed_but_not_its_checkpoint(runs: dict[str, Run
     )
 
 
+def test_what_is_left_of_a_removed_run_is_not_listed_once_a_new_one_has_its_name(
+    runs: dict[str, Run],
+) -> None:
+    runs["poems"].path.rename(runs["poems"].half_removed)
+    new = run_of({1: 2.0}, "poems")
+    assert half_removed_runs() == []
+    assert find_run("poems") == new
+    for path in new.steps():
+        path.rename("model")
+    assert refusal(find_run, "poems") == (
+        "checkpoints/poems is not a run: it has no checkpoint and no configuration of charrnn; "
+        "give the name or directory of a run"
+    )
+
+
 def test_an_unknown_run_is_refused_with_a_list_of_runs(runs: dict[str, Run]) -> None:
     message = "there is no run or checkpoint 'peoms'; runs in checkpoints: tales, verses, poems"
     assert refusal(find_checkpoint, "peoms") == message
@@ -137,7 +153,7 @@ def test_an_unknown_run_is_refused_with_a_list_of_runs(runs: dict[str, Run]) -> 
 def test_a_run_without_a_checkpoint_says_so(runs: dict[str, Run], name: str) -> None:
     assert (
         refusal(find_checkpoint, name)
-        == "the run checkpoints/drafts has no checkpoint yet; continue training it, or choose another run"
+        == "the run checkpoints/drafts has no checkpoint yet; wait for its first one, or start it again with `overwrite=True`"
     )
 
 

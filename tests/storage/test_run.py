@@ -139,7 +139,7 @@ def test_the_best_has_the_lowest_validation_loss(
 def test_a_run_without_a_checkpoint_has_no_best() -> None:
     assert (
         refusal(run_of({}).best)
-        == "the run checkpoints/poems has no checkpoint yet; continue training it, or choose another run"
+        == "the run checkpoints/poems has no checkpoint yet; wait for its first one, or start it again with `overwrite=True`"
     )
 
 
@@ -406,6 +406,35 @@ def test_a_removal_that_fails_leaves_the_rest_under_the_name_of_the_run(
     assert (numbers(run), run.half_removed.exists()) == ([1], False)
 
 
+def test_what_is_left_of_a_removal_is_not_deleted_with_a_foreign_file(here: Path) -> None:
+    run = run_of({1: None})
+    run.path.rename(run.half_removed)
+    (run.half_removed / "notes.txt").touch()
+    message = (
+        f"{here}/checkpoints/.poems.gone was not deleted: it contains files that charrnn did not "
+        "write (notes.txt); move them"
+    )
+    assert refusal(run.remove, "", kind=RunExistsError) == message
+    save(run, 1)
+    assert refusal(run.remove, "", kind=RunExistsError) == message
+    assert numbers(run) == [1]
+
+
+def test_an_error_names_the_file_that_could_not_be_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = run_of({})
+
+    def denied(path: Path, **_: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", denied)
+    assert refusal(run.remove, "", kind=RunExistsError) == (
+        "checkpoints/poems/config.yaml could not be deleted: Permission denied; "
+        "check its permissions"
+    )
+
+
 def test_a_link_to_a_run_is_removed_with_the_run(here: Path) -> None:
     run = run_of({1: None}, runs_dir="elsewhere")
     Path("link").symlink_to(run.path)
@@ -420,6 +449,8 @@ def test_a_run_is_told_from_other_directories() -> None:
     run = run_of({})
     assert not run.is_run()  # the configuration of some other program
     run.config.write_text("corpus: [a.txt]\nhidden_size: 8\nsteps: 4\n")
+    assert not run.is_run()  # a file for --config
+    run.metrics.touch()
     assert run.is_run()
     assert run_of({1: None}, "tales").is_run()
     assert not Run(Path("nowhere")).is_run()
