@@ -3,8 +3,13 @@
 Dynamic evaluation (Mikolov et al. 2010, Krause et al. 2017): gradient steps scaled by the running
 mean square of the gradients (RMSprop, Tieleman and Hinton 2012), with a decay toward the trained
 weights, so that what was learned from a piece fades.
+
+How fast to learn depends on the text, so several copies of the model learn at different rates, one
+of them not at all. Their predictions are mixed, weighted by how well each predicted so far (fixed
+share, Herbster and Warmuth 1998).
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,15 +27,18 @@ from charrnn.corpus.records import encode_known
 from charrnn.errors import CheckpointError
 from charrnn.storage.checkpoint import LARGEST_WEIGHT, Checkpoint, is_within
 from charrnn.training.evaluate import Evaluation, OnProgress, load_model
-from charrnn.training.loss import batch_loss
+from charrnn.training.loss import symbol_losses
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
 PIECE = 32  # characters between updates, and as far as gradients reach back
-LEARNING_RATE = 3e-4
+RATES = (0.0, 3e-4, 1e-3)  # learning rates of the copies
 DECAY = 1e-3  # toward the trained weights, at each update
 MEMORY = 0.999  # of the mean square
 TINY = 1e-8
+# Share of the weight that is divided equally after each symbol, so that a copy that was bad on one
+# part of the text can be good on the next.
+SHARE = 0.002
 
 
 def adapt(
@@ -39,42 +47,92 @@ def adapt(
     prime: int,
     *,
     records: bool = False,
+    rates: Sequence[float] = RATES,
     on_progress: OnProgress = ignore,
 ) -> Evaluation:
     """The adaptive loss of a text; each symbol is scored before anything is learned from it.
 
     Args:
-        model: its weights are changed toward the text; its mode is not.
+        model: in the end, it has the weights of the copy that predicted the text best; its mode is
+            not changed.
         ids: (n,) the text.
         prime: id of the symbol read before the first one.
         records: the text consists of records, each followed by ``prime`` and read from a zero
             state; no piece crosses the end of one.
+        rates: learning rates of the copies of the model whose predictions are mixed.
         on_progress: called with the number of characters after each piece; an exception from it
             ends the reading.
     """
     end = prime if records else NOTHING
-    weights = list(model.parameters())
-    optimizer = _DecayingRMSprop(weights)
-    state = None
+    learners = [_Learner(copy.deepcopy(model), rate) for rate in rates]
+    mixture = _Mixture(len(learners))
+    losses = np.zeros(len(learners))
     total = 0.0
-    with _differentiable_evaluation(model):
+    with _differentiable_evaluation([learner.model for learner in learners]):
         for batch in _pieces(ids, prime, end, model.copy_window):
-            count = len(batch.y)
-            summed, state = batch_loss(model, batch, state)
-            loss = summed / count
-            gradients = torch.autograd.grad(loss, weights, allow_unused=True)
-            state = state.detach()
-            total += loss.item() * count
-            optimizer.step(gradients)
-            on_progress(count)
+            scores = np.stack([learner.read(batch) for learner in learners])  # (K, T)
+            total -= mixture.score(scores)
+            losses -= scores.sum(1)
+            on_progress(len(batch.y))
+    best = learners[int(losses.argmin())]
+    model.load_state_dict(best.model.state_dict())
     return Evaluation(len(ids), total / len(ids), int((ids == end).sum()))
+
+
+class _Learner:
+    """A copy of the model that learns from each piece of a text after it has scored it.
+
+    Args:
+        model: changed, unless the learning rate is 0.
+        rate: the learning rate.
+    """
+
+    def __init__(self, model: CharRNN, rate: float) -> None:
+        self.model = model
+        self.weights = list(model.parameters())
+        self.optimizer = _DecayingRMSprop(self.weights, rate) if rate else None
+        self.state: Tensor | None = None  # (L, P, 1, H)
+
+    def read(self, batch: Batch) -> NDArray[np.float64]:
+        """The log-probability of each symbol of a piece, (T,), given those before it."""
+        with torch.set_grad_enabled(self.optimizer is not None):
+            losses, state = symbol_losses(self.model, batch, self.state)  # (T,)
+        self.state = state.detach()
+        if self.optimizer is not None:
+            gradients = torch.autograd.grad(losses.mean(), self.weights, allow_unused=True)
+            self.optimizer.step(gradients)
+        scores: NDArray[np.float64] = -losses.detach().double().cpu().numpy()
+        return scores
+
+
+class _Mixture:
+    """A mixture of K predictions, weighted by how well each predicted so far."""
+
+    def __init__(self, count: int) -> None:
+        self.weights = np.full(count, 1 / count)
+
+    def score(self, scores: NDArray[np.float64]) -> float:
+        """The log-probability of some symbols, summed.
+
+        Args:
+            scores: (K, T) log-probabilities of each symbol by each copy.
+        """
+        total = 0.0
+        for column in scores.T:  # (K,)
+            largest = column.max()
+            joint = self.weights * np.exp(column - largest)
+            mixed = joint.sum()
+            total += largest + np.log(mixed)
+            self.weights = (1 - SHARE) * joint / mixed + SHARE / len(joint)
+        return total
 
 
 class _DecayingRMSprop:
     """RMSprop with a decay toward the initial weights."""
 
-    def __init__(self, weights: Sequence[Tensor]) -> None:
+    def __init__(self, weights: Sequence[Tensor], rate: float) -> None:
         self.weights = weights
+        self.rate = rate
         self.trained = [weight.detach().clone() for weight in weights]
         self.squares = [torch.zeros_like(weight) for weight in weights]
         self.steps = 0
@@ -90,21 +148,20 @@ class _DecayingRMSprop:
                 continue
             square.mul_(MEMORY).addcmul_(gradient, gradient, value=1 - MEMORY)
             root = (square / correction).sqrt_().add_(TINY)
-            weight.addcdiv_(gradient, root, value=-LEARNING_RATE)
+            weight.addcdiv_(gradient, root, value=-self.rate)
             weight.lerp_(trained, DECAY)
 
 
 @contextmanager
-def _differentiable_evaluation(model: CharRNN) -> Iterator[None]:
+def _differentiable_evaluation(models: Sequence[CharRNN]) -> Iterator[None]:
     """Evaluation mode, without cuDNN, which computes gradients in training mode only."""
-    was_training = model.training
     cudnn_enabled = torch.backends.cudnn.enabled
-    model.eval()
+    for model in models:
+        model.eval()
     torch.backends.cudnn.enabled = False
     try:
         yield
     finally:
-        model.train(was_training)
         torch.backends.cudnn.enabled = cudnn_enabled
 
 

@@ -19,6 +19,20 @@ def batch_loss(model: CharRNN, batch: Batch, state: Tensor | None) -> tuple[Tens
         batch: x (T, B), y (T, B); its fresh lanes start from a zero state.
         state: (L, P, B, H) after the previous batch; None for zeros.
     """
+    return _read(model, batch, state, "sum")
+
+
+def symbol_losses(model: CharRNN, batch: Batch, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The same with the cross-entropy of each target: (T * B,), 0 where there is none."""
+    return _read(model, batch, state, "none")
+
+
+def _read(
+    model: CharRNN,
+    batch: Batch,
+    state: Tensor | None,
+    reduction: str,
+) -> tuple[Tensor, Tensor]:
     device = model.head.weight.device
     x = _to(device, batch.x)
     y = _to(device, batch.y)
@@ -30,7 +44,7 @@ def batch_loss(model: CharRNN, batch: Batch, state: Tensor | None) -> tuple[Tens
         logits.flatten(0, 1),
         y.flatten(),
         ignore_index=PADDING,
-        reduction="sum",
+        reduction=reduction,
     )
     return loss, state
 

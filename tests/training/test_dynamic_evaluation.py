@@ -24,10 +24,14 @@ from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.training.dynamic_evaluation import (
     DECAY,
-    LEARNING_RATE,
     MEMORY,
     PIECE,
+    RATES,
+    SHARE,
     TINY,
+    _Learner,
+    _Mixture,
+    _pieces,
     adapt,
     adapted,
 )
@@ -70,13 +74,18 @@ def symbols(length: int, seed: int = 0) -> Ids:
     return words[rng.integers(0, 5, length // 9 + 1)].reshape(-1)[:length].astype(np.uint8)
 
 
+def learn(model: CharRNN, ids: Ids, prime: int = 0, **more: Any) -> Evaluation:
+    """Adapt with a single learning rate."""
+    return adapt(model, ids, prime, rates=(3e-4,), **more)
+
+
 def scored(model: CharRNN, ids: Ids) -> tuple[Evaluation, list[Tensor]]:
     """The adaptive loss and the logits of each piece."""
     seen: list[Tensor] = []
     hook = model.register_forward_hook(
         lambda _module, _inputs, output: seen.append(output[0].detach()[:, 0])
     )
-    found = adapt(model, ids, 0)
+    found = learn(model, ids, 0)
     hook.remove()
     return found, seen
 
@@ -93,7 +102,7 @@ def weights(model: CharRNN) -> dict[str, bytes]:
 def test_the_first_piece_has_the_static_loss(cell: str, window: int | None) -> None:
     ids = symbols(PIECE)
     static = evaluate(network(cell, window), ids, 0)
-    assert adapt(network(cell, window), ids, 0).nats_per_character == pytest.approx(
+    assert learn(network(cell, window), ids, 0).nats_per_character == pytest.approx(
         static.nats_per_character, rel=1e-6
     )
 
@@ -101,7 +110,7 @@ def test_the_first_piece_has_the_static_loss(cell: str, window: int | None) -> N
 @cells
 def test_the_second_piece_differs_from_the_static_loss(cell: str) -> None:
     ids = symbols(2 * PIECE)
-    assert adapt(network(cell), ids, 0).nats_per_character != pytest.approx(
+    assert learn(network(cell), ids, 0).nats_per_character != pytest.approx(
         evaluate(network(cell), ids, 0).nats_per_character, rel=1e-6
     )
 
@@ -154,7 +163,8 @@ def by_hand(model: CharRNN, ids: Ids, prime: int) -> tuple[float, dict[str, NDAr
 
 
 def test_the_constants_of_the_rule() -> None:
-    assert (PIECE, LEARNING_RATE, DECAY, MEMORY, TINY) == (32, 3e-4, 1e-3, 0.999, 1e-8)
+    assert (PIECE, DECAY, MEMORY, TINY) == (32, 1e-3, 0.999, 1e-8)
+    assert 0.0 in RATES
 
 
 @cells
@@ -162,7 +172,7 @@ def test_the_constants_of_the_rule() -> None:
 def test_loss_and_weights_follow_the_rule(cell: str, window: int | None) -> None:
     ids, model = symbols(10 * PIECE + 5), network(cell, window)
     loss, expected = by_hand(copy.deepcopy(model), ids, 3)
-    assert adapt(model, ids, 3).nats_per_character == pytest.approx(loss, rel=1e-5)
+    assert learn(model, ids, 3).nats_per_character == pytest.approx(loss, rel=1e-5)
     assert set(expected) == set(model.state_dict())
     for name, weight in model.state_dict().items():
         # 11 updates of up to 3e-4
@@ -176,13 +186,11 @@ def test_adaptation_decays_toward_the_trained_weights() -> None:
     model = CharRNN(ModelConfig(hidden_size=2, num_layers=1, embedding_size=2, copy_window=None), 1)
     before = model.head.bias.detach().clone()
 
-    def disturb(characters: int) -> None:
-        if not disturbed:
+    learner = _Learner(model, rate=3e-4)
+    for number, piece in enumerate(_pieces(np.zeros(101 * PIECE, np.uint8), 0, -1, None)):
+        learner.read(piece)
+        if number == 0:
             model.head.bias.data += 1
-        disturbed.append(characters)
-
-    disturbed: list[int] = []
-    adapt(model, np.zeros(101 * PIECE, np.uint8), 0, on_progress=disturb)
     assert (model.head.bias - before).item() == pytest.approx(0.999**100, rel=1e-4)
 
 
@@ -190,14 +198,14 @@ def test_adaptation_decays_toward_the_trained_weights() -> None:
 def test_the_loss_of_a_repetitive_text_is_lower_than_the_static_one(cell: str) -> None:
     ids = np.tile(np.array([1, 4, 2, 2, 5, 0], np.uint8), 200)
     static = evaluate(network(cell, None), ids, 0).nats_per_character
-    assert adapt(network(cell, None), ids, 0).nats_per_character < 0.97 * static
+    assert learn(network(cell, None), ids, 0).nats_per_character < 0.97 * static
 
 
 @pytest.mark.parametrize("length", [1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 2 * PIECE + 1])
 def test_every_symbol_is_counted(length: int) -> None:
     ids, lengths = symbols(length), list[int]()
     found, logits = scored(network(), ids)
-    adapt(network(), ids, 0, on_progress=lengths.append)
+    learn(network(), ids, 0, on_progress=lengths.append)
     expected = functional.cross_entropy(
         torch.cat(logits), torch.from_numpy(ids.astype(np.int64))
     ).item()
@@ -210,10 +218,10 @@ def test_every_symbol_is_counted(length: int) -> None:
 def test_the_mode_is_restored_and_dropout_is_off(training: bool) -> None:
     model, ids = network(dropout=0.5), symbols(3 * PIECE)
     model.train(training)
-    found = adapt(model, ids, 0)
+    found = learn(model, ids, 0)
     assert model.training is training
     assert all(weight.grad is None and weight.requires_grad for weight in model.parameters())
-    assert found == adapt(network(dropout=0.0), ids, 0)
+    assert found == learn(network(dropout=0.0), ids, 0)
 
 
 def test_an_exception_from_the_callback_propagates_and_the_mode_is_restored() -> None:
@@ -222,15 +230,15 @@ def test_an_exception_from_the_callback_propagates_and_the_mode_is_restored() ->
 
     model = network().train()
     with pytest.raises(KeyboardInterrupt):
-        adapt(model, symbols(3 * PIECE), 0, on_progress=stop)
+        learn(model, symbols(3 * PIECE), 0, on_progress=stop)
     assert model.training
 
 
 def test_the_same_text_gives_the_same_weights() -> None:
     models = [network(), network()]
-    assert adapt(models[0], symbols(100), 0) == adapt(models[1], symbols(100), 0)
+    assert learn(models[0], symbols(100), 0) == learn(models[1], symbols(100), 0)
     assert weights(models[0]) == weights(models[1])
-    adapt(models[1], symbols(100), 0)
+    learn(models[1], symbols(100), 0)
     assert weights(models[0]) != weights(models[1])
 
 
@@ -246,15 +254,71 @@ def test_recalled_symbols_become_more_likely() -> None:
     plain.load_state_dict(
         {name: value for name, value in model.state_dict().items() if not name.startswith("copy.")}
     )
-    assert adapt(model, ids, 0).nats_per_character < 0.5 * adapt(plain, ids, 0).nats_per_character
+    assert learn(model, ids, 0).nats_per_character < 0.5 * learn(plain, ids, 0).nats_per_character
 
 
 def test_copy_weights_are_learned_too() -> None:
     model = network()
     assert model.copy is not None
     before = model.copy.bias.detach().clone()
-    adapt(model, np.tile(np.array([1, 4, 2, 3, 5, 0], np.uint8), 30), 0)
+    learn(model, np.tile(np.array([1, 4, 2, 3, 5, 0], np.uint8), 30), 0)
     assert bool((model.copy.bias > before).all())
+
+
+# Several learning rates
+
+
+def mixed(scores: NDArray[np.float64]) -> float:
+    """The mixture by its definition, with K copies: (K, T) log-probabilities."""
+    weights = np.full(len(scores), 1 / len(scores))
+    total = 0.0
+    for column in np.exp(scores).T:
+        total += math.log(weights @ column)
+        weights = weights * column / (weights @ column)
+        weights = (1 - SHARE) * weights + SHARE / len(weights)
+    return total
+
+
+@cells
+def test_the_loss_is_that_of_a_mixture_of_the_copies(cell: str) -> None:
+    ids = symbols(5 * PIECE)
+    scores = []
+    for rate in RATES:
+        learner = _Learner(network(cell), rate)
+        pieces = _pieces(ids, 0, -1, 50)
+        scores.append(np.concatenate([learner.read(piece) for piece in pieces]))
+    found = adapt(network(cell), ids, 0)
+    assert found.nats_per_character == pytest.approx(-mixed(np.array(scores)) / len(ids), rel=1e-6)
+
+
+def test_a_mixture_is_hardly_worse_than_its_best_member_on_each_part() -> None:
+    good, bad = np.log(0.9), np.log(0.1)
+    scores = np.full((2, 2000), bad)
+    scores[0, :1000] = good
+    scores[1, 1000:] = good
+    # to move the weight to the other member costs about -log(SHARE / 2), and SHARE for each symbol
+    loss = 2000 * good - _Mixture(2).score(scores)
+    assert 0 < loss < math.log(2) + math.log(2 / SHARE) + 2 * 2000 * SHARE
+
+
+def test_a_copy_that_does_not_learn_has_the_static_loss() -> None:
+    ids = symbols(5 * PIECE)
+    static = evaluate(network(), ids, 0)
+    found = adapt(network(), ids, 0, rates=(0.0,))
+    assert found.nats_per_character == pytest.approx(static.nats_per_character, rel=1e-6)
+
+
+def test_the_model_gets_the_weights_of_the_best_copy() -> None:
+    ids = np.tile(np.array([1, 4, 2, 2, 5, 0], np.uint8), 200)  # to learn from it helps
+    model = network()
+    adapt(model, ids, 0, rates=(0.0, 1e-3))
+    best = network()
+    adapt(best, ids, 0, rates=(1e-3,))
+    assert weights(model) == weights(best)
+    noise = np.random.default_rng(1).integers(0, V, 40 * PIECE).astype(np.uint8)
+    model = network()
+    adapt(model, noise, 0, rates=(0.0, 0.3))  # a rate that destroys what was learned
+    assert weights(model) == weights(network())
 
 
 # Adapting a checkpoint
