@@ -284,7 +284,7 @@ def test_the_loss_is_that_of_a_mixture_of_the_copies(cell: str) -> None:
     ids = symbols(5 * PIECE)
     scores = []
     for rate in RATES:
-        learner = _Learner(network(cell), rate)
+        learner = _Learner(network(cell).eval(), rate)
         pieces = _pieces(ids, 0, -1, 50)
         scores.append(np.concatenate([learner.read(piece) for piece in pieces]))
     found = adapt(network(cell), ids, 0)
@@ -624,7 +624,7 @@ def test_each_record_is_read_from_a_zero_state_in_separate_pieces(window: int | 
         states.append(inputs[1] is None)
 
     hook = model.register_forward_hook(watch)
-    found = adapt(model, ids, end, records=True, on_progress=counted.append)
+    found = learn(model, ids, end, records=True, on_progress=counted.append)
     hook.remove()
     expected = [
         ([end, *record])[start : start + PIECE]
