@@ -5,7 +5,7 @@ A job: ``cwd``; the ``knobs`` of the run; ``resume``; ``stop_at``, a step after 
 asked to stop, or ``kill_at``, one after which the process kills itself. The answer: the ``steps``
 taken by this process, or ``killed``.
 
-Or: ``cwd``; the ``words`` of a command; ``signum``, a signal sent to it ``after`` so many seconds
+Or: ``cwd``; the ``words`` of a command; ``signum``, a signal sent to it ``after`` that number of seconds
 of listening. The answer: its exit ``code``, or minus the signal that ended it, and, with ``run``,
 whether it had ``ended`` when the signal was sent; its output is in the file ``said``. With
 ``alone``, any use of a socket or start of a process ends it with exit code TOUCHED.

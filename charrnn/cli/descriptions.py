@@ -1,6 +1,7 @@
 """What a description of a run says, as text: its steps, its loss, its size."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,21 +99,22 @@ def short_verdict(description: dict[str, Any]) -> str:
 
 def short_number(number: int) -> str:
     """A number in at most five characters, such as 1.2M."""
-    value = float(number)
-    for suffix in THOUSANDS:
-        if value < 999.5 or suffix == THOUSANDS[-1]:
-            break
-        value /= 1000
-    digits = 1 if suffix and value < 99.95 else 0
-    return f"{value:.{digits}f}{suffix}"
+    value, suffix = _scaled(number, 1000, THOUSANDS)
+    return f"{value}{suffix}"
 
 
 def size_in_words(num_bytes: int) -> str:
     """A number of bytes in at most seven characters, such as 1.2 MiB."""
-    value = float(num_bytes)
-    for unit in UNITS:
-        if value < 999.5 or unit == UNITS[-1]:
+    value, unit = _scaled(num_bytes, 1024, UNITS)
+    return f"{value} {unit}"
+
+
+def _scaled(number: int, factor: int, units: Sequence[str]) -> tuple[str, str]:
+    """A number below a thousand, and its unit: each is ``factor`` times the one before."""
+    value = float(number)
+    for unit in units:
+        if value < 999.5 or unit == units[-1]:
             break
-        value /= 1024
-    digits = 1 if unit != UNITS[0] and value < 99.95 else 0
-    return f"{value:.{digits}f} {unit}"
+        value /= factor
+    digits = 1 if unit != units[0] and value < 99.95 else 0
+    return f"{value:.{digits}f}", unit

@@ -2,11 +2,15 @@
 
 import errno
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from charrnn.errors import CheckpointError
 from charrnn.storage.manifest import MANIFEST
 from charrnn.storage.run import RUNS_DIR, Run
+
+Found = TypeVar("Found")
 
 
 def check_runs_dir(runs_dir: str | Path) -> Path:
@@ -75,15 +79,9 @@ def find_run(run: str | Path, runs_dir: str | Path = RUNS_DIR) -> Run:
     Raises:
         CheckpointError: there is no such run, or it is a checkpoint or something else.
     """
-    for path in (check_runs_dir(runs_dir) / run, Path(run)):
-        try:
-            existing = _run_at(path)
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:  # no run can have such a name
-                break
-            raise _unreadable(path, error) from None
-        if existing is not None:
-            return existing
+    existing = _first((check_runs_dir(runs_dir) / run, Path(run)), _run_at)
+    if existing is not None:
+        return existing
     for path in (Path(runs_dir) / run, Path(run)):
         if os.path.isdir(path):
             raise CheckpointError(
@@ -94,6 +92,20 @@ def find_run(run: str | Path, runs_dir: str | Path = RUNS_DIR) -> Run:
     raise CheckpointError(
         f"there is no run {str(run)[:200]!r}; runs in {runs_dir}: {names or 'none'}"
     )
+
+
+def _first(paths: Iterable[Path], at: Callable[[Path], Found | None]) -> Found | None:
+    """What ``at`` finds at the first of some paths where there is anything."""
+    for path in paths:
+        try:
+            found = at(path)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # no run can have such a name
+                break
+            raise _unreadable(path, error) from None
+        if found is not None:
+            return found
+    return None
 
 
 def _run_at(path: Path) -> Run | None:
@@ -129,15 +141,9 @@ def find_checkpoint(run: str | Path | None = None, runs_dir: str | Path = RUNS_D
     """
     if run is None:
         return _newest_run(runs_dir).best()
-    for path in (Path(runs_dir) / run, Path(run)):
-        try:
-            checkpoint = _checkpoint_at(path)
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:  # no run can have such a name
-                break
-            raise _unreadable(path, error) from None
-        if checkpoint is not None:
-            return checkpoint
+    checkpoint = _first((Path(runs_dir) / run, Path(run)), _checkpoint_at)
+    if checkpoint is not None:
+        return checkpoint
     names = ", ".join(other.path.name for other in all_runs(runs_dir)) or "none"
     raise CheckpointError(
         f"there is no run or checkpoint {str(run)[:200]!r}; runs in {runs_dir}: {names}"

@@ -32,8 +32,8 @@ OWN_FILES = (*FILES, *INDEX_FILES)
 LEFTOVER = re.compile(rf"\.({OWN.pattern})\.tmp-(\d+(-old)?|gone)")
 # What an error about a run advises besides, if the caller can choose another run's name.
 OTHER_NAME = ", or choose another `name`"
-# A run without a checkpoint is told from other directories by its metrics.jsonl, and by these
-# knobs in its config.yaml.
+# A directory without a checkpoint is a run if it has a metrics.jsonl, and these knobs in its
+# config.yaml.
 RUN_KNOBS = {"corpus", "hidden_size", "steps"}
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 

@@ -142,8 +142,9 @@ class Trainer:
         is_best = val_loss is not None and self._is_best(val_loss)
         train_loss, trouble = self._log_step(result, val_loss)
         saved = None
-        if is_best or self._save_due():
-            saved, save_trouble = self._save(val_loss)
+        decides = self._is_decision_due()
+        if is_best or decides or self._save_requested:
+            saved, save_trouble = self._save(val_loss, decides)
             if self.log.unwritten and self._must_write:
                 raise CheckpointError(trouble)
             trouble = save_trouble or trouble
@@ -233,9 +234,9 @@ class Trainer:
         stops = self._is_last_step or self.turned or self.stop_requested
         return stops or self.config.train.on_save_error == "stop"
 
-    def _save_due(self) -> bool:
-        requested = self.turned or self.stop_requested or self.save_requested
-        return requested or self._is_decision_due()
+    @property
+    def _save_requested(self) -> bool:
+        return self.turned or self.stop_requested or self.save_requested
 
     def _is_decision_due(self) -> bool:
         """Whether a checkpoint is due in which the end may move.
@@ -267,7 +268,7 @@ class Trainer:
     def _new_schedule(self) -> Schedule:
         """The schedule from this step on: the end moves if the time budget says so."""
         schedule = self.loop.schedule
-        if self.budget is None or self._is_last_step or not self._is_decision_due():
+        if self.budget is None or self._is_last_step:
             return schedule
         end = self.budget.end(self.step, self._pauses)
         self.budget.moved()
@@ -275,11 +276,20 @@ class Trainer:
             return schedule
         return schedule.moved(self.step, end)
 
-    def _save(self, val_loss: float | None) -> tuple[Path | None, str | None]:
-        """Save a checkpoint; returns its path, and any trouble if training continues."""
+    def _save(
+        self,
+        val_loss: float | None,
+        decides: bool = False,
+    ) -> tuple[Path | None, str | None]:
+        """Save a checkpoint; returns its path, and any trouble if training continues.
+
+        Args:
+            val_loss: after this step.
+            decides: whether the end of the run may move.
+        """
         path = self.directory.step(self.step)
         self.save_requested = False  # before writing, so that a request made meanwhile is not lost
-        schedule = self._new_schedule()
+        schedule = self._new_schedule() if decides else self.loop.schedule
         checkpoint = self.checkpoint(val_loss, schedule)
         name = not_a_number(checkpoint)
         if name is not None:

@@ -168,7 +168,7 @@ def read_only(path: Path) -> Iterator[None]:
             ["mount", "--bind", "-o", "ro", str(path), str(path)], capture_output=True, check=False
         ).returncode
     ):
-        pytest.skip("root may write anywhere, and mounting is not possible here")
+        pytest.skip("root may write anywhere, and this machine forbids mounting")
     mode = stat.S_IMODE(path.stat().st_mode)
     try:
         if not root:
