@@ -70,6 +70,15 @@ def completed(name: str, words: str, number: int, monkeypatch: pytest.MonkeyPatc
     return complete(cli, {}, "charrnn", COMPLETE_VARIABLE).complete().splitlines()
 
 
+def answers_of(command: list[str], typed: str = "") -> list[list[str]]:
+    """The lines that a shell prints before each END; it must print no error."""
+    done = subprocess.run(
+        command, input=typed, env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return [answer.splitlines() for answer in done.stdout.split("END\n")[:-1]]
+
+
 @pytest.mark.parametrize(
     ("words", "values"),
     [
@@ -126,16 +135,8 @@ def test_bash_completes_commands_flags_choices_runs_and_files(runs: Path) -> Non
         "charrnn|info|my\\ s": ["my\\ stories"],
         "charrnn|info|checkpoints/c": ["<dirnames>", ""],
     }
-    done = subprocess.run(
-        [shell("bash"), "--norc", "-c", BASH],
-        input="".join(f"{line}\n" for line in cases),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stderr == ""
-    answers = [answer.splitlines() for answer in done.stdout.split("END\n")[:-1]]
+    lines = "".join(f"{line}\n" for line in cases)
+    answers = answers_of([shell("bash"), "--norc", "-c", BASH], lines)
     assert dict(zip(cases, answers, strict=True)) == cases
 
 
@@ -148,15 +149,7 @@ def test_fish_completes_them_too(runs: Path) -> None:
     }
     lines = [f"complete -C '{line}'; echo END" for line in cases]
     script = "\n".join(["charrnn completion fish | source", *lines])
-    done = subprocess.run(
-        [shell("fish"), "--no-config", "-c", script],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stderr == ""
-    answers = [answer.splitlines() for answer in done.stdout.split("END\n")[:-1]]
+    answers = answers_of([shell("fish"), "--no-config", "-c", script])
     assert dict(zip(cases, answers, strict=True)) == cases
 
 
