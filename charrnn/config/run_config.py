@@ -89,6 +89,15 @@ class ModelConfig(Checked):
         high=2**20,
         none=True,
     )
+    counts: int | None = knob(
+        None,
+        "count what followed each context that occurs at least this often in the training text, "
+        "and mix the counts into the prediction; none: use the network alone",
+        low=1,
+        high=1000,
+        none=True,
+        planned=True,
+    )
     dropout: float = knob(
         0.1,
         "share of the units switched off at random during training, against over-fitting",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.context_mixing.counted_text import Counted, CountedPlaces
 from charrnn.copy_window import NOTHING, ORDERS, Recalled
 from charrnn.errors import CorpusError
 from charrnn.vocab import Ids
@@ -36,12 +37,14 @@ class Batch:
         fresh: (B,) bool, lanes that start from a zero state.
         recalled: (T, B, K), the symbols that followed the last time that the symbols up to each
             of x were read (see copy_window.py).
+        counted: what followed the contexts of x in the training text (see context_mixing/).
     """
 
     x: NDArray[np.int64]
     y: NDArray[np.int64]
     fresh: NDArray[np.bool_]
     recalled: NDArray[Any] | None = None
+    counted: Counted | None = None
 
     @property
     def num_targets(self) -> int:
@@ -53,8 +56,11 @@ class Batch:
         recalled = self.recalled
         if recalled is not None:
             recalled = recalled[start:stop]
+        counted = self.counted
+        if counted is not None:
+            counted = counted.steps(start, stop)
         fresh = self.fresh & (start == 0)
-        return Batch(self.x[start:stop], self.y[start:stop], fresh, recalled)
+        return Batch(self.x[start:stop], self.y[start:stop], fresh, recalled, counted)
 
 
 def fit(length: int, batch_size: int, sequence_length: int) -> tuple[int, int]:
@@ -130,6 +136,7 @@ class Lanes:
         sequence_length: T.
         seed: of the random rotations.
         recalled: what the copy window recalls in the text, to add to the batches.
+        counted: the same for the counts of its contexts.
     """
 
     def __init__(
@@ -139,10 +146,12 @@ class Lanes:
         sequence_length: int,
         seed: int,
         recalled: Recalled | NDArray[Any] | None = None,
+        counted: CountedPlaces | None = None,
     ) -> None:
         self.ids = ids
         self.seed = seed
         self.recalled = recalled
+        self.counted = counted
         self.sequence_length = sequence_length
         self.mean_length = sequence_length
         self.lane_length = len(ids) // batch_size
@@ -170,7 +179,10 @@ class Lanes:
         recalled = None
         if self.recalled is not None:
             recalled = self.recalled[read]  # (T, B, K)
-        return Batch(x, y, fresh, recalled)
+        counted = None
+        if self.counted is not None:
+            counted = self.counted[read]
+        return Batch(x, y, fresh, recalled, counted)
 
     def _turn(self, epoch: int) -> int:
         """The number of symbols by which the text is rotated in an epoch."""
@@ -195,6 +207,7 @@ class Records:
         batch_size: B; the last batch of an epoch may have lanes without a record.
         seed: of the shuffling.
         recalled: what the copy window recalls in the records, to add to the batches.
+        counted: the same for the counts of their contexts.
     """
 
     def __init__(
@@ -204,12 +217,14 @@ class Records:
         batch_size: int,
         seed: int,
         recalled: Recalled | NDArray[Any] | None = None,
+        counted: CountedPlaces | None = None,
     ) -> None:
         self.ids = ids
         self.end = end
         self.batch_size = batch_size
         self.seed = seed
         self.recalled = recalled
+        self.counted = counted
         self.ends = np.flatnonzero(ids == end)  # (R,)
         self.starts = np.concatenate([[0], self.ends[:-1] + 1]).astype(np.int64)  # (R,)
         self.steps_per_epoch = -(-len(self.ends) // batch_size)
@@ -260,14 +275,22 @@ class Records:
         before = y[:-1]
         x[1:] = np.where(before == PADDING, self.end, before)
         fresh = np.ones(B, np.bool_)
+        counted = None
+        if self.counted is not None:
+            # x at time t is the symbol at place t - 1; before the first record, there is another
+            # end, whose context is the same
+            read = np.full((T, B), self.ends[0])
+            read[:, :R] = places - 1
+            read[0, :R][starts == 0] = self.ends[0]
+            counted = self.counted[read]
         if self.recalled is None:
-            return Batch(x, y, fresh)
+            return Batch(x, y, fresh, None, counted)
 
-        # x at time t is the symbol at place t - 1; nothing is recalled at the record's beginning
+        # nothing is recalled at the record's beginning
         after_first = self.recalled[places[:-1]]  # (T - 1, R, K)
         recalled = np.full((T, B, len(ORDERS)), NOTHING, np.int64)
         recalled[1:, :R] = np.where(inside[1:, :, None], after_first, NOTHING)
-        return Batch(x, y, fresh, recalled)
+        return Batch(x, y, fresh, recalled, counted)
 
     def _shuffled(self, epoch: int) -> list[NDArray[np.int64]]:
         """The numbers of the records of each batch of an epoch."""

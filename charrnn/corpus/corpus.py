@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from charrnn.config.arguments import ignore
 from charrnn.config.run_config import RunConfig
+from charrnn.context_mixing.count_table import CountTable
+from charrnn.context_mixing.counted_text import CountedText
 from charrnn.copy_window import Recalled
 from charrnn.corpus.batches import Lanes, Layout, Records, check_lengths, fit, fit_records
 from charrnn.corpus.kneser_ney import Measure, measure
@@ -44,6 +46,7 @@ class Corpus(ABC):
     val: Ids
     max_judged: int = MAX_JUDGED  # symbols that a finished model is evaluated on
     _recalled: dict[int, Recalled] = field(default_factory=dict, repr=False, compare=False)
+    _counted: dict[int, CountedText] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
     def of(
@@ -108,6 +111,7 @@ class Corpus(ABC):
         sequence_length: int,
         seed: int,
         copy_window: int | None,
+        least_count: int | None,
     ) -> Layout:
         """The training part laid out as batches."""
 
@@ -168,6 +172,25 @@ class Corpus(ABC):
             self._recalled[window] = recalled
         return self._recalled[window]
 
+    def counted(self, least: int | None) -> CountedText | None:
+        """The counts of the contexts in the training part, cached; None without counts.
+
+        Args:
+            least: a context that occurs less often is not counted.
+        """
+        if least is None:
+            return None
+        if least not in self._counted:
+            self._counted[least] = CountedText(self.train, self.vocabulary, least)
+        return self._counted[least]
+
+    def table(self, least: int | None) -> CountTable | None:
+        """The same counts, for reading other texts."""
+        counted = self.counted(least)
+        if counted is None:
+            return None
+        return counted.table
+
     @cached_property
     def yardstick(self) -> Measure | None:
         """The validation loss of a count-based model of the training part."""
@@ -218,10 +241,12 @@ class RunningText(Corpus):
         sequence_length: int,
         seed: int,
         copy_window: int | None,
+        least_count: int | None,
     ) -> Lanes:
         """Parallel lanes."""
         recalled = self.recalled(copy_window)
-        return Lanes(self.train, batch_size, sequence_length, seed, recalled)
+        counted = self.counted(least_count)
+        return Lanes(self.train, batch_size, sequence_length, seed, recalled, counted)
 
     @property
     def item_end(self) -> int:
@@ -281,10 +306,12 @@ class RecordCorpus(Corpus):
         sequence_length: int,
         seed: int,
         copy_window: int | None,
+        least_count: int | None,
     ) -> Records:
         """Records of similar length in parallel."""
         recalled = self.recalled(copy_window)
-        return Records(self.train, self.vocabulary.end, batch_size, seed, recalled)
+        counted = self.counted(least_count)
+        return Records(self.train, self.vocabulary.end, batch_size, seed, recalled, counted)
 
     @property
     def item_end(self) -> int:

@@ -70,14 +70,19 @@ def write_output(path: Path, data: bytes) -> None:
         raise not_written(path, error) from None
 
 
-def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[str] = ()) -> None:
+def commit_directory(
+    path: Path,
+    files: Mapping[str, bytes | Path],
+    names: Collection[str] = (),
+) -> None:
     """Write a directory of files in the given order, whole or not at all.
 
     A directory that is replaced keeps its permissions.
 
     Args:
         path: the directory.
-        files: the content of each file, by name.
+        files: the content of each file, by name; or a file that never changes, to share its
+            content by a hard link.
         names: further file names that may be replaced; all other files in the old directory are
             moved to the new one.
 
@@ -91,7 +96,10 @@ def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[s
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir()
         for name, data in files.items():
-            _write_synced(staged / name, data, like=path / name)
+            if isinstance(data, Path):
+                _link_or_copy(data, staged / name)
+            else:
+                _write_synced(staged / name, data, like=path / name)
         sync_directory(staged)
         _move_into_place(staged, path, old)
         sync_directory(path.parent)
@@ -103,6 +111,14 @@ def commit_directory(path: Path, files: Mapping[str, bytes], names: Collection[s
         with contextlib.suppress(OSError):
             if path.exists() and old.exists():
                 _remove_replaced(old, path, {*files, *names})
+
+
+def _link_or_copy(source: Path, path: Path) -> None:
+    """A hard link to a file, or a copy of it on a file system that has no links."""
+    try:
+        os.link(source, path)
+    except OSError:
+        _write_synced(path, source.read_bytes(), like=source)
 
 
 def _move_into_place(staged: Path, path: Path, old: Path) -> None:

@@ -1,6 +1,7 @@
 """Checkpoint: a directory that holds a whole model, as safetensors and JSON.
 
     config.json  model.safetensors  tokenizer.json  generation_config.json
+    counts.safetensors                   of a model with counts; all checkpoints of a run share it
     trainer.json  trainer.safetensors    to continue training; may be left out
     manifest.json                        size and SHA-256 of each; written last
 
@@ -14,7 +15,7 @@ from collections.abc import Hashable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +23,20 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from charrnn.config.run_config import ModelConfig
+from charrnn.context_mixing.count_table import CountTable
 from charrnn.errors import CharRNNError, CheckpointError, DamagedError
 from charrnn.storage import strict_json
 from charrnn.storage.atomic import commit_directory
+from charrnn.storage.count_file import open_counts, to_bytes
 from charrnn.storage.manifest import (
+    COUNTS,
     FILES,
     MANIFEST,
     TRAINER_FILES,
     Entries,
     first_line,
     load_object,
+    make_entry,
     make_manifest,
     read_manifest,
     read_verified,
@@ -40,12 +45,20 @@ from charrnn.storage.metadata import checked_metadata
 from charrnn.storage.weight_shapes import check_shapes, shapes
 from charrnn.vocab import Vocabulary
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, 3)  # format 2 has no counts
 UNCHANGED_AFTER = 2 * 10**9  # nanoseconds after which a changed file has a new time stamp
 LARGEST_WEIGHT = 1e9  # far beyond any learned weight; larger ones could overflow in a step
 MAX_HEADER_BYTES = 1 << 20  # for the names and shapes in a file of tensors
 
 Tensors = dict[str, NDArray[Any]]
+
+
+class StoredCounts(NamedTuple):
+    """A file of counts in a checkpoint, and its entry in the manifest."""
+
+    path: Path
+    entry: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,9 +71,12 @@ class Checkpoint:
         weights: by name, float32.
         prime: id of the symbol that the network reads first if there is no prompt.
         about: what the model was trained on and how well it does, for ``info``; JSON values.
+        table: the counts that are mixed in; None for a model without them.
         trainer: counters and configuration; None for a model to share.
         trainer_tensors: the optimizer's state, and the network's state in each lane.
         sha256: of model.safetensors; set when a checkpoint is read.
+        counts: the file of the same counts in another checkpoint, to link to, and its entry in
+            the manifest; set when a checkpoint is read.
     """
 
     vocabulary: Vocabulary
@@ -68,13 +84,18 @@ class Checkpoint:
     weights: Tensors
     prime: int
     about: dict[str, Any]
+    table: CountTable | None = None
     trainer: dict[str, Any] | None = None
     trainer_tensors: Tensors = field(default_factory=dict)
     sha256: str = ""
+    counts: StoredCounts | None = None
 
 
-def write(path: Path, checkpoint: Checkpoint) -> None:
+def write(path: Path, checkpoint: Checkpoint) -> StoredCounts | None:
     """Commit a checkpoint as the directory ``path``.
+
+    Returns:
+        the file of its counts, for the next checkpoint of the run to link to.
 
     Raises:
         CheckpointError: it could not be written; nothing half-written is left.
@@ -90,7 +111,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     tokenizer: dict[str, Any] = {"unit": vocabulary.unit, "symbols": vocabulary.symbols}
     if vocabulary.records:
         tokenizer["records"] = True
-    files = {
+    files: dict[str, bytes | Path] = {
         "config.json": strict_json.dumps(config),
         "model.safetensors": _save(checkpoint.weights),
         "tokenizer.json": strict_json.dumps(tokenizer),
@@ -99,8 +120,21 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     if checkpoint.trainer is not None:
         files["trainer.json"] = strict_json.dumps(checkpoint.trainer)
         files["trainer.safetensors"] = _save(checkpoint.trainer_tensors)
-    files[MANIFEST] = make_manifest(files)
+    entries = {name: make_entry(data) for name, data in files.items() if isinstance(data, bytes)}
+    counts = None
+    if checkpoint.table is not None:
+        stored = checkpoint.counts
+        if stored is not None and stored.path.exists():
+            files[COUNTS] = stored.path
+            entries[COUNTS] = stored.entry
+        else:
+            data = to_bytes(checkpoint.table)
+            files[COUNTS] = data
+            entries[COUNTS] = make_entry(data)
+        counts = StoredCounts(path / COUNTS, entries[COUNTS])
+    files[MANIFEST] = make_manifest(entries)
     commit_directory(path, files, FILES)
+    return counts
 
 
 def read(path: Path, *, trainer: bool = False) -> Checkpoint:
@@ -162,7 +196,15 @@ def _read_files(path: Path, entries: Entries, trainer: bool) -> tuple[Checkpoint
     generation = load_object(texts["generation_config.json"])
     has_records = tokenizer.get("records", False) is True
     vocabulary = Vocabulary(tokenizer["unit"], tokenizer["symbols"], has_records)
-    model = ModelConfig(**config["model"])
+    # models from before there were counts have none
+    model = ModelConfig(**{"counts": None, **config["model"]})
+    if (model.counts is not None) != (COUNTS in entries):
+        raise ValueError(f"{COUNTS} is missing, or the model has no counts")
+    table = None
+    stored = None
+    if COUNTS in entries:
+        table = open_counts(path, entries[COUNTS], vocabulary)
+        stored = StoredCounts(path / COUNTS, entries[COUNTS])
     state = load_object(texts["trainer.json"]) if trainer else None
     limits = _size_limits(model, config["vocab_size"], texts.get("trainer.json"))
     tensors = {}
@@ -175,9 +217,11 @@ def _read_files(path: Path, entries: Entries, trainer: bool) -> tuple[Checkpoint
         weights=_load(tensors["model.safetensors"]),
         prime=generation["prime"],
         about=config["about"],
+        table=table,
         trainer=state,
         trainer_tensors=_load(tensors["trainer.safetensors"]) if trainer else {},
         sha256=entries["model.safetensors"]["sha256"],
+        counts=stored,
     )
     return checkpoint, config["vocab_size"]
 
@@ -294,7 +338,7 @@ def _parse_config(path: Path, data: bytes) -> dict[str, Any]:
     try:
         config = load_object(data)
         model_type = config["model_type"]
-        is_known_format = config["format"] == FORMAT
+        is_known_format = config["format"] in READABLE
         if model_type == "charrnn" and is_known_format:
             config["about"] = checked_metadata(config["about"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -308,7 +352,8 @@ def _parse_config(path: Path, data: bytes) -> dict[str, Any]:
         )
     if not is_known_format:
         raise CheckpointError(
-            f"{path} has format {ascii(config['format'])[:50]}, but this version reads {FORMAT}; "
+            f"{path} has format {ascii(config['format'])[:50]}, but this version reads "
+            f"{READABLE[0]} to {FORMAT}; "
             "install the version of charrnn that wrote it"
         )
     return config

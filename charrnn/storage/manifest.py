@@ -19,19 +19,22 @@ from charrnn.storage.atomic import read_regular
 
 MANIFEST = "manifest.json"
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")
+COUNTS = "counts.safetensors"  # of a model with counts
 TRAINER_FILES = ("trainer.json", "trainer.safetensors")
-FILES = (*MODEL_FILES, *TRAINER_FILES, MANIFEST)
+FILES = (*MODEL_FILES, COUNTS, *TRAINER_FILES, MANIFEST)
 # Errors that mean damage: the file is missing or not a regular file, and a retry will not help.
 LASTING = (None, errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
 
 Entries = dict[str, dict[str, Any]]  # file name to {"bytes": size, "sha256": hexadecimal}
 
 
-def make_manifest(files: Mapping[str, bytes]) -> bytes:
-    """The manifest of these files, as JSON with a checksum of its own."""
-    entries = {}
-    for name, data in files.items():
-        entries[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+def make_entry(data: bytes) -> dict[str, Any]:
+    """The entry of a file in the manifest."""
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def make_manifest(entries: Entries) -> bytes:
+    """The manifest with these entries, as JSON with a checksum of its own."""
     return strict_json.dumps({"files": entries, "sha256": _digest(entries)})
 
 
@@ -51,7 +54,7 @@ def read_manifest(path: Path) -> Entries:
             f"{path} is not a checkpoint: it has no {MANIFEST}; give a run or a step-... directory"
         ) from None
     except OSError as error:
-        raise _unreadable(path / MANIFEST, error) from None
+        raise unreadable(path / MANIFEST, error) from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise DamagedError(
             f"{path / MANIFEST} cannot be read: {first_line(error)}; use another checkpoint"
@@ -72,7 +75,7 @@ def _is_intact(manifest: Mapping[str, Any], data: bytes) -> bool:
         return False
     if manifest["sha256"] != _digest(entries):
         return False
-    if not set(MODEL_FILES) <= names <= {*MODEL_FILES, *TRAINER_FILES}:
+    if not set(MODEL_FILES) <= names <= {*MODEL_FILES, COUNTS, *TRAINER_FILES}:
         return False
     return all(map(_is_entry, entries.values()))
 
@@ -104,7 +107,7 @@ def read_verified(path: Path, name: str, entry: Mapping[str, Any], max_bytes: in
     try:
         data = read_regular(file, max_bytes)
     except OSError as error:
-        raise _unreadable(file, error) from None
+        raise unreadable(file, error) from None
     if len(data) != entry["bytes"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise DamagedError(
             f"{file} is damaged: its SHA-256 does not match the manifest; "
@@ -128,7 +131,7 @@ def check_size(path: Path, name: str, entry: Mapping[str, Any]) -> None:
     try:
         info = file.lstat()
     except OSError as error:
-        raise _unreadable(file, error) from None
+        raise unreadable(file, error) from None
     if stat.S_ISREG(info.st_mode) and info.st_size != entry["bytes"]:
         raise DamagedError(
             f"{file} is damaged: it has {info.st_size} bytes instead of {entry['bytes']}; "
@@ -136,7 +139,7 @@ def check_size(path: Path, name: str, entry: Mapping[str, Any]) -> None:
         )
 
 
-def _unreadable(file: Path, error: OSError) -> CheckpointError:
+def unreadable(file: Path, error: OSError) -> CheckpointError:
     """The error for a file that cannot be read: damage, or a disk that may recover."""
     kind = DamagedError if error.errno in LASTING else CheckpointError
     return kind(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from charrnn.config.cells import GATES
 from charrnn.config.run_config import ModelConfig
+from charrnn.context_mixing.contexts import GROUPS
+from charrnn.context_mixing.count_table import MIXER_SIZE, NUM_FEATURES
 from charrnn.copy_window import ORDERS
 from charrnn.errors import CheckpointError
 
@@ -30,6 +32,12 @@ def shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
     if config.copy_window is not None:
         expected["copy.weight"] = (K, L * H)
         expected["copy.bias"] = (K,)
+    if config.counts is not None:
+        expected["mixer.output.weight"] = (MIXER_SIZE, L * H)
+        expected["mixer.output.bias"] = (MIXER_SIZE,)
+        expected["mixer.features.weight"] = (MIXER_SIZE, NUM_FEATURES)
+        expected["mixer.weights.weight"] = (1 + len(GROUPS), MIXER_SIZE)
+        expected["mixer.weights.bias"] = (1 + len(GROUPS),)
     for layer in range(L):
         input_size = (
             E if layer == 0 else E + H

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn.config.arguments import ignore
+from charrnn.context_mixing.counted_text import look_up
 from charrnn.copy_window import NOTHING, recall
 from charrnn.corpus.batches import Batch
 from charrnn.corpus.records import encode_known
@@ -69,7 +70,7 @@ def adapt(
     losses = np.zeros(len(learners))
     total = 0.0
     with _differentiable_evaluation([learner.model for learner in learners]):
-        for batch in _pieces(ids, prime, end, model.copy_window):
+        for batch in _pieces(ids, prime, end, model):
             scores = np.stack([learner.read(batch) for learner in learners])  # (K, T)
             total -= mixture.score(scores)
             losses -= scores.sum(1)
@@ -165,17 +166,21 @@ def _differentiable_evaluation(models: Sequence[CharRNN]) -> Iterator[None]:
         torch.backends.cudnn.enabled = cudnn_enabled
 
 
-def _pieces(ids: Ids, prime: int, end: int, copy_window: int | None) -> Iterator[Batch]:
+def _pieces(ids: Ids, prime: int, end: int, model: CharRNN) -> Iterator[Batch]:
     """A text as batches of one lane: up to PIECE symbols each; none crosses the end of a record."""
     symbols = np.concatenate([[prime], ids]).astype(np.int64)  # (n + 1,)
     x = symbols[:-1, None]  # (n, 1)
     y = symbols[1:, None]  # (n, 1)
     starts = x[:, 0] == end  # (n,) after which a record begins
     recalled = None
-    if copy_window is not None:
-        recalled = recall(symbols[:-1], copy_window, end)[:, None]  # (n, 1, K)
+    if model.copy_window is not None:
+        recalled = recall(symbols[:-1], model.copy_window, end)[:, None]  # (n, 1, K)
+    counted = None
+    if model.table is not None:
+        places = np.arange(len(x))[:, None]  # (n, 1)
+        counted = look_up(model.table, symbols[:-1])[places]
     fresh = np.ones(1, np.bool_)
-    whole = Batch(x, y, fresh, recalled)
+    whole = Batch(x, y, fresh, recalled, counted)
     for first, last in _bounds(y == end):
         piece = whole.steps(first, last)
         yield replace(piece, fresh=starts[first : first + 1])

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from charrnn.config.arguments import ignore
+from charrnn.context_mixing.contexts import GROUPS
+from charrnn.context_mixing.counted_text import look_up
 from charrnn.copy_window import recall
 from charrnn.corpus.batches import PADDING, Batch, Records
 from charrnn.errors import CheckpointError
@@ -83,13 +85,12 @@ def evaluate(
         on_progress: called with the number of characters after each chunk; an exception from it
             ends the evaluation.
     """
-    vocab_size = model.head.out_features
     num_records = 0
     if records:
         num_records = int((ids == prime).sum())
-        batches = _record_batches(ids, prime, model.copy_window, vocab_size)
+        batches = _record_batches(ids, prime, model)
     else:
-        batches = _lane_batches(ids, prime, lanes, warm_up, model.copy_window, vocab_size)
+        batches = _lane_batches(ids, prime, lanes, warm_up, model)
     was_training = model.training
     model.eval()
     state = None
@@ -109,8 +110,7 @@ def _lane_batches(
     prime: int,
     lanes: int,
     warm_up: int,
-    copy_window: int | None,
-    vocab_size: int,
+    model: CharRNN,
 ) -> Iterator[Batch]:
     """A text cut into lanes that are read in parallel, chunk by chunk."""
     lanes = max(1, min(lanes, len(ids) // max(CHUNK, 4 * warm_up)))
@@ -126,26 +126,27 @@ def _lane_batches(
     y = padded[places]  # PADDING at the very end
     y[:warm_up, 1:] = PADDING  # an earlier lane predicts these
     recalled = None
-    if copy_window is not None:
-        recalled = recall(read, copy_window)[places]  # (T, lanes, K)
-    whole = Batch(x, y, np.ones(lanes, np.bool_), recalled)
-    yield from _chunks(whole, vocab_size)
+    if model.copy_window is not None:
+        recalled = recall(read, model.copy_window)[places]  # (T, lanes, K)
+    counted = None
+    if model.table is not None:
+        counted = look_up(model.table, read)[places]
+    whole = Batch(x, y, np.ones(lanes, np.bool_), recalled, counted)
+    yield from _chunks(whole, model)
 
 
-def _record_batches(
-    ids: Ids,
-    end: int,
-    copy_window: int | None,
-    vocab_size: int,
-) -> Iterator[Batch]:
+def _record_batches(ids: Ids, end: int, model: CharRNN) -> Iterator[Batch]:
     """Whole records, those of similar length in parallel."""
     recalled = None
-    if copy_window is not None:
-        recalled = recall(ids, copy_window, end)
-    layout = Records(ids, end, MAX_RECORDS_TOGETHER, 0, recalled)
+    if model.copy_window is not None:
+        recalled = recall(ids, model.copy_window, end)
+    counted = None
+    if model.table is not None:
+        counted = look_up(model.table, ids)
+    layout = Records(ids, end, MAX_RECORDS_TOGETHER, 0, recalled, counted)
     lengths = layout.ends - layout.starts + 1
     order = np.argsort(lengths, kind="stable")
-    max_symbols = min(MAX_SYMBOLS_TOGETHER, MAX_LOGITS // vocab_size)
+    max_symbols = min(MAX_SYMBOLS_TOGETHER, _max_symbols(model))
     place = 0
     while place < len(order):
         chosen = order[place : place + MAX_RECORDS_TOGETHER]
@@ -154,14 +155,22 @@ def _record_batches(
         fitting = int((symbols <= max_symbols).sum())
         count = max(1, fitting)
         batch = layout.lay_out(chosen[:count], count)
-        yield from _chunks(batch, vocab_size)
+        yield from _chunks(batch, model)
         place += count
 
 
-def _chunks(batch: Batch, vocab_size: int) -> Iterator[Batch]:
+def _max_symbols(model: CharRNN) -> int:
+    """The most symbols read at once, to stay within MAX_LOGITS."""
+    per_symbol = model.head.out_features
+    if model.table is not None:
+        per_symbol *= 1 + len(GROUPS)
+    return max(1, MAX_LOGITS // per_symbol)
+
+
+def _chunks(batch: Batch, model: CharRNN) -> Iterator[Batch]:
     """A batch in pieces of CHUNK time steps, or fewer to stay within MAX_LOGITS."""
     T, B = batch.x.shape
-    length = max(1, min(CHUNK, MAX_LOGITS // (B * vocab_size)))
+    length = max(1, min(CHUNK, _max_symbols(model) // B))
     for start in range(0, T, length):
         yield batch.steps(start, start + length)
 
@@ -170,6 +179,7 @@ def load_model(checkpoint: Checkpoint, device: str) -> CharRNN:
     """The PyTorch network of a checkpoint."""
     model = CharRNN(checkpoint.model, len(checkpoint.vocabulary)).to(device)
     load_weights(model, checkpoint.weights)
+    model.table = checkpoint.table
     return model
 
 

@@ -59,6 +59,7 @@ class TrainingLoop:
         self.schedule = Schedule(((0, knobs.steps),))
         self.batches = layout(config, corpus)
         self.model = CharRNN(config.model, len(corpus.vocabulary), knobs.seed).to(knobs.device)
+        self.model.table = corpus.table(config.model.counts)
         self.optimizer = _adamw(self.model, knobs.weight_decay)
         self.state: Tensor | None = None  # (L, P, B, H) after the last step
 
@@ -184,6 +185,7 @@ def layout(config: RunConfig, corpus: Corpus) -> Layout:
         knobs.sequence_length,
         knobs.seed,
         config.model.copy_window,
+        config.model.counts,
     )
 
 

@@ -39,7 +39,12 @@ def _read(
     recalled = None
     if batch.recalled is not None:
         recalled = _to(device, batch.recalled)
-    logits, state = model(x, _carried(state, batch), recalled)  # (T, B, V), (L, P, B, H)
+    counted = None
+    if batch.counted is not None:
+        predicted = batch.counted.predict()
+        counted = (_to(device, predicted.log_p), _to(device, predicted.features))
+    before = _carried(state, batch)
+    logits, state = model(x, before, recalled, counted)  # (T, B, V), (L, P, B, H)
     loss = functional.cross_entropy(
         logits.flatten(0, 1),
         y.flatten(),

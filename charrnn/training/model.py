@@ -7,6 +7,7 @@ The NumPy twin of every cell is in generation/network.py.
     P  parts of a layer's state: 2 for lstm (h, c), 1 for gru and rnn (h)
     W  width of a layer's input
     K  symbols recalled at each position (copy_window.ORDERS)
+    G  predictions from counts, F their features (context_mixing/count_table.py)
 """
 
 from collections.abc import Callable
@@ -15,9 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.config.run_config import ModelConfig
+from charrnn.context_mixing.contexts import GROUPS
+from charrnn.context_mixing.count_table import MIXER_SIZE, NUM_FEATURES, CountTable
 from charrnn.copy_window import ORDERS
 from charrnn.training.kernels import GRUKernel, RNNKernel, run_kernel
 
+INITIAL_TRUST = 0.1  # in each prediction of the counts
+WITHOUT_COUNTS = 0.1  # share of the lanes that a training step reads without counts
+Prediction = tuple[Tensor, Tensor]  # log_p (T, B, G, V), features (T, B, F)
 FORGET_BIAS = 1.0  # start by remembering (Gers et al. 2000, Jozefowicz et al. 2015)
 
 
@@ -142,6 +148,58 @@ class LockedDropout(nn.Module):
         return x * (keep.to(x.device, x.dtype) / (1 - self.rate))
 
 
+class Mixer(nn.Module):
+    """Mixes what the counts of contexts predict into the network's logits.
+
+    The log-probabilities of both are added, multiplied by weights that depend on the layers'
+    outputs and on how much each prediction of the counts is based on: logistic mixing (Mahoney
+    2005), trained together with the network, as in Mikolov et al. 2011.
+
+    Args:
+        width: of the layers' outputs, L·H.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.output = nn.Linear(width, MIXER_SIZE)
+        self.features = nn.Linear(NUM_FEATURES, MIXER_SIZE, bias=False)
+        self.weights = nn.Linear(MIXER_SIZE, 1 + len(GROUPS))
+        nn.init.zeros_(self.weights.weight)
+        with torch.no_grad():
+            self.weights.bias[:] = INITIAL_TRUST
+            self.weights.bias[0] = 1.0
+
+    def forward(
+        self,
+        logits: Tensor,
+        output: Tensor,
+        counted: Prediction,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """The mixed logits (T, B, V).
+
+        Args:
+            logits: (T, B, V) of the network.
+            output: (T, B, L·H) of its layers.
+            counted: log-probabilities (T, B, G, V) and features (T, B, F).
+            generator: draws the lanes that are trained without counts, so that the network does
+                not rely on them.
+        """
+        log_p, features = counted
+        hidden = torch.tanh(self.output(output) + self.features(features))  # (T, B, MIXER_SIZE)
+        weights = self.weights(hidden).float()  # (T, B, 1 + G)
+        own = weights[..., :1]
+        trust = weights[..., 1:]  # (T, B, G)
+        if self.training:
+            B = logits.shape[1]
+            is_mixed = torch.rand(1, B, 1, generator=generator) >= WITHOUT_COUNTS
+            is_mixed = is_mixed.to(logits.device)
+            own = torch.where(is_mixed, own, 1.0)
+            trust = torch.where(is_mixed, trust, 0.0)
+        mixed: Tensor = logits * own + (trust[..., None, :] @ log_p)[..., 0, :]
+        return mixed
+
+
 class CharRNN(nn.Module):
     """Embedding, L recurrent layers, head.
 
@@ -153,11 +211,19 @@ class CharRNN(nn.Module):
     were read. The logit of each recalled symbol is raised by an amount computed from the layers'
     outputs. None recalls nothing.
 
+    With counts, ``counted`` is what the counts of contexts in the training text predict, log_p
+    (T, B, G, V) and features (T, B, F); see Mixer. None mixes nothing in.
+
     Args:
         config: the sizes.
         vocab_size: V.
         seed: of the initial weights; PyTorch's global generator is not changed.
+
+    Attributes:
+        table: the counts, for reading other texts than the training text.
     """
+
+    table: CountTable | None = None
 
     def __init__(self, config: ModelConfig, vocab_size: int, seed: int = 0) -> None:
         super().__init__()
@@ -180,6 +246,7 @@ class CharRNN(nn.Module):
                 self.copy = nn.Linear(L * H, len(ORDERS))
                 nn.init.zeros_(self.copy.weight)
                 nn.init.zeros_(self.copy.bias)
+            self.mixer = None if config.counts is None else Mixer(L * H)
         self.dropout = LockedDropout(config.dropout)
         self.state_shape = (L, layers[0].num_parts, H)  # B comes before the last
 
@@ -200,6 +267,7 @@ class CharRNN(nn.Module):
         idx: Tensor,
         state: Tensor | None = None,
         recalled: Tensor | None = None,
+        counted: Prediction | None = None,
     ) -> tuple[Tensor, Tensor]:
         embedded = self.dropout(self.embedding(idx))  # (T, B, E)
         outputs: list[Tensor] = []
@@ -220,6 +288,8 @@ class CharRNN(nn.Module):
         if self.copy is not None and recalled is not None:
             trust = self.copy(output).float()  # (T, B, K)
             logits = logits + _raised(recalled, trust, logits.shape[-1])
+        if self.mixer is not None and counted is not None:
+            logits = self.mixer(logits, output, counted, self.dropout.generator)
         return logits, torch.stack(states)  # (T, B, V), (L, P, B, H)
 
 

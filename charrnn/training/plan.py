@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config.run_config import ModelConfig, RunConfig, run_knobs
+from charrnn.config.run_config import ModelConfig, RunConfig
 from charrnn.corpus.corpus import Corpus, RecordCorpus
 from charrnn.training.loop import layout
 from charrnn.training.measured import MEASURED, Row
 from charrnn.training.memory import estimate_memory
 from charrnn.training.timing import seconds_per_character, thread_choices
 
-PLANNED = tuple(name for name, knob in run_knobs().items() if knob.planned)
+PLANNED = ("hidden_size", "num_layers", "dropout")
 DEFAULT_MINUTES = 5.0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
 # With time for more passes than this times the most measured on a text, the runs on a smaller text

@@ -39,6 +39,7 @@ def snapshot(
         weights=loop.weights(),
         prime=corpus.prime,
         about=_description(config, corpus, loop, steps, val_loss),
+        table=corpus.table(config.model.counts),
         trainer={
             "config": config.flat(),
             "step": loop.step,

@@ -12,7 +12,7 @@ from charrnn.corpus.corpus import Corpus
 from charrnn.errors import CheckpointError, DivergedError, RunExistsError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.atomic import FileLock, not_written
-from charrnn.storage.checkpoint import Checkpoint
+from charrnn.storage.checkpoint import Checkpoint, StoredCounts
 from charrnn.storage.run import Run
 from charrnn.training.device import settled
 from charrnn.training.early_stopping import EarlyStopping
@@ -69,6 +69,7 @@ class Trainer:
         self.save_requested = False
         self.loss_sum = 0.0  # over the steps since the last line of the log
         self.loss_count = 0
+        self.counts: StoredCounts | None = None  # in the last checkpoint
         self.lock: FileLock | None = None  # on the run
         self.last = Report(0, self.steps, math.nan, 0.0, math.nan)
 
@@ -296,7 +297,7 @@ class Trainer:
             self._fail(f"step {self.step} was not saved: {name} has a value that is not finite")
         try:
             self.log.sync()
-            checkpoints.write(path, checkpoint)
+            self.counts = checkpoints.write(path, replace(checkpoint, counts=self.counts))
         except (CheckpointError, OSError) as error:
             trouble = error if isinstance(error, CheckpointError) else not_written(path, error)
             if self._must_write:
@@ -349,6 +350,7 @@ class Trainer:
         """
         stored = checkpoint.trainer
         assert stored is not None
+        self.counts = checkpoint.counts
         self.early_stopping.stale = stored["stale"]
         self.log.size = stored["metrics_bytes"]
         self.log.unwritten = stored.get("unwritten", "").encode()  # older checkpoints lack it

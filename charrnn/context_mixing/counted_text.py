@@ -1,0 +1,119 @@
+"""CountedText: what the counts of a training text predict at each of its places."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.context_mixing.contexts import Contexts
+from charrnn.context_mixing.count_table import (
+    CountTable,
+    FoldedCounts,
+    Predicted,
+    count_followers,
+    fold_of,
+)
+from charrnn.piecewise import Piecewise
+from charrnn.vocab import Ids, Vocabulary
+
+MAX_COUNTED = 1 << 23  # symbols; of a longer text, the end is counted
+REACH = 1 << 12  # symbols before a piece that are read for its contexts
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The contexts of a batch, and the counts of what followed them.
+
+    Args:
+        counts: a table, or for training, counts that leave out the surroundings of each place.
+        rows: (T, B, K) the contexts' rows in the table.
+        folds: (T, B) the fold that is left out; None for a table.
+    """
+
+    counts: CountTable | FoldedCounts
+    rows: Array
+    folds: Array | None = None
+
+    def steps(self, start: int, stop: int) -> "Counted":
+        """Some of the batch's time steps."""
+        folds = self.folds
+        if folds is not None:
+            folds = folds[start:stop]
+        return Counted(self.counts, self.rows[start:stop], folds)
+
+    def predict(self) -> Predicted:
+        """What the counts predict: log_p (T, B, G, V), features (T, B, F)."""
+        T, B, K = self.rows.shape
+        rows = self.rows.reshape(T * B, K)
+        if isinstance(self.counts, CountTable):
+            predicted = self.counts.predict(rows)
+        else:
+            assert self.folds is not None
+            predicted = self.counts.predict(rows, self.folds.reshape(T * B))
+        log_p = predicted.log_p.reshape(T, B, *predicted.log_p.shape[1:])
+        return Predicted(log_p, predicted.features.reshape(T, B, -1))
+
+
+class CountedPlaces(Protocol):
+    """The counts for any places in a text."""
+
+    def __getitem__(self, places: Array) -> Counted:
+        """What follows the symbols at some places (T, B)."""
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """A text whose contexts are looked up in a table of another text.
+
+    Args:
+        table: the counts.
+        rows: (n, K) of the contexts after each symbol.
+    """
+
+    table: CountTable
+    rows: Array
+
+    def __getitem__(self, places: Array) -> Counted:
+        """What follows the symbols at some places (T, B)."""
+        return Counted(self.table, self.rows[places])
+
+
+def look_up(table: CountTable, ids: Ids) -> LookedUp:
+    """Look up the contexts of a text in a table."""
+    return LookedUp(table, table.rows_of_text(ids))
+
+
+class CountedText:
+    """A training text and its counts, for any places in it.
+
+    Args:
+        ids: (n,) the text.
+        vocabulary: of the ids.
+        least: a context that occurs less often is not counted.
+    """
+
+    def __init__(self, ids: Ids, vocabulary: Vocabulary, least: int) -> None:
+        self.ids = ids
+        self.num_counted = min(len(ids), MAX_COUNTED)
+        counted = ids[len(ids) - self.num_counted :]
+        self.counts = count_followers(Contexts(vocabulary), counted, least)
+        self._rows = Piecewise(len(ids), REACH, self._compute_rows)
+
+    def __getitem__(self, places: Array) -> Counted:
+        """What follows the symbols at some places (T, B), their surroundings left out."""
+        begin = len(self.ids) - self.num_counted
+        folds = fold_of(places + 1 - begin, self.num_counted)
+        return Counted(self.counts, self._rows[places], folds)
+
+    @property
+    def table(self) -> CountTable:
+        """The counts of the whole text."""
+        return self.counts.table
+
+    def _compute_rows(self, start: int, stop: int) -> Array:
+        before = max(0, start - REACH)
+        rows = self.counts.table.rows_of_text(self.ids[before:stop])
+        return rows[start - before :]
