@@ -152,7 +152,8 @@ def _sample(trainer: "Trainer") -> str:
     The network takes at least L·V·4H numbers, freed before the next step.
     """
     vocabulary = trainer.corpus.vocabulary
-    network = Network(trainer.config.model, len(vocabulary), trainer.loop.weights())
+    loop = trainer.loop
+    network = Network(trainer.config.model, len(vocabulary), loop.weights(), loop.model.table)
     model = TextModel(network, vocabulary, trainer.corpus.prime)
     count = SAMPLE_RECORDS if vocabulary.records else 1
     texts = []

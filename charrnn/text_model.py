@@ -414,7 +414,7 @@ class TextModel:
         checkpoint = checkpoints.read(self.path)
         weights = adapted(checkpoint, text, unknown, on_progress=each, tell=on_notice)
         model = TextModel(
-            Network(checkpoint.model, len(self.vocabulary), weights),
+            Network(checkpoint.model, len(self.vocabulary), weights, checkpoint.table),
             self.vocabulary,
             self.prime,
             about=self.about,
@@ -481,7 +481,12 @@ def load(path: str | Path | None = None, *, runs_dir: str | Path = RUNS_DIR) -> 
         file_path("path", path)
     directory = find_checkpoint(path, file_path("runs_dir", runs_dir))
     checkpoint = checkpoints.read(directory)
-    network = Network(checkpoint.model, len(checkpoint.vocabulary), checkpoint.weights)
+    network = Network(
+        checkpoint.model,
+        len(checkpoint.vocabulary),
+        checkpoint.weights,
+        checkpoint.table,
+    )
     return TextModel(
         network,
         checkpoint.vocabulary,

@@ -58,10 +58,7 @@ LAST_KINDS = tuple(number for number, kind in enumerate(KINDS) if kind.symbols)
 # multiplied by.
 LAST_FACTORS = np.array(
     [
-        [
-            pow(BASE, back, MODULUS) if back < KINDS[number].symbols else 0
-            for number in LAST_KINDS
-        ]
+        [pow(BASE, back, MODULUS) if back < KINDS[number].symbols else 0 for number in LAST_KINDS]
         for back in reversed(range(LONGEST))
     ],
     np.uint64,

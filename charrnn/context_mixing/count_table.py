@@ -283,7 +283,8 @@ def _scaled(counts: Array, is_first: Array) -> NDArray[np.uint16]:
     largest = np.maximum.reduceat(counts, np.flatnonzero(is_first))  # (C,)
     divisors = -(-largest // MAX_COUNT)
     divided = -(-counts // divisors[np.cumsum(is_first) - 1])
-    return divided.astype(np.uint16)
+    scaled: NDArray[np.uint16] = divided.astype(np.uint16)
+    return scaled
 
 
 def blend(
@@ -323,8 +324,8 @@ def blend(
     shares /= sums
     rows, kind = np.divmod(owners, K)
     cells = (rows * G + GROUP_OF_KIND[kind]) * V + symbols
-    p = np.bincount(cells, counts * shares.reshape(-1)[owners], M * G * V).reshape(M, G, V)
-    p += rest[:, :, None] / V
+    mixed = np.bincount(cells, counts * shares.reshape(-1)[owners], M * G * V)
+    p = mixed.reshape(M, G, V) + rest[:, :, None] / V
     log_p = np.log(p).astype(np.float32)
     features = np.concatenate(
         [

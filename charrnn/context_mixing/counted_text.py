@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.context_mixing.contexts import Contexts
@@ -117,3 +116,20 @@ class CountedText:
         before = max(0, start - REACH)
         rows = self.counts.table.rows_of_text(self.ids[before:stop])
         return rows[start - before :]
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The counts for some symbols of a training text, one after another.
+
+    Args:
+        counted: the text.
+        places: (m,) of the symbols.
+    """
+
+    counted: CountedText
+    places: Array
+
+    def __getitem__(self, places: Array) -> Counted:
+        """What follows the symbols at some places (T, B) of the selection."""
+        return self.counted[self.places[places]]

@@ -19,7 +19,12 @@ from charrnn.copy_window import Recalled
 from charrnn.corpus.batches import Lanes, Layout, Records, check_lengths, fit, fit_records
 from charrnn.corpus.kneser_ney import Measure, measure
 from charrnn.corpus.reading import stream, take
-from charrnn.corpus.records import quantiles, some_records, split
+from charrnn.corpus.records import (
+    places_of_some_records,
+    quantiles,
+    some_records,
+    split,
+)
 from charrnn.corpus.text_to_ids import encode
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.vocab import Ids, Vocabulary
@@ -93,8 +98,8 @@ class Corpus(ABC):
         """The validation part, cut to about ``most`` symbols."""
 
     @abstractmethod
-    def learned(self, most: int) -> Ids:
-        """About ``most`` symbols of the training text, to compare with the validation loss."""
+    def learned_places(self, most: int) -> NDArray[np.int64]:
+        """The places of about ``most`` symbols of the training text: (m,)."""
 
     @abstractmethod
     def fit_batch(self, batch_size: int | None, sequence_length: int) -> tuple[int, int]:
@@ -131,6 +136,11 @@ class Corpus(ABC):
         """The numbers of records and the quantiles of their lengths; None for continuous text."""
 
     # --- what they share ---
+
+    def learned(self, most: int) -> Ids:
+        """About ``most`` symbols of the training text, to compare with the validation loss."""
+        learned: Ids = self.train[self.learned_places(most)]
+        return learned
 
     @cached_property
     def fingerprint(self) -> str:
@@ -226,9 +236,10 @@ class RunningText(Corpus):
         """The first symbols of the validation part."""
         return self.val[:most]
 
-    def learned(self, most: int) -> Ids:
-        """The last symbols of the training part."""
-        return self.train[-most:]
+    def learned_places(self, most: int) -> NDArray[np.int64]:
+        """Those of the last symbols of the training part."""
+        n = len(self.train)
+        return np.arange(max(0, n - most), n)
 
     def fit_batch(self, batch_size: int | None, sequence_length: int) -> tuple[int, int]:
         """As given, reduced for a short text."""
@@ -291,9 +302,9 @@ class RecordCorpus(Corpus):
         """Validation records, evenly spread."""
         return some_records(self.val, self.vocabulary.end, most)
 
-    def learned(self, most: int) -> Ids:
-        """Training records, evenly spread."""
-        return some_records(self.train, self.vocabulary.end, most)
+    def learned_places(self, most: int) -> NDArray[np.int64]:
+        """Those of training records, evenly spread."""
+        return places_of_some_records(self.train, self.vocabulary.end, most)
 
     def fit_batch(self, batch_size: int | None, sequence_length: int) -> tuple[int, int]:
         """The number of records given, or a good default; fewer if they are long."""

@@ -176,13 +176,18 @@ def looks_like_list(vocabulary: Vocabulary, ids: Ids) -> bool:
 
 def some_records(ids: Ids, end: int, most: int) -> Ids:
     """Whole records, evenly spread, with about ``most`` symbols in total; at least one record."""
-    step = -(-len(ids) // most)
-    if step <= 1:
+    if len(ids) <= most:
         return ids
+    chosen: Ids = ids[places_of_some_records(ids, end, most)]
+    return chosen
+
+
+def places_of_some_records(ids: Ids, end: int, most: int) -> NDArray[np.int64]:
+    """The places of the symbols of ``some_records``: (m,)."""
+    step = -(-len(ids) // most)
     is_end = ids == end
     record = np.cumsum(is_end) - is_end  # (n,) the number of the record that a symbol is in
-    chosen: Ids = ids[record % step == 0]
-    return chosen
+    return np.flatnonzero(record % step == 0)
 
 
 def quantiles(lengths: Iterable[int]) -> list[int]:

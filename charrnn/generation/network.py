@@ -23,7 +23,11 @@ from numpy.typing import NDArray
 
 from charrnn.config.cells import GATES
 from charrnn.config.run_config import ModelConfig
-from charrnn.copy_window import Memory
+from charrnn.context_mixing.contexts import Reading, Readings
+from charrnn.context_mixing.count_table import MIXER_SIZE, CountTable
+from charrnn.copy_window import ORDERS, Memory
+from charrnn.errors import CheckpointError
+from charrnn.generation.count_mixer import CountMixer
 from charrnn.storage.weight_shapes import check_shapes
 
 Array = NDArray[np.float32]
@@ -38,11 +42,13 @@ class State(NamedTuple):
         h: (..., L·H) the hidden state of every layer.
         c: of the same shape, the cell state of an LSTM; empty for other cells.
         memories: what each stream has read; empty without a copy window.
+        reading: what the contexts of the stream, or of B, are computed from; None without counts.
     """
 
     h: Array
     c: Array
     memories: tuple[Memory, ...]
+    reading: Reading | Readings | None = None
 
 
 def taken(state: State, rows: Sequence[int]) -> State:
@@ -57,7 +63,12 @@ def taken(state: State, rows: Sequence[int]) -> State:
             memories.append(memory)
             seen.add(row)
     index = list(rows)
-    return State(state.h[index], state.c[index], tuple(memories))
+    reading = state.reading
+    if isinstance(reading, Reading):
+        reading = Readings.of([reading])
+    if reading is not None:
+        reading = reading.taken(index)
+    return State(state.h[index], state.c[index], tuple(memories), reading)
 
 
 @dataclass(frozen=True)
@@ -180,6 +191,7 @@ class Network:
         config: the sizes.
         vocab_size: V.
         weights: float32 arrays under the names that CharRNN gives them.
+        table: the counts of a model with counts.
 
     Raises:
         CheckpointError: a weight is missing, of another shape, or unknown.
@@ -190,6 +202,7 @@ class Network:
         config: ModelConfig,
         vocab_size: int,
         weights: Mapping[str, NDArray[Any]],
+        table: CountTable | None = None,
     ) -> None:
         shapes = {name: weight.shape for name, weight in weights.items()}
         check_shapes(config, vocab_size, shapes)
@@ -205,8 +218,15 @@ class Network:
         if self.copy_window:
             heads.append(weights["copy.weight"])  # (K, L·H)
             biases.append(weights["copy.bias"])  # (K,)
-        self.head = np.concatenate(heads).T.copy()  # (L·H, V) or (L·H, V + K)
-        self.head_bias = np.concatenate(biases)  # (V,) or (V + K,)
+        self.mixer: CountMixer | None = None
+        if config.counts is not None:
+            if table is None:
+                raise CheckpointError("the counts of this model are missing; copy it again")
+            self.mixer = CountMixer(table, weights)
+            heads.append(self.mixer.head)  # (MIXER_SIZE, L·H)
+            biases.append(self.mixer.head_bias)  # (MIXER_SIZE,)
+        self.head = np.concatenate(heads).T.copy()  # (L·H, V + K + MIXER_SIZE) at most
+        self.head_bias = np.concatenate(biases)
 
     @property
     def size(self) -> int:
@@ -221,11 +241,16 @@ class Network:
         c = h[..., :0]
         if self.cell.has_c:
             c = h.copy()
-        if not self.copy_window:
-            return State(h, c, ())
         num_streams = math.prod(batch)
-        memories = [Memory.of(self.copy_window) for _ in range(num_streams)]
-        return State(h, c, tuple(memories))
+        memories: list[Memory] = []
+        if self.copy_window:
+            memories = [Memory.of(self.copy_window) for _ in range(num_streams)]
+        reading: Reading | Readings | None = None
+        if self.mixer is not None:
+            reading = Reading()
+            if batch:
+                reading = Readings.of([reading] * num_streams)
+        return State(h, c, tuple(memories), reading)
 
     def step(self, idx: Any, state: State) -> tuple[Array, State]:
         """Read one symbol.
@@ -249,16 +274,32 @@ class Network:
             symbols = [int(idx)] if h.ndim == 1 else np.asarray(idx).tolist()
             followed = zip(memories, symbols, strict=True)
             memories = tuple([memory.after(symbol) for memory, symbol in followed])
-        state = State(h, c, memories)
+        state = State(h, c, memories, self._reading_after(state.reading, idx))
         return self.logits(state), state
+
+    def _reading_after(
+        self,
+        reading: Reading | Readings | None,
+        idx: Any,
+    ) -> Reading | Readings | None:
+        """What contexts are computed from after one more symbol, or (B,)."""
+        if self.mixer is None or reading is None:
+            return None
+        if isinstance(reading, Reading):
+            return self.mixer.reader.after(reading, int(idx))
+        return self.mixer.reader.after_each(reading, np.asarray(idx))
 
     def logits(self, state: State) -> Array:
         """The logits (V,) or (B, V) for the next symbol after a state."""
-        logits: Array = np.dot(state.h, self.head)  # (..., V) or (..., V + K)
-        logits += self.head_bias
+        outputs: Array = np.dot(state.h, self.head)  # (..., V + K + MIXER_SIZE) at most
+        outputs += self.head_bias
         if self.copy_window:
-            _raise_recalled(logits, self.vocab_size, state.memories)
-        return logits[..., : self.vocab_size]
+            _raise_recalled(outputs, self.vocab_size, state.memories)
+        logits = outputs[..., : self.vocab_size]
+        if self.mixer is not None and state.reading is not None:
+            hidden = outputs[..., -MIXER_SIZE:]
+            self.mixer.mix(logits, hidden, state.reading)
+        return logits
 
     def _lay_out(self, number: int, weights: Mapping[str, NDArray[Any]]) -> Layer:
         """Lay out the weights of one layer."""
@@ -306,13 +347,14 @@ def _raise_recalled(logits: Array, vocab_size: int, memories: Sequence[Memory]) 
     """Raise the logits of the symbols that the memories recall, in place.
 
     Args:
-        logits: (V + K,) or (B, V + K), of which the last K say how far to trust the symbol that
-            each order recalls. A symbol recalled by two orders is raised by both.
+        logits: (V + K,) or (B, V + K), or wider, of which the K after the first V say how far to
+            trust the symbol that each order recalls. A symbol recalled by two orders is raised by
+            both.
         vocab_size: V.
         memories: of each stream.
     """
     if logits.ndim == 1:
-        beliefs = logits[vocab_size:]  # (K,)
+        beliefs = logits[vocab_size : vocab_size + len(ORDERS)]  # (K,)
         for symbol, belief in zip(memories[0].followers, beliefs, strict=True):
             if symbol >= 0:
                 logits[symbol] += belief
@@ -320,7 +362,7 @@ def _raise_recalled(logits: Array, vocab_size: int, memories: Sequence[Memory]) 
     B, width = logits.shape
     symbols = np.array([memory.followers for memory in memories])  # (B, K)
     recalled = symbols >= 0  # (B, K)
-    beliefs = logits[:, vocab_size:]  # (B, K)
+    beliefs = logits[:, vocab_size : vocab_size + len(ORDERS)]  # (B, K)
     # in one dimension, in which NumPy's add.at is fast
     row_starts = np.arange(B)[:, None] * width  # (B, 1)
     places = symbols + row_starts  # (B, K)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from charrnn.context_mixing.contexts import Readings
 from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.vocab import Ids, Vocabulary
@@ -187,4 +188,8 @@ def _begun_again(ended: Any, state: State, start: State) -> State:
     if memories:
         for row in np.flatnonzero(ended):
             memories[row] = start.memories[row]
-    return State(h, c, tuple(memories))
+    reading = state.reading
+    if isinstance(reading, Readings) and isinstance(start.reading, Readings):
+        reading = reading.taken(slice(None))
+        reading.put(ended, start.reading)
+    return State(h, c, tuple(memories), reading)

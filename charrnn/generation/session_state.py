@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charrnn.config.knobs import knobs
+from charrnn.context_mixing.contexts import LONGEST, MODULUS, Reading
 from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session_file import NewerError, packed, unpacked
@@ -67,6 +68,7 @@ def to_values(moment: SessionState, ids: Sequence[int], network: Network) -> dic
     return {
         "h": packed(moment.state.h),
         "c": packed(moment.state.c),
+        "reading": _reading_values(moment.state),
         "ids": packed(np.array(recent, np.int32)),
         "random": moment.random | {"state": numbers},
         "pending": base64.b64encode(moment.pending).decode(),
@@ -83,8 +85,17 @@ def _place_values(place: Place, moment: SessionState) -> list[Any]:
         moment.read - place.read,
         packed(place.state.h),
         packed(place.state.c),
+        _reading_values(place.state),
         base64.b64encode(place.pending).decode(),
     ]
+
+
+def _reading_values(state: State) -> list[str] | None:
+    """What contexts are computed from, as strings: the numbers are too large for JSON."""
+    if not isinstance(state.reading, Reading):
+        return None
+    last, *hashes = state.reading
+    return [str(number) for number in (*last, *hashes)]
 
 
 def from_values(
@@ -116,7 +127,7 @@ def from_values(
     if places:
         beyond = ids[places[0].read :]
     moment = SessionState(
-        state=_state(network, values["h"], values["c"]),
+        state=_state(network, values["h"], values["c"], values.get("reading")),
         read=len(ids),
         held=held,
         beyond=tuple(beyond),
@@ -141,10 +152,10 @@ def _random(values: Mapping[str, Any], random: Mapping[str, Any]) -> dict[str, A
 
 def _places(values: Iterable[Any], characters: int, read: int, network: Network) -> list[Place]:
     places = []
-    for characters_left, ids_left, h, c, pending in values:
+    for characters_left, ids_left, h, c, *readings, pending in values:
         place = Place(
             characters=characters - count(characters_left),
-            state=_state(network, h, c),
+            state=_state(network, h, c, *readings),
             read=read - min(count(ids_left), read),
             pending=_pending(pending),
         )
@@ -165,17 +176,30 @@ def _pending(text: str) -> bytes:
     return pending
 
 
-def _state(network: Network, h: str, c: str) -> State:
+def _state(network: Network, h: str, c: str, reading: Any = None) -> State:
     blank = network.zero_state()
     state = State(
         unpacked(h, np.float32, blank.h.size),
         unpacked(c, np.float32, blank.c.size),
         (),
+        _reading(network, reading),
     )
     for part, blank_part in ((state.h, blank.h), (state.c, blank.c)):
         if part.shape != blank_part.shape or not np.isfinite(part).all():
             raise ValueError("the network's state has another size, or is not finite")
     return state
+
+
+def _reading(network: Network, values: Any) -> Reading | None:
+    """What contexts are computed from; sessions of models without counts have none."""
+    if network.mixer is None:
+        return None
+    numbers = [int(value) for value in values]
+    if len(numbers) != LONGEST + 4 or not 0 <= min(numbers) <= max(numbers) < MODULUS:
+        raise ValueError("what the contexts are computed from is damaged")
+    if max(numbers[:LONGEST]) > network.vocab_size:
+        raise ValueError("the last symbols are not symbols of the model")
+    return Reading(tuple(numbers[:LONGEST]), *numbers[LONGEST:])
 
 
 def sampler_to_values(sampler: Sampler) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Writer:
         """The network's state without its memories, which grow with all that was read."""
         if self._rewound is not None:
             return self._rewound
-        return State(self.state.h, self.state.c, ())
+        return self.state._replace(memories=())
 
     def rewind(self, state: State, read: int, last: Sequence[int] = ()) -> None:
         """Return to a bare state after ``read`` ids, of which ``last`` were the last."""
@@ -75,7 +75,7 @@ def with_memory(state: State, ids: Sequence[int], network: Network) -> State:
     """A bare state with the memory of the ids that were read."""
     if not network.copy_window:
         return state
-    return State(state.h, state.c, (Memory.of(network.copy_window, ids),))
+    return state._replace(memories=(Memory.of(network.copy_window, ids),))
 
 
 def reach(network: Network) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from charrnn.config.arguments import ignore
 from charrnn.context_mixing.contexts import GROUPS
-from charrnn.context_mixing.counted_text import look_up
+from charrnn.context_mixing.counted_text import CountedPlaces, Selected, look_up
 from charrnn.copy_window import recall
 from charrnn.corpus.batches import PADDING, Batch, Records
 from charrnn.errors import CheckpointError
@@ -68,6 +68,7 @@ def evaluate(
     lanes: int = 1,
     warm_up: int = 0,
     records: bool = False,
+    learned: Selected | None = None,
     on_progress: OnProgress = ignore,
 ) -> Evaluation:
     """The static loss of a text, over all of its symbols.
@@ -82,15 +83,17 @@ def evaluate(
         warm_up: symbols before its piece that each lane reads first.
         records: the text consists of records, each followed by ``prime`` and read from a zero
             state; ``lanes`` is ignored.
+        learned: for a part of the training text, its places: the counts of their surroundings are
+            left out, as in training. None for other texts.
         on_progress: called with the number of characters after each chunk; an exception from it
             ends the evaluation.
     """
     num_records = 0
     if records:
         num_records = int((ids == prime).sum())
-        batches = _record_batches(ids, prime, model)
+        batches = _record_batches(ids, prime, model, learned)
     else:
-        batches = _lane_batches(ids, prime, lanes, warm_up, model)
+        batches = _lane_batches(ids, prime, lanes, warm_up, model, learned)
     was_training = model.training
     model.eval()
     state = None
@@ -111,6 +114,7 @@ def _lane_batches(
     lanes: int,
     warm_up: int,
     model: CharRNN,
+    learned: Selected | None,
 ) -> Iterator[Batch]:
     """A text cut into lanes that are read in parallel, chunk by chunk."""
     lanes = max(1, min(lanes, len(ids) // max(CHUNK, 4 * warm_up)))
@@ -129,19 +133,27 @@ def _lane_batches(
     if model.copy_window is not None:
         recalled = recall(read, model.copy_window)[places]  # (T, lanes, K)
     counted = None
-    if model.table is not None:
+    if learned is not None:
+        before = np.maximum(places - 1, 0)  # of the symbol that is read
+        counted = learned[np.minimum(before, len(ids) - 1)]
+    elif model.table is not None:
         counted = look_up(model.table, read)[places]
     whole = Batch(x, y, np.ones(lanes, np.bool_), recalled, counted)
     yield from _chunks(whole, model)
 
 
-def _record_batches(ids: Ids, end: int, model: CharRNN) -> Iterator[Batch]:
+def _record_batches(
+    ids: Ids,
+    end: int,
+    model: CharRNN,
+    learned: Selected | None,
+) -> Iterator[Batch]:
     """Whole records, those of similar length in parallel."""
     recalled = None
     if model.copy_window is not None:
         recalled = recall(ids, model.copy_window, end)
-    counted = None
-    if model.table is not None:
+    counted: CountedPlaces | None = learned
+    if counted is None and model.table is not None:
         counted = look_up(model.table, ids)
     layout = Records(ids, end, MAX_RECORDS_TOGETHER, 0, recalled, counted)
     lengths = layout.ends - layout.starts + 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from charrnn.config.run_config import RunConfig
+from charrnn.context_mixing.counted_text import Selected
 from charrnn.corpus.corpus import Corpus
 from charrnn.errors import CheckpointError, DivergedError, RunExistsError
 from charrnn.storage import checkpoint as checkpoints
@@ -369,7 +370,8 @@ class Trainer:
         model = load_model(best, self.config.train.device)
         try:
             final = self._evaluate(model, self.corpus.judged)
-            learned = self._evaluate(model, self.corpus.learned(EVAL_CHARACTERS))
+            ids = self.corpus.learned(EVAL_CHARACTERS)
+            learned = self._evaluate(model, ids, self._learned_counts())
         except Cancelled:
             return  # only the final line is missing; resuming the run writes it
         trouble = self._write_line(
@@ -384,7 +386,19 @@ class Trainer:
             raise CheckpointError(trouble)
         yield replace(self.last, train_loss=None, val_loss=None, saved=None, final=final)
 
-    def _evaluate(self, model: CharRNN, ids: Ids) -> Evaluation:
+    def _learned_counts(self) -> Selected | None:
+        """The counts for the part of the training text that is evaluated; None without counts."""
+        counted = self.corpus.counted(self.config.model.counts)
+        if counted is None:
+            return None
+        return Selected(counted, self.corpus.learned_places(EVAL_CHARACTERS))
+
+    def _evaluate(
+        self,
+        model: CharRNN,
+        ids: Ids,
+        learned: Selected | None = None,
+    ) -> Evaluation:
         return evaluate(
             model,
             ids,
@@ -392,6 +406,7 @@ class Trainer:
             lanes=EVAL_LANES,
             warm_up=WARM_UP,
             records=self.corpus.vocabulary.records,
+            learned=learned,
             on_progress=self._cancel_if_stopped,
         )
 

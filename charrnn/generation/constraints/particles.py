@@ -66,7 +66,7 @@ class Particles(NamedTuple):
         if count > 1:
             h = state.h[None]
             c = state.c[None]
-            state = State(h, c, state.memories)
+            state = State(h, c, state.memories, state.reading)
             state = taken(state, [0] * count)
         logits = logits[None].astype(np.float64)
         shape = (count, INITIAL_COLUMNS)
