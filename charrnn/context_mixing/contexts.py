@@ -7,9 +7,10 @@ symbol; words are compared without case. After "The old ma":
     last 3: " ma"      word: " ma"      word and the one before it: " old ma"
 
 A context is identified by a hash of 32 bits, so it is possible, but rare, that two share their
-counts. ``of_text`` hashes a whole text at once, ``after`` and ``after_each`` read one or several
-streams symbol by symbol; all give the same numbers. A piece of text s_1 ... s_m has the hash s_1 b^(m-1) + ... + s_m modulo 2^64, in which
-b is BASE, so that the hash of any piece follows from sums over the text's beginning.
+counts. ``of_text`` hashes a whole text at once; ``after`` and ``after_each`` read one or several
+streams symbol by symbol. All give the same numbers. A piece of text s_1 ... s_m has the hash
+s_1 b^(m-1) + ... + s_m modulo 2^64, in which b is BASE, so that the hash of any piece follows from
+sums over the text's beginning.
 
     n  symbols of a text     K  the number of KINDS     B  streams
 """

@@ -137,7 +137,7 @@ class CountTable:
         return np.add.reduceat(self.counts, self.starts[:-1].astype(np.int64), dtype=np.int64)
 
     def followers(self, rows: Array) -> tuple[Array, Array]:
-        """The places (R,) of all followers of rows (M, K), and the number of each's row in M * K."""
+        """The places (R,) of the followers of rows (M, K), and the number (R,) of the row of each."""
         flat = rows.reshape(-1)
         is_seen = flat != UNSEEN
         first = self.starts[flat].astype(np.int64)
