@@ -6,13 +6,8 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from charrnn.context_mixing.contexts import Contexts
-from charrnn.context_mixing.count_table import (
-    CountTable,
-    FoldedCounts,
-    Predicted,
-    count_followers,
-    fold_of,
-)
+from charrnn.context_mixing.count_table import CountTable, Predicted
+from charrnn.context_mixing.counting import FoldedCounts, count_followers, fold_of
 from charrnn.piecewise import Piecewise
 from charrnn.vocab import Ids, Vocabulary
 
