@@ -30,7 +30,7 @@ MAX_COUNT = np.iinfo(np.uint16).max  # the counts of a more frequent context are
 MAX_BYTES = 256 << 20
 MIXER_SIZE = 48  # hidden units of the mixer
 NUM_FEATURES = 3 * len(KINDS) + 2 * len(GROUPS)  # F
-GROUP_KINDS = [slice(KINDS.index(kinds[0]), KINDS.index(kinds[-1]) + 1) for kinds in GROUPS]
+GROUP_KINDS = [range(KINDS.index(kinds[0]), KINDS.index(kinds[-1]) + 1) for kinds in GROUPS]
 GROUP_LIST = [group for group, kinds in enumerate(GROUPS) for _ in kinds]
 GROUP_OF_KIND = np.array(GROUP_LIST)
 LOG_SCALE = 0.25  # brings the logarithms of counts into the range of the other features
@@ -93,33 +93,40 @@ class CountTable:
 
     def predict_one(self, contexts: Sequence[int]) -> Predicted:
         """The same for the contexts (K) of one stream, faster: log_p (G, V), features (F,)."""
-        keys = np.array(contexts, np.uint32)
-        rows = self.rows(keys).tolist()
-        starts = self.starts
+        rows = self.rows(np.array(contexts, np.uint32)).tolist()
         V = self.reader.vocab_size
         K = len(KINDS)
         G = len(GROUPS)
-        p = np.full((G, V), 1 / V)
-        features = np.zeros(NUM_FEATURES, np.float32)
-        for kind, row in enumerate(rows):
-            if row == UNSEEN:
-                continue
-            first = int(starts[row])
-            last = int(starts[row + 1])
-            counts = self.counts[first:last]
-            total = int(self.totals[row])
-            distinct = last - first
-            summed = total + distinct
-            mixed = p[GROUP_LIST[kind]]
-            mixed *= distinct / summed
-            mixed[self.symbols[first:last]] += counts * (1 / summed)
-            features[kind] = LOG_SCALE * math.log1p(total)
-            features[K + kind] = 1
-            features[2 * K + kind] = distinct / summed
+        p = np.empty((G, V))
+        features = [0.0] * NUM_FEATURES
+        for group, kinds in enumerate(GROUP_KINDS):
+            symbols = []
+            shares = []
+            above = 1.0  # what the more specific kinds leave to the others
+            for kind in reversed(kinds):
+                row = rows[kind]
+                if row == UNSEEN:
+                    continue
+                first = int(self.starts[row])
+                last = int(self.starts[row + 1])
+                total = int(self.totals[row])
+                distinct = last - first
+                summed = total + distinct
+                symbols.append(self.symbols[first:last])
+                shares.append(self.counts[first:last] * (above / summed))
+                passed = distinct / summed
+                above *= passed
+                features[kind] = LOG_SCALE * math.log1p(total)
+                features[K + kind] = 1.0
+                features[2 * K + kind] = passed
+            p[group] = above / V
+            if symbols:
+                p[group] += np.bincount(np.concatenate(symbols), np.concatenate(shares), V)
         log_p = np.log(p)
-        features[3 * K : 3 * K + G] = -np.einsum("gv,gv->g", p, log_p)
-        features[3 * K + G :] = log_p.max(axis=1)
-        return Predicted(log_p.astype(np.float32), features)
+        for group in range(G):
+            features[3 * K + group] = -float(np.dot(p[group], log_p[group]))
+            features[3 * K + G + group] = float(log_p[group].max())
+        return Predicted(log_p.astype(np.float32), np.array(features, np.float32))
 
     @cached_property
     def totals(self) -> NDArray[np.int64]:
@@ -168,7 +175,8 @@ def blend(
     passed = np.where(is_seen, distinct / sums, 1.0)  # the share of p_{k-1} in p_k
     shares = np.empty((M, K))  # of each kind in the prediction of its group
     rest = np.empty((M, G))  # the share of the uniform distribution
-    for group, kinds in enumerate(GROUP_KINDS):
+    for group, numbers in enumerate(GROUP_KINDS):
+        kinds = slice(numbers.start, numbers.stop)
         above = np.cumprod(passed[:, kinds][:, ::-1], axis=1)[:, ::-1]
         rest[:, group] = above[:, 0]
         above[:, :-1] = above[:, 1:]
