@@ -43,7 +43,8 @@ def model_in_words(description: dict[str, Any]) -> str:
     )
     return (
         f"{network}, embedding {description['embedding_size']}, "
-        f"copy window {copy_window}, dropout {description['dropout']:g}, "
+        f"copy window {copy_window}, counts {description['counts'] or 'none'}, "
+        f"dropout {description['dropout']:g}, "
         f"{description['parameters']:,} parameters"
     )
 

@@ -190,7 +190,8 @@ def _network(planned: Planned) -> str:
     model = planned.config.model
     return (
         f"{network_in_words(model.cell, model.num_layers, model.hidden_size)}, "
-        f"dropout {model.dropout:g}, copy window {spelled(model.copy_window)}"
+        f"dropout {model.dropout:g}, copy window {spelled(model.copy_window)}, "
+        f"counts {spelled(model.counts)}"
     )
 
 

@@ -71,6 +71,9 @@ class DataConfig(Checked):
             )
 
 
+AUTO_COUNTS = 2  # what `counts` is if it is auto
+
+
 @dataclass(frozen=True)
 class ModelConfig(Checked):
     """The sizes of the network."""

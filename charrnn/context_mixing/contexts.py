@@ -6,10 +6,11 @@ symbol; words are compared without case. After "The old ma":
 
     last 3: " ma"      word: " ma"      word and the one before it: " old ma"
 
-A context is identified by a hash of 32 bits, so it is possible, but rare, that two share their
-counts. ``of_text`` hashes a whole text at once, ``after`` and ``after_each`` read one or several
-streams symbol by symbol; all give the same numbers. A piece of text s_1 ... s_m has the hash s_1 b^(m-1) + ... + s_m modulo 2^64, in which
-b is BASE, so that the hash of any piece follows from sums over the text's beginning.
+A context is identified by its kind and a hash of 29 bits, so it is possible, but rare, that two
+share their counts. ``of_text`` hashes a whole text at once; ``after`` and ``after_each`` read one
+or several streams symbol by symbol. All give the same numbers. A piece of text s_1 ... s_m has the
+hash s_1 b^(m-1) + ... + s_m modulo 2^64, in which b is BASE, so that the hash of any piece follows
+from sums over the text's beginning.
 
     n  symbols of a text     K  the number of KINDS     B  streams
 """
@@ -46,13 +47,14 @@ NO_END = -1
 Array = NDArray[Any]
 
 BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse
-# The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
-SALT = 0xD1B54A32D192ED03
+# Of the finalizer of SplitMix64 (Steele, Lea and Flood 2014).
 MULTIPLIER = 0xBF58476D1CE4E5B9
 MODULUS = 1 << 64
 MASK = MODULUS - 1
-SALT_LIST = [SALT * (number + 1) % MODULUS for number in range(len(KINDS))]
-SALTS = np.array(SALT_LIST, np.uint64)
+# The number of its kind is in the upper bits of a context, a hash in the others.
+KIND_BITS = 3
+HASH_BITS = 32 - KIND_BITS
+KIND_NUMBERS = np.arange(len(KINDS), dtype=np.uint64) << np.uint64(HASH_BITS)
 LAST_KINDS = tuple(number for number, kind in enumerate(KINDS) if kind.symbols)
 # (LONGEST, number of kinds of last symbols): what each of the last symbols, newest last, is
 # multiplied by.
@@ -160,7 +162,7 @@ class Contexts:
                     before = np.maximum(start - 1, first)
                     start = np.where(start > first, starts[before], start)
                 hashed = (sums[1:] - sums[start]) * powers[places]  # (n,)
-            contexts[:, number] = _finished(hashed, SALTS[number])
+            contexts[:, number] = _finished(hashed, KIND_NUMBERS[number])
         return contexts
 
     def after(self, reading: Reading, idx: int) -> Reading:
@@ -180,14 +182,14 @@ class Contexts:
         before = (0, one, two)
         hashed = 0
         contexts = []
-        for kind, salt in zip(KINDS, SALT_LIST, strict=True):
+        for number, kind in enumerate(KINDS):
             if kind.symbols:
                 hashed = 0
                 for symbol in last[-kind.symbols :]:
                     hashed = hashed * BASE + symbol
             else:
                 hashed = before[kind.words] * scale + word
-            contexts.append(_finished_one(hashed + salt & MASK))
+            contexts.append(number << HASH_BITS | _finished_one(hashed & MASK))
         return contexts
 
     def after_each(self, readings: Readings, idx: Array) -> Readings:
@@ -215,7 +217,7 @@ class Contexts:
         for number, kind in enumerate(KINDS):
             if not kind.symbols:
                 hashed[:, number] = before[kind.words] * scale + word
-        return _finished(hashed, SALTS)
+        return _finished(hashed, KIND_NUMBERS)
 
     def _sums(self, ids: Ids) -> Array:
         """(n + 1,) sums of the folded symbols, each divided by BASE to the power of its place."""
@@ -260,17 +262,18 @@ def _hash_last(symbols: Array, first: Array, count: int, powers: Array) -> Array
 
 
 def _finished_one(mixed: int) -> int:
-    """The same as ``_finished`` for one hash, its salt added."""
+    """The upper HASH_BITS bits of a hash, well mixed."""
     mixed ^= mixed >> 31
     mixed = mixed * MULTIPLIER & MASK
     mixed ^= mixed >> 29
-    return mixed >> 32
+    return mixed >> (64 - HASH_BITS)
 
 
-def _finished(hashed: Array, salts: Array) -> NDArray[np.uint32]:
-    """The upper 32 bits of well-mixed hashes."""
-    mixed = hashed + salts
-    mixed ^= mixed >> np.uint64(31)
+def _finished(hashed: Array, kinds: Array) -> NDArray[np.uint32]:
+    """The contexts of these hashes and of kinds with these KIND_NUMBERS."""
+    mixed = hashed ^ (hashed >> np.uint64(31))
     mixed *= np.uint64(MULTIPLIER)
     mixed ^= mixed >> np.uint64(29)
-    return (mixed >> np.uint64(32)).astype(np.uint32)
+    mixed >>= np.uint64(64 - HASH_BITS)
+    contexts: NDArray[np.uint32] = (mixed | kinds).astype(np.uint32)
+    return contexts

@@ -3,21 +3,18 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.context_mixing.contexts import Contexts
-from charrnn.context_mixing.count_table import (
-    CountTable,
-    FoldedCounts,
-    Predicted,
-    count_followers,
-    fold_of,
-)
+from charrnn.context_mixing.contexts import KINDS, Contexts
+from charrnn.context_mixing.count_table import CountTable, Predicted
+from charrnn.context_mixing.counting import FoldedCounts, count_followers, fold_of
 from charrnn.piecewise import Piecewise
 from charrnn.vocab import Ids, Vocabulary
 
 MAX_COUNTED = 1 << 23  # symbols; of a longer text, the end is counted
-REACH = 1 << 12  # symbols before a piece that are read for its contexts
+REACH = 1 << 12  # symbols before a block that are read for its contexts
+BLOCK = 1 << 20  # symbols whose contexts are looked up at once
 
 Array = NDArray[Any]
 
@@ -113,9 +110,14 @@ class CountedText:
         return self.counts.table
 
     def _compute_rows(self, start: int, stop: int) -> Array:
-        before = max(0, start - REACH)
-        rows = self.counts.table.rows_of_text(self.ids[before:stop])
-        return rows[start - before :]
+        """The rows of places; block by block, so that memory does not grow with the text."""
+        rows = np.empty((stop - start, len(KINDS)), np.int32)
+        for first in range(start, stop, BLOCK):
+            last = min(first + BLOCK, stop)
+            before = max(0, first - REACH)
+            found = self.table.rows_of_text(self.ids[before:last])
+            rows[first - start : last - start] = found[first - before :]
+        return rows
 
 
 @dataclass(frozen=True)

@@ -196,8 +196,7 @@ def _read_files(path: Path, entries: Entries, trainer: bool) -> tuple[Checkpoint
     generation = load_object(texts["generation_config.json"])
     has_records = tokenizer.get("records", False) is True
     vocabulary = Vocabulary(tokenizer["unit"], tokenizer["symbols"], has_records)
-    # models from before there were counts have none
-    model = ModelConfig(**{"counts": None, **config["model"]})
+    model = ModelConfig(**config["model"])
     if (model.counts is not None) != (COUNTS in entries):
         raise ValueError(f"{COUNTS} is missing, or the model has no counts")
     table = None

@@ -97,6 +97,7 @@ def _describe(path: Path, model: _Model) -> dict[str, Any]:
         "hidden_size": model.sizes.hidden_size,
         "embedding_size": model.sizes.embedding_size,
         "copy_window": model.sizes.copy_window,
+        "counts": model.sizes.counts,
         "dropout": model.sizes.dropout,
         "unit": model.vocabulary.unit,
         "vocab_size": len(model.vocabulary),

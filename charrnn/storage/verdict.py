@@ -12,7 +12,7 @@ from typing import Any
 from charrnn.config.arguments import short_repr
 from charrnn.config.escapes import escaped
 from charrnn.config.examples import example_flags
-from charrnn.config.run_config import RunConfig, run_knobs
+from charrnn.config.run_config import AUTO_COUNTS, RunConfig, run_knobs
 from charrnn.config.shell import command, option
 from charrnn.errors import ConfigError
 from charrnn.storage.checkpoint import read_about
@@ -341,6 +341,8 @@ def _is_chosen(name: str, value: Any) -> bool:
 
     Not if it is the default, or was set by the machine, the run's length or the autopilot.
     """
+    if name == "counts":
+        return bool(value != AUTO_COUNTS)
     knob = run_knobs().get(name)
     if knob is None or knob.planned:
         return False

@@ -9,10 +9,13 @@ import numpy as np
 
 from charrnn.config.cells import GATES
 from charrnn.config.run_config import ModelConfig, RunConfig
+from charrnn.context_mixing.contexts import KINDS
+from charrnn.context_mixing.counted_text import MAX_COUNTED
 from charrnn.copy_window import BLOCK, ORDERS, WHOLE
 from charrnn.corpus.corpus import Corpus, RecordCorpus
 from charrnn.corpus.kneser_ney import ORDER, SAMPLE
 from charrnn.corpus.text_to_ids import IN_MEMORY
+from charrnn.piecewise import WHOLE as PLACES
 from charrnn.storage.weight_shapes import shapes
 from charrnn.training.evaluate import CHUNK, MAX_LOGITS, MAX_RECORDS_TOGETHER
 from charrnn.training.loop import EVAL_CHARACTERS, EVAL_LANES, layout
@@ -25,6 +28,12 @@ STARTING_BYTES = 330e6
 # leave holes.
 LARGE_BYTES = 32 << 20
 RECALLING_BYTES = 64  # per symbol of a block while the copy window looks it up: eight int64 arrays
+# Per counted symbol: about 0.7 pairs of a context and a follower, each with a place in the table,
+# its counts in each fold, and their sum; and the largest stage while one kind of context is
+# counted, with the pairs of all kinds.
+COUNTS_BYTES = 22
+COUNTING_BYTES = 95
+ROW_BYTES = 4 * len(KINDS)  # per place whose contexts are known
 GRAM_SAMPLE = 1 << 17  # symbols whose distinct grams are counted, to estimate those of the text
 # Of the yardstick, per symbol: int64 numbers of the grams that begin there, and of the empty gram.
 SYMBOL_BYTES = 8 * (ORDER + 2)
@@ -55,6 +64,8 @@ def estimate_memory(config: RunConfig, corpus: Corpus) -> float:
         weights += FLOAT * math.prod(shape)
     text = min(len(corpus) * corpus.train.itemsize, IN_MEMORY)
     kept, recalling = _copy_window_bytes(model, corpus)
+    counts, counting_contexts = _counts_bytes(model, corpus)
+    kept += counts
     symbols = layout(config, corpus).max_symbols
     logits = FLOAT * symbols * V  # of a step
     layers = FLOAT * symbols * _numbers_per_symbol(model)
@@ -69,7 +80,7 @@ def estimate_memory(config: RunConfig, corpus: Corpus) -> float:
     step = 3 * weights + layers + backward
     validation = holes + 4 * weights + _validation_bytes(model, corpus)
     saving = holes + WRITING_COPIES * weights
-    most = max(counting, recalling, step, validation, saving)
+    most = max(counting, recalling, counting_contexts, step, validation, saving)
     return STARTING_BYTES + text + kept + most
 
 
@@ -82,6 +93,15 @@ def _copy_window_bytes(model: ModelConfig, corpus: Corpus) -> tuple[int, int]:
     kept = min(symbols, WHOLE) * len(ORDERS) * id_bytes
     recalling = RECALLING_BYTES * min(symbols, BLOCK)
     return kept, recalling
+
+
+def _counts_bytes(model: ModelConfig, corpus: Corpus) -> tuple[int, int]:
+    """What the counts of contexts keep throughout, and what they take while they are counted."""
+    if model.counts is None:
+        return 0, 0
+    counted = min(len(corpus.train), MAX_COUNTED)
+    rows = ROW_BYTES * min(len(corpus.train), PLACES)
+    return COUNTS_BYTES * counted + rows, COUNTING_BYTES * counted
 
 
 def _numbers_per_symbol(model: ModelConfig) -> int:

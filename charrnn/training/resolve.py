@@ -10,7 +10,7 @@ from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from charrnn.config.run_config import RunConfig, is_auto
+from charrnn.config.run_config import AUTO_COUNTS, RunConfig, is_auto
 from charrnn.corpus.batches import MIN_RECORDS
 from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.records import looks_like_list
@@ -29,7 +29,6 @@ PAUSES = 0.08  # most of the time that validations and checkpoints take
 TRAINED_PER_READ = 5
 LONG = 10_000  # symbols of such a validation text
 # Symbols of the final evaluation for each minute of a run.
-LEAST_COUNT = 2  # how often a context must occur to be counted
 JUDGED_PER_MINUTE = 100_000
 # A run that reads less than the whole text is useful if it reads this many symbols.
 USEFUL_SYMBOLS = 1_000_000
@@ -101,7 +100,7 @@ def _judged_in_time(corpus: Corpus, minutes: float) -> Corpus:
 def fit_to_corpus(config: RunConfig, given: Set[str], corpus: Corpus, tell: Tell) -> RunConfig:
     """Fit the batches and the counts to the corpus; ``given`` are the knobs that the user set."""
     if "counts" not in given:
-        config = config.replace(counts=LEAST_COUNT)
+        config = config.replace(counts=AUTO_COUNTS)
     if isinstance(corpus, RecordCorpus):
         return _fit_to_records(config, given, corpus, tell)
     return _fit_to_text(config, corpus, tell)

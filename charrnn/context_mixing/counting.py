@@ -1,0 +1,183 @@
+"""FoldedCounts: the counts of a training text, from which the surroundings of a place are left out.
+
+n  symbols of a text     K  kinds of context     M  contexts looked up
+P  pairs of a context and a follower
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.context_mixing.contexts import KINDS, Contexts
+from charrnn.context_mixing.count_table import (
+    MAX_BYTES,
+    MAX_COUNT,
+    CountTable,
+    Predicted,
+    blend,
+)
+from charrnn.vocab import Ids, smallest_dtype
+
+FOLDS = 10
+MAX_BYTES_PER_SYMBOL = 8
+CONTEXT_BYTES = 8  # in a table: a context, and where its followers begin
+COUNT_BYTES = 2
+FOLD_BITS = np.uint64(4)
+FOLD_MASK = np.uint64((1 << 4) - 1)
+SYMBOL_BITS = np.uint64(21)  # as many as the number of all code points has
+SYMBOL_MASK = np.uint64((1 << 21) - 1)
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class FoldedCounts:
+    """Counts from which the surroundings of a place are left out, for training.
+
+    The counted text is cut into FOLDS equal stretches. At a place in one of them, only the counts
+    of the others are used: what a network may learn to trust must be as unreliable as it will be in
+    a new text, and names and phrases recur close to each other.
+
+    Args:
+        table: of the whole text.
+        least: a context that occurs less often outside of the fold counts as unseen.
+        counts: (P,) int64, as in the table, but not scaled down.
+        fold_counts: (P, FOLDS + 1) uint16, the part of them in each fold; 0 in the last column,
+            which is for places outside of the counted text.
+    """
+
+    table: CountTable
+    least: int
+    counts: Array
+    fold_counts: Array
+
+    def predict(self, rows: Array, folds: Array) -> Predicted:
+        """What the counts outside of the folds (M,) predict, given the rows (M, K) of contexts."""
+        places, owners = self.table.followers(rows)
+        left_out = self.fold_counts[places, folds[owners // len(KINDS)]]
+        counts = self.counts[places] - left_out
+        symbols = self.table.symbols[places]
+        vocab_size = self.table.reader.vocab_size
+        return blend(len(rows), vocab_size, symbols, counts, owners, self.least)
+
+
+class _Pairs(NamedTuple):
+    """Pairs of a context and a follower, increasing.
+
+    Args:
+        keys: (P,) uint64, the context in the bits above SYMBOL_BITS, and its follower below.
+        counts: (P,) int64, how often each occurs.
+        fold_counts: (P, FOLDS + 1) uint16, how often in each fold.
+    """
+
+    keys: Array
+    counts: Array
+    fold_counts: Array
+
+    @property
+    def is_first(self) -> NDArray[np.bool_]:
+        """(P,) whether each is the first pair of its context."""
+        return _changes(self.keys >> SYMBOL_BITS)
+
+    def at_least(self, least: int) -> "_Pairs":
+        """Those whose context occurs at least so often."""
+        if not len(self.keys):
+            return self
+        is_first = self.is_first
+        totals = np.add.reduceat(self.counts, np.flatnonzero(is_first))  # (C,)
+        is_kept = (totals >= least)[np.cumsum(is_first) - 1]
+        return _Pairs(*(part[is_kept] for part in self))
+
+
+def count_followers(reader: Contexts, ids: Ids, least: int = 1) -> FoldedCounts:
+    """Count what followed each context of a text.
+
+    Contexts that occur less often than ``least`` are left out, and further rare ones if the table
+    would be larger than MAX_BYTES, or than MAX_BYTES_PER_SYMBOL for each symbol of the text.
+
+    Args:
+        reader: of the contexts.
+        ids: (n,) the text.
+        least: at least 1.
+    """
+    contexts = reader.of_text(ids)  # (n, K)
+    folds = fold_of(np.arange(1, len(ids)), len(ids))
+    kinds = []
+    for kind in range(len(KINDS)):
+        # the contexts of one kind are all smaller than those of the next
+        pairs = _pairs(contexts[:-1, kind], ids[1:], folds)
+        kinds.append(pairs.at_least(least))
+    pairs = _Pairs(*(np.concatenate(parts) for parts in zip(*kinds, strict=True)))
+    vocab_size = reader.vocab_size
+    max_bytes = min(MAX_BYTES, MAX_BYTES_PER_SYMBOL * len(ids))
+    while _table_bytes(pairs, vocab_size) > max_bytes:
+        least += 1
+        pairs = pairs.at_least(least)
+    is_first = pairs.is_first
+    starts = np.append(np.flatnonzero(is_first), len(pairs.keys))
+    table = CountTable(
+        reader=reader,
+        contexts=(pairs.keys[is_first] >> SYMBOL_BITS).astype(np.uint32),
+        starts=starts.astype(np.uint32),
+        symbols=(pairs.keys & SYMBOL_MASK).astype(smallest_dtype(vocab_size)),
+        counts=_scaled(pairs.counts, starts),
+    )
+    return FoldedCounts(table, least, pairs.counts, pairs.fold_counts)
+
+
+def fold_of(places: Array, counted: int) -> Array:
+    """The number of the fold of each place in a counted text of this length; FOLDS outside."""
+    folds = places * FOLDS // max(1, counted)
+    is_inside = (places >= 0) & (places < counted)
+    return np.where(is_inside, folds, FOLDS)
+
+
+def _pairs(contexts: Array, followers: Array, folds: Array) -> _Pairs:
+    """The pairs of one kind of context.
+
+    Args:
+        contexts: (n,) uint32.
+        followers: (n,) the symbol after each.
+        folds: (n,) of the followers.
+    """
+    keys = contexts.astype(np.uint64) << (SYMBOL_BITS + FOLD_BITS)
+    keys |= followers.astype(np.uint64) << FOLD_BITS
+    keys |= folds.astype(np.uint64)
+    keys.sort()  # (n,)
+    folds = keys & FOLD_MASK
+    keys >>= FOLD_BITS
+    is_new = _changes(keys)
+    numbers = np.cumsum(is_new) - 1  # (n,) of each place's pair
+    keys = keys[is_new]  # (P,)
+    counts = np.bincount(numbers, minlength=len(keys))
+    fold_counts = np.zeros((len(keys), FOLDS + 1), np.uint16)
+    for fold in range(FOLDS):
+        in_fold = np.bincount(numbers[folds == fold], minlength=len(keys))
+        fold_counts[:, fold] = np.minimum(in_fold, MAX_COUNT)
+    return _Pairs(keys, counts, fold_counts)
+
+
+def _changes(values: Array) -> NDArray[np.bool_]:
+    """Where a sorted array has another value than just before."""
+    is_new = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=is_new[1:])
+    return is_new
+
+
+def _table_bytes(pairs: _Pairs, vocab_size: int) -> int:
+    """The size of a table of these pairs."""
+    pair_bytes = np.dtype(smallest_dtype(vocab_size)).itemsize + COUNT_BYTES
+    return CONTEXT_BYTES * int(pairs.is_first.sum()) + pair_bytes * len(pairs.keys)
+
+
+def _scaled(counts: Array, starts: Array) -> NDArray[np.uint16]:
+    """Counts (P,) divided by the same number within each context, so that they fit."""
+    if not len(counts):
+        return counts.astype(np.uint16)
+    largest = np.maximum.reduceat(counts, starts[:-1])  # (C,)
+    divisors = -(-largest // MAX_COUNT)
+    divided = -(-counts // np.repeat(divisors, np.diff(starts)))
+    scaled: NDArray[np.uint16] = divided.astype(np.uint16)
+    return scaled
