@@ -13,7 +13,9 @@ CHARS = Vocabulary.of(PROSE)
 BYTES = Vocabulary("byte")
 RECORDS = Vocabulary("char", CHARS.symbols, records=True)
 END = "\0"  # the end of a record, in the strings of these tests
-KIND_NAMES = [f"{kind.symbols} symbols" if kind.symbols else f"{kind.words} words" for kind in KINDS]
+KIND_NAMES = [
+    f"{kind.symbols} symbols" if kind.symbols else f"{kind.words} words" for kind in KINDS
+]
 
 
 def slow_contexts(text: str, kind: Kind) -> list[str]:
@@ -113,7 +115,9 @@ def test_several_streams_have_the_contexts_of_each(vocabulary: Vocabulary) -> No
             np.testing.assert_array_equal(part, expected)
 
 
-def test_a_piece_of_the_text_has_the_contexts_of_the_whole_where_it_reaches_back_far_enough() -> None:
+def test_a_piece_of_the_text_has_the_contexts_of_the_whole_where_it_reaches_back_far_enough() -> (
+    None
+):
     # the two words before "stop" begin 14 symbols before the end
     ids = CHARS.encode(PROSE)
     contexts = Contexts(CHARS)

@@ -6,8 +6,8 @@ import pytest
 from charrnn import piecewise
 from charrnn.context_mixing import counted_text
 from charrnn.context_mixing.contexts import KINDS, Contexts
-from charrnn.context_mixing.count_table import FOLDS, count_followers, fold_of
 from charrnn.context_mixing.counted_text import Counted, CountedText, Selected, look_up
+from charrnn.context_mixing.counting import FOLDS, count_followers, fold_of
 from charrnn.vocab import Ids, Vocabulary
 
 CHARS = Vocabulary.of("ab c")

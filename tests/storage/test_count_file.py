@@ -17,7 +17,8 @@ from safetensors.numpy import load, save
 
 from charrnn.config.run_config import ModelConfig
 from charrnn.context_mixing.contexts import Contexts
-from charrnn.context_mixing.count_table import CountTable, count_followers
+from charrnn.context_mixing.count_table import CountTable
+from charrnn.context_mixing.counting import count_followers
 from charrnn.errors import DamagedError
 from charrnn.storage import strict_json
 from charrnn.storage.checkpoint import Checkpoint, is_whole, read, write
