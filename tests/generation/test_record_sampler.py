@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from charrnn.config.run_config import ModelConfig
+from charrnn.context_mixing.contexts import Contexts
+from charrnn.context_mixing.counting import count_followers
 from charrnn.generation.network import CELLS, Network
 from charrnn.generation.record_sampler import BLOCK, draw_records
 from charrnn.generation.sampling import Sampler, log_probabilities
@@ -19,11 +21,26 @@ over_cells = pytest.mark.parametrize("cell", CELLS)
 over_windows = pytest.mark.parametrize("window", [None, 9])
 
 
-def make_network(cell="lstm", vocabulary=AB, window=None, scale=1.0):
+def make_network(cell="lstm", vocabulary=AB, window=None, scale=1.0, counts=None):
     config = ModelConfig(
-        cell=cell, hidden_size=8, num_layers=2, embedding_size=3, copy_window=window
+        cell=cell,
+        hidden_size=8,
+        num_layers=2,
+        embedding_size=3,
+        copy_window=window,
+        counts=counts,
     )
     rng, V = np.random.default_rng(0), len(vocabulary)
+    table = None
+    if counts is not None:
+        # records of up to four letters, which end in b
+        ids = np.concatenate(
+            [
+                vocabulary.encode("aabb"[start:4]).tolist() + [vocabulary.end]
+                for start in rng.integers(0, 4, 50)
+            ]
+        )
+        table = count_followers(Contexts(vocabulary), ids.astype(np.uint8), counts).table
     return Network(
         config,
         V,
@@ -31,6 +48,7 @@ def make_network(cell="lstm", vocabulary=AB, window=None, scale=1.0):
             name: (scale * rng.standard_normal(shape)).astype(np.float32)
             for name, shape in shapes(config, V).items()
         },
+        table,
     )
 
 
@@ -87,6 +105,24 @@ def test_the_log_probability_of_a_record_matches_reading_it(cell, window):
             assert record.log_probability == pytest.approx(
                 sum(by_hand(network, AB, record.text)[2:]), abs=1e-3
             )
+
+
+@over_windows
+@over_cells
+def test_with_counts_a_record_has_the_log_probability_of_reading_it_alone(cell, window):
+    network = make_network(cell, window=window, scale=0.2, counts=1)
+    records = draw(network, 100)
+    whole = [record for record in records if record.whole]
+    assert len({record.text for record in whole}) > 5
+    for record in whole:
+        assert record.log_probability == pytest.approx(
+            sum(by_hand(network, AB, record.text)), abs=1e-3
+        )
+    for number in (1, BLOCK + 1):
+        assert draw(network, number) == records[:number]
+    alone = make_network(cell, window=window, scale=0.2, counts=1)
+    alone.mixer = None
+    assert draw(alone, 100) != records
 
 
 @over_cells

@@ -11,6 +11,8 @@ import pytest
 
 import charrnn
 from charrnn.config.run_config import ModelConfig
+from charrnn.context_mixing.contexts import Contexts
+from charrnn.context_mixing.counting import count_followers
 from charrnn.errors import (
     CharRNNError,
     CheckpointError,
@@ -31,9 +33,9 @@ BYTES = Vocabulary("byte")
 RECORDS = Vocabulary("char", "abc", records=True)
 
 
-def make(path, vocabulary, cell="lstm", window=20, seed=0):
+def make(path, vocabulary, cell="lstm", window=20, seed=0, counts=None):
     config = ModelConfig(
-        cell=cell, hidden_size=8, num_layers=2, embedding_size=4, copy_window=window
+        cell=cell, hidden_size=8, num_layers=2, embedding_size=4, copy_window=window, counts=counts
     )
     rng = np.random.default_rng(seed)
     weights = {
@@ -41,7 +43,11 @@ def make(path, vocabulary, cell="lstm", window=20, seed=0):
         for name, shape in shapes(config, len(vocabulary)).items()
     }
     prime = vocabulary.end if vocabulary.records else max(0, vocabulary.newline)
-    checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {}))
+    table = None
+    if counts is not None:
+        ids = rng.choice(vocabulary.encode("ab ce."), 400)
+        table = count_followers(Contexts(vocabulary), ids, counts).table
+    checkpoints.write(path, Checkpoint(vocabulary, config, weights, prime, {}, table))
     return charrnn.load(path)
 
 
@@ -432,6 +438,88 @@ def test_a_state_with_a_right_checksum_and_wrong_values_is_an_error(saved, chang
         model.load_session(file)
     assert "Traceback" not in str(error.value)
     assert isinstance(error.value, CheckpointError)
+
+
+# Counts
+
+
+@pytest.fixture(scope="module", params=product((CHARS, BYTES), (None, 20)), ids=str)
+def counting(request, tmp_path_factory):
+    vocabulary, window = request.param
+    path = tmp_path_factory.mktemp("session") / "model"
+    return make(path, vocabulary, window=window, counts=1)
+
+
+@pytest.mark.parametrize("settings", [{}, {"dry": 1.0, "dry_length": 2}, {"temperature": 0}])
+def test_with_counts_what_is_written_piece_by_piece_is_what_generate_writes(counting, settings):
+    whole = counting.generate("abc", length=90, seed=4, **settings)
+    session = counting.session("abc", seed=4, **settings)
+    assert session.write(1) + session.write(29) + "".join(session.stream(60)) == whole
+    # and not what the network alone writes
+    alone = charrnn.load(counting.path)
+    alone.network.mixer = None
+    assert alone.generate("abc", length=90, seed=4, **settings) != whole
+
+
+def test_with_counts_a_session_in_a_file_goes_on_as_if_it_had_not_stopped(counting, tmp_path):
+    whole, kept = (counting.session("ab", seed=9) for _ in range(2))
+    for length, fed in ((0, ""), (17, "cab"), (30, " "), (1, "e.")):
+        expected = whole.write(length) + whole.feed(fed).write(5)
+        kept.save(tmp_path / "state")
+        kept = counting.load_session(tmp_path / "state")
+        found = kept.write(length)
+        kept.save(tmp_path / "state")
+        kept = counting.load_session(tmp_path / "state").feed(fed)
+        assert found + kept.write(5) == expected
+        assert kept._writer.state.reading == whole._writer.state.reading
+    assert kept.write(100) == whole.write(100)
+
+
+def test_with_counts_undo_returns_to_the_contexts_before(counting):
+    session = counting.session("ab", seed=1)
+    session.write(20)
+    before = session._writer.bare_state.reading
+    first = session.fork().write(30)
+    session.feed("cab e.").write(10)
+    assert session._writer.bare_state.reading != before
+    session.undo().undo()
+    assert session._writer.bare_state.reading == before
+    assert session.write(30) == first
+
+
+def test_with_counts_a_session_is_continued_from_a_boundary(counting):
+    settings = {"seed": 3, "temperature": 1.5, "bias": {"\n abce.": 60.0}}
+    session = counting.session("ab", **settings)
+    first = session.write(20, until="e")
+    session.feed(" c")
+    fresh = counting.session("ab" + first + " c", **settings)
+    assert session._writer.state.reading == fresh._writer.state.reading
+    np.testing.assert_array_equal(session._writer.logits, fresh._writer.logits)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        ..., None, 5, "", [], ["1"] * 8, ["1"] * 10, ["x"] * 9, [None] * 9, ["-1"] * 9, [[]] * 9, ["9" * 5000] * 9,
+        ["0"] * 8 + [str(1 << 64)], ["258"] + ["0"] * 8, {"last": "1"},
+    ],
+    ids=lambda reading: repr(reading)[:40],
+)  # fmt: skip
+def test_damaged_contexts_in_a_state_are_an_error(counting, reading, tmp_path):
+    session = counting.session("ab", seed=1)
+    session.write(5)
+    session.save(tmp_path / "state")
+    resigned(tmp_path / "state", reading=reading)
+    with pytest.raises(CheckpointError) as error:
+        counting.load_session(tmp_path / "state")
+    assert "\n" not in str(error.value)
+
+
+def test_the_state_of_a_model_without_counts_has_no_contexts(saved):
+    model, file = saved
+    assert json.loads(file.read_bytes())["reading"] is None
+    resigned(file, reading=...)  # as in an older version
+    assert model.load_session(file)._writer.state.reading is None
 
 
 def test_a_setting_that_a_state_lacks_has_its_default(saved):

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 
 from charrnn.config.run_config import ModelConfig
+from charrnn.context_mixing.contexts import Contexts
+from charrnn.context_mixing.count_table import CountTable
+from charrnn.context_mixing.counting import count_followers
 from charrnn.errors import ConfigError, GenerationError
 from charrnn.generation.constraints.backtracking import (
     MAX_BACKTRACK,
@@ -40,16 +43,28 @@ def make_network(
     copy_window: int | None = 16,
     scale: float = 1.0,
     seed: int = 0,
+    table: CountTable | None = None,
 ) -> Network:
     config = ModelConfig(
-        cell=cell, hidden_size=6, num_layers=1, embedding_size=3, copy_window=copy_window
+        cell=cell,
+        hidden_size=6,
+        num_layers=1,
+        embedding_size=3,
+        copy_window=copy_window,
+        counts=None if table is None else 1,
     )
     rng = np.random.default_rng(seed)
     weights = {
         name: rng.normal(0, scale, shape).astype(np.float32)
         for name, shape in shapes(config, vocab_size).items()
     }
-    return Network(config, vocab_size, weights)
+    return Network(config, vocab_size, weights, table)
+
+
+def table_of(vocabulary: Vocabulary) -> CountTable:
+    """The counts of a random text."""
+    ids = np.random.default_rng(0).integers(0, len(vocabulary), 100).astype(np.uint8)
+    return count_followers(Contexts(vocabulary), ids, 1).table
 
 
 def write(
@@ -260,6 +275,23 @@ def test_every_text_satisfies_the_constraint_whatever_the_sampler(
             assert "aa" not in text
 
 
+@pytest.mark.parametrize("particles", [1, 8])
+@pytest.mark.parametrize("vocabulary", [ABC, RECORDS], ids=["text", "records"])
+def test_with_counts_every_text_satisfies_the_constraint(
+    vocabulary: Vocabulary, particles: int
+) -> None:
+    network = make_network(len(vocabulary), scale=0.2, table=table_of(vocabulary))
+    form = Form(Match("(ab|c)*a?b"), vocabulary, 8)
+    settings = {"form": form, "particles": particles, "end": vocabulary.end}
+    prompt = [max(0, vocabulary.end)]
+    texts = [write(network, vocabulary, seed, prompt=prompt, **settings) for seed in range(20)]
+    assert all(re.fullmatch("(ab|c)*a?b", text) for text in texts)
+    assert len(set(texts)) > 3
+    network.mixer = None
+    alone = [write(network, vocabulary, seed, prompt=prompt, **settings) for seed in range(20)]
+    assert alone != texts
+
+
 def test_greedy_text_takes_the_likeliest_symbol_weighted_by_lookahead() -> None:
     network, form = make_network(3), Form(Match("[ab]{4}"), ABC, 9)
     logits, state = network.step(0, network.zero_state())
@@ -316,8 +348,11 @@ def count_steps(network: Network) -> Callable[[], int]:
     return lambda: calls[0]
 
 
-def test_scores_are_the_log_probabilities_of_the_unconstrained_model() -> None:
-    network, form = make_network(3), Form(Contains("abc"), ABC, 30)
+@pytest.mark.parametrize("table", [None, table_of(ABC)], ids=["network", "counts"])
+def test_scores_are_the_log_probabilities_of_the_unconstrained_model(
+    table: CountTable | None,
+) -> None:
+    network, form = make_network(3, table=table), Form(Contains("abc"), ABC, 30)
     for particles in (1, 4):
         drawn = list(
             ConstrainedDecoder(
