@@ -15,7 +15,7 @@ as it is. p_k sums to one by construction.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ NUM_FEATURES = 3 * len(KINDS) + 2 * len(GROUPS)  # F
 GROUP_KINDS = [range(KINDS.index(kinds[0]), KINDS.index(kinds[-1]) + 1) for kinds in GROUPS]
 GROUP_LIST = [group for group, kinds in enumerate(GROUPS) for _ in kinds]
 GROUP_OF_KIND = np.array(GROUP_LIST)
+MAX_KEPT = 1 << 22  # log-probabilities of groups that are kept
 LOG_SCALE = 0.25  # brings the logarithms of counts into the range of the other features
 
 Array = NDArray[Any]
@@ -43,7 +44,9 @@ class Predicted(NamedTuple):
 
     Args:
         log_p: (M, G, V) float32 the log-probability of each symbol.
-        features: (M, F) float32 how much they are based on.
+        features: (M, F) float32 what they are based on. For each group: of each kind, the
+            logarithm of n_k, whether the context was seen, and the share of p_{k-1} in p_k; then
+            the entropy of the prediction, and its highest log-probability.
     """
 
     log_p: Array
@@ -67,6 +70,7 @@ class CountTable:
     starts: Array
     symbols: Array
     counts: Array
+    _kept: dict[tuple[int, ...], Predicted] = field(default_factory=dict, repr=False, compare=False)
 
     def __deepcopy__(self, memo: object) -> "CountTable":
         """It never changes, so copies of a model share it."""
@@ -92,40 +96,58 @@ class CountTable:
         return blend(len(rows), self.reader.vocab_size, symbols, self.counts[places], owners)
 
     def predict_one(self, contexts: Sequence[int]) -> Predicted:
-        """The same for the contexts (K) of one stream, faster: log_p (G, V), features (F,)."""
+        """The same for the contexts (K) of one stream, faster: log_p (G, V), features (F,).
+
+        Contexts recur often, so what each group predicts after the latest ones is kept.
+        """
         rows = self.rows(np.array(contexts, np.uint32)).tolist()
+        kept = self._kept
+        log_p = []
+        features = []
+        for kinds in GROUP_KINDS:
+            key = (kinds.start, *rows[kinds.start : kinds.stop])
+            predicted = kept.get(key)
+            if predicted is None:
+                if len(kept) * self.reader.vocab_size > MAX_KEPT:
+                    kept.clear()
+                predicted = self._predict_group(key[1:])
+                kept[key] = predicted
+            log_p.append(predicted.log_p)
+            features.append(predicted.features)
+        return Predicted(np.array(log_p), np.concatenate(features))
+
+    def _predict_group(self, rows: Sequence[int]) -> Predicted:
+        """What the kinds of one group predict: log_p (V,), and their features."""
         V = self.reader.vocab_size
-        K = len(KINDS)
-        G = len(GROUPS)
-        p = np.empty((G, V))
-        features = [0.0] * NUM_FEATURES
-        for group, kinds in enumerate(GROUP_KINDS):
-            symbols = []
-            shares = []
-            above = 1.0  # what the more specific kinds leave to the others
-            for kind in reversed(kinds):
-                row = rows[kind]
-                if row == UNSEEN:
-                    continue
-                first = int(self.starts[row])
-                last = int(self.starts[row + 1])
-                total = int(self.totals[row])
-                distinct = last - first
-                summed = total + distinct
-                symbols.append(self.symbols[first:last])
-                shares.append(self.counts[first:last] * (above / summed))
-                passed = distinct / summed
-                above *= passed
-                features[kind] = LOG_SCALE * math.log1p(total)
-                features[K + kind] = 1.0
-                features[2 * K + kind] = passed
-            p[group] = above / V
-            if symbols:
-                p[group] += np.bincount(np.concatenate(symbols), np.concatenate(shares), V)
+        symbols = []
+        shares = []
+        logs = []
+        seen = []
+        passed = []
+        above = 1.0  # what the more specific kinds leave to the others
+        for row in reversed(rows):
+            if row == UNSEEN:
+                logs.append(0.0)
+                seen.append(0.0)
+                passed.append(0.0)
+                continue
+            first = int(self.starts[row])
+            last = int(self.starts[row + 1])
+            total = int(self.totals[row])
+            distinct = last - first
+            summed = total + distinct
+            symbols.append(self.symbols[first:last])
+            shares.append(self.counts[first:last] * (above / summed))
+            logs.append(LOG_SCALE * math.log1p(total))
+            seen.append(1.0)
+            passed.append(distinct / summed)
+            above *= passed[-1]
+        p = np.full(V, above / V)
+        if symbols:
+            p += np.bincount(np.concatenate(symbols), np.concatenate(shares), V)
         log_p = np.log(p)
-        for group in range(G):
-            features[3 * K + group] = -float(np.dot(p[group], log_p[group]))
-            features[3 * K + G + group] = float(log_p[group].max())
+        summary = [-float(np.dot(p, log_p)), float(log_p.max())]
+        features = [*logs[::-1], *seen[::-1], *passed[::-1], *summary]
         return Predicted(log_p.astype(np.float32), np.array(features, np.float32))
 
     @cached_property
@@ -188,14 +210,13 @@ def blend(
     mixed = np.bincount(cells, counts * shares.reshape(-1)[owners], M * G * V)
     p = mixed.reshape(M, G, V) + rest[:, :, None] / V
     log_p = np.log(p).astype(np.float32)
-    features = np.concatenate(
-        [
-            np.where(is_seen, LOG_SCALE * np.log1p(totals), 0),
-            is_seen,
-            distinct / sums,
-            -(p * log_p).sum(axis=2),
-            log_p.max(axis=2),
-        ],
-        axis=1,
-    )
+    logs = np.where(is_seen, LOG_SCALE * np.log1p(totals), 0)
+    entropy = -(p * log_p).sum(axis=2)
+    highest = log_p.max(axis=2)
+    columns: list[Array] = []
+    for group, numbers in enumerate(GROUP_KINDS):
+        kinds = slice(numbers.start, numbers.stop)
+        columns += [logs[:, kinds], is_seen[:, kinds], (distinct / sums)[:, kinds]]
+        columns += [entropy[:, group, None], highest[:, group, None]]
+    features = np.concatenate(columns, axis=1)
     return Predicted(log_p, features.astype(np.float32))
