@@ -29,6 +29,9 @@ class TrainingOptions(TypedDict, total=False):
         embedding_size: length of the vector that represents a character (default 64)
         copy_window: characters to look back for an earlier occurrence of the last few, so that
             names and phrases can be repeated; None: do not look back (default 8192)
+        counts: count what followed each context that occurs at least this often in the training
+            text, and mix the counts into the prediction; None: use the network alone (default
+            "auto")
         dropout: share of the units switched off at random during training, against over-fitting
             (default "auto")
         minutes: minutes that the command may take, from start to exit; 5 if neither this nor
@@ -79,6 +82,7 @@ class TrainingOptions(TypedDict, total=False):
     num_layers: int | Auto
     embedding_size: int
     copy_window: int | None
+    counts: int | Auto | None
     dropout: float | Auto
     minutes: float | None
     steps: int | None

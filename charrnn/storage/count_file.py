@@ -18,8 +18,7 @@ from safetensors.numpy import save
 from charrnn.context_mixing.contexts import Contexts
 from charrnn.context_mixing.count_table import MAX_BYTES, CountTable
 from charrnn.errors import DamagedError
-from charrnn.storage import strict_json
-from charrnn.storage.manifest import COUNTS, check_size, unreadable
+from charrnn.storage.manifest import COUNTS, check_size, load_object, unreadable
 from charrnn.vocab import Vocabulary, smallest_dtype
 
 LENGTH_BYTES = 8  # of the number at the beginning of a safetensors file: the header's length
@@ -94,10 +93,11 @@ def _arrays(data: mmap) -> Arrays:
     if header_bytes > MAX_HEADER_BYTES:
         raise ValueError("the header of the counts is too long")
     begin = LENGTH_BYTES + header_bytes
-    header = strict_json.loads(data[LENGTH_BYTES:begin].rstrip(b" "))
+    header = load_object(data[LENGTH_BYTES:begin].rstrip(b" "))
     if set(header) != {"contexts", "starts", "symbols", "counts"}:
         raise ValueError("the file of counts has other arrays than those of counts")
     arrays = {}
+    spans = []
     for name, entry in header.items():
         (length,) = entry["shape"]
         first, last = entry["data_offsets"]
@@ -106,6 +106,12 @@ def _arrays(data: mmap) -> Arrays:
         if not is_inside or last - first != length * dtype.itemsize:
             raise ValueError(f"the array {name} is not inside the file of counts")
         arrays[name] = np.frombuffer(data, dtype, length, begin + first)
+        spans.append((first, last))
+    spans.sort()
+    firsts = [first for first, _ in spans]
+    lasts = [last for _, last in spans]
+    if [*firsts, len(data) - begin] != [0, *lasts]:
+        raise ValueError("the arrays of the counts overlap, or leave a gap")
     return arrays
 
 

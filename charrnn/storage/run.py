@@ -79,15 +79,16 @@ class Run:
         return self.half_removed.is_dir() and not self.path.exists()
 
     def size(self) -> int:
-        """The total size of its files in bytes."""
+        """The total size of its files in bytes; one that several checkpoints share counts once."""
         if not self.path.is_dir():
             return 0
-        total = 0
+        sizes = {}
         for file in self.path.rglob("*"):
             with suppress(FileNotFoundError):  # a trainer may have just pruned it
                 if file.is_file():
-                    total += file.lstat().st_size
-        return total
+                    info = file.lstat()
+                    sizes[info.st_dev, info.st_ino] = info.st_size
+        return sum(sizes.values())
 
     def is_run(self) -> bool:
         """Whether charrnn wrote the directory: it has a checkpoint, or what a run writes first."""

@@ -330,10 +330,11 @@ def _flag(name: str, value: Any) -> str:
 def _stored_knobs(run: Run) -> dict[str, Any]:
     """The run's configuration; the defaults if it cannot be read."""
     stored = read_yaml_beside(run.config, MAX_CONFIG_BYTES, MAX_CONFIG_ITEMS)
+    unchosen = {"counts": AUTO_COUNTS}  # in runs from before there were counts
     try:
-        return RunConfig.from_flat(stored).flat()
+        return RunConfig.from_flat(unchosen | stored).flat()
     except ConfigError:  # each knob is valid, but the combination is not
-        return RunConfig().flat()
+        return RunConfig.from_flat(unchosen).flat()
 
 
 def _is_chosen(name: str, value: Any) -> bool:

@@ -32,6 +32,7 @@ RANGES: dict[str, tuple[float, float, float, float]] = {
     "num_layers": (0, 1, 64, 65),
     "embedding_size": (0, 1, 65536, 65537),
     "copy_window": (1, 2, 2**20, 2**20 + 1),
+    "counts": (0, 1, 1000, 1001),
     "dropout": (-0.01, 0, 0.95, 0.96),
     "minutes": (0.0, 1e-9, 525600, 525600.1),
     "steps": (0, 1, 10**9, 10**9 + 1),
@@ -64,6 +65,7 @@ OTHER: dict[str, Any] = {
     "num_layers": 4,
     "embedding_size": 5,
     "copy_window": 11,
+    "counts": 3,
     "dropout": 0.5,
     "minutes": 1e-05,
     "batch_size": 6,
@@ -171,8 +173,8 @@ def test_a_choice_must_be_in_its_list(knob: Knob) -> None:
 @pytest.mark.parametrize("knob", KNOBS.values(), ids=by_name)
 def test_none_is_accepted_only_where_allowed(knob: Knob) -> None:
     can = knob.name in (
-        "normalize", "separator", "copy_window", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every", "sample_every",
-        "name",
+        "normalize", "separator", "copy_window", "counts", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every",
+        "sample_every", "name",
     )  # fmt: skip
     assert can == knob.none
     if can:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import charrnn
+from charrnn.storage.manifest import COUNTS
 
 N = 12
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
@@ -34,6 +35,8 @@ def outcome(where: Path, step: int = N) -> dict[str, bytes]:
     path = where / "checkpoints/run" / f"step-{step:08d}"
     names = ("model.safetensors", "trainer.safetensors", "trainer.json", "config.json")
     files = {name: (path / name).read_bytes() for name in names}
+    if (path / COUNTS).exists():
+        files[COUNTS] = (path / COUNTS).read_bytes()
     files["metrics.jsonl"] = (where / "checkpoints/run/metrics.jsonl").read_bytes()
     files["sample"] = charrnn.load(path).generate(length=40, seed=1).encode()
     return files
@@ -46,6 +49,7 @@ def random_knobs(rng: random.Random) -> dict[str, Any]:
         "num_layers": rng.choice([1, 2, 3]),
         "dropout": rng.choice([0.0, 0.3]),
         "copy_window": rng.choice([None, 50, 8192]),
+        "counts": rng.choice([None, 1, 2]),
         "separator": rng.choice([None, " "]),
         "clip_norm": rng.choice([None, 0.5]),
         "precision": rng.choice(["fp32", "auto"]),

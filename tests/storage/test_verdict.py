@@ -74,7 +74,9 @@ def save(run: Run, about: dict[str, Any], knobs: dict[str, Any] | None = None) -
         run.step(about["step"]),
         Checkpoint(vocabulary, config.model, weights, 0, about | {"data": asdict(config.data)}),
     )
-    run.config.write_text(write_yaml(config), encoding="utf-8")
+    # as in runs from before there were counts
+    without = write_yaml(config).replace("counts: none\n", "")
+    run.config.write_text(without, encoding="utf-8")
 
 
 def log(run: Run, *lines: dict[str, Any]) -> None:
@@ -571,6 +573,16 @@ def test_a_longer_run_keeps_the_chosen_knobs_and_plans_the_others(
         found(written(Path("checkpoints/run"), knobs=chosen | planned | settled)).command
     )
     assert values == {"corpus": ("my.txt",), "steps": 240, "name": "run-2"} | chosen
+
+
+@pytest.mark.parametrize("counts", [None, 1, 3])
+def test_a_longer_run_keeps_the_chosen_counts(counts: int | None, tmp_path: Path) -> None:
+    run = written(tmp_path / "run")
+    config = run.config.read_text()
+    run.config.write_text(config + f"counts: {counts or 'none'}\n")
+    assert parsed(found(run).command)["counts"] == counts
+    run.config.write_text(config + "counts: 2\n")
+    assert "counts" not in parsed(found(run).command)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -187,7 +187,7 @@ def test_adaptation_decays_toward_the_trained_weights() -> None:
     before = model.head.bias.detach().clone()
 
     learner = _Learner(model, rate=3e-4)
-    for number, piece in enumerate(_pieces(np.zeros(101 * PIECE, np.uint8), 0, -1, None)):
+    for number, piece in enumerate(_pieces(np.zeros(101 * PIECE, np.uint8), 0, -1, model)):
         learner.read(piece)
         if number == 0:
             model.head.bias.data += 1
@@ -285,7 +285,7 @@ def test_the_loss_is_that_of_a_mixture_of_the_copies(cell: str) -> None:
     scores = []
     for rate in RATES:
         learner = _Learner(network(cell).eval(), rate)
-        pieces = _pieces(ids, 0, -1, 50)
+        pieces = _pieces(ids, 0, -1, learner.model)
         scores.append(np.concatenate([learner.read(piece) for piece in pieces]))
     found = adapt(network(cell), ids, 0)
     assert found.nats_per_character == pytest.approx(-mixed(np.array(scores)) / len(ids), rel=1e-6)

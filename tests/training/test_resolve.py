@@ -83,6 +83,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "num_layers": (2, "weights", {}),
     "embedding_size": (5, "weights", {}),
     "copy_window": (40, "weights", {}),  # the text repeats after 71 characters
+    "counts": (100, "weights", {}),  # all contexts of the text occur at least nine times
     "dropout": (0.5, "weights", {}),
     # 39 and 14 steps by the clock of the tests, without a budget of real time
     "minutes": (1.0, "weights", {"steps": None, "minutes": 0.5}),
@@ -300,7 +301,7 @@ def test_config_yaml_is_exactly_the_resolved_configuration(texts: Path) -> None:
         "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
         "corpus: [text.txt]\nname: text\nruns_dir: checkpoints\n"
         "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nseparator: none\nval_fraction: 0.1\n"
-        "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ncopy_window: 8192\ndropout: 0.1\n"
+        "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ncopy_window: 8192\ncounts: 2\ndropout: 0.1\n"
         "minutes: none\nsteps: 10\nbatch_size: 4\nsequence_length: 20\nlearning_rate: 0.01\nweight_decay: 0.01\nclip_norm: 1.0\n"
         "seed: 0\nreport_every: 5\neval_every: 5\npatience: 4\nsave_every: 5\nsample_every: 5\nkeep: 9\non_save_error: stop\nthreads: 2\n"
         "device: cpu\nprecision: fp32\n"

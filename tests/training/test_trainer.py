@@ -1,8 +1,10 @@
 """A run is determined by its configuration, never saves a bad state, and documents itself in its
 files."""
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,11 @@ import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 import charrnn
+from charrnn.context_mixing.counted_text import Selected
 from charrnn.errors import DivergedError
 from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.count_file import to_bytes
+from charrnn.storage.manifest import COUNTS
 from charrnn.storage.run import Run
 from charrnn.training.evaluate import evaluate, load_model
 from charrnn.training.lr_schedule import learning_rate
@@ -84,13 +89,15 @@ def test_two_fresh_runs_give_the_same_bytes(cell: str, precision: str) -> None:
     first = files()
     trained(**knobs)
     assert files() == first
-    # config.yaml, metrics.jsonl, and seven files for each of the steps 2, 3, 4 and 6
-    assert len(first) == 2 + 4 * 7
+    # config.yaml, metrics.jsonl, and eight files for each of the steps 2, 3, 4 and 6
+    assert len(first) == 2 + 4 * 8
 
 
 @cells
 def test_the_loss_of_a_periodic_text_falls_from_chance_to_almost_zero(cell: str) -> None:
-    _, reports = trained("abc\n" * 100, cell=cell, steps=60, learning_rate=0.05, sequence_length=20)
+    _, reports = trained(
+        "abc\n" * 100, cell=cell, steps=60, learning_rate=0.05, sequence_length=20, counts=None
+    )
     assert reports[0].loss == pytest.approx(math.log(4), abs=0.7)
     final = reports[-1].final
     assert final is not None
@@ -168,9 +175,15 @@ def test_the_last_line_is_the_loss_of_the_best_checkpoint_on_the_whole_validatio
     expected = evaluate(
         load_model(checkpoints.read(best), "cpu"), trainer.corpus.val, trainer.corpus.prime
     )
+    model = load_model(checkpoints.read(best), "cpu")
+    counted = trainer.corpus.counted(2)
+    assert counted is not None
+    places = np.arange(len(trainer.corpus.train))
     learned = evaluate(
-        load_model(checkpoints.read(best), "cpu"), trainer.corpus.train, trainer.corpus.prime
+        model, trainer.corpus.train, trainer.corpus.prime, learned=Selected(counted, places)
     ).nats_per_character
+    # the counts of the text itself would be too good
+    assert evaluate(model, trainer.corpus.train, trainer.corpus.prime).nats_per_character < learned
     assert reports[-1].final == expected
     line = {
         "step": 2,
@@ -188,6 +201,66 @@ def test_a_finished_run_does_nothing_more() -> None:
     assert files() == before
 
 
+# Counts
+
+
+def inodes() -> set[int]:
+    """The files of counts in the run's checkpoints."""
+    return {(path / COUNTS).stat().st_ino for path in Run(Path("checkpoints/run")).steps()}
+
+
+def test_the_checkpoints_of_a_run_share_their_counts() -> None:
+    trainer, _ = trained(eval_every=1, keep=2)
+    assert len(steps_kept()) >= 2
+    assert len(inodes()) == 1
+    table = checkpoints.read(Run(Path("checkpoints/run")).steps()[0]).table
+    expected = trainer.corpus.table(2)
+    assert table is not None and expected is not None
+    assert to_bytes(table) == to_bytes(expected)
+
+
+def test_a_resumed_run_shares_the_counts_of_the_run_before() -> None:
+    trained(steps=3, save_every=1)
+    resumed = launch({"name": "run", "steps": 5}, text=TEXT, resume=True)
+    list(resumed.run())
+    assert steps_kept() == [f"step-0000000{step}" for step in (3, 4, 5)]
+    assert len(inodes()) == 1
+
+
+def test_a_run_without_hard_links_has_a_copy_of_its_counts_in_each_checkpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_links(*args: Any) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    trained(save_every=1, keep=2)
+    paths = Run(Path("checkpoints/run")).steps()
+    assert len(inodes()) == len(paths) >= 2
+    assert all(checkpoints.is_whole(path) for path in paths)
+    assert len({(path / COUNTS).read_bytes() for path in paths}) == 1
+
+
+def test_without_counts_a_run_has_neither_their_weights_nor_their_file() -> None:
+    trainer, _ = trained(counts=None)
+    checkpoint = checkpoints.read(Run(Path("checkpoints/run")).steps()[-1])
+    assert checkpoint.table is None
+    assert not [name for name in checkpoint.weights if name.startswith("mixer.")]
+    assert not [name for name in files() if COUNTS in name]
+    assert trainer.loop.model.mixer is None
+
+
+def test_contexts_that_occur_less_often_than_counts_are_not_in_the_file() -> None:
+    contents = []
+    for least in (1, 30, 60):
+        trained(steps=1, counts=least)
+        table = checkpoints.read(Run(Path("checkpoints/run")).steps()[-1]).table
+        assert table is not None
+        assert table.totals.min() >= least
+        contents.append(to_bytes(table))
+    assert len(contents[0]) > len(contents[1]) > len(contents[2])
+
+
 # The checkpoints that are kept
 
 
@@ -200,7 +273,9 @@ def test_the_best_and_the_last_are_kept() -> None:
 
 
 def test_the_best_may_be_one_of_the_last() -> None:
-    _, reports = trained("abcd" * 100, steps=8, eval_every=1, keep=2, learning_rate=0.02)
+    _, reports = trained(
+        "abcd" * 100, steps=8, eval_every=1, keep=2, learning_rate=0.02, counts=None
+    )
     losses = [report.val_loss for report in reports[:-1]]
     assert losses == sorted(losses, key=float, reverse=True)
     assert steps_kept() == ["step-00000007", "step-00000008"]

@@ -1,0 +1,186 @@
+"""Every follower of every context is counted, rare contexts are left out, and a place is predicted
+without its surroundings."""
+
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+
+from charrnn.context_mixing import counting
+from charrnn.context_mixing.contexts import KINDS, Contexts
+from charrnn.context_mixing.count_table import MAX_COUNT, CountTable, Predicted
+from charrnn.context_mixing.counting import FOLDS, FoldedCounts, count_followers, fold_of
+from charrnn.vocab import Ids, Vocabulary
+from tests.context_mixing.test_count_table import CHARS, sample, slow_predictions, vocabularies
+
+K = len(KINDS)
+
+
+@pytest.fixture(autouse=True)
+def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of any size, so that a context is left out only because it is rare."""
+    monkeypatch.setattr(counting, "MAX_BYTES_PER_SYMBOL", 10**6)
+
+
+# The table
+
+
+def test_contexts_and_followers_are_sorted_and_counted() -> None:
+    ids = sample(CHARS)
+    reader = Contexts(CHARS)
+    table = count_followers(reader, ids).table
+    expected: dict[int, Counter[int]] = defaultdict(Counter)
+    for row, follower in zip(reader.of_text(ids)[:-1].tolist(), ids[1:].tolist(), strict=True):
+        for context in row:
+            expected[context][follower] += 1
+    assert table.contexts.tolist() == sorted(expected)
+    found = {}
+    for row, context in enumerate(table.contexts.tolist()):
+        part = slice(int(table.starts[row]), int(table.starts[row + 1]))
+        symbols = table.symbols[part].tolist()
+        assert symbols == sorted(symbols)
+        found[context] = dict(zip(symbols, table.counts[part].tolist(), strict=True))
+    assert found == expected
+    assert table.totals.tolist() == [expected[context].total() for context in sorted(expected)]
+    dtypes = [table.contexts.dtype, table.starts.dtype, table.symbols.dtype, table.counts.dtype]
+    assert dtypes == [np.uint32, np.uint32, np.uint8, np.uint16]
+
+
+@pytest.mark.parametrize("least", [1, 2, 7, 1000])
+def test_contexts_that_occur_less_often_than_least_are_left_out(least: int) -> None:
+    ids = sample(CHARS)
+    whole = count_followers(Contexts(CHARS), ids).table
+    counts = count_followers(Contexts(CHARS), ids, least)
+    assert counts.least == least
+    assert counts.table.contexts.tolist() == whole.contexts[whole.totals >= least].tolist()
+    assert counts.table.totals.tolist() == whole.totals[whole.totals >= least].tolist()
+
+
+def num_bytes(table: CountTable) -> int:
+    arrays = (table.contexts, table.starts, table.symbols, table.counts)
+    return sum(array.nbytes for array in arrays)
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [
+        ({"MAX_BYTES_PER_SYMBOL": 8}, 8 * 3000),
+        ({"MAX_BYTES_PER_SYMBOL": 1}, 3000),
+        ({"MAX_BYTES": 5000}, 5000),
+        ({"MAX_BYTES": 0}, 0),
+    ],
+    ids=str,
+)
+def test_the_rarest_contexts_are_left_out_until_the_table_fits(
+    limits: dict[str, int], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = np.random.default_rng(0).integers(0, len(CHARS), 3000).astype(np.uint8)
+    whole = count_followers(Contexts(CHARS), ids).table
+    assert num_bytes(whole) > most
+    for name, value in limits.items():
+        monkeypatch.setattr(counting, name, value)
+    counts = count_followers(Contexts(CHARS), ids, 1)
+    assert num_bytes(counts.table) <= most + 4  # the end of the last context
+    assert counts.table.contexts.tolist() == whole.contexts[whole.totals >= counts.least].tolist()
+    monkeypatch.undo()
+    monkeypatch.setattr(counting, "MAX_BYTES_PER_SYMBOL", 10**6)
+    assert num_bytes(count_followers(Contexts(CHARS), ids, counts.least - 1).table) > most
+
+
+def test_the_counts_of_a_frequent_context_are_divided_by_the_same_number() -> None:
+    # "aa" occurs 200,003 times before a, and once before b: 200,003 / 65,535 is above 3, so all are
+    # divided by 4 and rounded up
+    vocabulary = Vocabulary.of("ab")
+    ids = np.append(np.zeros(200_005, np.uint8), [1, 0, 1]).astype(np.uint8)
+    counts = count_followers(Contexts(vocabulary), ids)
+    table = counts.table
+    context = table.reader.of_text(np.zeros(9, np.uint8))[-1:]  # (1, K)
+    row = int(table.rows(context)[0, 0])
+    start = int(table.starts[row])
+    assert table.symbols[start : start + 2].tolist() == [0, 1]
+    assert table.counts[start : start + 2].tolist() == [50_001, 1]
+    assert counts.counts[start : start + 2].tolist() == [200_003, 1]
+    assert table.counts.max() <= MAX_COUNT
+    log_p, _ = table.predict(table.rows(context))
+    np.testing.assert_allclose(np.exp(log_p.astype(np.float64)).sum(-1), 1, rtol=1e-6)
+
+
+# Folds
+
+
+def test_folds_are_ten_stretches_of_equal_length() -> None:
+    assert fold_of(np.arange(-2, 23), 20).tolist() == [
+        *[FOLDS] * 2,
+        *[fold for fold in range(10) for _ in range(2)],
+        *[FOLDS] * 3,
+    ]
+    assert fold_of(np.arange(3), 3).tolist() == [0, 3, 6]
+    assert fold_of(np.arange(2), 0).tolist() == [FOLDS, FOLDS]
+
+
+def folded(counts: FoldedCounts, ids: Ids) -> Predicted:
+    """What the counts predict after each symbol of their own text."""
+    rows = counts.table.rows_of_text(ids)
+    return counts.predict(rows, fold_of(np.arange(1, len(ids) + 1), len(ids)))
+
+
+@vocabularies
+@pytest.mark.parametrize("least", [1, 3])
+def test_a_place_is_predicted_from_the_other_nine_tenths(
+    vocabulary: Vocabulary, least: int
+) -> None:
+    ids = sample(vocabulary, 400)
+    reader = Contexts(vocabulary)
+    log_p, features = folded(count_followers(reader, ids, least), ids)
+    contexts = reader.of_text(ids)
+    followers = np.append(ids[1:], 0)
+    fold_size = 40
+    own = (np.arange(400) + 1) // fold_size  # of the follower
+    for fold in range(FOLDS):
+        is_counted = (own != fold) & (np.arange(400) < 399)
+        wanted = np.flatnonzero(own == fold)
+        expected, sizes = slow_predictions(
+            vocabulary, contexts, followers, is_counted, wanted.tolist(), least
+        )
+        np.testing.assert_allclose(np.exp(log_p[wanted]), expected, rtol=1e-5)
+        n = np.array(sizes)[:, :, 0]
+        np.testing.assert_allclose(features[wanted, :K], 0.25 * np.log1p(n), rtol=1e-6)
+
+
+@vocabularies
+def test_changing_a_fold_does_not_change_what_is_predicted_there(vocabulary: Vocabulary) -> None:
+    ids = sample(vocabulary, 1000)
+    reader = Contexts(vocabulary)
+    counts = count_followers(reader, ids, 2)
+    places = np.arange(299, 399)  # before the symbols of fold 3
+    rows = counts.table.rows_of_text(ids)[places]
+    before = counts.predict(rows, np.full(100, 3))
+    changed = ids.copy()
+    # not the last words of the fold, which are contexts of the next one
+    changed[300:370] = np.random.default_rng(5).permutation(changed[300:370])
+    assert (changed != ids).sum() > 40
+    other = count_followers(reader, changed, 2)
+    contexts = reader.of_text(ids)[places]
+    after = other.predict(other.table.rows(contexts), np.full(100, 3))
+    np.testing.assert_allclose(after.log_p, before.log_p, rtol=1e-6)
+    np.testing.assert_allclose(after.features, before.features, rtol=1e-6)
+    # while the whole table changes
+    one, two = (each.table.predict(each.table.rows(contexts)) for each in (counts, other))
+    assert np.abs(one.log_p - two.log_p).max() > 0.5
+
+
+def test_outside_of_the_counted_text_nothing_is_left_out() -> None:
+    ids = sample(CHARS)
+    counts = count_followers(Contexts(CHARS), ids, 2)
+    rows = counts.table.rows_of_text(sample(CHARS, 50, seed=1))
+    found = counts.predict(rows, np.full(50, FOLDS))
+    expected = counts.table.predict(rows)
+    np.testing.assert_allclose(found.log_p, expected.log_p, rtol=1e-6)
+    np.testing.assert_allclose(found.features, expected.features, rtol=1e-6)
+
+
+def test_the_counts_of_the_folds_sum_to_those_of_the_text() -> None:
+    counts = count_followers(Contexts(CHARS), sample(CHARS), 2)
+    assert counts.fold_counts.sum(axis=1).tolist() == counts.counts.tolist()
+    assert not counts.fold_counts[:, FOLDS].any()
+    assert counts.counts.tolist() == counts.table.counts.tolist()
