@@ -33,23 +33,47 @@ NUM_FEATURES = 3 * len(KINDS) + 2 * len(GROUPS)  # F
 GROUP_KINDS = [range(KINDS.index(kinds[0]), KINDS.index(kinds[-1]) + 1) for kinds in GROUPS]
 GROUP_LIST = [group for group, kinds in enumerate(GROUPS) for _ in kinds]
 GROUP_OF_KIND = np.array(GROUP_LIST)
-MAX_KEPT = 1 << 22  # log-probabilities of groups that are kept
+MAX_KEPT = 1 << 15  # predictions of groups that are kept
+MAX_SPARSENESS = 8  # cells for each value, up to which a sum over all cells is faster than sorting
 LOG_SCALE = 0.25  # brings the logarithms of counts into the range of the other features
 
 Array = NDArray[Any]
 
 
 class Predicted(NamedTuple):
-    """What the counts predict.
+    """What the counts predict at M places.
+
+    For each group of a place, only the symbols that followed one of its contexts are listed, since
+    all others have the same probability, and a softmax only sees differences.
 
     Args:
-        log_p: (M, G, V) float32 the log-probability of each symbol.
-        features: (M, F) float32 what they are based on. For each group: of each kind, the
-            logarithm of n_k, whether the context was seen, and the share of p_{k-1} in p_k; then
-            the entropy of the prediction, and its highest log-probability.
+        places: (R,) the place of each symbol that is listed.
+        groups: (R,) its group.
+        symbols: (R,) its id.
+        raised: (R,) float32, by how much its log-probability is above that of the others.
+        features: (M, F) float32, what the predictions are based on. For each group: of each kind,
+            the logarithm of n_k, whether the context was seen, and the share of p_{k-1} in p_k;
+            then the entropy of the prediction, and its highest log-probability.
     """
 
-    log_p: Array
+    places: Array
+    groups: Array
+    symbols: Array
+    raised: Array
+    features: Array
+
+
+class GroupPredicted(NamedTuple):
+    """The same for one group at one place.
+
+    Args:
+        symbols: (R,) ids.
+        raised: (R,) float32.
+        features: the group's part of F.
+    """
+
+    symbols: Array
+    raised: Array
     features: Array
 
 
@@ -70,7 +94,9 @@ class CountTable:
     starts: Array
     symbols: Array
     counts: Array
-    _kept: dict[tuple[int, ...], Predicted] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[tuple[int, ...], GroupPredicted] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __deepcopy__(self, memo: object) -> "CountTable":
         """It never changes, so copies of a model share it."""
@@ -95,29 +121,27 @@ class CountTable:
         symbols = self.symbols[places]
         return blend(len(rows), self.reader.vocab_size, symbols, self.counts[places], owners)
 
-    def predict_one(self, contexts: Sequence[int]) -> Predicted:
-        """The same for the contexts (K) of one stream, faster: log_p (G, V), features (F,).
+    def predict_one(self, contexts: Sequence[int]) -> list[GroupPredicted]:
+        """The same for the contexts (K) of one stream, faster: what each group predicts.
 
         Contexts recur often, so what each group predicts after the latest ones is kept.
         """
         rows = self.rows(np.array(contexts, np.uint32)).tolist()
         kept = self._kept
-        log_p = []
-        features = []
+        predicted = []
         for kinds in GROUP_KINDS:
             key = (kinds.start, *rows[kinds.start : kinds.stop])
-            predicted = kept.get(key)
-            if predicted is None:
-                if len(kept) * self.reader.vocab_size > MAX_KEPT:
+            of_group = kept.get(key)
+            if of_group is None:
+                if len(kept) >= MAX_KEPT:
                     kept.clear()
-                predicted = self._predict_group(key[1:])
-                kept[key] = predicted
-            log_p.append(predicted.log_p)
-            features.append(predicted.features)
-        return Predicted(np.array(log_p), np.concatenate(features))
+                of_group = self._predict_group(key[1:])
+                kept[key] = of_group
+            predicted.append(of_group)
+        return predicted
 
-    def _predict_group(self, rows: Sequence[int]) -> Predicted:
-        """What the kinds of one group predict: log_p (V,), and their features."""
+    def _predict_group(self, rows: Sequence[int]) -> GroupPredicted:
+        """What the contexts of one group predict, given their rows."""
         V = self.reader.vocab_size
         symbols = []
         shares = []
@@ -142,13 +166,19 @@ class CountTable:
             seen.append(1.0)
             passed.append(distinct / summed)
             above *= passed[-1]
-        p = np.full(V, above / V)
+        base = above / V  # of a symbol that followed none of the contexts
+        sums = np.zeros(0)
         if symbols:
-            p += np.bincount(np.concatenate(symbols), np.concatenate(shares), V)
+            sums = np.bincount(np.concatenate(symbols), np.concatenate(shares))
+        listed = np.flatnonzero(sums)
+        p: Array = sums[listed] + base
         log_p = np.log(p)
-        summary = [-float(np.dot(p, log_p)), float(log_p.max())]
-        features = [*logs[::-1], *seen[::-1], *passed[::-1], *summary]
-        return Predicted(log_p.astype(np.float32), np.array(features, np.float32))
+        log_base = math.log(base)
+        entropy = -float(np.dot(p, log_p)) - (V - len(p)) * base * log_base
+        highest = float(log_p.max(initial=log_base))
+        features = [*logs[::-1], *seen[::-1], *passed[::-1], entropy, highest]
+        raised = (log_p - log_base).astype(np.float32)
+        return GroupPredicted(listed, raised, np.array(features, np.float32))
 
     @cached_property
     def totals(self) -> NDArray[np.int64]:
@@ -205,18 +235,47 @@ def blend(
         above[:, -1] = 1
         shares[:, kinds] = above
     shares /= sums
-    rows, kind = np.divmod(owners, K)
-    cells = (rows * G + GROUP_OF_KIND[kind]) * V + symbols
-    mixed = np.bincount(cells, counts * shares.reshape(-1)[owners], M * G * V)
-    p = mixed.reshape(M, G, V) + rest[:, :, None] / V
-    log_p = np.log(p).astype(np.float32)
+    base = (rest / V).reshape(-1)  # (M * G,) of a symbol that followed none of the contexts
+    places, kind = np.divmod(owners, K)
+    cells = (places * G + GROUP_OF_KIND[kind]) * V + symbols
+    cells, p = _summed(cells, counts * shares.reshape(-1)[owners], M * G * V)
+    listed, symbols = np.divmod(cells, V)  # the number among M * G
+    p += base[listed]
+    log_p = np.log(p)
+    log_base = np.log(base)
+    num_listed = np.bincount(listed, minlength=M * G)
+    entropy = -np.bincount(listed, p * log_p, M * G) - (V - num_listed) * base * log_base
+    highest = log_base.copy()
+    firsts = np.flatnonzero(np.diff(listed, prepend=-1))
+    if len(firsts):
+        highest[listed[firsts]] = np.maximum.reduceat(log_p, firsts)
+    entropy = entropy.reshape(M, G)
+    highest = highest.reshape(M, G)
     logs = np.where(is_seen, LOG_SCALE * np.log1p(totals), 0)
-    entropy = -(p * log_p).sum(axis=2)
-    highest = log_p.max(axis=2)
     columns: list[Array] = []
     for group, numbers in enumerate(GROUP_KINDS):
         kinds = slice(numbers.start, numbers.stop)
         columns += [logs[:, kinds], is_seen[:, kinds], (distinct / sums)[:, kinds]]
         columns += [entropy[:, group, None], highest[:, group, None]]
     features = np.concatenate(columns, axis=1)
-    return Predicted(log_p, features.astype(np.float32))
+    return Predicted(
+        places=listed // G,
+        groups=listed % G,
+        symbols=symbols,
+        raised=(log_p - log_base[listed]).astype(np.float32),
+        features=features.astype(np.float32),
+    )
+
+
+def _summed(cells: Array, values: Array, num_cells: int) -> tuple[Array, Array]:
+    """The distinct cells, increasing, and the sum of the positive values of each."""
+    if num_cells <= MAX_SPARSENESS * len(cells):
+        sums = np.bincount(cells, values, num_cells)
+        distinct = np.flatnonzero(sums)
+        return distinct, sums[distinct]
+    order = np.argsort(cells)
+    ordered = cells[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    if not len(starts):
+        return ordered, values
+    return ordered[starts], np.add.reduceat(values[order], starts)
