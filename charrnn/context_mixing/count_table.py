@@ -167,11 +167,11 @@ class CountTable:
             passed.append(distinct / summed)
             above *= passed[-1]
         base = above / V  # of a symbol that followed none of the contexts
-        sums = np.zeros(0)
+        sums: Array = np.zeros(0)
         if symbols:
             sums = np.bincount(np.concatenate(symbols), np.concatenate(shares))
         listed = np.flatnonzero(sums)
-        p: Array = sums[listed] + base
+        p = sums[listed] + base
         log_p = np.log(p)
         log_base = math.log(base)
         entropy = -float(np.dot(p, log_p)) - (V - len(p)) * base * log_base
