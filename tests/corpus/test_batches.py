@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from charrnn.context_mixing.contexts import KINDS, Contexts
+from charrnn.context_mixing.counted_text import Counted, CountedText, look_up
+from charrnn.context_mixing.counting import count_followers
 from charrnn.copy_window import NOTHING, ORDERS, recall
 from charrnn.corpus.batches import (
     PADDING,
@@ -241,6 +244,84 @@ def test_a_batch_does_not_change_the_recalled_symbols() -> None:
     assert batch.recalled is not None
     batch.recalled[:] = 7
     assert not recalled.any()
+
+
+# Counts
+
+
+class Places:
+    """Counts in which the rows of a place are the place itself."""
+
+    def __getitem__(self, places: NDArray[np.int64]) -> Counted:
+        table = count_followers(Contexts(Vocabulary.of("a")), np.zeros(0, np.uint8)).table
+        return Counted(table, np.repeat(places[..., None], len(KINDS), axis=-1))
+
+
+@sizes
+def test_contexts_line_up_with_the_inputs(size: tuple[int, int, int, int]) -> None:
+    n, B, T, seed = size
+    for batch in itertools.chain.from_iterable(
+        epochs(Lanes(np.arange(n), B, T, seed, counted=Places()), 5)
+    ):
+        assert batch.counted is not None
+        # in these texts an id is its position
+        assert np.array_equal(batch.counted.rows[..., 0], batch.x)
+
+
+def test_the_steps_of_a_batch_have_their_own_contexts() -> None:
+    ids = Vocabulary.of("abc").encode("abcabcacbacb")
+    text = CountedText(ids, Vocabulary.of("abc"), 1)
+    batch = Lanes(ids, 2, 6, 0, counted=text).batch(0)
+    assert batch.counted is not None
+    whole = batch.counted.predict()
+    part = batch.steps(2, 5).counted
+    assert part is not None
+    assert np.array_equal(part.predict().log_p, whole.log_p[2:5])
+    assert np.array_equal(part.predict().features, whole.features[2:5])
+
+
+def test_the_contexts_of_a_record_begin_after_the_end_of_the_one_before() -> None:
+    records, ids, end = some_records(2, 50)
+    vocabulary = Vocabulary("char", "abcd", records=True)
+    contexts = Contexts(vocabulary)
+    table = count_followers(contexts, ids, 1).table
+    layout = Records(ids, end, 8, 0, counted=look_up(table, ids))
+    number = 0
+    for step in range(layout.steps_per_epoch):
+        batch = layout.batch(step)
+        assert batch.counted is not None
+        assert batch.counted.rows.shape == (*batch.x.shape, len(KINDS))
+        for lane, (x, _) in enumerate(lanes_of(batch)):
+            if not x:
+                continue
+            number += 1
+            # of the end symbol that the record follows, and of its own symbols
+            after_end = contexts.of_text(np.array([end], np.uint8))
+            own = contexts.of_text(np.array(x[1:], np.uint8))
+            expected = table.rows(np.concatenate([after_end, own]))
+            np.testing.assert_array_equal(batch.counted.rows[: len(x), lane], expected)
+    assert number == len(records)
+
+
+def test_the_surroundings_of_each_symbol_of_a_record_are_left_out() -> None:
+    _, ids, end = some_records(3, 200)
+    text = CountedText(ids, Vocabulary("char", "abcd", records=True), 1)
+    layout = Records(ids, end, 8, 0, counted=text)
+    for number in range(200):
+        batch = layout.lay_out(np.array([number]), 1)
+        assert batch.counted is not None and batch.counted.folds is not None
+        first, last = layout.starts[number], layout.ends[number]
+        expected = np.arange(first, last + 1) * 10 // len(ids)  # the folds of the targets
+        found = batch.counted.folds[: last + 1 - first, 0]
+        # the end before the first record is that of another, whose place does not matter
+        np.testing.assert_array_equal(found[number == 0 :], expected[number == 0 :])
+
+
+def test_a_batch_without_counts_has_none() -> None:
+    _, ids, end = some_records(1, 20)
+    assert Lanes(np.arange(12), 2, 2, 0).batch(0).counted is None
+    assert Records(ids, end, 4, 0).batch(0).counted is None
+    assert Lanes(np.arange(12), 2, 2, 0).batch(0).steps(0, 1).counted is None
 
 
 # Short texts

@@ -33,8 +33,8 @@ def example(step: int, val_loss: float | None = None) -> Checkpoint:
         weights,
         0,
         {"step": step, "steps": 10**6, "val_loss": val_loss},
-        {"step": step},
-        {"state": weights["head.bias"]},
+        trainer={"step": step},
+        trainer_tensors={"state": weights["head.bias"]},
     )
 
 

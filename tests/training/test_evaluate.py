@@ -12,6 +12,9 @@ from torch.nn import functional
 
 import charrnn
 from charrnn.config.run_config import ModelConfig
+from charrnn.context_mixing.contexts import Contexts
+from charrnn.context_mixing.counted_text import CountedText, Selected, look_up
+from charrnn.context_mixing.counting import count_followers
 from charrnn.copy_window import recall
 from charrnn.errors import CheckpointError
 from charrnn.storage import checkpoint as checkpoints
@@ -390,6 +393,120 @@ def test_weights_of_another_model_are_refused(changes: dict[str, Any], what: str
         f"the weights do not match the configuration: Error(s) in loading state_dict for CharRNN: {what}"
     )
     assert message.endswith("; use another checkpoint")
+
+
+# Counts
+
+
+def counting(
+    cell: str = "lstm", vocabulary: Vocabulary = CHARS, window: int | None = 50
+) -> CharRNN:
+    """A model with large weights and the counts of another text."""
+    sizes = ModelConfig(
+        cell=cell, hidden_size=8, num_layers=2, embedding_size=4, copy_window=window, counts=1
+    )
+    model = CharRNN(sizes, len(vocabulary)).eval()
+    generator = torch.Generator().manual_seed(1)
+    for weight in model.parameters():
+        weight.data = torch.randn(weight.shape, generator=generator) * 0.5
+    model.table = count_followers(Contexts(vocabulary), ids(500), 1).table
+    return model
+
+
+def counted_nats(model: CharRNN, read: list[int], predicted: list[int]) -> float:
+    """The summed loss of one stream from a zero state, in one pass, with its counts."""
+    assert model.table is not None
+    array = np.array(read)
+    found = look_up(model.table, array)[np.arange(len(read))[:, None]].predict()
+    counted = (torch.from_numpy(found.log_p), torch.from_numpy(found.features))
+    end = model.table.reader.end
+    recalled = None
+    if model.copy_window is not None:
+        recalled = torch.from_numpy(recall(array, model.copy_window, end))[:, None]
+    with torch.no_grad():
+        logits, _ = model(torch.from_numpy(array)[:, None], None, recalled, counted)
+    return float(functional.cross_entropy(logits[:, 0], torch.tensor(predicted), reduction="sum"))
+
+
+@cells
+@pytest.mark.parametrize("window", [None, 50])
+def test_chunk_boundaries_do_not_matter_with_counts(cell: str, window: int | None) -> None:
+    model = counting(cell, window=window)
+    length = CHUNK + 7
+    all_ids = ids(length).tolist()
+    whole = counted_nats(model, [PRIME, *all_ids[:-1]], all_ids)
+    found = evaluate(model, ids(length), PRIME)
+    assert found.nats_per_character == pytest.approx(whole / length, abs=1e-5)
+
+
+def test_a_lane_has_the_contexts_of_the_text_before_it() -> None:
+    model = counting()
+    for name, weight in model.named_parameters():
+        # what was counted is trusted, and nothing else is known
+        weight.data.fill_(1.0 if name == "mixer.weights.bias" else 0.0)
+    long = ids(2 * CHUNK)
+    one = evaluate(model, long, PRIME, lanes=1).nats_per_character
+    assert evaluate(model, long, PRIME, lanes=2).nats_per_character == pytest.approx(one, abs=1e-6)
+    assert one != pytest.approx(math.log(7), abs=0.01)
+
+
+def test_a_part_of_the_training_text_is_read_without_its_surroundings() -> None:
+    model = counting(window=None)
+    train = ids(400)
+    text = CountedText(train, CHARS, 1)
+    model.table = text.table
+    places = np.arange(150, 350)
+    part = train[150:350]
+    # from the first symbol on, the place before each is known
+    found = evaluate(model, part, PRIME, learned=Selected(text, places))
+    read = np.append(PRIME, part[:-1])
+    predicted = text[np.append(150, places[:-1])[:, None]].predict()
+    counted = (torch.from_numpy(predicted.log_p), torch.from_numpy(predicted.features))
+    with torch.no_grad():
+        logits, _ = model(torch.from_numpy(read.astype(np.int64))[:, None], None, None, counted)
+    targets = torch.from_numpy(part.astype(np.int64))
+    expected = float(functional.cross_entropy(logits[:, 0], targets))
+    assert found.nats_per_character == pytest.approx(expected, abs=1e-5)
+    assert found.nats_per_character != pytest.approx(
+        evaluate(model, part, PRIME).nats_per_character, abs=0.01
+    )
+
+
+@cells
+@pytest.mark.parametrize("window", [None, 40])
+def test_the_loss_of_records_with_counts_equals_reading_each_alone(
+    cell: str, window: int | None
+) -> None:
+    model = counting(cell, RECORDS, window)
+    records = some_records(40, 20)
+    all_ids = np.concatenate([[*record, RECORDS.end] for record in records]).astype(np.uint8)
+    total = sum(
+        counted_nats(model, [RECORDS.end, *record], [*record, RECORDS.end]) for record in records
+    )
+    found = evaluate(model, all_ids, RECORDS.end, records=True)
+    assert found.nats_per_character == pytest.approx(total / len(all_ids), rel=1e-5)
+
+
+def test_the_limit_on_logits_counts_the_predictions_of_the_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = counting(window=None)
+    expected = evaluate(model, ids(200), PRIME, lanes=1)
+    monkeypatch.setattr("charrnn.training.evaluate.MAX_LOGITS", 7 * 3 * 10)
+    sizes = watched(model, monkeypatch)
+    found = evaluate(model, ids(200), PRIME)
+    # the logits and the two predictions of the counts, of ten symbols
+    assert sizes == [70] * 20
+    assert found.nats_per_character == pytest.approx(expected.nats_per_character, abs=1e-6)
+
+
+def test_a_loaded_model_has_the_counts_of_its_checkpoint() -> None:
+    model = counting()
+    weights = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    sizes = ModelConfig(hidden_size=8, num_layers=2, embedding_size=4, copy_window=50, counts=1)
+    loaded = load_model(Checkpoint(CHARS, sizes, weights, PRIME, {}, model.table), "cpu")
+    assert loaded.table is model.table
+    assert evaluate(loaded, ids(100), PRIME) == evaluate(model, ids(100), PRIME)
 
 
 # Records

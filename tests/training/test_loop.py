@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from charrnn.config.run_config import RunConfig
-from charrnn.corpus.batches import PADDING
+from charrnn.context_mixing.counting import FoldedCounts
+from charrnn.corpus.batches import PADDING, Lanes
 from charrnn.corpus.corpus import Corpus, RunningText
 from charrnn.errors import DivergedError
 from charrnn.training.evaluate import evaluate
@@ -171,6 +172,51 @@ def test_a_gradient_below_clip_norm_is_not_changed(cell: str) -> None:
     norms = [loop.train_step()[2] for loop in (free, wide)]
     assert norms[0] == norms[1] == pytest.approx(gradient(free), rel=1e-6)
     assert tensors(free) == tensors(wide)
+
+
+# Counts
+
+
+@cells
+def test_a_step_with_counts_depends_only_on_the_seed(cell: str) -> None:
+    torch.manual_seed(1)
+    first = tensors(after(3, cell=cell, counts=1))
+    torch.manual_seed(2)
+    assert tensors(after(3, cell=cell, counts=1)) == first
+    assert tensors(after(3, cell=cell, counts=1, seed=1)) != first
+    assert tensors(after(3, cell=cell, counts=20)) != first
+
+
+def test_the_lanes_without_counts_differ_between_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("charrnn.training.model.WITHOUT_COUNTS", 0.5)
+    loop = new(counts=1, batch_size=20, sequence_length=10)
+    drawn: list[list[bool]] = []
+    forward = loop.model.mixer.forward
+
+    def watching(logits: Tensor, *inputs: Any) -> Tensor:
+        mixed: Tensor = forward(logits, *inputs)
+        drawn.append((mixed == logits).all(-1).all(0).tolist())
+        return mixed
+
+    monkeypatch.setattr(loop.model.mixer, "forward", watching)
+    for _ in range(4):
+        loop.train_step()
+    assert len({tuple(lanes) for lanes in drawn}) == 4
+    assert all(0 < sum(lanes) < 20 for lanes in drawn)
+
+
+def test_a_step_reads_the_counts_without_the_surroundings_of_each_place() -> None:
+    loop = new(counts=1)
+    counted = loop.batches.batch(0).counted
+    assert counted is not None
+    assert isinstance(counted.counts, FoldedCounts)
+    places = Lanes(np.arange(831), 4, 40, 0).batch(0).x
+    assert counted.folds is not None
+    assert counted.folds.tolist() == ((places + 1) * 10 // 831).tolist()
+    # while a validation reads all of them
+    table = loop.corpus.table(1)
+    assert table is not None
+    assert loop.model.table is table is counted.counts.table
 
 
 # Evaluation has no side effects

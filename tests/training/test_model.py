@@ -13,12 +13,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from charrnn.config.run_config import ModelConfig
+from charrnn.context_mixing.contexts import GROUPS
+from charrnn.context_mixing.count_table import NUM_FEATURES
 from charrnn.copy_window import NOTHING, ORDERS
 from charrnn.training.model import CELLS, CharRNN, LockedDropout
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 V, E, H, B, T, K = 7, 4, 6, 3, 10, len(ORDERS)
+G, F = len(GROUPS), NUM_FEATURES
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 PARTS = {"lstm": 2, "gru": 1, "rnn": 1}
 
@@ -32,6 +35,7 @@ def network(
     seed: int = 0,
     dropout: float = 0.0,
     copy_window: int | None = 8192,
+    counts: int | None = None,
 ) -> CharRNN:
     sizes = ModelConfig(
         cell=cell,
@@ -39,6 +43,7 @@ def network(
         num_layers=num_layers,
         embedding_size=E,
         copy_window=copy_window,
+        counts=counts,
         dropout=dropout,
     )
     return CharRNN(sizes, V, seed).eval()
@@ -357,6 +362,119 @@ def test_each_order_that_recalled_something_gets_a_gradient(cell: str) -> None:
         functional.cross_entropy(logits.flatten(0, 1), idx.flatten()).backward()
     assert (model.copy.bias.grad != 0).tolist() == [True, True, False, True, True, True]
     assert model.copy.weight.grad[[0, 1, 3, 4, 5]].any(dim=1).all()
+
+
+# Counts
+
+
+def counted_of(idx: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Random predictions: log_p (T, B, G, V) and features (T, B, F)."""
+    generator = torch.Generator().manual_seed(seed)
+    log_p = torch.randn(*idx.shape, G, V, generator=generator).log_softmax(-1)
+    return log_p, torch.randn(*idx.shape, F, generator=generator)
+
+
+@cells
+def test_the_mixed_logits_are_a_weighted_sum(cell: str) -> None:
+    model, idx = scaled(network(cell, counts=1)), symbols()
+    log_p, features = counted_of(idx)
+    outputs: list[Tensor] = []
+    assert model.mixer is not None
+    model.mixer.weights.register_forward_hook(lambda _module, inputs, by: outputs.append(by))
+    mixed, state = model(idx, None, None, (log_p, features))
+    own, end = model(idx)
+    (weights,) = outputs
+    assert weights.shape == (T, B, 1 + G)
+    expected = own * weights[..., :1]
+    for group in range(G):
+        expected = expected + log_p[:, :, group] * weights[..., 1 + group : 2 + group]
+    torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=0)
+    assert weights.std() > 0.5
+    assert torch.equal(state, end)
+
+
+@cells
+def test_a_new_network_trusts_itself_and_each_prediction_of_the_counts_a_little(cell: str) -> None:
+    model, idx = network(cell, counts=1), symbols()
+    log_p, features = counted_of(idx)
+    expected = model(idx)[0] + 0.1 * log_p.sum(2)
+    torch.testing.assert_close(model(idx, None, None, (log_p, features))[0], expected)
+
+
+@cells
+def test_trust_depends_on_every_layer_and_on_every_feature(cell: str) -> None:
+    idx = symbols()
+    log_p, features = counted_of(idx)
+    for columns in range(2):
+        model = scaled(network(cell, counts=1))
+        before = model(idx, None, None, (log_p, features))[0]
+        assert model.mixer is not None
+        model.mixer.output.weight[:, columns * H : (columns + 1) * H] = 0
+        assert not torch.equal(model(idx, None, None, (log_p, features))[0], before)
+    model = scaled(network(cell, counts=1))
+    before = model(idx, None, None, (log_p, features))[0]
+    for feature in range(F):
+        other = features.clone()
+        other[..., feature] += 1
+        assert not torch.equal(model(idx, None, None, (log_p, other))[0], before)
+
+
+def test_counts_affect_only_their_lane_and_time() -> None:
+    model, idx = scaled(network(counts=1)), symbols()
+    log_p, features = counted_of(idx)
+    before = model(idx, None, None, (log_p, features))[0]
+    log_p[5, 1, 1, 3] += 1
+    changed = model(idx, None, None, (log_p, features))[0] != before
+    assert changed.nonzero().tolist() == [[5, 1, 3]]
+
+
+@cells
+def test_without_counts_there_are_no_mixer_weights_and_nothing_is_mixed_in(cell: str) -> None:
+    model, idx = scaled(network(cell)), symbols()
+    assert not [name for name, _ in model.named_parameters() if name.startswith("mixer")]
+    assert model.mixer is None
+    assert torch.equal(model(idx, None, None, counted_of(idx))[0], model(idx)[0])
+
+
+def test_some_lanes_are_trained_without_counts_and_the_seed_decides_which() -> None:
+    lanes = 1000
+    model = scaled(network(counts=1)).train()
+    idx = torch.zeros(2, lanes, dtype=torch.long)
+    counted = counted_of(idx)
+
+    def without(seed: int) -> list[int]:
+        model.seed_dropout(seed)
+        mixed = model(idx, None, None, counted)[0]
+        is_own = mixed == model(idx)[0]  # (T, B, V); the dropout rate is 0
+        assert (is_own.all(-1) == is_own[0].all(-1)).all()
+        return is_own.all(-1)[0].nonzero().flatten().tolist()
+
+    drawn = without(1)
+    assert len(drawn) == pytest.approx(100, abs=40)  # a tenth; a standard deviation is 9.5
+    torch.manual_seed(5)
+    assert without(1) == drawn != without(2)
+    before = torch.get_rng_state()
+    without(1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_in_evaluation_every_lane_is_mixed() -> None:
+    model = scaled(network(counts=1)).eval()
+    idx = torch.zeros(2, 1000, dtype=torch.long)
+    mixed = model(idx, None, None, counted_of(idx))[0]
+    assert not (mixed == model(idx)[0]).all(-1).any()
+
+
+@cells
+def test_every_weight_of_the_mixer_gets_a_gradient(cell: str) -> None:
+    with torch.enable_grad():
+        model, idx = scaled(network(cell, counts=1)), symbols()
+        logits, _ = model(idx, None, None, counted_of(idx))
+        functional.cross_entropy(logits.flatten(0, 1), idx.flatten()).backward()
+    assert model.mixer is not None
+    for weight in model.mixer.parameters():
+        assert weight.grad is not None
+        assert (weight.grad != 0).all()
 
 
 # Dropout

@@ -127,7 +127,7 @@ def test_watching_a_run_does_not_change_it(corpus: Path, here: Path, processes: 
     processes.run(
         cwd=str(watched),
         knobs=KNOBS
-        | {"eval_every": 1, "sample_every": 2, "save_every": 3, "report_every": 1, "keep": 1},
+        | {"eval_every": 1, "sample_every": 2, "save_every": 3, "report_every": 1, "keep": 1, "patience": None},
     )
     processes.run(cwd=str(alone), knobs=KNOBS | {"eval_every": None, "report_every": 100})
     for name in ("model.safetensors", "trainer.safetensors"):
@@ -170,7 +170,7 @@ def test_every_saved_tensor_is_needed_to_end_in_the_same_bytes(half: Path, here:
     expected = outcome(here)
     names = pieces(checkpoints.read(half, trainer=True))
     # weights; step, exp_avg and exp_avg_sq for each; the state of the lanes
-    assert len(names) == 9 + 3 * 9 + 1
+    assert len(names) == 14 + 3 * 14 + 1
     for where, name in names:
         shutil.rmtree(run)
         shutil.copytree(here / "kept", run)
@@ -442,7 +442,7 @@ def test_finding_a_run_by_its_corpus_takes_precedence_over_its_name(half: Path, 
 WORSENING = "ab" * 90 + "cd" * 10
 EARLY_STOP_KNOBS = KNOBS | {
     "corpus": ["worse.txt"], "steps": 30, "batch_size": 2, "hidden_size": 8, "num_layers": 1, "embedding_size": 4, "eval_every": 2,
-    "patience": 3, "save_every": 2, "keep": 9, "threads": 1, "learning_rate": 1.0, "dropout": 0.1,
+    "patience": 3, "save_every": 2, "keep": 9, "threads": 1, "learning_rate": 1.0, "dropout": 0.1, "counts": None,
 }  # fmt: skip
 
 
