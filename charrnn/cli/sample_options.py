@@ -1,7 +1,6 @@
 """The options of ``charrnn sample``, in the order of its help."""
 
 from contextlib import suppress
-from typing import Any
 
 import click
 
@@ -25,24 +24,18 @@ from charrnn.generation.session import LENGTH
 MAX_JOBS = 1024
 
 
-class Jobs(click.types.StringParamType):
+def _parse_jobs(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
     """A number of processes, or ``auto``."""
-
-    name = "n"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | str:
-        if value == AUTO:
-            return AUTO
-        with suppress(ValueError):
-            if 1 <= int(value) <= MAX_JOBS:
-                return int(value)
-        self.fail(
-            f"must be a whole number from 1 to {MAX_JOBS:,} or auto, got {shown_value(value)}",
-            param,
-            ctx,
-        )
+    if value == AUTO:
+        return AUTO
+    with suppress(ValueError):
+        if 1 <= int(value) <= MAX_JOBS:
+            return int(value)
+    raise click.BadParameter(
+        f"must be a whole number from 1 to {MAX_JOBS:,} or auto, got {shown_value(value)}",
+        ctx,
+        param,
+    )
 
 
 sample_options = option_group(
@@ -84,7 +77,7 @@ sample_options = option_group(
     ),
     click.option(
         "--jobs",
-        type=Jobs(),
+        callback=_parse_jobs,
         metavar="N|auto",
         default="1",
         show_default=True,

@@ -73,15 +73,24 @@ def drawn_in_processes(
 def _start(workers: list[Worker], draw: Callable[[Share], Any], num_processes: int) -> None:
     """Start the processes, each of which computes in one thread."""
     context = get_context("spawn")
+    givers = list[Connection]()
     with _one_thread_each(), _ctrl_c_blocked():
         for index in range(num_processes):
+            task, giver = context.Pipe(duplex=False)
             receiver, sender = context.Pipe(duplex=False)
             share = Share(index, num_processes)
-            process = context.Process(target=_draw_and_send, args=(sender, draw, share))
+            process = context.Process(target=_draw_and_send, args=(task, sender, share))
             process.daemon = True  # ended with this process, if nothing else ends it
             process.start()
-            sender.close()  # so that the end of the process is the end of the pipe
             workers.append(Worker(process, receiver))
+            task.close()
+            sender.close()  # so that the end of the process is the end of the pipe
+            givers.append(giver)
+    # Sent after the start of all, since sending a model waits for its reader to import NumPy.
+    for giver in givers:
+        with suppress(BrokenPipeError):  # the process has ended, which reading its items reports
+            giver.send(draw)
+        giver.close()
 
 
 def _stop(workers: Sequence[Worker]) -> None:
@@ -156,13 +165,23 @@ def _ended(code: int) -> GenerationError:
 
 
 def _draw_and_send(
+    task: Connection,
     connection: Connection,
-    draw: Callable[[Share], Iterator[Any]],
     share: Share,
 ) -> None:
-    """Send the items of a share in batches, then END or an error."""
+    """Send the items of a share in batches, then END or an error.
+
+    Args:
+        task: from which the function that draws a share is read.
+        connection: to which the items are sent.
+        share: to be drawn.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
+    try:
+        draw = task.recv()
+    except (EOFError, OSError):  # the process that started this one has ended
+        return
     try:
         _send_batches(connection, draw(share))
     except BrokenPipeError:  # nobody wants more
