@@ -17,7 +17,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple, TypeVar
 
-from charrnn.errors import GenerationError
+from charrnn.errors import CharRNNError, GenerationError
 from charrnn.generation.share import Share
 
 T = TypeVar("T")
@@ -186,8 +186,10 @@ def _draw_and_send(
         _send_batches(connection, draw(share))
     except BrokenPipeError:  # nobody wants more
         return
+    except CharRNNError as error:
+        _send_last(connection, error)
     except Exception as error:
-        error.add_note(traceback.format_exc())
+        error.add_note(traceback.format_exc())  # of this process
         _send_last(connection, error)
     else:
         _send_last(connection, END)
