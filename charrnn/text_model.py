@@ -26,6 +26,7 @@ from charrnn.generation.accepted_records import (
 )
 from charrnn.generation.decode import score
 from charrnn.generation.generator import Sample, TextGenerator
+from charrnn.generation.jobs import draw_records, draw_samples
 from charrnn.generation.network import Network
 from charrnn.generation.pieces import End
 from charrnn.generation.record_sampler import BLOCK
@@ -60,6 +61,7 @@ class RunCorpus:
         self.path = path
         self.vocabulary = vocabulary
         self._index: Index | None = None
+        self._moved_to: tuple[str, ...] = ()  # where the corpus is now, if that was given
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: without the index, which is memory-mapped and reopened when needed."""
@@ -75,7 +77,8 @@ class RunCorpus:
                 "open a checkpoint with charrnn.load"
             )
         if self._index is None:
-            self._index = open_index(self.path, on_notice, corpus_paths(corpus))
+            self._moved_to = corpus_paths(corpus) or self._moved_to
+            self._index = open_index(self.path, on_notice, self._moved_to)
         return self._index
 
     def to_guard(self) -> tuple[Suffixes, list[bytes]]:
@@ -218,6 +221,40 @@ class TextModel:
         prompt = self._known(prompt, unknown)
         return self.generator.best(prompt, end, seed, count, sampling)
 
+    def samples(
+        self,
+        count: int,
+        prompt: str = "",
+        *,
+        length: int | None = None,
+        seed: int | None = None,
+        stop: str | Sequence[str] = (),
+        until: str | None = None,
+        best_of: int = 1,
+        unknown: str = "error",
+        jobs: int | str = 1,
+        **sampling: Unpack[SamplingOptions],
+    ) -> Iterator[Sample]:
+        """Write several texts; text i is the one that ``sample`` writes with ``seed + i``.
+
+        Args:
+            count: texts to write.
+            jobs: the number of processes that write, or ``"auto"`` for one on each core. The texts
+                are the same.
+            prompt, length, seed, stop, until, best_of, unknown, **sampling: as for ``generate``.
+        """
+        end = self._end(length, stop, until, sampling)
+        first = seed_of(seed)
+        return draw_samples(
+            self.generator,
+            self._known(prompt, unknown),
+            end,
+            sampling,
+            range(first, first + whole_number("count", count)),
+            best_of=whole_number("best_of", best_of, 1),
+            jobs=jobs,
+        )
+
     def records(
         self,
         count: int,
@@ -230,6 +267,7 @@ class TextModel:
         max_tries: int | None = None,
         length: int | None = None,
         unknown: str = "error",
+        jobs: int | str = 1,
         **sampling: Unpack[SamplingOptions],
     ) -> AcceptedRecords:
         """Write whole records, one after another.
@@ -250,6 +288,8 @@ class TextModel:
                 or fewer if the model does not end its records.
             length: the most characters of a record; None means 16 more than twice the longest one
                 of the corpus, at most 16,384, and fewer for a tiny model.
+            jobs: the number of processes that draw, or ``"auto"`` for one on each core; more than
+                1 are worth their start only for thousands of records. The records are the same.
             unknown, **sampling: as for ``generate``.
 
         Raises:
@@ -274,7 +314,15 @@ class TextModel:
         max_tries = whole_number("max_tries", max_tries)
         prompt = self._record_prompt(prompt, unknown, length)
         return AcceptedRecords(
-            self.generator.records(prompt, sampling, seed_of(seed), length),
+            draw_records(
+                self.generator,
+                prompt,
+                sampling,
+                seed_of(seed),
+                length,
+                count=count,
+                jobs=jobs,
+            ),
             count,
             self.separator,
             max_tries,

@@ -68,6 +68,7 @@ def write_records(model: TextModel, request: SampleRequest) -> Writing:
         accept=_shell_filter(request.accept) if request.accept else None,
         max_tries=request.max_tries,
         length=request.length,
+        jobs=request.jobs,
         **request.settings,
     )
     new_texts: list[str] = []

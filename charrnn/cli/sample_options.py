@@ -1,5 +1,7 @@
 """The options of ``charrnn sample``, in the order of its help."""
 
+from contextlib import suppress
+
 import click
 
 from charrnn.cli.forms import forms_options
@@ -13,9 +15,28 @@ from charrnn.cli.options import (
     runs_dir_option,
 )
 from charrnn.cli.records import records_options
+from charrnn.config.arguments import shown_value
 from charrnn.config.knobs import knobs
+from charrnn.generation.jobs import AUTO
 from charrnn.generation.sampling import Sampler
 from charrnn.generation.session import LENGTH
+
+MAX_JOBS = 1024
+
+
+def _parse_jobs(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
+    """A number of processes, or ``auto``."""
+    if value == AUTO:
+        return AUTO
+    with suppress(ValueError):
+        if 1 <= int(value) <= MAX_JOBS:
+            return int(value)
+    raise click.BadParameter(
+        f"must be a whole number from 1 to {MAX_JOBS:,} or auto, got {shown_value(value)}",
+        ctx,
+        param,
+    )
+
 
 sample_options = option_group(
     click.option("-p", "--prompt", default="", help="text that the network reads first"),
@@ -53,6 +74,14 @@ sample_options = option_group(
         show_default=True,
         help="number of texts, with consecutive seeds and a line of dashes between them; "
         "or number of records",
+    ),
+    click.option(
+        "--jobs",
+        callback=_parse_jobs,
+        metavar="N|auto",
+        default="1",
+        show_default=True,
+        help="processes that write them, auto for one on each core; the output is the same",
     ),
     click.option(
         "--bias",

@@ -31,6 +31,7 @@ NOT_OF_A_STORY = {
     "stop",
     "best_of",
     "num_samples",
+    "jobs",
     "as_json",
     "adapt_to",
     "max_copy",
@@ -55,6 +56,7 @@ class SampleRequest:
         stop, until: where a text ends, as ``TextModel.generate`` takes them.
         best_of: texts drawn to choose each one from.
         num_samples: texts, or records.
+        jobs: processes that draw them, or ``"auto"``.
         seed: of the first text, or of all records.
         unique, new, max_tries: which records are kept, as ``TextModel.records`` takes them.
         accept: a shell command that accepts a record.
@@ -81,6 +83,7 @@ class SampleRequest:
     until: str | None
     best_of: int
     num_samples: int
+    jobs: int | str
     seed: int
     unique: bool
     new: bool

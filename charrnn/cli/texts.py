@@ -28,6 +28,16 @@ def write_texts(model: TextModel, request: SampleRequest) -> Writing:
         title = f"{model.path}, seeds {seeds[0]} to {seeds[-1]}"
     new_texts: list[str] = []
     texts = (_text(model, request, seed, new_texts) for seed in seeds)
+    if request.jobs != 1 and len(seeds) > 1:
+        samples = model.samples(
+            len(seeds),
+            request.prompt,
+            seed=request.seed,
+            best_of=request.best_of,
+            jobs=request.jobs,
+            **request.text_arguments,
+        )
+        texts = (_finished(model, request, sample, new_texts) for sample in samples)
     return Writing(title, chain.from_iterable(texts), new_texts)
 
 
@@ -64,17 +74,36 @@ def _text(
             best_of=request.best_of,
             **request.text_arguments,
         )
-        if request.originality:
-            new_texts.append(sample.text)
+        yield from _finished(model, request, sample, new_texts)
+        return
+    yield from _before(request, seed)
+    pieces = _new_pieces(model, request, seed)
+    yield from _collected(pieces, request, new_texts)
+    yield "\n"
+
+
+def _finished(
+    model: TextModel,
+    request: SampleRequest,
+    sample: Sample,
+    new_texts: list[str],
+) -> Iterator[str]:
+    """The pieces of a text that is already drawn, or its line of JSON."""
+    if request.originality:
+        new_texts.append(sample.text)
+    if request.as_json:
         yield _json(model, request, sample)
         return
+    yield from _before(request, sample.seed)
+    yield f"{sample.text}\n"
+
+
+def _before(request: SampleRequest, seed: int) -> Iterator[str]:
+    """What precedes the new text of a seed: the line after the text before it, and the prompt."""
     if seed != request.seed:
         yield f"{DIVIDER}\n"
     if not request.hide_prompt:
         yield request.prompt
-    pieces = _new_pieces(model, request, seed)
-    yield from _collected(pieces, request, new_texts)
-    yield "\n"
 
 
 def _json(model: TextModel, request: SampleRequest, sample: Sample) -> str:

@@ -15,7 +15,7 @@ as it is. p_k sums to one by construction.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -33,20 +33,47 @@ NUM_FEATURES = 3 * len(KINDS) + 2 * len(GROUPS)  # F
 GROUP_KINDS = [range(KINDS.index(kinds[0]), KINDS.index(kinds[-1]) + 1) for kinds in GROUPS]
 GROUP_LIST = [group for group, kinds in enumerate(GROUPS) for _ in kinds]
 GROUP_OF_KIND = np.array(GROUP_LIST)
+MAX_KEPT = 1 << 15  # predictions of groups that are kept
+MAX_SPARSENESS = 8  # cells for each value, up to which a sum over all cells is faster than sorting
 LOG_SCALE = 0.25  # brings the logarithms of counts into the range of the other features
 
 Array = NDArray[Any]
 
 
 class Predicted(NamedTuple):
-    """What the counts predict.
+    """What the counts predict at M places.
+
+    For each group of a place, only the symbols that followed one of its contexts are listed, since
+    all others have the same probability, and a softmax only sees differences.
 
     Args:
-        log_p: (M, G, V) float32 the log-probability of each symbol.
-        features: (M, F) float32 how much they are based on.
+        places: (R,) the place of each symbol that is listed.
+        groups: (R,) its group.
+        symbols: (R,) its id.
+        raised: (R,) float32, by how much its log-probability is above that of the others.
+        features: (M, F) float32, what the predictions are based on. For each group: of each kind,
+            the logarithm of n_k, whether the context was seen, and the share of p_{k-1} in p_k;
+            then the entropy of the prediction, and its highest log-probability.
     """
 
-    log_p: Array
+    places: Array
+    groups: Array
+    symbols: Array
+    raised: Array
+    features: Array
+
+
+class GroupPredicted(NamedTuple):
+    """The same for one group at one place.
+
+    Args:
+        symbols: (R,) ids.
+        raised: (R,) float32.
+        features: the group's part of F.
+    """
+
+    symbols: Array
+    raised: Array
     features: Array
 
 
@@ -67,6 +94,9 @@ class CountTable:
     starts: Array
     symbols: Array
     counts: Array
+    _kept: dict[tuple[int, ...], GroupPredicted] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __deepcopy__(self, memo: object) -> "CountTable":
         """It never changes, so copies of a model share it."""
@@ -91,42 +121,64 @@ class CountTable:
         symbols = self.symbols[places]
         return blend(len(rows), self.reader.vocab_size, symbols, self.counts[places], owners)
 
-    def predict_one(self, contexts: Sequence[int]) -> Predicted:
-        """The same for the contexts (K) of one stream, faster: log_p (G, V), features (F,)."""
+    def predict_one(self, contexts: Sequence[int]) -> list[GroupPredicted]:
+        """The same for the contexts (K) of one stream, faster: what each group predicts.
+
+        Contexts recur often, so what each group predicts after the latest ones is kept.
+        """
         rows = self.rows(np.array(contexts, np.uint32)).tolist()
+        kept = self._kept
+        predicted = []
+        for kinds in GROUP_KINDS:
+            key = (kinds.start, *rows[kinds.start : kinds.stop])
+            of_group = kept.get(key)
+            if of_group is None:
+                if len(kept) >= MAX_KEPT:
+                    kept.clear()
+                of_group = self._predict_group(key[1:])
+                kept[key] = of_group
+            predicted.append(of_group)
+        return predicted
+
+    def _predict_group(self, rows: Sequence[int]) -> GroupPredicted:
+        """What the contexts of one group predict, given their rows."""
         V = self.reader.vocab_size
-        K = len(KINDS)
-        G = len(GROUPS)
-        p = np.empty((G, V))
-        features = [0.0] * NUM_FEATURES
-        for group, kinds in enumerate(GROUP_KINDS):
-            symbols = []
-            shares = []
-            above = 1.0  # what the more specific kinds leave to the others
-            for kind in reversed(kinds):
-                row = rows[kind]
-                if row == UNSEEN:
-                    continue
-                first = int(self.starts[row])
-                last = int(self.starts[row + 1])
-                total = int(self.totals[row])
-                distinct = last - first
-                summed = total + distinct
-                symbols.append(self.symbols[first:last])
-                shares.append(self.counts[first:last] * (above / summed))
-                passed = distinct / summed
-                above *= passed
-                features[kind] = LOG_SCALE * math.log1p(total)
-                features[K + kind] = 1.0
-                features[2 * K + kind] = passed
-            p[group] = above / V
-            if symbols:
-                p[group] += np.bincount(np.concatenate(symbols), np.concatenate(shares), V)
+        symbols = []
+        shares = []
+        logs = []
+        seen = []
+        passed = []
+        above = 1.0  # what the more specific kinds leave to the others
+        for row in reversed(rows):
+            if row == UNSEEN:
+                logs.append(0.0)
+                seen.append(0.0)
+                passed.append(0.0)
+                continue
+            first = int(self.starts[row])
+            last = int(self.starts[row + 1])
+            total = int(self.totals[row])
+            distinct = last - first
+            summed = total + distinct
+            symbols.append(self.symbols[first:last])
+            shares.append(self.counts[first:last] * (above / summed))
+            logs.append(LOG_SCALE * math.log1p(total))
+            seen.append(1.0)
+            passed.append(distinct / summed)
+            above *= passed[-1]
+        base = above / V  # of a symbol that followed none of the contexts
+        sums: Array = np.zeros(0)
+        if symbols:
+            sums = np.bincount(np.concatenate(symbols), np.concatenate(shares))
+        listed = np.flatnonzero(sums)
+        p = sums[listed] + base
         log_p = np.log(p)
-        for group in range(G):
-            features[3 * K + group] = -float(np.dot(p[group], log_p[group]))
-            features[3 * K + G + group] = float(log_p[group].max())
-        return Predicted(log_p.astype(np.float32), np.array(features, np.float32))
+        log_base = math.log(base)
+        entropy = -float(np.dot(p, log_p)) - (V - len(p)) * base * log_base
+        highest = float(log_p.max(initial=log_base))
+        features = [*logs[::-1], *seen[::-1], *passed[::-1], entropy, highest]
+        raised = (log_p - log_base).astype(np.float32)
+        return GroupPredicted(listed, raised, np.array(features, np.float32))
 
     @cached_property
     def totals(self) -> NDArray[np.int64]:
@@ -183,19 +235,47 @@ def blend(
         above[:, -1] = 1
         shares[:, kinds] = above
     shares /= sums
-    rows, kind = np.divmod(owners, K)
-    cells = (rows * G + GROUP_OF_KIND[kind]) * V + symbols
-    mixed = np.bincount(cells, counts * shares.reshape(-1)[owners], M * G * V)
-    p = mixed.reshape(M, G, V) + rest[:, :, None] / V
-    log_p = np.log(p).astype(np.float32)
-    features = np.concatenate(
-        [
-            np.where(is_seen, LOG_SCALE * np.log1p(totals), 0),
-            is_seen,
-            distinct / sums,
-            -(p * log_p).sum(axis=2),
-            log_p.max(axis=2),
-        ],
-        axis=1,
+    base = (rest / V).reshape(-1)  # (M * G,) of a symbol that followed none of the contexts
+    places, kind = np.divmod(owners, K)
+    cells = (places * G + GROUP_OF_KIND[kind]) * V + symbols
+    cells, p = _summed(cells, counts * shares.reshape(-1)[owners], M * G * V)
+    listed, symbols = np.divmod(cells, V)  # the number among M * G
+    p += base[listed]
+    log_p = np.log(p)
+    log_base = np.log(base)
+    num_listed = np.bincount(listed, minlength=M * G)
+    entropy = -np.bincount(listed, p * log_p, M * G) - (V - num_listed) * base * log_base
+    highest = log_base.copy()
+    firsts = np.flatnonzero(np.diff(listed, prepend=-1))
+    if len(firsts):
+        highest[listed[firsts]] = np.maximum.reduceat(log_p, firsts)
+    entropy = entropy.reshape(M, G)
+    highest = highest.reshape(M, G)
+    logs = np.where(is_seen, LOG_SCALE * np.log1p(totals), 0)
+    columns: list[Array] = []
+    for group, numbers in enumerate(GROUP_KINDS):
+        kinds = slice(numbers.start, numbers.stop)
+        columns += [logs[:, kinds], is_seen[:, kinds], (distinct / sums)[:, kinds]]
+        columns += [entropy[:, group, None], highest[:, group, None]]
+    features = np.concatenate(columns, axis=1)
+    return Predicted(
+        places=listed // G,
+        groups=listed % G,
+        symbols=symbols,
+        raised=(log_p - log_base[listed]).astype(np.float32),
+        features=features.astype(np.float32),
     )
-    return Predicted(log_p, features.astype(np.float32))
+
+
+def _summed(cells: Array, values: Array, num_cells: int) -> tuple[Array, Array]:
+    """The distinct cells, increasing, and the sum of the positive values of each."""
+    if num_cells <= MAX_SPARSENESS * len(cells):
+        sums = np.bincount(cells, values, num_cells)
+        distinct = np.flatnonzero(sums)
+        return distinct, sums[distinct]
+    order = np.argsort(cells)
+    ordered = cells[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    if not len(starts):
+        return ordered, values
+    return ordered[starts], np.add.reduceat(values[order], starts)

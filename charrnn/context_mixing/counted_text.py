@@ -41,16 +41,13 @@ class Counted:
         return Counted(self.counts, self.rows[start:stop], folds)
 
     def predict(self) -> Predicted:
-        """What the counts predict: log_p (T, B, G, V), features (T, B, F)."""
+        """What the counts predict at the T * B places of the batch."""
         T, B, K = self.rows.shape
         rows = self.rows.reshape(T * B, K)
         if isinstance(self.counts, CountTable):
-            predicted = self.counts.predict(rows)
-        else:
-            assert self.folds is not None
-            predicted = self.counts.predict(rows, self.folds.reshape(T * B))
-        log_p = predicted.log_p.reshape(T, B, *predicted.log_p.shape[1:])
-        return Predicted(log_p, predicted.features.reshape(T, B, -1))
+            return self.counts.predict(rows)
+        assert self.folds is not None
+        return self.counts.predict(rows, self.folds.reshape(T * B))
 
 
 class CountedPlaces(Protocol):

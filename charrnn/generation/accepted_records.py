@@ -1,6 +1,6 @@
 """Draw records, keep those that pass every condition, and count why the others are dropped."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Generator, Iterator
 from dataclasses import dataclass
 
 from charrnn.errors import GenerationError
@@ -98,6 +98,14 @@ class AcceptedRecords:
         Raises:
             GenerationError: too few of the ``max_tries`` records were kept.
         """
+        try:
+            return self._next_kept()
+        except (GenerationError, StopIteration):
+            if isinstance(self.records, Generator):
+                self.records.close()  # the processes that draw them end now
+            raise
+
+    def _next_kept(self) -> Record:
         tally = self.tally
         while tally.kept < self.count:
             if tally.drawn == self.max_tries:

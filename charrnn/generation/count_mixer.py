@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.context_mixing.contexts import Reading, Readings
-from charrnn.context_mixing.count_table import CountTable, Predicted
+from charrnn.context_mixing.count_table import CountTable
 
 Array = NDArray[np.float32]
 
@@ -47,20 +47,31 @@ class CountMixer:
             reading: of the same one stream or B.
         """
         if isinstance(reading, Reading):
-            contexts = self.reader.of_reading(reading)
-            log_p, features = self.table.predict_one(contexts)
+            self._mix_one(logits, hidden, reading)
         else:
-            log_p, features = self._predict(reading)
+            self._mix_each(logits, hidden, reading)
+
+    def _mix_one(self, logits: Array, hidden: Array, reading: Reading) -> None:
+        predicted = self.table.predict_one(self.reader.of_reading(reading))
+        features = np.concatenate([of_group.features for of_group in predicted])  # (F,)
+        trust = self._trust(features, hidden)
+        logits *= trust[0]
+        for of_group, belief in zip(predicted, trust[1:], strict=True):
+            logits[of_group.symbols] += of_group.raised * belief
+
+    def _mix_each(self, logits: Array, hidden: Array, readings: Readings) -> None:
+        rows = self.table.rows(self.reader.of_readings(readings))  # (B, K)
+        predicted = self.table.predict(rows)
+        trust = self._trust(predicted.features, hidden)  # (B, 1 + G)
+        logits *= trust[:, :1]
+        raised = predicted.raised * trust[predicted.places, 1 + predicted.groups]
+        # a symbol may be listed by several groups
+        np.add.at(logits, (predicted.places, predicted.symbols), raised)
+
+    def _trust(self, features: Array, hidden: Array) -> Array:
+        """How much the network and each group count: (1 + G,) or (B, 1 + G)."""
         hidden += np.dot(features, self._features)
         np.tanh(hidden, out=hidden)
-        trust = np.dot(hidden, self._weights)  # (..., 1 + G)
+        trust: Array = np.dot(hidden, self._weights)
         trust += self._bias
-        logits *= trust[..., :1]
-        if logits.ndim == 1:
-            logits += np.dot(trust[1:], log_p)
-        else:
-            logits += np.matmul(trust[:, None, 1:], log_p)[:, 0]
-
-    def _predict(self, readings: Readings) -> Predicted:
-        rows = self.table.rows(self.reader.of_readings(readings))  # (B, K)
-        return self.table.predict(rows)
+        return trust

@@ -1,6 +1,5 @@
 """TextGenerator: write texts and records with a model's network, free or constrained."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -21,6 +20,7 @@ from charrnn.generation.pieces import End, Piece
 from charrnn.generation.record_sampler import Record, draw_records
 from charrnn.generation.sampling import Sampler, draw, probabilities
 from charrnn.generation.settings import settings_of
+from charrnn.generation.share import WHOLE, Share
 from charrnn.generation.text_kinds import (
     can_write,
     form_of_length,
@@ -218,6 +218,7 @@ class TextGenerator:
         sampling: Mapping[str, Any],
         seed: int,
         longest: int,
+        share: Share = WHOLE,
     ) -> Iterator[Record]:
         """Draw records without end; every argument is checked before the first one.
 
@@ -228,6 +229,7 @@ class TextGenerator:
             sampling: settings, as ``TextModel.generate`` takes them.
             seed: of all records.
             longest: the most characters of a record, including the prompt.
+            share: which of them are drawn, in rounds of BLOCK; of constrained records, one by one.
 
         Raises:
             ConfigError, VocabularyError, CheckpointError: a setting is invalid.
@@ -236,7 +238,7 @@ class TextGenerator:
         ids = self.vocabulary.encode(prompt).tolist()
         sampler = Sampler(**settings_of(self.vocabulary, others))
         if options:
-            drawn = self._constrained_records(options, sampler, ids, seed, longest)
+            drawn = self._constrained_records(options, sampler, ids, seed, longest, share)
         else:
             drawn = draw_records(
                 self.network,
@@ -245,6 +247,7 @@ class TextGenerator:
                 sampler,
                 seed,
                 longest=max_ids(self.vocabulary, longest) + 1,  # and the end
+                share=share,
             )
         return _no_longer_than(longest, drawn)
 
@@ -255,6 +258,7 @@ class TextGenerator:
         prompt: list[int],
         seed: int,
         longest: int,
+        share: Share,
     ) -> Iterator[Record]:
         form = self._form(options, longest, (), sampler)
         guard = self._guard(options)
@@ -275,7 +279,7 @@ class TextGenerator:
 
         decoder(0)  # raises an error if the form is impossible
         most = max_ids(self.vocabulary, longest)
-        numbers = itertools.count()
+        numbers = share.numbers(1)
         return (self._record(decoder(number), prompt, number, most) for number in numbers)
 
     def _record(

@@ -1,8 +1,9 @@
 """Draw records side by side, each with its own random stream.
 
 Records are always computed in blocks of BLOCK rows, since the product of one row and that of many
-differ in their last bits. When a record ends, the next one begins in its row, so which record is
-in which row depends on the seed alone: record i is the same regardless of how many are drawn.
+differ in their last bits. So do the rows of one product, as OpenBLAS computes some of them by other
+kernels. Therefore record i is always in row i mod BLOCK: it is the same regardless of how many are
+drawn, and of how many blocks draw them, each every so many rounds of BLOCK records.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from charrnn.context_mixing.contexts import Readings
 from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler, log_probabilities
+from charrnn.generation.share import WHOLE, Share
 from charrnn.vocab import Ids, Vocabulary
 
 BLOCK = 32
@@ -69,20 +71,22 @@ class Block:
     Args:
         prefix: ids that are read before each record: the end of the previous one, and the prompt.
         seed: of all records.
+        share: which records it draws.
     """
 
-    def __init__(self, prefix: Sequence[int], seed: int) -> None:
+    def __init__(self, prefix: Sequence[int], seed: int, share: Share) -> None:
         first = len(prefix)
         self.first = first  # index of the first symbol drawn
         self.rows = np.arange(BLOCK)
-        self.numbers = np.arange(BLOCK)
+        self.numbers = share.index * BLOCK + self.rows
+        self.numbers_apart = share.count * BLOCK
         self.ids = np.zeros((BLOCK, 2 * first + MARKS), np.int32)  # grows
         self.ids[:, :first] = prefix
         self.lengths = np.full(BLOCK, first)
         self.scores = np.zeros(BLOCK)
         self.streams = Streams(seed)
         for row in range(BLOCK):
-            self.streams.begin(row, row)
+            self.streams.begin(row, int(self.numbers[row]))
 
     def read(self) -> list[Ids]:
         """The ids of each record so far."""
@@ -116,9 +120,8 @@ class Block:
 
     def begin_next(self, rows: Sequence[int]) -> None:
         """Begin the next records in some rows."""
-        number = int(self.numbers.max())
         for row in rows:
-            number += 1
+            number = int(self.numbers[row]) + self.numbers_apart
             self.numbers[row] = number
             self.lengths[row] = self.first
             self.scores[row] = 0.0
@@ -132,6 +135,7 @@ def draw_records(
     sampler: Sampler,
     seed: int,
     longest: int,
+    share: Share = WHOLE,
 ) -> Iterator[Record]:
     """Draw records without end, in the order of their numbers.
 
@@ -142,14 +146,16 @@ def draw_records(
         sampler: how a symbol is drawn.
         seed: the same seed, prompt and settings give the same records.
         longest: symbols of a record, including the prompt and the end, after which it is given up.
+        share: which rounds of BLOCK records are drawn.
     """
     prefix = [vocabulary.end, *prompt]
-    block = Block(prefix, seed)
+    block = Block(prefix, seed, share)
     start_logits, start_state = _read_in_a_block(network, prefix)
     logits = start_logits  # (BLOCK, V)
     state = start_state
     looks_back = sampler.looks_back
-    next_number = 0
+    numbers = share.numbers(BLOCK)
+    next_number = next(numbers)
     waiting = dict[int, Record]()  # finished before a record with a smaller number
     while True:
         read = block.read() if looks_back else []
@@ -162,7 +168,7 @@ def draw_records(
             waiting[record.number] = record
         while next_number in waiting:
             yield waiting.pop(next_number)
-            next_number += 1
+            next_number = next(numbers)
         logits, state = network.step(idx, state)
         if ended_rows:
             block.begin_next(ended_rows)

@@ -62,7 +62,13 @@ def open_counts(path: Path, entry: Mapping[str, Any], vocabulary: Vocabulary) ->
             "copy it again, or use another checkpoint"
         )
     arrays = _arrays(data)
-    table = CountTable(Contexts(vocabulary), **arrays)
+    table = CountTable(
+        reader=Contexts(vocabulary),
+        contexts=arrays["contexts"],
+        starts=arrays["starts"],
+        symbols=arrays["symbols"],
+        counts=arrays["counts"],
+    )
     _check(table)
     return table
 

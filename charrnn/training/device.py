@@ -1,7 +1,9 @@
 """Where and how precisely a run computes: device, bf16, threads."""
 
 import contextlib
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +11,10 @@ import torch
 from torch import nn
 
 from charrnn.errors import ConfigError
+
+# Options of glibc's mallopt(3), with the largest values that its malloc chooses by itself
+M_TRIM_THRESHOLD = (-1, 64 << 20)
+M_MMAP_THRESHOLD = (-3, 32 << 20)
 
 
 def pick_device(name: str) -> str:
@@ -86,6 +92,22 @@ def autocast(device: str, precision: str) -> torch.autocast:
     return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
 
 
+def keep_freed_memory() -> None:
+    """Let the C library keep up to 64 MB of freed memory for the next step.
+
+    glibc raises its thresholds only as large blocks are freed. Until then, some runs give memory
+    back at the end of every step and fault it in again, page by page, in the next. Other
+    C libraries have no such option.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
+    for option, size in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+        mallopt(option, size)
+
+
 def available_threads() -> int:
     """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -98,8 +120,9 @@ def settled(threads: int, device: str) -> Iterator[None]:
     """Compute with a number of threads and in a fixed order, so that runs repeat bit for bit.
 
     In PyTorch's words: deterministic for one machine, one version and one number of threads.
-    PyTorch's own settings are restored afterwards.
+    PyTorch's own settings are restored afterwards; freed memory is kept from then on.
     """
+    keep_freed_memory()
     deterministic: Any = torch.utils.deterministic
     cudnn = torch.backends.cudnn
     threads_before = torch.get_num_threads()

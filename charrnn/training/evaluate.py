@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from charrnn.config.arguments import ignore
-from charrnn.context_mixing.contexts import GROUPS
 from charrnn.context_mixing.counted_text import CountedPlaces, Selected, look_up
 from charrnn.copy_window import recall
 from charrnn.corpus.batches import PADDING, Batch, Records
@@ -173,10 +172,7 @@ def _record_batches(
 
 def _max_symbols(model: CharRNN) -> int:
     """The most symbols read at once, to stay within MAX_LOGITS."""
-    per_symbol = model.head.out_features
-    if model.table is not None:
-        per_symbol *= 1 + len(GROUPS)
-    return max(1, MAX_LOGITS // per_symbol)
+    return max(1, MAX_LOGITS // model.head.out_features)
 
 
 def _chunks(batch: Batch, model: CharRNN) -> Iterator[Batch]:

@@ -98,16 +98,20 @@ class GRUKernel(Function):
             gate_n = gates[..., 2 * H :]
             new = gate_n.to(exact, copy=True)  # (T, B, H)
             gate_n[:] = b_hh[2 * H :]
-            steps = T if keep else 1
-            activations = torch.empty(steps, B, 3 * H, dtype=exact)  # r, z, W h of n
-            states = torch.empty(steps + 1, B, H, dtype=exact)
             y = torch.empty(T + 1, B, H, dtype=dtype)
+            if dtype == exact:
+                activations = gates
+                states = y
+            else:
+                steps = T if keep else 1
+                activations = torch.empty(steps, B, 3 * H, dtype=exact)  # r, z, W h of n
+                states = torch.empty(steps + 1, B, H, dtype=exact)
             states[0] = h
             y[0] = h
             _gru_steps(gates, new, activations, states, y, w_hh.t().contiguous())
         if keep:
             ctx.save_for_backward(xs, w_ih, w_hh, activations, new, states, y)
-        last = states[T if keep else T % 2]
+        last = states[T % len(states)]
         return y[1:], last.to(torch.float32, copy=True)
 
     @staticmethod
@@ -173,34 +177,31 @@ def _gru_steps(
 ) -> None:
     """Fill y and the states, and turn ``new`` into n.
 
-    With room for only two states, they alternate.
+    The activations and states may be the gates and y themselves. With room for only two states,
+    they alternate.
     """
-    H = new.shape[-1]
+    T, _, H = new.shape
     minus_one = torch.tensor(-1.0, dtype=new.dtype)
-    keep = len(states) == len(y)
     both = activations[..., : 2 * H]  # r and z
     r, z, hn = activations.chunk(3, dim=-1)
     views = [whole.unbind() for whole in (activations, both, r, z, hn)]
     slots = list(zip(*views, strict=True))
+    slots *= T // len(slots)
     hs = states.unbind()
     outputs = y.unbind()
     for t, (gate, n) in enumerate(zip(gates.unbind(), new.unbind(), strict=True)):
-        if keep:
-            slot = slots[t]
-            before = hs[t]
-            after = hs[t + 1]
-        else:
-            slot = slots[0]
-            before = hs[t % 2]
-            after = hs[(t + 1) % 2]
-        whole, rz, r_t, z_t, hn_t = slot
+        whole, rz, r_t, z_t, hn_t = slots[t]
+        before = hs[t % len(hs)]
+        after = hs[(t + 1) % len(hs)]
         gate.addmm_(outputs[t], w)
-        whole.copy_(gate)
+        if activations is not gates:
+            whole.copy_(gate)
         rz.sigmoid_()
         n.addcmul_(r_t, hn_t).sigmoid_()
         torch.add(minus_one, n, alpha=2, out=n)
         torch.lerp(n, before, z_t, out=after)
-        outputs[t + 1].copy_(after)
+        if states is not y:
+            outputs[t + 1].copy_(after)
 
 
 def _gru_steps_back(factors: Tensor, z: Tensor, d: Tensor, dh: Tensor, w: Tensor) -> None:
@@ -216,9 +217,13 @@ def _gru_steps_back(factors: Tensor, z: Tensor, d: Tensor, dh: Tensor, w: Tensor
     wide = dh[:, :, None].unbind()
     for t in range(T - 1, -1, -1):
         torch.mul(fs[t], wide[t + 1], out=ds[t])
+        dhs[t].addcmul_(dhs[t + 1], zs[t])
+        if d.dtype == dh.dtype:
+            dhs[t].addmm_(flat[t], w)
+            continue
         torch.mm(flat[t], w, out=product)
         exact.copy_(product)
-        dhs[t].addcmul_(dhs[t + 1], zs[t]).add_(exact)
+        dhs[t].add_(exact)
 
 
 class RNNKernel(Function):

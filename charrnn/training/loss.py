@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from charrnn.corpus.batches import PADDING, Batch
-from charrnn.training.model import CharRNN
+from charrnn.training.model import CharRNN, Prediction
 
 
 def batch_loss(model: CharRNN, batch: Batch, state: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -41,8 +41,7 @@ def _read(
         recalled = _to(device, batch.recalled)
     counted = None
     if batch.counted is not None:
-        predicted = batch.counted.predict()
-        counted = (_to(device, predicted.log_p), _to(device, predicted.features))
+        counted = Prediction(*(_to(device, array) for array in batch.counted.predict()))
     before = _carried(state, batch)
     logits, state = model(x, before, recalled, counted)  # (T, B, V), (L, P, B, H)
     loss = functional.cross_entropy(

@@ -11,6 +11,7 @@ The NumPy twin of every cell is in generation/network.py.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,6 @@ from charrnn.training.kernels import GRUKernel, RNNKernel, run_kernel
 
 INITIAL_TRUST = 0.1  # in each prediction of the counts
 WITHOUT_COUNTS = 0.1  # share of the lanes that a training step reads without counts
-Prediction = tuple[Tensor, Tensor]  # log_p (T, B, G, V), features (T, B, F)
 FORGET_BIAS = 1.0  # start by remembering (Gers et al. 2000, Jozefowicz et al. 2015)
 
 
@@ -148,6 +148,16 @@ class LockedDropout(nn.Module):
         return x * (keep.to(x.device, x.dtype) / (1 - self.rate))
 
 
+class Prediction(NamedTuple):
+    """What the counts predict at the T * B places of a batch: Predicted as tensors."""
+
+    places: Tensor
+    groups: Tensor
+    symbols: Tensor
+    raised: Tensor
+    features: Tensor
+
+
 class Mixer(nn.Module):
     """Mixes what the counts of contexts predict into the network's logits.
 
@@ -181,23 +191,27 @@ class Mixer(nn.Module):
         Args:
             logits: (T, B, V) of the network.
             output: (T, B, L·H) of its layers.
-            counted: log-probabilities (T, B, G, V) and features (T, B, F).
+            counted: what the counts predict at the T * B places.
             generator: draws the lanes that are trained without counts, so that the network does
                 not rely on them.
         """
-        log_p, features = counted
-        hidden = torch.tanh(self.output(output) + self.features(features))  # (T, B, MIXER_SIZE)
+        T, B, V = logits.shape
+        features = self.features(counted.features).view(T, B, -1)
+        hidden = torch.tanh(self.output(output) + features)  # (T, B, MIXER_SIZE)
         weights = self.weights(hidden).float()  # (T, B, 1 + G)
         own = weights[..., :1]
         trust = weights[..., 1:]  # (T, B, G)
         if self.training:
-            B = logits.shape[1]
             is_mixed = torch.rand(1, B, 1, generator=generator) >= WITHOUT_COUNTS
             is_mixed = is_mixed.to(logits.device)
             own = torch.where(is_mixed, own, 1.0)
             trust = torch.where(is_mixed, trust, 0.0)
-        mixed: Tensor = logits * own + (trust[..., None, :] @ log_p)[..., 0, :]
-        return mixed
+        G = trust.shape[-1]
+        belief = trust.reshape(-1)[counted.places * G + counted.groups]  # (R,)
+        cells = counted.places * V + counted.symbols
+        mixed: Tensor = (logits * own).reshape(-1)
+        mixed = mixed.scatter_add(0, cells, belief * counted.raised)
+        return mixed.view(T, B, V)
 
 
 class CharRNN(nn.Module):
@@ -211,8 +225,8 @@ class CharRNN(nn.Module):
     were read. The logit of each recalled symbol is raised by an amount computed from the layers'
     outputs. None recalls nothing.
 
-    With counts, ``counted`` is what the counts of contexts in the training text predict, log_p
-    (T, B, G, V) and features (T, B, F); see Mixer. None mixes nothing in.
+    With counts, ``counted`` is what the counts of contexts in the training text predict; see Mixer.
+    None mixes nothing in.
 
     Args:
         config: the sizes.

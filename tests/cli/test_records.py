@@ -351,3 +351,11 @@ def test_a_model_of_running_text_refuses_what_only_records_have(home: Path) -> N
         assert result.stderr.startswith(
             f"Error: {name} is for records, but checkpoints/running/step-00000001 writes continuous text; leave it out, or train"
         )
+
+
+def test_several_jobs_write_the_same_lines() -> None:
+    flags = ["sample", "names", "--num-samples", "100", "-s", "4", "--json", "--unique", "--new"]
+    one = call(*flags, "--length", "9", "--max-tries", "9000")
+    three = call(*flags, "--length", "9", "--max-tries", "9000", "--jobs", "3")
+    assert (three.exit_code, three.stdout, three.stderr) == (one.exit_code, one.stdout, one.stderr)
+    assert len(one.stdout.splitlines()) > 32

@@ -1042,3 +1042,42 @@ def test_options_that_a_story_cannot_have_are_an_error(
     result = call("sample", *flags)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"Error: {message}")
+
+
+# Several processes
+
+
+def test_several_jobs_write_the_same_texts(model: charrnn.TextModel) -> None:
+    flags = ["sample", "-n", "40", "-s", "3", "--num-samples", "3", "-p", "the time"]
+    one = call(*flags)
+    two = call(*flags, "--jobs", "2")
+    assert (two.exit_code, two.stdout, two.stderr) == (0, one.stdout, one.stderr)
+
+
+def test_jobs_must_be_a_number_or_auto() -> None:
+    for value in ("0", "two"):
+        result = call("sample", "--jobs", value)
+        assert (result.exit_code, result.stderr) == (
+            2,
+            f"Error: --jobs must be a whole number from 1 to 1,024 or auto, got '{value}'\n",
+        )
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
+def test_a_signal_ends_all_processes_without_a_message(
+    model: charrnn.TextModel, signum: int, code: int
+) -> None:
+    command = arguments("-n", "40", "-s", "3", "--num-samples", "100000", "--jobs", "2")
+    process = subprocess.Popen(
+        command,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout and process.stdout.readline()
+    os.kill(process.pid, signum)
+    # its pipes are closed once the last of its processes has ended
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (code, f"{STEP}, seeds 3 to 100002\n")

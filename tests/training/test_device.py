@@ -1,13 +1,18 @@
 """The meaning of auto on each machine, what is refused, and that settings are restored."""
 
 import contextlib
+import ctypes
 import os
+import sys
+from typing import Any
 
 import pytest
 import torch
 
 from charrnn.errors import ConfigError
 from charrnn.training.device import (
+    M_MMAP_THRESHOLD,
+    M_TRIM_THRESHOLD,
     autocast,
     available_threads,
     pick_device,
@@ -192,3 +197,26 @@ def test_settings_are_restored_after_an_exception(before: object) -> None:
     with pytest.raises(ZeroDivisionError), settled(2, "cpu"):
         raise ZeroDivisionError
     assert settings() == before
+
+
+def glibc() -> Any:
+    """The C library, if it is glibc."""
+    library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    return library if hasattr(library, "gnu_get_libc_version") else None
+
+
+@pytest.mark.skipif(glibc() is None, reason="only glibc has these thresholds")
+def test_memory_freed_inside_is_used_again_without_page_faults() -> None:
+    import resource  # not on Windows
+
+    def faults() -> int:
+        """Page faults while three tensors of 10 MB are written."""
+        begin = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        tensors = [torch.ones(10 << 18) for _ in range(3)]
+        assert len(tensors) == 3
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - begin
+
+    for option, _ in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+        glibc().mallopt(option, 128 << 10)  # as a process starts
+    with settled(1, "cpu"):
+        assert min(faults() for _ in range(8)) < 100  # after a few rounds; without it, 7,680

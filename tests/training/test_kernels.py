@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from charrnn.training import kernels
 
@@ -40,6 +40,32 @@ def gradients(name: str, dtype: torch.dtype) -> tuple[Tensor, ...]:
     y, last = kernel(x, h, weights, dtype)
     loss: Tensor = (y.double() ** 2).sum() + (last.double() ** 3).sum()
     return torch.autograd.grad(loss, [x, h, *weights])
+
+
+@both
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-6), (torch.float32, 1e-4)], ids=str
+)
+def test_outputs_and_gradients_equal_those_of_pytorch(
+    name: str, dtype: torch.dtype, tolerance: float
+) -> None:
+    kernel, x, h, weights = given(name)
+    module = {"gru": nn.GRU, "rnn": nn.RNN}[name](W, H, dtype=torch.float64)
+    for parameter, weight in zip(module.parameters(), weights, strict=True):
+        parameter.data = weight.detach().double()
+    wide = [value.detach().double().requires_grad_() for value in (x, h)]
+    expected, end = module(wide[0], wide[1][None])
+    y, last = kernel(x, h, weights, dtype)
+    generator = torch.Generator().manual_seed(1)
+    dy = torch.randn(y.shape, generator=generator, dtype=torch.float64)
+    dlast = torch.randn(last.shape, generator=generator, dtype=torch.float64)
+    arriving = [dy.to(y.dtype), dlast.to(last.dtype)]
+    found = torch.autograd.grad([y, last], [x, h, *weights], arriving)
+    right = torch.autograd.grad([expected, end[0]], [*wide, *module.parameters()], [dy, dlast])
+    close = partial(torch.testing.assert_close, atol=tolerance, rtol=tolerance)
+    close(y.double(), expected)
+    for gradient, other in zip(found, right, strict=True):
+        close(gradient.double(), other)
 
 
 @both

@@ -1,0 +1,142 @@
+"""Texts and records that several processes draw, the same ones in the same order as one process."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from charrnn.config.arguments import shown_value, whole_number
+from charrnn.errors import ConfigError
+from charrnn.generation.form_options import FormOptions
+from charrnn.generation.generator import Sample, TextGenerator
+from charrnn.generation.pieces import End
+from charrnn.generation.record_sampler import BLOCK, Record
+from charrnn.generation.share import Share
+
+T = TypeVar("T")
+AUTO = "auto"  # as many processes as there are cores
+
+
+def num_cores() -> int:
+    """The number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def num_processes(jobs: int | str, sampling: Mapping[str, Any], rounds: int) -> int:
+    """The number of processes: ``jobs``, or fewer if there is not a round for each of them.
+
+    Raises:
+        ConfigError: ``jobs`` is invalid, or cannot be combined with a setting.
+    """
+    if isinstance(jobs, str) and jobs != AUTO:
+        raise ConfigError(
+            f"`jobs` must be a whole number of at least 1 or 'auto', got {shown_value(jobs)}"
+        )
+    most = num_cores() if jobs == AUTO else whole_number("jobs", jobs, 1)
+    count = max(1, min(most, rounds))
+    if count > 1 and sampling.get("processors"):
+        raise ConfigError(
+            "`processors` cannot be combined with several `jobs`, since other processes cannot "
+            "call them; leave one of them out"
+        )
+    return count
+
+
+def draw_records(
+    generator: TextGenerator,
+    prompt: str,
+    sampling: Mapping[str, Any],
+    seed: int,
+    longest: int,
+    *,
+    count: int,
+    jobs: int | str,
+) -> Iterator[Record]:
+    """Draw records without end, like ``TextGenerator.records``, whose other arguments these are.
+
+    Args:
+        count: about as many are wanted.
+        jobs: the number of processes, or ``"auto"``.
+    """
+    options, _ = FormOptions.split(sampling)
+    size = 1 if options else BLOCK
+    processes = num_processes(jobs, sampling, -(-count // size))
+    records = generator.records(prompt, sampling, seed, longest)  # checks every argument
+    if processes == 1:
+        return records
+    draw = partial(generator.records, prompt, sampling, seed, longest)
+    return _in_processes(generator, draw, processes, size)
+
+
+def draw_samples(
+    generator: TextGenerator,
+    prompt: str,
+    end: End,
+    sampling: Mapping[str, Any],
+    seeds: range,
+    *,
+    best_of: int,
+    jobs: int | str,
+) -> Iterator[Sample]:
+    """Draw a text for each seed.
+
+    Args:
+        generator, prompt, end, sampling: as for ``TextGenerator.best``.
+        seeds: of the texts.
+        best_of: as for ``TextModel.generate``.
+        jobs: the number of processes, or ``"auto"``.
+    """
+    processes = num_processes(jobs, sampling, len(seeds))
+    if processes == 1:
+        return (generator.best(prompt, end, seed, best_of, sampling) for seed in seeds)
+    # This text is never drawn: it checks every argument.
+    generator.pieces(prompt, end, np.random.default_rng(), sampling, scored=True)
+    draw = partial(_samples, generator, prompt, end, sampling, seeds, best_of)
+    return _in_processes(generator, draw, processes, 1)
+
+
+def _samples(
+    generator: TextGenerator,
+    prompt: str,
+    end: End,
+    sampling: Mapping[str, Any],
+    seeds: range,
+    best_of: int,
+    share: Share,
+) -> Iterator[Sample]:
+    """The texts of a share."""
+    for number in share.numbers(1):
+        if number >= len(seeds):
+            return
+        yield generator.best(prompt, end, seeds[number], best_of, sampling)
+
+
+def _in_processes(
+    generator: TextGenerator,
+    draw: Callable[[Share], Iterator[T]],
+    processes: int,
+    size: int,
+) -> Iterator[T]:
+    """Draw in processes; the symbols that they take back are added to those of the generator."""
+    from charrnn.generation.processes import drawn_in_processes
+
+    counted = partial(_with_taken_back, generator, draw)
+    for item, taken_back in drawn_in_processes(counted, processes, size):
+        generator.taken_back += taken_back
+        yield item
+
+
+def _with_taken_back(
+    generator: TextGenerator,
+    draw: Callable[[Share], Iterator[T]],
+    share: Share,
+) -> Iterator[tuple[T, int]]:
+    """Each item of a share, and the number of symbols that were taken back for it."""
+    before = generator.taken_back
+    for item in draw(share):
+        yield item, generator.taken_back - before
+        before = generator.taken_back
