@@ -5,10 +5,12 @@ import pytest
 
 from charrnn import piecewise
 from charrnn.context_mixing import counted_text
-from charrnn.context_mixing.contexts import KINDS, Contexts
+from charrnn.context_mixing.contexts import Contexts
+from charrnn.context_mixing.count_table import NUM_FEATURES
 from charrnn.context_mixing.counted_text import Counted, CountedText, Selected, look_up
 from charrnn.context_mixing.counting import FOLDS, count_followers, fold_of
 from charrnn.vocab import Ids, Vocabulary
+from tests.context_mixing.test_count_table import probabilities
 
 CHARS = Vocabulary.of("ab c")
 RECORDS = Vocabulary("char", CHARS.symbols, records=True)
@@ -42,18 +44,20 @@ def test_places_of_any_shape_have_the_rows_and_folds_of_the_text(vocabulary: Voc
 
 
 @vocabularies
-def test_what_is_predicted_has_the_shape_of_the_places(vocabulary: Vocabulary) -> None:
+def test_the_steps_of_a_batch_are_predicted_as_in_the_whole(vocabulary: Vocabulary) -> None:
     ids = sample(vocabulary, 200)
     text = CountedText(ids, vocabulary, 2)
     places = np.arange(60).reshape(20, 3)
     for counted in (text[places], look_up(text.table, ids)[places]):
-        log_p, features = counted.predict()
-        assert log_p.shape == (20, 3, 2, len(vocabulary))
-        assert features.shape == (20, 3, 3 * len(KINDS) + 4)
+        whole = counted.predict()
+        assert whole.features.shape == (60, NUM_FEATURES)
+        p = probabilities(whole, len(vocabulary))
         for start in range(0, 20, 5):
             part = counted.steps(start, start + 5).predict()
-            np.testing.assert_array_equal(part.log_p, log_p[start : start + 5])
-            np.testing.assert_array_equal(part.features, features[start : start + 5])
+            rows = slice(3 * start, 3 * (start + 5))
+            np.testing.assert_array_equal(part.features, whole.features[rows])
+            found = probabilities(part, len(vocabulary))
+            np.testing.assert_allclose(found, p[rows], rtol=1e-6)
 
 
 def test_a_training_text_leaves_out_its_surroundings_and_another_text_does_not() -> None:
@@ -61,13 +65,13 @@ def test_a_training_text_leaves_out_its_surroundings_and_another_text_does_not()
     ids = np.concatenate([sample(CHARS, 900) % 2, CHARS.encode("c c " * 25)])
     text = CountedText(ids, CHARS, 1)
     places = np.arange(910, 990)[:, None]
-    learned = text[places].predict()
-    read = look_up(text.table, ids)[places].predict()
+    learned = probabilities(text[places].predict(), 4)
+    read = probabilities(look_up(text.table, ids)[places].predict(), 4)
     target = ids[places[:, 0] + 1]
     steps = np.arange(80)
     # learned: as if the symbols had never been seen, so no better than chance
-    assert learned.log_p[steps, 0, 0, target].max() < -np.log(4) + 1e-3
-    assert read.log_p[steps, 0, 0, target].min() > np.log(0.5)
+    assert learned[steps, 0, target].max() < 0.2501
+    assert read[steps, 0, target].min() > 0.5
 
 
 # Long texts
@@ -114,7 +118,9 @@ def test_only_the_end_of_a_long_text_is_counted(
     np.testing.assert_array_equal(folds[199:], fold_of(np.arange(301), 300))
     # nothing is left out where nothing was counted
     outside = Counted(text.table, counted.rows[:199]).predict()
-    np.testing.assert_allclose(counted.steps(0, 199).predict().log_p, outside.log_p, rtol=1e-6)
+    inside = counted.steps(0, 199).predict()
+    np.testing.assert_allclose(inside.raised, outside.raised, rtol=1e-6)
+    np.testing.assert_array_equal(inside.symbols, outside.symbols)
 
 
 def test_a_selection_has_the_counts_of_its_places() -> None:

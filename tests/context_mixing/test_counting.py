@@ -11,7 +11,14 @@ from charrnn.context_mixing.contexts import KINDS, Contexts
 from charrnn.context_mixing.count_table import MAX_COUNT, CountTable, Predicted
 from charrnn.context_mixing.counting import FOLDS, FoldedCounts, count_followers, fold_of
 from charrnn.vocab import Ids, Vocabulary
-from tests.context_mixing.test_count_table import CHARS, sample, slow_predictions, vocabularies
+from tests.context_mixing.test_count_table import (
+    CHARS,
+    by_group,
+    probabilities,
+    sample,
+    slow_predictions,
+    vocabularies,
+)
 
 K = len(KINDS)
 
@@ -101,8 +108,9 @@ def test_the_counts_of_a_frequent_context_are_divided_by_the_same_number() -> No
     assert table.counts[start : start + 2].tolist() == [50_001, 1]
     assert counts.counts[start : start + 2].tolist() == [200_003, 1]
     assert table.counts.max() <= MAX_COUNT
-    log_p, _ = table.predict(table.rows(context))
-    np.testing.assert_allclose(np.exp(log_p.astype(np.float64)).sum(-1), 1, rtol=1e-6)
+    p = probabilities(table.predict(table.rows(context)), 2)
+    # after "aa", (50,001 + 2 / 2) / 50,004 = 0.99996 for a; after "aaa", (50,001 + 1.99992) / 50,004
+    assert p[0, 0, 0] == pytest.approx(0.99998, abs=5e-6)
 
 
 # Folds
@@ -131,7 +139,9 @@ def test_a_place_is_predicted_from_the_other_nine_tenths(
 ) -> None:
     ids = sample(vocabulary, 400)
     reader = Contexts(vocabulary)
-    log_p, features = folded(count_followers(reader, ids, least), ids)
+    predicted = folded(count_followers(reader, ids, least), ids)
+    p = probabilities(predicted, len(vocabulary))
+    logs, *_ = by_group(predicted.features)
     contexts = reader.of_text(ids)
     followers = np.append(ids[1:], 0)
     fold_size = 40
@@ -142,9 +152,9 @@ def test_a_place_is_predicted_from_the_other_nine_tenths(
         expected, sizes = slow_predictions(
             vocabulary, contexts, followers, is_counted, wanted.tolist(), least
         )
-        np.testing.assert_allclose(np.exp(log_p[wanted]), expected, rtol=1e-5)
+        np.testing.assert_allclose(p[wanted], expected, rtol=1e-5)
         n = np.array(sizes)[:, :, 0]
-        np.testing.assert_allclose(features[wanted, :K], 0.25 * np.log1p(n), rtol=1e-6)
+        np.testing.assert_allclose(logs[wanted], 0.25 * np.log1p(n), rtol=1e-6)
 
 
 @vocabularies
@@ -162,11 +172,12 @@ def test_changing_a_fold_does_not_change_what_is_predicted_there(vocabulary: Voc
     other = count_followers(reader, changed, 2)
     contexts = reader.of_text(ids)[places]
     after = other.predict(other.table.rows(contexts), np.full(100, 3))
-    np.testing.assert_allclose(after.log_p, before.log_p, rtol=1e-6)
+    V = len(vocabulary)
+    np.testing.assert_allclose(probabilities(after, V), probabilities(before, V), rtol=1e-6)
     np.testing.assert_allclose(after.features, before.features, rtol=1e-6)
     # while the whole table changes
     one, two = (each.table.predict(each.table.rows(contexts)) for each in (counts, other))
-    assert np.abs(one.log_p - two.log_p).max() > 0.5
+    assert np.abs(np.log(probabilities(one, V) / probabilities(two, V))).max() > 0.5
 
 
 def test_outside_of_the_counted_text_nothing_is_left_out() -> None:
@@ -175,8 +186,8 @@ def test_outside_of_the_counted_text_nothing_is_left_out() -> None:
     rows = counts.table.rows_of_text(sample(CHARS, 50, seed=1))
     found = counts.predict(rows, np.full(50, FOLDS))
     expected = counts.table.predict(rows)
-    np.testing.assert_allclose(found.log_p, expected.log_p, rtol=1e-6)
-    np.testing.assert_allclose(found.features, expected.features, rtol=1e-6)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 def test_the_counts_of_the_folds_sum_to_those_of_the_text() -> None:

@@ -27,7 +27,7 @@ from charrnn.training.evaluate import (
     load_model,
     load_weights,
 )
-from charrnn.training.model import CELLS, CharRNN
+from charrnn.training.model import CELLS, CharRNN, Prediction
 from charrnn.vocab import Ids, Vocabulary
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -418,7 +418,7 @@ def counted_nats(model: CharRNN, read: list[int], predicted: list[int]) -> float
     assert model.table is not None
     array = np.array(read)
     found = look_up(model.table, array)[np.arange(len(read))[:, None]].predict()
-    counted = (torch.from_numpy(found.log_p), torch.from_numpy(found.features))
+    counted = Prediction(*map(torch.from_numpy, found))
     end = model.table.reader.end
     recalled = None
     if model.copy_window is not None:
@@ -461,7 +461,7 @@ def test_a_part_of_the_training_text_is_read_without_its_surroundings() -> None:
     found = evaluate(model, part, PRIME, learned=Selected(text, places))
     read = np.append(PRIME, part[:-1])
     predicted = text[np.append(150, places[:-1])[:, None]].predict()
-    counted = (torch.from_numpy(predicted.log_p), torch.from_numpy(predicted.features))
+    counted = Prediction(*map(torch.from_numpy, predicted))
     with torch.no_grad():
         logits, _ = model(torch.from_numpy(read.astype(np.int64))[:, None], None, None, counted)
     targets = torch.from_numpy(part.astype(np.int64))
@@ -485,19 +485,6 @@ def test_the_loss_of_records_with_counts_equals_reading_each_alone(
     )
     found = evaluate(model, all_ids, RECORDS.end, records=True)
     assert found.nats_per_character == pytest.approx(total / len(all_ids), rel=1e-5)
-
-
-def test_the_limit_on_logits_counts_the_predictions_of_the_counts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    model = counting(window=None)
-    expected = evaluate(model, ids(200), PRIME, lanes=1)
-    monkeypatch.setattr("charrnn.training.evaluate.MAX_LOGITS", 7 * 3 * 10)
-    sizes = watched(model, monkeypatch)
-    found = evaluate(model, ids(200), PRIME)
-    # the logits and the two predictions of the counts, of ten symbols
-    assert sizes == [70] * 20
-    assert found.nats_per_character == pytest.approx(expected.nats_per_character, abs=1e-6)
 
 
 def test_a_loaded_model_has_the_counts_of_its_checkpoint() -> None:

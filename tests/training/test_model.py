@@ -16,7 +16,7 @@ from charrnn.config.run_config import ModelConfig
 from charrnn.context_mixing.contexts import GROUPS
 from charrnn.context_mixing.count_table import NUM_FEATURES
 from charrnn.copy_window import NOTHING, ORDERS
-from charrnn.training.model import CELLS, CharRNN, LockedDropout
+from charrnn.training.model import CELLS, CharRNN, LockedDropout, Prediction
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -367,27 +367,33 @@ def test_each_order_that_recalled_something_gets_a_gradient(cell: str) -> None:
 # Counts
 
 
-def counted_of(idx: Tensor, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Random predictions: log_p (T, B, G, V) and features (T, B, F)."""
+def counted_of(idx: Tensor, seed: int = 0) -> Prediction:
+    """Random predictions at T * B places, of several symbols in each group."""
     generator = torch.Generator().manual_seed(seed)
-    log_p = torch.randn(*idx.shape, G, V, generator=generator).log_softmax(-1)
-    return log_p, torch.randn(*idx.shape, F, generator=generator)
+    is_listed = torch.rand(idx.numel(), G, V, generator=generator) < 0.4
+    is_listed[..., 0] = True
+    places, groups, symbols = is_listed.nonzero(as_tuple=True)
+    raised = torch.rand(len(places), generator=generator) * 3
+    features = torch.randn(idx.numel(), F, generator=generator)
+    return Prediction(places, groups, symbols, raised, features)
 
 
 @cells
 def test_the_mixed_logits_are_a_weighted_sum(cell: str) -> None:
     model, idx = scaled(network(cell, counts=1)), symbols()
-    log_p, features = counted_of(idx)
+    counted = counted_of(idx)
     outputs: list[Tensor] = []
     assert model.mixer is not None
     model.mixer.weights.register_forward_hook(lambda _module, inputs, by: outputs.append(by))
-    mixed, state = model(idx, None, None, (log_p, features))
+    mixed, state = model(idx, None, None, counted)
     own, end = model(idx)
     (weights,) = outputs
     assert weights.shape == (T, B, 1 + G)
     expected = own * weights[..., :1]
-    for group in range(G):
-        expected = expected + log_p[:, :, group] * weights[..., 1 + group : 2 + group]
+    listed = zip(counted.places, counted.groups, counted.symbols, counted.raised, strict=True)
+    for place, group, symbol, raised in listed:
+        time, lane = divmod(int(place), B)
+        expected[time, lane, symbol] += weights[time, lane, 1 + group] * raised
     torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=0)
     assert weights.std() > 0.5
     assert torch.equal(state, end)
@@ -396,36 +402,42 @@ def test_the_mixed_logits_are_a_weighted_sum(cell: str) -> None:
 @cells
 def test_a_new_network_trusts_itself_and_each_prediction_of_the_counts_a_little(cell: str) -> None:
     model, idx = network(cell, counts=1), symbols()
-    log_p, features = counted_of(idx)
-    expected = model(idx)[0] + 0.1 * log_p.sum(2)
-    torch.testing.assert_close(model(idx, None, None, (log_p, features))[0], expected)
+    counted = counted_of(idx)
+    expected = model(idx)[0].reshape(T * B, V)
+    cells = (counted.places, counted.symbols)
+    expected = expected.index_put(cells, 0.1 * counted.raised, accumulate=True)
+    mixed = model(idx, None, None, counted)[0]
+    torch.testing.assert_close(mixed, expected.view(T, B, V))
 
 
 @cells
 def test_trust_depends_on_every_layer_and_on_every_feature(cell: str) -> None:
     idx = symbols()
-    log_p, features = counted_of(idx)
+    counted = counted_of(idx)
     for columns in range(2):
         model = scaled(network(cell, counts=1))
-        before = model(idx, None, None, (log_p, features))[0]
+        before = model(idx, None, None, counted)[0]
         assert model.mixer is not None
         model.mixer.output.weight[:, columns * H : (columns + 1) * H] = 0
-        assert not torch.equal(model(idx, None, None, (log_p, features))[0], before)
+        assert not torch.equal(model(idx, None, None, counted)[0], before)
     model = scaled(network(cell, counts=1))
-    before = model(idx, None, None, (log_p, features))[0]
+    before = model(idx, None, None, counted)[0]
     for feature in range(F):
-        other = features.clone()
-        other[..., feature] += 1
-        assert not torch.equal(model(idx, None, None, (log_p, other))[0], before)
+        other = counted.features.clone()
+        other[:, feature] += 1
+        mixed = model(idx, None, None, counted._replace(features=other))[0]
+        assert not torch.equal(mixed, before)
 
 
 def test_counts_affect_only_their_lane_and_time() -> None:
     model, idx = scaled(network(counts=1)), symbols()
-    log_p, features = counted_of(idx)
-    before = model(idx, None, None, (log_p, features))[0]
-    log_p[5, 1, 1, 3] += 1
-    changed = model(idx, None, None, (log_p, features))[0] != before
-    assert changed.nonzero().tolist() == [[5, 1, 3]]
+    counted = counted_of(idx)
+    before = model(idx, None, None, counted)[0]
+    at = (counted.places == 5 * B + 1) & (counted.groups == 1) & (counted.symbols == 0)
+    assert at.sum() == 1
+    other = counted._replace(raised=counted.raised + at)
+    changed = model(idx, None, None, other)[0] != before
+    assert changed.nonzero().tolist() == [[5, 1, 0]]
 
 
 @cells
