@@ -268,12 +268,16 @@ def blend(
 
 
 def _summed(cells: Array, values: Array, num_cells: int) -> tuple[Array, Array]:
-    """The distinct cells, increasing, and the sum of the positive values of each."""
+    """The distinct cells, increasing, and the sum of the positive values of each.
+
+    Both ways add the values of a cell in the same order, so a place has the same sums regardless of
+    the others.
+    """
     if num_cells <= MAX_SPARSENESS * len(cells):
         sums = np.bincount(cells, values, num_cells)
         distinct = np.flatnonzero(sums)
         return distinct, sums[distinct]
-    order = np.argsort(cells)
+    order = np.argsort(cells, kind="stable")
     ordered = cells[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
     if not len(starts):

@@ -65,8 +65,9 @@ class CountMixer:
         trust = self._trust(predicted.features, hidden)  # (B, 1 + G)
         logits *= trust[:, :1]
         raised = predicted.raised * trust[predicted.places, 1 + predicted.groups]
-        # a symbol may be listed by several groups
-        np.add.at(logits, (predicted.places, predicted.symbols), raised)
+        B, V = logits.shape
+        cells = predicted.places * V + predicted.symbols  # several groups may list a symbol
+        logits += np.bincount(cells, raised, B * V).reshape(B, V)
 
     def _trust(self, features: Array, hidden: Array) -> Array:
         """How much the network and each group count: (1 + G,) or (B, 1 + G)."""
