@@ -7,7 +7,7 @@ import pytest
 from charrnn.cli.compare import comparison
 
 RUN = {
-    "cell": "lstm", "num_layers": 2, "hidden_size": 8, "embedding_size": 4, "dropout": 0.1, "copy_window": None, "unit": "char",
+    "cell": "lstm", "num_layers": 2, "hidden_size": 8, "embedding_size": 4, "dropout": 0.1, "copy_window": None, "counts": None, "unit": "char",
     "vocab_size": 3, "symbols": "abc", "final_val_loss": 2.0, "val_loss": 2.1, "records": None, "train_characters": 90,
     "val_characters": 10, "yardstick": {"nats_per_character": 1.5, "train_characters": 90, "val_characters": 10}, "corpus": ["a.txt"], "parameters": 10, "trained_steps": 4,
     "steps": 4, "step": 4, "epochs": 1.0, "saved": None, "disk_bytes": 10, "charrnn": "0.1.0", "data": {}, "verdict": None,

@@ -165,6 +165,8 @@ def test_characters_taken_back_are_reported(home: Path) -> None:
             "1",
             "--seed",
             str(seed),
+            "--temperature",
+            "30",
         ]
         result = call("sample", "corpus", *args)
         assert result.stdout == "Now ib hee\n"

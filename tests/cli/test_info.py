@@ -55,7 +55,7 @@ def test_info_of_a_run_says_all_this(runs: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
         f"checkpoint: {STEP}\n"
-        f"model:      LSTM with 2 layers of 8 units, embedding 4, copy window 8192, dropout 0.1, {parameters(STEP):,} parameters\n"
+        f"model:      LSTM with 2 layers of 8 units, embedding 4, copy window 8192, counts 2, dropout 0.1, {parameters(STEP):,} parameters\n"
         'symbols:    21 characters: "\\n ,.;Nabcdehiklmnostw"\n'
         "corpus:     corpus.txt: 831 characters for training, 93 for validation\n"
         f"trained:    step 4 of 4, best at step 4 after 0.40 passes over the text, with charrnn {charrnn.__version__}\n"
@@ -70,7 +70,7 @@ def test_info_of_bytes_without_validation(runs: Path) -> None:
     step = "checkpoints/bytes/step-00000004"
     assert call("info", "bytes").stdout == (
         f"checkpoint: {step}\n"
-        f"model:      GRU with 2 layers of 8 units, embedding 4, copy window 8192, dropout 0, {parameters(step):,} parameters\n"
+        f"model:      GRU with 2 layers of 8 units, embedding 4, copy window 8192, counts 2, dropout 0, {parameters(step):,} parameters\n"
         "symbols:    256 bytes\n"
         "corpus:     corpus.txt: 924 characters for training, 0 for validation\n"
         f"trained:    step 4 of 4, best at step 4 after 0.36 passes over the text, with charrnn {charrnn.__version__}\n"
@@ -107,7 +107,7 @@ def about(run: str, step: int) -> dict[str, Any]:
     assert judged and counted
     return {
         "run": run, "checkpoint": path, "cell": "lstm", "num_layers": 2, "hidden_size": 8, "embedding_size": 4, "dropout": 0.1,
-        "copy_window": 8192, "verdict": asdict(judged) if step == 4 else None, "yardstick": asdict(counted),
+        "copy_window": 8192, "counts": 2, "verdict": asdict(judged) if step == 4 else None, "yardstick": asdict(counted),
         "unit": "char", "vocab_size": 21, "symbols": "\n ,.;Nabcdehiklmnostw", "sha256": sha256(path),
         "final_val_loss": lines(run)[-1]["final_val_loss"] if step == 4 else None, "charrnn": charrnn.__version__,
         "corpus": ["corpus.txt"], "epochs": step / 10, "parameters": parameters(path), "step": step, "steps": 4, "trained_steps": 4,
@@ -194,17 +194,17 @@ def test_two_runs_are_compared_in_what_differs(runs: Path) -> None:
             path.read_text().replace("dropout: 0.1", "dropout: 0.2").replace("seed: 0", "seed: 7")
         )
         nats = lines("corpus")[-1]["final_val_loss"]
-        path.write_text(text.replace(f'"final_val_loss": {nats}', '"final_val_loss": 2.0'))
+        path.write_text(text.replace(f'"final_val_loss": {nats}', '"final_val_loss": 0.1'))
     result = call("info", "corpus", "other")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
         "                    corpus  other\n"
-        f"validation loss     {nats:.4f}  2.0000\n"
-        f"bits per character  {nats / math.log(2):.3f}   2.885\n"
+        f"validation loss     {nats:.4f}  0.1000\n"
+        f"bits per character  {nats / math.log(2):.3f}   0.144\n"
         "seed                0       7\n"
         "\n"
-        f"other is better: its validation loss is {nats - 2:.4f} ({(nats - 2) / math.log(2):.3f} bits per character, "
-        f"{1 - 2 / nats:.1%}) lower than that of corpus.\n"
+        f"other is better: its validation loss is {nats - 0.1:.4f} ({(nats - 0.1) / math.log(2):.3f} bits per character, "
+        f"{1 - 0.1 / nats:.1%}) lower than that of corpus.\n"
     )
 
 

@@ -46,6 +46,7 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "num_layers": ("4", 4),
     "embedding_size": ("5", 5),
     "copy_window": ("none", None),
+    "counts": ("3", 3),
     "dropout": ("0", 0.0),
     "minutes": ("1e-1", 0.1),
     "steps": ("7", 7),

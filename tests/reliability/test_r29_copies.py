@@ -29,7 +29,7 @@ def parrot(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
     (where / "parrot.txt").write_text(CORPUS)
     return charrnn.train(
         str(where / "parrot.txt"), steps=700, hidden_size=128, num_layers=1, dropout=0.0, val_fraction=0, batch_size=8, sequence_length=60,
-        threads=1, device="cpu", precision="fp32", copy_window=None, patience=None, runs_dir=str(where / "runs"),
+        threads=1, device="cpu", precision="fp32", copy_window=None, counts=None, patience=None, runs_dir=str(where / "runs"),
     )  # fmt: skip
 
 
