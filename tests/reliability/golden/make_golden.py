@@ -1,5 +1,5 @@
-"""Writes ``format-N`` here, where N is the current format: a small run, its logits and its greedy
-text. Run it once for each new format, with the first version that writes it, and never again.
+"""Writes ``format-N`` here, where N is the current format: a small run, its logits, its greedy text
+and a session. Run it once for each new format, with the first version that writes it, and never again.
 
     python tests/reliability/golden/make_golden.py
 """
@@ -34,6 +34,9 @@ def main() -> None:
         "text": model.generate(PROMPT, length=60, temperature=0),
     }
     Path("expected.json").write_text(json.dumps(expected) + "\n")
+    session = model.session(PROMPT, seed=3, temperature=1.0)
+    session.write(20)
+    session.save("story.state")
     Path("checkpoints/.run.lock").unlink()
 
 
