@@ -65,6 +65,7 @@ ARROWS = {
         "copy_window",
         "corpus",
         "errors",
+        "piecewise",
         "storage",
         "vocab",
     },

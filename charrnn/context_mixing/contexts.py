@@ -103,7 +103,7 @@ class Readings(NamedTuple):
 
     def taken(self, rows: Any) -> "Readings":
         """Some of the streams, by number; one may be taken more than once."""
-        return Readings(*(part[rows] for part in self))
+        return Readings(*(part[rows].copy() for part in self))
 
     def put(self, rows: Any, others: "Readings") -> None:
         """Replace some of the streams by the same ones of other readings."""

@@ -115,7 +115,7 @@ def test_temperature_0_is_the_same_text_whatever_the_seed(model: charrnn.TextMod
     assert one.stdout == two.stdout == model.generate(length=80, temperature=0) + "\n"
 
 
-SETTINGS: dict[str, Any] = {"temperature": 1.5, "top_k": 3, "top_p": 0.3, "min_p": 0.9}
+SETTINGS: dict[str, Any] = {"temperature": 1.5, "top_k": 3, "top_p": 0.3, "min_p": 0.3}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -182,6 +182,9 @@ def test_streams_are_taken_and_put_by_number() -> None:
     streams = Readings.of([contexts.after(Reading(), idx) for idx in range(3)])
     taken = streams.taken([2, 2, 0])
     assert taken.last[:, -1].tolist() == [3, 3, 1]
+    copy = streams.taken(slice(None))
+    copy.put(np.array([True, True, True]), taken)
+    assert streams.last[:, -1].tolist() == [1, 2, 3]
     streams.put(np.array([True, False, True]), taken)
     assert streams.last[:, -1].tolist() == [3, 2, 1]
     assert streams.word.tolist() == contexts.folded[[2, 1, 0]].tolist()

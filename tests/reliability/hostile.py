@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from charrnn.config.run_config import ModelConfig
+from charrnn.context_mixing.contexts import Contexts
+from charrnn.context_mixing.counting import count_followers
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage import strict_json
 from charrnn.storage.checkpoint import LARGEST_WEIGHT, Checkpoint
+from charrnn.storage.manifest import COUNTS
 from charrnn.storage.weight_shapes import shapes
 from charrnn.vocab import Vocabulary
 from tests.reliability.saving import example
@@ -48,7 +52,7 @@ class Touch:
 def sign(path: Path) -> None:
     """Write a manifest that matches the files."""
     entries = {}
-    for name in NAMES:
+    for name in (*NAMES, COUNTS):
         if (path / name).is_file() and not (path / name).is_symlink():
             data = (path / name).read_bytes()
             entries[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -385,6 +389,79 @@ replaced(
     header("{}", length=10**15),
 )
 replaced("the header of the state is deeply nested", "trainer.safetensors", header("[" * 100_000))
+
+
+# Counts
+
+
+def counted(name: str, *, signed: bool = True) -> Callable[[Make], Make]:
+    """Register a change to a good checkpoint with counts."""
+
+    def register(change: Make) -> Make:
+        def make(path: Path) -> None:
+            vocabulary = Vocabulary.of("\nab")
+            ids = vocabulary.encode("abba ba".replace(" ", "\n") * 20)
+            table = count_followers(Contexts(vocabulary), ids).table
+            checkpoints.write(path, replace(opened(vocabulary, {}, counts=1), table=table))
+            change(path)
+            if signed:
+                sign(path)
+
+        assert name not in DIRECTORIES
+        DIRECTORIES[name] = make
+        return change
+
+    return register
+
+
+@counted("the counts are a link to the outside", signed=False)
+def _(path: Path) -> None:
+    (path / COUNTS).rename(path.parent / "outside")
+    (path / COUNTS).symlink_to(path.parent / "outside")
+
+
+@counted("the counts are a pipe", signed=False)
+def _(path: Path) -> None:
+    (path / COUNTS).unlink()
+    os.mkfifo(path / COUNTS)
+
+
+@counted("the counts are a device", signed=False)
+def _(path: Path) -> None:
+    (path / COUNTS).unlink()
+    (path / COUNTS).symlink_to("/dev/zero")
+
+
+@counted("the counts are missing")
+def _(path: Path) -> None:
+    (path / COUNTS).unlink()
+
+
+@counted("the counts are a gigabyte of zero bytes, as the manifest claims", signed=False)
+def _(path: Path) -> None:
+    os.truncate(path / COUNTS, 1 << 30)
+    entries = json.loads((path / "manifest.json").read_bytes())["files"]
+    entries[COUNTS]["bytes"] = 1 << 30
+    manifest(path, entries)
+
+
+@counted("the counts are a pickle")
+def _(path: Path) -> None:
+    (path / COUNTS).write_bytes(pickle.dumps(Touch(path / "touched")))
+
+
+def changed_counts(name: str, array: str, place: int, value: int) -> None:
+    @counted(name)
+    def _(path: Path) -> None:
+        found = dict(load((path / COUNTS).read_bytes()))
+        found[array][place] = value
+        (path / COUNTS).write_bytes(save(found))
+
+
+changed_counts("followers that begin far beyond the end", "starts", 3, 2**32 - 1)
+changed_counts("a follower outside of the vocabulary", "symbols", 3, 255)
+changed_counts("a count of 0", "counts", 3, 0)
+changed_counts("contexts out of order", "contexts", 3, 2**32 - 1)
 
 
 # Well-formed

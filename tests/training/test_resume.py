@@ -127,7 +127,14 @@ def test_watching_a_run_does_not_change_it(corpus: Path, here: Path, processes: 
     processes.run(
         cwd=str(watched),
         knobs=KNOBS
-        | {"eval_every": 1, "sample_every": 2, "save_every": 3, "report_every": 1, "keep": 1, "patience": None},
+        | {
+            "eval_every": 1,
+            "sample_every": 2,
+            "save_every": 3,
+            "report_every": 1,
+            "keep": 1,
+            "patience": None,
+        },
     )
     processes.run(cwd=str(alone), knobs=KNOBS | {"eval_every": None, "report_every": 100})
     for name in ("model.safetensors", "trainer.safetensors"):
