@@ -673,8 +673,8 @@ def test_a_missing_or_edited_config_does_not_prevent_a_verdict(
 
 
 KNOBS = {
-    "batch_size": 4, "sequence_length": 20, "hidden_size": 16, "num_layers": 1, "embedding_size": 8, "copy_window": None, "dropout": 0.0,
-    "learning_rate": 0.02, "sample_every": None, "threads": 1, "device": "cpu", "precision": "fp32", "patience": None,
+    "batch_size": 4, "sequence_length": 20, "hidden_size": 16, "num_layers": 1, "embedding_size": 8, "copy_window": None, "counts": None,
+    "dropout": 0.0, "learning_rate": 0.02, "sample_every": None, "threads": 1, "device": "cpu", "precision": "fp32", "patience": None,
 }  # fmt: skip
 WORDS = ["the", "clock", "bell", "time", "said", "now", "is", "to", "and", "sea"]
 
