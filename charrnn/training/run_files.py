@@ -55,10 +55,11 @@ def check_disk_space(trainer: "Trainer") -> None:
     path = trainer.directory.path
     size = _checkpoint_bytes(trainer)
     count = _checkpoints_kept(trainer)
+    needed = count * size + _counts_bytes(trainer)
     available = free_bytes(trainer.directory.config) + trainer.directory.size()
-    if count * size > available and knobs.on_save_error == "stop":
+    if needed > available and knobs.on_save_error == "stop":
         raise CheckpointError(
-            f"{path} needs room for {count} checkpoints of {size / 2**20:,.1f} MiB, but only "
+            f"{path} needs {needed / 2**20:,.1f} MiB for {count} checkpoints, but only "
             f"{available / 2**20:,.1f} MiB are free; free some space, lower `keep`, or choose "
             "another `runs_dir`"
         )
@@ -70,6 +71,15 @@ def _checkpoint_bytes(trainer: "Trainer") -> int:
     lanes = trainer.config.train.batch_size
     state = 2 * lanes * model.num_layers * model.hidden_size
     return 4 * (3 * trainer.loop.num_parameters + state)
+
+
+def _counts_bytes(trainer: "Trainer") -> int:
+    """The counts of contexts, which all checkpoints share."""
+    table = trainer.loop.model.table
+    if table is None:
+        return 0
+    arrays = (table.contexts, table.starts, table.symbols, table.counts)
+    return sum(array.nbytes for array in arrays)
 
 
 def _checkpoints_kept(trainer: "Trainer") -> int:

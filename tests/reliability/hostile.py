@@ -485,6 +485,16 @@ def opened(
     return Checkpoint(vocabulary, config, weights, prime, {"step": 1, "steps": 1, **about})
 
 
+def strange_counts(change: Callable[[dict[str, Any]], Any]) -> Checkpoint:
+    """A checkpoint with counts whose contexts have the same follower several times, and often."""
+    ids = TEXT.encode("abba\nba" * 20)
+    table = count_followers(Contexts(TEXT), ids).table
+    symbols = np.zeros_like(table.symbols)
+    counts = np.full_like(table.counts, 2**16 - 1)
+    table = replace(table, symbols=symbols, counts=counts)
+    return replace(opened(TEXT, {}, change, counts=1), table=table)
+
+
 TEXT, RECORDS = Vocabulary.of("\nab"), Vocabulary("char", "ab", records=True)
 LONG = {"records": {"train": 1, "val": 1, "lengths": [65_536] * 5}}
 MEDIUM = {"records": {"train": 1, "val": 1, "lengths": [600] * 5}}
@@ -510,6 +520,8 @@ OPENED: dict[str, Checkpoint] = {
         "val_loss": 0, "epochs": 0, "yardstick": {"nats_per_character": 0, "train_characters": 0, "val_characters": 0},
     }),
     "characters that move the cursor": opened(Vocabulary("char", "\x1b\x07\n"), {}),
+    "followers that occur twice": strange_counts(lambda weights: None),
+    "counts and large weights": strange_counts(lambda weights: [weight.__imul__(BIG / 8) for weight in weights.values()]),
     "impossible paths": opened(TEXT, {"corpus": ["a\0b", "x" * 5000, "\ud800", "/dev/zero"]}),
 }  # fmt: skip
 edited("half a surrogate pair", "tokenizer.json", lambda value: value.update(symbols="\n\ud800b"))

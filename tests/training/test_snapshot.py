@@ -69,7 +69,7 @@ def test_a_run_that_will_not_fit_on_the_disk_is_refused_before_it_begins(
         with pytest.raises(CheckpointError) as error:
             launch(KNOBS, text=TEXT)
     assert str(error.value) == (
-        "checkpoints/run needs room for 4 checkpoints of 0.0 MiB, but only 0.0 MiB are free; "
+        "checkpoints/run needs 0.2 MiB for 4 checkpoints, but only 0.0 MiB are free; "
         "free some space, lower `keep`, or choose another `runs_dir`"
     )
     assert not Path("checkpoints/run").exists()
@@ -77,7 +77,8 @@ def test_a_run_that_will_not_fit_on_the_disk_is_refused_before_it_begins(
 
 
 def test_the_required_disk_space_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The size of a checkpoint times four: two that are kept, the best, and the one being written."""
+    """The size of a checkpoint times four: two that are kept, the best, and the one being written;
+    and once that of the counts."""
     trainer = launch(KNOBS, text=TEXT)
     for _ in range(2):
         trainer.loop.train_step()
@@ -88,10 +89,15 @@ def test_the_required_disk_space_is_enough(monkeypatch: pytest.MonkeyPatch) -> N
         for name, value in (found.weights | found.trainer_tensors).items()
         if "optimizer.step" not in name
     )
-    free(monkeypatch, 4 * one)
+    table = found.table
+    assert table is not None
+    shared = sum(
+        array.nbytes for array in (table.contexts, table.starts, table.symbols, table.counts)
+    )
+    free(monkeypatch, 4 * one + shared)
     launch(KNOBS, text=TEXT, overwrite=True).release()
     shutil.rmtree("checkpoints/run")
-    free(monkeypatch, 4 * one - 1)
+    free(monkeypatch, 4 * one + shared - 1)
     with pytest.raises(CheckpointError, match="free some space"):
         launch(KNOBS, text=TEXT)
     launch(KNOBS | {"on_save_error": "continue"}, text=TEXT).release()
@@ -114,12 +120,12 @@ def failing(
     """Make the saves of these steps fail."""
     write = checkpoints.write
 
-    def refused(path: Path, checkpoint: Any) -> None:
+    def refused(path: Path, checkpoint: Any) -> Any:
         if at(checkpoint.about["step"]):
             raise CheckpointError(
                 f"{path} could not be written: {os.strerror(code)} (0 MiB free on that disk); free some space"
             )
-        write(path, checkpoint)
+        return write(path, checkpoint)
 
     monkeypatch.setattr(checkpoints, "write", refused)
 
