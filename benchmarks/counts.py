@@ -109,12 +109,10 @@ def copied(charrnn: Any, directory: Path) -> list[dict[str, Any]]:
             *("--seed", "1"),
         )
         (directory / "sampled.txt").write_text(sampled, encoding="utf-8", newline="")
-        row: dict[str, Any] = {"temperature": temperature}
+        report = json.loads(charrnn("originality", "run", "sampled.txt", "--json"))
+        row: dict[str, Any] = {"temperature": temperature, "longest": report["longest"]["length"]}
         for span in SPANS:
-            words = ("originality", "run", "sampled.txt", "--min-length", str(span), "--json")
-            report = json.loads(charrnn(*words))
-            row[f"share_{span}"] = report["share"]
-            row["longest"] = report["longest"]
+            row[f"share_{span}"] = report["shares"][str(span)]
         rows.append(row)
     return rows
 
