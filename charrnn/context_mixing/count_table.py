@@ -121,12 +121,11 @@ class CountTable:
         symbols = self.symbols[places]
         return blend(len(rows), self.reader.vocab_size, symbols, self.counts[places], owners)
 
-    def predict_one(self, contexts: Sequence[int]) -> list[GroupPredicted]:
-        """The same for the contexts (K) of one stream, faster: what each group predicts.
+    def predict_one(self, rows: Sequence[int]) -> list[GroupPredicted]:
+        """The same for the rows (K) of one stream, faster: what each group predicts.
 
         Contexts recur often, so what each group predicts after the latest ones is kept.
         """
-        rows = self.rows(np.array(contexts, np.uint32)).tolist()
         kept = self._kept
         predicted = []
         for kinds in GROUP_KINDS:

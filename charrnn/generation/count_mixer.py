@@ -5,14 +5,15 @@ The PyTorch twin is Mixer in training/model.py.
     B  streams     G  predictions from counts     F  their features     V  vocab_size
 """
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.context_mixing.contexts import Reading, Readings
-from charrnn.context_mixing.count_table import CountTable
+from charrnn.context_mixing.count_table import UNSEEN, CountTable
 
 Array = NDArray[np.float32]
 
@@ -25,18 +26,26 @@ class CountMixer:
         weights: of the model, by name.
 
     Attributes:
+        left_out: the numbers of the kinds of context that are not looked up.
         head: (MIXER_SIZE, L·H) what the layers' outputs add to the hidden units.
         head_bias: (MIXER_SIZE,) what is always added.
     """
 
     def __init__(self, table: CountTable, weights: Mapping[str, NDArray[Any]]) -> None:
         self.table = table
+        self.left_out: list[int] = []
         self.reader = table.reader
         self.head = weights["mixer.output.weight"]
         self.head_bias = weights["mixer.output.bias"]
         self._features = weights["mixer.features.weight"].T.copy()  # (F, MIXER_SIZE)
         self._weights = weights["mixer.weights.weight"].T.copy()  # (MIXER_SIZE, 1 + G)
         self._bias = weights["mixer.weights.bias"]  # (1 + G,)
+
+    def without(self, kinds: Sequence[int]) -> "CountMixer":
+        """The same mixer, which does not look up some kinds of context."""
+        mixer = copy.copy(self)
+        mixer.left_out = list(kinds)
+        return mixer
 
     def mix(self, logits: Array, hidden: Array, reading: Reading | Readings) -> None:
         """Mix the counts into logits, in place.
@@ -52,7 +61,8 @@ class CountMixer:
             self._mix_each(logits, hidden, reading)
 
     def _mix_one(self, logits: Array, hidden: Array, reading: Reading) -> None:
-        predicted = self.table.predict_one(self.reader.of_reading(reading))
+        contexts = self.reader.of_reading(reading)
+        predicted = self.table.predict_one(self._rows(contexts).tolist())
         features = np.concatenate([of_group.features for of_group in predicted])  # (F,)
         trust = self._trust(features, hidden)
         logits *= trust[0]
@@ -60,14 +70,20 @@ class CountMixer:
             logits[of_group.symbols] += of_group.raised * belief
 
     def _mix_each(self, logits: Array, hidden: Array, readings: Readings) -> None:
-        rows = self.table.rows(self.reader.of_readings(readings))  # (B, K)
-        predicted = self.table.predict(rows)
+        contexts = self.reader.of_readings(readings)  # (B, K)
+        predicted = self.table.predict(self._rows(contexts))
         trust = self._trust(predicted.features, hidden)  # (B, 1 + G)
         logits *= trust[:, :1]
         raised = predicted.raised * trust[predicted.places, 1 + predicted.groups]
         B, V = logits.shape
         cells = predicted.places * V + predicted.symbols  # several groups may list a symbol
         logits += np.bincount(cells, raised, B * V).reshape(B, V)
+
+    def _rows(self, contexts: Any) -> NDArray[np.int32]:
+        """The rows of contexts (..., K) in the table."""
+        rows = self.table.rows(np.asarray(contexts, np.uint32))
+        rows[..., self.left_out] = UNSEEN
+        return rows
 
     def _trust(self, features: Array, hidden: Array) -> Array:
         """How much the network and each group count: (1 + G,) or (B, 1 + G)."""

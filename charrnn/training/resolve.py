@@ -29,6 +29,8 @@ PAUSES = 0.08  # most of the time that validations and checkpoints take
 TRAINED_PER_READ = 5
 LONG = 10_000  # symbols of such a validation text
 # Symbols of the final evaluation for each minute of a run.
+# Symbols of the shortest training part whose counts help; in a shorter one, they do harm.
+MIN_COUNTED = 20_000
 JUDGED_PER_MINUTE = 100_000
 # A run that reads less than the whole text is useful if it reads this many symbols.
 USEFUL_SYMBOLS = 1_000_000
@@ -99,7 +101,7 @@ def _judged_in_time(corpus: Corpus, minutes: float) -> Corpus:
 
 def fit_to_corpus(config: RunConfig, given: Set[str], corpus: Corpus, tell: Tell) -> RunConfig:
     """Fit the batches and the counts to the corpus; ``given`` are the knobs that the user set."""
-    if "counts" not in given:
+    if "counts" not in given and len(corpus.train) >= MIN_COUNTED:
         config = config.replace(counts=AUTO_COUNTS)
     if isinstance(corpus, RecordCorpus):
         return _fit_to_records(config, given, corpus, tell)

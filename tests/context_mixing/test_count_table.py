@@ -226,7 +226,8 @@ def test_one_stream_is_predicted_as_several(vocabulary: Vocabulary) -> None:
     p = probabilities(predicted, len(vocabulary))
     for _ in range(2):  # what was predicted is kept
         for place, one in enumerate(readings):
-            found = table.predict_one(reader.of_reading(one))
+            contexts = np.array(reader.of_reading(one), np.uint32)
+            found = table.predict_one(table.rows(contexts).tolist())
             features = np.concatenate([of_group.features for of_group in found])
             np.testing.assert_allclose(features, predicted.features[place], rtol=1e-5, atol=1e-7)
             for group, of_group in enumerate(found):
@@ -242,10 +243,10 @@ def test_only_some_of_what_was_predicted_is_kept(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(count_table, "MAX_KEPT", 7)
     reader = Contexts(CHARS)
     table = count_followers(reader, sample(CHARS, 500), 2).table
-    whole = reader.of_text(sample(CHARS, 100, seed=1)).tolist()
-    expected = [table.predict_one(contexts) for contexts in whole]
-    for contexts, before in zip(whole, expected, strict=True):
-        for one, other in zip(table.predict_one(contexts), before, strict=True):
+    whole = table.rows_of_text(sample(CHARS, 100, seed=1)).tolist()
+    expected = [table.predict_one(rows) for rows in whole]
+    for rows, before in zip(whole, expected, strict=True):
+        for one, other in zip(table.predict_one(rows), before, strict=True):
             assert [part.tolist() for part in one] == [part.tolist() for part in other]
         assert len(table._kept) <= 7
 
@@ -264,7 +265,7 @@ def test_a_text_without_a_pair_has_an_empty_table_that_predicts_nothing(length: 
     assert not (logs.any() or seen.any() or shares.any())
     np.testing.assert_allclose(entropy, np.log(len(CHARS)), rtol=1e-6)
     np.testing.assert_allclose(highest, -np.log(len(CHARS)), rtol=1e-6)
-    found = table.predict_one(table.reader.of_reading(Reading()))
+    found = table.predict_one([UNSEEN] * len(KINDS))
     features = np.concatenate([of_group.features for of_group in found])
     np.testing.assert_allclose(features, predicted.features[0], rtol=1e-6)
     assert [len(of_group.symbols) for of_group in found] == [0, 0]

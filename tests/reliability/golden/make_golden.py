@@ -22,7 +22,7 @@ def main() -> None:
     Path("corpus.txt").write_text(TEXT)
     model = charrnn.train(
         "corpus.txt", name="run", steps=6, batch_size=4, sequence_length=32, hidden_size=8, num_layers=2, embedding_size=4, copy_window=64,
-        dropout=0.1, learning_rate=0.05, keep=1, save_every=6, eval_every=6, sample_every=None, threads=1, device="cpu", precision="fp32",
+        counts=2, dropout=0.1, learning_rate=0.05, keep=1, save_every=6, eval_every=6, sample_every=None, threads=1, device="cpu", precision="fp32",
     )  # fmt: skip
     logits, state = [], model.network.zero_state()
     for idx in model.vocabulary.encode(PROMPT):
