@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.piecewise import Piecewise
+
 ORDERS = (3, 4, 5, 6, 8, 11)  # k, the number of symbols that must be equal
 LONGEST_ORDER = ORDERS[-1]
 NOTHING = -1
-WHOLE = 1 << 23  # symbols of the longest text that is searched all at once
-MIN_PIECE = 1 << 15  # symbols of the smallest piece in which a longer text is searched
 BLOCK = 1 << 20  # symbols searched together, so that memory does not grow with the text
 # Before the first symbol; no vocabulary is large enough for a symbol to have this number.
 PADDING = chr(0x10FFFF)
@@ -109,11 +109,8 @@ def _sort_grams(gram: Array) -> tuple[Array, Array]:
     return packed >> bits, places
 
 
-class Recalled:
-    """What ``recall`` finds in a text, for any places.
-
-    A text of up to WHOLE symbols is searched once. A longer one is searched in pieces as they are
-    needed, and the last few are kept.
+class Recalled(Piecewise):
+    """What ``recall`` finds in a text, for any places: (...) places to (..., K) ids.
 
     Args:
         ids: (n,) the text.
@@ -127,46 +124,10 @@ class Recalled:
         self.window = window
         self.end = end
         self.dtype = _id_dtype(vocab_size)
-        self.pieces: dict[int, Array] = {}  # by number, the most recently used last
-        if len(ids) <= WHOLE:
-            self.size = max(1, len(ids))
-        else:
-            self.size = max(MIN_PIECE, window)
+        super().__init__(len(ids), window, self._recall)
 
-    def __getitem__(self, places: Array) -> Array:
-        """(...) places to (..., K) ids."""
-        if self.size >= len(self.ids):
-            return self._piece(0)[places]
-        flat = places.reshape(-1)
-        order = np.argsort(flat, kind="stable")
-        numbers = flat[order] // self.size
-        wanted, starts = np.unique(numbers, return_index=True)
-        rows_of_pieces = np.split(order, starts[1:])
-        shape = (len(flat), len(ORDERS))
-        followers = np.empty(shape, self.dtype)
-        for number, rows in zip(wanted.tolist(), rows_of_pieces, strict=True):
-            piece = self._piece(number)
-            place_in_piece = flat[rows] - number * self.size
-            followers[rows] = piece[place_in_piece]
-        # Keep the pieces just used: the next places are often the next in the text.
-        keep = max(WHOLE // self.size, len(wanted) + 1)
-        self._drop_oldest(keep)
-        return followers.reshape(*places.shape, len(ORDERS))
-
-    def _drop_oldest(self, keep: int) -> None:
-        """Drop the least recently used pieces."""
-        while len(self.pieces) > keep:
-            oldest = next(iter(self.pieces))
-            del self.pieces[oldest]
-
-    def _piece(self, number: int) -> Array:
-        piece = self.pieces.pop(number, None)
-        if piece is None:
-            start = number * self.size
-            stop = min(start + self.size, len(self.ids))
-            piece = _recall_range(self.ids, start, stop, self.window, self.end, self.dtype)
-        self.pieces[number] = piece
-        return piece
+    def _recall(self, start: int, stop: int) -> Array:
+        return _recall_range(self.ids, start, stop, self.window, self.end, self.dtype)
 
 
 class Trail:

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from charrnn import copy_window as recalling
+from charrnn import piecewise
 from charrnn.config.knobs import knobs
 from charrnn.config.run_config import ModelConfig
 from charrnn.copy_window import NOTHING, ORDERS, Memory, Recalled, recall
@@ -283,10 +284,10 @@ def test_pieces_do_not_affect_what_is_recalled(
     expected = recall(ids, window)[places]
     assert (recall(ids, window) >= 0).any()
     assert Recalled(ids, window, symbols)[places].tolist() == expected.tolist()
-    monkeypatch.setattr(recalling, "MIN_PIECE", 32)
+    monkeypatch.setattr(piecewise, "MIN_PIECE", 32)
     # pieces of 32 symbols, and always two for the positions requested at once
     for whole, kept in ((299, 9), (64, 2), (1, 2)):
-        monkeypatch.setattr(recalling, "WHOLE", whole)
+        monkeypatch.setattr(piecewise, "WHOLE", whole)
         recalled = Recalled(ids, window, symbols)
         for place, row in zip(places.flatten(), expected.reshape(-1, K), strict=True):
             np.testing.assert_array_equal(recalled[np.array([place])], [row])

@@ -43,7 +43,7 @@ ARROWS = {
     "errors": set(),
     "config": {"errors"},
     "vocab": {"errors"},
-    "copy_window": set(),
+    "copy_window": {"piecewise"},
     "piecewise": set(),
     "context_mixing": {"piecewise", "vocab"},
     "storage": {"config", "context_mixing", "copy_window", "errors", "vocab"},

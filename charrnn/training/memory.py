@@ -11,11 +11,11 @@ from charrnn.config.cells import GATES
 from charrnn.config.run_config import ModelConfig, RunConfig
 from charrnn.context_mixing.contexts import KINDS
 from charrnn.context_mixing.counted_text import MAX_COUNTED
-from charrnn.copy_window import BLOCK, ORDERS, WHOLE
+from charrnn.copy_window import BLOCK, ORDERS
 from charrnn.corpus.corpus import Corpus, RecordCorpus
 from charrnn.corpus.kneser_ney import ORDER, SAMPLE
 from charrnn.corpus.text_to_ids import IN_MEMORY
-from charrnn.piecewise import WHOLE as PLACES
+from charrnn.piecewise import WHOLE
 from charrnn.storage.weight_shapes import shapes
 from charrnn.training.evaluate import CHUNK, MAX_LOGITS, MAX_RECORDS_TOGETHER
 from charrnn.training.loop import EVAL_CHARACTERS, EVAL_LANES, layout
@@ -100,7 +100,7 @@ def _counts_bytes(model: ModelConfig, corpus: Corpus) -> tuple[int, int]:
     if model.counts is None:
         return 0, 0
     counted = min(len(corpus.train), MAX_COUNTED)
-    rows = ROW_BYTES * min(len(corpus.train), PLACES)
+    rows = ROW_BYTES * min(len(corpus.train), WHOLE)
     return COUNTS_BYTES * counted + rows, COUNTING_BYTES * counted
 
 
