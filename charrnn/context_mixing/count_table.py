@@ -117,9 +117,9 @@ class CountTable:
 
     def predict(self, rows: Array) -> Predicted:
         """What the counts predict after some contexts, given their rows (M, K)."""
-        places, owners = self.followers(rows)
+        places, sizes = self.followers(rows)
         symbols = self.symbols[places]
-        return blend(len(rows), self.reader.vocab_size, symbols, self.counts[places], owners)
+        return blend(self.reader.vocab_size, symbols, self.counts[places], sizes)
 
     def predict_one(self, rows: Sequence[int]) -> list[GroupPredicted]:
         """The same for the rows (K) of one stream, faster: what each group predicts.
@@ -187,40 +187,37 @@ class CountTable:
         return np.add.reduceat(self.counts, self.starts[:-1].astype(np.int64), dtype=np.int64)
 
     def followers(self, rows: Array) -> tuple[Array, Array]:
-        """The places (R,) of followers of rows (M, K), and the number of the row of each (R,)."""
+        """The places (R,) of the followers of rows, and how many (M, K) each row has."""
         flat = rows.reshape(-1)
         is_seen = flat != UNSEEN
         first = self.starts[flat].astype(np.int64)
         sizes = np.where(is_seen, self.starts[flat + 1] - first, 0)
         ends = np.cumsum(sizes)
-        owners = np.repeat(np.arange(len(flat)), sizes)
-        places = np.arange(len(owners)) + (first - ends + sizes)[owners]
-        return places, owners
+        places = np.arange(ends[-1] if len(ends) else 0)
+        places += np.repeat(first - ends + sizes, sizes)
+        return places, sizes.reshape(rows.shape)
 
 
 def blend(
-    num_places: int,
     vocab_size: int,
     symbols: Array,
     counts: Array,
-    owners: Array,
+    sizes: Array,
     least: int = 1,
 ) -> Predicted:
     """Mix the counts of K contexts for each of M places.
 
     Args:
-        num_places: M.
         vocab_size: V.
-        symbols, counts: (R,) the followers of all contexts; a count may be 0.
-        owners: (R,) the number of each follower's context among M * K.
+        symbols, counts: (R,) the followers of all contexts, one after another; a count may be 0.
+        sizes: (M, K) the number of followers of each context.
         least: a context with a smaller sum of counts counts as unseen.
     """
-    M = num_places
-    K = len(KINDS)
+    M, K = sizes.shape
     G = len(GROUPS)
     V = vocab_size
-    totals = np.bincount(owners, counts, M * K).reshape(M, K)  # n_k
-    distinct = np.bincount(owners, counts > 0, M * K).reshape(M, K)  # d_k
+    totals = _sums(counts, sizes)  # n_k
+    distinct = _sums(counts > 0, sizes)  # d_k
     is_seen = totals >= least
     sums = np.where(is_seen, totals + distinct, np.inf)
     passed = np.where(is_seen, distinct / sums, 1.0)  # the share of p_{k-1} in p_k
@@ -235,9 +232,11 @@ def blend(
         shares[:, kinds] = above
     shares /= sums
     base = (rest / V).reshape(-1)  # (M * G,) of a symbol that followed none of the contexts
-    places, kind = np.divmod(owners, K)
-    cells = (places * G + GROUP_OF_KIND[kind]) * V + symbols
-    cells, p = _summed(cells, counts * shares.reshape(-1)[owners], M * G * V)
+    flat_sizes = sizes.reshape(-1)
+    first_cells = (np.arange(M)[:, None] * G + GROUP_OF_KIND) * V  # (M, K)
+    cells = np.repeat(first_cells, flat_sizes) + symbols
+    values = np.repeat(shares, flat_sizes) * counts
+    cells, p = _summed(cells, values, M * G * V)
     listed, symbols = np.divmod(cells, V)  # the number among M * G
     p += base[listed]
     log_p = np.log(p)
@@ -264,6 +263,15 @@ def blend(
         raised=(log_p - log_base[listed]).astype(np.float32),
         features=features.astype(np.float32),
     )
+
+
+def _sums(values: Array, sizes: Array) -> NDArray[np.int64]:
+    """The sums (M, K) of consecutive integers (R,), of which ``sizes`` (M, K) belong together."""
+    sums = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values, out=sums[1:])
+    ends = np.cumsum(sizes)
+    totals: NDArray[np.int64] = sums[ends] - sums[ends - sizes.reshape(-1)]
+    return totals.reshape(sizes.shape)
 
 
 def _summed(cells: Array, values: Array, num_cells: int) -> tuple[Array, Array]:

@@ -55,12 +55,12 @@ class FoldedCounts:
 
     def predict(self, rows: Array, folds: Array) -> Predicted:
         """What the counts outside of the folds (M,) predict, given the rows (M, K) of contexts."""
-        places, owners = self.table.followers(rows)
-        left_out = self.fold_counts[places, folds[owners // len(KINDS)]]
+        places, sizes = self.table.followers(rows)
+        fold_of_each = np.repeat(folds, sizes.sum(axis=1))  # (R,)
+        left_out = self.fold_counts.reshape(-1).take(places * (FOLDS + 1) + fold_of_each)
         counts = self.counts[places] - left_out
         symbols = self.table.symbols[places]
-        vocab_size = self.table.reader.vocab_size
-        return blend(len(rows), vocab_size, symbols, counts, owners, self.least)
+        return blend(self.table.reader.vocab_size, symbols, counts, sizes, self.least)
 
 
 class _Pairs(NamedTuple):

@@ -124,9 +124,10 @@ def test_an_example_by_hand() -> None:
 
 def by_hand(rows: list[list[tuple[int, int]]]) -> Predicted:
     """What counts predict: for each of K contexts of one place, its followers as (symbol, count)."""
-    pairs = [(owner, *pair) for owner, row in enumerate(rows) for pair in row]
-    owners, symbols, counts = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
-    return blend(1, 4, symbols, counts, owners)
+    pairs = [pair for row in rows for pair in row]
+    symbols, counts = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
+    sizes = np.array([[len(row) for row in rows]])
+    return blend(4, symbols, counts, sizes)
 
 
 def test_kinds_are_mixed_from_the_most_general_to_the_most_specific() -> None:
