@@ -12,7 +12,7 @@ TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 1
 # Everything that the plan would choose is given, so no second is spent measuring speed.
 SMALL = [
     "--steps=4", "--hidden-size=8", "--num-layers=2", "--embedding-size=4", "--dropout=0.1", "--batch-size=4", "--sequence-length=20",
-    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none",
+    "--device=cpu", "--precision=fp32", "--threads=1", "--sample-every=none", "--counts=2",
 ]  # fmt: skip
 
 NAMES = [

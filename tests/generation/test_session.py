@@ -457,7 +457,7 @@ def test_with_counts_what_is_written_piece_by_piece_is_what_generate_writes(coun
     assert session.write(1) + session.write(29) + "".join(session.stream(60)) == whole
     # and not what the network alone writes
     alone = charrnn.load(counting.path)
-    alone.network.mixer = None
+    alone.generator.network.mixer = None
     assert alone.generate("abc", length=90, seed=4, **settings) != whole
 
 

@@ -33,7 +33,7 @@ MIXED = 'the text mixes line endings (11 CRLF, 11 LF), which were kept; `newline
 SMALL = {
     "corpus": ("text.txt",), "steps": 10, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 1, "embedding_size": 4,
     "dropout": 0.1, "learning_rate": 0.01, "report_every": 5, "eval_every": 5, "save_every": 5, "sample_every": 5, "keep": 9, "threads": 1,
-    "device": "cpu", "precision": "fp32",
+    "device": "cpu", "precision": "fp32", "counts": 2,
 }  # fmt: skip
 
 

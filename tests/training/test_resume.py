@@ -25,7 +25,7 @@ N = 12
 KNOBS = {
     "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 40, "hidden_size": 16, "num_layers": 2,
     "embedding_size": 8, "dropout": 0.3, "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None,
-    "sample_every": None, "threads": 1,
+    "sample_every": None, "threads": 1, "counts": 2,
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 1
 KNOBS = {
     "name": "run", "steps": 6, "batch_size": 4, "sequence_length": 40, "hidden_size": 8, "num_layers": 2, "embedding_size": 4,
     "dropout": 0.1, "patience": None, "eval_every": None, "save_every": 1, "sample_every": None, "threads": 1, "device": "cpu",
-    "precision": "fp32", "keep": 2, "report_every": 1,
+    "precision": "fp32", "keep": 2, "report_every": 1, "counts": 2,
 }  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("here", "one_thread")

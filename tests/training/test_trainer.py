@@ -31,7 +31,7 @@ TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 1
 KNOBS = {
     "name": "run", "steps": 6, "batch_size": 4, "sequence_length": 40, "hidden_size": 8, "num_layers": 2, "embedding_size": 4,
     "dropout": 0.0, "learning_rate": 0.01, "patience": None, "eval_every": None, "save_every": None, "sample_every": None, "threads": 1,
-    "device": "cpu", "precision": "fp32",
+    "device": "cpu", "precision": "fp32", "counts": 2,
 }  # fmt: skip
 
 
