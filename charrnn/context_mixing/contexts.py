@@ -41,9 +41,6 @@ LAST_SYMBOLS = (Kind(2), Kind(3), Kind(5))
 LAST_WORDS = (Kind(words=0), Kind(words=1), Kind(words=2))
 GROUPS = (LAST_SYMBOLS, LAST_WORDS)
 KINDS = LAST_SYMBOLS + LAST_WORDS
-# Kinds that new text is written without: with them, it would contain more spans of 20 characters of
-# the training text than with a network alone.
-NOT_FOR_WRITING = [KINDS.index(kind) for kind in (Kind(5), Kind(words=1), Kind(words=2))]
 LONGEST = max(kind.symbols for kind in KINDS)
 NO_END = -1
 

@@ -5,15 +5,14 @@ The PyTorch twin is Mixer in training/model.py.
     B  streams     G  predictions from counts     F  their features     V  vocab_size
 """
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.context_mixing.contexts import Reading, Readings
-from charrnn.context_mixing.count_table import UNSEEN, CountTable
+from charrnn.context_mixing.count_table import CountTable
 
 Array = NDArray[np.float32]
 
@@ -26,26 +25,18 @@ class CountMixer:
         weights: of the model, by name.
 
     Attributes:
-        left_out: the numbers of the kinds of context that are not looked up.
         head: (MIXER_SIZE, L·H) what the layers' outputs add to the hidden units.
         head_bias: (MIXER_SIZE,) what is always added.
     """
 
     def __init__(self, table: CountTable, weights: Mapping[str, NDArray[Any]]) -> None:
         self.table = table
-        self.left_out: list[int] = []
         self.reader = table.reader
         self.head = weights["mixer.output.weight"]
         self.head_bias = weights["mixer.output.bias"]
         self._features = weights["mixer.features.weight"].T.copy()  # (F, MIXER_SIZE)
         self._weights = weights["mixer.weights.weight"].T.copy()  # (MIXER_SIZE, 1 + G)
         self._bias = weights["mixer.weights.bias"]  # (1 + G,)
-
-    def without(self, kinds: Sequence[int]) -> "CountMixer":
-        """The same mixer, which does not look up some kinds of context."""
-        mixer = copy.copy(self)
-        mixer.left_out = list(kinds)
-        return mixer
 
     def mix(self, logits: Array, hidden: Array, reading: Reading | Readings) -> None:
         """Mix the counts into logits, in place.
@@ -81,9 +72,7 @@ class CountMixer:
 
     def _rows(self, contexts: Any) -> NDArray[np.int32]:
         """The rows of contexts (..., K) in the table."""
-        rows = self.table.rows(np.asarray(contexts, np.uint32))
-        rows[..., self.left_out] = UNSEEN
-        return rows
+        return self.table.rows(np.asarray(contexts, np.uint32))
 
     def _trust(self, features: Array, hidden: Array) -> Array:
         """How much the network and each group count: (1 + G,) or (B, 1 + G)."""

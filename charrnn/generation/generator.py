@@ -89,7 +89,7 @@ class TextGenerator:
         prime: int,
         corpus: Callable[[], tuple[Suffixes, Sequence[bytes]]],
     ) -> None:
-        self.network = network.for_writing()
+        self.network = network
         self.vocabulary = vocabulary
         self.prime = prime
         self.corpus = corpus

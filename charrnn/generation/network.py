@@ -13,7 +13,6 @@ remains is one product for all gates of the layer,
 and since the h of all layers are in one array, the input of a later layer is a slice of it.
 """
 
-import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 
 from charrnn.config.cells import GATES
 from charrnn.config.run_config import ModelConfig
-from charrnn.context_mixing.contexts import NOT_FOR_WRITING, Reading, Readings
+from charrnn.context_mixing.contexts import Reading, Readings
 from charrnn.context_mixing.count_table import MIXER_SIZE, CountTable
 from charrnn.copy_window import ORDERS, Memory
 from charrnn.errors import CheckpointError
@@ -234,14 +233,6 @@ class Network:
         """The number of weights in its recurrent matrices and its head."""
         recurrent = sum(layer.recurrent.size for layer in self.layers)
         return self.head.size + recurrent
-
-    def for_writing(self) -> "Network":
-        """The same network for new text, which is written without the counts of long contexts."""
-        if self.mixer is None:
-            return self
-        network = copy.copy(self)
-        network.mixer = self.mixer.without(NOT_FOR_WRITING)
-        return network
 
     def zero_state(self, *batch: int) -> State:
         """The state before anything was read, for one stream or a batch of B."""

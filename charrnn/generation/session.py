@@ -69,7 +69,7 @@ class Session:
         self.prime = prime
         self.model = model
         self.ended = False  # whether a record has ended
-        self._writer = Writer(network.for_writing(), sampler, np.random.default_rng(seed))
+        self._writer = Writer(network, sampler, np.random.default_rng(seed))
         self._decoder = vocabulary.decoder()
         self._drawn = 0  # characters
         self._given = 0  # characters

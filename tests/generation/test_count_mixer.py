@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from charrnn.config.run_config import ModelConfig
-from charrnn.context_mixing.contexts import GROUPS, KINDS, Contexts, Kind, Reading, Readings
-from charrnn.context_mixing.count_table import MIXER_SIZE, NUM_FEATURES, UNSEEN, CountTable
+from charrnn.context_mixing.contexts import GROUPS, Contexts, Reading, Readings
+from charrnn.context_mixing.count_table import MIXER_SIZE, NUM_FEATURES, CountTable
 from charrnn.context_mixing.counted_text import look_up
 from charrnn.context_mixing.counting import count_followers
 from charrnn.copy_window import recall
@@ -148,25 +148,6 @@ def test_a_new_mixer_trusts_every_prediction_a_little() -> None:
     for of_group in predicted:
         expected[of_group.symbols] += 0.1 * of_group.raised
     np.testing.assert_allclose(logits, expected, atol=1e-5)
-
-
-def test_new_text_is_written_without_long_contexts() -> None:
-    network = numpy_network(lively(CHARS), CHARS, "lstm", 50)
-    writing = network.for_writing()
-    assert network.mixer is not None and writing.mixer is not None
-    ids = CHARS.encode("a ab a ab a").tolist()
-    rows = network.mixer._rows(Contexts(CHARS).of_text(np.array(ids)))
-    assert (rows[-1] != UNSEEN).all()
-    shown = writing.mixer._rows(Contexts(CHARS).of_text(np.array(ids)))[-1]
-    kept = [Kind(2), Kind(3), Kind(words=0)]
-    expected = [row if kind in kept else UNSEEN for row, kind in zip(rows[-1], KINDS, strict=True)]
-    assert shown.tolist() == expected
-    one, several = writing.zero_state(), writing.zero_state(2)
-    for idx in ids:
-        logits, one = writing.step(idx, one)
-        of_several, several = writing.step(np.array([idx, idx]), several)
-    np.testing.assert_allclose(of_several[0], logits, rtol=1e-4, atol=1e-5)
-    assert not np.allclose(network.logits(one), logits)
 
 
 def test_a_model_with_counts_is_refused_without_them() -> None:
