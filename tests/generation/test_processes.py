@@ -1,33 +1,24 @@
 """What several processes draw comes in order; their errors and their ends are reported."""
 
 import os
-import signal
 from contextlib import closing
 from itertools import islice
 from operator import methodcaller
+from pathlib import Path
 
 import pytest
 
 from charrnn.errors import GenerationError
 from charrnn.generation.processes import THREAD_VARIABLES, drawn_in_processes
+from tests.drawing import ended_by_a_signal, faulty, five_then_an_error, variables
+
+ROOT = Path(__file__).parent.parent.parent
 
 
-def five_then_an_error(share):
-    yield from islice(share.numbers(2), 5)
-    raise GenerationError(f"part {share.index} ends")
-
-
-def ended_by_a_signal(share):
-    yield share.index
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def faulty(share):
-    yield share.absent
-
-
-def variables(share):
-    yield from [os.environ.get(name) for name in THREAD_VARIABLES]
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """Let the processes, which have the same path as this one, import tests.drawing."""
+    monkeypatch.syspath_prepend(ROOT)
 
 
 def test_items_are_in_order_and_an_error_comes_after_the_items_before_it():
