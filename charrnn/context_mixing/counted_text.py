@@ -1,6 +1,7 @@
 """CountedText: what the counts of a training text predict at each of its places."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,8 +41,9 @@ class Counted:
             folds = folds[start:stop]
         return Counted(self.counts, self.rows[start:stop], folds)
 
-    def predict(self) -> Predicted:
-        """What the counts predict at the T * B places of the batch."""
+    @cached_property
+    def predicted(self) -> Predicted:
+        """What the counts predict at the T * B places; computed once."""
         T, B, K = self.rows.shape
         rows = self.rows.reshape(T * B, K)
         if isinstance(self.counts, CountTable):

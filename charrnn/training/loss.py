@@ -41,7 +41,7 @@ def _read(
         recalled = _to(device, batch.recalled)
     counted = None
     if batch.counted is not None:
-        counted = Prediction(*(_to(device, array) for array in batch.counted.predict()))
+        counted = Prediction(*(_to(device, array) for array in batch.counted.predicted))
     before = _carried(state, batch)
     logits, state = model(x, before, recalled, counted)  # (T, B, V), (L, P, B, H)
     loss = functional.cross_entropy(

@@ -49,11 +49,11 @@ def test_the_steps_of_a_batch_are_predicted_as_in_the_whole(vocabulary: Vocabula
     text = CountedText(ids, vocabulary, 2)
     places = np.arange(60).reshape(20, 3)
     for counted in (text[places], look_up(text.table, ids)[places]):
-        whole = counted.predict()
+        whole = counted.predicted
         assert whole.features.shape == (60, NUM_FEATURES)
         p = probabilities(whole, len(vocabulary))
         for start in range(0, 20, 5):
-            part = counted.steps(start, start + 5).predict()
+            part = counted.steps(start, start + 5).predicted
             rows = slice(3 * start, 3 * (start + 5))
             np.testing.assert_array_equal(part.features, whole.features[rows])
             found = probabilities(part, len(vocabulary))
@@ -65,8 +65,8 @@ def test_a_training_text_leaves_out_its_surroundings_and_another_text_does_not()
     ids = np.concatenate([sample(CHARS, 900) % 2, CHARS.encode("c c " * 25)])
     text = CountedText(ids, CHARS, 1)
     places = np.arange(910, 990)[:, None]
-    learned = probabilities(text[places].predict(), 4)
-    read = probabilities(look_up(text.table, ids)[places].predict(), 4)
+    learned = probabilities(text[places].predicted, 4)
+    read = probabilities(look_up(text.table, ids)[places].predicted, 4)
     target = ids[places[:, 0] + 1]
     steps = np.arange(80)
     # learned: as if the symbols had never been seen, so no better than chance
@@ -117,8 +117,8 @@ def test_only_the_end_of_a_long_text_is_counted(
     assert folds[:199].tolist() == [FOLDS] * 199
     np.testing.assert_array_equal(folds[199:], fold_of(np.arange(301), 300))
     # nothing is left out where nothing was counted
-    outside = Counted(text.table, counted.rows[:199]).predict()
-    inside = counted.steps(0, 199).predict()
+    outside = Counted(text.table, counted.rows[:199]).predicted
+    inside = counted.steps(0, 199).predicted
     np.testing.assert_allclose(inside.raised, outside.raised, rtol=1e-6)
     np.testing.assert_array_equal(inside.symbols, outside.symbols)
 

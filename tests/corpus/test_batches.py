@@ -273,10 +273,10 @@ def test_the_steps_of_a_batch_have_their_own_contexts() -> None:
     text = CountedText(ids, Vocabulary.of("abc"), 1)
     batch = Lanes(ids, 2, 6, 0, counted=text).batch(0)
     assert batch.counted is not None
-    whole = batch.counted.predict()
+    whole = batch.counted.predicted
     part = batch.steps(2, 5).counted
     assert part is not None
-    assert np.array_equal(part.predict().features, whole.features[4:10])
+    assert np.array_equal(part.predicted.features, whole.features[4:10])
 
 
 def test_the_contexts_of_a_record_begin_after_the_end_of_the_one_before() -> None:

@@ -89,7 +89,7 @@ def torch_logits(model: CharRNN, ids: Ids, end: int = -1) -> Any:
     recalled = None
     if model.copy_window is not None:
         recalled = torch.from_numpy(recall(ids, model.copy_window, end))[:, None]
-    predicted = look_up(model.table, ids)[np.arange(len(ids))[:, None]].predict()
+    predicted = look_up(model.table, ids)[np.arange(len(ids))[:, None]].predicted
     counted = Prediction(*map(torch.from_numpy, predicted))
     idx = torch.from_numpy(ids.astype(np.int64))[:, None]
     with torch.no_grad():

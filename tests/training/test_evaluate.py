@@ -417,7 +417,7 @@ def counted_nats(model: CharRNN, read: list[int], predicted: list[int]) -> float
     """The summed loss of one stream from a zero state, in one pass, with its counts."""
     assert model.table is not None
     array = np.array(read)
-    found = look_up(model.table, array)[np.arange(len(read))[:, None]].predict()
+    found = look_up(model.table, array)[np.arange(len(read))[:, None]].predicted
     counted = Prediction(*map(torch.from_numpy, found))
     end = model.table.reader.end
     recalled = None
@@ -460,7 +460,7 @@ def test_a_part_of_the_training_text_is_read_without_its_surroundings() -> None:
     # from the first symbol on, the place before each is known
     found = evaluate(model, part, PRIME, learned=Selected(text, places))
     read = np.append(PRIME, part[:-1])
-    predicted = text[np.append(150, places[:-1])[:, None]].predict()
+    predicted = text[np.append(150, places[:-1])[:, None]].predicted
     counted = Prediction(*map(torch.from_numpy, predicted))
     with torch.no_grad():
         logits, _ = model(torch.from_numpy(read.astype(np.int64))[:, None], None, None, counted)
