@@ -4,7 +4,6 @@ Its arrays are those of CountTable. Whatever the file says about itself is check
 used, since a hostile file has a correct checksum too.
 """
 
-import hashlib
 import stat
 from collections.abc import Mapping
 from mmap import ACCESS_READ, mmap
@@ -17,8 +16,7 @@ from safetensors.numpy import save
 
 from charrnn.context_mixing.contexts import Contexts
 from charrnn.context_mixing.count_table import MAX_BYTES, CountTable
-from charrnn.errors import DamagedError
-from charrnn.storage.manifest import COUNTS, check_size, load_object, unreadable
+from charrnn.storage.manifest import COUNTS, check_content, check_size, load_object, unreadable
 from charrnn.vocab import Vocabulary, smallest_dtype
 
 LENGTH_BYTES = 8  # of the number at the beginning of a safetensors file: the header's length
@@ -56,11 +54,7 @@ def open_counts(path: Path, entry: Mapping[str, Any], vocabulary: Vocabulary) ->
         data = _map(file, entry["bytes"])
     except OSError as error:
         raise unreadable(file, error) from None
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise DamagedError(
-            f"{file} is damaged: its SHA-256 does not match the manifest; "
-            "copy it again, or use another checkpoint"
-        )
+    check_content(file, data, entry)
     arrays = _arrays(data)
     table = CountTable(
         reader=Contexts(vocabulary),

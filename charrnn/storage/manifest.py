@@ -10,6 +10,7 @@ import json
 import re
 import stat
 from collections.abc import Mapping
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,21 @@ def read_verified(path: Path, name: str, entry: Mapping[str, Any], max_bytes: in
         data = read_regular(file, max_bytes)
     except OSError as error:
         raise unreadable(file, error) from None
+    check_content(file, data, entry)
+    return data
+
+
+def check_content(file: Path, data: bytes | mmap, entry: Mapping[str, Any]) -> None:
+    """Compare a file's content with its entry in the manifest.
+
+    Raises:
+        DamagedError: it differs.
+    """
     if len(data) != entry["bytes"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise DamagedError(
             f"{file} is damaged: its SHA-256 does not match the manifest; "
             "copy it again, or use another checkpoint"
         )
-    return data
 
 
 def check_size(path: Path, name: str, entry: Mapping[str, Any]) -> None:
