@@ -28,7 +28,8 @@ from charrnn.config.run_config import ModelConfig, RunConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.copy_window import ORDERS
 from charrnn.training import loop as training
-from charrnn.training.device import available_threads, pick_precision, settled
+from charrnn.config.cores import available_threads
+from charrnn.training.device import pick_precision, settled
 from charrnn.training.evaluate import evaluate
 from charrnn.training.loop import StepResult, TrainingLoop
 from charrnn.training.model import CELLS, CharRNN, _raised

@@ -33,7 +33,8 @@ from machine import describe
 from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.training import device as devices
-from charrnn.training.device import available_threads, pick_precision, settled
+from charrnn.config.cores import available_threads
+from charrnn.training.device import pick_precision, settled
 from charrnn.training.loop import TrainingLoop
 
 ROUNDS = 5

@@ -1,6 +1,5 @@
 """Texts and records that several processes draw, the same ones in the same order as one process."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -8,6 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from charrnn.config.arguments import shown_value, whole_number
+from charrnn.config.cores import available_threads
 from charrnn.errors import ConfigError
 from charrnn.generation.form_options import FormOptions
 from charrnn.generation.generator import Sample, TextGenerator
@@ -17,13 +17,6 @@ from charrnn.generation.share import Share
 
 T = TypeVar("T")
 AUTO = "auto"  # as many processes as there are cores
-
-
-def num_cores() -> int:
-    """The number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def num_processes(jobs: int | str, sampling: Mapping[str, Any], rounds: int) -> int:
@@ -36,7 +29,7 @@ def num_processes(jobs: int | str, sampling: Mapping[str, Any], rounds: int) -> 
         raise ConfigError(
             f"`jobs` must be a whole number of at least 1 or 'auto', got {shown_value(jobs)}"
         )
-    most = num_cores() if jobs == AUTO else whole_number("jobs", jobs, 1)
+    most = available_threads() if jobs == AUTO else whole_number("jobs", jobs, 1)
     count = max(1, min(most, rounds))
     if count > 1 and sampling.get("processors"):
         raise ConfigError(

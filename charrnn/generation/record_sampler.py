@@ -3,7 +3,7 @@
 Records are always computed in blocks of BLOCK rows, since the product of one row and that of many
 differ in their last bits. So do the rows of one product, as OpenBLAS computes some of them by other
 kernels. Therefore record i is always in row i mod BLOCK: it is the same regardless of how many are
-drawn, and of how many blocks draw them, each every so many rounds of BLOCK records.
+drawn. Of N blocks that draw them, each draws every Nth round of BLOCK records.
 """
 
 from collections.abc import Iterator, Sequence

@@ -108,13 +108,6 @@ def keep_freed_memory() -> None:
         mallopt(option, size)
 
 
-def available_threads() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @contextlib.contextmanager
 def settled(threads: int, device: str) -> Iterator[None]:
     """Compute with a number of threads and in a fixed order, so that runs repeat bit for bit.

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from charrnn.config.cores import available_threads
 from charrnn.config.run_config import AUTO_COUNTS, RunConfig, is_auto
 from charrnn.corpus.batches import MIN_RECORDS
 from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.records import looks_like_list
-from charrnn.training.device import available_threads, pick_device, pick_precision
+from charrnn.training.device import pick_device, pick_precision
 from charrnn.training.loop import EVAL_CHARACTERS, layout
 from charrnn.training.plan import DEFAULT_MINUTES, Plan, plan
 from charrnn.training.time_budget import EXIT, Allowance

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from charrnn.config.cores import available_threads
 from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.reading import STDIN, default_name
@@ -17,7 +18,7 @@ from charrnn.storage.atomic import not_written
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.find_run import all_runs, check_runs_dir
 from charrnn.storage.run import Run, read_yaml_beside
-from charrnn.training.device import available_threads, bf16_works, pick_device
+from charrnn.training.device import bf16_works, pick_device
 from charrnn.training.lr_schedule import Schedule
 from charrnn.training.resolve import threads_of
 from charrnn.training.resumed_end import resumed_end

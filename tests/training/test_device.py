@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from charrnn.config.cores import available_threads
 from charrnn.errors import ConfigError
 from charrnn.training.device import (
     M_MMAP_THRESHOLD,
     M_TRIM_THRESHOLD,
     autocast,
-    available_threads,
     pick_device,
     pick_precision,
     settled,

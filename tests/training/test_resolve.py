@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from charrnn.api import reports
+from charrnn.config.cores import available_threads
 from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.yaml import read_yaml
 from charrnn.corpus.corpus import Corpus, RunningText, read_corpus
@@ -19,7 +20,7 @@ from charrnn.errors import CharRNNError, ConfigError
 from charrnn.storage.run import Run
 from charrnn.training import resolve as resolving
 from charrnn.training import timing
-from charrnn.training.device import available_threads, pick_device, pick_precision
+from charrnn.training.device import pick_device, pick_precision
 from charrnn.training.model import CELLS
 from charrnn.training.plan import Plan
 from charrnn.training.resolve import fit_to_corpus, passes_in_words, resolve
