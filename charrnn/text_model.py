@@ -435,7 +435,7 @@ class TextModel:
         each: Callable[[int], object] = ignore,
         on_notice: Notify = ignore,
     ) -> "TextModel":
-        """A copy of the model whose weights are adapted to a text; needs PyTorch.
+        """A copy of the model whose weights and counts are adapted to a text; needs PyTorch.
 
         It learns from each part of the text once, as when an adaptive loss is computed.
 
@@ -460,9 +460,9 @@ class TextModel:
         from charrnn.training.dynamic_evaluation import adapted
 
         checkpoint = checkpoints.read(self.path)
-        weights = adapted(checkpoint, text, unknown, on_progress=each, tell=on_notice)
+        weights, table = adapted(checkpoint, text, unknown, on_progress=each, tell=on_notice)
         model = TextModel(
-            Network(checkpoint.model, len(self.vocabulary), weights, checkpoint.table),
+            Network(checkpoint.model, len(self.vocabulary), weights, table),
             self.vocabulary,
             self.prime,
             about=self.about,

@@ -264,6 +264,17 @@ def blend(
     )
 
 
+def scaled(counts: Array, starts: Array) -> NDArray[np.uint16]:
+    """Counts (P,) divided by the same number within each context, so that they fit."""
+    if not len(counts):
+        return counts.astype(np.uint16)
+    largest = np.maximum.reduceat(counts, starts[:-1])  # (C,)
+    divisors = -(-largest // MAX_COUNT)
+    divided = -(-counts // np.repeat(divisors, np.diff(starts)))
+    fitting: NDArray[np.uint16] = divided.astype(np.uint16)
+    return fitting
+
+
 def _sums(values: Array, sizes: Array) -> NDArray[np.int64]:
     """The sums (M, K) of consecutive integers (R,), of which ``sizes`` (M, K) belong together."""
     sums = np.zeros(len(values) + 1, np.int64)

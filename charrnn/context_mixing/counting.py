@@ -17,6 +17,7 @@ from charrnn.context_mixing.count_table import (
     CountTable,
     Predicted,
     blend,
+    scaled,
 )
 from charrnn.vocab import Ids, smallest_dtype
 
@@ -122,7 +123,7 @@ def count_followers(reader: Contexts, ids: Ids, least: int = 1) -> FoldedCounts:
         contexts=(pairs.keys[is_first] >> SYMBOL_BITS).astype(np.uint32),
         starts=starts.astype(np.uint32),
         symbols=(pairs.keys & SYMBOL_MASK).astype(smallest_dtype(vocab_size)),
-        counts=_scaled(pairs.counts, starts),
+        counts=scaled(pairs.counts, starts),
     )
     return FoldedCounts(table, least, pairs.counts, pairs.fold_counts)
 
@@ -170,14 +171,3 @@ def _table_bytes(pairs: _Pairs, vocab_size: int) -> int:
     """The size of a table of these pairs."""
     pair_bytes = np.dtype(smallest_dtype(vocab_size)).itemsize + COUNT_BYTES
     return CONTEXT_BYTES * int(pairs.is_first.sum()) + pair_bytes * len(pairs.keys)
-
-
-def _scaled(counts: Array, starts: Array) -> NDArray[np.uint16]:
-    """Counts (P,) divided by the same number within each context, so that they fit."""
-    if not len(counts):
-        return counts.astype(np.uint16)
-    largest = np.maximum.reduceat(counts, starts[:-1])  # (C,)
-    divisors = -(-largest // MAX_COUNT)
-    divided = -(-counts // np.repeat(divisors, np.diff(starts)))
-    scaled: NDArray[np.uint16] = divided.astype(np.uint16)
-    return scaled

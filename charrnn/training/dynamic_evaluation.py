@@ -6,14 +6,15 @@ weights, so that what was learned from a piece fades.
 
 How fast to learn depends on the text, so several copies of the model learn at different rates, one
 of them not at all. Their predictions are mixed, weighted by how well each predicted so far (fixed
-share, Herbster and Warmuth 1998).
+share, Herbster and Warmuth 1998). All of them see the counts of contexts, to which what was read so
+far is added.
 """
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn.config.arguments import ignore
-from charrnn.context_mixing.counted_text import look_up
+from charrnn.context_mixing.count_table import CountTable, Predicted
+from charrnn.context_mixing.updated_counts import UpdatedCounts
 from charrnn.copy_window import NOTHING, recall
 from charrnn.corpus.batches import Batch
 from charrnn.corpus.records import encode_known
@@ -54,8 +56,8 @@ def adapt(
     """The adaptive loss of a text; each symbol is scored before anything is learned from it.
 
     Args:
-        model: in the end, it has the weights of the copy that predicted the text best; its mode is
-            not changed.
+        model: in the end, it has the weights of the copy that predicted the text best, and counts
+            to which the text is added; its mode is not changed.
         ids: (n,) the text.
         prime: id of the symbol read before the first one.
         records: the text consists of records, each followed by ``prime`` and read from a zero
@@ -67,17 +69,34 @@ def adapt(
     end = prime if records else NOTHING
     learners = [_Learner(copy.deepcopy(model), rate) for rate in rates]
     mixture = _Mixture(len(learners))
+    updated = None
+    if model.table is not None:
+        updated = UpdatedCounts(model.table)
     losses = np.zeros(len(learners))
     total = 0.0
     with _differentiable_evaluation([learner.model for learner in learners]):
-        for batch in _pieces(ids, prime, end, model):
-            scores = np.stack([learner.read(batch) for learner in learners])  # (K, T)
+        for piece in _pieces(ids, prime, end, model, updated):
+            scores = np.stack([learner.read(piece) for learner in learners])  # (K, T)
             total -= mixture.score(scores)
             losses -= scores.sum(1)
-            on_progress(len(batch.y))
+            on_progress(len(piece.batch.y))
     best = learners[int(losses.argmin())]
     model.load_state_dict(best.model.state_dict())
+    if updated is not None:
+        model.table = updated.table
     return Evaluation(len(ids), total / len(ids), int((ids == end).sum()))
+
+
+class _Piece(NamedTuple):
+    """A piece of a text.
+
+    Args:
+        batch: of one lane, without counts.
+        predicted: what the updated counts predict at its T places.
+    """
+
+    batch: Batch
+    predicted: Predicted | None
 
 
 class _Learner:
@@ -94,10 +113,10 @@ class _Learner:
         self.optimizer = _DecayingRMSprop(self.weights, rate) if rate else None
         self.state: Tensor | None = None  # (L, P, 1, H)
 
-    def read(self, batch: Batch) -> NDArray[np.float64]:
+    def read(self, piece: _Piece) -> NDArray[np.float64]:
         """The log-probability of each symbol of a piece, (T,), given those before it."""
         with torch.set_grad_enabled(self.optimizer is not None):
-            losses, state = symbol_losses(self.model, batch, self.state)  # (T,)
+            losses, state = symbol_losses(self.model, *piece, self.state)  # (T,)
         self.state = state.detach()
         if self.optimizer is not None:
             gradients = torch.autograd.grad(losses.mean(), self.weights, allow_unused=True)
@@ -166,8 +185,14 @@ def _differentiable_evaluation(models: Sequence[CharRNN]) -> Iterator[None]:
         torch.backends.cudnn.enabled = cudnn_enabled
 
 
-def _pieces(ids: Ids, prime: int, end: int, model: CharRNN) -> Iterator[Batch]:
-    """A text as batches of one lane: up to PIECE symbols each; none crosses the end of a record."""
+def _pieces(
+    ids: Ids,
+    prime: int,
+    end: int,
+    model: CharRNN,
+    updated: UpdatedCounts | None,
+) -> Iterator[_Piece]:
+    """A text in pieces of up to PIECE symbols each; none crosses the end of a record."""
     symbols = np.concatenate([[prime], ids]).astype(np.int64)  # (n + 1,)
     x = symbols[:-1, None]  # (n, 1)
     y = symbols[1:, None]  # (n, 1)
@@ -175,15 +200,16 @@ def _pieces(ids: Ids, prime: int, end: int, model: CharRNN) -> Iterator[Batch]:
     recalled = None
     if model.copy_window is not None:
         recalled = recall(symbols[:-1], model.copy_window, end)[:, None]  # (n, 1, K)
-    counted = None
-    if model.table is not None:
-        places = np.arange(len(x))[:, None]  # (n, 1)
-        counted = look_up(model.table, symbols[:-1])[places]
-    fresh = np.ones(1, np.bool_)
-    whole = Batch(x, y, fresh, recalled, counted)
+    contexts = None
+    if updated is not None:
+        contexts = updated.reader.of_text(symbols[:-1])  # (n, K)
+    whole = Batch(x, y, np.ones(1, np.bool_), recalled)
     for first, last in _bounds(y == end):
-        piece = whole.steps(first, last)
-        yield replace(piece, fresh=starts[first : first + 1])
+        batch = replace(whole.steps(first, last), fresh=starts[first : first + 1])
+        predicted = None
+        if updated is not None and contexts is not None:
+            predicted = updated.read(contexts[first:last], batch.y[:, 0])
+        yield _Piece(batch, predicted)
 
 
 def _bounds(is_end: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
@@ -204,8 +230,8 @@ def adapted(
     *,
     on_progress: OnProgress = ignore,
     tell: Callable[[str], object] = ignore,
-) -> dict[str, NDArray[Any]]:
-    """The weights of a checkpoint after it adapted to a text, float32, by name.
+) -> tuple[dict[str, NDArray[Any]], CountTable | None]:
+    """The weights of a checkpoint after it adapted to a text, float32, by name, and its counts.
 
     Args:
         checkpoint: the model to start from.
@@ -230,4 +256,4 @@ def adapted(
         raise CheckpointError(
             "adapting to the text diverged: weights are no longer finite; use another checkpoint"
         )
-    return weights
+    return weights, model.table

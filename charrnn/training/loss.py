@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from charrnn.context_mixing.count_table import Predicted
 from charrnn.corpus.batches import PADDING, Batch
 from charrnn.training.model import CharRNN, Prediction
 
@@ -19,17 +20,30 @@ def batch_loss(model: CharRNN, batch: Batch, state: Tensor | None) -> tuple[Tens
         batch: x (T, B), y (T, B); its fresh lanes start from a zero state.
         state: (L, P, B, H) after the previous batch; None for zeros.
     """
-    return _read(model, batch, state, "sum")
+    predicted = None
+    if batch.counted is not None:
+        predicted = batch.counted.predicted
+    return _read(model, batch, predicted, state, "sum")
 
 
-def symbol_losses(model: CharRNN, batch: Batch, state: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The same with the cross-entropy of each target: (T * B,), 0 where there is none."""
-    return _read(model, batch, state, "none")
+def symbol_losses(
+    model: CharRNN,
+    batch: Batch,
+    predicted: Predicted | None,
+    state: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """The same with the cross-entropy of each target: (T * B,), 0 where there is none.
+
+    Args:
+        predicted: what the counts predict, in place of the batch's own.
+    """
+    return _read(model, batch, predicted, state, "none")
 
 
 def _read(
     model: CharRNN,
     batch: Batch,
+    predicted: Predicted | None,
     state: Tensor | None,
     reduction: str,
 ) -> tuple[Tensor, Tensor]:
@@ -40,8 +54,8 @@ def _read(
     if batch.recalled is not None:
         recalled = _to(device, batch.recalled)
     counted = None
-    if batch.counted is not None:
-        counted = Prediction(*(_to(device, array) for array in batch.counted.predicted))
+    if predicted is not None:
+        counted = Prediction(*(_to(device, array) for array in predicted))
     before = _carried(state, batch)
     logits, state = model(x, before, recalled, counted)  # (T, B, V), (L, P, B, H)
     loss = functional.cross_entropy(

@@ -20,6 +20,10 @@ from torch.nn import functional
 import charrnn
 from charrnn import copy_window as recall
 from charrnn.config.run_config import ModelConfig
+from charrnn.context_mixing.contexts import Contexts
+from charrnn.context_mixing.count_table import UNSEEN
+from charrnn.context_mixing.counting import count_followers
+from charrnn.context_mixing.updated_counts import UpdatedCounts
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.training.dynamic_evaluation import (
@@ -36,9 +40,9 @@ from charrnn.training.dynamic_evaluation import (
     adapted,
 )
 from charrnn.training.evaluate import Evaluation, evaluate, load_model
-from charrnn.training.model import CELLS, CharRNN
+from charrnn.training.model import CELLS, CharRNN, Prediction
 from charrnn.training.start import launch
-from charrnn.vocab import Ids
+from charrnn.vocab import Ids, Vocabulary
 from tests.command import call
 
 V = 7
@@ -187,7 +191,7 @@ def test_adaptation_decays_toward_the_trained_weights() -> None:
     before = model.head.bias.detach().clone()
 
     learner = _Learner(model, rate=3e-4)
-    for number, piece in enumerate(_pieces(np.zeros(101 * PIECE, np.uint8), 0, -1, model)):
+    for number, piece in enumerate(_pieces(np.zeros(101 * PIECE, np.uint8), 0, -1, model, None)):
         learner.read(piece)
         if number == 0:
             model.head.bias.data += 1
@@ -285,7 +289,7 @@ def test_the_loss_is_that_of_a_mixture_of_the_copies(cell: str) -> None:
     scores = []
     for rate in RATES:
         learner = _Learner(network(cell).eval(), rate)
-        pieces = _pieces(ids, 0, -1, learner.model)
+        pieces = _pieces(ids, 0, -1, learner.model, None)
         scores.append(np.concatenate([learner.read(piece) for piece in pieces]))
     found = adapt(network(cell), ids, 0)
     assert found.nats_per_character == pytest.approx(-mixed(np.array(scores)) / len(ids), rel=1e-6)
@@ -321,6 +325,90 @@ def test_the_model_gets_the_weights_of_the_best_copy() -> None:
     assert weights(model) == weights(network())
 
 
+# Counts
+
+
+TEXT = "the cat sat on the mat; the dog sat on the log; "
+CHARS = Vocabulary.of(TEXT)
+
+
+def counting(cell: str = "lstm", vocabulary: Vocabulary = CHARS) -> CharRNN:
+    """A model with large weights of its mixer, and the counts of a text."""
+    sizes = ModelConfig(cell=cell, hidden_size=8, embedding_size=4, copy_window=50, counts=1)
+    model = CharRNN(sizes, len(vocabulary))
+    assert model.mixer is not None
+    generator = torch.Generator().manual_seed(1)
+    for weight in model.mixer.parameters():
+        weight.data = torch.randn(weight.shape, generator=generator) * 0.3
+    learned = vocabulary.encode(TEXT * 3)
+    model.table = count_followers(Contexts(vocabulary), learned, 1).table
+    return model
+
+
+def shuffled(words: int, seed: int = 0) -> Ids:
+    """A text of words in random order, new ones among them."""
+    known = [*TEXT.split(), "goat", "hot", "melon"]
+    rng = np.random.default_rng(seed)
+    return CHARS.encode(" ".join(rng.choice(known, words).tolist()))
+
+
+@cells
+def test_the_counts_are_updated_after_each_symbol(cell: str) -> None:
+    ids = shuffled(30)
+    model = counting(cell)
+    assert model.table is not None
+    read = np.concatenate([[0], ids[:-1]])
+    contexts = model.table.reader.of_text(read)
+    predicted = UpdatedCounts(model.table).read(contexts, ids)
+    counted = Prediction(*map(torch.from_numpy, predicted))
+    recalled = torch.from_numpy(recall.recall(read, 50))[:, None]
+    with torch.no_grad():
+        logits, _ = model.eval()(torch.from_numpy(read)[:, None], None, recalled, counted)
+    expected = functional.cross_entropy(logits[:, 0], torch.from_numpy(ids.astype(np.int64)))
+    found = adapt(counting(cell), ids, 0, rates=(0.0,))
+    assert found.nats_per_character == pytest.approx(expected.item(), rel=1e-5)
+    static = evaluate(counting(cell), ids, 0).nats_per_character
+    assert abs(found.nats_per_character - static) > 0.01
+
+
+@pytest.mark.parametrize("place", [0, PIECE - 1, PIECE + 7])
+def test_a_symbol_does_not_affect_earlier_scores_through_the_counts(place: int) -> None:
+    ids = shuffled(30)[: 3 * PIECE]
+    changed = ids.copy()
+    changed[place:] = (changed[place:] + 1) % len(CHARS)
+    one, other = (torch.cat(scored(counting(), each)[1]) for each in (ids, changed))
+    torch.testing.assert_close(one[: place + 1], other[: place + 1], atol=1e-6, rtol=0)
+    assert not torch.allclose(one[place + 1 :], other[place + 1 :], atol=1e-4)
+
+
+def test_the_model_gets_the_counts_of_what_it_read() -> None:
+    model = counting()
+    before = model.table
+    assert before is not None
+    ids = shuffled(40)
+    adapt(model, ids, 0)
+    updated = UpdatedCounts(before)
+    updated.read(before.reader.of_text(np.concatenate([[0], ids[:-1]])), ids)
+    assert model.table is not None
+    for name in ("contexts", "starts", "symbols", "counts"):
+        assert np.array_equal(getattr(model.table, name), getattr(updated.table, name))
+    assert len(model.table.contexts) > len(before.contexts)
+
+
+def test_the_counts_of_records_are_those_of_the_records_before() -> None:
+    vocabulary = Vocabulary("char", CHARS.symbols, records=True)
+    model = counting(vocabulary=vocabulary)
+    assert model.table is not None
+    ids = np.concatenate([[*vocabulary.encode(word), vocabulary.end] for word in TEXT.split()])
+    pieces = _pieces(ids, vocabulary.end, vocabulary.end, model, UpdatedCounts(model.table))
+    found = [piece.predicted for piece in pieces]
+    read = np.concatenate([[vocabulary.end], ids[:-1]])
+    whole = UpdatedCounts(model.table).read(model.table.reader.of_text(read), ids)
+    assert len(found) == len(TEXT.split())
+    features = np.concatenate([part.features for part in found if part is not None])
+    np.testing.assert_array_equal(features, whole.features)
+
+
 # Adapting a checkpoint
 
 
@@ -334,14 +422,19 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The working directory: runs on characters and on bytes, and ``other.txt``."""
+    """The working directory: runs on characters, on bytes and with counts, and ``other.txt``."""
     where, threads = tmp_path_factory.mktemp("adapt"), torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(where)
         Path("corpus.txt").write_text("; ".join(random.Random(0).choices(WORDS, k=400)))
         Path("other.txt").write_text(OTHER * 100)
-        for name, more in (("chars", {}), ("bytes", {"unit": "byte", "copy_window": None})):
+        runs = {
+            "chars": {},
+            "bytes": {"unit": "byte", "copy_window": None},
+            "counting": {"counts": 1},
+        }
+        for name, more in runs.items():
             for _ in launch(SMALL | more | {"corpus": ["corpus.txt"], "name": name}).run():
                 pass
         yield where
@@ -377,7 +470,8 @@ def test_adapted_returns_the_final_weights_and_does_not_change_the_checkpoint(
         load_model(checkpoint, "cpu"),
         list[int](),
     )
-    found = adapted(checkpoint, OTHER * 10, "error", on_progress=lengths.append)
+    found, table = adapted(checkpoint, OTHER * 10, "error", on_progress=lengths.append)
+    assert table is checkpoint.table is None
     adapt(model, ids, checkpoint.prime)
     assert sum(lengths) == 100
     assert {name: value.tobytes() for name, value in found.items()} == weights(model)
@@ -402,6 +496,27 @@ def test_an_adapted_model_does_better_on_more_text_of_the_same_kind(path: Path, 
         model.path,
     )
     assert everything(home) == before
+
+
+@pytest.mark.parametrize("run", ["counting"])
+def test_an_adapted_model_writes_with_the_counts_of_its_text(path: Path) -> None:
+    model = charrnn.load(path)
+    leaning = model.adapted(OTHER * 60)
+    assert model.network.mixer is not None
+    assert leaning.network.mixer is not None
+    before = model.network.mixer.table
+    table = leaning.network.mixer.table
+    contexts = table.reader.of_text(model.vocabulary.encode(OTHER + "sea b"))[-1]
+    assert (before.rows(contexts) == UNSEEN).any()
+    assert (table.rows(contexts) != UNSEEN).all()
+    # PyTorch predicts the same with the same weights and counts
+    checkpoint = checkpoints.read(path)
+    trained = load_model(checkpoint, "cpu")
+    ids = model.vocabulary.encode(OTHER * 60)
+    adapt(trained, ids, checkpoint.prime)
+    static = evaluate(trained, model.vocabulary.encode(OTHER), checkpoint.prime)
+    assert leaning.score(OTHER).mean() == pytest.approx(-static.nats_per_character, abs=1e-4)
+    assert leaning.score(OTHER).mean() > model.score(OTHER).mean() + 0.05
 
 
 @pytest.mark.parametrize("run", ["bytes"])
