@@ -1,42 +1,71 @@
-"""What it is worth to mix several learning rates in adaptive evaluation.
+"""What learning from the text is worth in adaptive evaluation, and what updating the counts.
 
-    python benchmarks/adaptive.py RUN FILE
+    python benchmarks/adaptive.py RUN FILE [--piece N]
 
-Prints the loss of a trained run on a text that it has not seen: without learning, with each learning
-rate alone, and with the mixture that `charrnn evaluate --adaptive` uses.
+Prints the loss of a trained run on a text that it has not seen, for several weights that an
+occurrence in this text has in the counts (0: they stay as they are): without learning, with each
+learning rate alone, and with the mixture that `charrnn evaluate --adaptive` uses. With `--piece`,
+the text is cut into pieces of that many characters, each read from the beginning: this shows what a
+short text is worth.
 """
 
 import argparse
 
 import numpy as np
+from machine import describe
 
 import charrnn
-from charrnn.corpus.reading import read
 from charrnn.config.run_config import DataConfig
+from charrnn.context_mixing import updated_counts
+from charrnn.corpus.reading import read
+from charrnn.corpus.records import encode_known
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.training.dynamic_evaluation import RATES, adapt
 from charrnn.training.evaluate import load_model
-from machine import describe
+from charrnn.vocab import Ids
 
-OTHER_RATES = (1e-4,)
+WEIGHTS = (0, 1, 2, 4)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run")
     parser.add_argument("file")
+    parser.add_argument("--piece", type=int, help="characters that are read from the beginning")
     args = parser.parse_args()
     print(describe())
     path = charrnn.load(args.run).path
     assert path is not None
     checkpoint = checkpoints.read(path)
-    text = read([args.file], DataConfig(**checkpoint.about["data"])).text
-    ids = checkpoint.vocabulary.encode(text)
-    rates = sorted({*RATES, *OTHER_RATES})
-    for choice in [*((rate,) for rate in rates), RATES]:
+    data = checkpoint.about["data"]
+    text = read([args.file], DataConfig(**data)).text
+    ids, _ = encode_known(checkpoint.vocabulary, text, data.get("separator"), "skip")
+    size = args.piece or len(ids)
+    pieces = [ids[start : start + size] for start in range(0, len(ids) - size + 1, size)]
+    print(f"{len(pieces)} x {size:,} symbols")
+    choices = [*((rate,) for rate in RATES), RATES]
+    names = [", ".join(f"{rate:g}" for rate in choice) for choice in choices]
+    print("weight  " + "".join(f"{name:>18}" for name in names))
+    for weight in WEIGHTS if checkpoint.table is not None else WEIGHTS[:1]:
+        updated_counts.WEIGHT = weight
+        losses = [mean_loss(checkpoint, pieces, rates) for rates in choices]
+        print(f"{weight:6}  " + "".join(f"{loss:18.4f}" for loss in losses), flush=True)
+
+
+def mean_loss(
+    checkpoint: checkpoints.Checkpoint, pieces: list[Ids], rates: tuple[float, ...]
+) -> float:
+    """The mean adaptive loss of some texts, each read from the beginning."""
+    losses = []
+    for piece in pieces:
         model = load_model(checkpoint, "cpu")
-        loss = adapt(model, np.asarray(ids), checkpoint.prime, rates=choice).nats_per_character
-        print(f"{', '.join(f'{rate:g}' for rate in choice):20} {loss:.4f}", flush=True)
+        found = adapt(
+            model, piece, checkpoint.prime, records=checkpoint.vocabulary.records, rates=rates
+        )
+        losses.append(found.nats_per_character)
+    return float(np.mean(losses))
 
 
 if __name__ == "__main__":
