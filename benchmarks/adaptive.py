@@ -50,7 +50,8 @@ def main() -> None:
     print("weight  " + "".join(f"{name:>18}" for name in names))
     for weight in WEIGHTS if checkpoint.table is not None else WEIGHTS[:1]:
         updated_counts.WEIGHT = weight
-        losses = [mean_loss(checkpoint, pieces, rates) for rates in choices]
+        with np.errstate(divide="ignore"):  # no context of weight 0 has a count to scale
+            losses = [mean_loss(checkpoint, pieces, rates) for rates in choices]
         print(f"{weight:6}  " + "".join(f"{loss:18.4f}" for loss in losses), flush=True)
 
 
