@@ -185,7 +185,8 @@ def table() -> None:
         found = [
             result
             for result in LEDGER.results()
-            if (result["text"], result.get("minutes"), result.get("recipe")) == (text, minutes, RECIPE)
+            if (result["text"], result.get("minutes"), result.get("recipe"))
+            == (text, minutes, RECIPE)
         ]
         other = LEDGER.find(text=text, model="PPMd")
         mixed = LEDGER.find(text=text, model="zpaq")

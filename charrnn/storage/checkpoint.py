@@ -11,7 +11,7 @@ None of the files is a pickle: a checkpoint is safe to open.
 import math
 import re
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from charrnn.context_mixing.count_table import CountTable
 from charrnn.errors import CharRNNError, CheckpointError, DamagedError
 from charrnn.storage import strict_json
 from charrnn.storage.atomic import commit_directory
-from charrnn.storage.count_file import open_counts, to_bytes
+from charrnn.storage.count_file import MAX_FILE_BYTES, open_counts, to_bytes
 from charrnn.storage.manifest import (
     COUNTS,
     FILES,
@@ -60,6 +60,14 @@ class StoredCounts(NamedTuple):
     path: Path
     entry: dict[str, Any]
 
+    def is_whole(self) -> bool:
+        """Whether the file is there, and is as the manifest says."""
+        try:
+            read_verified(self.path.parent, self.path.name, self.entry, MAX_FILE_BYTES)
+        except CheckpointError:
+            return False
+        return True
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -71,7 +79,8 @@ class Checkpoint:
         weights: by name, float32.
         prime: id of the symbol that the network reads first if there is no prompt.
         about: what the model was trained on and how well it does, for ``info``; JSON values.
-        table: the counts that are mixed in; None for a model without them.
+        table: the counts that are mixed in; None for a model without them, or if they were not
+            opened.
         trainer: counters and configuration; None for a model to share.
         trainer_tensors: the optimizer's state, and the network's state in each lane.
         sha256: of model.safetensors; set when a checkpoint is read.
@@ -124,7 +133,7 @@ def write(path: Path, checkpoint: Checkpoint) -> StoredCounts | None:
     counts = None
     if checkpoint.table is not None:
         stored = checkpoint.counts
-        if stored is not None and stored.path.exists():
+        if stored is not None and stored.is_whole():
             files[COUNTS] = stored.path
             entries[COUNTS] = stored.entry
         else:
@@ -137,7 +146,43 @@ def write(path: Path, checkpoint: Checkpoint) -> StoredCounts | None:
     return counts
 
 
-def read(path: Path, *, trainer: bool = False) -> Checkpoint:
+def restore_counts(paths: Iterable[Path], table: CountTable) -> list[Path]:
+    """Write the counts of checkpoints again, where the file is missing or damaged.
+
+    All checkpoints of a run share that file, so damage to it would reach all of them.
+
+    Args:
+        paths: the checkpoints.
+        table: the counts of the run's text. A checkpoint with other counts is left as it is.
+
+    Returns:
+        the files that were written.
+
+    Raises:
+        CheckpointError: one could not be written.
+    """
+    data = to_bytes(table)
+    right = make_entry(data)
+    restored = list[Path]()
+    for path in paths:
+        try:
+            entries = read_manifest(path)
+        except CheckpointError:
+            continue
+        file = path / COUNTS
+        if entries.get(COUNTS) != right or StoredCounts(file, right).is_whole():
+            continue
+        names = [*entries, MANIFEST]
+        files: dict[str, bytes | Path] = {
+            name: path / name for name in names if (path / name).exists()
+        }
+        files[COUNTS] = restored[0] if restored else data
+        commit_directory(path, files, FILES)
+        restored.append(file)
+    return restored
+
+
+def read(path: Path, *, trainer: bool = False, counts: bool = True) -> Checkpoint:
     """Open a checkpoint.
 
     Every file that the manifest lists is verified before it is used.
@@ -145,6 +190,7 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
     Args:
         path: a committed directory.
         trainer: also read what is needed to continue training.
+        counts: also open its counts; not needed for training, which counts its text again.
 
     Raises:
         CheckpointError: missing, damaged, of another format, or (with ``trainer``) a model without
@@ -160,7 +206,7 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
             "as in a model that was shared; start a new run"
         )
     try:
-        checkpoint, vocab_size = _read_files(path, entries, trainer)
+        checkpoint, vocab_size = _read_files(path, entries, trainer, counts)
         _check_vocabulary(path, checkpoint, vocab_size)
         _check_weights(path, checkpoint, vocab_size)
     except CheckpointError:
@@ -185,7 +231,12 @@ def read(path: Path, *, trainer: bool = False) -> Checkpoint:
     return checkpoint
 
 
-def _read_files(path: Path, entries: Entries, trainer: bool) -> tuple[Checkpoint, int]:
+def _read_files(
+    path: Path,
+    entries: Entries,
+    trainer: bool,
+    counts: bool,
+) -> tuple[Checkpoint, int]:
     """A checkpoint from its files, and its vocab_size; the caller checks both."""
     texts = {}
     for name, entry in entries.items():
@@ -202,8 +253,9 @@ def _read_files(path: Path, entries: Entries, trainer: bool) -> tuple[Checkpoint
     table = None
     stored = None
     if COUNTS in entries:
-        table = open_counts(path, entries[COUNTS], vocabulary)
         stored = StoredCounts(path / COUNTS, entries[COUNTS])
+        if counts:
+            table = open_counts(path, entries[COUNTS], vocabulary)
     state = load_object(texts["trainer.json"]) if trainer else None
     limits = _size_limits(model, config["vocab_size"], texts.get("trainer.json"))
     tensors = {}

@@ -21,6 +21,7 @@ from charrnn.vocab import Vocabulary, smallest_dtype
 
 LENGTH_BYTES = 8  # of the number at the beginning of a safetensors file: the header's length
 MAX_HEADER_BYTES = 4096
+MAX_FILE_BYTES = MAX_BYTES + MAX_HEADER_BYTES
 DTYPES = {"U8": np.uint8, "U16": np.uint16, "U32": np.uint32}
 
 Arrays = dict[str, NDArray[Any]]
@@ -71,7 +72,7 @@ def _map(file: Path, size: int) -> mmap:
     """Map a regular file; a link, a pipe or a device is not opened."""
     if not stat.S_ISREG(file.lstat().st_mode):
         raise OSError(None, "it is not a regular file")
-    if not LENGTH_BYTES < size <= MAX_BYTES + MAX_HEADER_BYTES:
+    if not LENGTH_BYTES < size <= MAX_FILE_BYTES:
         raise OSError(None, f"it has {size:,} bytes, which no table of counts has")
     with open(file, "rb") as opened:
         return mmap(opened.fileno(), size, access=ACCESS_READ)

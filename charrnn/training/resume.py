@@ -98,6 +98,7 @@ def _resumed(
     trainer = Trainer(config, corpus, run, budget, checkpoint.trainer.get("auto_intervals", ()))
     _restore(trainer, checkpoint, end.schedule)
     check_disk_space(trainer)
+    _restore_counts(run, trainer, tell)
     _cut_metrics(trainer)
     write_config(run, config)
     tell(f"resuming {run.path} after step {trainer.step:,} of {trainer.steps:,}")
@@ -139,7 +140,7 @@ def _newest(run: Run, tell: Tell) -> Checkpoint:
     newest = None
     for path in run.steps():
         try:
-            newest = checkpoints.read(path, trainer=True)
+            newest = checkpoints.read(path, trainer=True, counts=False)
         except DamagedError as error:
             tell(f"{error}; it was renamed to {run.set_aside(path).name}")
         except CheckpointError as error:
@@ -285,6 +286,15 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint, schedule: Schedule) -> No
             f"{path} cannot be resumed: {missing} is missing or invalid; "
             "move it away to resume from an earlier checkpoint"
         ) from None
+
+
+def _restore_counts(run: Run, trainer: Trainer, tell: Tell) -> None:
+    """Write the counts again, if the file that the checkpoints share is missing or damaged."""
+    table = trainer.loop.model.table
+    if table is None:
+        return
+    for file in checkpoints.restore_counts(run.steps(), table):
+        tell(f"{file} was missing or damaged; the text was counted again")
 
 
 def _cut_metrics(trainer: Trainer) -> None:

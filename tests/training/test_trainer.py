@@ -227,6 +227,42 @@ def test_a_resumed_run_shares_the_counts_of_the_run_before() -> None:
     assert len(inodes()) == 1
 
 
+@pytest.mark.parametrize("damage", ["changed", "shortened", "deleted"])
+def test_counts_that_are_damaged_are_written_again_when_the_run_is_resumed(damage: str) -> None:
+    trained(steps=3, save_every=1, keep=2)
+    run = Run(Path("checkpoints/run"))
+    expected = {path.name: (path / COUNTS).read_bytes() for path in run.steps()}
+    for path in run.steps():  # deleting the shared file in one of them leaves it in the others
+        file = path / COUNTS
+        if damage == "deleted":
+            file.unlink()
+        else:
+            data = file.read_bytes() if file.exists() else b""
+            file.write_bytes(data[:-9] if damage == "shortened" else bytes(len(data)))
+    assert not any(checkpoints.is_whole(path) for path in run.steps())
+    said: list[str] = []
+    resumed = launch({"name": "run", "steps": 5}, text=TEXT, resume=True, tell=said.append)
+    assert {path.name: (path / COUNTS).read_bytes() for path in run.steps()} == expected
+    assert all(checkpoints.is_whole(path) for path in run.steps())
+    assert len(inodes()) == 1
+    lost = "was missing or damaged; the text was counted again"
+    assert [line for line in said if line.endswith(lost)] == [
+        f"checkpoints/run/{name}/{COUNTS} {lost}" for name in sorted(expected)
+    ]
+    list(resumed.run())
+    assert all(checkpoints.is_whole(path) for path in run.steps())
+
+
+def test_counts_that_are_damaged_during_a_run_are_not_shared_with_the_next_checkpoint() -> None:
+    run = Run(Path("checkpoints/run"))
+    trainer = new(steps=4, save_every=2, keep=2)
+    for report in trainer.run():
+        if report.step == 3:
+            (run.step(2) / COUNTS).write_bytes(b"damaged")
+    assert checkpoints.is_whole(run.step(4))
+    assert not checkpoints.is_whole(run.step(2))
+
+
 def test_a_run_without_hard_links_has_a_copy_of_its_counts_in_each_checkpoint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
