@@ -1,12 +1,12 @@
-"""What learning from the text is worth in adaptive evaluation, and what updating the counts.
+"""What adaptive evaluation gains from learning weights, and what from updating counts.
 
     python benchmarks/adaptive.py RUN FILE [--piece N]
 
-Prints the loss of a trained run on a text that it has not seen, for several weights that an
-occurrence in this text has in the counts (0: they stay as they are): without learning, with each
-learning rate alone, and with the mixture that `charrnn evaluate --adaptive` uses. With `--piece`,
-the text is cut into pieces of that many characters, each read from the beginning: this shows what a
-short text is worth.
+Prints the loss of a trained run on a text that it has not seen, for several weights of an occurrence
+in this text (0: the counts are not updated): without learning, with each learning rate alone, and
+with the mixture that `charrnn evaluate --adaptive` uses. With `--piece N`, the text is cut into
+pieces of N characters, each evaluated separately, and what is left over is not read: this shows what
+a short text is worth.
 """
 
 import argparse
@@ -33,7 +33,9 @@ def main() -> None:
     )
     parser.add_argument("run")
     parser.add_argument("file")
-    parser.add_argument("--piece", type=int, help="characters that are read from the beginning")
+    parser.add_argument(
+        "--piece", type=int, metavar="N", help="evaluate pieces of N characters separately"
+    )
     args = parser.parse_args()
     print(describe())
     path = charrnn.load(args.run).path
@@ -42,7 +44,7 @@ def main() -> None:
     data = checkpoint.about["data"]
     text = read([args.file], DataConfig(**data)).text
     ids, _ = encode_known(checkpoint.vocabulary, text, data.get("separator"), "skip")
-    size = args.piece or len(ids)
+    size = min(args.piece or len(ids), len(ids))
     pieces = [ids[start : start + size] for start in range(0, len(ids) - size + 1, size)]
     print(f"{len(pieces)} x {size:,} symbols")
     choices = [*((rate,) for rate in RATES), RATES]
@@ -50,7 +52,7 @@ def main() -> None:
     print("weight  " + "".join(f"{name:>18}" for name in names))
     for weight in WEIGHTS if checkpoint.table is not None else WEIGHTS[:1]:
         updated_counts.WEIGHT = weight
-        with np.errstate(divide="ignore"):  # no context of weight 0 has a count to scale
+        with np.errstate(divide="ignore"):  # new contexts then have counts of 0, and are scaled
             losses = [mean_loss(checkpoint, pieces, rates) for rates in choices]
         print(f"{weight:6}  " + "".join(f"{loss:18.4f}" for loss in losses), flush=True)
 
@@ -62,10 +64,10 @@ def mean_loss(
     losses = []
     for piece in pieces:
         model = load_model(checkpoint, "cpu")
-        found = adapt(
+        evaluation = adapt(
             model, piece, checkpoint.prime, records=checkpoint.vocabulary.records, rates=rates
         )
-        losses.append(found.nats_per_character)
+        losses.append(evaluation.nats_per_character)
     return float(np.mean(losses))
 
 

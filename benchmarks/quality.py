@@ -32,7 +32,7 @@ from machine import describe
 from texts import DATA, TEXTS, penn
 
 LEDGER = Ledger("quality")
-RECIPE = 2  # counted up when training changes so much that earlier runs no longer show it
+RECIPE = 2  # incremented when training changes so much that older runs cannot be compared
 CASES = [
     *(("shakespeare", 3.0, seed) for seed in range(3)),
     *(("molecules", 3.0, seed) for seed in range(3)),

@@ -12,7 +12,8 @@ window and the state are as warm as in the middle of a text.
 
 Techniques that charrnn has are knobs; the others are implemented here as simply as possible. Each
 run is appended to results/recipe.jsonl, and runs already there are skipped. Finally, the tables of
-docs/recipe.md are printed.
+docs/recipe.md are printed. results/recipe-without-counts.jsonl has the runs from before there were
+counts.
 """
 
 import argparse

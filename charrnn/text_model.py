@@ -113,7 +113,7 @@ class TextModel:
         self.vocabulary = vocabulary
         self.prime = prime
         self.about = dict(about or {})
-        self.is_adapted = False  # whether its weights differ from those of its checkpoint
+        self.is_adapted = False  # whether weights or counts differ from its checkpoint's
         self.path = path
         self.sha256 = sha256
         self._corpus = RunCorpus(path, vocabulary)

@@ -28,6 +28,8 @@ from charrnn.vocab import Ids
 UNSEEN = -1  # the row of a context that is not in the table
 MAX_COUNT = np.iinfo(np.uint16).max  # the counts of a more frequent context are scaled down
 MAX_BYTES = 256 << 20
+CONTEXT_BYTES = 8  # of a table: a context, and where its followers begin
+COUNT_BYTES = 2
 MIXER_SIZE = 48  # hidden units of the mixer
 NUM_FEATURES = 3 * len(KINDS) + 2 * len(GROUPS)  # F
 GROUP_KINDS = [range(KINDS.index(kinds[0]), KINDS.index(kinds[-1]) + 1) for kinds in GROUPS]
@@ -264,15 +266,15 @@ def blend(
     )
 
 
-def scaled(counts: Array, starts: Array) -> NDArray[np.uint16]:
-    """Counts (P,) divided by the same number within each context, so that they fit."""
+def scaled_down(counts: Array, starts: Array) -> NDArray[np.uint16]:
+    """Counts (P,) as uint16; where one is too large, all of its context are divided alike."""
     if not len(counts):
         return counts.astype(np.uint16)
     largest = np.maximum.reduceat(counts, starts[:-1])  # (C,)
     divisors = -(-largest // MAX_COUNT)
     divided = -(-counts // np.repeat(divisors, np.diff(starts)))
-    fitting: NDArray[np.uint16] = divided.astype(np.uint16)
-    return fitting
+    result: NDArray[np.uint16] = divided.astype(np.uint16)
+    return result
 
 
 def _sums(values: Array, sizes: Array) -> NDArray[np.int64]:

@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from charrnn.context_mixing.contexts import KINDS, Contexts
 from charrnn.context_mixing.count_table import (
+    CONTEXT_BYTES,
+    COUNT_BYTES,
     MAX_BYTES,
     MAX_COUNT,
     CountTable,
     Predicted,
     blend,
-    scaled,
+    scaled_down,
 )
 from charrnn.vocab import Ids, smallest_dtype
 
 FOLDS = 10
 MAX_BYTES_PER_SYMBOL = 8
-CONTEXT_BYTES = 8  # in a table: a context, and where its followers begin
-COUNT_BYTES = 2
 FOLD_BITS = np.uint64(4)
 FOLD_MASK = np.uint64((1 << 4) - 1)
 SYMBOL_BITS = np.uint64(21)  # as many as the number of all code points has
@@ -123,7 +123,7 @@ def count_followers(reader: Contexts, ids: Ids, least: int = 1) -> FoldedCounts:
         contexts=(pairs.keys[is_first] >> SYMBOL_BITS).astype(np.uint32),
         starts=starts.astype(np.uint32),
         symbols=(pairs.keys & SYMBOL_MASK).astype(smallest_dtype(vocab_size)),
-        counts=scaled(pairs.counts, starts),
+        counts=scaled_down(pairs.counts, starts),
     )
     return FoldedCounts(table, least, pairs.counts, pairs.fold_counts)
 

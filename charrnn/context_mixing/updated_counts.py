@@ -1,29 +1,38 @@
-"""UpdatedCounts: the counts of a model, updated from a text that is being read.
+"""UpdatedCounts: the counts of a model, updated from a text that is read.
 
 M  places     K  kinds of context     C  contexts of a table     P  pairs of one and a follower
 """
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.context_mixing.count_table import UNSEEN, CountTable, Predicted, blend, scaled
+from charrnn.context_mixing.count_table import (
+    CONTEXT_BYTES,
+    COUNT_BYTES,
+    MAX_BYTES,
+    UNSEEN,
+    CountTable,
+    Predicted,
+    blend,
+    scaled_down,
+)
 from charrnn.vocab import Ids
 
-# What one occurrence in the text being read adds to a count. It says more about the rest of this
-# text than an occurrence in the training text.
+# What one occurrence in the text that is read adds to a count: it says more about the rest of this
+# text than an occurrence in the training text. In a context whose counts were scaled down, it
+# weighs still more; such contexts are frequent anyway.
 WEIGHT = 2
-MAX_READ = 1 << 16  # symbols read before the updates are moved to a table, which takes less memory
+MERGE_EVERY = 1 << 16  # symbols; a table takes less memory than dictionaries
 
 Array = NDArray[Any]
 Followers = dict[int, int]  # how often each symbol followed a context
 
 
 class UpdatedCounts:
-    """A table of counts, and what was read after it was made.
+    """The counts of a table, updated from a text that is read.
 
     Args:
         table: of the training text; not changed.
@@ -32,53 +41,52 @@ class UpdatedCounts:
     def __init__(self, table: CountTable) -> None:
         self.reader = table.reader
         self._table = table
-        self._updated: dict[int, Followers] = {}  # by context, in place of the table's followers
+        self._updated: dict[int, Followers] = {}  # by context; replaces its followers in the table
         self._num_read = 0
 
-    @property
-    def table(self) -> CountTable:
-        """A table of all counts so far."""
+    def merge(self) -> CountTable:
+        """Move the updates to a new table of all counts so far, and return it."""
         if self._updated:
             self._table = _updated_table(self._table, self._updated)
             self._updated = {}
             self._num_read = 0
         return self._table
 
-    def read(self, contexts: Array, followers: Ids) -> Predicted:
-        """What the counts predict at some places, each before its own follower is counted.
+    def read(self, contexts: Array, next_symbols: Ids) -> Predicted:
+        """What the counts predict at some places, each before its next symbol is counted.
 
         Args:
             contexts: (M, K) of the places.
-            followers: (M,) the symbol that follows each place.
+            next_symbols: (M,) the symbol that follows each place.
         """
         table = self._table
-        if self._num_read >= MAX_READ:
-            table = self.table
-        self._num_read += len(followers)
+        if self._num_read >= MERGE_EVERY:
+            table = self.merge()
+        self._num_read += len(next_symbols)
         rows = table.rows(contexts)
         symbols = list[int]()
         counts = list[int]()
         sizes = list[int]()
-        places = zip(contexts.tolist(), rows.tolist(), followers.tolist(), strict=True)
-        for contexts_here, rows_here, follower in places:
+        places = zip(contexts.tolist(), rows.tolist(), next_symbols.tolist(), strict=True)
+        for contexts_here, rows_here, next_symbol in places:
             for context, row in zip(contexts_here, rows_here, strict=True):
-                followed = self._updated.get(context)
-                if followed is None:
-                    followed = _stored(table, row)
-                    self._updated[context] = followed
-                symbols += followed
-                counts += followed.values()
-                sizes.append(len(followed))
-                followed[follower] = followed.get(follower, 0) + WEIGHT
+                followers = self._updated.get(context)
+                if followers is None:
+                    followers = _followers_of_row(table, row)
+                    self._updated[context] = followers
+                symbols += followers
+                counts += followers.values()
+                sizes.append(len(followers))
+                followers[next_symbol] = followers.get(next_symbol, 0) + WEIGHT
         return blend(
             self.reader.vocab_size,
             np.array(symbols, np.int64),
             np.array(counts, np.int64),
-            np.array(sizes).reshape(rows.shape),
+            np.array(sizes, np.int64).reshape(rows.shape),
         )
 
 
-def _stored(table: CountTable, row: int) -> Followers:
+def _followers_of_row(table: CountTable, row: int) -> Followers:
     """The followers of a context, given its row in a table."""
     if row == UNSEEN:
         return {}
@@ -88,29 +96,50 @@ def _stored(table: CountTable, row: int) -> Followers:
 
 
 def _updated_table(table: CountTable, updated: Mapping[int, Followers]) -> CountTable:
-    """A table in which some contexts have other followers."""
+    """A copy of a table in which some contexts have new followers.
+
+    If it would be larger than MAX_BYTES, the rarest contexts are left out.
+    """
     new_contexts = np.array(list(updated), np.int64)
-    new_pairs = [sorted(followers.items()) for followers in updated.values()]
-    new_sizes = [len(pairs) for pairs in new_pairs]
-    flat = np.array(list(chain.from_iterable(new_pairs)), np.int64)  # (P, 2)
-    is_kept = ~np.isin(table.contexts, new_contexts)  # (C,)
+    new_sizes = np.array([len(followers) for followers in updated.values()], np.int64)
+    new_pairs = _pairs(updated)  # (P, 2)
     old_starts = table.starts.astype(np.int64)
-    # of both: contexts in any order, where their followers begin, and how many they are
-    contexts = np.concatenate([table.contexts[is_kept], new_contexts])
-    sizes = np.concatenate([np.diff(old_starts)[is_kept], new_sizes])
-    begins = np.concatenate(
-        [old_starts[:-1][is_kept], old_starts[-1] + np.cumsum(new_sizes) - new_sizes]
-    )
-    symbols = np.concatenate([table.symbols, flat[:, 0]])
-    counts = np.concatenate([table.counts, flat[:, 1]])
-    order = np.argsort(contexts)
-    sizes = sizes[order]
+    num_old = len(table.symbols)
+    symbols = np.concatenate([table.symbols, new_pairs[:, 0].astype(table.symbols.dtype)])
+    counts = np.concatenate([table.counts, new_pairs[:, 1]])
+    # The contexts that stay, then the new ones: where the followers of each begin, and how many.
+    stays = ~np.isin(table.contexts, new_contexts)  # (C,)
+    contexts = np.concatenate([table.contexts[stays], new_contexts])
+    sizes = np.concatenate([np.diff(old_starts)[stays], new_sizes])
+    new_begins = num_old + np.cumsum(new_sizes) - new_sizes
+    begins = np.concatenate([old_starts[:-1][stays], new_begins])
+    totals = np.concatenate([table.totals[stays], np.add.reduceat(counts, new_begins)])
+    is_kept = _fits(totals, CONTEXT_BYTES + (symbols.itemsize + COUNT_BYTES) * sizes)
+    order = np.argsort(contexts[is_kept])
+    sizes = sizes[is_kept][order]
+    begins = begins[is_kept][order]
     starts = np.concatenate([[0], np.cumsum(sizes)])  # (C + 1,)
-    places = np.arange(starts[-1]) + np.repeat(begins[order] - starts[:-1], sizes)
+    places = np.arange(starts[-1]) + np.repeat(begins - starts[:-1], sizes)
     return CountTable(
         reader=table.reader,
-        contexts=contexts[order].astype(np.uint32),
+        contexts=contexts[is_kept][order].astype(np.uint32),
         starts=starts.astype(np.uint32),
-        symbols=symbols[places].astype(table.symbols.dtype),
-        counts=scaled(counts[places], starts),
+        symbols=symbols[places],
+        counts=scaled_down(counts[places], starts),
     )
+
+
+def _pairs(updated: Mapping[int, Followers]) -> Array:
+    """(P, 2) the followers and their counts, of one context after another, by symbol."""
+    pairs = list[tuple[int, int]]()
+    for followers in updated.values():
+        pairs += sorted(followers.items())
+    return np.array(pairs, np.int64)
+
+
+def _fits(totals: Array, sizes: Array) -> NDArray[np.bool_]:
+    """Which contexts fit into MAX_BYTES, given their ``sizes`` in bytes; the most frequent do."""
+    order = np.argsort(-totals, kind="stable")
+    fits = np.empty(len(totals), np.bool_)
+    fits[order] = np.cumsum(sizes[order]) <= MAX_BYTES
+    return fits

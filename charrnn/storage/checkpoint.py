@@ -12,6 +12,7 @@ import math
 import re
 import time
 from collections.abc import Hashable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,7 @@ from charrnn.context_mixing.count_table import CountTable
 from charrnn.errors import CharRNNError, CheckpointError, DamagedError
 from charrnn.storage import strict_json
 from charrnn.storage.atomic import commit_directory
-from charrnn.storage.count_file import MAX_FILE_BYTES, open_counts, to_bytes
+from charrnn.storage.count_file import map_verified, open_counts, to_bytes
 from charrnn.storage.manifest import (
     COUNTS,
     FILES,
@@ -45,7 +46,7 @@ from charrnn.storage.metadata import checked_metadata
 from charrnn.storage.weight_shapes import check_shapes, shapes
 from charrnn.vocab import Vocabulary
 
-FORMAT = 3
+FORMAT = 3  # raise it also if other contexts are counted: a resumed run counts its text again
 READABLE = (2, 3)  # format 2 has no counts
 UNCHANGED_AFTER = 2 * 10**9  # nanoseconds after which a changed file has a new time stamp
 LARGEST_WEIGHT = 1e9  # far beyond any learned weight; larger ones could overflow in a step
@@ -60,13 +61,15 @@ class StoredCounts(NamedTuple):
     path: Path
     entry: dict[str, Any]
 
-    def is_whole(self) -> bool:
-        """Whether the file is there, and is as the manifest says."""
+    def is_damaged(self) -> bool:
+        """Whether the file is missing, or differs from its entry."""
         try:
-            read_verified(self.path.parent, self.path.name, self.entry, MAX_FILE_BYTES)
-        except CheckpointError:
+            map_verified(self.path.parent, self.entry)
+        except DamagedError:
+            return True
+        except CheckpointError:  # it could not be read for the moment
             return False
-        return True
+        return False
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def write(path: Path, checkpoint: Checkpoint) -> StoredCounts | None:
     counts = None
     if checkpoint.table is not None:
         stored = checkpoint.counts
-        if stored is not None and stored.is_whole():
+        if stored is not None and stored.path.exists():
             files[COUNTS] = stored.path
             entries[COUNTS] = stored.entry
         else:
@@ -146,40 +149,45 @@ def write(path: Path, checkpoint: Checkpoint) -> StoredCounts | None:
     return counts
 
 
-def restore_counts(paths: Iterable[Path], table: CountTable) -> list[Path]:
-    """Write the counts of checkpoints again, where the file is missing or damaged.
+def restore_counts(paths: Iterable[Path], table: CountTable) -> tuple[list[Path], list[Path]]:
+    """Recreate the counts of checkpoints in which the file is missing or damaged.
 
-    All checkpoints of a run share that file, so damage to it would reach all of them.
+    The checkpoints of a run share the file, so damage to it affects all of them.
 
     Args:
         paths: the checkpoints.
-        table: the counts of the run's text. A checkpoint with other counts is left as it is.
+        table: the counts of the run's text. Other counts cannot be recreated.
 
     Returns:
-        the files that were written.
+        the checkpoints that are whole again, and those that had other counts.
 
     Raises:
-        CheckpointError: one could not be written.
+        CheckpointError: a file could not be written.
     """
-    data = to_bytes(table)
-    right = make_entry(data)
-    restored = list[Path]()
+    damaged = []
     for path in paths:
-        try:
+        with suppress(CheckpointError):
             entries = read_manifest(path)
-        except CheckpointError:
+            if COUNTS in entries and StoredCounts(path / COUNTS, entries[COUNTS]).is_damaged():
+                damaged.append((path, entries))
+    if not damaged:
+        return [], []
+    data = to_bytes(table)
+    entry = make_entry(data)
+    restored = list[Path]()
+    lost = list[Path]()
+    for path, entries in damaged:
+        if entries[COUNTS] != entry:
+            lost.append(path)
             continue
-        file = path / COUNTS
-        if entries.get(COUNTS) != right or StoredCounts(file, right).is_whole():
-            continue
-        names = [*entries, MANIFEST]
         files: dict[str, bytes | Path] = {
-            name: path / name for name in names if (path / name).exists()
+            name: path / name for name in FILES if (path / name).exists()
         }
-        files[COUNTS] = restored[0] if restored else data
+        files[COUNTS] = restored[0] / COUNTS if restored else data
+        files[MANIFEST] = files.pop(MANIFEST)  # written last
         commit_directory(path, files, FILES)
-        restored.append(file)
-    return restored
+        restored.append(path)
+    return restored, lost
 
 
 def read(path: Path, *, trainer: bool = False, counts: bool = True) -> Checkpoint:

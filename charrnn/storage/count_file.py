@@ -21,7 +21,6 @@ from charrnn.vocab import Vocabulary, smallest_dtype
 
 LENGTH_BYTES = 8  # of the number at the beginning of a safetensors file: the header's length
 MAX_HEADER_BYTES = 4096
-MAX_FILE_BYTES = MAX_BYTES + MAX_HEADER_BYTES
 DTYPES = {"U8": np.uint8, "U16": np.uint16, "U32": np.uint32}
 
 Arrays = dict[str, NDArray[Any]]
@@ -49,14 +48,7 @@ def open_counts(path: Path, entry: Mapping[str, Any], vocabulary: Vocabulary) ->
     Raises:
         CheckpointError: the file is missing, damaged, or cannot be read.
     """
-    file = path / COUNTS
-    check_size(path, COUNTS, entry)
-    try:
-        data = _map(file, entry["bytes"])
-    except OSError as error:
-        raise unreadable(file, error) from None
-    check_content(file, data, entry)
-    arrays = _arrays(data)
+    arrays = _arrays(map_verified(path, entry))
     table = CountTable(
         reader=Contexts(vocabulary),
         contexts=arrays["contexts"],
@@ -68,11 +60,26 @@ def open_counts(path: Path, entry: Mapping[str, Any], vocabulary: Vocabulary) ->
     return table
 
 
+def map_verified(path: Path, entry: Mapping[str, Any]) -> mmap:
+    """The file of a checkpoint's counts, mapped into memory and compared with the manifest.
+
+    Arguments and errors are those of ``open_counts``.
+    """
+    file = path / COUNTS
+    check_size(path, COUNTS, entry)
+    try:
+        data = _map(file, entry["bytes"])
+    except OSError as error:
+        raise unreadable(file, error) from None
+    check_content(file, data, entry)
+    return data
+
+
 def _map(file: Path, size: int) -> mmap:
     """Map a regular file; a link, a pipe or a device is not opened."""
     if not stat.S_ISREG(file.lstat().st_mode):
         raise OSError(None, "it is not a regular file")
-    if not LENGTH_BYTES < size <= MAX_FILE_BYTES:
+    if not LENGTH_BYTES < size <= MAX_BYTES + MAX_HEADER_BYTES:
         raise OSError(None, f"it has {size:,} bytes, which no table of counts has")
     with open(file, "rb") as opened:
         return mmap(opened.fileno(), size, access=ACCESS_READ)

@@ -121,8 +121,7 @@ def check_content(file: Path, data: bytes | mmap, entry: Mapping[str, Any]) -> N
     """
     if len(data) != entry["bytes"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise DamagedError(
-            f"{file} is damaged: its SHA-256 does not match the manifest; "
-            "copy it again, or use another checkpoint"
+            f"{file} is damaged: its SHA-256 does not match the manifest; {_advice(file.name)}"
         )
 
 
@@ -145,8 +144,15 @@ def check_size(path: Path, name: str, entry: Mapping[str, Any]) -> None:
     if stat.S_ISREG(info.st_mode) and info.st_size != entry["bytes"]:
         raise DamagedError(
             f"{file} is damaged: it has {info.st_size} bytes instead of {entry['bytes']}; "
-            "copy it again, or use another checkpoint"
+            f"{_advice(name)}"
         )
+
+
+def _advice(name: str) -> str:
+    """What to do about a damaged file."""
+    if name == COUNTS:  # all checkpoints of a run share it
+        return "copy it again, or `charrnn train --resume` where the run is, to recreate it"
+    return "copy it again, or use another checkpoint"
 
 
 def unreadable(file: Path, error: OSError) -> CheckpointError:

@@ -6,8 +6,8 @@ weights, so that what was learned from a piece fades.
 
 How fast to learn depends on the text, so several copies of the model learn at different rates, one
 of them not at all. Their predictions are mixed, weighted by how well each predicted so far (fixed
-share, Herbster and Warmuth 1998). All of them see the counts of contexts, to which what was read so
-far is added.
+share, Herbster and Warmuth 1998). All copies see the same counts of contexts, which are updated
+after each symbol.
 """
 
 import copy
@@ -51,26 +51,27 @@ def adapt(
     *,
     records: bool = False,
     rates: Sequence[float] = RATES,
+    updated: UpdatedCounts | None = None,
     on_progress: OnProgress = ignore,
 ) -> Evaluation:
     """The adaptive loss of a text; each symbol is scored before anything is learned from it.
 
     Args:
-        model: in the end, it has the weights of the copy that predicted the text best, and counts
-            to which the text is added; its mode is not changed.
+        model: afterwards, it has the weights of the copy that predicted the text best; its mode
+            and its counts are not changed.
         ids: (n,) the text.
         prime: id of the symbol read before the first one.
         records: the text consists of records, each followed by ``prime`` and read from a zero
             state; no piece crosses the end of one.
         rates: learning rates of the copies of the model whose predictions are mixed.
+        updated: the counts to update from the text; by default a copy of the model's.
         on_progress: called with the number of characters after each piece; an exception from it
             ends the reading.
     """
     end = prime if records else NOTHING
     learners = [_Learner(copy.deepcopy(model), rate) for rate in rates]
     mixture = _Mixture(len(learners))
-    updated = None
-    if model.table is not None:
+    if updated is None and model.table is not None:
         updated = UpdatedCounts(model.table)
     losses = np.zeros(len(learners))
     total = 0.0
@@ -82,8 +83,6 @@ def adapt(
             on_progress(len(piece.batch.y))
     best = learners[int(losses.argmin())]
     model.load_state_dict(best.model.state_dict())
-    if updated is not None:
-        model.table = updated.table
     return Evaluation(len(ids), total / len(ids), int((ids == end).sum()))
 
 
@@ -92,7 +91,7 @@ class _Piece(NamedTuple):
 
     Args:
         batch: of one lane, without counts.
-        predicted: what the updated counts predict at its T places.
+        predicted: what the updated counts predict at its T places; None without counts.
     """
 
     batch: Batch
@@ -116,7 +115,9 @@ class _Learner:
     def read(self, piece: _Piece) -> NDArray[np.float64]:
         """The log-probability of each symbol of a piece, (T,), given those before it."""
         with torch.set_grad_enabled(self.optimizer is not None):
-            losses, state = symbol_losses(self.model, *piece, self.state)  # (T,)
+            losses, state = symbol_losses(
+                self.model, piece.batch, piece.predicted, self.state
+            )  # (T,)
         self.state = state.detach()
         if self.optimizer is not None:
             gradients = torch.autograd.grad(losses.mean(), self.weights, allow_unused=True)
@@ -200,14 +201,14 @@ def _pieces(
     recalled = None
     if model.copy_window is not None:
         recalled = recall(symbols[:-1], model.copy_window, end)[:, None]  # (n, 1, K)
-    contexts = None
+    contexts = np.zeros(0, np.uint32)
     if updated is not None:
         contexts = updated.reader.of_text(symbols[:-1])  # (n, K)
     whole = Batch(x, y, np.ones(1, np.bool_), recalled)
     for first, last in _bounds(y == end):
         batch = replace(whole.steps(first, last), fresh=starts[first : first + 1])
         predicted = None
-        if updated is not None and contexts is not None:
+        if updated is not None:
             predicted = updated.read(contexts[first:last], batch.y[:, 0])
         yield _Piece(batch, predicted)
 
@@ -231,7 +232,7 @@ def adapted(
     on_progress: OnProgress = ignore,
     tell: Callable[[str], object] = ignore,
 ) -> tuple[dict[str, NDArray[Any]], CountTable | None]:
-    """The weights of a checkpoint after it adapted to a text, float32, by name, and its counts.
+    """A checkpoint's weights (float32, by name) and counts after it adapted to a text.
 
     Args:
         checkpoint: the model to start from.
@@ -250,10 +251,22 @@ def adapted(
         tell(change)
     model = load_model(checkpoint, "cpu")
     records = checkpoint.vocabulary.records
-    adapt(model, ids, checkpoint.prime, records=records, on_progress=on_progress)
+    updated = None
+    if model.table is not None:
+        updated = UpdatedCounts(model.table)
+    adapt(
+        model,
+        ids,
+        checkpoint.prime,
+        records=records,
+        updated=updated,
+        on_progress=on_progress,
+    )
     weights = {name: weight.numpy().copy() for name, weight in model.state_dict().items()}
     if not all(is_within(weight, LARGEST_WEIGHT) for weight in weights.values()):
         raise CheckpointError(
             "adapting to the text diverged: weights are no longer finite; use another checkpoint"
         )
-    return weights, model.table
+    if updated is None:
+        return weights, None
+    return weights, updated.merge()

@@ -1,4 +1,4 @@
-"""Static loss: a text is read with the state carried along and fixed weights."""
+"""Static loss: a text is read with the state carried along, and fixed weights and counts."""
 
 import math
 from collections.abc import Callable, Iterator

@@ -75,7 +75,7 @@ def evaluate_file(
         data: how to read it.
         unknown: what to do with a character the model has not seen: ``"error"``, ``"skip"`` or
             ``"replace"``.
-        adaptive: learn from each piece after it is scored; otherwise the weights stay fixed.
+        adaptive: learn from each piece after it is scored; otherwise weights and counts stay fixed.
         on_progress: called with the number of characters after each chunk.
 
     Raises:

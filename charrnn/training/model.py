@@ -225,8 +225,8 @@ class CharRNN(nn.Module):
     were read. The logit of each recalled symbol is raised by an amount computed from the layers'
     outputs. None recalls nothing.
 
-    With counts, ``counted`` is what the counts of contexts in the training text predict; see Mixer.
-    None mixes nothing in.
+    With counts, ``counted`` is what the counts of contexts predict; see Mixer. None mixes nothing
+    in.
 
     Args:
         config: the sizes.

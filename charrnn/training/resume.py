@@ -17,6 +17,7 @@ from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.atomic import not_written
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.find_run import all_runs, check_runs_dir
+from charrnn.storage.manifest import COUNTS
 from charrnn.storage.run import Run, read_yaml_beside
 from charrnn.training.device import bf16_works, pick_device
 from charrnn.training.lr_schedule import Schedule
@@ -89,6 +90,7 @@ def _resumed(
     _check_same_knobs(run, stored, given, corpus)
     config = _on_this_machine(config, stored)
     corpus = replace(corpus, max_judged=checkpoint.trainer["corpus"].get("judged", MAX_JUDGED))
+    _restore_counts(run, config, corpus, tell)
     end = resumed_end(run, config, given, corpus, checkpoint, tell, started)
     config = end.config
     _tell_differences(stored, config, checkpoint, tell)
@@ -98,7 +100,6 @@ def _resumed(
     trainer = Trainer(config, corpus, run, budget, checkpoint.trainer.get("auto_intervals", ()))
     _restore(trainer, checkpoint, end.schedule)
     check_disk_space(trainer)
-    _restore_counts(run, trainer, tell)
     _cut_metrics(trainer)
     write_config(run, config)
     tell(f"resuming {run.path} after step {trainer.step:,} of {trainer.steps:,}")
@@ -136,7 +137,7 @@ def _run_of_corpus(runs_dir: Path, corpus: tuple[str, ...]) -> Run:
 
 
 def _newest(run: Run, tell: Tell) -> Checkpoint:
-    """The last usable checkpoint; damaged ones are renamed, with a notice."""
+    """The last usable checkpoint; damaged ones are renamed, with a notice. Counts are not read."""
     newest = None
     for path in run.steps():
         try:
@@ -151,6 +152,24 @@ def _newest(run: Run, tell: Tell) -> Checkpoint:
             "start it again with `overwrite=True`"
         )
     return newest
+
+
+def _restore_counts(run: Run, config: RunConfig, corpus: Corpus, tell: Tell) -> None:
+    """Recreate missing or damaged counts; a checkpoint whose counts cannot be is renamed."""
+    table = corpus.table(config.model.counts)
+    if table is None:
+        return
+    try:
+        restored, lost = checkpoints.restore_counts(run.steps(), table)
+    except CheckpointError as error:
+        if config.train.on_save_error == "stop":
+            raise
+        tell(str(error))
+        return
+    for path in restored:
+        tell(f"{path / COUNTS} was missing or damaged and has been recreated")
+    for path in lost:
+        tell(f"{path / COUNTS} is damaged; {path} was renamed to {run.set_aside(path).name}")
 
 
 def _changed(stored: RunConfig, given: Mapping[str, Any], run: Run) -> RunConfig:
@@ -286,15 +305,6 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint, schedule: Schedule) -> No
             f"{path} cannot be resumed: {missing} is missing or invalid; "
             "move it away to resume from an earlier checkpoint"
         ) from None
-
-
-def _restore_counts(run: Run, trainer: Trainer, tell: Tell) -> None:
-    """Write the counts again, if the file that the checkpoints share is missing or damaged."""
-    table = trainer.loop.model.table
-    if table is None:
-        return
-    for file in checkpoints.restore_counts(run.steps(), table):
-        tell(f"{file} was missing or damaged; the text was counted again")
 
 
 def _cut_metrics(trainer: Trainer) -> None:

@@ -298,6 +298,7 @@ class Trainer:
             self._fail(f"step {self.step} was not saved: {name} has a value that is not finite")
         try:
             self.log.sync()
+            self._restore_counts()
             self.counts = checkpoints.write(path, replace(checkpoint, counts=self.counts))
         except (CheckpointError, OSError) as error:
             trouble = error if isinstance(error, CheckpointError) else not_written(path, error)
@@ -362,10 +363,20 @@ class Trainer:
             self.loop.schedule = schedule
         self.last = replace(self.last, step=self.step)
 
+    def _restore_counts(self) -> None:
+        """Recreate the counts that the checkpoints share, if they were damaged meanwhile."""
+        table = self.loop.model.table
+        if table is None or self.counts is None or not self.counts.is_damaged():
+            return
+        checkpoints.restore_counts(self.directory.steps(), table)
+        if self.counts.is_damaged():
+            self.counts = None  # the next checkpoint gets its own
+
     # --- final evaluation ---
 
     def _final_evaluation(self) -> Iterator[Report]:
         """The loss of the best checkpoint, in fp32."""
+        self._restore_counts()
         best = checkpoints.read(self.directory.best())
         model = load_model(best, self.config.train.device)
         try:

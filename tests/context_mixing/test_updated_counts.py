@@ -1,15 +1,14 @@
-"""The counts of a model, and those of what was read since, predict by the formula of the table."""
-
-import copy
+"""The counts of a model, updated from a text, predict by the formula of the table."""
 
 import numpy as np
 import pytest
 
 from charrnn.context_mixing import count_table, counting, updated_counts
 from charrnn.context_mixing.contexts import KINDS, Contexts
-from charrnn.context_mixing.count_table import CountTable, Predicted
+from charrnn.context_mixing.count_table import UNSEEN, Predicted
 from charrnn.context_mixing.counting import count_followers
 from charrnn.context_mixing.updated_counts import WEIGHT, UpdatedCounts
+from charrnn.storage.count_file import to_bytes
 from charrnn.vocab import Ids, Vocabulary
 from tests.context_mixing.test_count_table import (
     CHARS,
@@ -29,21 +28,12 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read_all(updated: UpdatedCounts, ids: Ids, piece: int = 32) -> list[Predicted]:
     """Read a text in pieces: what was predicted in each."""
-    contexts = updated.reader.of_text(ids)
-    return [
-        updated.read(contexts[start:stop], ids[start + 1 : stop + 1])
-        for start in range(0, len(ids) - 1, piece)
-        for stop in [min(start + piece, len(ids) - 1)]
-    ]
-
-
-def same(one: CountTable, other: CountTable) -> bool:
-    """Whether two tables have equal contexts and counts, of the same types."""
-    return all(
-        getattr(one, name).dtype == getattr(other, name).dtype
-        and np.array_equal(getattr(one, name), getattr(other, name))
-        for name in ("contexts", "starts", "symbols", "counts")
-    )
+    contexts = updated.reader.of_text(ids)[:-1]
+    predicted = []
+    for start in range(0, len(contexts), piece):
+        next_symbols = ids[1:][start : start + piece]
+        predicted.append(updated.read(contexts[start : start + piece], next_symbols))
+    return predicted
 
 
 @vocabularies
@@ -75,10 +65,10 @@ def test_the_table_of_all_counts_is_that_of_both_texts(vocabulary: Vocabulary) -
     ids = sample(vocabulary, 400)
     new = sample(vocabulary, 200, seed=1)
     table = count_followers(reader, ids).table
-    before = copy.copy(table)
+    before = to_bytes(table)
     updated = UpdatedCounts(table)
     read_all(updated, new)
-    found = updated.table
+    found = updated.merge()
     counted = dict[tuple[int, int], int]()
     for text, weight in ((ids, 1), (new, WEIGHT)):
         for row, follower in zip(
@@ -91,9 +81,9 @@ def test_the_table_of_all_counts_is_that_of_both_texts(vocabulary: Vocabulary) -
     assert list(zip(owners, found.symbols.tolist(), strict=True)) == pairs
     assert found.counts.tolist() == [counted[pair] for pair in pairs]
     assert (np.diff(found.contexts.astype(np.int64)) > 0).all()
-    assert same(table, before)  # the model's own table is as it was
-    assert updated.table is found
-    # it goes on from there
+    assert to_bytes(table) == before  # the model's own table is unchanged
+    assert updated.merge() is found
+    # reading continues from the merged table
     more = sample(vocabulary, 50, seed=2)
     at_once = UpdatedCounts(found)
     for one, other in zip(read_all(updated, more), read_all(at_once, more), strict=True):
@@ -108,7 +98,7 @@ def test_moving_the_updates_to_a_table_changes_no_prediction(
     new = sample(vocabulary, 300, seed=1)
     whole = UpdatedCounts(table)
     expected = read_all(whole, new)
-    monkeypatch.setattr(updated_counts, "MAX_READ", 40)
+    monkeypatch.setattr(updated_counts, "MERGE_EVERY", 40)
     moved = UpdatedCounts(table)
     found = read_all(moved, new)
     assert len(moved._updated) < len(whole._updated)
@@ -116,7 +106,7 @@ def test_moving_the_updates_to_a_table_changes_no_prediction(
         p = probabilities(one, len(vocabulary))
         np.testing.assert_allclose(p, probabilities(other, len(vocabulary)), rtol=1e-6)
         np.testing.assert_allclose(one.features, other.features, rtol=1e-6)
-    assert same(moved.table, whole.table)
+    assert to_bytes(moved.merge()) == to_bytes(whole.merge())
 
 
 def test_a_model_without_a_context_learns_all_of_them() -> None:
@@ -125,13 +115,12 @@ def test_a_model_without_a_context_learns_all_of_them() -> None:
     updated = UpdatedCounts(empty)
     text = CHARS.encode("the cat sat on the ")
     read_all(updated, text)
-    assert same(updated.table, UpdatedCounts(updated.table).table)
-    table = updated.table
+    table = updated.merge()
     p = probabilities(table.predict(table.rows_of_text(text)[-1:]), len(CHARS))
     # "the " was followed by a c
     assert CHARS.decode(p[0].argmax(-1)) == "cc"
     nothing = UpdatedCounts(empty)
-    assert nothing.table is empty
+    assert nothing.merge() is empty
 
 
 def test_counts_that_grow_too_large_are_scaled_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +128,7 @@ def test_counts_that_grow_too_large_are_scaled_down(monkeypatch: pytest.MonkeyPa
     table = count_followers(Contexts(CHARS), CHARS.encode("a " * 30 + "ac")).table
     updated = UpdatedCounts(table)
     read_all(updated, CHARS.encode("a " * 20 + "at"))
-    found = updated.table
+    found = updated.merge()
     row = int(found.rows_of_text(CHARS.encode("a a"))[-1, 0])
     counts = found.counts[found.starts[row] : found.starts[row + 1]]
     # after " a" came 29 + 2 * 19 spaces, a c and twice a t: divided by 2, and rounded up
@@ -147,10 +136,31 @@ def test_counts_that_grow_too_large_are_scaled_down(monkeypatch: pytest.MonkeyPa
     assert counts.tolist() == [34, 1, 1]
 
 
+def test_the_rarest_contexts_are_left_out_of_a_table_that_would_be_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = count_followers(Contexts(CHARS), sample(CHARS, 300)).table
+    new = sample(CHARS, 300, seed=1)
+    whole = UpdatedCounts(table)
+    read_all(whole, new)
+    all_counts = whole.merge()
+    largest = len(to_bytes(all_counts)) // 2
+    monkeypatch.setattr(updated_counts, "MAX_BYTES", largest)
+    limited = UpdatedCounts(table)
+    read_all(limited, new)
+    found = limited.merge()
+    assert 0.9 * largest < len(to_bytes(found)) < largest + 1000  # with its header
+    rows = all_counts.rows(found.contexts)
+    assert (rows != UNSEEN).all()
+    assert np.array_equal(found.totals, all_counts.totals[rows])
+    left_out = np.setdiff1d(np.arange(len(all_counts.contexts)), rows)
+    assert all_counts.totals[left_out].max() <= found.totals.min()
+
+
 def test_each_kind_is_updated() -> None:
     updated = UpdatedCounts(count_followers(Contexts(CHARS), sample(CHARS, 100)).table)
     new = CHARS.encode("dog; dog; ")
     read_all(updated, new)
-    rows = updated.table.rows(updated.reader.of_text(new)[:-1])
+    rows = updated.merge().rows(updated.reader.of_text(new)[:-1])
     assert rows.shape == (len(new) - 1, len(KINDS))
     assert (rows >= 0).all()

@@ -361,7 +361,7 @@ def test_a_changed_byte_anywhere_is_detected(path: Path) -> None:
         (path / COUNTS).write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         assert refusal(path) == (
             f"step/{COUNTS} is damaged: its SHA-256 does not match the manifest; "
-            "copy it again, or use another checkpoint"
+            "copy it again, or `charrnn train --resume` where the run is, to recreate it"
         )
 
 
@@ -371,7 +371,7 @@ def test_a_truncated_file_is_detected(path: Path) -> None:
         os.truncate(path / COUNTS, length)
         assert refusal(path) == (
             f"step/{COUNTS} is damaged: it has {length} bytes instead of {size}; "
-            "copy it again, or use another checkpoint"
+            "copy it again, or `charrnn train --resume` where the run is, to recreate it"
         )
         write(path, example())
 

@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 import charrnn
 from charrnn.context_mixing.counted_text import Selected
-from charrnn.errors import DivergedError
+from charrnn.context_mixing.counting import count_followers
+from charrnn.errors import CheckpointError, DivergedError, ResumeError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.count_file import to_bytes
 from charrnn.storage.manifest import COUNTS
@@ -204,9 +206,24 @@ def test_a_finished_run_does_nothing_more() -> None:
 # Counts
 
 
+RECREATED = "was missing or damaged and has been recreated"
+
+
 def inodes() -> set[int]:
     """The files of counts in the run's checkpoints."""
     return {(path / COUNTS).stat().st_ino for path in Run(Path("checkpoints/run")).steps()}
+
+
+def damage_counts(damage: str) -> None:
+    """Damage the counts of all checkpoints of the run."""
+    for path in Run(Path("checkpoints/run")).steps():
+        file = path / COUNTS
+        if damage == "deleted":
+            file.unlink()
+        elif damage == "shortened":
+            file.write_bytes(file.read_bytes()[:-9])
+        else:
+            file.write_bytes(bytes(file.stat().st_size))
 
 
 def test_the_checkpoints_of_a_run_share_their_counts() -> None:
@@ -228,39 +245,86 @@ def test_a_resumed_run_shares_the_counts_of_the_run_before() -> None:
 
 
 @pytest.mark.parametrize("damage", ["changed", "shortened", "deleted"])
-def test_counts_that_are_damaged_are_written_again_when_the_run_is_resumed(damage: str) -> None:
+def test_damaged_counts_are_recreated_when_a_run_is_resumed(damage: str) -> None:
     trained(steps=3, save_every=1, keep=2)
     run = Run(Path("checkpoints/run"))
     expected = {path.name: (path / COUNTS).read_bytes() for path in run.steps()}
-    for path in run.steps():  # deleting the shared file in one of them leaves it in the others
-        file = path / COUNTS
-        if damage == "deleted":
-            file.unlink()
-        else:
-            data = file.read_bytes() if file.exists() else b""
-            file.write_bytes(data[:-9] if damage == "shortened" else bytes(len(data)))
+    damage_counts(damage)
     assert not any(checkpoints.is_whole(path) for path in run.steps())
     said: list[str] = []
     resumed = launch({"name": "run", "steps": 5}, text=TEXT, resume=True, tell=said.append)
     assert {path.name: (path / COUNTS).read_bytes() for path in run.steps()} == expected
     assert all(checkpoints.is_whole(path) for path in run.steps())
     assert len(inodes()) == 1
-    lost = "was missing or damaged; the text was counted again"
-    assert [line for line in said if line.endswith(lost)] == [
-        f"checkpoints/run/{name}/{COUNTS} {lost}" for name in sorted(expected)
+    assert [line for line in said if line.endswith(RECREATED)] == [
+        f"checkpoints/run/{name}/{COUNTS} {RECREATED}" for name in sorted(expected)
     ]
     list(resumed.run())
     assert all(checkpoints.is_whole(path) for path in run.steps())
 
 
-def test_counts_that_are_damaged_during_a_run_are_not_shared_with_the_next_checkpoint() -> None:
+def test_resuming_a_finished_run_recreates_its_counts() -> None:
+    trained(steps=3)
+    damage_counts("changed")
+    said: list[str] = []
+    with pytest.raises(ResumeError, match="has finished its 3 steps"):
+        launch({"name": "run"}, text=TEXT, resume=True, tell=said.append)
+    assert all(checkpoints.is_whole(path) for path in Run(Path("checkpoints/run")).steps())
+    assert said[0].endswith(RECREATED)
+
+
+def test_a_checkpoint_with_other_counts_that_are_damaged_is_renamed() -> None:
+    trained(steps=3, save_every=1, keep=3)
+    run = Run(Path("checkpoints/run"))
+    first = checkpoints.read(run.step(1), trainer=True)
+    assert first.table is not None
+    other = count_followers(first.table.reader, first.vocabulary.encode("the bell"))
+    checkpoints.write(run.step(1), replace(first, table=other.table, counts=None))
+    (run.step(1) / COUNTS).write_bytes(b"damaged")
+    said: list[str] = []
+    launch({"name": "run", "steps": 5}, text=TEXT, resume=True, tell=said.append).release()
+    assert said[0] == (
+        f"checkpoints/run/step-00000001/{COUNTS} is damaged; "
+        "checkpoints/run/step-00000001 was renamed to damaged-step-00000001"
+    )
+    assert steps_kept() == ["step-00000002", "step-00000003"]
+
+
+def test_a_full_disk_stops_the_resume_of_a_run_with_damaged_counts_unless_it_may_continue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trained(steps=3)
+    damage_counts("changed")
+
+    def full(*args: Any, **more: Any) -> None:
+        raise CheckpointError("the disk is full")
+
+    monkeypatch.setattr(checkpoints, "commit_directory", full)
+    with pytest.raises(CheckpointError, match="the disk is full"):
+        launch({"name": "run", "steps": 5}, text=TEXT, resume=True)
+    said: list[str] = []
+    knobs = {"name": "run", "steps": 5, "on_save_error": "continue"}
+    launch(knobs, text=TEXT, resume=True, tell=said.append).release()
+    assert said[0] == "the disk is full"
+
+
+def test_counts_that_are_damaged_during_a_run_are_recreated_at_the_next_save() -> None:
     run = Run(Path("checkpoints/run"))
     trainer = new(steps=4, save_every=2, keep=2)
     for report in trainer.run():
         if report.step == 3:
             (run.step(2) / COUNTS).write_bytes(b"damaged")
-    assert checkpoints.is_whole(run.step(4))
-    assert not checkpoints.is_whole(run.step(2))
+    assert [path.name for path in run.steps()] == ["step-00000002", "step-00000004"]
+    assert all(checkpoints.is_whole(path) for path in run.steps())
+    assert len(inodes()) == 1
+
+
+def test_the_final_loss_is_measured_even_if_the_counts_were_damaged_just_before() -> None:
+    trainer = new(steps=3, eval_every=1)
+    for report in trainer.run():
+        if report.step == 3 and report.saved is not None:
+            damage_counts("changed")
+    assert "final_val_loss" in metrics()[-1]
 
 
 def test_a_run_without_hard_links_has_a_copy_of_its_counts_in_each_checkpoint(
