@@ -60,26 +60,22 @@ def cases() -> Iterator[dict[str, Any]]:
     for work, sizes, dropout in (
         (1.0, middle, 0.2),
         (1.0, middle, 0.3),
-        (1.0, middle, 0.5),
-        (1.0, small, 0.3),
         (3.0, middle, 0.3),
         (3.0, middle, 0.5),
-        (3.0, middle, 0.6),
-        (3.0, small, 0.3),
         (3.0, small, 0.5),
         (6.0, middle, 0.5),
         (6.0, middle, 0.6),
-        (6.0, small, 0.5),
     ):
         yield case("shakespeare", 100_000, work, sizes, dropout)
     for sizes, dropout in ((middle, 0.1), (middle, 0.2), (middle, 0.3), (wide, 0.3)):
         yield case("shakespeare", 500_000, 4.0, sizes, dropout)
     for work, sizes, dropout in (
+        (13.0, middle, 0.3),
+        (13.0, middle, 0.4),
+        (13.0, large, 0.3),
         (13.0, wide, 0.3),
         (13.0, wide, 0.5),
-        (26.0, wide, 0.5),
-        (26.0, wide, 0.6),
-        (13.0, middle, 0.3),
+        (26.0, middle, 0.5),
     ):
         yield case("shakespeare", 500_000, work, sizes, dropout)
     for sizes, dropout in ((small, 0.3), (middle, 0.3), (middle, 0.5)):
