@@ -249,6 +249,21 @@ def test_a_short_corpus_halves_the_batch_and_then_shortens_the_sequence(
 
 
 @pytest.mark.parametrize(
+    ("length", "symbols", "counts"),
+    [(4_999, 20, None), (5_000, 20, 2), (6_000, 1_000, 2), (6_000, 1_001, None)],
+)
+def test_a_text_is_counted_unless_it_is_short_or_has_many_characters(
+    length: int, symbols: int, counts: int | None
+) -> None:
+    alphabet = "".join(map(chr, range(0x4E00, 0x4E00 + symbols)))
+    corpus = Corpus.of((alphabet * length)[:length], 0)
+    fitted = fit_to_corpus(RunConfig(), set(), corpus, str)
+    assert fitted.model.counts == counts
+    asked = fit_to_corpus(RunConfig().replace(counts=7), {"counts"}, corpus, str)
+    assert asked.model.counts == 7
+
+
+@pytest.mark.parametrize(
     ("minutes", "seconds", "expected"),
     [(None, 29.9, 237), (5.0, 29.9, 237), (4.5, -0.1, 237), (5.5, 59.9, 237)],
 )
