@@ -7,8 +7,8 @@ Trains on the first N characters of a text and computes the loss on the 50,000 c
 that is less) after them. The last 10% of the text, on which other benchmarks report figures, are
 not used. The work of a run is given in millions of characters at 2 x 256; a larger network trains on
 proportionally fewer, so that runs with the same N and work take the same time. Each run is appended
-to results/autopilot.jsonl, and runs already there are skipped; at the end the table is printed. A
-text length is described by the runs of the newest recipe with which it was measured.
+to results/autopilot.jsonl, and runs already there are skipped; at the end the table is printed. For
+each text length, only the runs of its newest recipe are used.
 """
 
 import argparse

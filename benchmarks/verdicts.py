@@ -29,9 +29,9 @@ from texts import DATA, TEXTS, read
 
 LEDGER = Ledger("verdicts")
 CORPORA = Path(__file__).parent.parent / "corpora"
-MOST_PROPOSALS = 3
+MAX_PROPOSALS = 3
 FINISHED = "at its best"
-CLEARLY = 0.01  # share of the loss by which a run is better or worse
+MIN_GAIN = 0.01  # share of the loss by which a run is better or worse
 
 
 class Case(NamedTuple):
@@ -118,9 +118,7 @@ def follow(case: Case, data: Path) -> dict[str, Any]:
         if case.records:
             command += " --records"
         runs = [trained(home, command)]
-        while len(runs) <= MOST_PROPOSALS and runs[-1]["proposes"] is not None:
-            if runs[-1]["kind"] == FINISHED:
-                break
+        while len(runs) <= MAX_PROPOSALS and runs[-1]["kind"] != FINISHED:
             runs.append(trained(home, runs[-1]["proposes"]))
         others = {}
         if runs[-1]["kind"] == FINISHED:
@@ -137,6 +135,8 @@ def trained(home: Path, command: str) -> dict[str, Any]:
     name = words[words.index("--name") + 1]
     about = json.loads(charrnn(home, "info", name, "--json"))
     verdict = about["verdict"]
+    if verdict is None or about["final_val_loss"] is None:
+        raise SystemExit(f"{name} has no final loss; run `{command}` by hand to see why")
     return {
         "command": command,
         "name": name,
@@ -144,8 +144,8 @@ def trained(home: Path, command: str) -> dict[str, Any]:
         "loss": about["final_val_loss"],
         "kind": verdict["kind"],
         "proposes": verdict["command"],
-        "gain": verdict.get("gain"),
-        **{knob: about[knob] for knob in ("hidden_size", "dropout", "steps", "step", "epochs")},
+        "steps": about["trained_steps"],
+        **{knob: about[knob] for knob in ("hidden_size", "dropout", "epochs")},
     }
 
 
@@ -199,12 +199,12 @@ def table() -> None:
             missed.append(gain(runs[-1], other))
             print(f"  {other['loss']:.4f} {missed[-1]:+7.1%} {what}")
     print(
-        f"\nof {len(gains)} proposals, {sum(value >= CLEARLY for value in gains)} gained 1% or more, "
-        f"{sum(value < -CLEARLY for value in gains)} made the run worse by more than 1%"
+        f"\nof {len(gains)} proposals, {sum(value >= MIN_GAIN for value in gains)} gained 1% or more, "
+        f"{sum(value < -MIN_GAIN for value in gains)} made the run worse by more than 1%"
     )
     print(
         f"of {len(missed)} variations of runs called {FINISHED}, "
-        f"{sum(value < CLEARLY for value in missed)} gained less than 1%"
+        f"{sum(value < MIN_GAIN for value in missed)} gained less than 1%"
     )
 
 

@@ -95,8 +95,8 @@ class ModelConfig(Checked):
     counts: int | None = knob(
         None,
         "count what followed each context that occurs at least this often in the training text, "
-        "and mix the counts into the prediction; auto: 2, or none for a text of fewer than 5,000 "
-        "characters or with more than 1,000 different ones; none: use the network alone",
+        "and mix the counts into the prediction; auto: 2, or none if that text has fewer than "
+        "5,000 characters or more than 1,000 different ones; none: use the network alone",
         low=1,
         high=1000,
         none=True,

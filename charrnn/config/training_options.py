@@ -30,9 +30,9 @@ class TrainingOptions(TypedDict, total=False):
         copy_window: characters to look back for an earlier occurrence of the last few, so that
             names and phrases can be repeated; None: do not look back (default 8192)
         counts: count what followed each context that occurs at least this often in the training
-            text, and mix the counts into the prediction; "auto": 2, or none for a text of fewer
-            than 5,000 characters or with more than 1,000 different ones; None: use the network
-            alone (default "auto")
+            text, and mix the counts into the prediction; "auto": 2, or none if that text has fewer
+            than 5,000 characters or more than 1,000 different ones; None: use the network alone
+            (default "auto")
         dropout: share of the units switched off at random during training, against over-fitting
             (default "auto")
         minutes: minutes that the command may take, from start to exit; 5 if neither this nor

@@ -267,7 +267,7 @@ def blend(
 
 
 def scaled_down(counts: Array, starts: Array) -> NDArray[np.uint16]:
-    """Counts (P,) as uint16; where one is too large, all of its context are divided alike."""
+    """Counts (P,) as uint16; those of a context are divided alike if one is too large."""
     if not len(counts):
         return counts.astype(np.uint16)
     largest = np.maximum.reduceat(counts, starts[:-1])  # (C,)

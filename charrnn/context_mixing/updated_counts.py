@@ -138,7 +138,7 @@ def _pairs(updated: Mapping[int, Followers]) -> Array:
 
 
 def _fits(totals: Array, sizes: Array) -> NDArray[np.bool_]:
-    """Which contexts fit into MAX_BYTES, given their ``sizes`` in bytes; the most frequent do."""
+    """Which contexts fit into MAX_BYTES, the most frequent first; ``sizes`` are in bytes."""
     order = np.argsort(-totals, kind="stable")
     fits = np.empty(len(totals), np.bool_)
     fits[order] = np.cumsum(sizes[order]) <= MAX_BYTES

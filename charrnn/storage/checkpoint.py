@@ -46,7 +46,9 @@ from charrnn.storage.metadata import checked_metadata
 from charrnn.storage.weight_shapes import check_shapes, shapes
 from charrnn.vocab import Vocabulary
 
-FORMAT = 3  # raise it also if other contexts are counted: a resumed run counts its text again
+# Another kind of context needs a new format, and drops the old one from READABLE: a resumed run
+# counts its text again.
+FORMAT = 3
 READABLE = (2, 3)  # format 2 has no counts
 UNCHANGED_AFTER = 2 * 10**9  # nanoseconds after which a changed file has a new time stamp
 LARGEST_WEIGHT = 1e9  # far beyond any learned weight; larger ones could overflow in a step
@@ -67,7 +69,7 @@ class StoredCounts(NamedTuple):
             map_verified(self.path.parent, self.entry)
         except DamagedError:
             return True
-        except CheckpointError:  # it could not be read for the moment
+        except CheckpointError:  # it cannot be read at the moment
             return False
         return False
 

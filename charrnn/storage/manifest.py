@@ -151,17 +151,17 @@ def check_size(path: Path, name: str, entry: Mapping[str, Any]) -> None:
 def _advice(name: str) -> str:
     """What to do about a damaged file."""
     if name == COUNTS:  # all checkpoints of a run share it
-        return "copy it again, or `charrnn train --resume` where the run is, to recreate it"
+        return "copy it again, or recreate it by `charrnn train --resume` in its run"
     return "copy it again, or use another checkpoint"
 
 
 def unreadable(file: Path, error: OSError) -> CheckpointError:
     """The error for a file that cannot be read: damage, or a disk that may recover."""
     kind = DamagedError if error.errno in LASTING else CheckpointError
-    return kind(
-        f"{file} cannot be read: {error.strerror or error}; "
-        "copy the whole directory again, or use another checkpoint"
-    )
+    advice = "copy the whole directory again, or use another checkpoint"
+    if file.name == COUNTS:
+        advice = _advice(COUNTS)
+    return kind(f"{file} cannot be read: {error.strerror or error}; {advice}")
 
 
 def load_object(data: bytes) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def _resumed(
     _check_same_knobs(run, stored, given, corpus)
     config = _on_this_machine(config, stored)
     corpus = replace(corpus, max_judged=checkpoint.trainer["corpus"].get("judged", MAX_JUDGED))
-    _restore_counts(run, config, corpus, tell)
+    _restore_counts(run, checkpoint, config, corpus, tell)
     end = resumed_end(run, config, given, corpus, checkpoint, tell, started)
     config = end.config
     _tell_differences(stored, config, checkpoint, tell)
@@ -154,8 +154,18 @@ def _newest(run: Run, tell: Tell) -> Checkpoint:
     return newest
 
 
-def _restore_counts(run: Run, config: RunConfig, corpus: Corpus, tell: Tell) -> None:
-    """Recreate missing or damaged counts; a checkpoint whose counts cannot be is renamed."""
+def _restore_counts(
+    run: Run,
+    checkpoint: Checkpoint,
+    config: RunConfig,
+    corpus: Corpus,
+    tell: Tell,
+) -> None:
+    """Recreate missing or damaged counts; a checkpoint whose counts cannot be is renamed.
+
+    Raises:
+        ResumeError: they cannot be recreated for the checkpoint to resume from.
+    """
     table = corpus.table(config.model.counts)
     if table is None:
         return
@@ -168,8 +178,17 @@ def _restore_counts(run: Run, config: RunConfig, corpus: Corpus, tell: Tell) -> 
         return
     for path in restored:
         tell(f"{path / COUNTS} was missing or damaged and has been recreated")
+    chosen = run.step(checkpoint.about["step"])
+    if chosen in lost:
+        raise ResumeError(
+            f"{chosen / COUNTS} is damaged, and counting the text again gives other counts; "
+            "copy the file again, or start another run with `name`"
+        )
     for path in lost:
-        tell(f"{path / COUNTS} is damaged; {path} was renamed to {run.set_aside(path).name}")
+        tell(
+            f"{path / COUNTS} is damaged and cannot be recreated from this text; "
+            f"{path} was renamed to {run.set_aside(path).name}"
+        )
 
 
 def _changed(stored: RunConfig, given: Mapping[str, Any], run: Run) -> RunConfig:

@@ -376,7 +376,9 @@ class Trainer:
 
     def _final_evaluation(self) -> Iterator[Report]:
         """The loss of the best checkpoint, in fp32."""
-        self._restore_counts()
+        table = self.loop.model.table
+        if table is not None:
+            checkpoints.restore_counts([self.directory.best()], table)
         best = checkpoints.read(self.directory.best())
         model = load_model(best, self.config.train.device)
         try:

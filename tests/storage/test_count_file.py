@@ -348,7 +348,7 @@ def test_a_file_of_a_gigabyte_is_not_read(path: Path) -> None:
     (path / "manifest.json").write_bytes(strict_json.dumps(manifest))
     assert refusal(path) == (
         f"step/{COUNTS} cannot be read: it has 1,073,741,824 bytes, which no table of counts has; "
-        "copy the whole directory again, or use another checkpoint"
+        "copy it again, or recreate it by `charrnn train --resume` in its run"
     )
 
 
@@ -361,7 +361,7 @@ def test_a_changed_byte_anywhere_is_detected(path: Path) -> None:
         (path / COUNTS).write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         assert refusal(path) == (
             f"step/{COUNTS} is damaged: its SHA-256 does not match the manifest; "
-            "copy it again, or `charrnn train --resume` where the run is, to recreate it"
+            "copy it again, or recreate it by `charrnn train --resume` in its run"
         )
 
 
@@ -371,7 +371,7 @@ def test_a_truncated_file_is_detected(path: Path) -> None:
         os.truncate(path / COUNTS, length)
         assert refusal(path) == (
             f"step/{COUNTS} is damaged: it has {length} bytes instead of {size}; "
-            "copy it again, or `charrnn train --resume` where the run is, to recreate it"
+            "copy it again, or recreate it by `charrnn train --resume` in its run"
         )
         write(path, example())
 
@@ -380,7 +380,7 @@ def test_a_model_with_counts_is_refused_without_its_file(path: Path) -> None:
     (path / COUNTS).unlink()
     assert refusal(path) == (
         f"step/{COUNTS} cannot be read: No such file or directory; "
-        "copy the whole directory again, or use another checkpoint"
+        "copy it again, or recreate it by `charrnn train --resume` in its run"
     )
     sign(path)
     assert refusal(path) == (
@@ -432,7 +432,7 @@ def test_an_irregular_file_is_detected(path: Path, change: Callable[[Path], None
     change(path / COUNTS)
     assert refusal(path) == (
         f"step/{COUNTS} cannot be read: it is not a regular file; "
-        "copy the whole directory again, or use another checkpoint"
+        "copy it again, or recreate it by `charrnn train --resume` in its run"
     )
 
 

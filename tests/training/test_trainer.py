@@ -284,10 +284,23 @@ def test_a_checkpoint_with_other_counts_that_are_damaged_is_renamed() -> None:
     said: list[str] = []
     launch({"name": "run", "steps": 5}, text=TEXT, resume=True, tell=said.append).release()
     assert said[0] == (
-        f"checkpoints/run/step-00000001/{COUNTS} is damaged; "
+        f"checkpoints/run/step-00000001/{COUNTS} is damaged and cannot be recreated from this text; "
         "checkpoints/run/step-00000001 was renamed to damaged-step-00000001"
     )
     assert steps_kept() == ["step-00000002", "step-00000003"]
+
+
+def test_the_checkpoint_to_resume_from_is_kept_if_its_counts_cannot_be_recreated() -> None:
+    trained(steps=3)
+    run = Run(Path("checkpoints/run"))
+    last = checkpoints.read(run.step(3), trainer=True)
+    assert last.table is not None
+    other = count_followers(last.table.reader, last.vocabulary.encode("the bell"))
+    checkpoints.write(run.step(3), replace(last, table=other.table, counts=None))
+    (run.step(3) / COUNTS).write_bytes(b"damaged")
+    with pytest.raises(ResumeError, match="counting the text again gives other counts"):
+        launch({"name": "run", "steps": 5}, text=TEXT, resume=True)
+    assert steps_kept() == ["step-00000003"]
 
 
 def test_a_full_disk_stops_the_resume_of_a_run_with_damaged_counts_unless_it_may_continue(
