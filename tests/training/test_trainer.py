@@ -226,6 +226,15 @@ def damage_counts(damage: str) -> None:
             file.write_bytes(bytes(file.stat().st_size))
 
 
+def lose_counts(path: Path) -> None:
+    """Give a checkpoint the counts of another text, and damage them."""
+    found = checkpoints.read(path, trainer=True)
+    assert found.table is not None
+    other = count_followers(found.table.reader, found.vocabulary.encode("the bell"))
+    checkpoints.write(path, replace(found, table=other.table, counts=None))
+    (path / COUNTS).write_bytes(b"damaged")
+
+
 def test_the_checkpoints_of_a_run_share_their_counts() -> None:
     trainer, _ = trained(eval_every=1, keep=2)
     assert len(steps_kept()) >= 2
@@ -276,11 +285,7 @@ def test_resuming_a_finished_run_recreates_its_counts() -> None:
 def test_a_checkpoint_with_other_counts_that_are_damaged_is_renamed() -> None:
     trained(steps=3, save_every=1, keep=3)
     run = Run(Path("checkpoints/run"))
-    first = checkpoints.read(run.step(1), trainer=True)
-    assert first.table is not None
-    other = count_followers(first.table.reader, first.vocabulary.encode("the bell"))
-    checkpoints.write(run.step(1), replace(first, table=other.table, counts=None))
-    (run.step(1) / COUNTS).write_bytes(b"damaged")
+    lose_counts(run.step(1))
     said: list[str] = []
     launch({"name": "run", "steps": 5}, text=TEXT, resume=True, tell=said.append).release()
     assert said[0] == (
@@ -293,11 +298,7 @@ def test_a_checkpoint_with_other_counts_that_are_damaged_is_renamed() -> None:
 def test_the_checkpoint_to_resume_from_is_kept_if_its_counts_cannot_be_recreated() -> None:
     trained(steps=3)
     run = Run(Path("checkpoints/run"))
-    last = checkpoints.read(run.step(3), trainer=True)
-    assert last.table is not None
-    other = count_followers(last.table.reader, last.vocabulary.encode("the bell"))
-    checkpoints.write(run.step(3), replace(last, table=other.table, counts=None))
-    (run.step(3) / COUNTS).write_bytes(b"damaged")
+    lose_counts(run.step(3))
     with pytest.raises(ResumeError, match="counting the text again gives other counts"):
         launch({"name": "run", "steps": 5}, text=TEXT, resume=True)
     assert steps_kept() == ["step-00000003"]
