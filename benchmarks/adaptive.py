@@ -2,11 +2,11 @@
 
     python benchmarks/adaptive.py RUN FILE [--piece N]
 
-Prints the loss of a trained run on a text that it has not seen, for several weights of an occurrence
-in this text (0: the counts are not updated): without learning, with each learning rate alone, and
-with the mixture that `charrnn evaluate --adaptive` uses. With `--piece N`, the text is cut into
-pieces of N characters, each evaluated separately, and what is left over is not read: this shows what
-a short text is worth.
+Prints the loss of a trained run on a text that it has not seen, for several weights of an
+occurrence in this text (0: the counts are not updated): without learning, with each learning rate
+alone, and with the mixture that `charrnn evaluate --adaptive` uses. With `--piece N`, the text is
+cut into pieces of N characters, each evaluated separately, and what is left over is not read: this
+shows what a short text is worth.
 """
 
 import argparse

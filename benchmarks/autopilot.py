@@ -24,13 +24,12 @@ import charrnn
 from charrnn.corpus.corpus import Corpus
 from charrnn.config.run_config import ModelConfig
 from charrnn.training.plan import relative_cost
-from ledger import Ledger
+from ledger import RECIPE, Ledger
 from machine import describe
 from texts import DATA, TEXTS
 
 LEDGER = Ledger("autopilot")
 MEASURED = Path(__file__).parent.parent / "charrnn" / "training" / "measured.py"
-RECIPE = 2  # incremented when training changes so much that older runs cannot be compared
 HELD_OUT = 50_000
 STEP = 16 * 64  # characters
 

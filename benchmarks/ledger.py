@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+# Stored with a run; incremented when training changes so much that older runs cannot be compared.
+RECIPE = 2
+
 
 class Ledger:
     """``results/NAME.jsonl``, which need not exist yet."""

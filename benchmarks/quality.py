@@ -11,8 +11,8 @@ reading straight through is compared with the adaptive loss, and restarting afte
 static one. zpaq (method 5, a mixture of many predictions; the program of that name) reads straight
 through only, since it is slow to begin; without the program, its column is empty.
 
-Each run is appended to results/quality.jsonl, and runs already there are skipped; runs of an earlier
-recipe stay there, but are not printed.
+Each run is appended to results/quality.jsonl, and runs already there are skipped; runs of an
+earlier recipe stay there, but are not printed.
 """
 
 import argparse
@@ -27,12 +27,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ledger import Ledger
+from ledger import RECIPE, Ledger
 from machine import describe
 from texts import DATA, TEXTS, penn
 
 LEDGER = Ledger("quality")
-RECIPE = 2  # incremented when training changes so much that older runs cannot be compared
 CASES = [
     *(("shakespeare", 3.0, seed) for seed in range(3)),
     *(("molecules", 3.0, seed) for seed in range(3)),
@@ -126,7 +125,8 @@ def run(learned: str, reported: str, text: str, minutes: float, seed: int) -> di
         "parameters",
     )
     return {
-        "text": text, "minutes": minutes, "seed": seed, "recipe": RECIPE, "model": "charrnn", "static": static["nats_per_character"],
+        "text": text, "minutes": minutes, "seed": seed, "recipe": RECIPE, "model": "charrnn",
+        "static": static["nats_per_character"],
         "adaptive": adaptive["nats_per_character"], "characters": static["characters"], "seconds": round(seconds, 1),
         "chosen_by": about["final_val_loss"], **{name: about[name] for name in names}, "machine": describe(),
     }  # fmt: skip

@@ -4,9 +4,9 @@ of steps, on several texts.
     python benchmarks/recipe.py --data DIRECTORY
     python benchmarks/recipe.py --data DIRECTORY --passes 24 --only "penn"
 
-Each variant is trained at 2 x 256, with counts, on the first CHARACTERS of a text, the last tenth of
-which is held out; the last 10% of the whole text, on which other benchmarks report figures, are not
-used. There are two groups of variants, of about 8 and about 24 passes, each compared with its own
+Each variant is trained at 2 x 256, with counts, on the first CHARACTERS of a text, the last tenth
+of which is held out; the last 10% of the whole text, on which other benchmarks report figures, are
+not used. There are two groups of variants, of about 8 and about 24 passes, each compared with its own
 base. The loss of the held-out part is measured after the training part was read, so that the copy
 window and the state are as warm as in the middle of a text.
 

@@ -4,9 +4,9 @@
     python benchmarks/verdicts.py --data DIRECTORY --only russian
 
 For each text, `charrnn train --minutes M` with no other option, and then, up to three times, the
-command that the verdict proposes. A run whose verdict is "at its best" is also trained for twice the
-steps, and with 0.2 more and 0.2 less dropout: none of them should be much better. Losses are those
-of the best checkpoints on the validation part.
+command that the verdict proposes. A run whose verdict is "at its best" is also trained for twice
+the steps, and with 0.2 more and 0.2 less dropout: none of them should be much better. Losses are
+those of the best checkpoints on the validation part.
 
 One line for each text is appended to results/verdicts.jsonl, and texts already there are skipped.
 """
@@ -198,9 +198,11 @@ def table() -> None:
         for what, other in result["others"].items():
             missed.append(gain(runs[-1], other))
             print(f"  {other['loss']:.4f} {missed[-1]:+7.1%} {what}")
+    better = sum(value >= MIN_GAIN for value in gains)
+    worse = sum(value < -MIN_GAIN for value in gains)
     print(
-        f"\nof {len(gains)} proposals, {sum(value >= MIN_GAIN for value in gains)} gained 1% or more, "
-        f"{sum(value < -MIN_GAIN for value in gains)} made the run worse by more than 1%"
+        f"\nof {len(gains)} proposals, {better} gained 1% or more, "
+        f"{worse} made the run worse by more than 1%"
     )
     print(
         f"of {len(missed)} variations of runs called {FINISHED}, "

@@ -193,10 +193,15 @@ class CountTable:
         is_seen = flat != UNSEEN
         first = self.starts[flat].astype(np.int64)
         sizes = np.where(is_seen, self.starts[flat + 1] - first, 0)
-        ends = np.cumsum(sizes)
-        places = np.arange(ends[-1] if len(ends) else 0)
-        places += np.repeat(first - ends + sizes, sizes)
-        return places, sizes.reshape(rows.shape)
+        return places_from(first, sizes), sizes.reshape(rows.shape)
+
+
+def places_from(firsts: Array, sizes: Array) -> NDArray[np.int64]:
+    """(R,) consecutive places from each of ``firsts`` on, as many as its entry in ``sizes``."""
+    ends = np.cumsum(sizes)
+    places = np.arange(ends[-1] if len(ends) else 0)
+    places += np.repeat(firsts - ends + sizes, sizes)
+    return places
 
 
 def blend(

@@ -17,6 +17,7 @@ from charrnn.context_mixing.count_table import (
     CountTable,
     Predicted,
     blend,
+    places_from,
     scaled_down,
 )
 from charrnn.vocab import Ids
@@ -119,7 +120,7 @@ def _updated_table(table: CountTable, updated: Mapping[int, Followers]) -> Count
     sizes = sizes[is_kept][order]
     begins = begins[is_kept][order]
     starts = np.concatenate([[0], np.cumsum(sizes)])  # (C + 1,)
-    places = np.arange(starts[-1]) + np.repeat(begins - starts[:-1], sizes)
+    places = places_from(begins, sizes)
     return CountTable(
         reader=table.reader,
         contexts=contexts[is_kept][order].astype(np.uint32),

@@ -376,10 +376,11 @@ class Trainer:
 
     def _final_evaluation(self) -> Iterator[Report]:
         """The loss of the best checkpoint, in fp32."""
+        path = self.directory.best()
         table = self.loop.model.table
         if table is not None:
-            checkpoints.restore_counts([self.directory.best()], table)
-        best = checkpoints.read(self.directory.best())
+            checkpoints.restore_counts([path], table)
+        best = checkpoints.read(path)
         model = load_model(best, self.config.train.device)
         try:
             final = self._evaluate(model, self.corpus.judged)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.context_mixing import count_table, counting
+from charrnn.context_mixing import count_table
 from charrnn.context_mixing.contexts import GROUPS, KINDS, Contexts, Reading, Readings
 from charrnn.context_mixing.count_table import NUM_FEATURES, UNSEEN, Predicted, blend
 from charrnn.context_mixing.counting import count_followers
@@ -23,10 +23,7 @@ VOCABULARIES = [CHARS, BYTES, RECORDS]
 vocabularies = pytest.mark.parametrize("vocabulary", VOCABULARIES, ids=["char", "byte", "records"])
 
 
-@pytest.fixture(autouse=True)
-def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of any size, so that a context is left out only because it is rare."""
-    monkeypatch.setattr(counting, "MAX_BYTES_PER_SYMBOL", 10**6)
+pytestmark = pytest.mark.usefixtures("unlimited")
 
 
 def sample(vocabulary: Vocabulary, length: int = 1000, seed: int = 0) -> Ids:

@@ -23,10 +23,7 @@ from tests.context_mixing.test_count_table import (
 K = len(KINDS)
 
 
-@pytest.fixture(autouse=True)
-def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of any size, so that a context is left out only because it is rare."""
-    monkeypatch.setattr(counting, "MAX_BYTES_PER_SYMBOL", 10**6)
+pytestmark = pytest.mark.usefixtures("unlimited")
 
 
 # The table

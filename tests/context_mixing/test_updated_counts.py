@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from charrnn.context_mixing import count_table, counting, updated_counts
+from charrnn.context_mixing import count_table, updated_counts
 from charrnn.context_mixing.contexts import KINDS, Contexts
 from charrnn.context_mixing.count_table import UNSEEN, Predicted
 from charrnn.context_mixing.counting import count_followers
@@ -19,11 +19,7 @@ from tests.context_mixing.test_count_table import (
     vocabularies,
 )
 
-
-@pytest.fixture(autouse=True)
-def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of any size, so that a context is left out only because it is rare."""
-    monkeypatch.setattr(counting, "MAX_BYTES_PER_SYMBOL", 10**6)
+pytestmark = pytest.mark.usefixtures("unlimited")
 
 
 def read_all(updated: UpdatedCounts, ids: Ids, piece: int = 32) -> list[Predicted]:
