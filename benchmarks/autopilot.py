@@ -74,15 +74,28 @@ def cases() -> Iterator[dict[str, Any]]:
         (13.0, large, 0.3),
         (13.0, wide, 0.3),
         (13.0, wide, 0.5),
-        (26.0, middle, 0.5),
+        (40.0, middle, 0.5),
+        (40.0, large, 0.5),
+        (40.0, wide, 0.6),
     ):
         yield case("shakespeare", 500_000, work, sizes, dropout)
     for sizes, dropout in ((small, 0.3), (middle, 0.3), (middle, 0.5)):
         yield case("python", 100_000, 3.0, sizes, dropout)
-    for text, size in (("penn", 2_500_000), ("python", 20_000_000)):
-        for work in (4.0, 13.0):
-            for sizes, dropout in ((middle, 0.0), (middle, 0.1), (large, 0.1), (wide, 0.1)):
-                yield case(text, size, work, sizes, dropout)
+    for work, sizes, dropout in (
+        (4.0, middle, 0.0),
+        (4.0, middle, 0.1),
+        (13.0, middle, 0.0),
+        (13.0, middle, 0.1),
+        (13.0, middle, 0.2),
+        (13.0, large, 0.1),
+        (50.0, middle, 0.1),
+        (50.0, middle, 0.2),
+        (50.0, large, 0.2),
+    ):
+        yield case("penn", 2_500_000, work, sizes, dropout)
+    for work in (4.0, 13.0):
+        for sizes, dropout in ((middle, 0.0), (middle, 0.1), (large, 0.1), (wide, 0.1)):
+            yield case("python", 20_000_000, work, sizes, dropout)
     # a minute or two on a slow machine: too little work for the larger networks
     for work in (0.75, 2.0):
         for sizes in (small, middle):
