@@ -42,11 +42,12 @@ PAGES = [
 ARROWS = {
     "errors": set(),
     "config": {"errors"},
+    "advice": {"config"},
     "vocab": {"errors"},
     "copy_window": {"piecewise"},
     "piecewise": set(),
     "context_mixing": {"piecewise", "vocab"},
-    "storage": {"config", "context_mixing", "copy_window", "errors", "vocab"},
+    "storage": {"advice", "config", "context_mixing", "copy_window", "errors", "vocab"},
     "corpus": {"config", "context_mixing", "copy_window", "errors", "vocab"},
     "originality": {"config", "corpus", "errors", "storage", "vocab"},
     "generation": {
@@ -59,6 +60,7 @@ ARROWS = {
         "vocab",
     },
     "training": {
+        "advice",
         "charrnn",
         "config",
         "context_mixing",
@@ -94,6 +96,7 @@ OUTSIDE = {
     "yaml": {"config"},
     "safetensors": {"storage"},
     "numpy": {
+        "advice",
         "context_mixing",
         "copy_window",
         "corpus",

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from charrnn.advice import similar_runs
+from charrnn.advice.measured import MEASURED, Row
+from charrnn.advice.similar_runs import best_row, expected_ratio, most_passes, relative_cost
 from charrnn.config.run_config import ModelConfig, RunConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.training import plan as planning
-from charrnn.training.measured import MEASURED, Row
-from charrnn.training.plan import best_row, expected_ratio, most_passes, plan, relative_cost
+from charrnn.training.plan import plan
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -31,7 +33,7 @@ TEXT = "".join(np.random.default_rng(0).choice(list("abcd \n"), 2_000))
 @pytest.fixture
 def rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six rows that are easy to calculate with by hand."""
-    monkeypatch.setattr(planning, "MEASURED", ROWS)
+    monkeypatch.setattr(similar_runs, "MEASURED", ROWS)
 
 
 @pytest.fixture

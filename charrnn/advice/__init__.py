@@ -1,0 +1,1 @@
+"""What measured runs tell about a run: settings, expected losses, expected gains."""
