@@ -17,6 +17,7 @@ from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.yaml import read_yaml
 from charrnn.corpus.corpus import Corpus, RunningText, read_corpus
 from charrnn.errors import CharRNNError, ConfigError
+from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import Run
 from charrnn.training import resolve as resolving
 from charrnn.training import timing
@@ -143,6 +144,27 @@ def test_every_second_value_belongs_to_a_knob() -> None:
 
 
 # The meaning of auto
+
+
+@pytest.mark.parametrize(
+    ("given", "automatic"),
+    [
+        ({}, ["num_layers", "hidden_size", "dropout"]),
+        ({"dropout": 0.2}, ["num_layers", "hidden_size"]),
+        ({"eval_every": "auto", "num_layers": 1, "hidden_size": 8}, ["eval_every", "dropout"]),
+    ],
+)
+def test_a_checkpoint_says_what_was_left_to_charrnn(
+    given: dict[str, Any], automatic: list[str], texts: Path
+) -> None:
+    sizes = {"num_layers", "hidden_size", "dropout"}
+    fixed = {name: value for name, value in SMALL.items() if name not in sizes}
+    run = launch(fixed | given | {"steps": 1})
+    for _ in run.run():
+        pass
+    about = read_about(run.directory.best())["about"]
+    assert sorted(about["automatic"]) == sorted(automatic)
+    assert about["minutes"] is None
 
 
 def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunConfig, list[str]]:
