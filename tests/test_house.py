@@ -42,12 +42,12 @@ PAGES = [
 ARROWS = {
     "errors": set(),
     "config": {"errors"},
-    "advice": {"config"},
     "vocab": {"errors"},
     "copy_window": {"piecewise"},
     "piecewise": set(),
     "context_mixing": {"piecewise", "vocab"},
-    "storage": {"advice", "config", "context_mixing", "copy_window", "errors", "vocab"},
+    "storage": {"config", "context_mixing", "copy_window", "errors", "vocab"},
+    "advice": {"config", "errors", "storage", "vocab"},
     "corpus": {"config", "context_mixing", "copy_window", "errors", "vocab"},
     "originality": {"config", "corpus", "errors", "storage", "vocab"},
     "generation": {
@@ -74,6 +74,7 @@ ARROWS = {
     "text_model": {"config", "errors", "generation", "originality", "storage", "training", "vocab"},
     "api": {"cli", "config", "generation", "text_model", "training"},  # cli: for progress=True
     "cli": {
+        "advice",
         "api",
         "charrnn",
         "config",

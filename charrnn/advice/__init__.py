@@ -1,1 +1,1 @@
-"""What measured runs tell about a run: settings, expected losses, expected gains."""
+"""What a run will be like, how good it is, and what to do next."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn.advice.verdict import verdict
 from charrnn.cli.console import format_loss, network_in_words, print_on_stderr, tell
 from charrnn.cli.options import (
     example_option,
@@ -20,7 +21,6 @@ from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.shell import command
 from charrnn.corpus.reading import check_corpus
 from charrnn.storage.run import Run
-from charrnn.storage.verdict import verdict
 
 if TYPE_CHECKING:
     from charrnn.training.evaluate import Evaluation

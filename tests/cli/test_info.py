@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import charrnn
+from charrnn.advice.verdict import verdict
 from charrnn.cli.descriptions import short_number, size_in_words
 from charrnn.corpus.corpus import Corpus
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.manifest import read_manifest
 from charrnn.storage.run import Run
-from charrnn.storage.verdict import verdict
 from tests.command import TEXT, Trained, call
 
 STEP = "checkpoints/corpus/step-00000004"

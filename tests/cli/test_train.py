@@ -15,9 +15,9 @@ import yaml
 from click.testing import Result
 
 import charrnn
+from charrnn.advice.verdict import verdict
 from charrnn.config.cores import available_threads
 from charrnn.storage.run import Run
-from charrnn.storage.verdict import verdict
 from tests.command import SMALL, TEXT, Trained, call
 
 NETWORK = "training checkpoints/corpus: LSTM with 2 layers of 8 units"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from charrnn.advice.verdict import verdict
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import CharRNNError, CheckpointError, DamagedError
 from charrnn.storage import checkpoint as checkpoints
@@ -18,7 +19,6 @@ from charrnn.storage.manifest import (
     read_verified,
 )
 from charrnn.storage.run import Run
-from charrnn.storage.verdict import verdict
 from charrnn.vocab import Vocabulary
 
 
