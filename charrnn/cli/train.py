@@ -9,6 +9,7 @@ import click
 
 from charrnn.advice.verdict import verdict
 from charrnn.cli.console import format_loss, network_in_words, print_on_stderr, tell
+from charrnn.cli.first_look import tell_first_look
 from charrnn.cli.options import (
     example_option,
     given_for_run,
@@ -77,6 +78,7 @@ def train(
     values = given_for_run(ctx, corpus, example, records, config)
     if not resume:
         check_corpus(RunConfig.from_flat(values))  # before PyTorch is imported, which takes seconds
+        tell_first_look(values)
     with signal_requests() as requests:
         from charrnn.cli.progress import run_with_progress
         from charrnn.training.start import launch

@@ -202,7 +202,7 @@ def read_stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _load(path: str) -> Iterator[bytes]:
+def load(path: str) -> Iterator[bytes]:
     """The bytes of a file, block by block.
 
     Standard input and pipes are one block, since they cannot be read again to explain an error.
@@ -236,7 +236,7 @@ def _read_file(
     cleaner: Cleaner,
 ) -> Iterator[str | bytes]:
     """The text of one file, block by block, or its bytes if the unit is the byte."""
-    blocks = _load(file)
+    blocks = load(file)
     if config.unit == "byte":
         return blocks
     texts = _decoded(blocks, file, config, cleaner.notices)
@@ -378,7 +378,7 @@ def _undecodable(
         )
     data = last_block
     if _is_file(path):
-        data = b"".join(_load(path))
+        data = b"".join(load(path))
     try:
         data.decode(config.encoding)
     except UnicodeError as error:
