@@ -110,7 +110,7 @@ def first_look(paths: Sequence[str | Path], config: DataConfig) -> list[Finding]
         paths: of the corpus; what comes from a pipe is not read.
         config: how it will be read.
     """
-    if config.unit == "byte":
+    if config.unit == "byte" or config.column is not None:
         return []
     try:
         files = [file for file in corpus_files(paths, []) if os.path.isfile(file)]

@@ -40,6 +40,7 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "newlines": ("lf", "lf"),
     "normalize": ("nfc", "nfc"),
     "separator": (";", ";"),
+    "column": ("a text", "a text"),
     "val_fraction": ("0.25", 0.25),
     "cell": ("gru", "gru"),
     "hidden_size": ("3", 3),

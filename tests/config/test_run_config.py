@@ -59,6 +59,7 @@ OTHER: dict[str, Any] = {
     "newlines": "lf",
     "normalize": "nfkc",
     "separator": ";\\ ",
+    "column": "a text",
     "val_fraction": 0.25,
     "cell": "gru",
     "hidden_size": 3,
@@ -173,7 +174,7 @@ def test_a_choice_must_be_in_its_list(knob: Knob) -> None:
 @pytest.mark.parametrize("knob", KNOBS.values(), ids=by_name)
 def test_none_is_accepted_only_where_allowed(knob: Knob) -> None:
     can = knob.name in (
-        "normalize", "separator", "copy_window", "counts", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every",
+        "normalize", "separator", "column", "copy_window", "counts", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every",
         "sample_every", "name",
     )  # fmt: skip
     assert can == knob.none
