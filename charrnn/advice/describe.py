@@ -127,10 +127,9 @@ def _read_without_weights(path: Path) -> _Model:
     entry = entries["tokenizer.json"]
     try:
         tokenizer = load_object(read_verified(path, "tokenizer.json", entry, strict_json.LONGEST))
-        has_records = tokenizer.get("records", False) is True
         return _Model(
             sizes=ModelConfig(**config["model"]),
-            vocabulary=Vocabulary(tokenizer["unit"], tokenizer["symbols"], has_records),
+            vocabulary=checkpoints.vocabulary_of(tokenizer),
             about=config["about"],
             sha256=entries["model.safetensors"]["sha256"],
         )

@@ -60,6 +60,12 @@ class DataConfig(Checked):
         "text like any other",
         none=True,
     )
+    min_count: int = knob(
+        1,
+        "characters that occur less often become the most similar one that does not, or are left "
+        "out; 1: keep all",
+        low=1,
+    )
     val_fraction: float = knob(
         0.1,
         "share of the text kept for validation and not trained on: the end of a continuous text, "

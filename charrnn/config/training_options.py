@@ -23,6 +23,8 @@ class TrainingOptions(TypedDict, total=False):
             one continuous text (default None)
         column: column of a .csv, .tsv or .jsonl file whose fields are the records; None: such a
             file is text like any other (default None)
+        min_count: characters that occur less often become the most similar one that does not, or
+            are left out; 1: keep all (default 1)
         val_fraction: share of the text kept for validation and not trained on: the end of a
             continuous text, or a random choice of records; 0: train on everything (default 0.1)
         cell: type of the recurrent cell (default "lstm")
@@ -80,6 +82,7 @@ class TrainingOptions(TypedDict, total=False):
     normalize: Literal["nfc", "nfkc"] | None
     separator: str | None
     column: str | None
+    min_count: int
     val_fraction: float
     cell: Literal["lstm", "gru", "rnn"]
     hidden_size: int | Auto

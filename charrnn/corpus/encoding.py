@@ -11,7 +11,7 @@ from charrnn.errors import ConfigError, CorpusError
 
 # Python calls these text encodings, but they are for domain names; punycode takes quadratic time.
 FOR_DOMAIN_NAMES = ("punycode", "idna")
-TEXT_KNOBS = ("encoding", "encoding_errors", "newlines", "normalize", "column")
+TEXT_KNOBS = ("encoding", "encoding_errors", "newlines", "normalize", "column", "min_count")
 MOST_BAD_BYTES = 8  # shown in an error
 
 # The encodings with two or four bytes for each character, if no byte order mark names them. UTF-32

@@ -8,7 +8,7 @@ import numpy as np
 
 from charrnn.doctor.finding import MOST_PLACES, Finding, Place, counted
 from charrnn.doctor.source import Block
-from charrnn.vocab import describe
+from charrnn.vocab import Vocabulary, describe
 
 NUM_CODES = 0x110000
 FEW = 20  # new characters of a block that are searched one by one
@@ -139,6 +139,17 @@ class Characters:
         is_rare = (self.counts > 0) & (self.counts < RARE)
         return [code for code in np.flatnonzero(is_rare).tolist() if not self._is_grouped(code)]
 
+    def nearest_of_rare(self) -> dict[int, str]:
+        """The character that each rare one would become, or ``""``."""
+        rare = set(self.rare())
+        common = [chr(code) for code in np.flatnonzero(self.counts).tolist() if code not in rare]
+        known = Vocabulary("char", "".join(common))
+        nearest = {}
+        for code in rare:
+            symbol = known.nearest(chr(code), 0)
+            nearest[code] = symbol if len(symbol) == 1 else ""
+        return nearest
+
     def _rare(self) -> Iterator[Finding]:
         """Characters too rare to be learned, unless the script has many of them."""
         codes = self.rare()
@@ -146,17 +157,20 @@ class Characters:
         if not codes or len(codes) > MOST_RARE * alphabet or self.total < SHORTEST:
             return
         codes.sort(key=lambda code: self.counts[code])
+        nearest = self.nearest_of_rare()
         listed = []
         for code in codes[:MOST_LISTED]:
-            listed.append(f"{describe(chr(code))} {counted(int(self.counts[code]), 'time')}")
+            would = f"become {nearest[code]!r}" if nearest[code] else "be left out"
+            times = counted(int(self.counts[code]), "time")
+            listed.append(f"{describe(chr(code))} {times}, would {would}")
         occur = "character occurs" if len(codes) == 1 else "characters occur"
         yield Finding(
             "rare-characters",
             f"{len(codes):,} of {alphabet:,} {occur} fewer than {RARE} times, too rarely to be "
-            f"learned: {', '.join(listed)}",
+            f"learned: {'; '.join(listed)}",
             count=len(codes),
             places=tuple(self.first[code] for code in codes[:MOST_PLACES]),
-            fix="--fix rare-characters",
+            fix=f"--min-count {RARE}",
         )
 
     def _is_grouped(self, code: int) -> bool:

@@ -6,16 +6,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import numpy as np
-
-from charrnn.doctor.characters import Characters
 from charrnn.doctor.inspection import Examination
 from charrnn.doctor.letters import without_misread, without_mixed_words
 from charrnn.doctor.lines import HYPHEN, LICENCE, LONG_LINE, Lines, hashes_of_lines
 from charrnn.doctor.shape import TAG
 from charrnn.doctor.source import Block, OnProgress, Source
-from charrnn.errors import VocabularyError
-from charrnn.vocab import Vocabulary
 
 # What each repair changes, in one word for one and several. The first three are always made.
 REPAIRS = {
@@ -90,7 +85,7 @@ class Repair:
             removed = dict.fromkeys(characters.removable(), "")
             self.steps["control-characters"] = lambda text: _translated(text, removed)
         if "rare-characters" in self.fixes:
-            nearest = _nearest_of_rare(characters)
+            nearest = characters.nearest_of_rare()
             self.steps["rare-characters"] = lambda text: _translated(text, nearest)
         if "repeated-lines" in self.fixes:
             self._remember(examination.lines)
@@ -182,21 +177,6 @@ def _without_tags(text: str) -> Change:
     plain, number = TAG.subn("", text)
     plain = html.unescape(plain)
     return _REMOVED.sub("\n\n", plain), number
-
-
-def _nearest_of_rare(characters: Characters) -> dict[int, str]:
-    """What each rare character becomes: the nearest one that is not rare, or nothing."""
-    counts = characters.counts
-    rare = characters.rare()
-    common = [chr(code) for code in np.flatnonzero(counts).tolist() if code not in rare]
-    vocabulary = Vocabulary.of("".join(common))
-    table = {}
-    for code in rare:
-        try:
-            table[code], _ = vocabulary.repair(chr(code), "replace")
-        except VocabularyError:
-            table[code] = ""
-    return table
 
 
 def _translated(text: str, table: dict[int, str]) -> Change:

@@ -18,6 +18,7 @@ from charrnn.storage import strict_json
 from charrnn.storage.atomic import read_regular
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import Run, read_yaml_beside
+from charrnn.vocab import Vocabulary
 
 LONG = 5_000_000  # characters; indexing this many takes some seconds
 MOST_NAMES = 200  # characters of the corpus's file names in an error
@@ -160,8 +161,28 @@ def _read_corpus(paths: Sequence[str], metadata: dict[str, Any]) -> _Text:
     for block in stream(paths, data, [], on_file):
         blocks.append(block)
         position += len(block)
-    corpus = Corpus.of(blocks, data.val_fraction, data.separator)
+    corpus = Corpus.of(blocks, data.val_fraction, data.separator, min_count=data.min_count)
+    if corpus.vocabulary.replaced:
+        blocks, files = _without_rare(corpus.vocabulary, blocks, files)
     return _Text(paths, blocks, files, corpus)
+
+
+def _without_rare(
+    vocabulary: Vocabulary,
+    blocks: Sequence[str | bytes],
+    files: Sequence[tuple[str, int]],
+) -> tuple[list[str | bytes], list[tuple[str, int]]]:
+    """The blocks as they were learned, and the place where each file begins in them."""
+    before = 0
+    learned: list[str | bytes] = []
+    places = {0: 0}  # in the text, and in what was learned of it
+    after = 0
+    for block in blocks:
+        learned.append(vocabulary.without_rare(block))
+        before += len(block)
+        after += len(learned[-1])
+        places[before] = after
+    return learned, [(file, places[start]) for file, start in files]
 
 
 def _check_same(

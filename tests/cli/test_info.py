@@ -115,7 +115,7 @@ def about(run: str, step: int) -> dict[str, Any]:
         "train_characters": 831, "val_characters": 93, "val_loss": lines(run)[step - 1]["val_loss"], "records": None,
         "minutes": None, "automatic": ["report_every", "eval_every", "save_every"],
         "data": {
-            "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "separator": None, "column": None, "unit": "char",
+            "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "separator": None, "column": None, "min_count": 1, "unit": "char",
             "val_fraction": 0.1,
         },
     }  # fmt: skip

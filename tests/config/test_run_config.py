@@ -27,6 +27,7 @@ LISTED = ", ".join(["corpus", *KNOBS])
 # The limits of every range, written by hand: just below it, the minimum, the maximum, just above
 # it.
 RANGES: dict[str, tuple[float, float, float, float]] = {
+    "min_count": (0, 1, 10**9, 10**9 + 1),
     "val_fraction": (-0.001, 0, 0.5, 0.501),
     "hidden_size": (0, 1, 65536, 65537),
     "num_layers": (0, 1, 64, 65),
@@ -60,6 +61,7 @@ OTHER: dict[str, Any] = {
     "normalize": "nfkc",
     "separator": ";\\ ",
     "column": "a text",
+    "min_count": 7,
     "val_fraction": 0.25,
     "cell": "gru",
     "hidden_size": 3,

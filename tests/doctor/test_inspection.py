@@ -143,7 +143,7 @@ FAULTS: dict[str, tuple[Fault, str, int, str | None]] = {
         8,
         "convert the original file again, with its right encoding",
     ),
-    "rare": (insert(3, "%"), "rare-characters", 1, "--fix rare-characters"),
+    "rare": (insert(3, "%"), "rare-characters", 1, "--min-count 10"),
     "Cyrillic": (insert(0, "r\u0456ver "), "mixed-script", 8, "--fix mixed-script"),
     "Greek": (insert(0, "riv\u03bfr "), "mixed-script", 8, "--fix mixed-script"),
     "mojibake": (insert(3, "\u00c3\u00a9"), "encoding", 8, "--fix encoding"),
