@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from charrnn.config.arguments import ignore
 from charrnn.config.run_config import DataConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.corpus.reading import STDIN, stream
 from charrnn.errors import CheckpointError, CorpusError, DamagedError
 from charrnn.originality.corpus_index import PLACE_BYTES, Index
+from charrnn.originality.suffix_array import OnProgress
 from charrnn.storage import strict_json
 from charrnn.storage.atomic import read_regular
 from charrnn.storage.checkpoint import read_about
@@ -47,6 +49,7 @@ def open_index(
     checkpoint: Path,
     tell: Tell,
     corpus: Sequence[str] = (),
+    on_progress: OnProgress = ignore,
 ) -> Index:
     """The index of the corpus that a checkpoint was trained on.
 
@@ -56,6 +59,7 @@ def open_index(
         checkpoint: a checkpoint's directory, as ``find_checkpoint`` returns it.
         tell: called with sentences about building it.
         corpus: where the corpus is now, if not where the run read it.
+        on_progress: called with the number of symbols that each step has put in their place.
 
     Raises:
         CheckpointError: the corpus is missing or has changed, or the index cannot be read.
@@ -79,7 +83,7 @@ def open_index(
         )
     text = _read(checkpoint, run, metadata, corpus)
     _check_same(text, checkpoint, metadata, fingerprint)
-    index = Index.of(text.blocks, text.files, text.corpus.fingerprint)
+    index = Index.of(text.blocks, text.files, text.corpus.fingerprint, on_progress)
     if fingerprint is None:
         tell(
             f"{checkpoint} has no training state, so only the length of the corpus was checked, "
