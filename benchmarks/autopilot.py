@@ -23,13 +23,13 @@ from typing import Any
 import charrnn
 from charrnn.corpus.corpus import Corpus
 from charrnn.config.run_config import ModelConfig
-from charrnn.training.plan import relative_cost
+from charrnn.advice.similar_runs import relative_cost
 from ledger import RECIPE, Ledger
 from machine import describe
 from texts import DATA, TEXTS
 
 LEDGER = Ledger("autopilot")
-MEASURED = Path(__file__).parent.parent / "charrnn" / "training" / "measured.py"
+MEASURED = Path(__file__).parent.parent / "charrnn" / "advice" / "measured.py"
 HELD_OUT = 50_000
 STEP = 16 * 64  # characters
 

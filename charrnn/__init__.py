@@ -29,6 +29,7 @@ __all__ = [
     "Vocabulary",
     "VocabularyError",
     "__version__",
+    "inspect",
     "load",
     "train",
 ]
@@ -40,6 +41,7 @@ _MODULES = {
     "TextModel": "text_model",
     "TrainingOptions": "config.training_options",
     "Vocabulary": "vocab",
+    "inspect": "doctor.inspection",
     "load": "text_model",
     "train": "api",
 }
@@ -47,6 +49,7 @@ _MODULES = {
 if TYPE_CHECKING:
     from charrnn.api import train
     from charrnn.config.training_options import TrainingOptions
+    from charrnn.doctor.inspection import inspect
     from charrnn.errors import (
         CharRNNError,
         CheckpointError,

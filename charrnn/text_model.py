@@ -35,7 +35,7 @@ from charrnn.generation.sampling_options import SamplingOptions, SessionOptions
 from charrnn.generation.session import LENGTH, Session
 from charrnn.generation.settings import seed_of, settings_of
 from charrnn.generation.text_kinds import sums_by_character, whole_ids
-from charrnn.originality.suffix_array import Suffixes
+from charrnn.originality.suffix_array import OnProgress, Suffixes
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.find_run import find_checkpoint
 from charrnn.storage.run import RUNS_DIR, Run
@@ -67,7 +67,12 @@ class RunCorpus:
         """For pickle: without the index, which is memory-mapped and reopened when needed."""
         return self.__dict__ | {"_index": None}
 
-    def index(self, corpus: Sequence[str] = (), on_notice: Notify = ignore) -> "Index":
+    def index(
+        self,
+        corpus: Sequence[str] = (),
+        on_notice: Notify = ignore,
+        on_progress: OnProgress = ignore,
+    ) -> "Index":
         """The index; arguments and errors as for ``TextModel.index``."""
         from charrnn.originality.open_index import open_index
 
@@ -78,7 +83,7 @@ class RunCorpus:
             )
         if self._index is None:
             self._moved_to = corpus_paths(corpus) or self._moved_to
-            self._index = open_index(self.path, on_notice, self._moved_to)
+            self._index = open_index(self.path, on_notice, self._moved_to, on_progress)
         return self._index
 
     def to_guard(self) -> tuple[Suffixes, list[bytes]]:
@@ -358,17 +363,25 @@ class TextModel:
         path = self.path or Path("none")
         return read_seen_records(Run(path.absolute().parent).seen_records)
 
-    def index(self, *, corpus: Sequence[str] = (), on_notice: Notify = ignore) -> "Index":
+    def index(
+        self,
+        *,
+        corpus: Sequence[str] = (),
+        on_notice: Notify = ignore,
+        on_progress: OnProgress = ignore,
+    ) -> "Index":
         """The index of the corpus, saved in the run's directory; created on first use.
 
         Args:
             corpus: the files of the corpus, if they have moved.
             on_notice: called with notices about creating the index.
+            on_progress: called with the number of characters that each step of it has put in their
+                place.
 
         Raises:
             CheckpointError: the corpus is missing, or the model was not read from a checkpoint.
         """
-        return self._corpus.index(corpus, on_notice)
+        return self._corpus.index(corpus, on_notice, on_progress)
 
     def session(
         self,

@@ -81,11 +81,14 @@ class Vocabulary:
         symbols: the characters, in the order of their ids; empty for bytes, whose id is their
             value.
         records: whether the last symbol is the end of a record, which is not a character.
+        replaced: characters that were too rare to be learned, each with the symbol that stands for
+            it, or ``""`` if it is left out.
     """
 
     unit: str
     symbols: str = ""
     records: bool = False
+    replaced: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.symbols, str):
@@ -97,6 +100,12 @@ class Vocabulary:
                 "`symbols` must be distinct characters for the unit 'char', or empty for the unit "
                 f"'byte', got {len(self.symbols)} for the unit {self.unit!r}"
             )
+        for char, symbol in self.replaced:
+            if len(char) != 1 or char in self._known or not {symbol} <= self._known | {""}:
+                raise VocabularyError(
+                    f"`replaced` must give unknown characters symbols or '', got {char!r} and "
+                    f"{symbol!r}"
+                )
 
     @classmethod
     def of(cls, text: str | bytes) -> "Vocabulary":
@@ -153,6 +162,7 @@ class Vocabulary:
                 known one.
         """
         _check_text(text)
+        text = self.without_rare(text)
         dtype = smallest_dtype(len(self))
         if self.unit == "byte":
             data = _utf8(text) if isinstance(text, str) else text
@@ -195,6 +205,17 @@ class Vocabulary:
         """A decoder for ids that come one by one."""
         return Decoder(self)
 
+    @cached_property
+    def _replacements(self) -> dict[int, str]:
+        """Code points to strings, for str.translate."""
+        return {ord(char): symbol for char, symbol in self.replaced}
+
+    def without_rare(self, text: str | bytes) -> Any:
+        """A text in which characters that were too rare to be learned are replaced or left out."""
+        if not self.replaced or isinstance(text, bytes):
+            return text
+        return text.translate(self._replacements)
+
     def repair(self, text: str, unknown: str = "error", before: int = 0) -> tuple[str, list[str]]:
         """The text with unknown characters removed or replaced, and a sentence on each change.
 
@@ -213,6 +234,7 @@ class Vocabulary:
             raise VocabularyError(f"`text` must be a string, got {type(text).__name__}")
         if unknown not in ("error", "skip", "replace"):
             raise ConfigError(f"`unknown` must be one of error, skip, replace, got {unknown!r}")
+        text = self.without_rare(text)
         if self.unit == "byte" or set(text) <= self._known:
             return text, []
         if unknown == "skip":

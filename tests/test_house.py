@@ -47,7 +47,9 @@ ARROWS = {
     "piecewise": set(),
     "context_mixing": {"piecewise", "vocab"},
     "storage": {"config", "context_mixing", "copy_window", "errors", "vocab"},
+    "advice": {"config", "errors", "storage", "vocab"},
     "corpus": {"config", "context_mixing", "copy_window", "errors", "vocab"},
+    "doctor": {"config", "corpus", "errors", "vocab"},
     "originality": {"config", "corpus", "errors", "storage", "vocab"},
     "generation": {
         "config",
@@ -59,6 +61,7 @@ ARROWS = {
         "vocab",
     },
     "training": {
+        "advice",
         "charrnn",
         "config",
         "context_mixing",
@@ -72,10 +75,12 @@ ARROWS = {
     "text_model": {"config", "errors", "generation", "originality", "storage", "training", "vocab"},
     "api": {"cli", "config", "generation", "text_model", "training"},  # cli: for progress=True
     "cli": {
+        "advice",
         "api",
         "charrnn",
         "config",
         "corpus",
+        "doctor",
         "errors",
         "generation",
         "originality",
@@ -84,7 +89,7 @@ ARROWS = {
         "training",
     },
     "__main__": {"cli"},
-    "__init__": {"api", "config", "errors", "generation", "text_model", "vocab"},
+    "__init__": {"api", "config", "doctor", "errors", "generation", "text_model", "vocab"},
 }
 # Who may import what from outside.
 OUTSIDE = {
@@ -93,10 +98,13 @@ OUTSIDE = {
     "tqdm": {"cli"},
     "yaml": {"config"},
     "safetensors": {"storage"},
+    "charset_normalizer": {"corpus"},
     "numpy": {
+        "advice",
         "context_mixing",
         "copy_window",
         "corpus",
+        "doctor",
         "generation",
         "originality",
         "piecewise",
@@ -109,7 +117,7 @@ OUTSIDE = {
 PUBLIC = [
     "CharRNNError", "CheckpointError", "ConfigError", "CorpusError", "DivergedError", "GenerationError", "MissingPackageError",
     "ResumeError", "RunExistsError", "Sampler", "SamplingOptions", "SessionOptions", "TextModel", "TrainingOptions", "Vocabulary",
-    "VocabularyError", "__version__", "load", "train",
+    "VocabularyError", "__version__", "inspect", "load", "train",
 ]  # fmt: skip
 
 

@@ -303,3 +303,25 @@ def test_half_a_surrogate_pair_is_refused_by_a_vocabulary_of_bytes(text: str) ->
         refusal(BYTES.encode, text)
         == f"{describe(text[2])} at position 3 is half a surrogate pair and cannot be written as UTF-8; remove it"
     )
+
+
+# --- characters that were too rare to be learned ---
+
+RARE = Vocabulary("char", "aeit v", replaced=(("\u00e9", "e"), ("\u2603", "")))
+
+
+def test_rare_characters_are_encoded_as_they_were_learned() -> None:
+    assert RARE.decode(RARE.encode("t\u00e9\u2603a")) == "tea"
+    assert RARE.repair("t\u00e9\u2603a") == ("tea", [])
+    with pytest.raises(VocabularyError, match="has not seen the character 'x'"):
+        RARE.encode("t\u00e9x")
+
+
+@pytest.mark.parametrize(
+    "replaced", [(("a", "e"),), (("\u00e9", "x"),), (("\u00e9\u00e9", "e"),), (("", "e"),)]
+)
+def test_replacements_of_other_characters_are_refused(
+    replaced: tuple[tuple[str, str], ...],
+) -> None:
+    with pytest.raises(VocabularyError, match="`replaced` must give unknown characters"):
+        Vocabulary("char", "ae", replaced=replaced)

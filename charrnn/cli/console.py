@@ -72,20 +72,25 @@ def network_in_words(cell: str, num_layers: int, hidden_size: int) -> str:
     return f"{cell.upper()} with {layers} of {hidden_size} units"
 
 
-def progress_bar(total: int | None = None, delay: float = 0) -> "tqdm[Any]":
-    """A bar on stderr that counts characters, erased at the end.
+def progress_bar(
+    total: int | None = None,
+    delay: float = 0,
+    unit: str = " characters",
+) -> "tqdm[Any]":
+    """A bar on stderr that counts characters, or another unit, erased at the end.
 
     It is shown only on a terminal, and not if ``--quiet`` was given.
 
     Args:
         total: characters in all, if known.
         delay: seconds before it appears.
+        unit: what is counted.
     """
     from tqdm import tqdm
 
     return tqdm(
         total=total,
-        unit=" characters",
+        unit=unit,
         unit_scale=True,
         disable=hides_bars(),
         leave=False,

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from charrnn.advice.describe import describe_checkpoint, describe_run
 from charrnn.cli.compare import comparison
 from charrnn.cli.console import shown, tell
 from charrnn.cli.descriptions import (
@@ -22,7 +23,6 @@ from charrnn.cli.run_list import ORDERS, in_order, run_list
 from charrnn.cli.table import terminal_width
 from charrnn.config.shell import command
 from charrnn.errors import ConfigError
-from charrnn.storage.describe import describe_checkpoint, describe_run
 from charrnn.storage.find_run import all_runs, find_checkpoint, half_removed_runs
 from charrnn.storage.run import Run, read_yaml_beside
 

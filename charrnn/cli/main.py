@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "Show what `train` would do with a text, and why.",
     "sample": "Generate text.",
     "evaluate": "Measure how well a model predicts a file.",
+    "inspect": "Find what may be wrong with a text, and repair it in a copy.",
     "originality": "Find what a text copies word for word from a run's corpus.",
     "info": "Describe a model and its quality, or list all runs.",
     "remove": "Delete runs.",

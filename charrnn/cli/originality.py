@@ -118,7 +118,9 @@ def originality(
     metadata = read_about(path)["about"]
     data = DataConfig(**metadata["data"])
     check_outputs({"--html": html}, {"FILE": file}, (*metadata["corpus"], *corpus))
-    index = open_index(path, tell, corpus)
+    size = metadata["train_characters"] + metadata["val_characters"]
+    with progress_bar(size, delay=1) as bar:
+        index = open_index(path, tell, corpus, bar.update)
     tell(str(path))
     if file is None:
         _show_corpus(index, data, metadata["val_characters"], as_json)

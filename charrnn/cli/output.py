@@ -7,7 +7,7 @@ from pathlib import Path
 
 from charrnn.errors import CharRNNError, CheckpointError, GenerationError
 from charrnn.generation.session import Session
-from charrnn.storage.atomic import write_output
+from charrnn.storage.atomic import Data, write_output
 
 
 @dataclass
@@ -46,7 +46,7 @@ def show(pieces: Iterable[str], output: str | None) -> None:
         _to_file(pieces, Path(output))
 
 
-def into_file(flag: str, path: Path, data: bytes) -> None:
+def into_file(flag: str, path: Path, data: Data) -> None:
     """Write data to the file that a flag names.
 
     Raises:

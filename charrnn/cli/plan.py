@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.cli.console import format_loss, network_in_words, tell
+from charrnn.cli.first_look import tell_first_look
 from charrnn.cli.options import (
     example_option,
     given_for_run,
@@ -69,6 +70,7 @@ def plan(
     """
     values = given_for_run(ctx, corpus, example, records, config)
     check_corpus(RunConfig.from_flat(values))  # before PyTorch is imported, which takes seconds
+    tell_first_look(values)
     planned = _plan(values)
     if as_json:
         click.echo(json.dumps(_as_dict(planned)))

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import click
 
+from charrnn.advice.describe import describe_run
 from charrnn.cli.console import print_on_stderr, tell
 from charrnn.cli.descriptions import loss_in_words, size_in_words, steps_in_words
 from charrnn.cli.options import quiet_option, runs_dir_option
 from charrnn.errors import ConfigError
-from charrnn.storage.describe import describe_run
 from charrnn.storage.find_run import find_run
 from charrnn.storage.run import Run
 

@@ -72,7 +72,8 @@ def _prepare(
         model, notices_on_file = _adapted(model, request.adapt_to, request.unknown)
         notices += notices_on_file
     if request.originality or "max_copy" in request.settings:
-        model.index(corpus=request.corpus, on_notice=tell)
+        with progress_bar(delay=1) as bar:
+            model.index(corpus=request.corpus, on_notice=tell, on_progress=bar.update)
     return model, request, notices
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from charrnn.advice.verdict import verdict
 from charrnn.cli.console import format_loss, network_in_words, print_on_stderr, tell
+from charrnn.cli.first_look import tell_first_look
 from charrnn.cli.options import (
     example_option,
     given_for_run,
@@ -20,7 +22,6 @@ from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.shell import command
 from charrnn.corpus.reading import check_corpus
 from charrnn.storage.run import Run
-from charrnn.storage.verdict import verdict
 
 if TYPE_CHECKING:
     from charrnn.training.evaluate import Evaluation
@@ -77,6 +78,7 @@ def train(
     values = given_for_run(ctx, corpus, example, records, config)
     if not resume:
         check_corpus(RunConfig.from_flat(values))  # before PyTorch is imported, which takes seconds
+        tell_first_look(values)
     with signal_requests() as requests:
         from charrnn.cli.progress import run_with_progress
         from charrnn.training.start import launch

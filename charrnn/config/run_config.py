@@ -54,6 +54,18 @@ class DataConfig(Checked):
         none=True,
         escaped=True,
     )
+    column: str | None = knob(
+        None,
+        "column of a .csv, .tsv or .jsonl file whose fields are the records; none: such a file is "
+        "text like any other",
+        none=True,
+    )
+    min_count: int = knob(
+        1,
+        "characters that occur less often become the most similar one that does not, or are left "
+        "out; 1: keep all",
+        low=1,
+    )
     val_fraction: float = knob(
         0.1,
         "share of the text kept for validation and not trained on: the end of a continuous text, "
@@ -68,6 +80,11 @@ class DataConfig(Checked):
             raise ConfigError(
                 f"`separator` must have at most {LONGEST_SEPARATOR:,} characters, "
                 f"got {len(self.separator):,}"
+            )
+        if self.column is not None and self.separator is None:
+            raise ConfigError(
+                f"`column={self.column!r}` reads records, which need a `separator`; "
+                "leave one of them out"
             )
 
 
@@ -261,6 +278,8 @@ class RunConfig(Checked):
         for name, value in values.items():
             if not is_auto(name, value):
                 given[name] = value
+        if given.get("column") is not None:
+            given.setdefault("separator", "\n")
         data = DataConfig(**_knobs_of(DataConfig, given))
         model = ModelConfig(**_knobs_of(ModelConfig, given))
         train = TrainConfig(**_knobs_of(TrainConfig, given))

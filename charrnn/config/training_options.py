@@ -21,6 +21,10 @@ class TrainingOptions(TypedDict, total=False):
             (default None)
         separator: text between two records, such as \\n; each record is learned on its own; None:
             one continuous text (default None)
+        column: column of a .csv, .tsv or .jsonl file whose fields are the records; None: such a
+            file is text like any other (default None)
+        min_count: characters that occur less often become the most similar one that does not, or
+            are left out; 1: keep all (default 1)
         val_fraction: share of the text kept for validation and not trained on: the end of a
             continuous text, or a random choice of records; 0: train on everything (default 0.1)
         cell: type of the recurrent cell (default "lstm")
@@ -77,6 +81,8 @@ class TrainingOptions(TypedDict, total=False):
     newlines: Literal["keep", "lf"]
     normalize: Literal["nfc", "nfkc"] | None
     separator: str | None
+    column: str | None
+    min_count: int
     val_fraction: float
     cell: Literal["lstm", "gru", "rnn"]
     hidden_size: int | Auto

@@ -59,6 +59,7 @@ class Corpus(ABC):
         val_fraction: float,
         separator: str | None = None,
         tell: Tell = ignore,
+        min_count: int = 1,
     ) -> "Corpus":
         """Encode a text, or the blocks of one, and split it into training and validation.
 
@@ -67,12 +68,13 @@ class Corpus(ABC):
             val_fraction: the share of the validation part.
             separator: between records; None for continuous text.
             tell: called with notices for the user.
+            min_count: rarer characters are replaced or left out.
 
         Raises:
             CorpusError: it is too small to learn from.
         """
         blocks = [text] if isinstance(text, str | bytes) else text
-        vocabulary, ids = encode(blocks)
+        vocabulary, ids = encode(blocks, min_count, (separator or "") + "\r\n", tell)
         if len(ids) < MIN_CHARACTERS:
             raise CorpusError(
                 f"the corpus must have at least {MIN_CHARACTERS} characters, got {len(ids)}; "
@@ -381,7 +383,13 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
         notices.extend(reading.notices)
         blocks = [reading.text]
     data = config.data
-    corpus = Corpus.of(blocks, data.val_fraction, data.separator, notices.append)
+    corpus = Corpus.of(
+        blocks,
+        data.val_fraction,
+        data.separator,
+        notices.append,
+        data.min_count,
+    )
     for notice in notices:
         tell(notice)
     return corpus

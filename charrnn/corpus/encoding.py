@@ -4,14 +4,14 @@ import codecs
 import re
 import unicodedata
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from charrnn.config.run_config import DataConfig
 from charrnn.errors import ConfigError, CorpusError
 
 # Python calls these text encodings, but they are for domain names; punycode takes quadratic time.
 FOR_DOMAIN_NAMES = ("punycode", "idna")
-TEXT_KNOBS = ("encoding", "encoding_errors", "newlines", "normalize")
+TEXT_KNOBS = ("encoding", "encoding_errors", "newlines", "normalize", "column", "min_count")
 MOST_BAD_BYTES = 8  # shown in an error
 
 # The encodings with two or four bytes for each character, if no byte order mark names them. UTF-32
@@ -84,52 +84,30 @@ def bad_byte(
     )
 
 
-class _Candidate(NamedTuple):
-    """What a text looks like if it is in an encoding.
-
-    Args:
-        letters: the characters beyond ASCII that are to be expected.
-        most_foreign: the largest share of its bytes that may be characters beyond ASCII.
-        telling: letters that are frequent only if this is the right encoding.
-        telling_share: their share of the characters beyond ASCII that counts as frequent.
-    """
-
-    letters: str
-    most_foreign: float = 1.0
-    telling: str = ""
-    telling_share: float = 1.0
-
-
-# Encodings that are common in old texts.
-CANDIDATES = {
-    "cp1252": _Candidate(
-        "[a-zß-ÿœ\u2018-\u201d\u2013\u2014\u2026£©°«» ]",
-        most_foreign=0.3,
-    ),
-    "cp1251": _Candidate("[а-яё\u2013\u2014«»№]"),
-    "koi8-r": _Candidate("[а-яё]"),
-    "shift_jis": _Candidate(
-        "[ぁ-んァ-ヶ、。一-龠]",
-        telling="[ぁ-ん]",
-        telling_share=0.25,
-    ),
-    "euc-jp": _Candidate(
-        "[ぁ-んァ-ヶ、。一-龠]",
-        telling="[ぁ-ん]",
-        telling_share=0.25,
-    ),
-    "gb18030": _Candidate("[一-龠，。、“”]"),
-    "big5": _Candidate("[一-龠，。、]"),
-    "euc-kr": _Candidate(
-        "[가-힣]",
-        telling="[가-힣]",
-        telling_share=0.95,
-    ),
-    "latin-1": _Candidate(
-        "[a-zß-ÿ\u00a3\u00a9\u00b0\u00ab\u00bb ]",
-        most_foreign=0.3,
-    ),
-}
+# Encodings that are common in old texts. Among those that fit equally well, the first is preferred.
+COMMON = (
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "koi8-r",
+    "shift_jis",
+    "euc-jp",
+    "gb18030",
+    "big5",
+    "euc-kr",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp874",
+    "cp866",
+    "mac-roman",
+    "cp437",
+)
+_SPELLINGS = {name.replace("-", "_"): name for name in COMMON}  # by Python's spelling
+# Encodings fit equally well if what charset-normalizer measures of them differs by at most this.
+SAME_CHAOS = 0.04
+SAME_COHERENCE = 0.05
 
 
 def check_byte_order(head: bytes, path: str, config: DataConfig) -> None:
@@ -167,16 +145,45 @@ def guess_encoding(data: bytes) -> str:
     if b"\0" in data:  # no text in an 8-bit encoding
         wide = guess_wide(data)
         return wide if wide and _fits(data, wide) else ""
-    if _is_flawed_utf8(data):
+    if is_flawed_utf8(data):
         return ""
-    best = ""
-    best_score = 0.0
-    for encoding, candidate in CANDIDATES.items():
-        score = _score(data, encoding, candidate)
-        if score > best_score:
-            best = encoding
-            best_score = score
-    return best
+    return next(iter(rank_encodings(data)), "")
+
+
+def rank_encodings(data: bytes) -> list[str]:
+    """The 8-bit and East Asian encodings that a text may be in, the likeliest first.
+
+    The order is that of charset-normalizer, but of those that fit as well as its first one, the
+    most common comes first.
+    """
+    # imported here, since few texts need it
+    from charset_normalizer import from_bytes
+
+    matches = list(from_bytes(data))
+    if not matches or data.isascii():
+        return []
+    first = matches[0]
+    best = []
+    others = []
+    for match in matches:
+        name = _usual_name(match.could_be_from_charset)
+        has_same_chaos = match.chaos <= first.chaos + SAME_CHAOS
+        if has_same_chaos and match.coherence >= first.coherence - SAME_COHERENCE:
+            best.append(name)
+        else:
+            others.append(name)
+    best.sort(key=_preference)
+    return [name for name in best + others if _fits(data, name)]
+
+
+def _usual_name(names: Sequence[str]) -> str:
+    """The most common one of some encodings that read a text alike, as it is usually spelled."""
+    spelled = [_SPELLINGS.get(name, name) for name in names]
+    return min(spelled, key=_preference)
+
+
+def _preference(name: str) -> int:
+    return COMMON.index(name) if name in COMMON else len(COMMON)
 
 
 def guess_wide(data: bytes) -> str:
@@ -238,29 +245,8 @@ def _fits(data: bytes, encoding: str) -> bool:
     return True
 
 
-def _is_flawed_utf8(data: bytes) -> bool:
+def is_flawed_utf8(data: bytes) -> bool:
     """Whether most of what is not ASCII is UTF-8."""
     text = data.decode("utf-8", "replace")
     num_decoded = len(re.findall("[^\x00-\x7f\ufffd]", text))
     return num_decoded > text.count("\ufffd")
-
-
-def _score(data: bytes, encoding: str, candidate: _Candidate) -> float:
-    """How plausible an encoding is; 0 if it does not fit.
-
-    The share of plausible letters among the characters beyond ASCII, plus 0.5 if the telling ones
-    are frequent.
-    """
-    try:
-        foreign = re.sub("[\x00-\x7f]", "", data.decode(encoding))
-    except UnicodeDecodeError:
-        return 0.0
-    if len(foreign) > candidate.most_foreign * len(data):
-        return 0.0
-    plausible = re.findall(candidate.letters, foreign)
-    score = len(plausible) / max(len(foreign), 1)
-    if candidate.telling:
-        telling = re.findall(candidate.telling, foreign)
-        if len(telling) > candidate.telling_share * len(foreign):
-            score += 0.5
-    return score

@@ -12,8 +12,10 @@ from typing import NamedTuple
 from charrnn.errors import CorpusError
 
 HEAD = 1 << 16  # bytes at the beginning of a file that are looked at
-# Bytes that plain text in UTF-8 or in an 8-bit encoding does not contain.
+# Bytes that plain text in UTF-8 or in an 8-bit encoding does not contain, and the largest share of
+# them in a text that is damaged.
 _NOT_IN_TEXT = re.compile(rb"[\x00-\x06\x0e-\x1a]")
+MOST_NOT_IN_TEXT = 0.05
 
 
 class Kind(NamedTuple):
@@ -122,11 +124,21 @@ def check_is_text(head: bytes, path: str, source: str | None) -> None:
     kind = file_kind(head[:HEAD])
     if kind is None:
         return
+    command = convert_command(kind, source)
     advice = kind.advice
-    if kind.command:
-        command = kind.command.format(**_names(source))
+    if command:
         advice = f"convert it to plain text first, such as with `{command}`"
     raise CorpusError(f"{path} is {kind.name}, not plain text; {advice}")
+
+
+def convert_command(kind: Kind, source: str | None) -> str:
+    """The command that converts a file of a kind to plain text, or ``""``."""
+    return kind.command.format(**_names(source)) if kind.command else ""
+
+
+def is_binary(head: bytes) -> bool:
+    """Whether so many bytes are not those of a text that a file can hardly be one."""
+    return len(_NOT_IN_TEXT.findall(head)) > MOST_NOT_IN_TEXT * len(head)
 
 
 def file_kind(head: bytes) -> Kind | None:

@@ -19,12 +19,13 @@ from pathlib import Path
 
 from charrnn.config.run_config import DataConfig, RunConfig
 from charrnn.corpus.cleaning import Cleaner
+from charrnn.corpus.columns import TABLES, column_as_records, table_suffix
 from charrnn.corpus.encoding import bad_byte, check_byte_order, check_encoding, guess_encoding
 from charrnn.corpus.file_kinds import HEAD, check_is_text
 from charrnn.corpus.files import STDIN as STDIN
 from charrnn.corpus.files import check_files, corpus_files, joined_notices, unreadable
 from charrnn.corpus.separators import finish_last_record
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.vocab import Vocabulary
 
 IN_HAND = "the text"  # the name in messages of a text that is not from a file
@@ -131,6 +132,17 @@ def check_corpus(config: RunConfig) -> None:
     """
     check_encoding(config.data)
     check_files(config.corpus)
+    _check_column(config)
+
+
+def _check_column(config: RunConfig) -> None:
+    """Refuse a column if no file is a table."""
+    column = config.data.column
+    if column is not None and not any(map(table_suffix, config.corpus)):
+        raise ConfigError(
+            f"`column={column!r}` needs a table: a file that ends with {', '.join(TABLES)}, "
+            f"got {', '.join(config.corpus)}"
+        )
 
 
 def default_name(paths: Sequence[str | Path]) -> str:
@@ -202,7 +214,7 @@ def read_stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _load(path: str) -> Iterator[bytes]:
+def load(path: str) -> Iterator[bytes]:
     """The bytes of a file, block by block.
 
     Standard input and pipes are one block, since they cannot be read again to explain an error.
@@ -236,10 +248,13 @@ def _read_file(
     cleaner: Cleaner,
 ) -> Iterator[str | bytes]:
     """The text of one file, block by block, or its bytes if the unit is the byte."""
-    blocks = _load(file)
+    blocks = load(file)
     if config.unit == "byte":
         return blocks
     texts = _decoded(blocks, file, config, cleaner.notices)
+    if config.column is not None and table_suffix(file):
+        assert config.separator is not None
+        texts = column_as_records(texts, file, config.column, config.separator)
     return cleaner.clean(texts, file)
 
 
@@ -378,7 +393,7 @@ def _undecodable(
         )
     data = last_block
     if _is_file(path):
-        data = b"".join(_load(path))
+        data = b"".join(load(path))
     try:
         data.decode(config.encoding)
     except UnicodeError as error:

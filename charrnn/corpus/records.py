@@ -291,7 +291,18 @@ def _used_vocabulary(records: _Records) -> tuple[Vocabulary, Array]:
         is_used[block.ids[inside]] = True
     symbols = "".join(vocabulary.symbols[idx] for idx in np.flatnonzero(is_used))
     new_ids = np.cumsum(is_used) - 1
-    return Vocabulary("char", symbols, records=True), new_ids
+    return Vocabulary("char", symbols, True, _still_known(vocabulary.replaced, symbols)), new_ids
+
+
+def _still_known(
+    replaced: tuple[tuple[str, str], ...],
+    symbols: str,
+) -> tuple[tuple[str, str], ...]:
+    """The replacements of rare characters by symbols of the records."""
+    known = []
+    for char, symbol in replaced:
+        known.append((char, symbol if symbol in symbols else ""))
+    return tuple(known)
 
 
 def _gathered(

@@ -6,23 +6,37 @@ temporary file without a name and memory-mapped.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.arguments import ignore
 from charrnn.errors import CorpusError
-from charrnn.vocab import Ids, Vocabulary, smallest_dtype
+from charrnn.vocab import Ids, Vocabulary, describe, smallest_dtype
 
 IN_MEMORY = 64 << 20  # bytes
 CODE_POINTS = 0x110000  # all that Unicode has
+MOST_SHOWN = 5  # rare characters in a notice
 
 DType = np.dtype[Any]
 
 
-def encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
+def encode(
+    blocks: Iterable[str | bytes],
+    min_count: int = 1,
+    kept: str = "",
+    tell: Callable[[str], object] = ignore,
+) -> tuple[Vocabulary, Ids]:
     """The vocabulary of a text, and its ids (n,); bytes are their own ids.
+
+    Args:
+        blocks: of the text.
+        min_count: characters that occur less often become the most similar one that does not, or
+            are left out.
+        kept: characters that are never rare.
+        tell: called with a sentence on rare characters.
 
     Raises:
         CorpusError: the disk is too full for the ids.
@@ -30,7 +44,7 @@ def encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
     directory = "the directory for temporary files"
     try:
         directory = tempfile.gettempdir()
-        return _encode(blocks)
+        return _encode(blocks, min_count, kept, tell)
     except OSError as error:
         raise CorpusError(
             f"the encoded text could not be written to {directory}: {error.strerror or error}; "
@@ -38,7 +52,12 @@ def encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
         ) from None
 
 
-def _encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
+def _encode(
+    blocks: Iterable[str | bytes],
+    min_count: int,
+    kept: str,
+    tell: Callable[[str], object],
+) -> tuple[Vocabulary, Ids]:
     numbering = _Numbering()
     layout: list[tuple[int, DType]] = []  # of each block: its size in bytes, and its dtype
     num_symbols = 0
@@ -49,11 +68,73 @@ def _encode(blocks: Iterable[str | bytes]) -> tuple[Vocabulary, Ids]:
             layout.append((numbers.nbytes, numbers.dtype))
             spool.write(numbers.tobytes())
         spool.seek(0)
-        vocabulary = numbering.vocabulary()
+        whole = numbering.vocabulary()
         ids = numbering.ids()  # (V,)
-        ids = ids.astype(smallest_dtype(len(vocabulary)))
-        pieces = (ids[numbers] for numbers in _spooled(spool, layout))
-        return vocabulary, _joined(pieces, num_symbols, ids.dtype)
+        if min_count <= 1 or whole.unit == "byte":
+            ids = ids.astype(smallest_dtype(len(whole)))
+            pieces = (ids[numbers] for numbers in _spooled(spool, layout))
+            return whole, _joined(pieces, num_symbols, ids.dtype)
+        counts = np.zeros(len(whole), np.int64)
+        for numbers in _spooled(spool, layout):
+            counts += np.bincount(ids[numbers], minlength=len(whole))
+        spool.seek(0)
+        vocabulary, new_ids = _without_rare(whole, counts, min_count, kept)
+        ids = new_ids[ids]
+        num_dropped = int(counts[new_ids < 0].sum())
+        dtype = np.dtype(smallest_dtype(len(vocabulary)))
+        pieces = (_known(ids[numbers], dtype) for numbers in _spooled(spool, layout))
+        if vocabulary.replaced:
+            rare = [whole.symbols.index(char) for char, _ in vocabulary.replaced]
+            tell(_replacements(vocabulary, counts[rare]))
+        return vocabulary, _joined(pieces, num_symbols - num_dropped, dtype)
+
+
+def _without_rare(
+    whole: Vocabulary,
+    counts: NDArray[np.int64],
+    min_count: int,
+    kept: str,
+) -> tuple[Vocabulary, NDArray[np.int64]]:
+    """The vocabulary without rare characters, and the new id of each symbol (V,); -1: left out."""
+    numbered = zip(whole.symbols, counts.tolist(), strict=True)
+    common = [char for char, count in numbered if count >= min_count or char in kept]
+    if not common:
+        raise CorpusError(
+            f"no character occurs {min_count:,} times; give a smaller `min_count`, or more text"
+        )
+    known = Vocabulary("char", "".join(common))
+    new_ids = np.full(len(whole), -1, np.int64)
+    replaced = []
+    for old_id, char in enumerate(whole.symbols):
+        symbol = char
+        if char not in common:
+            symbol = known.nearest(char, 0)
+            if len(symbol) != 1:
+                symbol = ""
+            replaced.append((char, symbol))
+        if symbol:
+            new_ids[old_id] = known.symbols.index(symbol)
+    return Vocabulary("char", known.symbols, replaced=tuple(replaced)), new_ids
+
+
+def _replacements(vocabulary: Vocabulary, counts: NDArray[np.int64]) -> str:
+    """What became of the characters that are too rare, in a sentence."""
+    order = np.argsort(-counts, kind="stable")
+    shown = []
+    for number in order[:MOST_SHOWN].tolist():
+        char, symbol = vocabulary.replaced[number]
+        became = f"became {symbol!r}" if symbol else "was left out"
+        times = "once" if counts[number] == 1 else f"{counts[number]:,} times"
+        shown.append(f"{describe(char)} {became} ({times})")
+    if len(order) > MOST_SHOWN:
+        shown.append(f"and {len(order) - MOST_SHOWN:,} more")
+    number = "1 character is" if len(order) == 1 else f"{len(order):,} characters are"
+    return f"{number} too rare for `min_count`: {', '.join(shown)}"
+
+
+def _known(ids: NDArray[np.int64], dtype: DType) -> Ids:
+    """The ids that are not left out."""
+    return ids[ids >= 0].astype(dtype)
 
 
 class _Numbering:

@@ -22,10 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.arguments import ignore
 from charrnn.corpus.text_to_ids import encode
 from charrnn.errors import CharRNNError, CheckpointError, CorpusError, DamagedError
 from charrnn.originality.alphabet import Alphabet, alphabet_of
-from charrnn.originality.suffix_array import Suffixes
+from charrnn.originality.suffix_array import OnProgress, Suffixes
 from charrnn.storage import strict_json
 from charrnn.storage.atomic import commit_directory, read_regular
 from charrnn.vocab import Vocabulary
@@ -81,8 +82,11 @@ class Index:
         blocks: Iterable[str | bytes],
         files: Sequence[tuple[str, int]],
         fingerprint: str,
+        on_progress: OnProgress = ignore,
     ) -> "Index":
         """Build the index of a text from its blocks.
+
+        ``on_progress`` is called with the number of symbols that each step has put in their place.
 
         Raises:
             CorpusError: it is longer, or has more files, than can be indexed.
@@ -94,7 +98,7 @@ class Index:
                 f"{len(files):,} files, the limits are {MOST:,} and {MOST_FILES:,}; "
                 "join its files, or use a model trained on a part of it"
             )
-        suffixes = Suffixes.of(ids, alphabet_of(vocabulary).width)
+        suffixes = Suffixes.of(ids, alphabet_of(vocabulary).width, on_progress)
         return cls(suffixes, vocabulary, tuple(files), fingerprint)
 
     def __len__(self) -> int:

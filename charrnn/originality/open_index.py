@@ -9,15 +9,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from charrnn.config.arguments import ignore
 from charrnn.config.run_config import DataConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.corpus.reading import STDIN, stream
 from charrnn.errors import CheckpointError, CorpusError, DamagedError
 from charrnn.originality.corpus_index import PLACE_BYTES, Index
+from charrnn.originality.suffix_array import OnProgress
 from charrnn.storage import strict_json
 from charrnn.storage.atomic import read_regular
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import Run, read_yaml_beside
+from charrnn.vocab import Vocabulary
 
 LONG = 5_000_000  # characters; indexing this many takes some seconds
 MOST_NAMES = 200  # characters of the corpus's file names in an error
@@ -46,6 +49,7 @@ def open_index(
     checkpoint: Path,
     tell: Tell,
     corpus: Sequence[str] = (),
+    on_progress: OnProgress = ignore,
 ) -> Index:
     """The index of the corpus that a checkpoint was trained on.
 
@@ -55,6 +59,7 @@ def open_index(
         checkpoint: a checkpoint's directory, as ``find_checkpoint`` returns it.
         tell: called with sentences about building it.
         corpus: where the corpus is now, if not where the run read it.
+        on_progress: called with the number of symbols that each step has put in their place.
 
     Raises:
         CheckpointError: the corpus is missing or has changed, or the index cannot be read.
@@ -78,7 +83,7 @@ def open_index(
         )
     text = _read(checkpoint, run, metadata, corpus)
     _check_same(text, checkpoint, metadata, fingerprint)
-    index = Index.of(text.blocks, text.files, text.corpus.fingerprint)
+    index = Index.of(text.blocks, text.files, text.corpus.fingerprint, on_progress)
     if fingerprint is None:
         tell(
             f"{checkpoint} has no training state, so only the length of the corpus was checked, "
@@ -160,8 +165,28 @@ def _read_corpus(paths: Sequence[str], metadata: dict[str, Any]) -> _Text:
     for block in stream(paths, data, [], on_file):
         blocks.append(block)
         position += len(block)
-    corpus = Corpus.of(blocks, data.val_fraction, data.separator)
+    corpus = Corpus.of(blocks, data.val_fraction, data.separator, min_count=data.min_count)
+    if corpus.vocabulary.replaced:
+        blocks, files = _without_rare(corpus.vocabulary, blocks, files)
     return _Text(paths, blocks, files, corpus)
+
+
+def _without_rare(
+    vocabulary: Vocabulary,
+    blocks: Sequence[str | bytes],
+    files: Sequence[tuple[str, int]],
+) -> tuple[list[str | bytes], list[tuple[str, int]]]:
+    """The blocks as they were learned, and the place where each file begins in them."""
+    before = 0
+    learned: list[str | bytes] = []
+    places = {0: 0}  # in the text, and in what was learned of it
+    after = 0
+    for block in blocks:
+        learned.append(vocabulary.without_rare(block))
+        before += len(block)
+        after += len(learned[-1])
+        places[before] = after
+    return learned, [(file, places[start]) for file, start in files]
 
 
 def _check_same(

@@ -25,7 +25,7 @@ Array = NDArray[Any]
 OnProgress = Callable[[int], object]
 
 
-def suffix_array(ids: Array) -> NDArray[np.uint32]:
+def suffix_array(ids: Array, on_progress: OnProgress = ignore) -> NDArray[np.uint32]:
     """The places of a text in the order of the suffixes that begin there: (n,).
 
     A suffix comes before longer ones that begin with it. Takes about 40 bytes of memory per symbol;
@@ -33,6 +33,7 @@ def suffix_array(ids: Array) -> NDArray[np.uint32]:
 
     Args:
         ids: (n,) the symbols, integers from 0 on; n is less than 2**32.
+        on_progress: called with the number of suffixes that each step has put in their place.
     """
     keys, sorted_length = _prefix_keys(ids)
     order = np.argsort(keys).astype(np.uint32)  # (n,)
@@ -41,7 +42,9 @@ def suffix_array(ids: Array) -> NDArray[np.uint32]:
     ranks = np.zeros(len(ids) + 1, np.uint32)
     unsorted = np.arange(len(ids), dtype=np.uint32)  # places in the order
     unsorted = _update_ranks(ranks, order, unsorted, keys)
+    on_progress(len(ids) - len(unsorted))
     while len(unsorted):
+        num_unsorted = len(unsorted)
         suffixes = order[unsorted]
         keys = _rank_pairs(ranks, suffixes, sorted_length)
         # A stable sort is fast if little is out of order, as in a repetitive text.
@@ -50,6 +53,7 @@ def suffix_array(ids: Array) -> NDArray[np.uint32]:
         keys = keys[by_key]
         del suffixes, by_key  # free memory for the next step
         unsorted = _update_ranks(ranks, order, unsorted, keys)
+        on_progress(num_unsorted - len(unsorted))
         sorted_length *= 2
     return order
 
@@ -150,9 +154,9 @@ class Suffixes:
         self._order = np.ascontiguousarray(order, np.uint32).data
 
     @classmethod
-    def of(cls, ids: Array, width: int) -> "Suffixes":
+    def of(cls, ids: Array, width: int, on_progress: OnProgress = ignore) -> "Suffixes":
         """Build the suffix array of ids, each less than ``256**width``."""
-        return cls(packed(ids, width), width, suffix_array(ids))
+        return cls(packed(ids, width), width, suffix_array(ids, on_progress))
 
     def __len__(self) -> int:
         return len(self.order)

@@ -11,7 +11,7 @@ import platform
 import shutil
 import stat
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,9 +22,11 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 LOCKED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 MAX_HOLDER_BYTES = 200
 
+Data = bytes | Iterable[bytes]  # the content of a file, whole or in blocks
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all.
+
+def write_file(path: Path, data: Data) -> None:
+    """Write a file, whole or not at all; its content may come in blocks.
 
     After a kill or a power cut, either the old file exists or the new one. A file that is replaced
     keeps its permissions.
@@ -44,9 +46,13 @@ def write_file(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             staged.unlink()
         raise not_written(path, error) from None
+    except BaseException:  # while the blocks were made
+        with contextlib.suppress(OSError):
+            staged.unlink()
+        raise
 
 
-def write_output(path: Path, data: bytes) -> None:
+def write_output(path: Path, data: Data) -> None:
     """Write a file that the user named, whole or not at all.
 
     Links are followed; a pipe or a device is written to directly.
@@ -57,7 +63,8 @@ def write_output(path: Path, data: bytes) -> None:
     """
     try:
         if path.exists() and not path.is_file():
-            path.write_bytes(data)
+            with open(path, "wb") as file:
+                file.writelines(_blocks(data))
             return
         target = path.resolve()
         if not target.parent.is_dir():
@@ -284,7 +291,7 @@ def _make_directory(path: Path) -> None:
         sync_directory(directory.parent)
 
 
-def _write_synced(path: Path, data: bytes, like: Path) -> None:
+def _write_synced(path: Path, data: Data, like: Path) -> None:
     """Write a new file and flush it.
 
     It gets the permissions and the owner of ``like``, if that exists.
@@ -293,9 +300,13 @@ def _write_synced(path: Path, data: bytes, like: Path) -> None:
     handle = os.open(path, flags, 0o666)
     with open(handle, "wb") as file:
         _copy_permissions(like, handle)
-        file.write(data)
+        file.writelines(_blocks(data))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _blocks(data: Data) -> Iterable[bytes]:
+    return [data] if isinstance(data, bytes) else data
 
 
 def _copy_permissions(source: Path, handle: int) -> None:

@@ -11,7 +11,7 @@ None of the files is a pickle: a checkpoint is safe to open.
 import math
 import re
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -125,6 +125,8 @@ def write(path: Path, checkpoint: Checkpoint) -> StoredCounts | None:
     tokenizer: dict[str, Any] = {"unit": vocabulary.unit, "symbols": vocabulary.symbols}
     if vocabulary.records:
         tokenizer["records"] = True
+    if vocabulary.replaced:
+        tokenizer["replaced"] = dict(vocabulary.replaced)
     files: dict[str, bytes | Path] = {
         "config.json": strict_json.dumps(config),
         "model.safetensors": _save(checkpoint.weights),
@@ -255,8 +257,7 @@ def _read_files(
     config = _parse_config(path, texts["config.json"])
     tokenizer = load_object(texts["tokenizer.json"])
     generation = load_object(texts["generation_config.json"])
-    has_records = tokenizer.get("records", False) is True
-    vocabulary = Vocabulary(tokenizer["unit"], tokenizer["symbols"], has_records)
+    vocabulary = vocabulary_of(tokenizer)
     model = ModelConfig(**config["model"])
     if (model.counts is not None) != (COUNTS in entries):
         raise ValueError(f"{COUNTS} is missing, or the model has no counts")
@@ -342,6 +343,23 @@ def _is_whole(path: Path, dates: Hashable) -> bool:
     except DamagedError:
         return False
     return True
+
+
+def vocabulary_of(tokenizer: Mapping[str, Any]) -> Vocabulary:
+    """The vocabulary in a tokenizer.json.
+
+    Raises:
+        KeyError, TypeError, ValueError, VocabularyError: it is invalid.
+    """
+    replaced = tokenizer.get("replaced", {})
+    if not isinstance(replaced, dict) or not all(isinstance(x, str) for x in replaced.values()):
+        raise TypeError("replaced is not an object of strings")
+    return Vocabulary(
+        tokenizer["unit"],
+        tokenizer["symbols"],
+        tokenizer.get("records", False) is True,
+        tuple(sorted(replaced.items())),
+    )
 
 
 def read_about(path: Path) -> dict[str, Any]:

@@ -21,6 +21,8 @@ ABOUT: Kinds = {
     "epochs": (0.0, (int, float)),
     "records": (None, (NoneType, dict)),
     "yardstick": (None, (NoneType, dict)),
+    "minutes": (None, (NoneType, int, float)),
+    "automatic": (None, (NoneType, list)),
 }
 LONGEST = 1 << 16  # characters in a record; longer ones cannot be trained on
 RECORDS: Kinds = {

@@ -111,7 +111,7 @@ def _skipped(vocabulary: Vocabulary, text: str | bytes, separator: str | None) -
     """What ``encode_known`` leaves out of a text."""
     if vocabulary.unit == "byte" or isinstance(text, bytes):
         return Skipped()
-    known = set(vocabulary.symbols)
+    known = {*vocabulary.symbols, *(char for char, _ in vocabulary.replaced)}
     counts: Counter[str] = Counter()
     num_characters = 0
     num_records = 0

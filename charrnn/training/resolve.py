@@ -49,14 +49,14 @@ class NewRun(NamedTuple):
         corpus: the text to train on.
         plan: what was planned, and why.
         allowance: the time it may take; None if the number of steps was given.
-        auto_intervals: the names of the intervals that were left to charrnn.
+        automatic: the names of the knobs that were left to charrnn: intervals and those planned.
     """
 
     config: RunConfig
     corpus: Corpus
     plan: Plan
     allowance: Allowance | None
-    auto_intervals: tuple[str, ...]
+    automatic: tuple[str, ...]
 
 
 def resolve(
@@ -79,7 +79,7 @@ def resolve(
         CharRNNError: a knob or the corpus is invalid, or they do not fit together.
     """
     config = RunConfig.from_flat(given)
-    auto_intervals = tuple(name for name in EVERY if getattr(config.train, name) == "auto")
+    automatic = [name for name in EVERY if getattr(config.train, name) == "auto"]
     corpus = read_corpus(config, text, tell)
     if config.train.steps is None:
         corpus = _judged_in_time(corpus, config.train.minutes or DEFAULT_MINUTES)
@@ -88,6 +88,7 @@ def resolve(
     config = fit_to_machine(config)
     advice = plan(config, fixed, corpus, started)
     config = config.replace(**advice.values)
+    automatic += advice.values
     timing = None
     allowance = None
     if config.train.steps is None:
@@ -95,7 +96,7 @@ def resolve(
         config, allowance = with_steps(config, corpus, timing, advice.most_passes, tell, started)
         _warn_if_too_short(config, corpus, timing, allowance, tell)
     config = with_intervals(config, corpus, timing)
-    return NewRun(config, corpus, advice, allowance, auto_intervals)
+    return NewRun(config, corpus, advice, allowance, tuple(automatic))
 
 
 def _judged_in_time(corpus: Corpus, minutes: float) -> Corpus:

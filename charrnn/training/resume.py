@@ -25,7 +25,7 @@ from charrnn.training.resolve import threads_of
 from charrnn.training.resumed_end import resumed_end
 from charrnn.training.run_files import check_disk_space, write_config, write_records
 from charrnn.training.time_budget import TimeBudget
-from charrnn.training.trainer import Trainer
+from charrnn.training.trainer import Trainer, automatic_knobs
 
 # Knobs that may change when a run is resumed; any other change would make it another run.
 FREE = {
@@ -97,7 +97,7 @@ def _resumed(
     budget = None
     if end.allowance is not None:
         budget = TimeBudget(end.allowance, time.monotonic())
-    trainer = Trainer(config, corpus, run, budget, checkpoint.trainer.get("auto_intervals", ()))
+    trainer = Trainer(config, corpus, run, budget, automatic_knobs(checkpoint))
     _restore(trainer, checkpoint, end.schedule)
     check_disk_space(trainer)
     _cut_metrics(trainer)

@@ -13,10 +13,10 @@ from charrnn.errors import ResumeError
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.run import Run, read_yaml_beside
 from charrnn.training.lr_schedule import Schedule
-from charrnn.training.resolve import with_intervals, with_steps
+from charrnn.training.resolve import EVERY, with_intervals, with_steps
 from charrnn.training.time_budget import Allowance
 from charrnn.training.timing import Timing, measure_speed
-from charrnn.training.trainer import stored_schedule
+from charrnn.training.trainer import automatic_knobs, stored_schedule
 
 
 class End(NamedTuple):
@@ -70,6 +70,8 @@ def resumed_end(
     if minutes is not None:
         timing = _speed(config, corpus)
         end, allowance = _more_minutes(config, corpus, minutes, timing, step, tell, started)
+        if stored is not None:
+            allowance = replace(allowance, before=stored.before + stored.spent)
     elif given.get("steps") is not None:
         end, allowance = given["steps"], None
     else:
@@ -155,9 +157,8 @@ def _with_new_intervals(
     timing: Timing | None,
 ) -> RunConfig:
     """Fit the intervals that were left to charrnn to the new number of steps."""
-    assert checkpoint.trainer is not None
-    stored = checkpoint.trainer.get("auto_intervals", [])  # older checkpoints lack it
-    auto = {name: "auto" for name in stored if name not in given}
+    automatic = [name for name in automatic_knobs(checkpoint) if name in EVERY]
+    auto = {name: "auto" for name in automatic if name not in given}
     return with_intervals(config.replace(**auto), corpus, timing)
 
 

@@ -19,9 +19,8 @@ def snapshot(
     config: RunConfig,
     corpus: Corpus,
     loop: TrainingLoop,
-    steps: int,
     progress: dict[str, Any],
-    val_loss: float | None,
+    about: dict[str, Any],
 ) -> Checkpoint:
     """A run as a checkpoint.
 
@@ -29,16 +28,15 @@ def snapshot(
         config: resolved.
         corpus: the text being learned.
         loop: its state after a step.
-        steps: of the whole run.
         progress: what the Trainer needs to continue, besides the loop's state.
-        val_loss: measured after this step, or None.
+        about: what the Trainer says about the run; its corpus is added.
     """
     return Checkpoint(
         vocabulary=corpus.vocabulary,
         model=config.model,
         weights=loop.weights(),
         prime=corpus.prime,
-        about=_description(config, corpus, loop, steps, val_loss),
+        about=about | _description(config, corpus, loop),
         table=corpus.table(config.model.counts),
         trainer={
             "config": config.flat(),
@@ -60,16 +58,11 @@ def _description(
     config: RunConfig,
     corpus: Corpus,
     loop: TrainingLoop,
-    steps: int,
-    val_loss: float | None,
 ) -> dict[str, Any]:
-    """The description stored in a checkpoint."""
+    """What a checkpoint says about its corpus and its network."""
     yardstick = corpus.yardstick
     return {
         "charrnn": __version__,
-        "step": loop.step,
-        "steps": steps,
-        "val_loss": val_loss,
         "parameters": loop.num_parameters,
         "corpus": list(config.corpus),
         "data": asdict(config.data),

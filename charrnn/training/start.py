@@ -72,7 +72,7 @@ def _new_run(
     budget = None
     if resolved.allowance is not None:
         budget = TimeBudget(resolved.allowance, started + resolved.allowance.spent)
-    trainer = Trainer(config, resolved.corpus, run, budget, resolved.auto_intervals)
+    trainer = Trainer(config, resolved.corpus, run, budget, resolved.automatic)
     trainer.lock = run.lock()
     try:
         if run.exists() and not overwrite:

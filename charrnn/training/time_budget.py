@@ -37,6 +37,7 @@ class Allowance:
         pause_seconds: of a validation and a checkpoint.
         final_steps: the time of the final evaluation, in steps.
         most_steps: beyond which more would only memorize the text; None for no limit.
+        before: seconds that the run took before it was extended.
 
     Raises:
         ValueError: a value is not a number, or not in its range.
@@ -48,13 +49,25 @@ class Allowance:
     pause_seconds: float
     final_steps: float
     most_steps: int | None
+    before: float = 0.0
 
     def __post_init__(self) -> None:
-        times = (self.spent, self.step_seconds, self.pause_seconds, self.final_steps)
+        times = (
+            self.spent,
+            self.step_seconds,
+            self.pause_seconds,
+            self.final_steps,
+            self.before,
+        )
         if not _is_time(self.seconds) or self.seconds == 0 or not all(map(_is_time, times)):
             raise ValueError("the minutes of a run are invalid")
         if self.most_steps is not None and type(self.most_steps) is not int:
             raise ValueError("the most steps of a run are invalid")
+
+    @property
+    def minutes(self) -> float:
+        """The minutes of the whole run."""
+        return (self.before + self.seconds) / 60
 
 
 class TimeBudget:

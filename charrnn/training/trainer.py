@@ -47,7 +47,7 @@ class Trainer:
         run: the directory for checkpoints and metrics.
         budget: the minutes the run may take, by which its end is moved; None if it has a fixed
             number of steps.
-        auto_intervals: the names of the intervals that the user left to charrnn.
+        automatic: the names of the knobs that the user left to charrnn.
     """
 
     def __init__(
@@ -56,13 +56,13 @@ class Trainer:
         corpus: Corpus,
         run: Run,
         budget: TimeBudget | None = None,
-        auto_intervals: Sequence[str] = (),
+        automatic: Sequence[str] = (),
     ) -> None:
         self.config = config
         self.corpus = corpus
         self.directory = run
         self.budget = budget
-        self.auto_intervals = tuple(auto_intervals)
+        self.automatic = tuple(automatic)
         self.loop = TrainingLoop(config, corpus)
         self.log = MetricsLog(run.metrics)
         self.early_stopping = EarlyStopping(config.train.patience)
@@ -258,7 +258,7 @@ class Trainer:
             return False
         # that of the last step would follow soon
         is_soon = self.steps - self.step < SHORTEST_INTERVAL * every  # type: ignore[operator]
-        return not (is_soon and "eval_every" in self.auto_intervals)
+        return not (is_soon and "eval_every" in self.automatic)
 
     @property
     def _pauses(self) -> int:
@@ -325,19 +325,27 @@ class Trainer:
         """
         schedule = schedule or self.loop.schedule
         allowance = None
+        minutes = None
         if self.budget is not None:
             allowance = asdict(self.budget.stored())
+            minutes = self.budget.allowance.minutes
         progress = {
             "schedule": [list(end) for end in schedule.ends],
             "budget": allowance,
-            "auto_intervals": list(self.auto_intervals),
             "loss_sum": self.loss_sum,
             "loss_count": self.loss_count,
             "stale": self.early_stopping.stale,
             "metrics_bytes": self.log.size,
             "unwritten": self.log.unwritten.decode(),
         }
-        return snapshot(self.config, self.corpus, self.loop, schedule.steps, progress, val_loss)
+        about = {
+            "step": self.step,
+            "steps": schedule.steps,
+            "val_loss": val_loss,
+            "minutes": minutes,
+            "automatic": list(self.automatic),
+        }
+        return snapshot(self.config, self.corpus, self.loop, progress, about)
 
     def restore(self, checkpoint: Checkpoint, schedule: Schedule | None = None) -> None:
         """Continue from a checkpoint of the same configuration.
@@ -452,6 +460,15 @@ def stored_schedule(checkpoint: Checkpoint) -> Schedule:
     if ends is None:
         ends = [(0, stored["config"]["steps"])]
     return Schedule(tuple((step, steps) for step, steps in ends))
+
+
+def automatic_knobs(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The names of the knobs that the user left to charrnn."""
+    names = checkpoint.about["automatic"]
+    if names is None:  # in an older checkpoint
+        assert checkpoint.trainer is not None
+        names = checkpoint.trainer.get("auto_intervals", ())
+    return tuple(names)
 
 
 def _due(every: int | str | None, step: int) -> bool:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import charrnn
+from charrnn.advice.verdict import verdict
 from charrnn.cli.descriptions import short_number, size_in_words
 from charrnn.corpus.corpus import Corpus
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.manifest import read_manifest
 from charrnn.storage.run import Run
-from charrnn.storage.verdict import verdict
 from tests.command import TEXT, Trained, call
 
 STEP = "checkpoints/corpus/step-00000004"
@@ -113,8 +113,9 @@ def about(run: str, step: int) -> dict[str, Any]:
         "corpus": ["corpus.txt"], "epochs": step / 10, "parameters": parameters(path), "step": step, "steps": 4, "trained_steps": 4,
         "saved": saved(run), "disk_bytes": Run(Path("checkpoints") / run).size(),
         "train_characters": 831, "val_characters": 93, "val_loss": lines(run)[step - 1]["val_loss"], "records": None,
+        "minutes": None, "automatic": ["report_every", "eval_every", "save_every"],
         "data": {
-            "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "separator": None, "unit": "char",
+            "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "separator": None, "column": None, "min_count": 1, "unit": "char",
             "val_fraction": 0.1,
         },
     }  # fmt: skip

@@ -40,6 +40,8 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "newlines": ("lf", "lf"),
     "normalize": ("nfc", "nfc"),
     "separator": (";", ";"),
+    "column": ("a text", "a text"),
+    "min_count": ("7", 7),
     "val_fraction": ("0.25", 0.25),
     "cell": ("gru", "gru"),
     "hidden_size": ("3", 3),

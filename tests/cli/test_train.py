@@ -15,9 +15,9 @@ import yaml
 from click.testing import Result
 
 import charrnn
+from charrnn.advice.verdict import verdict
 from charrnn.config.cores import available_threads
 from charrnn.storage.run import Run
-from charrnn.storage.verdict import verdict
 from tests.command import SMALL, TEXT, Trained, call
 
 NETWORK = "training checkpoints/corpus: LSTM with 2 layers of 8 units"
@@ -146,7 +146,7 @@ def test_a_run_leaves_these_files_and_no_others(trained: Path) -> None:
 def test_the_written_configuration_is_resolved_and_names_every_knob(trained: Path) -> None:
     assert config(trained) == {
         "corpus": ["corpus.txt"], "name": "corpus", "runs_dir": "checkpoints", "unit": "char", "encoding": "utf-8",
-        "encoding_errors": "strict", "newlines": "keep", "normalize": "none", "separator": "none", "val_fraction": 0.1,
+        "encoding_errors": "strict", "newlines": "keep", "normalize": "none", "separator": "none", "column": "none", "min_count": 1, "val_fraction": 0.1,
         "cell": "lstm", "hidden_size": 8,
         "num_layers": 2, "embedding_size": 4, "copy_window": 8192, "counts": 2, "dropout": 0.1, "minutes": "none", "steps": 4, "batch_size": 4,
         "sequence_length": 20, "learning_rate": 0.004, "weight_decay": 0.01, "clip_norm": 1.0, "seed": 0, "report_every": 1,

@@ -27,6 +27,7 @@ LISTED = ", ".join(["corpus", *KNOBS])
 # The limits of every range, written by hand: just below it, the minimum, the maximum, just above
 # it.
 RANGES: dict[str, tuple[float, float, float, float]] = {
+    "min_count": (0, 1, 10**9, 10**9 + 1),
     "val_fraction": (-0.001, 0, 0.5, 0.501),
     "hidden_size": (0, 1, 65536, 65537),
     "num_layers": (0, 1, 64, 65),
@@ -59,6 +60,8 @@ OTHER: dict[str, Any] = {
     "newlines": "lf",
     "normalize": "nfkc",
     "separator": ";\\ ",
+    "column": "a text",
+    "min_count": 7,
     "val_fraction": 0.25,
     "cell": "gru",
     "hidden_size": 3,
@@ -173,7 +176,7 @@ def test_a_choice_must_be_in_its_list(knob: Knob) -> None:
 @pytest.mark.parametrize("knob", KNOBS.values(), ids=by_name)
 def test_none_is_accepted_only_where_allowed(knob: Knob) -> None:
     can = knob.name in (
-        "normalize", "separator", "copy_window", "counts", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every",
+        "normalize", "separator", "column", "copy_window", "counts", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every",
         "sample_every", "name",
     )  # fmt: skip
     assert can == knob.none

@@ -76,3 +76,40 @@ def test_a_write_error_names_the_directory(monkeypatch: pytest.MonkeyPatch, tmp_
     assert str(error.value) == (
         f"the encoded text could not be written to {where}: No such file or directory; free some space, or set TMPDIR to another directory"
     )
+
+
+# --- rare characters ---
+
+RARE = "the cat \u00e9t\u00e9 na\u00efve \u2603 E\n" * 2 + "the cat et naive E\n" * 8
+
+
+@pytest.mark.parametrize("most", [0, 1 << 30])
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_rare_characters_become_the_most_similar_one_or_are_left_out(
+    size: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoding, "IN_MEMORY", most)
+    said: list[str] = []
+    vocabulary, ids = encode(blocks(RARE, size), min_count=5, tell=said.append)
+    assert vocabulary.replaced == (("\u00e9", "e"), ("\u00ef", "i"), ("\u2603", ""))
+    assert said == [
+        "3 characters are too rare for `min_count`: "
+        "'\u00e9' (U+00E9, LATIN SMALL LETTER E WITH ACUTE) became 'e' (4 times), "
+        "'\u00ef' (U+00EF, LATIN SMALL LETTER I WITH DIAERESIS) became 'i' (2 times), "
+        "'\u2603' (U+2603, SNOWMAN) was left out (2 times)"
+    ]
+    expected = RARE.replace("\u00e9", "e").replace("\u00ef", "i").replace("\u2603", "")
+    assert vocabulary.decode(ids) == expected
+    assert vocabulary.symbols == Vocabulary.of(expected).symbols
+    assert ids.dtype == vocabulary.encode(expected).dtype
+
+
+def test_a_character_is_rare_if_it_occurs_less_often() -> None:
+    assert encode(["aaabb"], min_count=2)[0].symbols == "ab"
+    assert encode(["aaabb"], min_count=3)[0].symbols == "a"
+    assert encode(["aaab\n|"], min_count=3, kept="|\n")[0].symbols == "\na|"
+    assert encode([b"aab"], min_count=2)[0] == Vocabulary("byte")
+    with pytest.raises(
+        CorpusError, match="no character occurs 4 times; give a smaller `min_count`"
+    ):
+        encode(["aaabb"], min_count=4)

@@ -206,3 +206,11 @@ def test_galloping_search_finds_the_highest_number_that_fits() -> None:
                 limit,
             ) == min(limit, highest)
             assert all(1 <= number <= limit for number in probes)
+
+
+@pytest.mark.parametrize("text", ["", "a", "abracadabra" * 9, "a" * 300])
+def test_each_suffix_that_is_in_its_place_is_progress_once(text: str) -> None:
+    done: list[int] = []
+    suffix_array(np.array([ord(char) for char in text], np.int64), done.append)
+    assert sum(done) == len(text)
+    assert all(number >= 0 for number in done)

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 import charrnn
+from charrnn.advice.verdict import verdict
 from charrnn.cli.main import cli
 from charrnn.errors import CharRNNError
 from charrnn.generation.network import Network
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.run import Run
-from charrnn.storage.verdict import verdict
 from charrnn.text_model import load
 from tests.reliability.hostile import DIRECTORIES, OPENED
 from tests.reliability.saving import ended, example, forked

@@ -7,6 +7,8 @@ import pytest
 import charrnn
 from charrnn.config.run_config import DataConfig
 from charrnn.errors import CheckpointError, CorpusError, VocabularyError
+from charrnn.originality.open_index import open_index
+from charrnn.storage.run import Run
 from charrnn.training.evaluate import Evaluation
 from charrnn.training.evaluate_file import Skipped, evaluate_file
 from charrnn.vocab import Vocabulary
@@ -135,3 +137,25 @@ def test_a_file_that_is_not_there_and_a_model_that_is_not_there_are_errors(
         evaluate_file(model, str(tmp_path / "none.txt"), DataConfig(), "error")
     with pytest.raises(CheckpointError):
         evaluate_file(tmp_path / "none", write(tmp_path, b"abc"), DataConfig(), "error")
+
+
+def test_characters_too_rare_to_be_learned_are_treated_as_in_training(here: Path) -> None:
+    """In evaluation, in a prompt, in the index of the corpus, and after resuming."""
+    text = "the cat sat on the mat\n" * 30 + "the c\u00e4t \u2603 Sat\n"
+    Path("a.txt").write_text(text)
+    knobs = {"hidden_size": 8, "num_layers": 1, "dropout": 0.0, "steps": 2, "threads": 1}
+    model = charrnn.train("a.txt", min_count=3, sample_every=None, **knobs)
+    assert model.vocabulary.symbols == "\n acehmnost"
+    assert dict(model.vocabulary.replaced) == {"\u00e4": "a", "\u2603": "", "S": "s"}
+    Path("b.txt").write_text("the c\u00e4t \u2603 Sat\n")
+    Path("c.txt").write_text("the cat  sat\n")
+    run = Path("checkpoints/a")
+    found, skipped, _ = evaluate_file(Run(run).best(), "b.txt", DataConfig(), "skip")
+    assert found == evaluate_file(Run(run).best(), "c.txt", DataConfig(), "skip").evaluation
+    assert skipped.characters == 0
+    prompted = model.generate("the c\u00e4t\u2603", length=20, seed=1)
+    assert prompted == model.generate("the cat", length=20, seed=1)
+    index = open_index(Run(run).best(), lambda notice: None)
+    assert index.text == text.replace("\u00e4", "a").replace("\u2603", "").replace("S", "s")
+    charrnn.train("a.txt", resume=True, steps=4)
+    assert charrnn.load("a").vocabulary == model.vocabulary

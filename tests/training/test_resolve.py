@@ -17,6 +17,7 @@ from charrnn.config.run_config import RunConfig, run_knobs
 from charrnn.config.yaml import read_yaml
 from charrnn.corpus.corpus import Corpus, RunningText, read_corpus
 from charrnn.errors import CharRNNError, ConfigError
+from charrnn.storage.checkpoint import read_about
 from charrnn.storage.run import Run
 from charrnn.training import resolve as resolving
 from charrnn.training import timing
@@ -40,11 +41,13 @@ SMALL = {
 
 @pytest.fixture
 def texts(here: Path) -> Path:
-    """``text.txt``, ``bad.txt`` with a byte that is not UTF-8, and ``worse.txt``, whose held-out
-    text only becomes less likely."""
+    """``text.txt``, ``bad.txt`` with a byte that is not UTF-8, ``worse.txt``, whose held-out text
+    only becomes less likely, and ``table.csv`` with two columns."""
     (here / "text.txt").write_bytes(TEXT.encode())
     (here / "bad.txt").write_bytes(TEXT.encode() + b"\xff")
     (here / "worse.txt").write_text("ab" * 90 + "cd" * 10)
+    rows = [f"{number},the word {number}\n" for number in range(40)]
+    (here / "table.csv").write_text("number,words\n" + "".join(rows))
     return here
 
 
@@ -78,6 +81,8 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "newlines": ("lf", "weights", {}),
     "normalize": ("nfc", "weights", {}),
     "separator": (" ", "weights", {}),
+    "column": ("words", "weights", {"corpus": ("table.csv",), "separator": "\n"}),
+    "min_count": (20, "weights", {}),
     "val_fraction": (0.2, "weights", {}),
     "cell": ("gru", "weights", {}),
     "hidden_size": (9, "weights", {}),
@@ -143,6 +148,27 @@ def test_every_second_value_belongs_to_a_knob() -> None:
 
 
 # The meaning of auto
+
+
+@pytest.mark.parametrize(
+    ("given", "automatic"),
+    [
+        ({}, ["num_layers", "hidden_size", "dropout"]),
+        ({"dropout": 0.2}, ["num_layers", "hidden_size"]),
+        ({"eval_every": "auto", "num_layers": 1, "hidden_size": 8}, ["eval_every", "dropout"]),
+    ],
+)
+def test_a_checkpoint_says_what_was_left_to_charrnn(
+    given: dict[str, Any], automatic: list[str], texts: Path
+) -> None:
+    sizes = {"num_layers", "hidden_size", "dropout"}
+    fixed = {name: value for name, value in SMALL.items() if name not in sizes}
+    run = launch(fixed | given | {"steps": 1})
+    for _ in run.run():
+        pass
+    about = read_about(run.directory.best())["about"]
+    assert sorted(about["automatic"]) == sorted(automatic)
+    assert about["minutes"] is None
 
 
 def resolved(text: str = TEXT, seconds: float = 0.0, **knobs: Any) -> tuple[RunConfig, list[str]]:
@@ -316,7 +342,7 @@ def test_config_yaml_is_exactly_the_resolved_configuration(texts: Path) -> None:
     assert (texts / "checkpoints/text/config.yaml").read_text() == (
         "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
         "corpus: [text.txt]\nname: text\nruns_dir: checkpoints\n"
-        "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nseparator: none\nval_fraction: 0.1\n"
+        "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nseparator: none\ncolumn: none\nmin_count: 1\nval_fraction: 0.1\n"
         "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ncopy_window: 8192\ncounts: 2\ndropout: 0.1\n"
         "minutes: none\nsteps: 10\nbatch_size: 4\nsequence_length: 20\nlearning_rate: 0.01\nweight_decay: 0.01\nclip_norm: 1.0\n"
         "seed: 0\nreport_every: 5\neval_every: 5\npatience: 4\nsave_every: 5\nsample_every: 5\nkeep: 9\non_save_error: stop\nthreads: 2\n"

@@ -86,9 +86,11 @@ def test_the_end_moves_with_a_checkpoint_and_is_stored_in_it(here: Path) -> None
         "pause_seconds": 0.0,
         "final_steps": 0.0,
         "most_steps": None,
+        "before": 0.0,
     }
     about = json.loads((RUN / "step-00000001/config.json").read_text())["about"]
     assert about["steps"] == 25
+    assert about["minutes"] == SECONDS / 60
 
 
 def test_config_yaml_has_the_number_of_steps_that_were_made(here: Path) -> None:
@@ -189,6 +191,8 @@ def test_minutes_at_the_end_of_a_run_are_more_minutes(here: Path) -> None:
     assert run.steps == 25 + MORE
     assert run.budget is not None
     assert run.budget.allowance.seconds == 60.0
+    earlier = stored(25)["budget"]["spent"]
+    assert run.checkpoint().about["minutes"] == (earlier + 60.0) / 60
     assert (
         f"the run will end at step {25 + MORE} instead of 25; the learning rate is that of a run of "
         f"{25 + MORE} steps"

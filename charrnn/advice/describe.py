@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from charrnn.advice.verdict import verdict
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import CharRNNError, CheckpointError, DamagedError
 from charrnn.storage import checkpoint as checkpoints
@@ -18,7 +19,6 @@ from charrnn.storage.manifest import (
     read_verified,
 )
 from charrnn.storage.run import Run
-from charrnn.storage.verdict import verdict
 from charrnn.vocab import Vocabulary
 
 
@@ -127,10 +127,9 @@ def _read_without_weights(path: Path) -> _Model:
     entry = entries["tokenizer.json"]
     try:
         tokenizer = load_object(read_verified(path, "tokenizer.json", entry, strict_json.LONGEST))
-        has_records = tokenizer.get("records", False) is True
         return _Model(
             sizes=ModelConfig(**config["model"]),
-            vocabulary=Vocabulary(tokenizer["unit"], tokenizer["symbols"], has_records),
+            vocabulary=checkpoints.vocabulary_of(tokenizer),
             about=config["about"],
             sha256=entries["model.safetensors"]["sha256"],
         )

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.advice.verdict import Verdict, verdict
 from charrnn.cli.main import cli
 from charrnn.cli.options import given
 from charrnn.config.run_config import RunConfig, run_knobs
@@ -22,7 +23,6 @@ from charrnn.config.yaml import read_yaml, write_yaml
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.run import Run
-from charrnn.storage.verdict import Verdict, verdict
 from charrnn.storage.weight_shapes import shapes
 from charrnn.training.start import launch
 from charrnn.vocab import Vocabulary

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.advice.describe import describe_checkpoint, describe_run
 from charrnn.errors import DamagedError
-from charrnn.storage.describe import describe_checkpoint, describe_run
 from charrnn.storage.run import Run
 from tests.storage.test_run import run_of
 

@@ -1,0 +1,169 @@
+"""Looks up MEASURED, the results of ``benchmarks/autopilot.py``: which run did best on texts of
+several sizes with several amounts of work.
+
+Work is counted in passes over the training text with 2 layers of 256 units ("2 x 256"); a slower
+network makes fewer passes in the same time. A text is compared with the measured texts nearest in
+size (by logarithm) that were measured with as much work.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from charrnn.advice.measured import MEASURED, Row
+from charrnn.config.run_config import ModelConfig
+
+# With time for more passes than this times the most measured on a text, the runs on a smaller text
+# are used.
+MAX_EXTRAPOLATION = 3.0
+# A run may be planned with up to this factor less work than it was measured with.
+TOLERANCE = 1.5
+# A run makes at most this factor more passes than the best one measured, where more did worse.
+MORE_PASSES = 1.25
+# Weights of the layers, with an embedding of 64, and time per character relative to 2 x 256, of
+# 1 x 128, 2 x 128, 2 x 256, 2 x 384, 2 x 512.
+COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_407_872, 3.2))
+
+
+def relative_cost(model: ModelConfig) -> float:
+    """The time per character relative to 2 x 256, roughly. Small products cost more per weight."""
+    weights = _matrix_weights(model)
+    largest, its_cost = COSTS[-1]
+    if weights > largest:
+        return its_cost * weights / largest
+    sizes, costs = np.log(COSTS).T
+    return float(np.exp(np.interp(np.log(weights), sizes, costs)))
+
+
+def _matrix_weights(model: ModelConfig) -> int:
+    """Weights of the layers, counted with the four gates of an LSTM."""
+    H = model.hidden_size
+    E = model.embedding_size
+    first = 4 * H * (H + E)
+    further = 4 * H * (H + E + H)
+    return first + (model.num_layers - 1) * further
+
+
+def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = None) -> Row:
+    """The best run measured on a text of about this size, with about as much work or less.
+
+    Args:
+        characters: length of the training text.
+        passes: the passes over it, at 2 x 256, that fit into the time.
+        given: planned knobs that the user set: only runs nearest to them are considered.
+    """
+    rows = _nearest(characters, passes)
+    for name, value in (given or {}).items():
+        rows = _closest(rows, name, value)
+    fewest = min(row.passes for row in rows)
+    limit = max(fewest, TOLERANCE * passes)
+    affordable = [row for row in rows if row.passes <= limit]
+    return min(affordable, key=lambda row: row.ratio)
+
+
+def _closest(rows: list[Row], name: str, value: float) -> list[Row]:
+    """The rows in which a knob is nearest to a value, by logarithm."""
+    distances = []
+    for row in rows:
+        ratio = (getattr(row, name) + 0.1) / (value + 0.1)
+        distances.append(abs(math.log(ratio)))
+    smallest = min(distances)
+    return [row for row, distance in zip(rows, distances, strict=True) if distance == smallest]
+
+
+def most_passes(best: Row) -> float:
+    """Passes at 2 x 256 beyond which every measured run did worse; infinity if one did better.
+
+    If no longer run was measured it is infinity too, except for the smallest texts, which are
+    soon memorized.
+    """
+    longer = [row.ratio for row in _rows(best.characters) if row.passes > best.passes]
+    if longer:
+        over_fits = min(longer) > best.ratio
+    else:
+        over_fits = best.characters == _measured_sizes()[0]
+    if not over_fits:
+        return math.inf
+    return MORE_PASSES * best.passes
+
+
+def expected_ratio(characters: int, passes: float) -> float:
+    """The loss divided by the yardstick's, interpolated between the measured runs.
+
+    Beyond the longest run it stays constant.
+    """
+    below, above = _around(characters)
+    share = 0.0
+    if above != below:
+        share = math.log(characters / below) / math.log(above / below)
+    return (1 - share) * _on_curve(below, passes) + share * _on_curve(above, passes)
+
+
+def _rows(size: int) -> list[Row]:
+    """The rows of one measured size."""
+    return [row for row in MEASURED if row.characters == size]
+
+
+def _measured_sizes() -> list[int]:
+    """The characters of the measured texts, ascending."""
+    return sorted({row.characters for row in MEASURED})
+
+
+def _around(characters: int) -> tuple[int, int]:
+    """The nearest measured sizes below and above; at the ends, the same one twice."""
+    sizes = _measured_sizes()
+    below = [size for size in sizes if size <= characters]
+    above = [size for size in sizes if size >= characters]
+    return max(below, default=sizes[0]), min(above, default=sizes[-1])
+
+
+def _nearest(characters: int, passes: float) -> list[Row]:
+    """The rows of the nearest size, or of a smaller one that was measured with more passes.
+
+    A smaller one is used if there is time for more than MAX_EXTRAPOLATION times the passes.
+    """
+    sizes = _measured_sizes()
+    sizes.sort(key=lambda size: abs(math.log(characters / size)))
+    candidates = [size for size in sizes if size <= sizes[0]]
+    for size in candidates:
+        longest = max(row.passes for row in _rows(size))
+        if MAX_EXTRAPOLATION * longest >= passes:
+            return _rows(size)
+    return _rows(candidates[0])
+
+
+def _on_curve(size: int, passes: float) -> float:
+    """The best ratio of one measured size with at most this many passes.
+
+    Interpolated linearly over the logarithm of the passes.
+    """
+    best = _best_by_passes(size)
+    places = np.log(list(best))
+    ratios = list(best.values())
+    place = math.log(max(passes, 1e-3))
+    beyond = places[0] - place
+    if beyond > 0 and len(ratios) > 1:  # extrapolate to the left, where the loss rises fast
+        rise = ratios[0] - ratios[1]
+        run = places[1] - places[0]
+        return float(ratios[0] + rise / run * beyond)
+    return float(np.interp(place, places, ratios))
+
+
+def _best_by_passes(size: int) -> dict[float, float]:
+    """The best ratio of one measured size with at most N passes, for each measured N."""
+    best_by_passes: dict[float, float] = {}
+    best = math.inf
+    for row in sorted(_rows(size), key=lambda row: row.passes):
+        best = min(best, row.ratio)
+        best_by_passes[row.passes] = best
+    return best_by_passes
+
+
+def has_one_length(characters: int) -> bool:
+    """Whether texts of about this size were measured with a single number of passes."""
+    for size in _around(characters):
+        if len({row.passes for row in _rows(size)}) == 1:
+            return True
+    return False
