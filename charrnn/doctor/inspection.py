@@ -33,7 +33,7 @@ MOST_PASSAGES = 3
 NO_PROSE = {"columns", "markup"}
 OF_PROSE = {"hyphenation", "repeated-lines", "duplicates"}
 # For a first look, before a corpus is read.
-FIRST_LOOK = 4 << 20  # bytes of each file
+FIRST_LOOK = 2 << 20  # bytes of all files together
 MOST_FILES = 8
 REPORTED_BY_READING = {"not-text", "bom", "line-ends", "list", "rare-characters"}
 
@@ -114,7 +114,9 @@ def first_look(paths: Sequence[str | Path], config: DataConfig) -> list[Finding]
         return []
     try:
         files = [file for file in corpus_files(paths, []) if os.path.isfile(file)]
-        sources = [Source(file, config.encoding, FIRST_LOOK) for file in files[:MOST_FILES]]
+        files = files[:MOST_FILES]
+        most = FIRST_LOOK // max(1, len(files))
+        sources = [Source(file, config.encoding, most) for file in files]
         findings = inspect_sources(sources).findings
     except (CharRNNError, OSError):
         return []
