@@ -1,7 +1,7 @@
 """Measured runs of several sizes on texts of several sizes: the basis of the autopilot's advice.
 
-Written by ``python benchmarks/autopilot.py``, from benchmarks/results/autopilot.jsonl. The runs on 20
-million characters are from before counts were added, so their ratios are too high.
+Written by ``python benchmarks/autopilot.py``, from benchmarks/results/autopilot.jsonl. The runs on
+20 million characters are from before counts were added, so their ratios are too high.
 """
 
 from typing import NamedTuple

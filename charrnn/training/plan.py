@@ -112,7 +112,8 @@ def _reasons(row: Row, values: dict[str, Any]) -> list[str]:
     sizes = [word for name, word in words.items() if name in values]
     if sizes:
         reasons.append(
-            f"{' and '.join(sizes)} did best in measurements on a text of {row.characters:,} characters"
+            f"{' and '.join(sizes)} did best in measurements on a text of {row.characters:,} "
+            "characters"
         )
     if "dropout" in values:
         reasons.append(
