@@ -23,6 +23,8 @@ def csv_rows(lines: Iterable[str], path: str, column: str) -> Rows:
     """
     lines = iter(lines)
     first = next(lines, "")
+    if not first:
+        return iter(())
     return _separated(itertools.chain([first], lines), path, column, delimiter_of(first))
 
 

@@ -36,7 +36,7 @@ _MISREAD = re.compile(
     f"|[\u00f0-\u00f4][{re.escape(_CONTINUED)}]{{3}}"
 )
 FEWEST_MISREAD = 3
-MOST_RIGHT = 0.5  # of the places of a lead character, at which it is a character of its own
+MOST_RIGHT = 0.2  # of the places of a lead character, at which it is a character of its own
 
 
 class Letters:

@@ -58,7 +58,7 @@ def test_the_repaired_copy_is_written_and_the_file_stays(faulty: Path) -> None:
     )
     assert result.exit_code == 0
     assert result.stderr == (
-        "wrote new.txt in UTF-8; changed control-characters: 10 characters, mixed-script: 10 words\n"
+        "wrote new.txt in UTF-8; changed mixed-script: 10 words, control-characters: 10 characters\n"
     )
     assert Path("new.txt").read_text() == "the river  runs\n" * 10 + prose()
     assert faulty.read_bytes() == before

@@ -417,7 +417,7 @@ def test_page_numbers_may_skip_and_begin_again(here: Path) -> None:
 
 def test_a_text_that_is_there_twice_is_in_both_parts(here: Path) -> None:
     messages = [finding.message for finding in found(prose() * 2)]
-    assert any(message.startswith("100% of the last tenth") for message in messages)
+    assert any(re.match("(9[0-9]|100)% of the last tenth", message) for message in messages)
 
 
 def test_utf16_with_a_mark_needs_its_encoding(here: Path) -> None:
