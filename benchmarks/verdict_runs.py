@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,14 +109,28 @@ def collect(name: str, data: Path) -> None:
     """Train the runs of a text."""
     longest = VERDICT_TEXTS[name].minutes
     for minutes in (1, 4):
-        first = trained(name, ["--minutes", f"{minutes}"], data)
+        first = trained(name, length(minutes), data)
         for change in (DROPOUT, -DROPOUT):
-            dropout = round(first["about"]["dropout"] + change, 2)
+            dropout = first["about"]["dropout"] + change
             if 0 <= dropout < 0.9:
-                trained(name, ["--minutes", f"{minutes}", "--dropout", f"{dropout:g}"], data)
+                trained(name, [*length(minutes), *network(first, dropout)], data)
     for minutes in (2, 8, 16):
         if minutes <= longest:
-            trained(name, ["--minutes", f"{minutes}"], data)
+            trained(name, length(minutes), data)
+
+
+def network(run: Mapping[str, Any], dropout: float) -> list[str]:
+    """The options for the network of a run, with another dropout."""
+    return [
+        *("--num-layers", f"{run['about']['num_layers']}"),
+        *("--hidden-size", f"{run['about']['hidden_size']}"),
+        *("--dropout", f"{round(dropout, 2):g}"),
+    ]
+
+
+def length(minutes: float) -> list[str]:
+    """The option for the length of a run."""
+    return ["--minutes", f"{minutes:g}"]
 
 
 def trained(name: str, flags: Sequence[str], data: Path) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class Vocabulary:
             value.
         records: whether the last symbol is the end of a record, which is not a character.
         replaced: characters that were too rare to be learned, each with the symbol that stands for
-            it, or ``""`` if it is left out.
+            it, or ``""`` if it is left out; ``repair`` replaces them.
     """
 
     unit: str
@@ -101,7 +101,8 @@ class Vocabulary:
                 f"'byte', got {len(self.symbols)} for the unit {self.unit!r}"
             )
         for char, symbol in self.replaced:
-            if len(char) != 1 or char in self._known or not {symbol} <= self._known | {""}:
+            is_symbol = not symbol or symbol in self._known
+            if len(char) != 1 or char in self._known or not is_symbol or unit == "byte":
                 raise VocabularyError(
                     f"`replaced` must give unknown characters symbols or '', got {char!r} and "
                     f"{symbol!r}"
@@ -162,7 +163,6 @@ class Vocabulary:
                 known one.
         """
         _check_text(text)
-        text = self.without_rare(text)
         dtype = smallest_dtype(len(self))
         if self.unit == "byte":
             data = _utf8(text) if isinstance(text, str) else text
@@ -307,26 +307,21 @@ class Vocabulary:
         Looks for, in this order: composed with its neighbours, decomposed, look-alike,
         compatibility form, other case, without its accent.
         """
-        char = text[place]
         for start in range(max(0, place - LONGEST_SEQUENCE + 1), place + 1):
             match = self._composed(text, start)
             if match:
                 whole, sequence = match
                 if start + len(sequence) > place:
                     return whole
-        plain = _without_marks(char)
-        candidates = [
-            unicodedata.normalize("NFC", char),
-            unicodedata.normalize("NFD", char),
-            LOOKALIKES.get(char, ""),
-            unicodedata.normalize("NFKC", char),
-            char.swapcase(),
-            plain,
-            plain.swapcase(),
-            LOOKALIKES.get(plain, ""),
-        ]
-        for candidate in candidates:
+        for candidate in _spellings(text[place]):
             if candidate and set(candidate) <= self._known:
+                return candidate
+        return ""
+
+    def similar(self, char: str, excluded: str = "") -> str:
+        """The symbol most similar to a character, other than those that are excluded, or ``""``."""
+        for candidate in _spellings(char):
+            if candidate in self._known and candidate not in excluded:
                 return candidate
         return ""
 
@@ -407,6 +402,19 @@ def _change(new: str, old: str) -> str:
     """The sentence on a repair: ``old`` was replaced by a known spelling, or left out."""
     action = f"wrote {new!r} instead of" if new else "left out"
     return f"{action} {old!r}: the model does not know {describe(old[-1])}"
+
+
+def _spellings(char: str) -> Iterator[str]:
+    """Other spellings of a character, the nearest first; some are empty."""
+    plain = _without_marks(char)
+    yield unicodedata.normalize("NFC", char)
+    yield unicodedata.normalize("NFD", char)
+    yield LOOKALIKES.get(char, "")
+    yield unicodedata.normalize("NFKC", char)
+    yield char.swapcase()
+    yield plain
+    yield plain.swapcase()
+    yield LOOKALIKES.get(plain, "")
 
 
 def _without_marks(char: str) -> str:

@@ -310,11 +310,28 @@ def test_half_a_surrogate_pair_is_refused_by_a_vocabulary_of_bytes(text: str) ->
 RARE = Vocabulary("char", "aeit v", replaced=(("\u00e9", "e"), ("\u2603", "")))
 
 
-def test_rare_characters_are_encoded_as_they_were_learned() -> None:
-    assert RARE.decode(RARE.encode("t\u00e9\u2603a")) == "tea"
+def test_rare_characters_are_repaired_as_they_were_learned() -> None:
     assert RARE.repair("t\u00e9\u2603a") == ("tea", [])
+    assert RARE.without_rare("t\u00e9\u2603a") == "tea"
+    assert RARE.without_rare(b"t\xc3\xa9") == b"t\xc3\xa9"
     with pytest.raises(VocabularyError, match="has not seen the character 'x'"):
-        RARE.encode("t\u00e9x")
+        RARE.repair("t\u00e9x")
+    with pytest.raises(VocabularyError, match="has not seen the character '\u00e9'"):
+        RARE.encode("t\u00e9")  # as in a bias, which would be that of another character
+
+
+def test_the_most_similar_symbol_is_a_single_one_that_is_not_excluded() -> None:
+    known = Vocabulary("char", "\ne\u0301|SfI")
+    assert known.similar("\u00e9") == "e"  # not the two characters that compose to it
+    assert known.similar("\ufb01") == ""  # only two letters
+    assert known.similar("\u2028") == "\n"
+    assert known.similar("\u2028", excluded="\n") == ""
+    assert known.similar("s") == "S"
+
+
+def test_bytes_have_no_replacements() -> None:
+    with pytest.raises(VocabularyError, match="`replaced` must give unknown characters"):
+        Vocabulary("byte", replaced=(("a", ""),))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Descriptions of checkpoints and runs as dictionaries, the JSON objects of ``charrnn info``."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from charrnn.advice.other_runs import OtherRun
 from charrnn.advice.verdict import verdict
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import CharRNNError, CheckpointError, DamagedError
@@ -55,15 +57,19 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     return _describe(path, model)
 
 
-def describe_run(run: Run) -> dict[str, Any]:
+def describe_run(run: Run, runs: Sequence[OtherRun] | None = None) -> dict[str, Any]:
     """The description of a run's best checkpoint; of a damaged run, what is wrong with it.
 
     The weights are not read, so that a hundred runs are described in a second or two: of their
     files only the sizes are checked.
+
+    Args:
+        run: the run.
+        runs: those beside it, if they are known.
     """
     try:
         path = run.best()
-        return _describe(path, _read_without_weights(path))
+        return _describe(path, _read_without_weights(path), runs)
     except CheckpointError as error:
         return {
             "run": run.path.name,
@@ -80,14 +86,18 @@ def _problem(run: Run, error: CheckpointError) -> str:
     return "damaged" if isinstance(error, DamagedError) else "unreadable"
 
 
-def _describe(path: Path, model: _Model) -> dict[str, Any]:
+def _describe(
+    path: Path,
+    model: _Model,
+    runs: Sequence[OtherRun] | None = None,
+) -> dict[str, Any]:
     run = Run(path.parent)
     step = model.about["step"]
     final = run.final()
     final_val_loss = None
     if final is not None and final.get("step") == step:
         final_val_loss = final.get("final_val_loss")
-    judgement = verdict(run) if _is_best(path, run) else None
+    judgement = verdict(run, runs) if _is_best(path, run) else None
     is_in_run = path in run.steps()
     return {
         "run": path.parent.name,

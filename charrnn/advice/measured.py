@@ -1,8 +1,7 @@
 """Measured runs of several sizes on texts of several sizes: the basis of the autopilot's advice.
 
-Written by ``python benchmarks/autopilot.py``, from benchmarks/results/autopilot.jsonl. Texts of up
-to 500,000 characters were measured with counts; the ratios of longer ones are from before counts
-were added, so they are too high.
+Written by ``python benchmarks/autopilot.py``, from benchmarks/results/autopilot.jsonl. The runs on
+20 million characters are from before counts were added, so their ratios are too high.
 """
 
 from typing import NamedTuple

@@ -20,6 +20,8 @@ from charrnn.config.run_config import ModelConfig
 MAX_EXTRAPOLATION = 3.0
 # A run may be planned with up to this factor less work than it was measured with.
 TOLERANCE = 1.5
+MOST_DROPOUT = 0.6
+DROPOUT_STEP = 0.05
 # A run makes at most this factor more passes than the best one measured, where more did worse.
 MORE_PASSES = 1.25
 # Weights of the layers, with an embedding of 64, and time per character relative to 2 x 256, of
@@ -71,6 +73,38 @@ def _closest(rows: list[Row], name: str, value: float) -> list[Row]:
         distances.append(abs(math.log(ratio)))
     smallest = min(distances)
     return [row for row, distance in zip(rows, distances, strict=True) if distance == smallest]
+
+
+def suited_dropout(characters: int, passes: float) -> float:
+    """The dropout for a number of passes over a text of this size, in steps of 0.05.
+
+    In the best of the measured runs, it grows with the logarithm of the passes, and falls with that
+    of the size; it is a line through those that have any.
+    """
+    places = []
+    dropouts = []
+    for size in _measured_sizes():
+        for row in _best_of_each_length(size):
+            if row.dropout > 0:
+                places.append(_place(row.characters, row.passes))
+                dropouts.append(row.dropout)
+    line, *_ = np.linalg.lstsq(np.array(places), np.array(dropouts), rcond=None)
+    dropout = float(np.dot(line, _place(characters, passes)))
+    steps = round(min(max(dropout, 0.0), MOST_DROPOUT) / DROPOUT_STEP)
+    return round(steps * DROPOUT_STEP, 2)
+
+
+def _place(characters: int, passes: float) -> tuple[float, float, float]:
+    return 1.0, math.log(max(passes, 1e-3)), math.log(characters)
+
+
+def _best_of_each_length(size: int) -> list[Row]:
+    """Of one measured size, the best run of each number of passes."""
+    best: dict[float, Row] = {}
+    for row in _rows(size):
+        if row.passes not in best or row.ratio < best[row.passes].ratio:
+            best[row.passes] = row
+    return list(best.values())
 
 
 def most_passes(best: Row) -> float:

@@ -85,6 +85,13 @@ def corpus_name(description: dict[str, Any]) -> str:
     return name
 
 
+def verdict_in_words(text: str, command: str | None) -> str:
+    """The verdict on a run, with the command to run next if there is one."""
+    if command is None:
+        return text
+    return f"{text} Next: `{command}`"
+
+
 def short_verdict(description: dict[str, Any]) -> str:
     """The verdict on a run in a word or two; what is wrong with it, if it cannot be read."""
     if "error" in description:

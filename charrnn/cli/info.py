@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from charrnn.advice.describe import describe_checkpoint, describe_run
+from charrnn.advice.other_runs import validated_runs
 from charrnn.cli.compare import comparison
 from charrnn.cli.console import shown, tell
 from charrnn.cli.descriptions import (
@@ -17,6 +18,7 @@ from charrnn.cli.descriptions import (
     size_in_words,
     steps_in_words,
     symbols_in_words,
+    verdict_in_words,
 )
 from charrnn.cli.options import json_option, quiet_option, runs_dir_option
 from charrnn.cli.run_list import ORDERS, in_order, run_list
@@ -74,7 +76,8 @@ def info(
 
 def _list_runs(runs_dir: str, order: str, as_json: bool) -> None:
     runs = all_runs(runs_dir, without_checkpoint=True)
-    descriptions = in_order([describe_run(run) for run in runs], order)
+    validated = validated_runs(runs)
+    descriptions = in_order([describe_run(run, validated) for run in runs], order)
     if as_json:
         click.echo(json.dumps(descriptions))
     elif descriptions:
@@ -120,7 +123,7 @@ def _lines(description: dict[str, Any]) -> dict[str, str]:
     }
     judgement = description["verdict"]
     if judgement:
-        lines["verdict"] = f"{judgement['text']} Next: `{judgement['command']}`"
+        lines["verdict"] = verdict_in_words(judgement["text"], judgement["command"])
     return lines
 
 

@@ -27,7 +27,6 @@ from charrnn.doctor.repair import REPAIRS, Repair
 from charrnn.doctor.source import UTF_8, Source
 from charrnn.errors import ConfigError, CorpusError
 
-ALWAYS = ("bom", "line-ends")  # repaired in every file that is written
 OF_INSPECT = "--fix "  # what a fix begins with that this command makes
 
 
@@ -41,7 +40,7 @@ OF_INSPECT = "--fix "  # what a fix begins with that this command makes
 @click.option(
     "--write",
     metavar="PATH",
-    help="write the text with the repairs of --fix to a new file, in UTF-8",
+    help="write the text with the repairs of --fix to this file, in UTF-8",
 )
 @click.option(
     "--fix",
@@ -64,7 +63,7 @@ def inspect(
     """Find what may be wrong with text files, and repair it in a copy.
 
     Looked for are a wrong encoding, odd and rare characters, letters of another script, line ends,
-    repeated lines, the heads and numbers of pages, divided words, passages that occur twice, and
+    repeated lines, the heads and numbers of pages, hyphenated words, passages that occur twice, and
     files that are a list, a table or markup. FILE is a text file, a directory with *.txt files, or
     - for standard input. The files themselves are never changed.
 
@@ -87,7 +86,7 @@ def inspect(
     if as_json:
         click.echo(json.dumps(_as_dict(inspection)))
     else:
-        click.echo("\n".join(_lines(inspection, files)))
+        click.echo("\n".join(_lines(inspection, files, _encoding_flags(sources))))
     if write is not None:
         _write(sources, fixes, write, size)
 
@@ -102,6 +101,8 @@ def _fixes(write: str | None, fix: str | None) -> list[str]:
         return []
     if fix is None:
         raise ConfigError("--write needs --fix, which says what to repair; give both")
+    if write == "-":
+        raise ConfigError("--write needs the name of a file, got -; give one")
     if write is None:
         raise ConfigError("--fix needs --write, since no file is changed in place; give both")
     fixes = [word.strip() for word in fix.split(",") if word.strip()]
@@ -121,6 +122,9 @@ def _write(sources: Sequence[Source], fixes: Sequence[str], path: str, size: int
     for source in repair.sources:
         if source.encoding != UTF_8:
             tell(f"{source.path} was read as {source.encoding}")
+        if source.faults is not None and source.encoding in (UTF_8, source.given):
+            invalid = counted(source.faults.number, "invalid byte sequence")
+            tell(f"{invalid} of {source.path} became U+FFFD")
     changes = []
     for kind in REPAIRS:
         number = repair.changes[kind]
@@ -137,7 +141,19 @@ def _as_dict(inspection: Inspection) -> dict[str, Any]:
     return result
 
 
-def _lines(inspection: Inspection, files: Sequence[str]) -> Iterator[str]:
+def _encoding_flags(sources: Sequence[Source]) -> list[str]:
+    """The option for the encoding that the files need, if it is the same one for all."""
+    encodings = {source.encoding for source in sources if source.is_text}
+    if len(encodings) != 1 or UTF_8 in encodings:
+        return []
+    return option("--encoding", encodings.pop())
+
+
+def _lines(
+    inspection: Inspection,
+    files: Sequence[str],
+    encoding: Sequence[str],
+) -> Iterator[str]:
     """The report for people."""
     read = counted(inspection.characters, "character")
     where = "" if len(inspection.files) == 1 else f" in {len(inspection.files):,} files"
@@ -147,27 +163,34 @@ def _lines(inspection: Inspection, files: Sequence[str]) -> Iterator[str]:
     yield f"{counted(len(inspection.findings), 'finding')} in {read}{where}"
     for finding in inspection.findings:
         yield ""
-        yield from _described(finding, files)
+        yield from _described(finding, files, encoding)
 
 
-def _described(finding: Finding, files: Sequence[str]) -> Iterator[str]:
+def _described(
+    finding: Finding,
+    files: Sequence[str],
+    encoding: Sequence[str],
+) -> Iterator[str]:
     yield shown(f"{finding.kind}: {finding.message}")
     for place in finding.places:
         text = place.text.strip()
         yield shown(f"  {place}  {text}" if text else f"  {place}")
     if finding.fix is not None:
-        yield shown(f"  fix: {_fix_command(finding.fix, files)}")
+        yield shown(f"  fix: {_fix_command(finding.fix, files, encoding)}")
 
 
-def _fix_command(fix: str, files: Sequence[str]) -> str:
-    """What a fix is on the command line."""
+def _fix_command(fix: str, files: Sequence[str], encoding: Sequence[str]) -> str:
+    """What a fix is on the command line, with the encoding that the files need."""
     paths = ["FILE..."] if is_long(files) else list(files)
     if fix.startswith(OF_INSPECT):
         flags = option("--fix", fix.removeprefix(OF_INSPECT))
-        return command(["inspect"], paths, [*flags, "--write", _new_file(files[0])])
+        return command(["inspect"], paths, [*encoding, *flags, "--write", _new_file(files[0])])
     if fix.startswith("--"):
         flag, _, value = fix.partition(" ")
-        return command(["train"], paths, option(flag, value) if value else [flag])
+        flags = option(flag, value) if value else [flag]
+        if flag != "--encoding":
+            flags = [*encoding, *flags]
+        return command(["train"], paths, flags)
     return fix
 
 

@@ -34,7 +34,7 @@ from charrnn.originality.report import (
     find_leaks,
     pieces,
 )
-from charrnn.storage.checkpoint import read_about
+from charrnn.storage.checkpoint import read_about, read_vocabulary
 from charrnn.storage.find_run import find_checkpoint
 
 MOST_LISTED = 10  # passages in the report for people
@@ -119,13 +119,16 @@ def originality(
     data = DataConfig(**metadata["data"])
     check_outputs({"--html": html}, {"FILE": file}, (*metadata["corpus"], *corpus))
     size = metadata["train_characters"] + metadata["val_characters"]
+    notices: list[str] = []
     with progress_bar(size, delay=1) as bar:
-        index = open_index(path, tell, corpus, bar.update)
+        index = open_index(path, notices.append, corpus, bar.update)
+    for notice in notices:
+        tell(notice)
     tell(str(path))
     if file is None:
         _show_corpus(index, data, metadata["val_characters"], as_json)
         return
-    text = _read_text(file, data)
+    text = read_vocabulary(path).without_rare(_read_text(file, data))
     with progress_bar(len(text), delay=1) as bar:
         copies = find_copies(index, text, least, bar.update)
     lines = list(of_text(copies, text, least))

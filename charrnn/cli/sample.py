@@ -72,8 +72,15 @@ def _prepare(
         model, notices_on_file = _adapted(model, request.adapt_to, request.unknown)
         notices += notices_on_file
     if request.originality or "max_copy" in request.settings:
+        notices_on_index: list[str] = []
         with progress_bar(delay=1) as bar:
-            model.index(corpus=request.corpus, on_notice=tell, on_progress=bar.update)
+            model.index(
+                corpus=request.corpus,
+                on_notice=notices_on_index.append,
+                on_progress=bar.update,
+            )
+        for notice in notices_on_index:
+            tell(notice)
     return model, request, notices
 
 

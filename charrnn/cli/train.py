@@ -9,6 +9,7 @@ import click
 
 from charrnn.advice.verdict import verdict
 from charrnn.cli.console import format_loss, network_in_words, print_on_stderr, tell
+from charrnn.cli.descriptions import verdict_in_words
 from charrnn.cli.first_look import tell_first_look
 from charrnn.cli.options import (
     example_option,
@@ -137,4 +138,4 @@ def result_lines(run: Run, final: "Evaluation | None", minutes: float) -> Iterat
         done += f", validation loss {format_loss(final.nats_per_character)}"
     yield done
     if judgement:
-        yield f"{judgement.text} Next: `{judgement.command}`"
+        yield verdict_in_words(judgement.text, judgement.command)

@@ -62,7 +62,7 @@ class DataConfig(Checked):
     )
     min_count: int = knob(
         1,
-        "characters that occur less often become the most similar one that does not, or are left "
+        "replace characters that occur fewer times by a similar, more frequent one, or leave them "
         "out; 1: keep all",
         low=1,
     )

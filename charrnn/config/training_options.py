@@ -23,8 +23,8 @@ class TrainingOptions(TypedDict, total=False):
             one continuous text (default None)
         column: column of a .csv, .tsv or .jsonl file whose fields are the records; None: such a
             file is text like any other (default None)
-        min_count: characters that occur less often become the most similar one that does not, or
-            are left out; 1: keep all (default 1)
+        min_count: replace characters that occur fewer times by a similar, more frequent one, or
+            leave them out; 1: keep all (default 1)
         val_fraction: share of the text kept for validation and not trained on: the end of a
             continuous text, or a random choice of records; 0: train on everything (default 0.1)
         cell: type of the recurrent cell (default "lstm")

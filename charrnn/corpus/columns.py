@@ -1,12 +1,14 @@
 """One column of a table as records: CSV, TSV and JSON lines, row by row. TABLES lists them."""
 
 import csv
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from charrnn.errors import CorpusError
 
+DELIMITERS = ",;\t|"  # of CSV files, the most usual first
 LARGEST_FIELD = 1 << 24  # characters; more in a field means that a quote is missing
 MOST_LISTED = 12  # columns in an error
 
@@ -15,8 +17,20 @@ Rows = Iterator[tuple[int, str]]
 
 
 def csv_rows(lines: Iterable[str], path: str, column: str) -> Rows:
-    """A column of a CSV file, whose first line names the columns."""
-    return _separated(lines, path, column, ",")
+    """A column of a CSV file, whose first line names the columns.
+
+    Between the fields is a comma, or the other delimiter that is more frequent in that line.
+    """
+    lines = iter(lines)
+    first = next(lines, "")
+    if not first:
+        return iter(())
+    return _separated(itertools.chain([first], lines), path, column, delimiter_of(first))
+
+
+def delimiter_of(first_line: str) -> str:
+    """The delimiter of a CSV file."""
+    return max(DELIMITERS, key=first_line.count)
 
 
 def tsv_rows(lines: Iterable[str], path: str, column: str) -> Rows:
@@ -81,7 +95,7 @@ def column_as_records(
     """
     rows = TABLES[table_suffix(path)](_lines(texts), path, column)
     for number, field in rows:
-        if separator in field:
+        if _with_lf(separator) in _with_lf(field):
             what = "a line break" if separator == "\n" else f"the separator {separator!r}"
             raise CorpusError(
                 f"{path}:{number}: the field {column!r} contains {what}; "
@@ -92,17 +106,24 @@ def column_as_records(
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
     """The lines of a text, with their line ends."""
-    held_back = ""
+    begun: list[str] = []  # the pieces of a line that goes on in the next block
     for text in texts:
-        *lines, held_back = (held_back + text).split("\n")
+        *lines, last = text.split("\n")
         for line in lines:
-            yield line + "\n"
-    if held_back:
-        yield held_back
+            yield "".join(begun) + line + "\n"
+            begun = []
+        begun.append(last)
+    line = "".join(begun)
+    if line:
+        yield line
+
+
+def _with_lf(text: str) -> str:
+    return text.replace("\r\n", "\n")
 
 
 def _separated(lines: Iterable[str], path: str, column: str, delimiter: str) -> Rows:
-    csv.field_size_limit(LARGEST_FIELD)
+    csv.field_size_limit(max(LARGEST_FIELD, csv.field_size_limit()))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         names = next(reader, None)
@@ -115,9 +136,10 @@ def _separated(lines: Iterable[str], path: str, column: str, delimiter: str) -> 
             if not row:  # an empty line
                 continue
             if len(row) != len(names):
+                fields = "1 field" if len(row) == 1 else f"{len(row):,} fields"
                 raise CorpusError(
-                    f"{path}:{reader.line_num}: the row has {len(row):,} fields, but the first "
-                    f"line {len(names):,}; correct it or remove it"
+                    f"{path}:{reader.line_num}: the row has {fields}, but the first line has "
+                    f"{len(names):,}; correct it or remove it"
                 )
             yield reader.line_num, row[place]
     except csv.Error as error:
@@ -134,7 +156,7 @@ def _as_text(value: Any, path: str, number: int, column: str) -> str:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return json.dumps(value)
-    kind = {bool: "a truth value", list: "a list", dict: "an object"}[type(value)]
+    kind = {bool: "a boolean", list: "a list", dict: "an object"}[type(value)]
     raise CorpusError(f"{path}:{number}: the field {column!r} is {kind}, not a text")
 
 

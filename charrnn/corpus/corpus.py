@@ -18,7 +18,7 @@ from charrnn.context_mixing.counted_text import CountedText
 from charrnn.copy_window import Recalled
 from charrnn.corpus.batches import Lanes, Layout, Records, check_lengths, fit, fit_records
 from charrnn.corpus.kneser_ney import Measure, measure
-from charrnn.corpus.reading import stream, take
+from charrnn.corpus.reading import check_column, stream, take
 from charrnn.corpus.records import (
     places_of_some_records,
     quantiles,
@@ -370,11 +370,12 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
     """The corpus of a configuration, or the text given instead.
 
     Raises:
-        ConfigError: both are given.
+        ConfigError: both are given, or a column without a table.
         CorpusError: it cannot be read, or is too small.
     """
     if text is not None and config.corpus:
         raise ConfigError("`corpus` and `text` cannot both be given; leave one of them out")
+    check_column(config)
     notices: list[str] = []
     if text is None:
         blocks: Iterable[str | bytes] = stream(config.corpus, config.data, notices)

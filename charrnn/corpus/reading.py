@@ -132,16 +132,20 @@ def check_corpus(config: RunConfig) -> None:
     """
     check_encoding(config.data)
     check_files(config.corpus)
-    _check_column(config)
+    check_column(config)
 
 
-def _check_column(config: RunConfig) -> None:
-    """Refuse a column if no file is a table."""
+def check_column(config: RunConfig) -> None:
+    """Refuse a column if no file is a table.
+
+    Raises:
+        ConfigError: none is.
+    """
     column = config.data.column
     if column is not None and not any(map(table_suffix, config.corpus)):
         raise ConfigError(
             f"`column={column!r}` needs a table: a file that ends with {', '.join(TABLES)}, "
-            f"got {', '.join(config.corpus)}"
+            f"got {', '.join(config.corpus) or 'none'}"
         )
 
 

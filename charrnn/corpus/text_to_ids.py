@@ -97,23 +97,22 @@ def _without_rare(
 ) -> tuple[Vocabulary, NDArray[np.int64]]:
     """The vocabulary without rare characters, and the new id of each symbol (V,); -1: left out."""
     numbered = zip(whole.symbols, counts.tolist(), strict=True)
-    common = [char for char, count in numbered if count >= min_count or char in kept]
+    common = {char for char, count in numbered if count >= min_count or char in kept}
     if not common:
         raise CorpusError(
             f"no character occurs {min_count:,} times; give a smaller `min_count`, or more text"
         )
-    known = Vocabulary("char", "".join(common))
+    known = Vocabulary("char", "".join(sorted(common)))
+    new_id_of = {char: idx for idx, char in enumerate(known.symbols)}
     new_ids = np.full(len(whole), -1, np.int64)
     replaced = []
     for old_id, char in enumerate(whole.symbols):
         symbol = char
         if char not in common:
-            symbol = known.nearest(char, 0)
-            if len(symbol) != 1:
-                symbol = ""
+            symbol = known.similar(char, kept)
             replaced.append((char, symbol))
         if symbol:
-            new_ids[old_id] = known.symbols.index(symbol)
+            new_ids[old_id] = new_id_of[symbol]
     return Vocabulary("char", known.symbols, replaced=tuple(replaced)), new_ids
 
 

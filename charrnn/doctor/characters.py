@@ -16,11 +16,12 @@ RARE = 10  # a character with fewer occurrences is rare
 MOST_RARE = 0.05  # of the alphabet; if more are rare, that is how the script is
 SHORTEST = 10_000  # characters of a text in which rare ones mean something
 MOST_LISTED = 8  # characters in a message
-INVISIBLE = {0x00AD, 0x200B, 0x2060, 0xFEFF}
+INVISIBLE = {0x00AD, 0x180E, 0x200B, *range(0x2060, 0x2065), 0xFEFF}
 JOINERS = {0x200C, 0x200D}
 DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 MARKS_OF_DIRECTION = {0x200E, 0x200F, 0x061C}
 REPLACEMENT = 0xFFFD
+LINE_ENDS = "\r\n"  # never rare
 LEAVE_OUT = "--fix control-characters"
 # Scripts that need joiners: Syriac to Arabic, those of India and around, Mongolian, and emoji.
 JOINING = ((0x0600, 0x0DFF), (0x0F00, 0x109F), (0x1780, 0x18AF), (0x1F000, 0x1FAFF))
@@ -56,9 +57,9 @@ GROUPS = (
     Group("NUL", "NULs", lambda code: code == 0),
     Group("control character", "control characters", lambda code: code > 0 and is_control(code)),
     Group("invisible character", "invisible characters", INVISIBLE.__contains__),
-    Group("joiner of letters", "joiners of letters", JOINERS.__contains__),
-    Group("mark of direction", "marks of direction", MARKS_OF_DIRECTION.__contains__),
-    Group("control of direction", "controls of direction", DIRECTIONS.__contains__),
+    Group("zero-width joiner", "zero-width joiners", JOINERS.__contains__),
+    Group("directional mark", "directional marks", MARKS_OF_DIRECTION.__contains__),
+    Group("bidirectional control", "bidirectional controls", DIRECTIONS.__contains__),
     Group(
         "replacement character",
         "replacement characters",
@@ -117,9 +118,9 @@ class Characters:
     def _groups(self) -> Iterator[Group]:
         """The groups of characters that the scripts of the text do not need."""
         for group in GROUPS:
-            if group.name == "joiner of letters" and self._has(*JOINING):
+            if group.name == "zero-width joiner" and self._has(*JOINING):
                 continue
-            if group.name == "mark of direction" and self._has(RIGHT_TO_LEFT):
+            if group.name == "directional mark" and self._has(RIGHT_TO_LEFT):
                 continue
             yield group
 
@@ -135,43 +136,46 @@ class Characters:
         return Finding("control-characters", message, number, places, group.fix)
 
     def rare(self) -> list[int]:
-        """The code points of rare characters, without those that hardly belong in a text."""
+        """The code points of characters too rare to be learned; none if the script has many."""
         is_rare = (self.counts > 0) & (self.counts < RARE)
-        return [code for code in np.flatnonzero(is_rare).tolist() if not self._is_grouped(code)]
+        codes = np.flatnonzero(is_rare).tolist()
+        rare = [code for code in codes if chr(code) not in LINE_ENDS and not _is_grouped(code)]
+        alphabet = int((self.counts > 0).sum())
+        if len(rare) > MOST_RARE * alphabet or self.total < SHORTEST:
+            return []
+        return rare
 
-    def nearest_of_rare(self) -> dict[int, str]:
-        """The character that each rare one would become, or ``""``."""
+    def replacements(self) -> dict[int, str]:
+        """The character that each rare one becomes with ``--min-count``, or ``""``."""
         rare = set(self.rare())
         common = [chr(code) for code in np.flatnonzero(self.counts).tolist() if code not in rare]
         known = Vocabulary("char", "".join(common))
-        nearest = {}
-        for code in rare:
-            symbol = known.nearest(chr(code), 0)
-            nearest[code] = symbol if len(symbol) == 1 else ""
-        return nearest
+        return {code: known.similar(chr(code), LINE_ENDS) for code in rare}
 
     def _rare(self) -> Iterator[Finding]:
-        """Characters too rare to be learned, unless the script has many of them."""
+        """Characters too rare to be learned."""
         codes = self.rare()
-        alphabet = int((self.counts > 0).sum())
-        if not codes or len(codes) > MOST_RARE * alphabet or self.total < SHORTEST:
+        if not codes:
             return
+        alphabet = int((self.counts > 0).sum())
         codes.sort(key=lambda code: self.counts[code])
-        nearest = self.nearest_of_rare()
+        nearest = self.replacements()
         listed = []
         for code in codes[:MOST_LISTED]:
             would = f"become {nearest[code]!r}" if nearest[code] else "be left out"
             times = counted(int(self.counts[code]), "time")
             listed.append(f"{describe(chr(code))} {times}, would {would}")
-        occur = "character occurs" if len(codes) == 1 else "characters occur"
+        occur = "occurs" if len(codes) == 1 else "occur"
         yield Finding(
             "rare-characters",
-            f"{len(codes):,} of {alphabet:,} {occur} fewer than {RARE} times, too rarely to be "
-            f"learned: {'; '.join(listed)}",
+            f"{len(codes):,} of the {alphabet:,} characters {occur} fewer than {RARE} times, too "
+            f"rarely to be learned: {'; '.join(listed)}",
             count=len(codes),
             places=tuple(self.first[code] for code in codes[:MOST_PLACES]),
             fix=f"--min-count {RARE}",
         )
 
-    def _is_grouped(self, code: int) -> bool:
-        return any(group.contains(code) for group in GROUPS)
+
+def _is_grouped(code: int) -> bool:
+    """Whether a code point belongs to one of GROUPS."""
+    return any(group.contains(code) for group in GROUPS)

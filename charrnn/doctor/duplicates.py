@@ -6,6 +6,7 @@ same distance, one after another, are a passage.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,12 +46,10 @@ class Duplicates:
         self.hashes: list[Array] = []
         self.places: list[Array] = []
         self.num_windows = 0
-        self.num_characters = 0
 
     def read(self, block: Block) -> None:
         """Take the windows of a block into account."""
         codes = block.codes
-        self.num_characters += len(codes)
         if len(codes) < WINDOW or self.num_windows >= MOST_WINDOWS:
             return
         starts = np.arange(len(codes) - WINDOW + 1)
@@ -60,17 +59,19 @@ class Duplicates:
         self.places.append(block.start + kept)
         self.num_windows += len(kept)
 
+    @cached_property
     def passages(self) -> list[Passage]:
-        """The passages that occurred before, the longest first."""
+        """The passages that occurred before, the longest first; to be used after reading."""
         found = [passage for passage in self._passages() if passage.length >= SHORTEST]
         return sorted(found, key=lambda passage: -passage.length)
 
     def shared(self, boundary: int) -> int:
         """Characters from a place on that also occur before it, about."""
         shared = 0
-        for passage in self.passages():
-            if passage.start >= boundary > passage.earlier:
-                shared += passage.length
+        for passage in self.passages:
+            begin = max(passage.start, boundary)
+            end = min(passage.start + passage.length, boundary + passage.start - passage.earlier)
+            shared += max(0, end - begin)
         return shared
 
     def _passages(self) -> Iterator[Passage]:

@@ -20,10 +20,11 @@ from charrnn.doctor.lines import (
     SHORTEST_TEXT,
     Lines,
     Repeated,
+    Repeats,
     hashes_of_lines,
 )
 from charrnn.doctor.shape import EXAMINED, shape_findings
-from charrnn.doctor.source import OnProgress, Source
+from charrnn.doctor.source import REPLACE_INVALID, OnProgress, Source
 from charrnn.errors import CharRNNError, CorpusError
 
 VAL_FRACTION = 0.1  # the end of a text, which is for validation
@@ -33,7 +34,7 @@ MOST_PASSAGES = 3
 NO_PROSE = {"columns", "markup"}
 OF_PROSE = {"hyphenation", "repeated-lines", "duplicates"}
 # For a first look, before a corpus is read.
-FIRST_LOOK = 4 << 20  # bytes of each file
+FIRST_LOOK = 2 << 20  # bytes of all files together
 MOST_FILES = 8
 REPORTED_BY_READING = {"not-text", "bom", "line-ends", "list", "rare-characters"}
 
@@ -93,7 +94,12 @@ def inspect_sources(sources: Sequence[Source], on_progress: OnProgress = ignore)
         raise CorpusError(f"there is no text in {names}; give another file")
     texts = [source for source in sources if source.is_text]
     kinds = {finding.kind for finding in findings}
-    findings += examination.findings(texts, on_progress, is_prose=not kinds & NO_PROSE)
+    findings += examination.findings(
+        texts,
+        on_progress,
+        is_prose=not kinds & NO_PROSE,
+        is_whole=all(source.most_bytes is None for source in sources),
+    )
     return Inspection(
         files=tuple(source.path for source in sources),
         characters=examination.characters.total,
@@ -114,18 +120,24 @@ def first_look(paths: Sequence[str | Path], config: DataConfig) -> list[Finding]
         return []
     try:
         files = [file for file in corpus_files(paths, []) if os.path.isfile(file)]
-        sources = [Source(file, config.encoding, FIRST_LOOK) for file in files[:MOST_FILES]]
+        files = files[:MOST_FILES]
+        most = FIRST_LOOK // max(1, len(files))
+        sources = [Source(file, config.encoding, most) for file in files]
         findings = inspect_sources(sources).findings
     except (CharRNNError, OSError):
         return []
-    if any(finding.fix == "--encoding-errors replace" for finding in findings):
-        return []  # it is refused, or what replaces invalid bytes is reported
+    if config.encoding_errors == "strict" and any(source.faults for source in sources):
+        return []  # it is refused
     left_out = set(REPORTED_BY_READING)
     if config.separator is not None:
         left_out |= OF_PROSE
     if config.normalize is not None:
         left_out.add("normalization")
-    return [finding for finding in findings if finding.kind not in left_out]
+    return [
+        finding
+        for finding in findings
+        if finding.kind not in left_out and finding.fix != REPLACE_INVALID
+    ]
 
 
 class Examination:
@@ -167,6 +179,7 @@ class Examination:
         on_progress: OnProgress,
         *,
         is_prose: bool,
+        is_whole: bool,
     ) -> Iterator[Finding]:
         """What was found; the files are read again if something in them must be located.
 
@@ -174,28 +187,29 @@ class Examination:
             sources: the files that were read.
             on_progress: called with the number of bytes of each block read.
             is_prose: whether lines and passages are those of a text.
+            is_whole: whether the files were read to their ends.
         """
         yield from self.characters.findings()
         yield from self.letters.findings()
         if not is_prose or self.length < SHORTEST_TEXT:
             return
         yield from self.lines.findings()
-        heads, repeated = self.lines.repeated()
-        is_repeated = self.lines.repeated_share >= MUCH_REPEATED
-        if not is_repeated:
-            repeated = []
-        passages = self.duplicates.passages()
+        repeats = self.lines.repeats()
+        is_repeated = repeats.share >= MUCH_REPEATED
+        most = repeats.most if is_repeated else []
+        passages = self.duplicates.passages
         shown = passages[:MOST_PASSAGES]
-        located = Located([group.hash for group in heads + repeated], _ends_of(shown))
+        located = Located([group.hash for group in repeats.heads + most], _ends_of(shown))
         if located.is_needed:
             located.read(sources, on_progress)
-        for head in heads:
+        for head in repeats.heads:
             yield _running_head(head, located)
         if is_repeated:
-            yield _repeated_lines(self.lines, repeated, located)
+            yield _repeated_lines(repeats, located)
         if passages:
             yield _passages(passages, shown, self.length, located)
-        yield from self._shared()
+        if is_whole:
+            yield from self._shared()
 
     def _shared(self) -> Iterator[Finding]:
         boundary = round((1 - VAL_FRACTION) * self.length)
@@ -260,7 +274,7 @@ def _running_head(head: Repeated, located: Located) -> Finding:
     text = places[0].text if places else ""
     return Finding(
         "repeated-lines",
-        f"{text[:EXCERPT]!r} recurs {counted(head.times, 'time')} at a steady distance, like the "
+        f"{text!r} recurs {counted(head.times, 'time')} at a steady distance, like the "
         "head of a page",
         count=head.times,
         places=tuple(places),
@@ -268,13 +282,14 @@ def _running_head(head: Repeated, located: Located) -> Finding:
     )
 
 
-def _repeated_lines(lines: Lines, groups: Sequence[Repeated], located: Located) -> Finding:
-    firsts = [located.of_lines[group.hash][0] for group in groups]
-    most = f"{firsts[0].text[:EXCERPT]!r} ({counted(groups[0].times, 'time')})"
+def _repeated_lines(repeats: Repeats, located: Located) -> Finding:
+    firsts = [place for group in repeats.most for place in located.of_lines[group.hash][:1]]
+    times = counted(repeats.most[0].times, "time")
+    most = f"{firsts[0].text!r} ({times})" if firsts else times
     return Finding(
         "repeated-lines",
-        f"{lines.repeated_share:.0%} of the text are lines that occurred before, most often {most}",
-        count=lines.num_repeated,
+        f"{repeats.share:.0%} of the text are lines that occurred before, most often {most}",
+        count=repeats.lines,
         places=tuple(firsts),
         fix="--fix duplicates",
     )
@@ -288,13 +303,17 @@ def _passages(
 ) -> Finding:
     total = sum(passage.length for passage in passages)
     longest = shown[0]
-    earlier = located.of_passages[longest.earlier]
+    earlier = located.of_passages.get(longest.earlier, "an earlier place")
     occur = "passage occurs" if len(passages) == 1 else "passages occur"
     return Finding(
         "duplicates",
         f"{len(passages):,} long {occur} twice, about {total / length:.1%} of the text; the "
         f"longest has about {longest.length:,} characters, and is in {earlier} too",
         count=len(passages),
-        places=tuple(located.of_passages[passage.start] for passage in shown),
+        places=tuple(
+            located.of_passages[passage.start]
+            for passage in shown
+            if passage.start in located.of_passages
+        ),
         fix="--fix duplicates",
     )

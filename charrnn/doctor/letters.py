@@ -22,11 +22,10 @@ LATIN_AS_GREEK = {latin: other for other, latin in GREEK_AS_LATIN.items()}
 LATIN = "A-Za-z\u00c0-\u024f"
 CYRILLIC = "\u0400-\u052f"
 GREEK = "\u0370-\u03ff"
-# A word with letters of two scripts. Digits and signs end a word, as in formulas.
-_MIXED = re.compile(
-    f"[{LATIN}{CYRILLIC}{GREEK}]*(?:[{LATIN}][{CYRILLIC}{GREEK}]|[{CYRILLIC}{GREEK}][{LATIN}])"
-    f"[{LATIN}{CYRILLIC}{GREEK}]*"
-)
+# Where a word changes its script. Digits and signs end a word, as in formulas.
+_CHANGE = re.compile(f"[{LATIN}][{CYRILLIC}{GREEK}]|[{CYRILLIC}{GREEK}][{LATIN}]")
+_LETTERS = re.compile(f"[{LATIN}{CYRILLIC}{GREEK}]*")
+LONGEST_WORD = 60  # letters before and after that place
 # The bytes of a character in UTF-8 that were read as cp1252: a lead byte and those that follow it.
 _CONTINUED = "".join(
     bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xC0)
@@ -37,6 +36,7 @@ _MISREAD = re.compile(
     f"|[\u00f0-\u00f4][{re.escape(_CONTINUED)}]{{3}}"
 )
 FEWEST_MISREAD = 3
+MOST_RIGHT = 0.2  # of the places of a lead character, at which it is a character of its own
 
 
 class Letters:
@@ -53,7 +53,7 @@ class Letters:
         self.mixed = Counter[str]()
         self.first_mixed: dict[str, Place] = {}
         self.misread = Counter[str]()
-        self.first_misread: list[Place] = []
+        self.first_misread: dict[str, list[Place]] = {}  # by the lead character
 
     def read(self, block: Block) -> None:
         """Search a block."""
@@ -61,18 +61,17 @@ class Letters:
         if text.isascii():
             return
         self._read_decomposed(block)
-        for match in _MIXED.finditer(text):
-            word = match[0]
+        for start, word in _mixed_words(text):
             if in_one_script(word) is not None:
                 self.mixed[word] += 1
                 if word not in self.first_mixed:
-                    self.first_mixed[word] = block.place(match.start(), len(word))
+                    self.first_mixed[word] = block.place(start, len(word))
         for match in _MISREAD.finditer(text):
-            char = decoded_again(match[0])
-            if char is not None:
+            if decoded_again(match[0]) is not None:
                 self.misread[match[0]] += 1
-                if len(self.first_misread) < MOST_PLACES:
-                    self.first_misread.append(block.place(match.start()))
+                places = self.first_misread.setdefault(match[0][0], [])
+                if len(places) < MOST_PLACES:
+                    places.append(block.place(match.start()))
 
     def findings(self) -> Iterator[Finding]:
         """What was found."""
@@ -94,9 +93,9 @@ class Letters:
         text = block.text
         if unicodedata.is_normalized("NFC", text):
             return
-        num_composed = len(text) - len(unicodedata.normalize("NFC", text))
-        self.num_decomposed += num_composed
-        if not num_composed or len(self.first_decomposed) == MOST_PLACES:
+        number = num_composed(text, unicodedata.normalize("NFC", text))
+        self.num_decomposed += number
+        if not number or len(self.first_decomposed) == MOST_PLACES:
             return
         for match in re.finditer("[^\x00-\x7f]", text):
             pair = text[max(0, match.start() - 1) : match.start() + 1]
@@ -108,35 +107,57 @@ class Letters:
     def _normalization(self) -> Iterator[Finding]:
         if not self.num_decomposed:
             return
-        num_composed = 0
-        for code in np.flatnonzero(self.characters.counts[128:]) + 128:
-            decomposition = unicodedata.decomposition(chr(code))
-            if decomposition and not decomposition.startswith("<"):
-                num_composed += int(self.characters.counts[code])
-        if not num_composed:
+        num_whole = 0
+        for code in (np.flatnonzero(self.characters.counts[128:]) + 128).tolist():
+            char = chr(code)
+            is_composed = len(unicodedata.normalize("NFD", char)) > 1
+            if is_composed and unicodedata.normalize("NFC", char) == char:
+                num_whole += int(self.characters.counts[code])
+        if not num_whole:
             return
         yield Finding(
             "normalization",
-            f"accented letters are written in two ways: {num_composed:,} as one character, "
+            f"accented letters are written in two ways: {num_whole:,} as one character, "
             f"{self.num_decomposed:,} as a letter and a mark",
-            count=min(num_composed, self.num_decomposed),
+            count=min(num_whole, self.num_decomposed),
             places=tuple(self.first_decomposed),
             fix="--normalize nfc",
         )
 
+    def misread_leads(self) -> frozenset[str]:
+        """The characters with which characters of UTF-8 begin that were decoded wrongly.
+
+        Without those that mostly stand for themselves, such as the É of CAFÉ».
+        """
+        leads = Counter[str]()
+        for sequence, number in self.misread.items():
+            leads[sequence[0]] += number
+        return frozenset(
+            lead
+            for lead, number in leads.items()
+            if number >= (1 - MOST_RIGHT) * self.characters.counts[ord(lead)]
+        )
+
     def _mojibake(self) -> Iterator[Finding]:
-        number = self.misread.total()
+        leads = self.misread_leads()
+        misread = Counter[str]()
+        for sequence, times in self.misread.items():
+            if sequence[0] in leads:
+                misread[sequence] = times
+        number = misread.total()
         if number < FEWEST_MISREAD:
             return
         examples = []
-        for sequence, _ in self.misread.most_common(3):
+        for sequence, _ in misread.most_common(3):
             examples.append(f"{sequence} for {decoded_again(sequence)}")
+        places = [place for lead in sorted(leads) for place in self.first_misread[lead]]
+        places.sort(key=lambda place: (place.file, place.line, place.column))
         yield Finding(
             "encoding",
             f"{counted(number, 'character')} of UTF-8 were decoded as another encoding before: "
             f"{', '.join(examples)}",
             count=number,
-            places=tuple(self.first_misread),
+            places=tuple(places[:MOST_PLACES]),
             fix="--fix encoding",
         )
 
@@ -180,13 +201,18 @@ def decoded_again(sequence: str) -> str | None:
         return None
 
 
-def without_misread(text: str) -> tuple[str, int]:
-    """A text in which characters that were decoded wrongly are right, and how many there were."""
+def without_misread(text: str, leads: frozenset[str]) -> tuple[str, int]:
+    """A text in which characters that were decoded wrongly are right, and how many there were.
+
+    Args:
+        text: the text.
+        leads: the characters with which they begin.
+    """
     number = 0
 
     def right(match: re.Match[str]) -> str:
         nonlocal number
-        char = decoded_again(match[0])
+        char = decoded_again(match[0]) if match[0][0] in leads else None
         if char is None:
             return match[0]
         number += 1
@@ -198,13 +224,38 @@ def without_misread(text: str) -> tuple[str, int]:
 def without_mixed_words(text: str) -> tuple[str, int]:
     """A text in which look-alike letters are in the script of their word, and the words changed."""
     number = 0
+    pieces = []
+    end = 0
+    for start, word in _mixed_words(text):
+        right = in_one_script(word)
+        if right is not None:
+            number += 1
+            pieces += [text[end:start], right]
+            end = start + len(word)
+    pieces.append(text[end:])
+    return "".join(pieces), number
 
-    def right(match: re.Match[str]) -> str:
-        nonlocal number
-        word = in_one_script(match[0])
-        if word is None:
-            return match[0]
-        number += 1
-        return word
 
-    return _MIXED.sub(right, text), number
+def num_composed(text: str, composed: str) -> int:
+    """How many marks were composed with the letter before them.
+
+    A few characters are longer when they are composed; these are not counted.
+    """
+    longer = 0
+    for char in set(text):
+        longer += text.count(char) * (len(unicodedata.normalize("NFC", char)) - 1)
+    return max(0, len(text) + longer - len(composed))
+
+
+def _mixed_words(text: str) -> Iterator[tuple[int, str]]:
+    """The words with letters of two scripts, and where each begins."""
+    end = 0
+    for change in _CHANGE.finditer(text):
+        if change.start() < end:  # in the word before
+            continue
+        before = text[max(end, change.start() - LONGEST_WORD) : change.start()][::-1]
+        letters = _LETTERS.match(before)
+        start = change.start() - (len(letters[0]) if letters else 0)
+        after = _LETTERS.match(text, change.start(), change.start() + LONGEST_WORD)
+        end = after.end() if after else change.end()
+        yield start, text[start:end]

@@ -1,7 +1,7 @@
 """Lines that repeat, head the pages of a book, or end in the middle of a word."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,17 +21,19 @@ FEWEST_PAGES = 8
 PAGE_LINES = (15, 120)  # lines of a page, at least and at most
 STEADY = 0.3  # share of the median by which most distances differ at most
 MOST_DISTANCES = 0.8
-FEWESTHYPHENS = 10
-MANYHYPHENS = 0.01  # of the lines
-_PAGE_NUMBER = re.compile(
-    r"^[^\w\n]{0,3}(?:page +|p\. ?)?(\d{1,4})[^\w\n]{0,3}$", re.MULTILINE | re.I
-)
-HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010\u00ad]\n(?=[^\W\d_])")
-LICENCE = re.compile(
-    r"^.*(?:project gutenberg|creative commons|\*\*\* ?(?:start|end) of).*$", re.MULTILINE | re.I
-)
-FEWEST_LICENCE_LINES = 2
+MOST_SKIPPED = 3  # from one page number to the next
+MOST_NUMBERS = 1 << 18  # lines that are only a number; more are no page numbers
+FEWEST_HYPHENS = 10
+MANY_HYPHENS = 0.01  # of the lines
 SHORTEST_TEXT = 5_000  # characters; a shorter text may repeat lines as it likes
+HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010\u00ad]\n(?=[^\W\d_])")
+# The lines around a book of Project Gutenberg.
+LICENCE = re.compile(
+    r"^\*\*\* ?(start|end) of (?:the|this) project gutenberg ebook.*$", re.MULTILINE | re.IGNORECASE
+)
+_PAGE_NUMBER = re.compile(
+    r"^[^\w\n]{0,3}(?:page +|p\. ?)?(\d{1,4})[^\w\n]{0,3}$", re.MULTILINE | re.IGNORECASE
+)
 
 Array = NDArray[Any]
 
@@ -44,46 +46,42 @@ class Lines:
         self.lengths: list[Array] = []
         self.num_lines = 0
         self.num_characters = 0
-        self.num_repeated = 0
-        self.repeated_share = 0.0
-        self.numbers: list[_Numbered] = []  # lines that are only a number
+        self.numbers: list[Numbered] = []
         self.hyphens = 0
         self.first_hyphens: list[Place] = []
-        self.licence = 0
-        self.first_licence: list[Place] = []
+        self.licence: list[Place] = []
 
     def read(self, block: Block) -> None:
         """Take the lines of a block into account."""
-        self._search(block)
-        if self.num_lines >= MOST_LINES:
-            return
-        starts, ends, hashes = hashes_of_lines(block)
-        for match in _PAGE_NUMBER.finditer(block.text):
-            line = self.num_lines + int(np.searchsorted(ends, match.start()))
-            place = block.place(match.start(), len(match[0]))
-            self.numbers.append(_Numbered(line, int(match[1]), place))
-        self.hashes.append(hashes)
-        self.lengths.append((ends - starts).astype(np.int32))
-        self.num_lines += len(ends)
-        self.num_characters += len(block.text)
-
-    def _search(self, block: Block) -> None:
         for match in HYPHEN.finditer(block.text):
             self.hyphens += 1
             if len(self.first_hyphens) < MOST_PLACES:
                 self.first_hyphens.append(block.place(match.start()))
         for match in LICENCE.finditer(block.text):
-            self.licence += 1
-            if len(self.first_licence) < MOST_PLACES:
-                self.first_licence.append(block.place(match.start(), len(match[0])))
+            if len(self.licence) < MOST_PLACES:
+                self.licence.append(block.place(match.start(), len(match[0])))
+        if self.num_lines >= MOST_LINES:
+            return
+        starts, ends, hashes = hashes_of_lines(block)
+        if len(self.numbers) < MOST_NUMBERS:
+            self._find_numbers(block, ends)
+        self.hashes.append(hashes)
+        self.lengths.append((ends - starts).astype(np.int32))
+        self.num_lines += len(ends)
+        self.num_characters += len(block.text)
 
-    def repeated(self) -> "tuple[list[Repeated], list[Repeated]]":
-        """The running heads, and the long lines that occur most often.
+    def _find_numbers(self, block: Block, ends: Array) -> None:
+        matches = list(_PAGE_NUMBER.finditer(block.text))
+        places = np.array([match.start() for match in matches], np.int64)
+        lines = np.searchsorted(ends, places).tolist()
+        for line, match in zip(lines, matches, strict=True):
+            place = Place(block.file, block.line + line, 1, match[0])
+            self.numbers.append(Numbered(self.num_lines + line, int(match[1]), place))
 
-        Also counts ``num_repeated`` lines and the characters in them.
-        """
+    def repeats(self) -> "Repeats":
+        """The running heads, and what the long lines repeat."""
         if not self.hashes:
-            return [], []
+            return Repeats([], [], 0, 0.0)
         hashes = np.concatenate(self.hashes)
         lengths = np.concatenate(self.lengths)
         order = np.argsort(hashes, kind="stable")
@@ -93,19 +91,18 @@ class Lines:
         lengths = lengths[order[begins]]
         groups = np.flatnonzero((counts > 1) & (lengths >= LONG_LINE))
         again = counts[groups] - 1
-        self.num_repeated = int(again.sum())
-        self.repeated_share = float((again * lengths[groups]).sum()) / max(1, self.num_characters)
         most = groups[np.argsort(-again, kind="stable")[:MOST_PLACES]]
         heads = []
         for group in np.flatnonzero((counts >= FEWEST_PAGES) & (lengths >= SHORT_LINE)):
-            places = order[begins[group] : begins[group] + counts[group]]
-            if is_steady(np.diff(places)):
+            lines = order[begins[group] : begins[group] + counts[group]]
+            if is_steady(lines):
                 heads.append(group)
 
         def listed(chosen: Iterable[Any]) -> list[Repeated]:
             return [Repeated(int(ordered[begins[k]]), int(counts[k])) for k in chosen]
 
-        return listed(heads), listed(most)
+        share = float((again * lengths[groups]).sum()) / max(1, self.num_characters)
+        return Repeats(listed(heads), listed(most), int(again.sum()), share)
 
     def findings(self) -> Iterator[Finding]:
         """Findings that need no second reading: page numbers, hyphens and licences."""
@@ -113,45 +110,43 @@ class Lines:
         if pages:
             yield Finding(
                 "repeated-lines",
-                f"{counted(len(pages), 'line')} {'is' if len(pages) == 1 else 'are'} page numbers",
+                f"{counted(len(pages), 'line')} are page numbers",
                 count=len(pages),
                 places=tuple(number.place for number in pages[:MOST_PLACES]),
                 fix="--fix repeated-lines",
             )
-        if self.licence >= FEWEST_LICENCE_LINES:
+        if self.licence:
             yield Finding(
                 "repeated-lines",
-                f"{counted(self.licence, 'line')} belong to a licence or a publisher's notice",
-                count=self.licence,
-                places=tuple(self.first_licence),
+                "a licence of Project Gutenberg is before or after the text",
+                count=len(self.licence),
+                places=tuple(self.licence),
                 fix="--fix repeated-lines",
             )
-        if self.hyphens >= max(FEWESTHYPHENS, MANYHYPHENS * self.num_lines):
+        if self.hyphens >= max(FEWEST_HYPHENS, MANY_HYPHENS * self.num_lines):
             yield Finding(
                 "hyphenation",
-                f"{counted(self.hyphens, 'word')} are divided at the end of a line",
+                f"{counted(self.hyphens, 'word')} are hyphenated at the end of a line",
                 count=self.hyphens,
                 places=tuple(self.first_hyphens),
                 fix="--fix hyphenation",
             )
 
-    def pages(self) -> "list[_Numbered]":
-        """The lines that are page numbers: they count up, at a steady distance."""
-        run: list[_Numbered] = []
-        longest: list[_Numbered] = []
+    def pages(self) -> "list[Numbered]":
+        """The lines that are page numbers: runs that count up, at a steady distance."""
+        if len(self.numbers) >= MOST_NUMBERS:
+            return []
+        pages: list[Numbered] = []
+        run: list[Numbered] = []
         for number in self.numbers:
-            if run and number.value != run[-1].value + 1:
+            if run and not 1 <= number.value - run[-1].value <= MOST_SKIPPED:
+                pages += _if_pages(run)
                 run = []
             run.append(number)
-            if len(run) > len(longest):
-                longest = list(run)
-        if len(longest) < FEWEST_PAGES:
-            return []
-        distances = np.diff([number.line for number in longest])
-        return longest if is_steady(distances) else []
+        return pages + _if_pages(run)
 
 
-class _Numbered(NamedTuple):
+class Numbered(NamedTuple):
     """A line that is only a number.
 
     Args:
@@ -163,6 +158,22 @@ class _Numbered(NamedTuple):
     line: int
     value: int
     place: Place
+
+
+class Repeats(NamedTuple):
+    """The lines of a text that occur several times.
+
+    Args:
+        heads: running heads.
+        most: the long lines that occur most often.
+        lines: the number of long lines that occurred before.
+        share: of the characters, in these.
+    """
+
+    heads: "list[Repeated]"
+    most: "list[Repeated]"
+    lines: int
+    share: float
 
 
 class Repeated(NamedTuple):
@@ -187,10 +198,18 @@ def hashes_of_lines(block: Block) -> tuple[Array, Array, Array]:
     return starts, ends, stretch_hashes(codes, starts, ends)
 
 
-def is_steady(distances: Array) -> bool:
-    """Whether distances in lines are those of the pages of a book."""
+def is_steady(lines: Array | Sequence[int]) -> bool:
+    """Whether the distances between lines are those between the pages of a book."""
+    distances = np.diff(lines)
     middle = float(np.median(distances))
     if not PAGE_LINES[0] <= middle <= PAGE_LINES[1]:
         return False
     is_near = np.abs(distances - middle) <= STEADY * middle
     return bool(is_near.mean() >= MOST_DISTANCES)
+
+
+def _if_pages(run: list[Numbered]) -> list[Numbered]:
+    """A run of numbers if they are those of pages, else none."""
+    if len(run) < FEWEST_PAGES or not is_steady([number.line for number in run]):
+        return []
+    return run

@@ -6,29 +6,40 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from charrnn.doctor.inspection import Examination
-from charrnn.doctor.letters import without_misread, without_mixed_words
-from charrnn.doctor.lines import HYPHEN, LICENCE, LONG_LINE, Lines, hashes_of_lines
+from charrnn.doctor.characters import Characters
+from charrnn.doctor.letters import (
+    Letters,
+    num_composed,
+    without_misread,
+    without_mixed_words,
+)
+from charrnn.doctor.lines import HYPHEN, LICENCE, LONG_LINE, MOST_LINES, Lines, hashes_of_lines
 from charrnn.doctor.shape import TAG
 from charrnn.doctor.source import Block, OnProgress, Source
 
-# What each repair changes, in one word for one and several. The first three are always made.
+# What each repair changes, in a word for one and for several. Byte order marks and line ends are
+# repaired in any case.
 REPAIRS = {
     "bom": ("byte order mark", "byte order marks"),
     "line-ends": ("line end", "line ends"),
     "encoding": ("character", "characters"),
-    "control-characters": ("character", "characters"),
+    "markup": ("tag", "tags"),
     "normalization": ("letter", "letters"),
     "mixed-script": ("word", "words"),
+    "control-characters": ("character", "characters"),
     "rare-characters": ("character", "characters"),
-    "markup": ("tag", "tags"),
     "hyphenation": ("word", "words"),
     "repeated-lines": ("line", "lines"),
     "duplicates": ("line", "lines"),
 }
-_REMOVED = re.compile(r"\n{3,}")
+# Repairs that need to know the whole text.
+OF_THE_WHOLE = {"encoding", "control-characters", "rare-characters", "repeated-lines"}
+_SCRIPT = re.compile(r"<(script|style)\b.{0,100000}?</\1>", re.IGNORECASE | re.DOTALL)
+_EMPTY_LINES = re.compile(r"\n{3,}")
+HEAD_OF_LICENCE = 1 << 16  # characters before which a book begins, after a licence
 
 Change = tuple[str, int]  # a text, and the number of changes made to it
+Step = Callable[[str], Change]
 
 
 class Repair:
@@ -53,20 +64,14 @@ class Repair:
         self.fixes = set(fixes)
         self.on_progress = on_progress
         self.changes = Counter[str]()
-        self.steps = dict[str, Callable[[str], Change]]()
-        self._seen = set[int]()
-        self._heads = set[int]()
-        self._pages = set[tuple[str, int]]()
-        if self.fixes & {"control-characters", "rare-characters", "repeated-lines"}:
+        self.steps: dict[str, Step] = {}  # in the order in which they are made
+        self._seen: set[int] = set()  # hashes of long lines
+        self._heads: set[int] = set()
+        self._pages: set[tuple[str, int]] = set()
+        if self.fixes & OF_THE_WHOLE:
             self._examine()
-        for kind, step in {
-            "encoding": without_misread,
-            "normalization": _normalized,
-            "mixed-script": without_mixed_words,
-            "markup": _without_tags,
-        }.items():
-            if kind in self.fixes:
-                self.steps[kind] = step
+        else:
+            self._add_steps(None, None)
 
     def blocks(self) -> Iterator[str]:
         """The repaired text, block by block, with LF line ends."""
@@ -77,42 +82,80 @@ class Repair:
 
     def _examine(self) -> None:
         """Read the files once for what must be known of all of them."""
-        examination = Examination()
-        for source in self.sources:
-            examination.read(source, self.on_progress)
-        characters = examination.characters
-        if "control-characters" in self.fixes:
-            removed = dict.fromkeys(characters.removable(), "")
-            self.steps["control-characters"] = lambda text: _translated(text, removed)
-        if "rare-characters" in self.fixes:
-            nearest = characters.nearest_of_rare()
-            self.steps["rare-characters"] = lambda text: _translated(text, nearest)
+        characters = Characters()
+        letters = Letters(characters)
+        lines = Lines()
+        for block in self._read():
+            characters.read(block)
+            letters.read(block)
+            lines.read(block)
+        self._add_steps(letters, None)
+        if self.fixes & {"control-characters", "rare-characters"}:
+            # of the text after the other repairs, in which some of them are gone
+            characters = Characters()
+            for block in self._read():
+                text, _ = self._repaired(block.text)
+                characters.read(block._replace(text=text))
+            self._add_steps(letters, characters)
         if "repeated-lines" in self.fixes:
-            self._remember(examination.lines)
+            self._heads = {head.hash for head in lines.repeats().heads}
+            self._pages = {(page.place.file, page.place.line) for page in lines.pages()}
 
-    def _remember(self, lines: Lines) -> None:
-        heads, _ = lines.repeated()
-        self._heads = {head.hash for head in heads}
-        self._pages = {(page.place.file, page.place.line) for page in lines.pages()}
+    def _read(self) -> Iterator[Block]:
+        for source in self.sources:
+            yield from source.blocks(self.on_progress)
+
+    def _add_steps(self, letters: Letters | None, characters: Characters | None) -> None:
+        """The repairs of a block of text, in the order of REPAIRS, as far as enough is known."""
+        steps: dict[str, Step] = {
+            "markup": _without_tags,
+            "normalization": _normalized,
+            "mixed-script": without_mixed_words,
+        }
+        if letters is not None:
+            leads = letters.misread_leads()
+            steps["encoding"] = lambda text: without_misread(text, leads)
+        if characters is not None:
+            removed = dict.fromkeys(characters.removable(), "")
+            steps["control-characters"] = lambda text: _translated(text, removed)
+            nearest = characters.replacements()
+            steps["rare-characters"] = lambda text: _translated(text, nearest)
+        self.steps = {kind: steps[kind] for kind in REPAIRS if kind in self.fixes & steps.keys()}
+
+    def _repaired(self, text: str) -> tuple[str, Counter[str]]:
+        """A text after all steps, and the number of changes of each."""
+        changes = Counter[str]()
+        for kind, step in self.steps.items():
+            text, number = step(text)
+            changes[kind] += number
+        return text, changes
+
+    def _changed(self, block: Block) -> str:
+        text, changes = self._repaired(block.text)
+        self.changes += changes
+        return text
 
     def _kept_blocks(self) -> Iterator[Block]:
-        """The blocks without the lines that are left out."""
-        for source in self.sources:
-            skips = "repeated-lines" in self.fixes and self._has_start(source)
+        """The blocks without the lines that are left out; each file ends with a newline."""
+        for number, source in enumerate(self.sources, 1):
+            is_outside = "repeated-lines" in self.fixes and _has_licence(source)
+            last = "\n"
             for block in source.blocks(self.on_progress):
-                kept, skips = self._kept(block, skips)
+                kept, is_outside = self._kept(block, is_outside)
+                last = (last + kept)[-1]
                 yield block._replace(text=kept)
-            mark = source.head.startswith(b"\xef\xbb\xbf")
-            self.changes["bom"] += mark
+            if last != "\n" and number < len(self.sources):
+                yield Block(source.path, "\n", 0, 1, 1)
+            self.changes["bom"] += source.head.startswith(b"\xef\xbb\xbf")
             self.changes["line-ends"] += source.line_ends["CRLF"] + source.line_ends["CR"]
 
-    def _has_start(self, source: Source) -> bool:
-        """Whether a line says where a book begins, after a licence."""
-        head = source.head.decode(source.encoding, "replace")
-        return bool(re.search(r"^\*\*\* ?start of", head, re.MULTILINE | re.IGNORECASE))
+    def _kept(self, block: Block, is_outside: bool) -> tuple[str, bool]:
+        """A block without the lines that are left out, and whether its end is outside of the book.
 
-    def _kept(self, block: Block, skips: bool) -> tuple[str, bool]:
-        """A block without the lines that are left out, and whether the next ones are, too."""
+        Args:
+            block: of a file.
+            is_outside: whether its beginning is, in the licence around the book.
+        """
         if not self.fixes & {"repeated-lines", "duplicates"}:
             return block.text, False
         starts, ends, hashes = hashes_of_lines(block)
@@ -120,63 +163,59 @@ class Repair:
         lines = zip(starts.tolist(), ends.tolist(), hashes.tolist(), strict=True)
         for number, (start, end, line_hash) in enumerate(lines, block.line):
             line = block.text[start : end + 1]
-            if skips or self._is_boilerplate(line, line_hash, block.file, number):
+            mark = LICENCE.match(line) if "repeated-lines" in self.fixes else None
+            if mark is not None:
+                is_outside = mark[1].lower() == "end"
+            is_page = (block.file, number) in self._pages
+            if mark is not None or is_outside or is_page or line_hash in self._heads:
                 self.changes["repeated-lines"] += 1
-                if LICENCE.match(line):
-                    skips = self._is_end(line, skips)
-                continue
-            if "duplicates" in self.fixes and end - start >= LONG_LINE:
-                if line_hash in self._seen:
-                    self.changes["duplicates"] += 1
-                    continue
-                self._seen.add(line_hash)
-            kept.append(line)
-        return "".join(kept), skips
+            elif self._is_repeated(line_hash, end - start):
+                self.changes["duplicates"] += 1
+            else:
+                kept.append(line)
+        return "".join(kept), is_outside
 
-    def _is_boilerplate(self, line: str, line_hash: int, file: str, number: int) -> bool:
-        """Whether a line is no part of the text itself."""
-        if "repeated-lines" not in self.fixes:
+    def _is_repeated(self, line_hash: int, length: int) -> bool:
+        """Whether a long line occurred before; it is remembered."""
+        if "duplicates" not in self.fixes or length < LONG_LINE:
             return False
-        is_page = (file, number) in self._pages
-        return is_page or line_hash in self._heads or bool(LICENCE.match(line))
-
-    def _is_end(self, line: str, skips: bool) -> bool:
-        """Whether the lines after one that belongs to a licence are left out."""
-        if re.match(r"\*\*\* ?start of", line, re.IGNORECASE):
-            return False
-        if re.match(r"\*\*\* ?end of", line, re.IGNORECASE):
+        if line_hash in self._seen:
             return True
-        return skips
-
-    def _changed(self, block: Block) -> str:
-        text = block.text
-        for kind, step in self.steps.items():
-            text, number = step(text)
-            self.changes[kind] += number
-        return text
+        if len(self._seen) < MOST_LINES:
+            self._seen.add(line_hash)
+        return False
 
     def _with_whole_words(self, texts: Iterable[str]) -> Iterator[str]:
-        """The same text, in which no word is divided at the end of a line."""
-        held_back = ""  # the last line, whose word may go on in the next block
+        """The same text, in which no word is hyphenated at the end of a line."""
+        held_back = ""  # the end, where a word may go on in the next block
         for text in texts:
             joined, number = HYPHEN.subn("", held_back + text)
             self.changes["hyphenation"] += number
-            cut = joined.rfind("\n", 0, max(0, len(joined) - 1)) + 1
-            held_back = joined[cut:]
-            yield joined[:cut]
+            held_back = joined[-3:]
+            yield joined[:-3]
         yield held_back
 
 
+def _has_licence(source: Source) -> bool:
+    """Whether a line says where a book begins, after a licence."""
+    head = source.head.decode(source.encoding, "replace")
+    mark = LICENCE.search(head[:HEAD_OF_LICENCE])
+    return mark is not None and mark[1].lower() == "start"
+
+
 def _normalized(text: str) -> Change:
+    if unicodedata.is_normalized("NFC", text):
+        return text, 0
     composed = unicodedata.normalize("NFC", text)
-    return composed, len(text) - len(composed)
+    return composed, num_composed(text, composed)
 
 
 def _without_tags(text: str) -> Change:
     """A text without tags, and with characters in place of entities, such as &amp;."""
+    text, num_scripts = _SCRIPT.subn("", text)
     plain, number = TAG.subn("", text)
     plain = html.unescape(plain)
-    return _REMOVED.sub("\n\n", plain), number
+    return _EMPTY_LINES.sub("\n\n", plain), num_scripts + number
 
 
 def _translated(text: str, table: dict[int, str]) -> Change:

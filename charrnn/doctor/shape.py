@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from charrnn.corpus.columns import delimiter_of, table_suffix
 from charrnn.corpus.records import looks_like_list
 from charrnn.doctor.finding import Finding
 from charrnn.vocab import Vocabulary
@@ -16,11 +17,8 @@ FEWEST_ROWS = 5
 MOST_ROWS = 200
 SAME_WIDTH = 0.95  # the share of rows with as many fields as the first
 MUCH_MARKUP = 0.03  # of the characters, in tags
-TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,300}>|<!--.*?-->|<[!?][^<>]{0,300}>")
+TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,300}>|<!--[^\n]{0,2000}?-->|<[!?][^<>]{0,300}>")
 _OPENING = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
-DELIMITERS = ("\t", ",", ";", "|")
-# Such files are tables, if their names say so; lines of prose have commas, too.
-TABLES = {".csv": (",", ";", "|"), ".tsv": ("\t",)}
 
 
 def shape_findings(path: str, head: str) -> Iterator[Finding]:
@@ -47,7 +45,7 @@ def _markup(path: str, head: str) -> Finding | None:
 
 def _jsonl(path: str, head: str) -> Finding | None:
     lines = _whole_lines(head)
-    if len(lines) < FEWEST_ROWS:
+    if len(lines) < FEWEST_ROWS or table_suffix(path) not in (".jsonl", ".ndjson"):
         return None
     rows = []
     for line in lines:
@@ -58,31 +56,28 @@ def _jsonl(path: str, head: str) -> Finding | None:
         if not isinstance(row, dict):
             return None
         rows.append(row)
-    return _columns(path, "JSON lines", rows)
+    return _columns(path, table_suffix(path), rows)
 
 
 def _table(path: str, head: str) -> Finding | None:
+    """The finding for a CSV or TSV file, which is one if its name says so."""
     lines = _whole_lines(head)
-    if len(lines) < FEWEST_ROWS:
+    suffix = table_suffix(path)
+    if len(lines) < FEWEST_ROWS or suffix not in (".csv", ".tsv"):
         return None
-    name = path.lower().removesuffix(".gz")
-    by_name = next((marks for end, marks in TABLES.items() if name.endswith(end)), ("\t",))
-    for delimiter in by_name:
-        try:
-            rows = list(csv.reader(lines, delimiter=delimiter))
-        except csv.Error:
-            continue
-        names = rows[0]
-        widths = Counter(len(row) for row in rows)
-        is_table = len(names) > 1 and widths[len(names)] >= SAME_WIDTH * len(rows)
-        if is_table and len(set(names)) == len(names) and all(names):
-            kind = "a table with tabs" if delimiter == "\t" else "a CSV file"
-            dicts = [dict(zip(names, row, strict=False)) for row in rows[1:]]
-            return _columns(path, kind, dicts)
-    return None
+    delimiter = delimiter_of(lines[0]) if suffix == ".csv" else "\t"
+    try:
+        names, *rows = csv.reader(lines, delimiter=delimiter)
+    except csv.Error:
+        return None
+    is_named = len(names) > 1 and all(names) and len(set(names)) == len(names)
+    same_width = [row for row in rows if len(row) == len(names)]
+    if not is_named or len(same_width) < SAME_WIDTH * len(rows):
+        return None
+    return _columns(path, suffix, [dict(zip(names, row, strict=True)) for row in same_width])
 
 
-def _columns(path: str, kind: str, rows: list[dict[str, Any]]) -> Finding | None:
+def _columns(path: str, suffix: str, rows: list[dict[str, Any]]) -> Finding | None:
     """The finding for a table: its columns, and the one that has most of the text."""
     sizes = Counter[str]()
     for row in rows:
@@ -95,7 +90,7 @@ def _columns(path: str, kind: str, rows: list[dict[str, Any]]) -> Finding | None
     longest = max(sizes, key=sizes.__getitem__)
     return Finding(
         "columns",
-        f"{path} looks like {kind} with the columns {names}; {longest!r} has most of the text",
+        f"{path} is a {suffix} file with the columns {names}; {longest!r} has most of the text",
         count=len(sizes),
         fix=f"--column {longest}",
     )

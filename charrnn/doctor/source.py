@@ -4,7 +4,7 @@ import codecs
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -22,16 +22,17 @@ from charrnn.corpus.encoding import (
 from charrnn.corpus.file_kinds import HEAD, convert_command, file_kind, is_binary
 from charrnn.corpus.files import STDIN
 from charrnn.corpus.reading import BYTE_ORDER_MARK, load
-from charrnn.doctor.finding import MOST_PLACES, Finding, Place, counted
+from charrnn.doctor.finding import EXCERPT, Finding, Place, counted
+from charrnn.doctor.invalid_bytes import Faults, find_faults
 from charrnn.errors import CorpusError
 
 UTF_8 = "utf-8"
 MARKED = set(BYTE_ORDER_MARKS.values())  # encodings that a mark names
 BLOCK = 1 << 20  # characters of a block, unless a line is longer
-GUESSED_FROM = 1 << 16  # bytes around the first invalid one
 LINES_SHOWN = 3  # candidates for an encoding, each with a line
 SHOWN = 50  # characters of such a line
 LINE_ENDS = ("CRLF", "LF", "CR")
+REPLACE_INVALID = "--encoding-errors replace"  # what fixes invalid bytes in train
 
 OnProgress = Callable[[int], object]
 
@@ -66,7 +67,7 @@ class Block(NamedTuple):
             column += self.column - 1
         line = self.line + self.text.count("\n", 0, index)
         if length:
-            shown = self.text[index : index + length]
+            shown = self.text[index : index + min(length, EXCERPT)]
         else:
             first = max(begin, index - 20)
             end = self.text.find("\n", index)
@@ -100,14 +101,15 @@ class Source:
     def bytes_blocks(self) -> Iterator[bytes]:
         """The bytes, block by block."""
         left = self.most_bytes
-        for block in load(self.path) if self.held is None else self.held:
-            if left is None:
+        for whole in load(self.path) if self.held is None else self.held:
+            for begin in range(0, len(whole), BLOCK):
+                block = whole[begin : begin + BLOCK]
+                if left is not None:
+                    block = block[:left]
+                    left -= len(block)
+                if not block:
+                    return
                 yield block
-            elif left > 0:
-                yield block[:left]
-                left -= len(block)
-            else:
-                return
 
     @cached_property
     def size(self) -> int:
@@ -118,31 +120,31 @@ class Source:
 
     @cached_property
     def head(self) -> bytes:
-        """The first HEAD bytes or more."""
+        """The first HEAD bytes."""
         head = b""
         for block in self.bytes_blocks():
             head += block
             if len(head) >= HEAD:
                 break
-        return head
+        return head[:HEAD]
 
     @cached_property
     def is_text(self) -> bool:
         """Whether it is no document, archive or image."""
-        return file_kind(self.head[:HEAD]) is None
+        return file_kind(self.head) is None
 
     @cached_property
     def encoding(self) -> str:
         """The encoding in which it is read."""
         if self.given:
-            return self.given
+            return codecs.lookup(self.given).name
         for mark, encoding in BYTE_ORDER_MARKS.items():
             if self.head.startswith(mark):
                 return encoding
         wide = guess_wide(self.head)
         if wide:
             return wide
-        if not self._faults or is_flawed_utf8(self._around_fault):
+        if self.faults is None or is_flawed_utf8(self.faults.around):
             return UTF_8
         return next(iter(self._candidates), UTF_8)
 
@@ -157,8 +159,7 @@ class Source:
                 "encoding; give a text file"
             )
         yield from self._encoding_findings()
-        mark = self.head.startswith((codecs.BOM_UTF8, *BYTE_ORDER_MARKS))
-        if mark and self.encoding == UTF_8:
+        if self.head.startswith(codecs.BOM_UTF8) and self.encoding == UTF_8:
             yield Finding(
                 "bom",
                 f"{self.path} begins with a byte order mark, which is left out when it is read",
@@ -212,22 +213,30 @@ class Source:
             )
 
     def _decoded(self, on_progress: OnProgress) -> Iterator[str]:
-        """Blocks of about BLOCK characters with LF line ends; the line ends are counted."""
+        """Blocks of about BLOCK characters with LF line ends; the line ends are counted.
+
+        Raises:
+            CorpusError: the encoding needs a byte order mark, and there is none.
+        """
         self.line_ends.clear()
         decoder = codecs.getincrementaldecoder(self.encoding)("replace")
         is_beginning = True
         last = ""
         for data in self.bytes_blocks():
-            for begin in range(0, len(data), BLOCK):
-                piece = data[begin : begin + BLOCK]
-                text = last + decoder.decode(piece)
-                on_progress(len(piece))
-                if is_beginning and text:
-                    text = text.removeprefix(BYTE_ORDER_MARK)
-                    is_beginning = False
-                last = "\r" if text.endswith("\r") else ""
-                yield self._with_lf(text.removesuffix("\r"))
-        yield self._with_lf(last + decoder.decode(b"", final=True))
+            try:
+                text = last + decoder.decode(data)
+            except UnicodeError:
+                raise CorpusError(
+                    f"{self.path} does not begin with a byte order mark, which {self.encoding} "
+                    f'needs; try `encoding="{guess_wide(self.head) or self.encoding + "-le"}"`'
+                ) from None
+            on_progress(len(data))
+            if is_beginning and text:
+                text = text.removeprefix(BYTE_ORDER_MARK)
+                is_beginning = False
+            last = "\r" if text.endswith("\r") else ""
+            yield self._with_lf(text.removesuffix("\r"))
+        yield self._with_lf(last + decoder.decode(b"", final=self.most_bytes is None))
 
     def _with_lf(self, text: str) -> str:
         num_crlf = text.count("\r\n")
@@ -239,47 +248,47 @@ class Source:
         return re.sub("\r\n?", "\n", text)
 
     def _not_text(self) -> Finding:
-        kind = file_kind(self.head[:HEAD])
+        kind = file_kind(self.head)
         assert kind is not None
-        source = None if self.held is not None else self.path
+        is_plain_file = self.held is None and not self.path.endswith(".gz")
+        source = self.path if is_plain_file else None
         fix = convert_command(kind, source) or kind.advice
         return Finding("not-text", f"{self.path} is {kind.name}, not plain text", 1, (), fix)
 
     # --- bytes that do not fit the encoding ---
 
     @cached_property
-    def _faults(self) -> "_Faults | None":
+    def faults(self) -> Faults | None:
         """What is not valid in the given encoding, or in UTF-8."""
-        return _find_faults(self.bytes_blocks(), self.given or UTF_8)
-
-    @cached_property
-    def _around_fault(self) -> bytes:
-        assert self._faults is not None
-        return self._faults.around
+        is_cut = self.most_bytes is not None
+        return find_faults(self.bytes_blocks(), self.given or UTF_8, is_cut=is_cut)
 
     @cached_property
     def _candidates(self) -> dict[str, str]:
         """Likely encodings, the best first, with the line of the first fault in each."""
+        assert self.faults is not None
         lines = {}
-        for encoding in rank_encodings(self._around_fault):
-            text = self._around_fault.decode(encoding, "replace")
+        for encoding in rank_encodings(self.faults.around):
+            text = self.faults.around.decode(encoding, "replace")
             lines[encoding] = _foreign_line(text)
         return lines
 
     def _encoding_findings(self) -> Iterator[Finding]:
-        faults = self._faults
-        is_wide = self.encoding not in (UTF_8, self.given) and b"\0" in self.head
-        if is_wide and not self.head.startswith(tuple(BYTE_ORDER_MARKS)):
+        is_marked = self.head.startswith(tuple(BYTE_ORDER_MARKS))
+        if self.given is None and (is_marked or self.encoding in WIDE):
+            mark = "with" if is_marked else "without"
             yield Finding(
                 "encoding",
-                f"{self.path} looks like {self.encoding.upper()} without a byte order mark",
+                f"{self.path} looks like {self.encoding.upper()} {mark} a byte order mark",
                 count=1,
                 fix=f"--encoding {self.encoding}",
             )
-        if faults is None or is_wide or self.head.startswith(tuple(BYTE_ORDER_MARKS)):
             return
-        places = tuple(Place(self.path, line, byte, text) for line, byte, text in faults.first)
-        name = (self.given or UTF_8).upper()
+        faults = self.faults
+        if faults is None:
+            return
+        places = tuple(Place(self.path, line, byte, text) for line, byte, text in faults.places)
+        name = self.encoding.upper()
         invalid = counted(faults.number, "byte sequence")
         if self.given or self.encoding == UTF_8:
             yield Finding(
@@ -288,7 +297,7 @@ class Source:
                 f"{faults.first_byte:,}",
                 count=faults.number,
                 places=places,
-                fix="--encoding-errors replace",
+                fix=REPLACE_INVALID,
             )
             return
         likely = []
@@ -302,87 +311,6 @@ class Source:
             places=places,
             fix=f"--encoding {self.encoding}",
         )
-
-
-class _Faults(NamedTuple):
-    """Bytes that are not valid in an encoding.
-
-    Args:
-        number: about how many sequences.
-        first_byte: the place of the first one, from 0.
-        first: line, byte of the line, and bytes of the first ones.
-        around: bytes around the first one.
-    """
-
-    number: int
-    first_byte: int
-    first: list[tuple[int, int, str]]
-    around: bytes
-
-
-def _find_faults(blocks: Iterable[bytes], encoding: str) -> _Faults | None:
-    """The bytes that are not valid; None if all are."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    before = 0  # bytes of earlier blocks
-    lines = 0
-    found: _Faults | None = None
-    for data in blocks:
-        if found is None:
-            pending, _ = decoder.getstate()
-            try:
-                decoder.decode(data)
-            except UnicodeError:
-                found = _faults_in(pending + data, before - len(pending), lines, encoding)
-        else:
-            found = found._replace(number=found.number + _num_faults(data, encoding))
-        before += len(data)
-        lines += data.count(b"\n")
-    if found is None:
-        pending, _ = decoder.getstate()
-        if pending:
-            text = pending.hex(" ")
-            found = _Faults(1, before - len(pending), [(lines + 1, 1, text)], pending)
-    return found
-
-
-def _faults_in(data: bytes, before: int, lines: int, encoding: str) -> _Faults | None:
-    """The faults in a block with at least one.
-
-    Args:
-        data: the block.
-        before: bytes before it.
-        lines: lines before it.
-        encoding: of the text.
-    """
-    first: list[tuple[int, int, str]] = []
-    first_byte = -1
-    position = 0
-    while len(first) < MOST_PLACES:
-        try:
-            data[position:].decode(encoding)
-        except UnicodeDecodeError as error:
-            start = position + error.start
-            end = position + max(error.end, error.start + 1)
-            if first_byte < 0:
-                first_byte = start
-            begin = data.rfind(b"\n", 0, start) + 1
-            line = lines + data.count(b"\n", 0, start) + 1
-            first.append((line, start - begin + 1, data[start:end].hex(" ")))
-            position = end
-        except UnicodeError:
-            break
-        else:
-            break
-    if first_byte < 0:
-        return None
-    around = data[max(0, first_byte - GUESSED_FROM // 2) :][:GUESSED_FROM]
-    return _Faults(_num_faults(data, encoding), before + first_byte, first, around)
-
-
-def _num_faults(data: bytes, encoding: str) -> int:
-    """About how many byte sequences of a block are not valid."""
-    replaced = data.decode(encoding, "replace").count("\ufffd")
-    return replaced - data.decode(encoding, "ignore").count("\ufffd")
 
 
 def _foreign_line(text: str) -> str:

@@ -116,7 +116,7 @@ class Index:
 
     @cached_property
     def text(self) -> str | bytes:
-        """The whole text, as it was read."""
+        """The whole text, as it was learned."""
         return self.alphabet.text(self.ids)
 
     def encode(self, text: str | bytes) -> bytes:

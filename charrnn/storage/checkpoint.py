@@ -345,6 +345,22 @@ def _is_whole(path: Path, dates: Hashable) -> bool:
     return True
 
 
+def read_vocabulary(path: Path) -> Vocabulary:
+    """The vocabulary of a checkpoint, verified; its weights are not read.
+
+    Raises:
+        CheckpointError: as ``read``.
+    """
+    entry = read_manifest(path)["tokenizer.json"]
+    data = read_verified(path, "tokenizer.json", entry, strict_json.LONGEST)
+    try:
+        return vocabulary_of(load_object(data))
+    except (KeyError, TypeError, ValueError, CharRNNError, RecursionError) as error:
+        raise DamagedError(
+            f"{path / 'tokenizer.json'} is damaged: {error}; use another checkpoint"
+        ) from None
+
+
 def vocabulary_of(tokenizer: Mapping[str, Any]) -> Vocabulary:
     """The vocabulary in a tokenizer.json.
 

@@ -51,6 +51,8 @@ def checked_metadata(values: Any) -> dict[str, Any]:
     _check_types(about, ABOUT)
     if not all(isinstance(path, str) for path in about["corpus"]):
         raise TypeError("corpus is not a list of paths")
+    if not all(isinstance(name, str) for name in about["automatic"] or ()):
+        raise TypeError("automatic is not a list of names")
     if about["yardstick"] is not None:
         _check_types(about["yardstick"], YARDSTICK)
     if about["records"] is not None:

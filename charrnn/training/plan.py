@@ -16,6 +16,7 @@ from charrnn.advice.similar_runs import (
     has_one_length,
     most_passes,
     relative_cost,
+    suited_dropout,
 )
 from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Corpus, RecordCorpus
@@ -70,6 +71,9 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
     fixed = {name: getattr(config.model, name) for name in PLANNED if name in given}
     row = best_row(characters, passes, fixed)
     values = {name: getattr(row, name) for name in PLANNED if name not in given}
+    if "dropout" in values:
+        used = min(passes, most_passes(row))
+        values["dropout"] = suited_dropout(characters, used)
     planned = config.replace(**values)
     expected = None
     outlook: dict[float, float] = {}
@@ -102,16 +106,21 @@ def _time_to_train(config: RunConfig, corpus: Corpus, speed: float, started: flo
 
 
 def _reasons(row: Row, values: dict[str, Any]) -> list[str]:
-    if not values:
-        return []
-    words = {
-        "num_layers": f"{row.num_layers} layers",
-        "hidden_size": f"{row.hidden_size} units",
-        "dropout": f"dropout {row.dropout:g}",
-    }
-    *others, last = [word for name, word in words.items() if name in values]
-    planned = f"{', '.join(others)} and {last}" if others else last
-    return [f"{planned} did best in measurements on a text of {row.characters:,} characters"]
+    """Why the network has this size, and this dropout."""
+    reasons = []
+    words = {"num_layers": f"{row.num_layers} layers", "hidden_size": f"{row.hidden_size} units"}
+    sizes = [word for name, word in words.items() if name in values]
+    if sizes:
+        reasons.append(
+            f"{' and '.join(sizes)} did best in measurements on a text of {row.characters:,} "
+            "characters"
+        )
+    if "dropout" in values:
+        reasons.append(
+            f"dropout {values['dropout']:g} suits so many passes over a text of this size, judging "
+            "by measurements"
+        )
+    return reasons
 
 
 def _outlook(yardstick: float, characters: int, speed: float) -> dict[float, float]:

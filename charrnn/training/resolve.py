@@ -84,6 +84,8 @@ def resolve(
     if config.train.steps is None:
         corpus = _judged_in_time(corpus, config.train.minutes or DEFAULT_MINUTES)
     fixed = {name for name, value in given.items() if not is_auto(name, value)}
+    if "counts" not in fixed:
+        automatic.append("counts")
     config = fit_to_corpus(config, fixed, corpus, tell)
     config = fit_to_machine(config)
     advice = plan(config, fixed, corpus, started)

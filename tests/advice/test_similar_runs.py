@@ -7,7 +7,13 @@ import pytest
 
 from charrnn.advice import similar_runs
 from charrnn.advice.measured import MEASURED, Row
-from charrnn.advice.similar_runs import best_row, expected_ratio, most_passes, relative_cost
+from charrnn.advice.similar_runs import (
+    best_row,
+    expected_ratio,
+    most_passes,
+    relative_cost,
+    suited_dropout,
+)
 from charrnn.config.run_config import ModelConfig, RunConfig
 
 ROWS = [
@@ -57,6 +63,37 @@ def test_passes_are_limited_only_if_all_rows_with_more_did_worse(
     assert most_passes(ROWS[5]) == math.inf  # none measured
     # nor here, but the smallest texts are soon memorized
     assert most_passes(ROWS[3]) == 1.25 * 160
+
+
+@pytest.mark.parametrize(
+    ("characters", "passes", "dropout"),
+    [
+        (1_000, 10, 0.1),
+        (1_000, 100, 0.3),
+        (1_000, 1_000, 0.5),
+        (1_000, 10**6, 0.6),  # at most
+        (1_000, 1, 0.0),  # at least
+        (100_000, 10, 0.05),
+        (100_000, 100, 0.25),
+        (10**7, 10, 0.0),
+        (1_000, 11, 0.1),  # in steps of 0.05
+        (1_000, 15, 0.15),
+    ],
+)
+def test_dropout_is_on_a_line_through_the_best_runs_that_have_any(
+    characters: int, passes: float, dropout: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = [
+        Row(1_000, 10.0, 2, 16, 0.1, 0.8),
+        Row(1_000, 100.0, 2, 16, 0.3, 0.8),
+        Row(100_000, 10.0, 2, 16, 0.05, 0.8),
+    ]
+    others = [
+        Row(1_000, 10.0, 2, 32, 0.6, 0.9),  # worse
+        Row(100_000, 1.0, 2, 16, 0.0, 0.8),  # as little as possible
+    ]
+    monkeypatch.setattr(similar_runs, "MEASURED", best + others)
+    assert suited_dropout(characters, passes) == dropout
 
 
 @pytest.mark.parametrize(

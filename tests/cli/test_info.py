@@ -13,7 +13,7 @@ import pytest
 
 import charrnn
 from charrnn.advice.verdict import verdict
-from charrnn.cli.descriptions import short_number, size_in_words
+from charrnn.cli.descriptions import short_number, size_in_words, verdict_in_words
 from charrnn.corpus.corpus import Corpus
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.manifest import read_manifest
@@ -61,7 +61,7 @@ def test_info_of_a_run_says_all_this(runs: Path) -> None:
         f"trained:    step 4 of 4, best at step 4 after 0.40 passes over the text, with charrnn {charrnn.__version__}\n"
         f"loss:       validation loss {loss(lines('corpus')[-1]['final_val_loss'])}\n"
         f"sha256:     {sha256(STEP)}\n"
-        f"verdict:    {judged['text']} Next: `{judged['command']}`\n"
+        f"verdict:    {verdict_in_words(judged['text'], judged['command'])}\n"
         "kept:       step-00000002, step-00000003, step-00000004\n"
     )
 

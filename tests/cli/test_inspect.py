@@ -58,7 +58,7 @@ def test_the_repaired_copy_is_written_and_the_file_stays(faulty: Path) -> None:
     )
     assert result.exit_code == 0
     assert result.stderr == (
-        "wrote new.txt in UTF-8; changed control-characters: 10 characters, mixed-script: 10 words\n"
+        "wrote new.txt in UTF-8; changed mixed-script: 10 words, control-characters: 10 characters\n"
     )
     assert Path("new.txt").read_text() == "the river  runs\n" * 10 + prose()
     assert faulty.read_bytes() == before
@@ -81,6 +81,7 @@ def test_a_text_in_another_encoding_is_written_in_utf8(here: Path) -> None:
         (["--write", "b.txt"], "--write needs --fix, which says what to repair; give both"),
         (["--fix", "encoding"], "--fix needs --write, since no file is changed in place; give both"),
         (["--fix", "all", "--write", "b.txt"], "got 'all'"),
+        (["--fix", "encoding", "--write", "-"], "--write needs the name of a file, got -; give one"),
         (["--fix", "encoding", "--write", "a.txt"], "--write would overwrite a.txt, which is also FILE a.txt; give another file"),
         (["--encoding", "klingon"], "--encoding must be a text encoding"),
     ],
@@ -134,3 +135,29 @@ def test_training_begins_with_the_two_most_serious_findings(name: str, faulty: P
 @pytest.mark.usefixtures("one_thread")
 def test_quiet_training_says_nothing_about_the_text(faulty: Path) -> None:
     assert call("train", "my book.txt", *SMALL, "--quiet").stderr == ""
+
+
+def test_commands_have_the_encoding_that_the_file_needs(here: Path) -> None:
+    text = (
+        "\u0413\u0434\u0435 \u0431\u044b\u043b \u0441\u0442\u0430\u0440\u0438\u043a?\r\n\u041d\u0430 \u0440\u0435\u043a\u0435.\n"
+        * 9
+    )
+    Path("a.txt").write_bytes(text.encode("cp1251"))
+    shown = call("inspect", "a.txt").stdout
+    assert "  fix: charrnn train a.txt --encoding cp1251\n" in shown
+    assert "  fix: charrnn train a.txt --encoding cp1251 --newlines lf\n" in shown
+
+
+def test_invalid_bytes_of_the_copy_are_counted(here: Path) -> None:
+    Path("a.txt").write_bytes("caf\u00e9 th\u00e9\n".encode() * 9 + b"a \xff b\n")
+    result = call("inspect", "a.txt", "--fix", "encoding", "--write", "b.txt")
+    assert "1 invalid byte sequence of a.txt became U+FFFD" in result.stderr
+    assert Path("b.txt").read_text().endswith("a \ufffd b\n")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_training_on_utf16_without_a_mark_is_one_line(here: Path) -> None:
+    Path("a.txt").write_bytes(prose().encode("utf-16-le"))
+    result = call("train", "a.txt", *SMALL, "--encoding", "utf-16")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "byte order mark" in result.stderr

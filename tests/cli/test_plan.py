@@ -45,6 +45,7 @@ def test_a_plan_says_these_things_and_writes_nothing(text: Path) -> None:
         "baseline",
         "network",
         "why",
+        "why",
         "training",
         "length",
         "memory",
@@ -109,6 +110,7 @@ def test_without_validation_text_nothing_is_expected(text: Path) -> None:
     assert [line.partition(":")[0] for line in result.stdout.splitlines()] == [
         "text",
         "network",
+        "why",
         "why",
         "training",
         "length",

@@ -30,7 +30,7 @@ FIRST = (
 STEP = r"step 4 of 4: training loss .+, validation loss .+ characters/s, 0:00 left, saved"
 FINAL = "measuring the final validation loss on 93 characters"
 DONE = r"done in 0\.0 minutes; the best checkpoint is checkpoints/corpus/step-00000004"
-VERDICT = r".+ Next: `charrnn train .+`"
+VERDICT = r".+ bits per character of new text .+"
 
 
 def matched(lines: list[str], patterns: list[str]) -> bool:

@@ -34,6 +34,8 @@ def text_of(data: str | bytes, name: str, **how: Any) -> str:
         (CSV, "a.csv", 'one\ntwo, "2"\n\nfour\n'),
         (CSV.replace("\n", "\r\n"), "a.csv", 'one\ntwo, "2"\n\nfour\n'),
         (CSV.encode("utf-16"), "A.CSV", 'one\ntwo, "2"\n\nfour\n'),
+        (CSV.replace(",", ";").replace("a; b", "a, b"), "a.csv", 'one\ntwo; "2"\n\nfour\n'),
+        ("text|n\na,b|1\n", "a.csv", "a,b\n"),
         (TSV, "a.tsv", 'one\ntwo, "2"\n'),
         (JSONL, "a.jsonl", "one\ntwo\u2028\n\n3.5\n"),
         (gzip.compress(JSONL.encode()), "a.ndjson.gz", "one\ntwo\u2028\n\n3.5\n"),
@@ -79,8 +81,8 @@ def test_the_corpus_has_the_fields_as_records(here: Path) -> None:
     ("name", "data", "message"),
     [
         ("a.csv", "id,body\n1,x\n", "a.csv:1 has no column 'text'; its columns are 'id', 'body'; give one of them"),
-        ("a.csv", "id,text\n1,x\n2,y,z\n", "a.csv:3: the row has 3 fields, but the first line 2; correct it or remove it"),
-        ("a.csv", "id,text\n1\n", "a.csv:2: the row has 1 fields, but the first line 2; correct it or remove it"),
+        ("a.csv", "id,text\n1,x\n2,y,z\n", "a.csv:3: the row has 3 fields, but the first line has 2; correct it or remove it"),
+        ("a.csv", "id,text\n1\n", "a.csv:2: the row has 1 field, but the first line has 2; correct it or remove it"),
         ("a.csv", 'id,text\n1,"x"y\n', "a.csv:2 is malformed: ',' expected after '\"'; correct the line or remove it"),
         ("a.csv", 'id,text\n1,"x\n', "a.csv:2 is malformed: unexpected end of data; correct the line or remove it"),
         ("a.csv", 'id,text\n1,"x\ny"\n', "a.csv:3: the field 'text' contains a line break; give a `separator` that no field contains, such as '\\n%%\\n'"),
@@ -88,7 +90,7 @@ def test_the_corpus_has_the_fields_as_records(here: Path) -> None:
         ("a.jsonl", '{"text": "x"}\n["y"]\n', "a.jsonl:2 is not a JSON object; correct the line or remove it"),
         ("a.jsonl", '{"body": "x", "n": 1}\n', "a.jsonl:1 has no column 'text'; its columns are 'body', 'n'; give one of them"),
         ("a.jsonl", '{"text": ["x"]}\n', "a.jsonl:1: the field 'text' is a list, not a text"),
-        ("a.jsonl", '{"text": true}\n', "a.jsonl:1: the field 'text' is a truth value, not a text"),
+        ("a.jsonl", '{"text": true}\n', "a.jsonl:1: the field 'text' is a boolean, not a text"),
         ("a.csv", "", "there is no text in a.csv; give another file"),
     ],
 )  # fmt: skip
@@ -104,6 +106,8 @@ def test_a_column_needs_a_table_and_records(here: Path) -> None:
     Path("a.txt").write_text("a text")
     with pytest.raises(ConfigError, match=r"`column='text'` needs a table: .*, got a.txt"):
         check_corpus(RunConfig.from_flat({"column": "text", "corpus": ["a.txt"]}))
+    with pytest.raises(ConfigError, match=r"`column='text'` needs a table: .*, got none"):
+        read_corpus(RunConfig.from_flat({"column": "text"}), "a text", lambda notice: None)
     with pytest.raises(ConfigError, match="reads records, which need a `separator`"):
         DataConfig(column="text")
     with pytest.raises(ConfigError, match='cannot be used with `unit="byte"`'):

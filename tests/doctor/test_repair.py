@@ -39,7 +39,7 @@ def test_each_repair_changes_what_it_is_for(
 ) -> None:
     changes = {kind: number} if number else {}
     assert repaired(text, kind) == (expected, changes)
-    others = set(REPAIRS) - {kind, "rare-characters"}
+    others = set(REPAIRS) - {kind}
     if kind != "markup":  # which also shortens empty lines
         assert repaired(expected, *others)[0] == expected
 
@@ -75,10 +75,51 @@ def test_what_surrounds_a_book_is_left_out(here: Path) -> None:
 
 
 def test_rare_characters_become_the_nearest_one_or_are_left_out(here: Path) -> None:
-    text = prose() + "na\u00efve %\n"
-    whole, changes = repaired(text, "rare-characters")
-    assert whole == prose() + "naive \n"
-    assert changes == {"rare-characters": 2}
+    assert repaired(prose() + "na\u00efve\n", "rare-characters") == (
+        prose() + "naive\n",
+        {"rare-characters": 1},
+    )
+    assert repaired(prose() + "%\n", "rare-characters") == (
+        prose() + "\n",
+        {"rare-characters": 1},
+    )
+
+
+@pytest.mark.parametrize("text", ["a \u00e9\n", prose("Chinese")])
+def test_characters_that_are_not_reported_as_rare_are_kept(text: str, here: Path) -> None:
+    assert repaired(text, "rare-characters") == (text, {})
+
+
+def test_repairs_are_made_in_an_order_in_which_none_spoils_another(here: Path) -> None:
+    # the second half of a misread character is a control character or a soft hyphen
+    text = "d\u00c3\u00adas \u00d1\u0081 &shy;x f\u043ex <b>y</b>\n"
+    whole, _ = repaired(text + prose(), *REPAIRS)
+    assert whole == "d\u00edas \u0441 x fox y\n" + prose()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one\n*** End of Book One ***\ntwo\n",
+        "*** Start of something ***\none\n",
+        "He spoke of Project Gutenberg.\nAnd of Creative Commons.\n",
+        "no line end at all, Project Gutenberg",
+    ],
+)
+def test_lines_that_only_look_like_a_licence_are_kept(text: str, here: Path) -> None:
+    assert repaired(text, "repeated-lines") == (text, {})
+
+
+def test_files_without_a_last_line_end_are_not_joined_to_one_line(here: Path) -> None:
+    Path("a.txt").write_text("one")
+    Path("b.txt").write_text("two")
+    repair = Repair([Source("a.txt"), Source("b.txt")], [], ignore)
+    assert "".join(repair.blocks()) == "one\ntwo"
+
+
+def test_scripts_and_styles_are_no_text(here: Path) -> None:
+    text = "<style>p {}</style><p>one</p><SCRIPT>let x;\n</SCRIPT> two\n"
+    assert repaired(text, "markup")[0] == "one two\n"
 
 
 @pytest.mark.parametrize(

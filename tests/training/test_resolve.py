@@ -153,15 +153,18 @@ def test_every_second_value_belongs_to_a_knob() -> None:
 @pytest.mark.parametrize(
     ("given", "automatic"),
     [
-        ({}, ["num_layers", "hidden_size", "dropout"]),
-        ({"dropout": 0.2}, ["num_layers", "hidden_size"]),
-        ({"eval_every": "auto", "num_layers": 1, "hidden_size": 8}, ["eval_every", "dropout"]),
+        ({}, ["counts", "num_layers", "hidden_size", "dropout"]),
+        ({"dropout": 0.2, "counts": None}, ["num_layers", "hidden_size"]),
+        (
+            {"eval_every": "auto", "num_layers": 1, "hidden_size": 8},
+            ["eval_every", "counts", "dropout"],
+        ),
     ],
 )
 def test_a_checkpoint_says_what_was_left_to_charrnn(
     given: dict[str, Any], automatic: list[str], texts: Path
 ) -> None:
-    sizes = {"num_layers", "hidden_size", "dropout"}
+    sizes = {"num_layers", "hidden_size", "dropout", "counts"}
     fixed = {name: value for name, value in SMALL.items() if name not in sizes}
     run = launch(fixed | given | {"steps": 1})
     for _ in run.run():

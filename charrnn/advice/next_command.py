@@ -1,0 +1,125 @@
+"""The command that a verdict proposes to run next."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from charrnn.advice.evidence import Evidence
+from charrnn.config.escapes import escaped
+from charrnn.config.examples import example_flags
+from charrnn.config.run_config import AUTO_COUNTS, run_knobs
+from charrnn.config.shell import command, option
+from charrnn.storage.run import RUNS_DIR, Run, free_path
+
+# Knobs that depend on the machine or the run, and are not copied to the next one.
+SETTLED = {
+    "minutes",
+    "steps",
+    "patience",
+    "keep",
+    "threads",
+    "device",
+    "precision",
+    "name",
+    "runs_dir",
+}
+
+
+def resume_command(run: Run, evidence: Evidence) -> str:
+    """Continue a run that is unfinished."""
+    flags = ["--resume", *option("--name", run.path.name)]
+    return command(["train"], _piped_corpus(evidence), [*flags, *run.runs_dir_option])
+
+
+def new_validation_command(run: Run, evidence: Evidence) -> str:
+    """The same run with a validation part that is long enough."""
+    where = run.runs_dir_option
+    if not where and evidence.knobs["runs_dir"] != RUNS_DIR:
+        where = ["--runs-dir", RUNS_DIR]  # the run has been moved since it was configured
+    config = option("--config", str(run.config))
+    name = option("--name", free_path(run.path).name)
+    change = ["--val-fraction", f"{evidence.needed_val_fraction:g}"]
+    return command(["train"], _piped_corpus(evidence), [*config, *change, *name, *where])
+
+
+def new_run_command(run: Run, evidence: Evidence, change: Sequence[str], times: int = 1) -> str:
+    """A new run with the options that were chosen for this one.
+
+    Args:
+        run: with the evidence for it.
+        evidence: of the run.
+        change: options that differ.
+        times: how much longer it is.
+    """
+    flags = []
+    for name, value in evidence.knobs.items():
+        # For records, these knobs have other defaults.
+        is_of_records = (
+            name in ("batch_size", "copy_window") and evidence.knobs["separator"] is not None
+        )
+        if is_of_records or _is_chosen(name, value, evidence):
+            flags.append(_flag(name, value))
+    minutes = evidence.about["minutes"]
+    length = ["--steps", str(times * evidence.steps)]
+    if minutes is not None:
+        length = ["--minutes", f"{times * minutes:.3g}"]
+    flags = [flag for flag in flags if flag.partition("=")[0] not in change]
+    flags += [*change, *length, *option("--name", free_path(run.path).name)]
+    corpus = _corpus(evidence)
+    example = example_flags(corpus)
+    if example:
+        corpus = []
+    return command(["train"], corpus, [*example, *flags, *run.runs_dir_option])
+
+
+def sizes_and_dropout(evidence: Evidence, dropout: float) -> list[str]:
+    """Options for the network of a run with another dropout."""
+    knobs = evidence.knobs
+    return [
+        "--num-layers",
+        str(knobs["num_layers"]),
+        "--hidden-size",
+        str(knobs["hidden_size"]),
+        "--dropout",
+        f"{dropout:g}",
+    ]
+
+
+def _corpus(evidence: Evidence) -> list[str]:
+    """The run's corpus, as arguments."""
+    return evidence.about["corpus"] or ["FILE"]
+
+
+def _piped_corpus(evidence: Evidence) -> list[str]:
+    """The run's corpus as arguments, if it was piped in and is not in the configuration."""
+    corpus = _corpus(evidence)
+    if corpus in (["FILE"], ["-"]):
+        return corpus
+    return []
+
+
+def _flag(name: str, value: Any) -> str:
+    if (name, value) == ("separator", "\n"):
+        return "--records"
+    knob = run_knobs()[name]
+    text = str(value)
+    if value is None:
+        text = "none"
+    elif knob.escaped:
+        text = escaped(value)
+    return f"{knob.flag}={text}"
+
+
+def _is_chosen(name: str, value: Any, evidence: Evidence) -> bool:
+    """Whether somebody chose a knob's value.
+
+    Not if it is the default, or was set by the machine, the run's length or the autopilot.
+    """
+    knob = run_knobs().get(name)
+    if knob is None or name in SETTLED or name.endswith("_every"):
+        return False
+    if not knob.planned:
+        return bool(value != knob.default)
+    automatic = evidence.about["automatic"]
+    if automatic is not None:
+        return name not in automatic
+    return name == "counts" and value != AUTO_COUNTS  # in older runs

@@ -1,0 +1,107 @@
+"""Gains are predicted from measured runs, for the changes that are possible."""
+
+from typing import Any
+
+import pytest
+
+from charrnn.advice import similar_runs
+from charrnn.advice.evidence import Evidence
+from charrnn.advice.gains import ANNEALING, expected_gains, next_dropout
+from charrnn.advice.measured import Row
+from charrnn.config.run_config import RunConfig
+
+# The loss falls by a tenth of itself from 1 to 4 passes, and by as much again from 4 to 16; then it
+# stays. Dropout grows by 0.2 with every fourfold of the passes.
+ROWS = [
+    Row(1_000, 1.0, 2, 256, 0.0, 1.0),
+    Row(1_000, 4.0, 2, 256, 0.1, 0.9),
+    Row(1_000, 16.0, 2, 256, 0.3, 0.81),
+    Row(1_000, 64.0, 2, 256, 0.5, 0.81),
+    Row(100_000, 4.0, 2, 256, 0.1, 0.9),
+]
+
+
+@pytest.fixture(autouse=True)
+def rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similar_runs, "MEASURED", ROWS)
+
+
+def evidence(
+    passes: float,
+    dropout: float,
+    *,
+    minutes: float | None = None,
+    loss: float = 2.0,
+    fall: float = 0.0,
+    **knobs: Any,
+) -> Evidence:
+    """A finished run of 40 steps on a thousand characters."""
+    return Evidence(
+        about={
+            "step": 40,
+            "val_loss": loss,
+            "epochs": passes,
+            "train_characters": 1_000,
+            "minutes": minutes,
+        },
+        knobs=RunConfig.from_flat({"dropout": dropout} | knobs).flat(),
+        validations=[(20, loss * (1 + fall)), (40, loss)],
+        loss=loss,
+        steps=40,
+        finished=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("passes", "gain"), [(1, 0.1), (4, 0.1), (8, 0.0526), (16, 0.0), (99, 0.0)]
+)
+def test_four_times_the_time_gains_what_it_did_in_the_measured_runs(
+    passes: float, gain: float
+) -> None:
+    found = expected_gains(evidence(passes, dropout=0.3))
+    assert found["longer"] == pytest.approx(gain, abs=1e-3)
+
+
+def test_a_run_that_was_still_falling_fast_is_expected_to_gain_more() -> None:
+    falling = evidence(16, dropout=0.3, fall=0.2)
+    assert expected_gains(falling)["longer"] == pytest.approx(0.2 - ANNEALING)
+    assert expected_gains(evidence(1, dropout=0.0, fall=0.1))["longer"] == pytest.approx(0.1)
+
+
+def test_a_smaller_network_makes_more_passes_in_the_same_time() -> None:
+    small = expected_gains(evidence(8, dropout=0.3, hidden_size=128))
+    assert small["longer"] == pytest.approx(0.1, abs=1e-3)  # as 4 passes of 2 x 256
+
+
+def test_a_longer_run_is_not_expected_if_the_autopilot_would_cut_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worse = [row for row in ROWS if row.passes < 64] + [Row(1_000, 64.0, 2, 256, 0.5, 0.9)]
+    monkeypatch.setattr(similar_runs, "MEASURED", worse)  # at most 1.25 times 16 passes
+    assert "longer" not in expected_gains(evidence(16, dropout=0.3, minutes=1.0))
+    assert "longer" in expected_gains(evidence(16, dropout=0.3))  # with steps, nothing is cut
+    assert "longer" in expected_gains(evidence(4, dropout=0.1, minutes=1.0))
+
+
+@pytest.mark.parametrize(
+    ("passes", "dropout", "suited", "change", "gain"),
+    [
+        (4, 0.1, 0.1, None, 0.0),
+        (16, 0.3, 0.3, None, 0.0),
+        (16, 0.1, 0.3, "more dropout", 0.02),  # half of 0.2 squared
+        (16, 0.0, 0.3, "more dropout", 0.045),
+        (16, 0.5, 0.3, "less dropout", 0.02),
+        (1, 0.2, 0.0, "less dropout", 0.02),
+    ],
+)
+def test_dropout_gains_half_the_square_of_its_distance_from_what_suits(
+    passes: float, dropout: float, suited: float, change: str | None, gain: float
+) -> None:
+    run = evidence(passes, dropout)
+    assert next_dropout(run) == suited
+    found = {name: value for name, value in expected_gains(run).items() if name != "longer"}
+    assert found == ({change: pytest.approx(gain)} if change else {})
+
+
+def test_a_text_that_is_almost_certain_has_no_gains() -> None:
+    assert expected_gains(evidence(4, 0.0, loss=1e-4)) == {}
