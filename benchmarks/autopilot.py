@@ -75,6 +75,7 @@ def cases() -> Iterator[dict[str, Any]]:
         (13.0, wide, 0.3),
         (13.0, wide, 0.5),
         (40.0, middle, 0.5),
+        (40.0, middle, 0.6),
         (40.0, large, 0.5),
         (40.0, wide, 0.6),
     ):
