@@ -86,18 +86,33 @@ def follow(name: str, minutes: float, data: Path) -> list[Step]:
 def judged(run: Result, earlier: list[Result]) -> Verdict:
     """The verdict on a run, given those before it."""
     about = run["about"]
-    evidence = gathered(about, run["knobs"], run["validations"], run["final"], about["steps"])
+    evidence = gathered(
+        about,
+        run["knobs"],
+        run["validations"],
+        run["final"],
+        about["steps"],
+        about["minutes"],
+    )
     assert evidence is not None
     others = []
     for number, other in enumerate(earlier):
-        model = {"dropout": other["about"]["dropout"]}
-        others.append(OtherRun(f"run-{number}", dict(other["about"]), model))
+        about = other["about"]
+        others.append(
+            OtherRun(
+                name=f"run-{number}",
+                about=about,
+                model=about,
+                passes=about["epochs"] * about["trained_steps"] / about["step"],
+                has_ended=True,
+            )
+        )
     return judge(Run(Path("checkpoints/run")), evidence, others)
 
 
 def followed_flags(command: str) -> list[str]:
     """The options of a proposed command that matter here."""
-    words = shlex.split(command)
+    words = [part for word in shlex.split(command) for part in word.split("=", 1)]
     flags = []
     for flag in FOLLOWED:
         if flag in words:

@@ -33,6 +33,7 @@ class Evidence:
         validations: the step and the loss of each validation, in order.
         loss: the validation loss of the best checkpoint; the final one, if it was measured.
         steps: the number of steps that the run should take.
+        minutes: the minutes that it was given; None if the number of steps was.
         finished: whether the run has ended.
     """
 
@@ -41,6 +42,7 @@ class Evidence:
     validations: Sequence[tuple[int, float]]
     loss: float
     steps: int
+    minutes: float | None
     finished: bool
 
     @property
@@ -55,29 +57,29 @@ class Evidence:
         return float(self.about["epochs"] * self.last_step / step)
 
     @property
+    def planned_passes(self) -> float:
+        """Passes over the training text if the run makes all of its steps."""
+        return self.passes * self.steps / max(1, self.last_step)
+
+    @property
     def has_ended(self) -> bool:
         """Whether it is finished, or has made all of its steps."""
         return self.finished or self.last_step >= self.steps
 
     @property
     def fall(self) -> float:
-        """The share of the loss by which the best validation was below the one halfway."""
+        """The share of the loss halfway by which the best one was lower."""
         halfway = self.validations[0][1]
         for step, loss in self.validations:
             if 2 * step > self.last_step:
                 break
             halfway = loss
-        return float(halfway / self._best - 1)
+        return float(1 - self.about["val_loss"] / max(TINY, halfway))
 
     @property
     def rise(self) -> float:
         """The share of the loss by which the last validation was above the best one."""
-        return float(self.validations[-1][1] / self._best - 1)
-
-    @property
-    def _best(self) -> float:
-        """The validation loss of the best checkpoint, as it was measured during training."""
-        return max(TINY, float(self.about["val_loss"]))
+        return float(self.validations[-1][1] / max(TINY, self.about["val_loss"]) - 1)
 
     @property
     def is_too_short(self) -> bool:
@@ -102,14 +104,17 @@ def evidence_of(run: Run) -> Evidence | None:
     Raises:
         CheckpointError: the run has no checkpoint, or one cannot be read.
     """
-    about = read_about(run.best())["about"]
+    best = read_about(run.best())
+    # The run may have been extended since the best checkpoint.
+    newest = read_about(run.steps()[-1])["about"]
     return gathered(
-        about=about,
-        knobs=_stored_knobs(run),
+        about=best["about"],
+        # what the checkpoint says itself, it says even if config.yaml is missing
+        knobs=_stored_knobs(run) | best["about"]["data"] | _network(best["model"]),
         lines=run.validations(),
         final=run.final(),
-        # From the newest checkpoint: the run may have been extended since the best one.
-        steps=read_about(run.steps()[-1])["about"]["steps"],
+        steps=newest["steps"],
+        minutes=newest["minutes"],
     )
 
 
@@ -119,6 +124,7 @@ def gathered(
     lines: Sequence[Mapping[str, Any]],
     final: Mapping[str, Any] | None,
     steps: int,
+    minutes: float | None,
 ) -> Evidence | None:
     """Evidence from what a run's files say; None if its best checkpoint was not validated.
 
@@ -128,6 +134,7 @@ def gathered(
         lines: of the metrics, those with a validation; others are ignored.
         final: the last line of the metrics of a finished run.
         steps: the number of steps that the run should take.
+        minutes: that it was given; None if the number of steps was.
     """
     validated = [line for line in lines if line.get("val_loss") is not None]
     if about["step"] not in [line["step"] for line in validated]:
@@ -141,8 +148,14 @@ def gathered(
         validations=[(line["step"], line["val_loss"]) for line in validated],
         loss=loss,
         steps=steps,
+        minutes=minutes,
         finished=final is not None,
     )
+
+
+def _network(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The knobs of a network, without the counts, which older runs lack."""
+    return {name: value for name, value in model.items() if name != "counts"}
 
 
 def _stored_knobs(run: Run) -> dict[str, Any]:

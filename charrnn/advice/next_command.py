@@ -5,7 +5,7 @@ from typing import Any
 
 from charrnn.advice.evidence import Evidence
 from charrnn.config.escapes import escaped
-from charrnn.config.examples import example_flags
+from charrnn.config.examples import EXAMPLES, example_flags
 from charrnn.config.run_config import AUTO_COUNTS, run_knobs
 from charrnn.config.shell import command, option
 from charrnn.storage.run import RUNS_DIR, Run, free_path
@@ -58,17 +58,38 @@ def new_run_command(run: Run, evidence: Evidence, change: Sequence[str], times: 
         )
         if is_of_records or _is_chosen(name, value, evidence):
             flags.append(_flag(name, value))
-    minutes = evidence.about["minutes"]
-    length = ["--steps", str(times * evidence.steps)]
-    if minutes is not None:
-        length = ["--minutes", f"{times * minutes:.3g}"]
+    name, value = _length(evidence, times)
+    length = [f"--{name}", f"{value:.12g}"]
     flags = [flag for flag in flags if flag.partition("=")[0] not in change]
     flags += [*change, *length, *option("--name", free_path(run.path).name)]
     corpus = _corpus(evidence)
     example = example_flags(corpus)
     if example:
         corpus = []
+        for name, value in EXAMPLES[example[1]].items():
+            if evidence.knobs[name] != value:
+                flags.append(_flag(name, evidence.knobs[name]))
     return command(["train"], corpus, [*example, *flags, *run.runs_dir_option])
+
+
+def _length(evidence: Evidence, times: int) -> tuple[str, float]:
+    """The knob for the length of a run, and its value for one that is so many times longer."""
+    if evidence.minutes is None:
+        return "steps", times * evidence.steps
+    return "minutes", round(times * evidence.minutes, 1) or times * evidence.minutes
+
+
+def length_in_words(evidence: Evidence, times: int) -> str:
+    """The length of a run that is so many times longer."""
+    name, value = _length(evidence, times)
+    return f"{value:,.12g} {name}"
+
+
+def has_possible_length(evidence: Evidence, times: int) -> bool:
+    """Whether a run can be so many times longer."""
+    name, value = _length(evidence, times)
+    knob = run_knobs()[name]
+    return knob.above < value <= knob.high and value >= knob.low
 
 
 def sizes_and_dropout(evidence: Evidence, dropout: float) -> list[str]:

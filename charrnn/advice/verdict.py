@@ -1,7 +1,6 @@
-"""The verdict on a run: how good it is, and what would make it better.
+"""The verdict on a run: how good it is, and what should make it better.
 
-What would is predicted from the run's losses and lengths, by how much other runs gained; what was
-tried already is not proposed again.
+How much better is predicted by measured runs. What was tried already is not proposed again.
 """
 
 import math
@@ -14,11 +13,15 @@ from charrnn.advice.gains import (
     LONGER,
     MORE_DROPOUT,
     NEGLIGIBLE_LOSS,
+    RISE,
     TIMES_LONGER,
+    cost_of,
     expected_gains,
     next_dropout,
 )
 from charrnn.advice.next_command import (
+    has_possible_length,
+    length_in_words,
     new_run_command,
     new_validation_command,
     resume_command,
@@ -31,7 +34,6 @@ from charrnn.storage.run import Run
 
 WORTHWHILE = 0.012  # the least expected gain of a proposal
 BETTER = 0.01  # share of the loss by which one run is better than another
-RISE = 0.005  # share of the loss by which it became worse after the best checkpoint
 # Of two runs with about the same length and dropout, one tried what is proposed for the other.
 SAME_DROPOUT = 0.05
 SAME_LENGTH = 1.5
@@ -77,9 +79,10 @@ def verdict(run: Run, runs: Sequence[OtherRun] | None = None) -> Verdict | None:
         return None
     if not run.path.name:  # as of the working directory
         run = Run(run.path.resolve())
+    directory = Run(run.path.resolve())  # which may be another one, if it is a link
     if runs is None:
-        runs = runs_beside(run)
-    others = of_the_same_text(run.path.name, evidence.about, runs)
+        runs = runs_beside(directory)
+    others = of_the_same_text(directory.path.name, evidence.about, runs)
     return judge(run, evidence, others)
 
 
@@ -103,25 +106,27 @@ def judge(run: Run, evidence: Evidence, others: Sequence[OtherRun] = ()) -> Verd
     loss = _loss(evidence)
     better = _much_better(evidence, others)
     if better is not None:
-        bits = better.val_loss / math.log(2)
-        name = better.name
+        share = 1 - better.val_loss / evidence.about["val_loss"]
         return Verdict(
             "surpassed",
-            f"{loss} The run {name} is better: {bits:.3f} bits per character.",
-            command(["info"], [name], run.runs_dir_option),
+            f"{loss} The run {better.name} is {share:.0%} better.",
+            command(["info"], [better.name], run.runs_dir_option),
         )
+    dropout = next_dropout(evidence)
     gains = {
         change: gain
         for change, gain in expected_gains(evidence).items()
-        if gain >= WORTHWHILE and not _was_tried(change, evidence, others)
+        if gain >= WORTHWHILE and not _was_tried(change, dropout, evidence, others)
     }
+    if not has_possible_length(evidence, TIMES_LONGER):
+        gains.pop(LONGER, None)
     if not gains:
         return Verdict("at its best", f"{loss} {_at_its_best(evidence)}", None)
     change = max(gains, key=gains.__getitem__)
     return Verdict(
         KINDS[change],
-        f"{loss} {_diagnosis(change, gains[change], evidence)}",
-        _proposal(change, run, evidence),
+        f"{loss} {_diagnosis(change, gains[change], dropout, evidence)}",
+        _proposal(change, dropout, run, evidence),
         round(gains[change], 4),
     )
 
@@ -163,7 +168,7 @@ def _too_short(evidence: Evidence) -> str:
     return f"{_too_few(evidence)} {remedy}"
 
 
-def _diagnosis(change: str, gain: float, evidence: Evidence) -> str:
+def _diagnosis(change: str, gain: float, dropout: float, evidence: Evidence) -> str:
     """What is wrong, and by how much the change is expected to make it better."""
     percent = f"about {gain:.0%} better"
     passes = evidence.about["epochs"]
@@ -172,25 +177,15 @@ def _diagnosis(change: str, gain: float, evidence: Evidence) -> str:
         if passes < 1:
             share = f"{passes:.0%}" if passes >= 0.01 else "less than 1%"
             learned = f"reading {share} of the text is"
-        return f"Under-trained: {learned} not enough. {_longer(evidence)} would make it {percent}."
-    dropout = f"dropout {next_dropout(evidence):g}"
+        longer = length_in_words(evidence, TIMES_LONGER)
+        return f"Under-trained: {learned} not enough. {longer} should make it {percent}."
+    same_time = f"In the same time, dropout {dropout:g} should make it {percent}"
     if change == MORE_DROPOUT:
         return (
             "Over-fitted: it has begun to memorize the text instead of learning its patterns. "
-            f"In the same time, {dropout} would make it {percent}; more text would help most."
+            f"{same_time}; more text would help most."
         )
-    return (
-        f"Under-fitted: so much dropout keeps it from learning all it can. In the same time, "
-        f"{dropout} would make it {percent}."
-    )
-
-
-def _longer(evidence: Evidence) -> str:
-    """The length of a longer run."""
-    minutes = evidence.about["minutes"]
-    if minutes is None:
-        return f"{TIMES_LONGER * evidence.steps:,} steps"
-    return f"{TIMES_LONGER * minutes:.3g} minutes"
+    return f"Under-fitted: the dropout is too high. {same_time}."
 
 
 def _at_its_best(evidence: Evidence) -> str:
@@ -207,30 +202,40 @@ def _at_its_best(evidence: Evidence) -> str:
     )
 
 
-def _proposal(change: str, run: Run, evidence: Evidence) -> str:
+def _proposal(change: str, dropout: float, run: Run, evidence: Evidence) -> str:
     if change == LONGER:
         return new_run_command(run, evidence, [], TIMES_LONGER)
-    network = sizes_and_dropout(evidence, next_dropout(evidence))
-    return new_run_command(run, evidence, network)
+    return new_run_command(run, evidence, sizes_and_dropout(evidence, dropout))
 
 
 def _much_better(evidence: Evidence, others: Sequence[OtherRun]) -> OtherRun | None:
     """The best of the other runs, if it is better than this one."""
     best = min(others, key=lambda other: other.val_loss, default=None)
-    if best is None or best.val_loss > (1 - BETTER) * evidence.about["val_loss"]:
+    if best is None or evidence.about["val_loss"] < NEGLIGIBLE_LOSS:
+        return None
+    if best.val_loss > (1 - BETTER) * evidence.about["val_loss"]:
         return None
     return best
 
 
-def _was_tried(change: str, evidence: Evidence, others: Sequence[OtherRun]) -> bool:
-    """Whether another run had this change, and did not become better."""
-    return any(_has_change(change, evidence, other) for other in others)
+def _was_tried(
+    change: str,
+    dropout: float,
+    evidence: Evidence,
+    others: Sequence[OtherRun],
+) -> bool:
+    """Whether another run had this change; none of them is better, or it would be pointed to."""
+    return any(_has_change(change, dropout, evidence, other) for other in others)
 
 
-def _has_change(change: str, evidence: Evidence, other: OtherRun) -> bool:
-    """Whether another run differs from this one by a change, or by more of it."""
-    times = other.passes / max(evidence.passes, 1e-9)
+def _has_change(change: str, dropout: float, evidence: Evidence, other: OtherRun) -> bool:
+    """Whether a run that has ended differs from this one by a change, or by more of it."""
+    if not other.has_ended or other.model["cell"] != evidence.knobs["cell"]:
+        return False
+    work = other.passes * cost_of(other.model)
+    times = work / max(evidence.passes * cost_of(evidence.knobs), 1e-9)
     if change == LONGER:
         return times >= TIMES_LONGER / SAME_LENGTH
-    has_dropout = abs(other.model["dropout"] - next_dropout(evidence)) <= SAME_DROPOUT
-    return has_dropout and times >= 1 / SAME_LENGTH
+    has_dropout = abs(other.model["dropout"] - dropout) <= SAME_DROPOUT
+    has_size = cost_of(other.model) == cost_of(evidence.knobs)
+    return has_dropout and has_size and times >= 1 / SAME_LENGTH

@@ -117,8 +117,8 @@ def _reasons(row: Row, values: dict[str, Any]) -> list[str]:
         )
     if "dropout" in values:
         reasons.append(
-            f"dropout {values['dropout']:g} suits so many passes over a text of this size, judging "
-            "by measurements"
+            f"dropout {values['dropout']:g} suits a run of this length on a text of this size, "
+            "judging by measurements"
         )
     return reasons
 

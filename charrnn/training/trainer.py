@@ -28,6 +28,7 @@ from charrnn.training.loop import (
 from charrnn.training.lr_schedule import Schedule
 from charrnn.training.metrics_log import MetricsLog
 from charrnn.training.model import CharRNN
+from charrnn.training.plan import PLANNED
 from charrnn.training.run_files import write_config
 from charrnn.training.snapshot import not_a_number, snapshot
 from charrnn.training.step_report import Report
@@ -465,9 +466,9 @@ def stored_schedule(checkpoint: Checkpoint) -> Schedule:
 def automatic_knobs(checkpoint: Checkpoint) -> tuple[str, ...]:
     """The names of the knobs that the user left to charrnn."""
     names = checkpoint.about["automatic"]
-    if names is None:  # in an older checkpoint
+    if names is None:  # in an older checkpoint, which does not say which sizes were chosen
         assert checkpoint.trainer is not None
-        names = checkpoint.trainer.get("auto_intervals", ())
+        names = [*checkpoint.trainer.get("auto_intervals", ()), *PLANNED]
     return tuple(names)
 
 

@@ -15,7 +15,9 @@ def lines(*losses: float) -> list[dict[str, Any]]:
 
 
 def evidence(*losses: float, final: dict[str, Any] | None = None, **about: Any) -> Evidence:
-    found = gathered(ABOUT | about, {"val_fraction": 0.1}, lines(*losses), final, steps=40)
+    found = gathered(
+        ABOUT | about, {"val_fraction": 0.1}, lines(*losses), final, steps=40, minutes=None
+    )
     assert found
     return found
 
@@ -29,12 +31,12 @@ def test_the_passes_are_those_until_the_last_validation() -> None:
     ("losses", "fall", "rise"),
     [
         ((3.0, 2.0, 2.1, 2.2), 0.0, 0.1),  # the best one is halfway
-        ((3.0, 2.0), 0.5, 0.0),
-        ((2.5, 2.0, 2.5), 0.25, 0.25),  # halfway is between the first and the second
+        ((3.0, 2.0), 1 / 3, 0.0),
+        ((2.5, 2.0, 2.5), 0.2, 0.25),  # halfway is between the first and the second
         ((2.0,), 0.0, 0.0),
     ],
 )
-def test_fall_and_rise_are_shares_of_the_best_loss(
+def test_fall_and_rise_are_shares_of_the_loss_before(
     losses: tuple[float, ...], fall: float, rise: float
 ) -> None:
     found = evidence(*losses, step=10 if len(losses) == 1 else 20)
@@ -49,9 +51,9 @@ def test_the_loss_is_the_final_one_if_that_is_of_the_best_checkpoint() -> None:
     assert evidence(3.0, 2.0, 2.5).loss == 2.0
 
 
-def test_a_loss_of_zero_neither_falls_nor_rises() -> None:
+def test_a_loss_of_zero_is_not_divided_by() -> None:
     found = evidence(0.0, 0.0, val_loss=0.0)
-    assert (found.fall, found.rise) == (-1.0, -1.0)
+    assert (found.fall, found.rise) == (1.0, -1.0)
 
 
 def test_a_run_has_ended_if_it_has_a_final_line_or_made_all_steps() -> None:
@@ -62,5 +64,5 @@ def test_a_run_has_ended_if_it_has_a_final_line_or_made_all_steps() -> None:
 
 
 def test_there_is_no_evidence_without_a_validation_of_the_checkpoint() -> None:
-    assert gathered(ABOUT, {}, lines(3.0), None, steps=40) is None
-    assert gathered(ABOUT, {}, [], None, steps=40) is None
+    assert gathered(ABOUT, {}, lines(3.0), None, steps=40, minutes=None) is None
+    assert gathered(ABOUT, {}, [], None, steps=40, minutes=None) is None

@@ -33,21 +33,25 @@ def evidence(
     minutes: float | None = None,
     loss: float = 2.0,
     fall: float = 0.0,
+    rise: float = 0.0,
+    automatic: list[str] | None = None,
     **knobs: Any,
 ) -> Evidence:
-    """A finished run of 40 steps on a thousand characters."""
+    """A finished run of 40 steps on a thousand characters, the last of which rose."""
+    rises = [(40, loss * (1 + rise))] if rise else []
     return Evidence(
         about={
             "step": 40,
             "val_loss": loss,
             "epochs": passes,
             "train_characters": 1_000,
-            "minutes": minutes,
+            "automatic": automatic,
         },
         knobs=RunConfig.from_flat({"dropout": dropout} | knobs).flat(),
-        validations=[(20, loss * (1 + fall)), (40, loss)],
+        validations=[(20, loss / (1 - fall)), (40, loss), *rises],
         loss=loss,
         steps=40,
+        minutes=minutes,
         finished=True,
     )
 
@@ -66,6 +70,22 @@ def test_a_run_that_was_still_falling_fast_is_expected_to_gain_more() -> None:
     falling = evidence(16, dropout=0.3, fall=0.2)
     assert expected_gains(falling)["longer"] == pytest.approx(0.2 - ANNEALING)
     assert expected_gains(evidence(1, dropout=0.0, fall=0.1))["longer"] == pytest.approx(0.1)
+
+
+def test_a_gain_is_less_than_the_whole_loss() -> None:
+    assert expected_gains(evidence(1, dropout=0.0, fall=0.99))["longer"] == 0.9
+
+
+def test_more_time_does_not_help_a_run_whose_loss_rose() -> None:
+    assert "longer" in expected_gains(evidence(1, dropout=0.0, rise=0.004))
+    assert "longer" not in expected_gains(evidence(1, dropout=0.0, rise=0.006))
+
+
+def test_a_chosen_dropout_suits_a_longer_run_less() -> None:
+    chosen = expected_gains(evidence(4, dropout=0.1, automatic=[]))
+    planned = expected_gains(evidence(4, dropout=0.1, automatic=["dropout"]))
+    assert planned["longer"] == pytest.approx(0.1)
+    assert chosen["longer"] == pytest.approx(0.1 - 0.02)  # half of the square of 0.3 - 0.1
 
 
 def test_a_smaller_network_makes_more_passes_in_the_same_time() -> None:

@@ -29,6 +29,7 @@ from charrnn.storage.weight_shapes import shapes
 from charrnn.training.start import launch
 from charrnn.vocab import Vocabulary
 from tests.command import TEXT, call
+from tests.storage.test_checkpoint import forge_json
 
 LOG2 = math.log(2)
 # 2 bits
@@ -246,29 +247,28 @@ WORSE = f"2.164 {NEW_TEXT}, 8% worse than {YARDSTICK}"
         (
             {"epochs": 5.26},
             {"longer": 0.054},
-            "Under-trained: 5.3 passes over the text are not enough. 160 steps would make it about 5% better.",
+            "Under-trained: 5.3 passes over the text are not enough. 160 steps should make it about 5% better.",
         ),
         (
             {"epochs": 0.28, "minutes": 2.5},
             {"longer": 0.156},
-            "Under-trained: reading 28% of the text is not enough. 10 minutes would make it about 16% better.",
+            "Under-trained: reading 28% of the text is not enough. 10 minutes should make it about 16% better.",
         ),
         (
             {"epochs": 0.001, "minutes": 0.1},
             {"longer": 0.5},
-            "Under-trained: reading less than 1% of the text is not enough. 0.4 minutes would make it about 50% better.",
+            "Under-trained: reading less than 1% of the text is not enough. 0.4 minutes should make it about 50% better.",
         ),
         (
             {},
             {"more dropout": 0.03},
             "Over-fitted: it has begun to memorize the text instead of learning its patterns. In the same time, "
-            "dropout 0.3 would make it about 3% better; more text would help most.",
+            "dropout 0.3 should make it about 3% better; more text would help most.",
         ),
         (
             {},
             {"less dropout": 0.03},
-            "Under-fitted: so much dropout keeps it from learning all it can. In the same time, dropout 0 would "
-            "make it about 3% better.",
+            "Under-fitted: the dropout is too high. In the same time, dropout 0 should make it about 3% better.",
         ),
         (
             {"epochs": 12.34},
@@ -439,25 +439,27 @@ def test_there_is_no_verdict_without_a_validation(tmp_path: Path) -> None:
 
 
 def beside(run: Run, name: str, *, dropout: float = 0.1, **about: Any) -> Run:
-    """Another run next to one, which has ended."""
-    return written(run.path.parent / name, knobs={"dropout": dropout}, **about)
+    """Another run next to one, of as many passes, which has ended."""
+    other = written(run.path.parent / name, knobs={"dropout": dropout}, **{"epochs": 8.0} | about)
+    log(other, *other.validations(), final(1.5))
+    return other
 
 
 @pytest.mark.parametrize(
     ("other", "tried"),
     [
         # 4 passes until step 20 of 40, and 8 in all
-        ({"epochs": 16.0}, {"longer"}),
-        ({"epochs": 10.0}, set()),  # not even twice as long
+        ({"epochs": 32.0}, {"longer"}),
+        ({"epochs": 20.0}, set()),  # not even three times as long
         ({"dropout": 0.3}, {"more dropout"}),
         ({"dropout": 0.0}, {"less dropout"}),
-        ({"dropout": 0.34, "epochs": 16.0}, {"longer", "more dropout"}),
+        ({"dropout": 0.34, "epochs": 32.0}, {"longer", "more dropout"}),
         ({"dropout": 0.3, "epochs": 1.0}, set()),  # too short to say
         ({"dropout": 0.2}, set()),
         # of another text
-        ({"epochs": 16.0, "corpus": ["other.txt"]}, set()),
-        ({"epochs": 16.0, "train_characters": 901}, set()),
-        ({"epochs": 16.0, "val_loss": None}, set()),
+        ({"epochs": 32.0, "corpus": ["other.txt"]}, set()),
+        ({"epochs": 32.0, "train_characters": 901}, set()),
+        ({"epochs": 32.0, "val_loss": None}, set()),
     ],
 )
 @pytest.mark.parametrize("change", ["longer", "more dropout", "less dropout"])
@@ -470,6 +472,45 @@ def test_what_was_tried_without_success_is_not_proposed_again(
     assert (found(run).command is None) == (change in tried)
 
 
+def test_a_run_that_has_not_ended_has_tried_nothing(
+    gains: dict[str, float], tmp_path: Path
+) -> None:
+    gains["longer"] = 0.1
+    run = written(tmp_path / "run")
+    other = beside(run, "other", epochs=32.0)
+    assert found(run).command is None
+    log(other, *other.validations()[:-1])  # without the final line
+    assert found(run).kind == "under-trained"
+
+
+@pytest.mark.parametrize("config", [{"model": [1]}, {"model": {"hidden_size": 2, "cell": "x"}}])
+def test_a_hostile_run_does_not_prevent_the_verdict_on_another(
+    config: dict[str, Any], gains: dict[str, float], tmp_path: Path
+) -> None:
+    run = written(tmp_path / "run")
+    forge_json(beside(run, "other", val_loss=1.0).best(), "config.json", **config)
+    assert found(run).kind == "at its best"
+
+
+def test_runs_on_a_text_that_is_almost_certain_do_not_surpass_each_other(tmp_path: Path) -> None:
+    run = written(tmp_path / "run", val_loss=0.0)
+    log(run, line(20, 0.0, 0.0), line(40, 0.0, 0.0))
+    beside(run, "other", val_loss=0.0)
+    assert found(run).kind == "at its best"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "longer"), [(300.0, "1200"), (0.05, "0.2"), (200_000.0, None), (-1.0, None)]
+)
+def test_minutes_are_written_out_and_within_their_limits(
+    minutes: float, longer: str | None, gains: dict[str, float], here: Path
+) -> None:
+    gains["longer"] = 0.1
+    command = found(written(Path("checkpoints/run"), minutes=minutes)).command
+    assert (command is None) == (longer is None)
+    assert command is None or f"--minutes {longer} " in command
+
+
 def test_the_verdict_on_a_run_points_to_a_better_one(gains: dict[str, float], here: Path) -> None:
     gains["longer"] = 0.1
     run = written(Path("checkpoints/run"))
@@ -478,7 +519,7 @@ def test_the_verdict_on_a_run_points_to_a_better_one(gains: dict[str, float], he
     beside(run, "better", val_loss=0.98 * 1.5)
     assert found(run) == Verdict(
         "surpassed",
-        f"{WORSE} The run better is better: 2.121 bits per character.",
+        f"{WORSE} The run better is 2% better.",
         "charrnn info better",
     )
 
@@ -875,3 +916,53 @@ def test_the_next_run_reads_the_text_as_this_one_did_and_has_its_cell(
     following = RunConfig.from_flat(next_values(run))
     assert asdict(following.data) == checkpoints.read_about(run.best())["about"]["data"]
     assert following.model.cell == "gru"
+
+
+# Whole verdicts by the measured runs of the package
+
+
+@pytest.mark.parametrize(
+    ("characters", "passes", "dropout", "kind"),
+    [
+        (20_000, 30, 0.5, "at its best"),
+        (20_000, 30, 0.0, "over-fitted"),
+        (500_000, 2, 0.0, "under-trained"),
+        (500_000, 2, 0.6, "under-fitted"),
+        (500_000, 80, 0.5, "at its best"),
+        (2_500_000, 1, 0.0, "under-trained"),
+    ],
+)
+def test_a_run_is_judged_by_measured_runs_on_a_text_of_its_size(
+    characters: int, passes: float, dropout: float, kind: str, here: Path
+) -> None:
+    size = {"hidden_size": 256, "num_layers": 2, "embedding_size": 64, "dropout": dropout}
+    run = written(
+        Path("checkpoints/run"),
+        train_characters=characters,
+        val_characters=characters // 10,
+        epochs=passes / 2,
+        knobs=size,
+        automatic=["dropout"],
+    )
+    assert found(run).kind == kind
+
+
+def test_following_the_verdicts_comes_to_an_end(here: Path) -> None:
+    """Each proposed run turns out no better, so it is not proposed again."""
+    size = {"hidden_size": 256, "num_layers": 2, "embedding_size": 64}
+    text = {"train_characters": 500_000, "val_characters": 50_000, "automatic": ["dropout"]}
+    run = written(Path("checkpoints/run"), epochs=1.0, knobs=size | {"dropout": 0.6}, **text)
+    kinds = []
+    for number in range(4):
+        what = found(run)
+        kinds.append(what.kind)
+        if what.command is None:
+            break
+        values = next_values(run)
+        longer = values["steps"] // 40
+        tried = size | {"dropout": values.get("dropout", 0.6)}
+        other = written(
+            Path(f"checkpoints/other-{number}"), epochs=2.0 * longer, knobs=tried, **text
+        )
+        log(other, *other.validations(), final(1.5))
+    assert kinds == ["under-fitted", "under-trained", "at its best"]

@@ -76,7 +76,7 @@ def test_given_values_are_kept_and_the_rest_is_planned(rows: None, speed: None) 
     assert found.values == {"num_layers": 2, "dropout": 0.33}
     assert found.reasons == [
         "2 layers did best in measurements on a text of 1,000 characters",
-        "dropout 0.33 suits so many passes over a text of this size, judging by measurements",
+        "dropout 0.33 suits a run of this length on a text of this size, judging by measurements",
     ]
     # nothing was measured for the user's choice
     assert (found.expected, found.outlook) == (None, {})
