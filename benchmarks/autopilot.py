@@ -56,6 +56,12 @@ def cases() -> Iterator[dict[str, Any]]:
             for sizes in (small, middle):
                 for dropout in (0.3, 0.5):
                     yield case(text, 20_000, work, sizes, dropout)
+    # few passes
+    for text, size in (("shakespeare", 20_000), ("python", 20_000), ("shakespeare", 100_000)):
+        for passes in (1, 3):
+            for sizes in (small, middle):
+                for dropout in (0.0, 0.2):
+                    yield case(text, size, passes * size / 1e6, sizes, dropout)
     for work, sizes, dropout in (
         (1.0, middle, 0.2),
         (1.0, middle, 0.3),
