@@ -93,13 +93,18 @@ VERDICT_TEXTS = {
 }
 
 
-def main() -> None:
+def arguments(description: str | None) -> argparse.Namespace:
+    """The data directory and the names of the texts, from the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", nargs="*", choices=VERDICT_TEXTS, default=list(VERDICT_TEXTS))
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments(__doc__)
     print(describe())
     for name in args.only:
         collect(name, args.data)

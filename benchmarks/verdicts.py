@@ -13,7 +13,6 @@ The gain is that of the lowest validation loss during training, which is measure
 characters in every run on a text.
 """
 
-import argparse
 import shlex
 import statistics
 from collections.abc import Iterator, Mapping
@@ -21,8 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from machine import describe
-from texts import DATA
-from verdict_runs import DROPOUT, VERDICT_TEXTS, length, network, trained
+from verdict_runs import DROPOUT, arguments, length, network, trained
 
 from charrnn.advice.evidence import gathered
 from charrnn.advice.other_runs import OtherRun
@@ -51,12 +49,7 @@ class Step(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--only", nargs="*", choices=VERDICT_TEXTS, default=list(VERDICT_TEXTS))
-    args = parser.parse_args()
+    args = arguments(__doc__)
     print(describe())
     proposals: list[tuple[float, float]] = []  # predicted and measured gains
     variations: list[float] = []

@@ -73,20 +73,20 @@ def new_run_command(run: Run, evidence: Evidence, change: Sequence[str], times: 
 
 
 def _length(evidence: Evidence, times: int) -> tuple[str, float]:
-    """The knob for the length of a run, and its value for one that is so many times longer."""
+    """The knob for the length of a run, and its value times ``times``."""
     if evidence.minutes is None:
         return "steps", times * evidence.steps
     return "minutes", round(times * evidence.minutes, 1) or times * evidence.minutes
 
 
 def length_in_words(evidence: Evidence, times: int) -> str:
-    """The length of a run that is so many times longer."""
+    """The length of a run, times ``times``, in words."""
     name, value = _length(evidence, times)
     return f"{value:,.12g} {name}"
 
 
 def has_possible_length(evidence: Evidence, times: int) -> bool:
-    """Whether a run can be so many times longer."""
+    """Whether the length of a run, times ``times``, is within the limits of its knob."""
     name, value = _length(evidence, times)
     knob = run_knobs()[name]
     return knob.above < value <= knob.high and value >= knob.low

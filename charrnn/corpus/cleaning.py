@@ -55,14 +55,8 @@ class Cleaner:
     def _with_line_ends(self, texts: Iterable[str], counts: Counter[str]) -> Iterator[str]:
         """Count the line endings, and convert them to LF if configured."""
         for text in _uncut_line_ends(texts):
-            num_crlf = text.count("\r\n")
-            counts["CRLF"] += num_crlf
-            counts["LF"] += text.count("\n") - num_crlf
-            counts["CR"] += text.count("\r") - num_crlf
-            if self.config.newlines == "lf":
-                yield re.sub("\r\n?", "\n", text)
-            else:
-                yield text
+            count_line_ends(text, counts)
+            yield with_lf(text) if self.config.newlines == "lf" else text
 
     def _report_mix(self, counts: Counter[str], name: str) -> None:
         if self.config.newlines == "lf":
@@ -76,6 +70,21 @@ class Cleaner:
             f"{name} mixes line endings ({listed}), which were kept; "
             '`newlines="lf"` converts all to LF'
         )
+
+
+def count_line_ends(text: str, counts: Counter[str]) -> None:
+    """Add the line endings of a text, by kind; it must not be cut between a CR and an LF."""
+    num_crlf = text.count("\r\n")
+    counts["CRLF"] += num_crlf
+    counts["LF"] += text.count("\n") - num_crlf
+    counts["CR"] += text.count("\r") - num_crlf
+
+
+def with_lf(text: str) -> str:
+    """A text in which every line ends with LF."""
+    if "\r" not in text:
+        return text
+    return re.sub("\r\n?", "\n", text)
 
 
 def _uncut_line_ends(texts: Iterable[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from charrnn.corpus.separators import contains_separator
 from charrnn.errors import CorpusError
 
 DELIMITERS = ",;\t|"  # of CSV files, the most usual first
@@ -95,7 +96,7 @@ def column_as_records(
     """
     rows = TABLES[table_suffix(path)](_lines(texts), path, column)
     for number, field in rows:
-        if _with_lf(separator) in _with_lf(field):
+        if contains_separator(field, separator):
             what = "a line break" if separator == "\n" else f"the separator {separator!r}"
             raise CorpusError(
                 f"{path}:{number}: the field {column!r} contains {what}; "
@@ -116,10 +117,6 @@ def _lines(texts: Iterable[str]) -> Iterator[str]:
     line = "".join(begun)
     if line:
         yield line
-
-
-def _with_lf(text: str) -> str:
-    return text.replace("\r\n", "\n")
 
 
 def _separated(lines: Iterable[str], path: str, column: str, delimiter: str) -> Rows:

@@ -137,7 +137,7 @@ def convert_command(kind: Kind, source: str | None) -> str:
 
 
 def is_binary(head: bytes) -> bool:
-    """Whether so many bytes are not those of a text that a file can hardly be one."""
+    """Whether a file has too many bytes that do not occur in text."""
     return len(_NOT_IN_TEXT.findall(head)) > MOST_NOT_IN_TEXT * len(head)
 
 

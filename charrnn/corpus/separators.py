@@ -38,6 +38,11 @@ def items(text: str | bytes, separator: str | None) -> Iterator[tuple[int, str |
         yield from _items(text, separator)
 
 
+def contains_separator(text: str, separator: str) -> bool:
+    """Whether a text would be cut at a separator."""
+    return _pattern(separator).search(text) is not None
+
+
 def finish_last_record(text: str | bytes, separator: str) -> str | bytes:
     """The end of a file with its line ending, if any, replaced by a separator."""
     if isinstance(text, bytes):

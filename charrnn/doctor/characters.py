@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from charrnn.corpus.survey import RARE
 from charrnn.doctor.finding import MOST_PLACES, Finding, Place, counted
 from charrnn.doctor.source import Block
 from charrnn.vocab import Vocabulary, describe
 
 NUM_CODES = 0x110000
 FEW = 20  # new characters of a block that are searched one by one
-RARE = 10  # a character with fewer occurrences is rare
 MOST_RARE = 0.05  # of the alphabet; if more are rare, that is how the script is
 SHORTEST = 10_000  # characters of a text in which rare ones mean something
 MOST_LISTED = 8  # characters in a message

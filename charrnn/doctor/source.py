@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.corpus.cleaning import LINE_ENDS, count_line_ends, with_lf
 from charrnn.corpus.encoding import (
     BYTE_ORDER_MARKS,
     WIDE,
@@ -31,7 +32,6 @@ MARKED = set(BYTE_ORDER_MARKS.values())  # encodings that a mark names
 BLOCK = 1 << 20  # characters of a block, unless a line is longer
 LINES_SHOWN = 3  # candidates for an encoding, each with a line
 SHOWN = 50  # characters of such a line
-LINE_ENDS = ("CRLF", "LF", "CR")
 REPLACE_INVALID = "--encoding-errors replace"  # what fixes invalid bytes in train
 
 OnProgress = Callable[[int], object]
@@ -239,13 +239,8 @@ class Source:
         yield self._with_lf(last + decoder.decode(b"", final=self.most_bytes is None))
 
     def _with_lf(self, text: str) -> str:
-        num_crlf = text.count("\r\n")
-        self.line_ends["CRLF"] += num_crlf
-        self.line_ends["LF"] += text.count("\n") - num_crlf
-        self.line_ends["CR"] += text.count("\r") - num_crlf
-        if "\r" not in text:
-            return text
-        return re.sub("\r\n?", "\n", text)
+        count_line_ends(text, self.line_ends)
+        return with_lf(text)
 
     def _not_text(self) -> Finding:
         kind = file_kind(self.head)
