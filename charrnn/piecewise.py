@@ -1,5 +1,6 @@
 """Piecewise: a value for each place in a text, computed in pieces as they are needed."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -29,13 +30,18 @@ class Piecewise:
         self.length = length
         self.compute = compute
         self.pieces: dict[int, Array] = {}  # by number, the most recently used last
+        self._lock = threading.Lock()  # of the pieces
         if length <= WHOLE:
             self.size = max(1, length)
         else:
             self.size = max(MIN_PIECE, reach)
 
     def __getitem__(self, places: Array) -> Array:
-        """(...) places to their values."""
+        """(...) places to their values; several threads may ask at the same time."""
+        with self._lock:
+            return self._values(places)
+
+    def _values(self, places: Array) -> Array:
         if self.size >= self.length:
             return self._piece(0)[places]
         flat = places.reshape(-1)

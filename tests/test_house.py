@@ -240,8 +240,8 @@ def test_importing_charrnn_imports_neither_torch_nor_numpy() -> None:
 def test_tests_mirror_the_package() -> None:
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         about = path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
-        # these test no module: rules of the code, bundled texts, formulas
-        others = {"house.py", "corpora.py", "reference.py"}
+        # these test no module: rules of the code, bundled texts, formulas, training on a GPU
+        others = {"house.py", "corpora.py", "reference.py", "training/cuda.py"}
         assert (
             (PACKAGE / about).exists() or str(about) in others or about.parts[0] == "reliability"
         ), about

@@ -24,19 +24,30 @@ MOST_DROPOUT = 0.6
 DROPOUT_STEP = 0.05
 # A run makes at most this factor more passes than the best one measured, where more did worse.
 MORE_PASSES = 1.25
+GPU_WEIGHTS = 13_107_200  # of 2 x 1024; on a GPU, smaller networks take as long per character
 # Weights of the layers, with an embedding of 64, and time per character relative to 2 x 256, of
 # 1 x 128, 2 x 128, 2 x 256, 2 x 384, 2 x 512.
 COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_407_872, 3.2))
 
 
 def relative_cost(model: ModelConfig) -> float:
-    """The time per character relative to 2 x 256, roughly. Small products cost more per weight."""
+    """The time per character relative to 2 x 256 on a CPU, roughly.
+
+    Small products cost more per weight.
+    """
     weights = _matrix_weights(model)
     largest, its_cost = COSTS[-1]
     if weights > largest:
         return its_cost * weights / largest
     sizes, costs = np.log(COSTS).T
     return float(np.exp(np.interp(np.log(weights), sizes, costs)))
+
+
+def relative_time(model: ModelConfig, device: str) -> float:
+    """The same on a device. On a GPU, the time of small products is that of launching them."""
+    if device == "cuda":
+        return max(1.0, _matrix_weights(model) / GPU_WEIGHTS)
+    return relative_cost(model)
 
 
 def _matrix_weights(model: ModelConfig) -> int:
@@ -48,21 +59,33 @@ def _matrix_weights(model: ModelConfig) -> int:
     return first + (model.num_layers - 1) * further
 
 
-def best_row(characters: int, passes: float, given: Mapping[str, Any] | None = None) -> Row:
+def best_row(
+    characters: int,
+    passes: float,
+    given: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+) -> Row:
     """The best run measured on a text of about this size, with about as much work or less.
 
     Args:
         characters: length of the training text.
         passes: the passes over it, at 2 x 256, that fit into the time.
         given: planned knobs that the user set: only runs nearest to them are considered.
+        device: that computes the passes.
     """
     rows = _nearest(characters, passes)
     for name, value in (given or {}).items():
         rows = _closest(rows, name, value)
-    fewest = min(row.passes for row in rows)
-    limit = max(fewest, TOLERANCE * passes)
-    affordable = [row for row in rows if row.passes <= limit]
+    needed = [_passes_on(row, device) for row in rows]
+    limit = max(min(needed), TOLERANCE * passes)
+    affordable = [row for row, least in zip(rows, needed, strict=True) if least <= limit]
     return min(affordable, key=lambda row: row.ratio)
+
+
+def _passes_on(row: Row, device: str) -> float:
+    """The passes at 2 x 256 that a device makes in the time that it takes for a row."""
+    model = ModelConfig(num_layers=row.num_layers, hidden_size=row.hidden_size)
+    return row.passes * relative_time(model, device) / relative_cost(model)
 
 
 def _closest(rows: list[Row], name: str, value: float) -> list[Row]:

@@ -143,7 +143,8 @@ class TrainConfig(Checked):
     steps: int | None = knob(None, "training steps to take", low=1, none=True)
     batch_size: int = knob(
         16,
-        "sequences of text read in parallel; for short records, the default is higher",
+        "sequences of text read in parallel; the default is higher for short records, and for long "
+        "texts on a GPU",
         low=1,
         high=65536,
     )

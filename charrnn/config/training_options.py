@@ -42,8 +42,8 @@ class TrainingOptions(TypedDict, total=False):
         minutes: minutes that the command may take, from start to exit; 5 if neither this nor
             `steps` is given; when a run is resumed, minutes more (default None)
         steps: training steps to take (default None)
-        batch_size: sequences of text read in parallel; for short records, the default is higher
-            (default 16)
+        batch_size: sequences of text read in parallel; the default is higher for short records, and
+            for long texts on a GPU (default 16)
         sequence_length: characters of each sequence read per step, and how far back gradients
             reach; records are always read whole (default 64)
         learning_rate: peak learning rate; it rises during the first 3% of the steps and then falls

@@ -231,8 +231,7 @@ class Records:
         self.symbols_per_step = len(ids) / self.steps_per_epoch
         longest = int((self.ends - self.starts).max())
         self.max_symbols = batch_size * rounded(longest + 1)  # in a batch, padding included
-        self._epoch = -1  # whose batches are in _batches
-        self._batches: list[NDArray[np.int64]] = []
+        self._latest: tuple[int, list[NDArray[np.int64]]] = (-1, [])  # an epoch and its batches
 
     @cached_property
     def mean_length(self) -> float:
@@ -252,10 +251,11 @@ class Records:
     def _chosen(self, step: int) -> NDArray[np.int64]:
         """The numbers of the records of a step."""
         epoch, number = divmod(step, self.steps_per_epoch)
-        if self._epoch != epoch:
-            self._batches = self._shuffled(epoch)
-            self._epoch = epoch
-        return self._batches[number]
+        latest, batches = self._latest
+        if latest != epoch:
+            batches = self._shuffled(epoch)
+            self._latest = (epoch, batches)  # at once: threads may ask for two epochs
+        return batches[number]
 
     def lay_out(self, chosen: NDArray[np.int64], batch_size: int) -> Batch:
         """Some records, by number, as a batch of B lanes."""

@@ -29,13 +29,20 @@ def pick_device(name: str) -> str:
     if torch.cuda.is_available():
         available.insert(0, "cuda")
     if name == "auto":
-        return available[0]
+        name = available[0]
     if name not in available:
         raise ConfigError(
             f"`device` {name!r} is not available: PyTorch finds no such device on this machine; "
             f"choose one of {', '.join(available)}, auto"
         )
+    if name == "cuda":
+        _fix_cublas_workspace()
     return name
+
+
+def _fix_cublas_workspace() -> None:
+    """Let cuBLAS repeat its results; it reads this setting when it is used for the first time."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def pick_precision(name: str, device: str) -> str:
@@ -125,7 +132,7 @@ def settled(threads: int, device: str) -> Iterator[None]:
     warn_before = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.set_num_threads(threads)
     if device == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        _fix_cublas_workspace()
     torch.use_deterministic_algorithms(True)
     # filling costs time, and nothing here reads uninitialized memory
     deterministic.fill_uninitialized_memory = False

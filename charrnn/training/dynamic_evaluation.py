@@ -14,7 +14,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn.config.arguments import ignore
-from charrnn.context_mixing.count_table import CountTable, Predicted
+from charrnn.context_mixing.count_table import CountTable
 from charrnn.context_mixing.updated_counts import UpdatedCounts
 from charrnn.copy_window import NOTHING, recall
 from charrnn.corpus.batches import Batch
@@ -30,7 +30,7 @@ from charrnn.corpus.records import encode_known
 from charrnn.errors import CheckpointError
 from charrnn.storage.checkpoint import LARGEST_WEIGHT, Checkpoint, is_within
 from charrnn.training.evaluate import Evaluation, OnProgress, load_model
-from charrnn.training.loss import symbol_losses
+from charrnn.training.loss import Inputs, symbol_losses, to_device
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
@@ -80,22 +80,10 @@ def adapt(
             scores = np.stack([learner.read(piece) for learner in learners])  # (K, T)
             total -= mixture.score(scores)
             losses -= scores.sum(1)
-            on_progress(len(piece.batch.y))
+            on_progress(len(piece.y))
     best = learners[int(losses.argmin())]
     model.load_state_dict(best.model.state_dict())
     return Evaluation(len(ids), total / len(ids), int((ids == end).sum()))
-
-
-class _Piece(NamedTuple):
-    """A piece of a text.
-
-    Args:
-        batch: of one lane, without counts.
-        predicted: what the updated counts predict at its T places; None without counts.
-    """
-
-    batch: Batch
-    predicted: Predicted | None
 
 
 class _Learner:
@@ -112,12 +100,10 @@ class _Learner:
         self.optimizer = _DecayingRMSprop(self.weights, rate) if rate else None
         self.state: Tensor | None = None  # (L, P, 1, H)
 
-    def read(self, piece: _Piece) -> NDArray[np.float64]:
+    def read(self, piece: Inputs) -> NDArray[np.float64]:
         """The log-probability of each symbol of a piece, (T,), given those before it."""
         with torch.set_grad_enabled(self.optimizer is not None):
-            losses, state = symbol_losses(
-                self.model, piece.batch, piece.predicted, self.state
-            )  # (T,)
+            losses, state = symbol_losses(self.model, piece, self.state)  # (T,)
         self.state = state.detach()
         if self.optimizer is not None:
             gradients = torch.autograd.grad(losses.mean(), self.weights, allow_unused=True)
@@ -192,8 +178,12 @@ def _pieces(
     end: int,
     model: CharRNN,
     updated: UpdatedCounts | None,
-) -> Iterator[_Piece]:
-    """A text in pieces of up to PIECE symbols each; none crosses the end of a record."""
+) -> Iterator[Inputs]:
+    """A text in pieces of up to PIECE symbols each; none crosses the end of a record.
+
+    What the updated counts predict is part of them.
+    """
+    device = model.head.weight.device
     symbols = np.concatenate([[prime], ids]).astype(np.int64)  # (n + 1,)
     x = symbols[:-1, None]  # (n, 1)
     y = symbols[1:, None]  # (n, 1)
@@ -210,7 +200,7 @@ def _pieces(
         predicted = None
         if updated is not None:
             predicted = updated.read(contexts[first:last], batch.y[:, 0])
-        yield _Piece(batch, predicted)
+        yield to_device(batch, device, predicted)
 
 
 def _bounds(is_end: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,7 @@ from charrnn.copy_window import recall
 from charrnn.corpus.batches import PADDING, Batch, Records
 from charrnn.errors import CheckpointError
 from charrnn.storage.checkpoint import Checkpoint
-from charrnn.training.loss import batch_loss
+from charrnn.training.loss import batch_loss, to_device
 from charrnn.training.model import CharRNN
 from charrnn.vocab import Ids
 
@@ -93,13 +93,14 @@ def evaluate(
         batches = _record_batches(ids, prime, model, learned)
     else:
         batches = _lane_batches(ids, prime, lanes, warm_up, model, learned)
+    device = model.head.weight.device
     was_training = model.training
     model.eval()
     state = None
     total = 0.0
     try:
         for batch in batches:
-            loss, state = batch_loss(model, batch, state)
+            loss, state = batch_loss(model, to_device(batch, device), state)
             total += loss.item()
             on_progress(batch.num_targets)
     finally:

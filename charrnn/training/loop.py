@@ -18,9 +18,10 @@ from charrnn.corpus.corpus import Corpus
 from charrnn.errors import DivergedError
 from charrnn.training.device import autocast
 from charrnn.training.evaluate import evaluate, load_weights
-from charrnn.training.loss import batch_loss
+from charrnn.training.loss import Inputs, batch_loss, to_device
 from charrnn.training.lr_schedule import Schedule
 from charrnn.training.model import CharRNN
+from charrnn.training.prefetch import MAX_WORKERS, Prefetch
 
 BETAS = (0.9, 0.99)  # the second is below Adam's 0.999: runs of minutes have few steps
 EVAL_CHARACTERS = 50_000  # most that a validation during training reads
@@ -58,6 +59,11 @@ class TrainingLoop:
         self.step = 0
         self.schedule = Schedule(((0, knobs.steps),))
         self.batches = layout(config, corpus)
+        self.prefetch: Prefetch | None = None
+        if knobs.device != "cpu":
+            assert isinstance(knobs.threads, int)
+            workers = min(max(1, knobs.threads - 1), MAX_WORKERS)
+            self.prefetch = Prefetch(self._read_batch, workers)
         self.model = CharRNN(config.model, len(corpus.vocabulary), knobs.seed).to(knobs.device)
         self.model.table = corpus.table(config.model.counts)
         self.optimizer = _adamw(self.model, knobs.weight_decay)
@@ -70,7 +76,10 @@ class TrainingLoop:
             DivergedError: the loss or the gradient norm is not finite; the weights are unchanged.
         """
         lr = self.schedule.learning_rate(self.step, self.knobs.learning_rate)
-        batch = self.batches.batch(self.step)
+        if self.prefetch is None:
+            batch = self._read_batch(self.step)
+        else:
+            batch = self.prefetch[self.step]
         self.model.train()
         self.model.seed_dropout(_seed_of_step(self.knobs.seed, self.step))
         self.optimizer.zero_grad(set_to_none=True)  # before the forward pass, to free memory for it
@@ -90,6 +99,10 @@ class TrainingLoop:
         self.state = state.detach()
         self.step += 1
         return result
+
+    def _read_batch(self, step: int) -> Inputs:
+        """The batch of a step, on the device."""
+        return to_device(self.batches.batch(step), self.knobs.device)
 
     def validate(self) -> float:
         """Static loss on the start of the validation text, in parallel lanes."""

@@ -16,6 +16,7 @@ from charrnn.advice.similar_runs import (
     has_one_length,
     most_passes,
     relative_cost,
+    relative_time,
     suited_dropout,
 )
 from charrnn.config.run_config import RunConfig
@@ -64,17 +65,22 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
     if config.train.steps is not None and given >= set(PLANNED):
         return Plan({}, math.inf, memory=estimate_memory(config, corpus))
     characters = len(corpus.train)
-    cost = relative_cost(config.model)
-    speed = _seconds_per_character(config, given, corpus) / cost  # at 2 x 256
-    seconds = _time_to_train(config, corpus, speed * cost, started)
+    device = config.train.device
+    measured_speed = _seconds_per_character(config, given, corpus)
+    speed = measured_speed / relative_time(config.model, device)  # at 2 x 256
+    seconds = _time_to_train(config, corpus, measured_speed, started)
     passes = max(0.0, seconds) / speed / characters
     fixed = {name: getattr(config.model, name) for name in PLANNED if name in given}
-    row = best_row(characters, passes, fixed)
+    row = best_row(characters, passes, fixed, device)
     values = {name: getattr(row, name) for name in PLANNED if name not in given}
+    planned = config.replace(**values)
+    # The measurements count passes by the time they take on a CPU.
+    speed *= relative_time(planned.model, device) / relative_cost(planned.model)
+    passes = max(0.0, seconds) / speed / characters
     if "dropout" in values:
         used = min(passes, most_passes(row))
         values["dropout"] = suited_dropout(characters, used)
-    planned = config.replace(**values)
+        planned = config.replace(**values)
     expected = None
     outlook: dict[float, float] = {}
     measured = not fixed and not isinstance(corpus, RecordCorpus)

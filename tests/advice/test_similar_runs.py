@@ -12,6 +12,7 @@ from charrnn.advice.similar_runs import (
     expected_ratio,
     most_passes,
     relative_cost,
+    relative_time,
     suited_dropout,
 )
 from charrnn.config.run_config import ModelConfig, RunConfig
@@ -127,6 +128,25 @@ def test_the_cost_of_the_reference_is_one_and_grows_with_every_size() -> None:
             )
             > 1
         )
+
+
+def test_networks_of_up_to_2_x_1024_take_as_long_as_each_other_on_a_gpu() -> None:
+    def time(hidden_size: int, num_layers: int = 2) -> float:
+        sizes = ModelConfig(hidden_size=hidden_size, num_layers=num_layers, embedding_size=64)
+        return relative_time(sizes, "cuda")
+
+    assert time(8) == time(256) == time(1024) == 1
+    assert time(2048) == pytest.approx(4, rel=0.05)
+    assert time(1024, num_layers=4) == pytest.approx(2.3, rel=0.05)
+
+
+def test_a_gpu_affords_rows_of_larger_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Row(1_000, 10.0, 2, 256, 0.1, 0.90)
+    large = Row(1_000, 64.0, 2, 512, 0.3, 0.80)  # 20 passes of its own
+    monkeypatch.setattr(similar_runs, "MEASURED", [small, large])
+    assert best_row(1_000, 14) == small
+    assert best_row(1_000, 14, device="cuda") == large  # up to 1.5 times the passes
+    assert best_row(1_000, 13, device="cuda") == small
 
 
 # The table of the package

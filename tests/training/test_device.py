@@ -44,6 +44,17 @@ def test_auto_is_cuda_then_mps_then_cpu(
     assert pick_device("auto") == expected
 
 
+@pytest.mark.parametrize(("device", "workspace"), [("cuda", ":4096:8"), ("cpu", None)])
+def test_cublas_is_set_to_repeat_its_results_before_it_is_used(
+    device: str, workspace: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "restored afterwards")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    machine(monkeypatch, "cuda")
+    pick_device(device)
+    assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == workspace
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
 def test_an_available_device_is_used(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, "cuda", "mps")

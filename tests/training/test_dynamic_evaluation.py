@@ -403,12 +403,12 @@ def test_the_counts_of_records_are_those_of_the_records_before() -> None:
     assert model.table is not None
     ids = np.concatenate([[*vocabulary.encode(word), vocabulary.end] for word in TEXT.split()])
     pieces = _pieces(ids, vocabulary.end, vocabulary.end, model, UpdatedCounts(model.table))
-    found = [piece.predicted for piece in pieces]
+    found = [piece.counted for piece in pieces]
     read = np.concatenate([[vocabulary.end], ids[:-1]])
     whole = UpdatedCounts(model.table).read(model.table.reader.of_text(read), ids)
     assert len(found) == len(TEXT.split())
-    features = np.concatenate([part.features for part in found if part is not None])
-    np.testing.assert_array_equal(features, whole.features)
+    features = torch.cat([part.features for part in found if part is not None])
+    np.testing.assert_array_equal(features.numpy(), whole.features)
 
 
 # Adapting a checkpoint

@@ -269,6 +269,25 @@ def test_a_short_corpus_halves_the_batch_and_then_shortens_the_sequence(
     assert said == ([] if taken == given else [notice])
 
 
+@pytest.mark.parametrize(
+    ("characters", "given", "batch_size"),
+    [
+        (1_664_000, set(), 128),
+        (1_638_400, set(), 128),  # 200 steps of 128 x 64
+        (1_638_399, set(), 64),
+        (300_000, set(), 16),
+        (5_000, set(), 16),  # the default
+        (1_638_400, {"batch_size"}, 16),
+    ],
+)
+def test_the_batches_of_a_gpu_are_larger_if_the_text_is_long(
+    characters: int, given: set[str], batch_size: int
+) -> None:
+    corpus = Corpus.of(("ab " * characters)[:characters], 0)
+    config = RunConfig.from_flat({"device": "cuda"})
+    assert fit_to_corpus(config, given, corpus, str).train.batch_size == batch_size
+
+
 # Minutes
 
 # By the clock of the tests everything takes a second: a step, a validation (and 0.15 s a checkpoint),
