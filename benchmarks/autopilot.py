@@ -70,6 +70,8 @@ def cases() -> Iterator[dict[str, Any]]:
         (3.0, small, 0.5),
         (6.0, middle, 0.5),
         (6.0, middle, 0.6),
+        (3.0, middle, 0.6),
+        (6.0, middle, 0.7),
     ):
         yield case("shakespeare", 100_000, work, sizes, dropout)
     for sizes, dropout in ((middle, 0.1), (middle, 0.2), (middle, 0.3), (wide, 0.3)):
@@ -77,6 +79,7 @@ def cases() -> Iterator[dict[str, Any]]:
     for work, sizes, dropout in (
         (13.0, middle, 0.3),
         (13.0, middle, 0.4),
+        (13.0, middle, 0.5),
         (13.0, large, 0.3),
         (13.0, wide, 0.3),
         (13.0, wide, 0.5),
