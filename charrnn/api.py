@@ -63,6 +63,8 @@ def train(
         given["corpus"] = corpus_paths(path)
     if "runs_dir" in knobs:
         given["runs_dir"] = str(file_path("runs_dir", knobs["runs_dir"]))
+    if knobs.get("base") is not None:
+        given["base"] = str(file_path("base", knobs["base"]))
     if text is not None:
         string_or_bytes("text", text)
     if on_report is not None:

@@ -89,6 +89,10 @@ class DataConfig(Checked):
 
 
 AUTO_COUNTS = 2  # what `counts` is if it is auto
+# The peak learning rate of a network that is trained further on another text, unless one is given.
+FURTHER_LEARNING_RATE = 1e-3
+# The knobs of such a network that stay.
+SIZES = ("cell", "hidden_size", "num_layers", "embedding_size", "copy_window", "counts")
 
 
 @dataclass(frozen=True)
@@ -247,6 +251,13 @@ class RunConfig(Checked):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     corpus: tuple[str, ...] = ()
+    base: str | None = knob(
+        None,
+        "run or checkpoint to continue from: its model is trained further on this text, with the "
+        "characters of both; none: train a new model",
+        none=True,
+        flag_name="from",
+    )
     name: str | None = knob(
         None, "name of the run; none: the name of the corpus file without its extension", none=True
     )

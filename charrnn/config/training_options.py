@@ -70,6 +70,8 @@ class TrainingOptions(TypedDict, total=False):
         device: device to train on; "auto": cuda if available, else mps, else cpu (default "auto")
         precision: precision of the matrix products; "auto": bf16 where it is fast, else fp32
             (default "auto")
+        base: run or checkpoint to continue from: its model is trained further on this text, with
+            the characters of both; None: train a new model (default None)
         name: name of the run; None: the name of the corpus file without its extension (default
             None)
         runs_dir: directory that contains the runs (default "checkpoints")
@@ -109,5 +111,6 @@ class TrainingOptions(TypedDict, total=False):
     threads: int | Auto
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["auto", "fp32", "bf16"]
+    base: str | Path | None
     name: str | None
     runs_dir: str | Path

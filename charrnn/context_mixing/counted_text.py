@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from charrnn.context_mixing.contexts import KINDS, Contexts
 from charrnn.context_mixing.count_table import CountTable, Predicted
-from charrnn.context_mixing.counting import FoldedCounts, count_followers, fold_of
+from charrnn.context_mixing.counting import (
+    FoldedCounts,
+    count_followers,
+    fold_counts,
+    fold_of,
+)
 from charrnn.piecewise import Piecewise
 from charrnn.vocab import Ids, Vocabulary
 
@@ -88,13 +93,22 @@ class CountedText:
         ids: (n,) the text.
         vocabulary: of the ids.
         least: a context that occurs less often is not counted.
+        table: of this text and an earlier one together, by ``merge_tables``.
     """
 
-    def __init__(self, ids: Ids, vocabulary: Vocabulary, least: int) -> None:
+    def __init__(
+        self,
+        ids: Ids,
+        vocabulary: Vocabulary,
+        least: int,
+        table: CountTable | None = None,
+    ) -> None:
         self.ids = ids
         self.num_counted = min(len(ids), MAX_COUNTED)
         counted = ids[len(ids) - self.num_counted :]
         self.counts = count_followers(Contexts(vocabulary), counted, least)
+        if table is not None:
+            self.counts = fold_counts(table, self.counts)
         self._rows = Piecewise(len(ids), REACH, self._compute_rows)
 
     def __getitem__(self, places: Array) -> Counted:

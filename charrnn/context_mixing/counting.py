@@ -4,13 +4,13 @@ n  symbols of a text     K  kinds of context     M  contexts looked up
 P  pairs of a context and a follower
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.context_mixing.contexts import KINDS, Contexts
+from charrnn.context_mixing.contexts import KINDS, NO_END, Contexts
 from charrnn.context_mixing.count_table import (
     CONTEXT_BYTES,
     COUNT_BYTES,
@@ -25,6 +25,9 @@ from charrnn.vocab import Ids, smallest_dtype
 
 FOLDS = 10
 MAX_BYTES_PER_SYMBOL = 8
+# What an occurrence in a text that a model is trained further on adds to a count: it says more
+# about texts of that kind than an occurrence in the earlier text.
+NEW_WEIGHT = 2
 FOLD_BITS = np.uint64(4)
 FOLD_MASK = np.uint64((1 << 4) - 1)
 SYMBOL_BITS = np.uint64(21)  # as many as the number of all code points has
@@ -116,16 +119,84 @@ def count_followers(reader: Contexts, ids: Ids, least: int = 1) -> FoldedCounts:
     while _table_bytes(pairs, vocab_size) > max_bytes:
         least += 1
         pairs = pairs.at_least(least)
+    return FoldedCounts(_table_of(pairs, reader), least, pairs.counts, pairs.fold_counts)
+
+
+def _table_of(pairs: _Pairs, reader: Contexts) -> CountTable:
     is_first = pairs.is_first
     starts = np.append(np.flatnonzero(is_first), len(pairs.keys))
-    table = CountTable(
+    return CountTable(
         reader=reader,
         contexts=(pairs.keys[is_first] >> SYMBOL_BITS).astype(np.uint32),
         starts=starts.astype(np.uint32),
-        symbols=(pairs.keys & SYMBOL_MASK).astype(smallest_dtype(vocab_size)),
+        symbols=(pairs.keys & SYMBOL_MASK).astype(smallest_dtype(reader.vocab_size)),
         counts=scaled_down(pairs.counts, starts),
     )
-    return FoldedCounts(table, least, pairs.counts, pairs.fold_counts)
+
+
+def merge_tables(base: CountTable, new: CountTable) -> CountTable:
+    """The counts of two texts together, those of the new one weighted by NEW_WEIGHT.
+
+    If it would be larger than MAX_BYTES, the rarest contexts are left out.
+
+    Args:
+        base: counts of an earlier text, by the vocabulary of ``new``.
+        new: counts of the other text.
+    """
+    keys = np.concatenate([_keys(base), _keys(new)])
+    counts = np.concatenate(
+        [base.counts.astype(np.int64), NEW_WEIGHT * new.counts.astype(np.int64)]
+    )
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    is_new = _changes(keys)
+    firsts = np.flatnonzero(is_new)
+    counts = np.add.reduceat(counts[order], firsts) if len(firsts) else counts
+    folds = np.zeros((len(firsts), 0), np.uint16)
+    pairs = _Pairs(keys[is_new], counts, folds)
+    vocab_size = new.reader.vocab_size
+    least = 1
+    while _table_bytes(pairs, vocab_size) > MAX_BYTES:
+        least += 1
+        pairs = pairs.at_least(least)
+    return _table_of(pairs, new.reader)
+
+
+def grow_table(table: CountTable, end: int, reader: Contexts) -> CountTable:
+    """A table whose vocabulary has got more symbols, before the end of a record.
+
+    Args:
+        table: of the smaller vocabulary.
+        end: of a record in it; NO_END without records.
+        reader: of the larger vocabulary.
+    """
+    symbols = table.symbols.astype(smallest_dtype(reader.vocab_size))
+    if end != NO_END:
+        symbols[table.symbols == end] = reader.end
+    return replace(table, reader=reader, symbols=symbols, _kept={})
+
+
+def fold_counts(table: CountTable, new: FoldedCounts) -> FoldedCounts:
+    """The counts of a table, with the part of them that each fold of the new text has.
+
+    Args:
+        table: by ``merge_tables``.
+        new: the counts of the new text.
+    """
+    keys = _keys(table)
+    places = np.minimum(np.searchsorted(keys, _keys(new.table)), max(0, len(keys) - 1))
+    is_kept = keys[places] == _keys(new.table)
+    in_folds = np.zeros((len(keys), FOLDS + 1), np.uint16)
+    most = table.counts[places[is_kept], None]  # which may have been scaled down
+    weighted = NEW_WEIGHT * new.fold_counts[is_kept].astype(np.int64)
+    in_folds[places[is_kept]] = np.minimum(weighted, most)
+    return FoldedCounts(table, new.least, table.counts.astype(np.int64), in_folds)
+
+
+def _keys(table: CountTable) -> Array:
+    """(P,) the pairs of a table as in _Pairs."""
+    contexts = np.repeat(table.contexts, np.diff(table.starts)).astype(np.uint64)
+    return contexts << SYMBOL_BITS | table.symbols.astype(np.uint64)
 
 
 def fold_of(places: Array, counted: int) -> Array:

@@ -50,6 +50,8 @@ class Corpus(ABC):
     train: Ids
     val: Ids
     max_judged: int = MAX_JUDGED  # symbols that a finished model is evaluated on
+    base_prime: int | None = None  # of the model that is trained further
+    all_counts: CountTable | None = None  # of this text and that of the model's earlier training
     _recalled: dict[int, Recalled] = field(default_factory=dict, repr=False, compare=False)
     _counted: dict[int, CountedText] = field(default_factory=dict, repr=False, compare=False)
 
@@ -60,6 +62,7 @@ class Corpus(ABC):
         separator: str | None = None,
         tell: Tell = ignore,
         min_count: int = 1,
+        known: str = "",
     ) -> "Corpus":
         """Encode a text, or the blocks of one, and split it into training and validation.
 
@@ -69,12 +72,13 @@ class Corpus(ABC):
             separator: between records; None for continuous text.
             tell: called with notices for the user.
             min_count: rarer characters are replaced or left out.
+            known: the characters of a model that is trained further.
 
         Raises:
             CorpusError: it is too small to learn from.
         """
         blocks = [text] if isinstance(text, str | bytes) else text
-        vocabulary, ids = encode(blocks, min_count, (separator or "") + "\r\n", tell)
+        vocabulary, ids = encode(blocks, min_count, (separator or "") + "\r\n", tell, known)
         if len(ids) < MIN_CHARACTERS:
             raise CorpusError(
                 f"the corpus must have at least {MIN_CHARACTERS} characters, got {len(ids)}; "
@@ -83,7 +87,7 @@ class Corpus(ABC):
         _check_surrogates(vocabulary, ids)
         if separator is None:
             return RunningText.split(vocabulary, ids, val_fraction)
-        return RecordCorpus.split(vocabulary, ids, separator, val_fraction, tell)
+        return RecordCorpus.split(vocabulary, ids, separator, val_fraction, tell, len(known))
 
     def __len__(self) -> int:
         return len(self.train) + len(self.val)
@@ -193,7 +197,8 @@ class Corpus(ABC):
         if least is None:
             return None
         if least not in self._counted:
-            self._counted[least] = CountedText(self.train, self.vocabulary, least)
+            counted = CountedText(self.train, self.vocabulary, least, self.all_counts)
+            self._counted[least] = counted
         return self._counted[least]
 
     def table(self, least: int | None) -> CountTable | None:
@@ -228,6 +233,8 @@ class RunningText(Corpus):
 
         After a symbol that it never read, the network would write garbage.
         """
+        if self.base_prime is not None:
+            return self.base_prime
         followed = self.train[:-1]
         newline = self.vocabulary.newline
         if newline >= 0 and _contains(followed, newline):
@@ -288,9 +295,10 @@ class RecordCorpus(Corpus):
         separator: str,
         val_fraction: float,
         tell: Tell,
+        num_known: int = 0,
     ) -> "RecordCorpus":
         """Cut a text at its separator; a random share of the distinct records is for validation."""
-        parts = split(vocabulary, ids, separator, val_fraction)
+        parts = split(vocabulary, ids, separator, val_fraction, num_known)
         for notice in parts.notices:
             tell(notice)
         return cls(parts.vocabulary, parts.train, parts.val)
@@ -366,8 +374,19 @@ class RecordCorpus(Corpus):
                 yield self.vocabulary.decode(record[:-1])
 
 
-def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corpus:
+def read_corpus(
+    config: RunConfig,
+    text: str | bytes | None,
+    tell: Tell,
+    known: str = "",
+) -> Corpus:
     """The corpus of a configuration, or the text given instead.
+
+    Args:
+        config: of the run.
+        text: the text, unless the configuration names files.
+        tell: called with notices for the user.
+        known: the characters of a model that is trained further.
 
     Raises:
         ConfigError: both are given, or a column without a table.
@@ -390,6 +409,7 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
         data.separator,
         notices.append,
         data.min_count,
+        known,
     )
     for notice in notices:
         tell(notice)

@@ -49,6 +49,7 @@ def split(
     ids: Ids,
     separator: str,
     val_fraction: float,
+    num_known: int = 0,
 ) -> Split:
     """Cut a text into records, and choose a random share of the distinct ones for validation.
 
@@ -60,6 +61,8 @@ def split(
         ids: (n,) the text.
         separator: between two records; empty records are left out.
         val_fraction: the share of the distinct records that is for validation.
+        num_known: the number of symbols at the beginning of the vocabulary that stay, even if no
+            record has them.
 
     Raises:
         CorpusError: there are fewer than two distinct records.
@@ -80,7 +83,7 @@ def split(
     # distinct records are numbered in the order of their hashes
     learned = np.flatnonzero(number >= num_held_out)
     held_out = np.sort(first[:num_held_out])
-    used, new_ids = _used_vocabulary(records)
+    used, new_ids = _used_vocabulary(records, num_known)
     return Split(
         vocabulary=used,
         train=_gathered(records, learned, new_ids, used),
@@ -279,12 +282,13 @@ def _code_points(vocabulary: Vocabulary) -> Array:
     return np.array([ord(char) for char in vocabulary.symbols], np.uint32)
 
 
-def _used_vocabulary(records: _Records) -> tuple[Vocabulary, Array]:
+def _used_vocabulary(records: _Records, num_known: int) -> tuple[Vocabulary, Array]:
     """The vocabulary of the records without their separators, and the new id of each old one."""
     vocabulary = records.vocabulary
     if vocabulary.unit == "byte":
         return Vocabulary("byte", records=True), np.arange(256)
     is_used = np.zeros(len(vocabulary), np.bool_)  # (V,)
+    is_used[:num_known] = True
     for block in records.blocks():
         places, last = block.places()
         inside = np.delete(places, last)

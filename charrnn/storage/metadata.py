@@ -23,12 +23,19 @@ ABOUT: Kinds = {
     "yardstick": (None, (NoneType, dict)),
     "minutes": (None, (NoneType, int, float)),
     "automatic": (None, (NoneType, list)),
+    "from": (None, (NoneType, dict)),
 }
 LONGEST = 1 << 16  # characters in a record; longer ones cannot be trained on
 RECORDS: Kinds = {
     "train": (None, (int,)),
     "val": (None, (int,)),
     "lengths": (None, (list,)),
+}
+LINEAGE: Kinds = {
+    "name": (None, (str,)),
+    "step": (None, (int,)),
+    "sha256": (None, (str,)),
+    "val_loss": (None, (NoneType, int, float)),
 }
 YARDSTICK: Kinds = {
     "nats_per_character": (None, (int, float)),
@@ -55,6 +62,8 @@ def checked_metadata(values: Any) -> dict[str, Any]:
         raise TypeError("automatic is not a list of names")
     if about["yardstick"] is not None:
         _check_types(about["yardstick"], YARDSTICK)
+    if about["from"] is not None:
+        _check_types(about["from"], LINEAGE)
     if about["records"] is not None:
         _check_types(about["records"], RECORDS)
         _check_lengths(about["records"]["lengths"])

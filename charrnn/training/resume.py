@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeErr
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.atomic import not_written
 from charrnn.storage.checkpoint import Checkpoint
-from charrnn.storage.find_run import all_runs, check_runs_dir
+from charrnn.storage.find_run import all_runs, check_runs_dir, find_checkpoint
 from charrnn.storage.manifest import COUNTS
-from charrnn.storage.run import Run, read_yaml_beside
+from charrnn.storage.run import RUNS_DIR, Run, read_yaml_beside
 from charrnn.training.device import bf16_works, pick_device
 from charrnn.training.lr_schedule import Schedule
 from charrnn.training.resolve import threads_of
@@ -82,7 +83,14 @@ def _resumed(
     assert checkpoint.trainer is not None
     stored = RunConfig.from_flat(checkpoint.trainer["config"])
     config = _changed(stored, given, run)
-    corpus = _corpus_of_run(run, config, text, has_new_corpus=bool(given.get("corpus")), tell=tell)
+    known = ""
+    if config.base is not None:
+        known = checkpoint.vocabulary.symbols
+    corpus = _corpus_of_run(
+        run, config, text, known, has_new_corpus=bool(given.get("corpus")), tell=tell
+    )
+    if config.base is not None:
+        corpus = _with_counts_of_both_texts(run, checkpoint, corpus)
     _check_same_corpus(run, checkpoint, corpus)
     if isinstance(corpus, RecordCorpus) and not run.seen_records.exists():
         write_records(run, corpus)
@@ -208,12 +216,13 @@ def _corpus_of_run(
     run: Run,
     config: RunConfig,
     text: str | bytes | None,
+    known: str,
     *,
     has_new_corpus: bool,
     tell: Tell,
 ) -> Corpus:
     try:
-        return read_corpus(config, text, tell)
+        return read_corpus(config, text, tell, known)
     except CorpusError as error:
         if has_new_corpus or text is not None:
             raise
@@ -221,6 +230,19 @@ def _corpus_of_run(
             f"the text of the run {run.path} cannot be read: {error}; "
             "if it was moved, give its new path"
         ) from None
+
+
+def _with_counts_of_both_texts(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> Corpus:
+    """A corpus that begins as the base's texts do, with the counts in a checkpoint.
+
+    Those of the base's text cannot be counted again.
+    """
+    if not checkpoint.vocabulary.records:
+        corpus = replace(corpus, base_prime=checkpoint.prime)
+    if checkpoint.counts is None:
+        return corpus
+    table = checkpoints.read(run.step(checkpoint.about["step"])).table
+    return replace(corpus, all_counts=table)
 
 
 def _check_same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None:
@@ -262,7 +284,7 @@ def _check_same_knobs(
 
 
 def _fitted(given: Mapping[str, Any], old: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
-    """The given knobs, with batch sizes reduced as they were when the run started."""
+    """The given knobs, as they were stored when the run started: fitted batches, a base's path."""
     wanted = dict(given)
     batch_size, sequence_length = corpus.fit_batch(
         wanted.get("batch_size", old["batch_size"]),
@@ -272,6 +294,9 @@ def _fitted(given: Mapping[str, Any], old: Mapping[str, Any], corpus: Corpus) ->
         wanted["batch_size"] = batch_size
     if "sequence_length" in wanted:
         wanted["sequence_length"] = sequence_length
+    if wanted.get("base") is not None:
+        with suppress(CheckpointError):  # it need not exist any more
+            wanted["base"] = str(find_checkpoint(wanted["base"], wanted.get("runs_dir", RUNS_DIR)))
     return wanted
 
 

@@ -1,5 +1,6 @@
 """Turns the knobs a user set into a Trainer, for a new run or a resumed one."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +13,15 @@ from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import ConfigError, RunExistsError
 from charrnn.storage.find_run import check_runs_dir
 from charrnn.storage.run import Run
+from charrnn.training.base import Base, grown_weights, new_symbols
+from charrnn.training.evaluate import load_weights
 from charrnn.training.resolve import plan_line, resolve
 from charrnn.training.resume import resume_run
 from charrnn.training.run_files import begin, check_disk_space
 from charrnn.training.time_budget import TimeBudget
 from charrnn.training.trainer import Trainer
+
+MOST_SHOWN = 20  # new characters in a notice
 
 
 def launch(
@@ -73,6 +78,8 @@ def _new_run(
     if resolved.allowance is not None:
         budget = TimeBudget(resolved.allowance, started + resolved.allowance.spent)
     trainer = Trainer(config, resolved.corpus, run, budget, resolved.automatic)
+    if resolved.base is not None:
+        _continue_from(resolved.base, trainer, tell)
     trainer.lock = run.lock()
     try:
         if run.exists() and not overwrite:
@@ -86,6 +93,25 @@ def _new_run(
         trainer.release()
         raise
     return trainer
+
+
+def _continue_from(base: Base, trainer: Trainer, tell: Tell) -> None:
+    """Give a trainer the weights of a model, and measure how well it does before training."""
+    corpus = trainer.corpus
+    load_weights(trainer.loop.model, grown_weights(corpus, base))
+    added = new_symbols(corpus.vocabulary, base)
+    message = f"continuing from {base.path}"
+    loss = None
+    if len(corpus.val):
+        loss = trainer.loop.validate()
+        message += f", whose loss on this text is {loss:.4f}"
+    if added:
+        characters = "1 new character" if len(added) == 1 else f"{len(added):,} new characters"
+        message += f"; {characters}: {json.dumps(added[:MOST_SHOWN], ensure_ascii=False)}"
+        if len(added) > MOST_SHOWN:
+            message += " and more"
+    tell(message)
+    trainer.lineage = base.lineage(loss)
 
 
 def _check_free(run: Run, corpus: Sequence[str], overwrite: bool) -> None:

@@ -73,6 +73,7 @@ class Trainer:
         self.loss_count = 0
         self.counts: StoredCounts | None = None  # in the last checkpoint
         self.lock: FileLock | None = None  # on the run
+        self.lineage: dict[str, Any] | None = None  # the model that the run continues from
         self.last = Report(0, self.steps, math.nan, 0.0, math.nan)
 
     @property
@@ -345,6 +346,7 @@ class Trainer:
             "val_loss": val_loss,
             "minutes": minutes,
             "automatic": list(self.automatic),
+            "from": self.lineage,
         }
         return snapshot(self.config, self.corpus, self.loop, progress, about)
 
@@ -362,6 +364,7 @@ class Trainer:
         stored = checkpoint.trainer
         assert stored is not None
         self.counts = checkpoint.counts
+        self.lineage = checkpoint.about["from"]
         self.early_stopping.stale = stored["stale"]
         self.log.size = stored["metrics_bytes"]
         self.log.unwritten = stored.get("unwritten", "").encode()  # older checkpoints lack it

@@ -68,6 +68,7 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "threads": (" 2 ", 2),
     "device": ("CPU", "cpu"),
     "precision": ("fp32", "fp32"),
+    "base": ("earlier", "earlier"),
     "name": ("a b", "a b"),
     "runs_dir": ("runs", "runs"),
 }
@@ -84,7 +85,7 @@ def test_a_value_is_the_same_from_flag_environment_and_yaml(
     text, meant = SPELLED[name]
     Path("run.yaml").write_text(f'{name}: "{text}"\n')
     assert values() == {}
-    assert values(f"--{name.replace('_', '-')}", text) == {name: meant}
+    assert values(KNOBS[name].flag, text) == {name: meant}
     assert values(config="run.yaml") == {name: meant}
     monkeypatch.setenv(f"CHARRNN_TRAIN_{name.upper()}", text)
     assert values() == {name: meant}

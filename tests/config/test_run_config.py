@@ -87,6 +87,7 @@ OTHER: dict[str, Any] = {
     "threads": 10,
     "device": "cpu",
     "precision": "fp32",
+    "base": "earlier",
     "name": "poems",
     "runs_dir": "elsewhere/runs",
 }
@@ -177,7 +178,7 @@ def test_a_choice_must_be_in_its_list(knob: Knob) -> None:
 def test_none_is_accepted_only_where_allowed(knob: Knob) -> None:
     can = knob.name in (
         "normalize", "separator", "column", "copy_window", "counts", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every",
-        "sample_every", "name",
+        "sample_every", "base", "name",
     )  # fmt: skip
     assert can == knob.none
     if can:

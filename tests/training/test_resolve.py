@@ -111,6 +111,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "threads": (2, "threads", {}),
     "device": ("cuda", "error", {}),
     "precision": ("bf16", "weights", {}),
+    "base": ("none there", "error", {}),
     "name": ("other", "place", {}),
     "runs_dir": ("elsewhere", "place", {}),
 }
@@ -363,7 +364,7 @@ def test_config_yaml_is_exactly_the_resolved_configuration(texts: Path) -> None:
     launch(SMALL | {"threads": 2})
     assert (texts / "checkpoints/text/config.yaml").read_text() == (
         "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
-        "corpus: [text.txt]\nname: text\nruns_dir: checkpoints\n"
+        "corpus: [text.txt]\nbase: none\nname: text\nruns_dir: checkpoints\n"
         "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nseparator: none\ncolumn: none\nmin_count: 1\nval_fraction: 0.1\n"
         "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ncopy_window: 8192\ncounts: 2\ndropout: 0.1\n"
         "minutes: none\nsteps: 10\nbatch_size: 4\nsequence_length: 20\nlearning_rate: 0.01\nweight_decay: 0.01\nclip_norm: 1.0\n"
