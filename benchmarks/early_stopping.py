@@ -49,12 +49,12 @@ def main() -> None:
         }  # fmt: skip
         result = LEDGER.find(**case)
         if result is None:
-            result = case | run(TEXTS[text](args.data)[:characters], **case) | {"machine": describe()}
+            result = case | run(TEXTS[text](args.data)[:characters], hidden_size, dropout, passes) | {"machine": describe()}
             LEDGER.append(result)
         print(line(result), flush=True)
 
 
-def run(text: str, hidden_size: int, dropout: float, passes: int, **_: object) -> dict[str, object]:
+def run(text: str, hidden_size: int, dropout: float, passes: int) -> dict[str, object]:
     corpus = Corpus.of(text[: int(len(text) * 0.9)], 0.05)
     steps = int(passes * len(corpus.train) / (16 * 64))
     config = RunConfig().replace(

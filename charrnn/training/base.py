@@ -6,6 +6,7 @@ vocabulary, and its counts to those of the earlier text.
     V  vocab_size    E  embedding_size    H  hidden_size    L  num_layers
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +23,14 @@ from charrnn.errors import ConfigError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.find_run import find_checkpoint
+from charrnn.training.evaluate import load_weights
+from charrnn.training.loop import TrainingLoop
 from charrnn.vocab import Vocabulary
 
 # Knobs of the text that the base was trained with as well.
 READING = ("separator", "newlines", "normalize")
+
+MOST_SHOWN = 20  # new characters in a sentence
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -128,6 +133,29 @@ def fit_corpus(corpus: Corpus, base: Base, least: int | None) -> Corpus:
     reader = Contexts(corpus.vocabulary)
     grown = grow_table(checkpoint.table, checkpoint.vocabulary.end, reader)
     return replace(corpus, all_counts=merge_tables(grown, new), _counted={})
+
+
+def loss_before(config: RunConfig, corpus: Corpus, base: Base) -> float | None:
+    """The base's loss on the validation part before training; None without one."""
+    if not len(corpus.val):
+        return None
+    loop = TrainingLoop(config, corpus)
+    load_weights(loop.model, grown_weights(corpus, base))
+    return loop.validate()
+
+
+def in_words(corpus: Corpus, base: Base, loss: float | None) -> str:
+    """The base, its loss on the new text, and the characters that it does not know."""
+    words = str(base.path)
+    if loss is not None:
+        words += f"; before training, its loss on this text is {loss:.4f}"
+    added = new_symbols(corpus.vocabulary, base)
+    if not added:
+        return words
+    characters = "1 new character" if len(added) == 1 else f"{len(added):,} new characters"
+    shown = json.dumps(added[:MOST_SHOWN], ensure_ascii=False)
+    more = " and more" if len(added) > MOST_SHOWN else ""
+    return f"{words}; {characters}: {shown}{more}"
 
 
 def new_symbols(vocabulary: Vocabulary, base: Base) -> str:

@@ -1,6 +1,5 @@
 """Turns the knobs a user set into a Trainer, for a new run or a resumed one."""
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,15 +12,13 @@ from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import ConfigError, RunExistsError
 from charrnn.storage.find_run import check_runs_dir
 from charrnn.storage.run import Run
-from charrnn.training.base import Base, grown_weights, new_symbols
+from charrnn.training.base import Base, grown_weights, in_words
 from charrnn.training.evaluate import load_weights
 from charrnn.training.resolve import plan_line, resolve
 from charrnn.training.resume import resume_run
 from charrnn.training.run_files import begin, check_disk_space
 from charrnn.training.time_budget import TimeBudget
 from charrnn.training.trainer import Trainer
-
-MOST_SHOWN = 20  # new characters in a notice
 
 
 def launch(
@@ -99,18 +96,10 @@ def _continue_from(base: Base, trainer: Trainer, tell: Tell) -> None:
     """Give a trainer the weights of a model, and measure how well it does before training."""
     corpus = trainer.corpus
     load_weights(trainer.loop.model, grown_weights(corpus, base))
-    added = new_symbols(corpus.vocabulary, base)
-    message = f"continuing from {base.path}"
     loss = None
     if len(corpus.val):
         loss = trainer.loop.validate()
-        message += f", whose loss on this text is {loss:.4f}"
-    if added:
-        characters = "1 new character" if len(added) == 1 else f"{len(added):,} new characters"
-        message += f"; {characters}: {json.dumps(added[:MOST_SHOWN], ensure_ascii=False)}"
-        if len(added) > MOST_SHOWN:
-            message += " and more"
-    tell(message)
+    tell(f"continuing from {in_words(corpus, base, loss)}")
     trainer.lineage = base.lineage(loss)
 
 

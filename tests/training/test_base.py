@@ -314,6 +314,6 @@ def test_the_new_characters_and_the_loss_before_training_are_reported(base: Path
     loss = about["from"]["val_loss"]
     added = "".join(sorted(set(NEW) - set(OLD)))
     assert (
-        f"continuing from {base}, whose loss on this text is {loss:.4f}; {len(added)} new "
-        f"characters: {json.dumps(added, ensure_ascii=False)}" in notices
+        f"continuing from {base}; before training, its loss on this text is {loss:.4f}; "
+        f"{len(added)} new characters: {json.dumps(added, ensure_ascii=False)}" in notices
     )
