@@ -2,6 +2,7 @@
 
     python benchmarks/quality.py --data DIRECTORY
     python benchmarks/quality.py --data DIRECTORY --only "shakespeare 3"
+    python benchmarks/quality.py --data DIRECTORY --only "penn 3" --trained RUN --on "an H200"
 
 For each case, `charrnn train FILE --minutes M --val-fraction 0.05 --seed S` trains on the first 90%
 of a text, with no other knob set, so the last 5% of it select the checkpoint. Then `charrnn
@@ -10,6 +11,9 @@ stream. PPMd (order 6, in the `bench` extra) reads the same 90% first. It learns
 reading straight through is compared with the adaptive loss, and restarting after every 8 KB with the
 static one. zpaq (method 5, a mixture of many predictions; the program of that name) reads straight
 through only, since it is slow to begin; without the program, its column is empty.
+
+With `--trained`, the run was trained in the same way on another machine, for example on a GPU, and is
+only evaluated here.
 
 Each run is appended to results/quality.jsonl, and runs already there are skipped; runs of an
 earlier recipe stay there, but are not printed.
@@ -41,6 +45,9 @@ CASES = [
 ]
 MOST = {"molecules": 2_000_000, "python": 2_000_000}  # characters of a text
 PIECE = 8192  # bytes
+NAMES = (
+    "cell", "num_layers", "hidden_size", "dropout", "step", "steps", "epochs", "parameters",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -51,13 +58,22 @@ def main() -> None:
     parser.add_argument(
         "--only", default="", help="run only the cases with this text and these minutes"
     )
+    parser.add_argument("--trained", type=Path, help="a run that was trained on another machine")
+    parser.add_argument("--on", default="", help="that machine, in words")
     args = parser.parse_args()
     print(describe())
+    if args.trained:
+        text, minutes = args.only.split()
+        _, reported = parts(args.data, text)
+        result = evaluated(args.trained, reported)
+        keep({"text": text, "minutes": float(minutes), "seed": 0, "recipe": RECIPE, "on": args.on} | result)
+        table()
+        return
     wanted = args.only.split()
     for text, minutes, seed in CASES:
         if (
             all(word in (text, f"{minutes:g}") for word in wanted)
-            and LEDGER.find(text=text, minutes=minutes, seed=seed, recipe=RECIPE) is None
+            and not is_done(text, minutes, seed)
         ):
             keep(run(*parts(args.data, text), text, minutes, seed))
     for text in dict.fromkeys(text for text, _, _ in CASES):
@@ -66,6 +82,12 @@ def main() -> None:
         if shutil.which("zpaq") and LEDGER.find(text=text, model="zpaq") is None:
             keep(zpaq(*parts(args.data, text), text))
     table()
+
+
+def is_done(text: str, minutes: float, seed: int) -> bool:
+    """Whether a case was measured, with training on a machine like this one."""
+    key = {"text": text, "minutes": minutes, "seed": seed, "recipe": RECIPE}
+    return any(key.items() <= row.items() and "on" not in row for row in LEDGER.results())
 
 
 def keep(result: dict[str, Any]) -> None:
@@ -81,55 +103,45 @@ def parts(data: Path, text: str) -> tuple[str, str]:
     return whole[: int(len(whole) * 0.9)], whole[int(len(whole) * 0.9) :]
 
 
+def charrnn(directory: Path, *words: str) -> Any:
+    """Run a command of charrnn in a directory, and return what it prints."""
+    program = [sys.executable, "-m", "charrnn", *words]
+    return subprocess.run(program, cwd=directory, check=True, stdout=subprocess.PIPE).stdout
+
+
+def evaluated(run: Path, reported: str) -> dict[str, Any]:
+    """The losses of a run, and what it says about itself."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory)
+        (path / "reported.txt").write_text(reported, encoding="utf-8", newline="")
+        words = ["evaluate", str(run.resolve()), "reported.txt", "--json"]
+        static = json.loads(charrnn(path, *words))
+        adaptive = json.loads(charrnn(path, *words, "--adaptive"))
+        about = json.loads(charrnn(path, "info", str(run.resolve()), "--json"))
+    return {
+        "model": "charrnn",
+        "static": static["nats_per_character"],
+        "adaptive": adaptive["nats_per_character"],
+        "characters": static["characters"],
+        "chosen_by": about["final_val_loss"],
+        **{name: about[name] for name in NAMES},
+        "machine": describe(),
+    }
+
+
 def run(learned: str, reported: str, text: str, minutes: float, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
-        for name, part in (("learned.txt", learned), ("reported.txt", reported)):
-            (Path(directory) / name).write_text(part, encoding="utf-8", newline="")
-
-        def charrnn(*words: str, **how: Any) -> Any:
-            return subprocess.run(
-                [sys.executable, "-m", "charrnn", *words],
-                cwd=directory,
-                check=True,
-                stdout=subprocess.PIPE,
-                **how,
-            )
-
+        path = Path(directory)
+        (path / "learned.txt").write_text(learned, encoding="utf-8", newline="")
         begin = time.perf_counter()
         charrnn(
-            "train",
-            "learned.txt",
-            "--minutes",
-            f"{minutes:g}",
-            "--val-fraction",
-            "0.05",
-            "--seed",
-            str(seed),
-            "--name",
-            "run",
-        )
+            path, "train", "learned.txt", "--minutes", f"{minutes:g}", "--val-fraction", "0.05",
+            "--seed", str(seed), "--name", "run",
+        )  # fmt: skip
         seconds = time.perf_counter() - begin
-        static = json.loads(charrnn("evaluate", "run", "reported.txt", "--json").stdout)
-        adaptive = json.loads(
-            charrnn("evaluate", "run", "reported.txt", "--adaptive", "--json").stdout
-        )
-        about = json.loads(charrnn("info", "run", "--json").stdout)
-    names = (
-        "cell",
-        "num_layers",
-        "hidden_size",
-        "dropout",
-        "step",
-        "steps",
-        "epochs",
-        "parameters",
-    )
-    return {
-        "text": text, "minutes": minutes, "seed": seed, "recipe": RECIPE, "model": "charrnn",
-        "static": static["nats_per_character"],
-        "adaptive": adaptive["nats_per_character"], "characters": static["characters"], "seconds": round(seconds, 1),
-        "chosen_by": about["final_val_loss"], **{name: about[name] for name in names}, "machine": describe(),
-    }  # fmt: skip
+        result = evaluated(path / "checkpoints" / "run", reported)
+    key = {"text": text, "minutes": minutes, "seed": seed, "recipe": RECIPE}
+    return key | result | {"seconds": round(seconds, 1)}
 
 
 def ppmd(learned: str, reported: str, text: str) -> dict[str, Any]:
@@ -181,25 +193,24 @@ def table() -> None:
         f"\n{'text':12} {'minutes':>7} {'seeds':>5}  {'static':>14} {'adaptive':>14}"
         f"  {'PPMd, each 8 KB':>15} {'PPMd, straight':>14} {'zpaq, straight':>14}  seconds"
     )
-    for text, minutes in dict.fromkeys((text, minutes) for text, minutes, _ in CASES):
+    results = [result for result in LEDGER.results() if result.get("recipe") == RECIPE]
+    cases = sorted({(r["text"], r["minutes"], r.get("on", "")) for r in results})
+    for text, minutes, on in cases:
         found = [
-            result
-            for result in LEDGER.results()
-            if (result["text"], result.get("minutes"), result.get("recipe"))
-            == (text, minutes, RECIPE)
+            r for r in results if (r["text"], r["minutes"], r.get("on", "")) == (text, minutes, on)
         ]
         other = LEDGER.find(text=text, model="PPMd")
         mixed = LEDGER.find(text=text, model="zpaq")
         if found and other:
             static, adaptive, seconds = (
-                statistics.median(result[name] for result in found)
+                statistics.median(result.get(name, 0) for result in found)
                 for name in ("static", "adaptive", "seconds")
             )
             low, high = (f"{pick(result['static'] for result in found):.4f}" for pick in (min, max))
             print(
                 f"{text:12} {minutes:7g} {len(found):5}  {both(static)} {both(adaptive)}"
                 f"  {both(other['static']):>15} {both(other['adaptive'])}"
-                f" {both(mixed['adaptive']) if mixed else '':14}  {seconds:7.0f}   static from {low} to {high}"
+                f" {both(mixed['adaptive']) if mixed else '':14}  {seconds:7.0f}   static from {low} to {high} {on}"
             )
 
 

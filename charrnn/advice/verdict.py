@@ -137,9 +137,10 @@ def _loss(evidence: Evidence) -> str:
         return _too_few(evidence)
     loss = evidence.loss
     bits = f"{loss / math.log(2):.3f} bits per character of new text (lower is better)"
+    before = _before(evidence)
     yardstick = evidence.about.get("yardstick")
     if yardstick is None or yardstick["nats_per_character"] < NEGLIGIBLE_LOSS:
-        return f"{bits}."
+        return f"{bits}.{before}"
     counted_loss = yardstick["nats_per_character"]
     excess = loss / counted_loss - 1
     if abs(excess) < 0.005:
@@ -150,8 +151,17 @@ def _loss(evidence: Evidence) -> str:
         how = f"{-excess:.0%} better than"
     return (
         f"{bits}, {how} simply counting which characters follow which "
-        f"({counted_loss / math.log(2):.3f})."
+        f"({counted_loss / math.log(2):.3f}).{before}"
     )
+
+
+def _before(evidence: Evidence) -> str:
+    """The loss before training, of a run that continued from another."""
+    base = evidence.about.get("from")
+    if base is None or base["val_loss"] is None:
+        return ""
+    bits = base["val_loss"] / math.log(2)
+    return f" Before training on this text, {base['name']} had {bits:.3f}."
 
 
 def _too_few(evidence: Evidence) -> str:

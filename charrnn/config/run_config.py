@@ -90,7 +90,7 @@ class DataConfig(Checked):
 
 AUTO_COUNTS = 2  # what `counts` is if it is auto
 # The peak learning rate of a network that is trained further on another text, unless one is given.
-FURTHER_LEARNING_RATE = 1e-3
+FURTHER_LEARNING_RATE = 2e-3
 # The knobs of such a network that stay.
 SIZES = ("cell", "hidden_size", "num_layers", "embedding_size", "copy_window", "counts")
 

@@ -1,6 +1,7 @@
 """charrnn plan says what train would do, writes nothing, and train then does it."""
 
 import json
+import math
 from pathlib import Path
 
 import click
@@ -205,7 +206,7 @@ def test_a_plan_to_continue_says_what_the_base_is_and_what_a_new_model_would_do(
     assert not Path("checkpoints/bell").exists()
     as_json = json.loads(call("plan", "bell.txt", "--from", "base", "--json", *QUICK).stdout)
     assert as_json["knobs"]["base"] == base
-    assert as_json["knobs"]["learning_rate"] == 1e-3
+    assert as_json["knobs"]["learning_rate"] == 2e-3
     assert as_json["advice"]["expected"] is None
     assert as_json["advice"]["of_new_model"] > 0
 
@@ -221,6 +222,13 @@ def test_info_says_what_a_run_continued_from(base: str) -> None:
         f"base, step 3 (sha256 {sha256[:12]}...); before training, its loss on this text was "
         f"{format_loss(before)}"
     )
+
+
+def test_the_verdict_says_how_good_the_base_was(base: str) -> None:
+    assert call("train", "bell.txt", "--from", "base", "-q", *QUICK).exit_code == 0
+    found = json.loads(call("info", "bell", "--json").stdout)
+    bits = found["from"]["val_loss"] / math.log(2)
+    assert f" Before training on this text, base had {bits:.3f}. " in found["verdict"]["text"]
 
 
 def test_the_next_command_of_a_run_that_continued_continues_too(base: str) -> None:

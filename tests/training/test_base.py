@@ -161,7 +161,7 @@ def test_the_learning_rate_is_lower_unless_it_is_given(base: Path) -> None:
     given = {name: value for name, value in FURTHER.items() if name != "learning_rate"}
     trainer = launch(given | {"name": "new", "base": "base"}, text=NEW)
     trainer.release()
-    assert trainer.config.train.learning_rate == 1e-3
+    assert trainer.config.train.learning_rate == 2e-3
 
 
 @pytest.mark.parametrize(
