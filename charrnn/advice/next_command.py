@@ -140,6 +140,8 @@ def _is_chosen(name: str, value: Any, evidence: Evidence) -> bool:
     knob = run_knobs().get(name)
     if knob is None or name in SETTLED or name.endswith("_every"):
         return False
+    if name == "val_fraction" and evidence.knobs["val"] is not None:
+        return False
     if evidence.knobs["base"] is not None:
         if name in (*SIZES, *FITTED):
             return False

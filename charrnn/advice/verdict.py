@@ -102,7 +102,10 @@ def judge(run: Run, evidence: Evidence, others: Sequence[OtherRun] = ()) -> Verd
             resume_command(run, evidence),
         )
     if evidence.is_too_short:
-        return Verdict("too short", _too_short(evidence), new_validation_command(run, evidence))
+        remedy = None
+        if evidence.knobs["val"] is None:
+            remedy = new_validation_command(run, evidence)
+        return Verdict("too short", _too_short(evidence), remedy)
     loss = _loss(evidence)
     better = _much_better(evidence, others)
     if better is not None:
@@ -173,7 +176,9 @@ def _too_few(evidence: Evidence) -> str:
 
 def _too_short(evidence: Evidence) -> str:
     remedy = "Give more text, or train on all of it."
-    if evidence.needed_val_fraction:
+    if evidence.knobs["val"] is not None:
+        remedy = "Give a longer file for validation."
+    elif evidence.needed_val_fraction:
         remedy = "Keep a larger share of the text for validation, or give more text."
     return f"{_too_few(evidence)} {remedy}"
 

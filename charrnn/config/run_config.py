@@ -73,6 +73,11 @@ class DataConfig(Checked):
         low=0,
         high=0.5,
     )
+    val: str | None = knob(
+        None,
+        "file used for validation, in place of a share of the text; none: use val_fraction",
+        none=True,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,6 +85,11 @@ class DataConfig(Checked):
             raise ConfigError(
                 f"`separator` must have at most {LONGEST_SEPARATOR:,} characters, "
                 f"got {len(self.separator):,}"
+            )
+        if self.val is not None and self.val_fraction:
+            raise ConfigError(
+                f"`val` and `val_fraction` cannot both be given, got {self.val!r} and "
+                f"{self.val_fraction:g}; leave one of them out"
             )
         if self.column is not None and self.separator is None:
             raise ConfigError(
@@ -292,6 +302,8 @@ class RunConfig(Checked):
                 given[name] = value
         if given.get("column") is not None:
             given.setdefault("separator", "\n")
+        if given.get("val") is not None:
+            given.setdefault("val_fraction", 0.0)
         data = DataConfig(**_knobs_of(DataConfig, given))
         model = ModelConfig(**_knobs_of(ModelConfig, given))
         train = TrainConfig(**_knobs_of(TrainConfig, given))

@@ -27,6 +27,8 @@ class TrainingOptions(TypedDict, total=False):
             leave them out; 1: keep all (default 1)
         val_fraction: share of the text kept for validation and not trained on: the end of a
             continuous text, or a random choice of records; 0: train on everything (default 0.1)
+        val: file used for validation, in place of a share of the text; None: use val_fraction
+            (default None)
         cell: type of the recurrent cell (default "lstm")
         hidden_size: units per layer (default "auto")
         num_layers: number of recurrent layers (default "auto")
@@ -86,6 +88,7 @@ class TrainingOptions(TypedDict, total=False):
     column: str | None
     min_count: int
     val_fraction: float
+    val: str | Path | None
     cell: Literal["lstm", "gru", "rnn"]
     hidden_size: int | Auto
     num_layers: int | Auto

@@ -4,7 +4,7 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,24 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.arguments import ignore
-from charrnn.config.run_config import RunConfig
+from charrnn.config.run_config import DataConfig, RunConfig
 from charrnn.context_mixing.count_table import CountTable
 from charrnn.context_mixing.counted_text import CountedText
 from charrnn.copy_window import Recalled
 from charrnn.corpus.batches import Lanes, Layout, Records, check_lengths, fit, fit_records
 from charrnn.corpus.kneser_ney import Measure, measure
-from charrnn.corpus.reading import check_column, stream, take
+from charrnn.corpus.reading import check_column, read, stream, take
 from charrnn.corpus.records import (
+    encode_known,
     places_of_some_records,
     quantiles,
     some_records,
     split,
+    without_known_records,
 )
 from charrnn.corpus.text_to_ids import encode
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.vocab import Ids, Vocabulary
 
 MIN_CHARACTERS = 4  # two for training, two for validation
+MIN_VALIDATION = 2  # symbols of a file for validation
+MOST_SHOWN = 3  # changes in a notice
 MAX_JUDGED = 1_000_000  # characters
 BLOCK = 1 << 24  # symbols counted at once
 SHORTEST_REPEAT = 20  # characters of the shortest line that is counted as repeated
@@ -411,9 +415,39 @@ def read_corpus(
         data.min_count,
         known,
     )
+    if data.val is not None:
+        corpus = _with_validation(corpus, data, notices)
     for notice in notices:
         tell(notice)
     return corpus
+
+
+def _with_validation(corpus: Corpus, data: DataConfig, notices: list[str]) -> Corpus:
+    """A corpus with the text of a file as its validation part.
+
+    Characters that do not occur in the corpus are left out, and of records, the repeated ones.
+    """
+    assert data.val is not None
+    reading = read([data.val], data)
+    notices += reading.notices
+    vocabulary = corpus.vocabulary
+    ids, changes = encode_known(
+        vocabulary, reading.text, data.separator, unknown="skip", source=data.val
+    )
+    if changes:
+        notices.append(f"in {data.val}, {'; '.join(changes[:MOST_SHOWN])}")
+        if len(changes) > MOST_SHOWN:
+            notices[-1] += f"; and {len(changes) - MOST_SHOWN:,} other characters alike"
+    if vocabulary.records:
+        ids, num_left_out = without_known_records(ids, corpus.train, vocabulary.end)
+        if num_left_out:
+            notices.append(
+                f"{num_left_out:,} records of {data.val} were left out: they are repeated, or in "
+                "the training text"
+            )
+    if len(ids) < MIN_VALIDATION:
+        raise CorpusError(f"too little is left of {data.val} to validate on; give another file")
+    return replace(corpus, val=ids)
 
 
 def _check_surrogates(vocabulary: Vocabulary, ids: Ids) -> None:

@@ -152,6 +152,32 @@ def encode_known(
     return np.concatenate(pieces), notices
 
 
+def without_known_records(ids: Ids, known: Ids, end: int) -> tuple[Ids, int]:
+    """Records that are not among others, each once, and how many were left out.
+
+    Args:
+        ids: (n,) records, each followed by the end symbol.
+        known: (m,) the others.
+        end: the end symbol.
+    """
+    seen = {record.tobytes() for record in _each(known, end)}
+    kept = [ids[:0]]
+    num_left_out = 0
+    for record in _each(ids, end):
+        data = record.tobytes()
+        if data in seen:
+            num_left_out += 1
+            continue
+        seen.add(data)
+        kept.append(record)
+    return np.concatenate(kept), num_left_out
+
+
+def _each(ids: Ids, end: int) -> list[Ids]:
+    """Each record, with its end symbol."""
+    return np.split(ids, np.flatnonzero(ids == end) + 1)[:-1]
+
+
 def looks_like_list(vocabulary: Vocabulary, ids: Ids) -> bool:
     """Whether the lines of a text look like items of a list.
 

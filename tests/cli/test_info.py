@@ -117,6 +117,7 @@ def about(run: str, step: int) -> dict[str, Any]:
         "data": {
             "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "separator": None, "column": None, "min_count": 1, "unit": "char",
             "val_fraction": 0.1,
+            "val": None,
         },
     }  # fmt: skip
 

@@ -43,6 +43,7 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "column": ("a text", "a text"),
     "min_count": ("7", 7),
     "val_fraction": ("0.25", 0.25),
+    "val": ("other.txt", "other.txt"),
     "cell": ("gru", "gru"),
     "hidden_size": ("3", 3),
     "num_layers": ("4", 4),

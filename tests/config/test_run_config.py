@@ -62,7 +62,8 @@ OTHER: dict[str, Any] = {
     "separator": ";\\ ",
     "column": "a text",
     "min_count": 7,
-    "val_fraction": 0.25,
+    "val_fraction": 0.0,
+    "val": "other.txt",
     "cell": "gru",
     "hidden_size": 3,
     "num_layers": 4,
@@ -177,7 +178,7 @@ def test_a_choice_must_be_in_its_list(knob: Knob) -> None:
 @pytest.mark.parametrize("knob", KNOBS.values(), ids=by_name)
 def test_none_is_accepted_only_where_allowed(knob: Knob) -> None:
     can = knob.name in (
-        "normalize", "separator", "column", "copy_window", "counts", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every",
+        "normalize", "separator", "column", "val", "copy_window", "counts", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every",
         "sample_every", "base", "name",
     )  # fmt: skip
     assert can == knob.none

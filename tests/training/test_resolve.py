@@ -84,6 +84,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "column": ("words", "weights", {"corpus": ("table.csv",), "separator": "\n"}),
     "min_count": (20, "weights", {}),
     "val_fraction": (0.2, "weights", {}),
+    "val": ("worse.txt", "error", {"val_fraction": 0.0}),  # none of its characters is known
     "cell": ("gru", "weights", {}),
     "hidden_size": (9, "weights", {}),
     "num_layers": (2, "weights", {}),
@@ -365,7 +366,7 @@ def test_config_yaml_is_exactly_the_resolved_configuration(texts: Path) -> None:
     assert (texts / "checkpoints/text/config.yaml").read_text() == (
         "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
         "corpus: [text.txt]\nbase: none\nname: text\nruns_dir: checkpoints\n"
-        "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nseparator: none\ncolumn: none\nmin_count: 1\nval_fraction: 0.1\n"
+        "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nseparator: none\ncolumn: none\nmin_count: 1\nval_fraction: 0.1\nval: none\n"
         "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ncopy_window: 8192\ncounts: 2\ndropout: 0.1\n"
         "minutes: none\nsteps: 10\nbatch_size: 4\nsequence_length: 20\nlearning_rate: 0.01\nweight_decay: 0.01\nclip_norm: 1.0\n"
         "seed: 0\nreport_every: 5\neval_every: 5\npatience: 4\nsave_every: 5\nsample_every: 5\nkeep: 9\non_save_error: stop\nthreads: 2\n"
