@@ -147,9 +147,9 @@ def _is_chosen(name: str, value: Any, evidence: Evidence) -> bool:
             return False
         if name == "learning_rate":
             return bool(value != FURTHER_LEARNING_RATE)
-    if not knob.planned:
-        return bool(value != knob.default)
     automatic = evidence.about["automatic"]
+    if not knob.planned:
+        return bool(value != knob.default) and name not in (automatic or ())
     if automatic is not None:
         return name not in automatic
     return name == "counts" and value != AUTO_COUNTS  # in older runs

@@ -103,14 +103,16 @@ class Planned:
 def _plan(values: dict[str, Any]) -> Planned:
     """Plan a run that keeps the knobs that were set."""
     from charrnn.corpus.survey import survey
-    from charrnn.training.base import in_words, loss_before
+    from charrnn.training.base import in_words, start_from
+    from charrnn.training.loop import TrainingLoop
     from charrnn.training.resolve import passes_over_text, resolve
 
     run = resolve(values, None, tell, time.monotonic())
     passes = passes_over_text(run.config, run.corpus)
     base = None
     if run.base is not None:
-        base = in_words(run.corpus, run.base, loss_before(run.config, run.corpus, run.base))
+        loss = start_from(run.base, TrainingLoop(run.config, run.corpus))
+        base = in_words(run.corpus, run.base, loss)
     return Planned(run.config, run.corpus, survey(run.corpus), run.plan, passes, base)
 
 

@@ -185,6 +185,13 @@ class TrainConfig(Checked):
         above=0,
         none=True,
     )
+    rehearse: float = knob(
+        0.0,
+        "share of each batch that is read from the text of the model given by from, so that it is "
+        "not forgotten",
+        low=0,
+        high=0.9,
+    )
     seed: int = knob(
         0,
         "random seed for the initial weights, the order of the text and the dropout",
@@ -280,6 +287,10 @@ class RunConfig(Checked):
             raise ConfigError(
                 "`name` must be a directory name of at most 200 characters, without slashes, "
                 f"that does not begin with step- or a dot, got {name!r}"
+            )
+        if self.train.rehearse and self.base is None:
+            raise ConfigError(
+                f"`rehearse={self.train.rehearse:g}` needs a model to continue from; give `base`"
             )
         minutes = self.train.minutes
         steps = self.train.steps

@@ -53,6 +53,8 @@ class TrainingOptions(TypedDict, total=False):
         weight_decay: weight decay of the weight matrices, as in AdamW (default 0.01)
         clip_norm: maximum norm of the gradient; larger gradients are scaled down; None: never
             (default 1.0)
+        rehearse: share of each batch that is read from the text of the model given by from, so that
+            it is not forgotten (default 0.0)
         seed: random seed for the initial weights, the order of the text and the dropout (default 0)
         report_every: steps between lines of metrics.jsonl; "auto": at least a hundred lines in all
             (default "auto")
@@ -103,6 +105,7 @@ class TrainingOptions(TypedDict, total=False):
     learning_rate: float
     weight_decay: float
     clip_norm: float | None
+    rehearse: float
     seed: int
     report_every: int | Auto
     eval_every: int | Auto | None

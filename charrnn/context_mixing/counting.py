@@ -4,6 +4,7 @@ n  symbols of a text     K  kinds of context     M  contexts looked up
 P  pairs of a context and a follower
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -25,9 +26,6 @@ from charrnn.vocab import Ids, smallest_dtype
 
 FOLDS = 10
 MAX_BYTES_PER_SYMBOL = 8
-# What an occurrence in a text that a model is trained further on adds to a count: it says more
-# about texts of that kind than an occurrence in the earlier text.
-NEW_WEIGHT = 2
 FOLD_BITS = np.uint64(4)
 FOLD_MASK = np.uint64((1 << 4) - 1)
 SYMBOL_BITS = np.uint64(21)  # as many as the number of all code points has
@@ -47,9 +45,10 @@ class FoldedCounts:
     Args:
         table: of the whole text.
         least: a context that occurs less often outside of the fold counts as unseen.
-        counts: (P,) int64, as in the table, but not scaled down.
-        fold_counts: (P, FOLDS + 1) uint16, the part of them in each fold; 0 in the last column,
-            which is for places outside of the counted text.
+        counts: (P,) int64, as in the table; those of one text are not scaled down.
+        fold_counts: (P, number of folds + 1) uint16, the part of them in each fold; 0 in the last
+            column, which is for places outside of the counted text. Of two texts, the folds of
+            the second follow those of the first.
     """
 
     table: CountTable
@@ -57,11 +56,17 @@ class FoldedCounts:
     counts: Array
     fold_counts: Array
 
+    @property
+    def outside(self) -> int:
+        """The number of the fold for places outside of the counted texts."""
+        return int(self.fold_counts.shape[1]) - 1
+
     def predict(self, rows: Array, folds: Array) -> Predicted:
         """What the counts outside of the folds (M,) predict, given the rows (M, K) of contexts."""
         places, sizes = self.table.followers(rows)
         fold_of_each = np.repeat(folds, sizes.sum(axis=1))  # (R,)
-        left_out = self.fold_counts.reshape(-1).take(places * (FOLDS + 1) + fold_of_each)
+        cells = places * self.fold_counts.shape[1] + fold_of_each
+        left_out = self.fold_counts.reshape(-1).take(cells)
         counts = self.counts[places] - left_out
         symbols = self.table.symbols[places]
         return blend(self.table.reader.vocab_size, symbols, counts, sizes, self.least)
@@ -135,7 +140,7 @@ def _table_of(pairs: _Pairs, reader: Contexts) -> CountTable:
 
 
 def merge_tables(base: CountTable, new: CountTable) -> CountTable:
-    """The counts of two texts together, those of the new one weighted by NEW_WEIGHT.
+    """The counts of two texts together.
 
     If it would be larger than MAX_BYTES, the rarest contexts are left out.
 
@@ -144,9 +149,7 @@ def merge_tables(base: CountTable, new: CountTable) -> CountTable:
         new: counts of the other text.
     """
     keys = np.concatenate([_keys(base), _keys(new)])
-    counts = np.concatenate(
-        [base.counts.astype(np.int64), NEW_WEIGHT * new.counts.astype(np.int64)]
-    )
+    counts = np.concatenate([base.counts.astype(np.int64), new.counts.astype(np.int64)])
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     is_new = _changes(keys)
@@ -163,10 +166,10 @@ def merge_tables(base: CountTable, new: CountTable) -> CountTable:
 
 
 def grow_table(table: CountTable, end: int, reader: Contexts) -> CountTable:
-    """A table whose vocabulary has got more symbols, before the end of a record.
+    """The same counts by a larger vocabulary, in which only the end of a record has another id.
 
     Args:
-        table: of the smaller vocabulary.
+        table: by the smaller vocabulary.
         end: of a record in it; NO_END without records.
         reader: of the larger vocabulary.
     """
@@ -176,21 +179,28 @@ def grow_table(table: CountTable, end: int, reader: Contexts) -> CountTable:
     return replace(table, reader=reader, symbols=symbols, _kept={})
 
 
-def fold_counts(table: CountTable, new: FoldedCounts) -> FoldedCounts:
-    """The counts of a table, with the part of them that each fold of the new text has.
+def fold_counts(
+    table: CountTable,
+    texts: Sequence[FoldedCounts],
+    least: int,
+) -> FoldedCounts:
+    """The counts of a table, with the part of them that each fold of some texts has.
 
     Args:
-        table: by ``merge_tables``.
-        new: the counts of the new text.
+        table: of these texts, and possibly others, by ``merge_tables``.
+        texts: the counts of each.
+        least: a context that occurs less often outside of the fold counts as unseen.
     """
     keys = _keys(table)
-    places = np.minimum(np.searchsorted(keys, _keys(new.table)), max(0, len(keys) - 1))
-    is_kept = keys[places] == _keys(new.table)
-    in_folds = np.zeros((len(keys), FOLDS + 1), np.uint16)
-    most = table.counts[places[is_kept], None]  # which may have been scaled down
-    weighted = NEW_WEIGHT * new.fold_counts[is_kept].astype(np.int64)
-    in_folds[places[is_kept]] = np.minimum(weighted, most)
-    return FoldedCounts(table, new.least, table.counts.astype(np.int64), in_folds)
+    in_folds = np.zeros((len(keys), FOLDS * len(texts) + 1), np.uint16)
+    for number, counts in enumerate(texts):
+        wanted = _keys(counts.table)
+        places = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
+        is_kept = keys[places] == wanted
+        most = table.counts[places[is_kept], None]  # which may have been scaled down
+        columns = slice(FOLDS * number, FOLDS * (number + 1))
+        in_folds[places[is_kept], columns] = np.minimum(counts.fold_counts[is_kept, :FOLDS], most)
+    return FoldedCounts(table, least, table.counts.astype(np.int64), in_folds)
 
 
 def _keys(table: CountTable) -> Array:

@@ -15,8 +15,17 @@ from charrnn.config.arguments import ignore
 from charrnn.config.run_config import DataConfig, RunConfig
 from charrnn.context_mixing.count_table import CountTable
 from charrnn.context_mixing.counted_text import CountedText
+from charrnn.context_mixing.counting import FoldedCounts
 from charrnn.copy_window import Recalled
-from charrnn.corpus.batches import Lanes, Layout, Records, check_lengths, fit, fit_records
+from charrnn.corpus.batches import (
+    Lanes,
+    Layout,
+    Records,
+    SideBySide,
+    check_lengths,
+    fit,
+    fit_records,
+)
 from charrnn.corpus.kneser_ney import Measure, measure
 from charrnn.corpus.reading import check_column, read, stream, take
 from charrnn.corpus.records import (
@@ -54,8 +63,14 @@ class Corpus(ABC):
     train: Ids
     val: Ids
     max_judged: int = MAX_JUDGED  # symbols that a finished model is evaluated on
-    base_prime: int | None = None  # of the model that is trained further
-    all_counts: CountTable | None = None  # of this text and that of the model's earlier training
+    # Of a model that is trained further on this text: what it reads first; the counts of both its
+    # texts, and the number of this text's first fold in them; the earlier text, if it is rehearsed,
+    # and the share of the lanes that read it.
+    base_prime: int | None = None
+    shared_counts: FoldedCounts | None = None
+    first_fold: int = 0
+    old: "Corpus | None" = None
+    rehearse: float = 0.0
     _recalled: dict[int, Recalled] = field(default_factory=dict, repr=False, compare=False)
     _counted: dict[int, CountedText] = field(default_factory=dict, repr=False, compare=False)
 
@@ -120,15 +135,15 @@ class Corpus(ABC):
         """
 
     @abstractmethod
-    def layout(
+    def lanes(
         self,
         batch_size: int,
         sequence_length: int,
         seed: int,
         copy_window: int | None,
         least_count: int | None,
-    ) -> Layout:
-        """The training part laid out as batches."""
+    ) -> Lanes | Records:
+        """The training part in parallel lanes."""
 
     @property
     @abstractmethod
@@ -146,6 +161,23 @@ class Corpus(ABC):
         """The numbers of records and the quantiles of their lengths; None for continuous text."""
 
     # --- what they share ---
+
+    def layout(
+        self,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        copy_window: int | None,
+        least_count: int | None,
+    ) -> Layout:
+        """The training part laid out as batches, with some lanes for a text that is rehearsed."""
+        if self.old is None:
+            return self.lanes(batch_size, sequence_length, seed, copy_window, least_count)
+        num_old = min(max(1, round(self.rehearse * batch_size)), batch_size - 1)
+        num_new = batch_size - num_old
+        new = self.lanes(num_new, sequence_length, seed, copy_window, least_count)
+        old = self.old.lanes(num_old, sequence_length, seed, copy_window, least_count)
+        return SideBySide(new, old)
 
     def learned(self, most: int) -> Ids:
         """About ``most`` symbols of the training text, to compare with the validation loss."""
@@ -201,8 +233,9 @@ class Corpus(ABC):
         if least is None:
             return None
         if least not in self._counted:
-            counted = CountedText(self.train, self.vocabulary, least, self.all_counts)
-            self._counted[least] = counted
+            self._counted[least] = CountedText(
+                self.train, self.vocabulary, least, self.shared_counts, self.first_fold
+            )
         return self._counted[least]
 
     def table(self, least: int | None) -> CountTable | None:
@@ -259,7 +292,7 @@ class RunningText(Corpus):
         assert batch_size is not None
         return fit(len(self.train), batch_size, sequence_length)
 
-    def layout(
+    def lanes(
         self,
         batch_size: int,
         sequence_length: int,
@@ -267,7 +300,7 @@ class RunningText(Corpus):
         copy_window: int | None,
         least_count: int | None,
     ) -> Lanes:
-        """Parallel lanes."""
+        """Parallel lanes, each read from left to right."""
         recalled = self.recalled(copy_window)
         counted = self.counted(least_count)
         return Lanes(self.train, batch_size, sequence_length, seed, recalled, counted)
@@ -325,7 +358,7 @@ class RecordCorpus(Corpus):
         check_lengths(self.lengths(self.val), "validation")
         return fit_records(self.lengths(self.train), batch_size), sequence_length
 
-    def layout(
+    def lanes(
         self,
         batch_size: int,
         sequence_length: int,

@@ -35,6 +35,8 @@ LINEAGE: Kinds = {
     "name": (None, (str,)),
     "step": (None, (int,)),
     "sha256": (None, (str,)),
+    "corpus": (None, (list,)),
+    "data": (None, (dict,)),
     "val_loss": (None, (NoneType, int, float)),
 }
 YARDSTICK: Kinds = {
@@ -64,6 +66,9 @@ def checked_metadata(values: Any) -> dict[str, Any]:
         _check_types(about["yardstick"], YARDSTICK)
     if about["from"] is not None:
         _check_types(about["from"], LINEAGE)
+        if not all(isinstance(path, str) for path in about["from"]["corpus"]):
+            raise TypeError("corpus is not a list of paths")
+        DataConfig(**about["from"]["data"])
     if about["records"] is not None:
         _check_types(about["records"], RECORDS)
         _check_lengths(about["records"]["lengths"])

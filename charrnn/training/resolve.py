@@ -96,9 +96,12 @@ def resolve(
     if "counts" not in fixed:
         automatic.append("counts")
     if base is not None:
-        corpus = fit_corpus(corpus, base, config.model.counts)
+        corpus = fit_corpus(corpus, base, config)
     config = fit_to_machine(config)
+    batch_size = config.train.batch_size
     config = fit_to_corpus(config, fixed, corpus, tell)
+    if config.train.device == "cuda" and config.train.batch_size > batch_size:
+        automatic.append("batch_size")  # chosen for the GPU
     advice = plan(config, fixed, corpus, started)
     config = config.replace(**advice.values)
     automatic += advice.values
@@ -136,10 +139,10 @@ def _is_worth_counting(corpus: Corpus) -> bool:
 
 
 def _gpu_batch_size(config: RunConfig, corpus: Corpus) -> int:
-    """As large as the text allows, since a GPU takes nearly as long for a smaller batch."""
+    """As large as the text allows: a GPU takes nearly as long for a smaller batch."""
     size = MAX_GPU_BATCH
-    symbols = len(corpus.train) / config.train.sequence_length
-    while size > config.train.batch_size and symbols / size < MIN_STEPS_PER_PASS:
+    sequences = len(corpus.train) / config.train.sequence_length
+    while size > config.train.batch_size and sequences / size < MIN_STEPS_PER_PASS:
         size //= 2
     return size
 

@@ -11,6 +11,7 @@ import torch
 
 from charrnn.config.cores import available_threads
 from charrnn.config.run_config import RunConfig
+from charrnn.context_mixing.count_table import CountTable
 from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeError
@@ -20,6 +21,7 @@ from charrnn.storage.checkpoint import Checkpoint
 from charrnn.storage.find_run import all_runs, check_runs_dir, find_checkpoint
 from charrnn.storage.manifest import COUNTS
 from charrnn.storage.run import RUNS_DIR, Run, read_yaml_beside
+from charrnn.training.base import beginning_as, with_old_text, with_shared_counts
 from charrnn.training.device import bf16_works, pick_device
 from charrnn.training.lr_schedule import Schedule
 from charrnn.training.resolve import threads_of
@@ -91,10 +93,10 @@ def _resumed(
         run, config, text, known, has_new_corpus=bool(given.get("corpus")), tell=tell
     )
     if config.base is not None:
-        corpus = _with_counts_of_both_texts(run, checkpoint, corpus)
+        corpus = _with_both_texts(run, checkpoint, corpus, config)
     _check_same_corpus(run, checkpoint, corpus)
     if isinstance(corpus, RecordCorpus) and not run.seen_records.exists():
-        write_records(run, corpus)
+        write_records(run, corpus, config.base)
         tell(f"{run.seen_records} was missing and has been recreated")
     _check_same_knobs(run, stored, given, corpus)
     config = _on_this_machine(config, stored)
@@ -233,17 +235,35 @@ def _corpus_of_run(
         ) from None
 
 
-def _with_counts_of_both_texts(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> Corpus:
-    """A corpus that begins as the base's texts do, with the counts in a checkpoint.
+def _with_both_texts(
+    run: Run,
+    checkpoint: Checkpoint,
+    corpus: Corpus,
+    config: RunConfig,
+) -> Corpus:
+    """The corpus of a run that continues from another, with the counts in its checkpoint.
 
     Those of the base's text cannot be counted again.
     """
-    if not checkpoint.vocabulary.records:
-        corpus = replace(corpus, base_prime=checkpoint.prime)
+    corpus = beginning_as(checkpoint, corpus)
+    if config.train.rehearse:
+        corpus = with_old_text(corpus, checkpoint.about["from"], config)
     if checkpoint.counts is None:
         return corpus
-    table = checkpoints.read(run.step(checkpoint.about["step"])).table
-    return replace(corpus, all_counts=table)
+    return with_shared_counts(corpus, _counts_of_both_texts(run), config.model.counts)
+
+
+def _counts_of_both_texts(run: Run) -> CountTable:
+    """The counts in the newest checkpoint in which they are not damaged."""
+    for path in reversed(run.steps()):
+        with suppress(CheckpointError):
+            table = checkpoints.read(path).table
+            if table is not None:
+                return table.copy()  # so that the run does not depend on the file
+    raise ResumeError(
+        f"the counts of {run.path} are damaged, and those of its base's text cannot be counted "
+        f"again; copy {COUNTS} again, or start another run with `name`"
+    )
 
 
 def _check_same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None:
@@ -285,7 +305,7 @@ def _check_same_knobs(
 
 
 def _fitted(given: Mapping[str, Any], old: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
-    """The given knobs, as they were stored when the run started: fitted batches, a base's path."""
+    """The given knobs as they were stored: with fitted batches and the path of the base."""
     wanted = dict(given)
     batch_size, sequence_length = corpus.fit_batch(
         wanted.get("batch_size", old["batch_size"]),
@@ -295,10 +315,21 @@ def _fitted(given: Mapping[str, Any], old: Mapping[str, Any], corpus: Corpus) ->
         wanted["batch_size"] = batch_size
     if "sequence_length" in wanted:
         wanted["sequence_length"] = sequence_length
-    if wanted.get("base") is not None:
-        with suppress(CheckpointError):  # it need not exist any more
-            wanted["base"] = str(find_checkpoint(wanted["base"], wanted.get("runs_dir", RUNS_DIR)))
+    if wanted.get("base") is not None and _is_same_base(wanted, old["base"]):
+        wanted["base"] = old["base"]
     return wanted
+
+
+def _is_same_base(given: Mapping[str, Any], stored: str | None) -> bool:
+    """Whether the given base is the stored one, which need not exist any more."""
+    if stored is None:
+        return False
+    checkpoint = Path(stored)
+    try:
+        path = find_checkpoint(given["base"], given.get("runs_dir", RUNS_DIR))
+    except CheckpointError:
+        return Path(given["base"]).name in (checkpoint.name, checkpoint.parent.name)
+    return path.resolve().parent == checkpoint.resolve().parent
 
 
 def _on_this_machine(config: RunConfig, stored: RunConfig) -> RunConfig:

@@ -10,10 +10,9 @@ from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Tell
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import ConfigError, RunExistsError
-from charrnn.storage.find_run import check_runs_dir
+from charrnn.storage.find_run import check_runs_dir, find_checkpoint
 from charrnn.storage.run import Run
-from charrnn.training.base import Base, grown_weights, in_words
-from charrnn.training.evaluate import load_weights
+from charrnn.training.base import Base, in_words, start_from
 from charrnn.training.resolve import plan_line, resolve
 from charrnn.training.resume import resume_run
 from charrnn.training.run_files import begin, check_disk_space
@@ -67,6 +66,8 @@ def _new_run(
     run = Run(check_runs_dir(config.runs_dir) / (config.name or default_name(config.corpus)))
     config = config.replace(name=run.path.name)  # a name from the corpus is checked too
     _check_free(run, config.corpus, overwrite)
+    if overwrite and config.base is not None:
+        _check_is_not_base(run, config)
     resolved = resolve(given, text, tell, started)
     if resolved.plan.values:
         tell(plan_line(resolved))
@@ -94,12 +95,8 @@ def _new_run(
 
 def _continue_from(base: Base, trainer: Trainer, tell: Tell) -> None:
     """Give a trainer the weights of a model, and measure how well it does before training."""
-    corpus = trainer.corpus
-    load_weights(trainer.loop.model, grown_weights(corpus, base))
-    loss = None
-    if len(corpus.val):
-        loss = trainer.loop.validate()
-    tell(f"continuing from {in_words(corpus, base, loss)}")
+    loss = start_from(base, trainer.loop)
+    tell(f"continuing from {in_words(trainer.corpus, base, loss)}")
     trainer.lineage = base.lineage(loss)
 
 
@@ -112,6 +109,17 @@ def _check_free(run: Run, corpus: Sequence[str], overwrite: bool) -> None:
     if run.path.exists():
         run.check_removable()
         _check_not_in_run(corpus, run)
+
+
+def _check_is_not_base(run: Run, config: RunConfig) -> None:
+    """Refuse to delete the run that the new one continues from."""
+    assert config.base is not None
+    base = find_checkpoint(config.base, config.runs_dir).resolve()
+    if run.path.resolve() in base.parents:
+        raise ConfigError(
+            f"the run {run.path}, which `overwrite` would delete, is the one to continue from; "
+            "choose another `name`"
+        )
 
 
 def _check_not_in_run(corpus: Sequence[str], run: Run) -> None:

@@ -114,6 +114,7 @@ class Trainer:
                 # nothing was saved: do not block another attempt
                 with suppress(RunExistsError, OSError):
                     self.directory.remove()
+            self.loop.close()
             self.release()
 
     def release(self) -> None:

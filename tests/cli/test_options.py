@@ -58,6 +58,7 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "learning_rate": ("1e-3", 0.001),
     "weight_decay": ("0", 0.0),
     "clip_norm": ("none", None),
+    "rehearse": ("0.1", 0.1),
     "seed": ("4294967295", 4294967295),
     "report_every": ("10", 10),
     "eval_every": ("none", None),

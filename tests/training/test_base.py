@@ -1,8 +1,8 @@
 """A run that continues from a model keeps what the model knows, and learns the rest."""
 
 import json
-import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,22 @@ import torch
 from numpy.typing import NDArray
 
 import charrnn
+from charrnn.cli.console import format_loss
 from charrnn.context_mixing.contexts import Contexts
 from charrnn.context_mixing.count_table import CountTable
 from charrnn.context_mixing.counting import (
     FOLDS,
-    NEW_WEIGHT,
     count_followers,
     fold_counts,
     grow_table,
     merge_tables,
 )
-from charrnn.errors import CharRNNError
+from charrnn.corpus.batches import PADDING
+from charrnn.errors import CharRNNError, ConfigError, CorpusError, ResumeError
 from charrnn.storage import checkpoint as checkpoints
+from charrnn.storage.manifest import COUNTS
 from charrnn.storage.run import Run
+from charrnn.storage.seen_records import read_seen_records
 from charrnn.training.evaluate import load_model
 from charrnn.training.model import CELLS
 from charrnn.training.start import launch
@@ -101,7 +104,7 @@ def test_before_training_the_model_predicts_known_characters_as_the_base_does(ce
         np.testing.assert_array_equal(grown[: len(weight)], weight)
 
 
-def test_a_new_character_begins_like_a_similar_one_and_as_frequent_as_it_is(base: Path) -> None:
+def test_a_new_character_is_read_like_a_similar_one(base: Path) -> None:
     trainer = new()
     symbols = trainer.corpus.vocabulary.symbols
     weights = trainer.loop.weights()
@@ -110,10 +113,22 @@ def test_a_new_character_begins_like_a_similar_one_and_as_frequent_as_it_is(base
     # like the letter without its accent; the combining accent resembles none
     np.testing.assert_array_equal(embedding[symbols.index("\u00e9")], embedding[symbols.index("e")])
     np.testing.assert_allclose(embedding[symbols.index("\u0301")], known.mean(axis=0), rtol=1e-6)
-    place = symbols.index("\u00e9")
-    assert not weights["head.weight"][place].any()
-    share = NEW.count("\u00e9") / len(NEW)
-    assert weights["head.bias"][place] == pytest.approx(math.log(share))
+
+
+@pytest.mark.parametrize("counts", [2, None])
+def test_before_training_a_new_character_is_about_as_probable_as_it_is_frequent(
+    counts: int | None,
+) -> None:
+    train(OLD, name="base", **(KNOBS | {"counts": counts, "copy_window": None, "steps": 100}))
+    trainer = new()
+    vocabulary = trainer.corpus.vocabulary
+    ids = vocabulary.encode(NEW[:200]).astype(np.int64)
+    with torch.no_grad():
+        logits, _ = trainer.loop.model.eval()(torch.from_numpy(ids)[:, None])
+    mean = logits.softmax(dim=-1).mean(dim=(0, 1))
+    for char in "\u00e9\u0301":
+        share = NEW.count(char) / len(NEW)
+        assert share / 3 < mean[vocabulary.symbols.index(char)] < 3 * share
 
 
 def test_the_end_of_a_record_stays_the_last_symbol() -> None:
@@ -148,7 +163,7 @@ def test_characters_of_the_base_are_never_too_rare() -> None:
 
 def test_the_network_is_that_of_the_base_and_cannot_be_another(base: Path) -> None:
     assert refusal(NEW, hidden_size=9) == (
-        f"`hidden_size` cannot be 9: {base} has `hidden_size=8`; leave it out, or train a new "
+        f"`hidden_size` must be 8, got 9: that is what {base} has; leave it out, or train a new "
         "model without `base`"
     )
     trainer = new(hidden_size=8)
@@ -169,10 +184,10 @@ def test_the_learning_rate_is_lower_unless_it_is_given(base: Path) -> None:
     [
         (
             {"separator": "\n"},
-            "`separator` cannot be '\\n': {} writes continuous text, not records",
+            "`separator` must be None, got '\\n': {} writes continuous text, not records",
         ),
-        ({"unit": "byte"}, "`unit` cannot be 'byte': {} has `unit='char'`"),
-        ({"normalize": "nfc"}, "`normalize` cannot be 'nfc': {} has `normalize=None`"),
+        ({"unit": "byte"}, "`unit` must be 'char', got 'byte': that is what {} has"),
+        ({"normalize": "nfc"}, "`normalize` must be None, got 'nfc': that is what {} has"),
     ],
 )
 def test_a_text_that_is_read_in_another_way_is_refused(
@@ -193,15 +208,43 @@ def test_a_shared_checkpoint_without_trainer_is_a_base(base: Path) -> None:
     assert train(NEW, name="new", base=str(base), **FURTHER)
 
 
+def test_the_base_cannot_be_overwritten(base: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        launch(FURTHER | {"name": "base", "base": "base"}, text=NEW, overwrite=True)
+    assert str(error.value) == (
+        "the run checkpoints/base, which `overwrite` would delete, is the one to continue from; "
+        "choose another `name`"
+    )
+    assert base.is_dir()
+
+
+def test_bytes_continue_as_bytes() -> None:
+    train(OLD.encode(), name="base", unit="byte", **KNOBS)
+    trainer = launch(FURTHER | {"name": "new", "base": "base"}, text=NEW.encode())
+    trainer.release()
+    assert len(trainer.corpus.vocabulary) == 256
+    assert trainer.config.data.unit == "byte"
+
+
+def test_characters_that_the_base_replaced_are_still_replaced() -> None:
+    train(OLD + "B\u00df", name="base", min_count=2, **KNOBS)
+    model = train(NEW, name="new", base="base", **FURTHER)
+    assert ("B", "b") in model.vocabulary.replaced
+
+
+def test_without_a_validation_part_there_is_no_loss_before_training(base: Path) -> None:
+    trainer = new(val_fraction=0)
+    assert trainer.lineage is not None
+    assert trainer.lineage["val_loss"] is None
+
+
 # Training
 
 
 def outcome(name: str) -> dict[str, bytes]:
     step = Path("checkpoints") / name / "step-00000012"
-    files = ("model.safetensors", "trainer.safetensors", "tokenizer.json", "counts.bin")
-    found = {path: (step / path).read_bytes() for path in files if (step / path).exists()}
-    assert len(found) >= 3
-    return found
+    files = ("model.safetensors", "trainer.safetensors", "tokenizer.json", COUNTS)
+    return {path: (step / path).read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("stop_at", [1, 5, 11])
@@ -237,6 +280,8 @@ def test_the_checkpoints_say_what_the_run_continued_from(base: Path) -> None:
         "name": "base",
         "step": checkpoint.about["step"],
         "sha256": checkpoint.sha256,
+        "corpus": checkpoint.about["corpus"],
+        "data": checkpoint.about["data"],
         "val_loss": pytest.approx(before),
     }
 
@@ -267,7 +312,7 @@ def test_the_counts_of_both_texts_are_added() -> None:
     symbols = merged.symbols[first:last].tolist()
     # b came 9 times in the first text; c came 4 times in the second
     assert both.decode(symbols) == "bc"
-    assert merged.counts[first:last].tolist() == [9, NEW_WEIGHT * 4]
+    assert merged.counts[first:last].tolist() == [9, 4]
 
 
 def test_in_training_the_surroundings_of_a_place_are_left_out_of_the_new_counts() -> None:
@@ -278,9 +323,9 @@ def test_in_training_the_surroundings_of_a_place_are_left_out_of_the_new_counts(
     reader = Contexts(vocabulary)
     base = count_followers(reader, earlier).table
     new = count_followers(reader, ids)
-    folded = fold_counts(merge_tables(base, new.table), new)
+    folded = fold_counts(merge_tables(base, new.table), [new], 1)
     assert folded.fold_counts.shape == (len(folded.counts), FOLDS + 1)
-    in_new = of_pairs(new.table, NEW_WEIGHT * new.fold_counts.astype(int))
+    in_new = of_pairs(new.table, new.fold_counts)
     in_both = of_pairs(folded.table, folded.fold_counts)
     assert len(in_both) > len(in_new) > 100
     nothing = [0] * (FOLDS + 1)
@@ -314,6 +359,157 @@ def test_the_new_characters_and_the_loss_before_training_are_reported(base: Path
     loss = about["from"]["val_loss"]
     added = "".join(sorted(set(NEW) - set(OLD)))
     assert (
-        f"continuing from {base}; before training, its loss on this text is {loss:.4f}; "
+        f"continuing from {base}; before training, its loss on this text is {format_loss(loss)}; "
         f"{len(added)} new characters: {json.dumps(added, ensure_ascii=False)}" in notices
+    )
+
+
+# Records
+
+
+NAMES = "anna\nbob\ncarla\ndora\nemil\nfritz\n" * 3
+OF_RECORDS = {name: value for name, value in KNOBS.items() if name != "batch_size"}
+
+
+def test_records_of_the_base_are_not_new(here: Path) -> None:
+    train(NAMES, name="base", separator="\n", **OF_RECORDS)
+    further = {name: value for name, value in FURTHER.items() if name != "batch_size"}
+    train("zo\u00eb\nyves\nann\n" * 9, name="new", base="base", **further)
+    found = read_seen_records(Run(Path("checkpoints/new")).seen_records)
+    assert found == frozenset(NAMES.split()) | {"zo\u00eb", "yves", "ann"}
+
+
+def test_the_counts_at_the_beginning_of_a_record_are_kept_if_characters_are_added() -> None:
+    old = Vocabulary("char", "ab", records=True)
+    ids = np.array([0, 1, 2, 0, 1, 2, 0, 0, 2] * 20)  # ab, ab, aa
+    table = count_followers(Contexts(old), ids).table
+    larger = Vocabulary("char", "abc", records=True)
+    grown = grow_table(table, old.end, Contexts(larger))
+    row = grown.rows_of_text(np.array([0]))[0, 0]  # an a at the beginning
+    first, last = grown.starts[row], grown.starts[row + 1]
+    assert dict(
+        zip(grown.symbols[first:last].tolist(), grown.counts[first:last].tolist(), strict=True)
+    ) == {0: 20, 1: 40}
+
+
+# Rehearsal
+
+
+@pytest.fixture
+def files(here: Path) -> Path:
+    """A run on ``old.txt``, and ``new.txt``."""
+    (here / "old.txt").write_text(OLD, encoding="utf-8")
+    (here / "new.txt").write_text(NEW, encoding="utf-8")
+    charrnn.train("old.txt", name="base", **KNOBS)
+    return here
+
+
+REHEARSING = FURTHER | {"corpus": ["new.txt"], "name": "new", "base": "base", "rehearse": 0.25}
+
+
+def test_a_share_of_the_lanes_reads_the_old_text(files: Path) -> None:
+    trainer = launch(REHEARSING)
+    trainer.release()
+    corpus = trainer.corpus
+    assert corpus.old is not None
+    vocabulary = corpus.vocabulary
+    new = vocabulary.decode(corpus.train) * 2  # each is read as a ring
+    old = vocabulary.decode(corpus.old.train) * 2
+    for step in range(7):
+        batch = trainer.loop.batches.batch(step)
+        lanes = [vocabulary.decode(lane) for lane in batch.x.T]
+        assert len(lanes) == 4
+        assert all(lane in new for lane in lanes[:3])
+        assert lanes[3] in old
+        assert batch.counted is not None
+        assert batch.counted.folds is not None
+        outside = 2 * FOLDS
+        assert set(batch.counted.folds[:, :3].ravel()) <= {*range(FOLDS), outside}
+        assert set(batch.counted.folds[:, 3]) <= {*range(FOLDS, 2 * FOLDS), outside}
+
+
+def test_a_rehearsing_run_is_resumed_to_the_same_bytes(files: Path) -> None:
+    for name, stop_at in (("whole", None), ("broken", 5)):
+        trainer = launch(REHEARSING | {"name": name})
+        for report in trainer.run():
+            trainer.stop_requested = report.step == stop_at
+    shutil.rmtree("checkpoints/base")
+    for _ in launch({"name": "broken"}, resume=True).run():
+        pass
+    assert outcome("broken") == outcome("whole")
+
+
+def test_a_model_that_rehearses_forgets_less(files: Path) -> None:
+    more = {"steps": 60, "dropout": 0.0, "patience": None}
+    losses = {}
+    for rehearse in (0.0, 0.5):
+        name = f"rehearse-{rehearse}"
+        for _ in launch(REHEARSING | more | {"name": name, "rehearse": rehearse}).run():
+            pass
+        model = charrnn.load(f"checkpoints/{name}/step-00000060")
+        losses[rehearse] = -float(model.score(OLD[-200:]).mean())
+    assert losses[0.5] < losses[0.0]
+
+
+def test_records_are_rehearsed_in_the_same_batches(here: Path) -> None:
+    (here / "old.txt").write_text(NAMES)
+    (here / "new.txt").write_text("zo\u00eb\nyves-michel\nann\n" * 9, encoding="utf-8")
+    charrnn.train("old.txt", name="base", separator="\n", **OF_RECORDS)
+    trainer = launch(REHEARSING | {"batch_size": 4})
+    trainer.release()
+    vocabulary = trainer.corpus.vocabulary
+    for step in range(6):
+        batch = trainer.loop.batches.batch(step)
+        T, B = batch.x.shape
+        assert B == 4
+        ids = batch.y[:, 3]
+        name = vocabulary.decode(ids[(ids != PADDING) & (ids != vocabulary.end)])
+        assert name in NAMES.split()
+        assert batch.counted is not None
+        assert batch.counted.rows.shape[:2] == (T, B)
+    assert list(trainer.run())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda: Path("old.txt").unlink(), "old.txt"),
+        (lambda: Path("old.txt").write_text(OLD + "%"), "it has characters that the model"),
+        (lambda: Path("old.txt").write_text(OLD[:100]), "it has only 90 characters"),
+    ],
+    ids=["missing", "changed", "short"],
+)
+def test_an_old_text_that_cannot_be_rehearsed_is_an_error(
+    files: Path, change: Callable[[], object], reason: str
+) -> None:
+    change()
+    with pytest.raises(CorpusError) as error:
+        launch(REHEARSING)
+    message = str(error.value)
+    assert message.startswith("the text of base cannot be rehearsed: ")
+    assert reason in message
+    assert message.endswith("; restore it, or give `rehearse=0`")
+
+
+def test_rehearsing_needs_a_base(files: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        launch({"corpus": ["new.txt"], "rehearse": 0.2})
+    assert str(error.value) == "`rehearse=0.2` needs a model to continue from; give `base`"
+
+
+# Damage
+
+
+def test_damaged_counts_of_a_run_with_a_base_are_an_error_on_resuming(base: Path) -> None:
+    train(NEW, name="new", base="base", on_report=lambda report: report.step < 5, **FURTHER)
+    for path in Path("checkpoints/new").glob(f"step-*/{COUNTS}"):
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.unlink()
+        path.write_bytes(data)
+    with pytest.raises(ResumeError) as error:
+        train(NEW, name="new", resume=True)
+    assert str(error.value) == (
+        "the counts of checkpoints/new are damaged, and those of its base's text cannot be "
+        f"counted again; copy {COUNTS} again, or start another run with `name`"
     )
