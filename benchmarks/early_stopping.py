@@ -49,7 +49,11 @@ def main() -> None:
         }  # fmt: skip
         result = LEDGER.find(**case)
         if result is None:
-            result = case | run(TEXTS[text](args.data)[:characters], hidden_size, dropout, passes) | {"machine": describe()}
+            result = (
+                case
+                | run(TEXTS[text](args.data)[:characters], hidden_size, dropout, passes)
+                | {"machine": describe()}
+            )
             LEDGER.append(result)
         print(line(result), flush=True)
 

@@ -113,7 +113,10 @@ def run(data: Path, bases: Path, case: dict[str, Any]) -> dict[str, Any]:
     if case["learning_rate"] is None:
         knobs |= {"num_layers": 2, "hidden_size": 256}
     else:
-        knobs |= {"base": base_of(data, bases, case["base"]), "learning_rate": case["learning_rate"]}
+        knobs |= {
+            "base": base_of(data, bases, case["base"]),
+            "learning_rate": case["learning_rate"],
+        }
     begin = time.perf_counter()
     model = charrnn.train(text=text, on_report=follow, **knobs)
     seconds = time.perf_counter() - begin
@@ -160,7 +163,10 @@ def table() -> None:
                 f"{rate:g}: {row['loss']:.4f} ({row['loss'] / new['loss'] - 1:+.1%}, as good at {as_good}, "
                 f"old {row['old'] or 0:.3f}, before {row['before']:.4f})"
             )
-        print(f"{base} -> {text} {characters:,}: {new['loss']:.4f} after {new['steps']:,}; " + "; ".join(parts))
+        print(
+            f"{base} -> {text} {characters:,}: {new['loss']:.4f} after {new['steps']:,}; "
+            + "; ".join(parts)
+        )
 
 
 if __name__ == "__main__":

@@ -66,14 +66,16 @@ def main() -> None:
         text, minutes = args.only.split()
         _, reported = parts(args.data, text)
         result = evaluated(args.trained, reported)
-        keep({"text": text, "minutes": float(minutes), "seed": 0, "recipe": RECIPE, "on": args.on} | result)
+        keep(
+            {"text": text, "minutes": float(minutes), "seed": 0, "recipe": RECIPE, "on": args.on}
+            | result
+        )
         table()
         return
     wanted = args.only.split()
     for text, minutes, seed in CASES:
-        if (
-            all(word in (text, f"{minutes:g}") for word in wanted)
-            and not is_done(text, minutes, seed)
+        if all(word in (text, f"{minutes:g}") for word in wanted) and not is_done(
+            text, minutes, seed
         ):
             keep(run(*parts(args.data, text), text, minutes, seed))
     for text in dict.fromkeys(text for text, _, _ in CASES):

@@ -62,6 +62,11 @@ class Knob:
         name = self.flag_name or self.name
         return "--" + name.replace("_", "-")
 
+    @property
+    def variable(self) -> str:
+        """The end of the name of its environment variable."""
+        return self.flag.removeprefix("--").replace("-", "_").upper()
+
     def expected(self) -> str:
         """The allowed values, in words."""
         if self.choices:

@@ -290,7 +290,8 @@ class RunConfig(Checked):
             )
         if self.train.rehearse and self.base is None:
             raise ConfigError(
-                f"`rehearse={self.train.rehearse:g}` needs a model to continue from; give `base`"
+                f"`rehearse` is {self.train.rehearse:g}, but there is no model to continue from; "
+                "give `base`"
             )
         minutes = self.train.minutes
         steps = self.train.steps

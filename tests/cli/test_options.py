@@ -89,7 +89,7 @@ def test_a_value_is_the_same_from_flag_environment_and_yaml(
     assert values() == {}
     assert values(KNOBS[name].flag, text) == {name: meant}
     assert values(config="run.yaml") == {name: meant}
-    monkeypatch.setenv(f"CHARRNN_TRAIN_{name.upper()}", text)
+    monkeypatch.setenv(f"CHARRNN_TRAIN_{KNOBS[name].variable}", text)
     assert values() == {name: meant}
 
 

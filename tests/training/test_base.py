@@ -494,7 +494,9 @@ def test_an_old_text_that_cannot_be_rehearsed_is_an_error(
 def test_rehearsing_needs_a_base(files: Path) -> None:
     with pytest.raises(ConfigError) as error:
         launch({"corpus": ["new.txt"], "rehearse": 0.2})
-    assert str(error.value) == "`rehearse=0.2` needs a model to continue from; give `base`"
+    assert str(error.value) == (
+        "`rehearse` is 0.2, but there is no model to continue from; give `base`"
+    )
 
 
 # Damage

@@ -84,7 +84,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "column": ("words", "weights", {"corpus": ("table.csv",), "separator": "\n"}),
     "min_count": (20, "weights", {}),
     "val_fraction": (0.2, "weights", {}),
-    "val": ("worse.txt", "error", {"val_fraction": 0.0}),  # none of its characters is known
+    "val": ("worse.txt", "metrics", {"val_fraction": 0.0}),
     "cell": ("gru", "weights", {}),
     "hidden_size": (9, "weights", {}),
     "num_layers": (2, "weights", {}),
