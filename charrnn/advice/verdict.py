@@ -164,7 +164,12 @@ def _before(evidence: Evidence) -> str:
     if base is None or base["val_loss"] is None:
         return ""
     bits = base["val_loss"] / math.log(2)
-    return f" Before training on this text, {base['name']} had {bits:.3f}."
+    sentence = f" Before training on this text, {base['name']} had {bits:.3f}."
+    before = base["old_val_loss"]
+    if evidence.old_loss is None or before is None:
+        return sentence
+    after = evidence.old_loss / math.log(2)
+    return f"{sentence} On its own text, it had {before / math.log(2):.3f}; now it has {after:.3f}."
 
 
 def _too_few(evidence: Evidence) -> str:

@@ -126,7 +126,7 @@ def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:
 
 def metavar(knob: Knob) -> str:
     """The possible values of a flag, in short."""
-    words = list(knob.choices) or [METAVARS[knob.kind]]
+    words = list(knob.choices) or [knob.metavar or METAVARS[knob.kind]]
     if knob.auto or knob.planned:
         words.append("auto")
     if knob.none:

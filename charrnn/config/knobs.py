@@ -40,6 +40,7 @@ class Knob:
         escaped: whether \\n, \\r, \\t and \\\\ are escape sequences in a flag.
         planned: whether the autopilot sets it if it is auto or not given.
         flag_name: of its flag, if that is not the knob's own name.
+        metavar: what stands for a value in the help, such as FILE.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Knob:
     escaped: bool = False
     planned: bool = False
     flag_name: str = ""
+    metavar: str = ""
 
     @property
     def flag(self) -> str:

@@ -75,8 +75,9 @@ class DataConfig(Checked):
     )
     val: str | None = knob(
         None,
-        "file used for validation, in place of a share of the text; none: use val_fraction",
+        "file to validate on, in place of a share of the text; none: hold out that share",
         none=True,
+        metavar="FILE",
     )
 
     def __post_init__(self) -> None:
@@ -187,8 +188,8 @@ class TrainConfig(Checked):
     )
     rehearse: float = knob(
         0.0,
-        "share of each batch that is read from the text of the model given by from, so that it is "
-        "not forgotten",
+        "share of each batch to read from the text of the run that is continued, so that the model "
+        "does not forget it",
         low=0,
         high=0.9,
     )
@@ -270,10 +271,11 @@ class RunConfig(Checked):
     corpus: tuple[str, ...] = ()
     base: str | None = knob(
         None,
-        "run or checkpoint to continue from: its model is trained further on this text, with the "
-        "characters of both; none: train a new model",
+        "run or checkpoint whose model is trained further on this text; characters that it does not "
+        "know are added; none: train a new model",
         none=True,
         flag_name="from",
+        metavar="RUN",
     )
     name: str | None = knob(
         None, "name of the run; none: the name of the corpus file without its extension", none=True

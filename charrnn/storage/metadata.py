@@ -38,6 +38,7 @@ LINEAGE: Kinds = {
     "corpus": (None, (list,)),
     "data": (None, (dict,)),
     "val_loss": (None, (NoneType, int, float)),
+    "old_val_loss": (None, (NoneType, int, float)),
 }
 YARDSTICK: Kinds = {
     "nats_per_character": (None, (int, float)),

@@ -71,11 +71,12 @@ class Base(NamedTuple):
             return self.path.resolve().parent.name
         return self.path.resolve().name
 
-    def lineage(self, loss: float | None) -> dict[str, Any]:
+    def lineage(self, loss: float | None = None, old_loss: float | None = None) -> dict[str, Any]:
         """What the checkpoints of the new run say about it.
 
         Args:
             loss: on the new text, before training; None without a validation part.
+            old_loss: on the base's own text; None if it is not rehearsed.
         """
         return {
             "name": self.name,
@@ -84,6 +85,7 @@ class Base(NamedTuple):
             "corpus": self.checkpoint.about["corpus"],
             "data": self.checkpoint.about["data"],
             "val_loss": loss,
+            "old_val_loss": old_loss,
         }
 
 
@@ -153,7 +155,7 @@ def fit_corpus(corpus: Corpus, base: Base, config: RunConfig) -> Corpus:
     checkpoint = base.checkpoint
     corpus = beginning_as(checkpoint, corpus)
     if config.train.rehearse:
-        corpus = with_old_text(corpus, base.lineage(None), config)
+        corpus = with_old_text(corpus, base.lineage(), config)
     new = corpus.table(config.model.counts)
     if new is None or checkpoint.table is None:
         return corpus

@@ -97,7 +97,7 @@ def _continue_from(base: Base, trainer: Trainer, tell: Tell) -> None:
     """Give a trainer the weights of a model, and measure how well it does before training."""
     loss = start_from(base, trainer.loop)
     tell(f"continuing from {in_words(trainer.corpus, base, loss)}")
-    trainer.lineage = base.lineage(loss)
+    trainer.lineage = base.lineage(loss, trainer.old_loss(trainer.loop.model))
 
 
 def _check_free(run: Run, corpus: Sequence[str], overwrite: bool) -> None:

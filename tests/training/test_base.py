@@ -1,6 +1,7 @@
 """A run that continues from a model keeps what the model knows, and learns the rest."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 import charrnn
+from charrnn.advice.verdict import verdict
 from charrnn.cli.console import format_loss
 from charrnn.context_mixing.contexts import Contexts
 from charrnn.context_mixing.count_table import CountTable
@@ -283,6 +285,7 @@ def test_the_checkpoints_say_what_the_run_continued_from(base: Path) -> None:
         "corpus": checkpoint.about["corpus"],
         "data": checkpoint.about["data"],
         "val_loss": pytest.approx(before),
+        "old_val_loss": None,
     }
 
 
@@ -449,6 +452,19 @@ def test_a_model_that_rehearses_forgets_less(files: Path) -> None:
         model = charrnn.load(f"checkpoints/{name}/step-00000060")
         losses[rehearse] = -float(model.score(OLD[-200:]).mean())
     assert losses[0.5] < losses[0.0]
+
+
+def test_the_verdict_says_what_was_forgotten(files: Path) -> None:
+    run = launch(REHEARSING | {"patience": None})
+    list(run.run())
+    base = checkpoints.read(run.directory.best()).about["from"]
+    final = run.directory.final()
+    judged = verdict(run.directory)
+    assert final is not None
+    assert judged is not None
+    before = base["old_val_loss"] / math.log(2)
+    after = final["final_old_val_loss"] / math.log(2)
+    assert f" On its own text, it had {before:.3f}; now it has {after:.3f}. " in judged.text
 
 
 def test_records_are_rehearsed_in_the_same_batches(here: Path) -> None:
