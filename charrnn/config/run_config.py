@@ -271,8 +271,8 @@ class RunConfig(Checked):
     corpus: tuple[str, ...] = ()
     base: str | None = knob(
         None,
-        "run or checkpoint whose model is trained further on this text; characters that it does not "
-        "know are added; none: train a new model",
+        "run or checkpoint whose model is trained further on this text; characters that it does "
+        "not know are added; none: train a new model",
         none=True,
         flag_name="from",
         metavar="RUN",
