@@ -63,6 +63,10 @@ def train(
         given["corpus"] = corpus_paths(path)
     if "runs_dir" in knobs:
         given["runs_dir"] = str(file_path("runs_dir", knobs["runs_dir"]))
+    for name in ("base", "val"):
+        value = knobs.get(name)
+        if value is not None:
+            given[name] = str(file_path(name, value))
     if text is not None:
         string_or_bytes("text", text)
     if on_report is not None:

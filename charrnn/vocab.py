@@ -74,7 +74,8 @@ def smallest_dtype(vocab_size: int) -> type[np.unsignedinteger[Any]]:
 class Vocabulary:
     """An immutable sequence of distinct symbols.
 
-    These are the code points of a text, sorted, or the 256 bytes; and for records, their end.
+    These are the code points of a text, sorted, or the 256 bytes; and for records, their end. If a
+    model is trained further on another text, new code points follow those of the first.
 
     Args:
         unit: ``"char"`` or ``"byte"``.

@@ -414,8 +414,8 @@ def test_every_flag_is_documented() -> None:
 
 def test_options_that_train_and_plan_share_are_documented_once() -> None:
     reference = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
-    for name in run_knobs():
-        flag = name.replace("_", "-")
+    for knob in run_knobs().values():
+        flag = knob.flag.removeprefix("--")
         shared = reference[reference.index("## Options of train and plan") :]
         train = reference[
             reference.index("## charrnn train") : reference.index("## charrnn sample")
@@ -428,7 +428,8 @@ def test_environment_variables_are_named_as_the_reference_says() -> None:
     for name in COMMANDS:
         for option in command_options(name):
             (flag,) = [flag for flag in option.opts if flag.startswith("--")]
-            variable = option.envvar or f"CHARRNN_{name}_{option.name}".upper()
+            of_knob = getattr(option, "variable", option.name)
+            variable = option.envvar or f"CHARRNN_{name}_{of_knob}".upper()
             assert variable == f"CHARRNN_{name}_{flag[2:]}".upper().replace("-", "_")
 
 

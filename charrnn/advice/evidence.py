@@ -32,6 +32,7 @@ class Evidence:
         knobs: the run's configuration.
         validations: the step and the loss of each validation, in order.
         loss: the validation loss of the best checkpoint; the final one, if it was measured.
+        old_loss: of a run that rehearsed the text of another, its final loss on that.
         steps: the number of steps that the run should take.
         minutes: the minutes that it was given; None if the number of steps was.
         finished: whether the run has ended.
@@ -44,6 +45,7 @@ class Evidence:
     steps: int
     minutes: float | None
     finished: bool
+    old_loss: float | None = None
 
     @property
     def last_step(self) -> int:
@@ -150,6 +152,7 @@ def gathered(
         steps=steps,
         minutes=minutes,
         finished=final is not None,
+        old_loss=(final or {}).get("final_old_val_loss"),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from charrnn.advice.evidence import Evidence
 from charrnn.config.escapes import escaped
 from charrnn.config.examples import EXAMPLES, example_flags
-from charrnn.config.run_config import AUTO_COUNTS, run_knobs
+from charrnn.config.run_config import AUTO_COUNTS, FURTHER_LEARNING_RATE, SIZES, run_knobs
 from charrnn.config.shell import command, option
 from charrnn.storage.run import RUNS_DIR, Run, free_path
 
@@ -22,6 +22,8 @@ SETTLED = {
     "name",
     "runs_dir",
 }
+# Knobs that a run that continues from another takes from it.
+FITTED = ("unit", "separator", "newlines", "normalize")
 
 
 def resume_command(run: Run, evidence: Evidence) -> str:
@@ -138,9 +140,16 @@ def _is_chosen(name: str, value: Any, evidence: Evidence) -> bool:
     knob = run_knobs().get(name)
     if knob is None or name in SETTLED or name.endswith("_every"):
         return False
-    if not knob.planned:
-        return bool(value != knob.default)
+    if name == "val_fraction" and evidence.knobs["val"] is not None:
+        return False
+    if evidence.knobs["base"] is not None:
+        if name in (*SIZES, *FITTED):
+            return False
+        if name == "learning_rate":
+            return bool(value != FURTHER_LEARNING_RATE)
     automatic = evidence.about["automatic"]
+    if not knob.planned:
+        return bool(value != knob.default) and name not in (automatic or ())
     if automatic is not None:
         return name not in automatic
     return name == "counts" and value != AUTO_COUNTS  # in older runs

@@ -44,7 +44,10 @@ def relative_cost(model: ModelConfig) -> float:
 
 
 def relative_time(model: ModelConfig, device: str) -> float:
-    """The same on a device. On a GPU, the time of small products is that of launching them."""
+    """The time per character relative to 2 x 256 on a device, roughly.
+
+    On a GPU, it is the time to launch the operations, whatever their size, up to GPU_WEIGHTS.
+    """
     if device == "cuda":
         return max(1.0, _matrix_weights(model) / GPU_WEIGHTS)
     return relative_cost(model)

@@ -102,7 +102,10 @@ def judge(run: Run, evidence: Evidence, others: Sequence[OtherRun] = ()) -> Verd
             resume_command(run, evidence),
         )
     if evidence.is_too_short:
-        return Verdict("too short", _too_short(evidence), new_validation_command(run, evidence))
+        remedy = None
+        if evidence.knobs["val"] is None:
+            remedy = new_validation_command(run, evidence)
+        return Verdict("too short", _too_short(evidence), remedy)
     loss = _loss(evidence)
     better = _much_better(evidence, others)
     if better is not None:
@@ -137,9 +140,10 @@ def _loss(evidence: Evidence) -> str:
         return _too_few(evidence)
     loss = evidence.loss
     bits = f"{loss / math.log(2):.3f} bits per character of new text (lower is better)"
+    before = _before(evidence)
     yardstick = evidence.about.get("yardstick")
     if yardstick is None or yardstick["nats_per_character"] < NEGLIGIBLE_LOSS:
-        return f"{bits}."
+        return f"{bits}.{before}"
     counted_loss = yardstick["nats_per_character"]
     excess = loss / counted_loss - 1
     if abs(excess) < 0.005:
@@ -150,8 +154,22 @@ def _loss(evidence: Evidence) -> str:
         how = f"{-excess:.0%} better than"
     return (
         f"{bits}, {how} simply counting which characters follow which "
-        f"({counted_loss / math.log(2):.3f})."
+        f"({counted_loss / math.log(2):.3f}).{before}"
     )
+
+
+def _before(evidence: Evidence) -> str:
+    """The loss before training, of a run that continued from another."""
+    base = evidence.about.get("from")
+    if base is None or base["val_loss"] is None:
+        return ""
+    bits = base["val_loss"] / math.log(2)
+    sentence = f" Before training on this text, {base['name']} had {bits:.3f}."
+    before = base["old_val_loss"]
+    if evidence.old_loss is None or before is None:
+        return sentence
+    after = evidence.old_loss / math.log(2)
+    return f"{sentence} On its own text, it had {before / math.log(2):.3f}; now it has {after:.3f}."
 
 
 def _too_few(evidence: Evidence) -> str:
@@ -163,7 +181,9 @@ def _too_few(evidence: Evidence) -> str:
 
 def _too_short(evidence: Evidence) -> str:
     remedy = "Give more text, or train on all of it."
-    if evidence.needed_val_fraction:
+    if evidence.knobs["val"] is not None:
+        remedy = "Give a longer file for validation."
+    elif evidence.needed_val_fraction:
         remedy = "Keep a larger share of the text for validation, or give more text."
     return f"{_too_few(evidence)} {remedy}"
 

@@ -33,6 +33,17 @@ def loss_in_words(description: dict[str, Any]) -> str:
     return f"validation loss {format_loss(loss)}{when}"
 
 
+def lineage_in_words(description: dict[str, Any]) -> dict[str, str]:
+    """The model that a run continued from, under its heading; nothing if there was none."""
+    base = description["from"]
+    if base is None:
+        return {}
+    words = f"{base['name']}, step {base['step']:,} (sha256 {base['sha256'][:12]}...)"
+    if base["val_loss"] is not None:
+        words += f"; before training, its loss on this text was {format_loss(base['val_loss'])}"
+    return {"from": words}
+
+
 def model_in_words(description: dict[str, Any]) -> str:
     """The network, with its sizes."""
     copy_window = description["copy_window"] or "none"

@@ -26,7 +26,7 @@ LARGE_SHARE = 0.5  # of the text; if more is skipped, the loss says little
 READING = {
     name: knob
     for name, knob in knobs(DataConfig).items()
-    if name not in ("unit", "separator", "column", "min_count", "val_fraction")
+    if name not in ("unit", "separator", "column", "min_count", "val_fraction", "val")
 }
 
 

@@ -13,6 +13,7 @@ from charrnn.cli.compare import comparison
 from charrnn.cli.console import shown, tell
 from charrnn.cli.descriptions import (
     corpus_in_words,
+    lineage_in_words,
     loss_in_words,
     model_in_words,
     size_in_words,
@@ -118,6 +119,7 @@ def _lines(description: dict[str, Any]) -> dict[str, str]:
         "corpus": corpus_in_words(description),
         "trained": f"{steps_in_words(description)} after {description['epochs']:.2f} passes over "
         f"the text, with charrnn {description['charrnn']}",
+        **lineage_in_words(description),
         "loss": loss_in_words(description),
         "sha256": description["sha256"],
     }

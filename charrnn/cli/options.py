@@ -126,7 +126,7 @@ def knob_options(knobs: Mapping[str, Knob], default: str = "") -> Decorator:
 
 def metavar(knob: Knob) -> str:
     """The possible values of a flag, in short."""
-    words = list(knob.choices) or [METAVARS[knob.kind]]
+    words = list(knob.choices) or [knob.metavar or METAVARS[knob.kind]]
     if knob.auto or knob.planned:
         words.append("auto")
     if knob.none:
@@ -240,6 +240,18 @@ def given_for_run(
     return values
 
 
+class KnobOption(click.Option):
+    """A knob's flag, whose environment variable is named after it."""
+
+    def __init__(self, *args: Any, knob: Knob, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.variable = knob.variable
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The value of the environment variable, if it is set and not empty."""
+        return os.environ.get(f"{ctx.auto_envvar_prefix}_{self.variable}") or None
+
+
 def _knob_option(knob: Knob, default: str) -> Decorator:
     names = [knob.flag, knob.name]
     if knob.short:
@@ -248,6 +260,8 @@ def _knob_option(knob: Knob, default: str) -> Decorator:
         default = "auto" if knob.planned else spelled(knob.default)
     return click.option(
         *names,
+        cls=KnobOption,
+        knob=knob,
         metavar=metavar(knob),
         help=f"{knob.help}  [default: {default}]",
         expose_value=True,
@@ -273,7 +287,7 @@ def _from_source(
 def _place(ctx: click.Context, knob: Knob, source: ParameterSource) -> str:
     if source == ParameterSource.COMMANDLINE:
         return knob.flag
-    return f"{ctx.auto_envvar_prefix}_{knob.name.upper()}"
+    return f"{ctx.auto_envvar_prefix}_{knob.variable}"
 
 
 def _from_yaml(path: str) -> dict[str, Any]:

@@ -89,6 +89,7 @@ class Planned:
         survey: statistics of the corpus.
         advice: the autopilot's plan.
         passes: passes over the training text.
+        base: the model that the run continues from, in words.
     """
 
     config: RunConfig
@@ -96,16 +97,23 @@ class Planned:
     survey: dict[str, Any]
     advice: "Plan"
     passes: float
+    base: str | None = None
 
 
 def _plan(values: dict[str, Any]) -> Planned:
     """Plan a run that keeps the knobs that were set."""
     from charrnn.corpus.survey import survey
+    from charrnn.training.base import in_words, start_from
+    from charrnn.training.loop import TrainingLoop
     from charrnn.training.resolve import passes_over_text, resolve
 
     run = resolve(values, None, tell, time.monotonic())
     passes = passes_over_text(run.config, run.corpus)
-    return Planned(run.config, run.corpus, survey(run.corpus), run.plan, passes)
+    base = None
+    if run.base is not None:
+        loss = start_from(run.base, TrainingLoop(run.config, run.corpus))
+        base = in_words(run.corpus, run.base, loss)
+    return Planned(run.config, run.corpus, survey(run.corpus), run.plan, passes, base)
 
 
 def _as_dict(planned: Planned) -> dict[str, Any]:
@@ -120,6 +128,7 @@ def _as_dict(planned: Planned) -> dict[str, Any]:
         "advice": {
             "expected": planned.advice.expected,
             "outlook": planned.advice.outlook,
+            "of_new_model": planned.advice.of_new_model,
             "memory": planned.advice.memory,
             "reasons": planned.advice.reasons,
         },
@@ -134,6 +143,8 @@ def _lines(planned: Planned) -> Iterator[str]:
     if yardstick:
         loss = format_loss(yardstick.nats_per_character)
         yield f"baseline: counting which characters follow which gives a loss of {loss}"
+    if planned.base:
+        yield f"from: {planned.base}"
     yield f"network: {_network(planned)}"
     for reason in advice.reasons:
         yield f"why: {reason}"
@@ -143,6 +154,9 @@ def _lines(planned: Planned) -> Iterator[str]:
     if advice.expected is not None:
         loss = _rough_loss(advice.expected)
         yield f"expected: validation loss of about {loss}; lower is better"
+    if advice.of_new_model is not None:
+        loss = _rough_loss(advice.of_new_model)
+        yield f"without --from: a new model would reach about {loss} in the same time"
     outlook = _outlook(advice.outlook)
     if outlook:
         yield f"other lengths: {outlook}"

@@ -39,6 +39,8 @@ class Knob:
         short: the flag's one-letter name.
         escaped: whether \\n, \\r, \\t and \\\\ are escape sequences in a flag.
         planned: whether the autopilot sets it if it is auto or not given.
+        flag_name: of its flag, if that is not the knob's own name.
+        metavar: what stands for a value in the help, such as FILE.
     """
 
     name: str
@@ -54,10 +56,18 @@ class Knob:
     short: str = ""
     escaped: bool = False
     planned: bool = False
+    flag_name: str = ""
+    metavar: str = ""
 
     @property
     def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        name = self.flag_name or self.name
+        return "--" + name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The end of the name of its environment variable."""
+        return self.flag.removeprefix("--").replace("-", "_").upper()
 
     def expected(self) -> str:
         """The allowed values, in words."""

@@ -73,6 +73,12 @@ class DataConfig(Checked):
         low=0,
         high=0.5,
     )
+    val: str | None = knob(
+        None,
+        "file to validate on, in place of a share of the text; none: hold out that share",
+        none=True,
+        metavar="FILE",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,6 +86,11 @@ class DataConfig(Checked):
             raise ConfigError(
                 f"`separator` must have at most {LONGEST_SEPARATOR:,} characters, "
                 f"got {len(self.separator):,}"
+            )
+        if self.val is not None and self.val_fraction:
+            raise ConfigError(
+                f"`val` and `val_fraction` cannot both be given, got {self.val!r} and "
+                f"{self.val_fraction:g}; leave one of them out"
             )
         if self.column is not None and self.separator is None:
             raise ConfigError(
@@ -89,6 +100,10 @@ class DataConfig(Checked):
 
 
 AUTO_COUNTS = 2  # what `counts` is if it is auto
+# The peak learning rate of a network that is trained further on another text, unless one is given.
+FURTHER_LEARNING_RATE = 2e-3
+# The knobs of such a network that stay.
+SIZES = ("cell", "hidden_size", "num_layers", "embedding_size", "copy_window", "counts")
 
 
 @dataclass(frozen=True)
@@ -171,6 +186,13 @@ class TrainConfig(Checked):
         above=0,
         none=True,
     )
+    rehearse: float = knob(
+        0.0,
+        "share of each batch to read from the text of the run that is continued, so that the model "
+        "does not forget it",
+        low=0,
+        high=0.9,
+    )
     seed: int = knob(
         0,
         "random seed for the initial weights, the order of the text and the dropout",
@@ -247,6 +269,14 @@ class RunConfig(Checked):
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     corpus: tuple[str, ...] = ()
+    base: str | None = knob(
+        None,
+        "run or checkpoint whose model is trained further on this text; characters that it does "
+        "not know are added; none: train a new model",
+        none=True,
+        flag_name="from",
+        metavar="RUN",
+    )
     name: str | None = knob(
         None, "name of the run; none: the name of the corpus file without its extension", none=True
     )
@@ -259,6 +289,11 @@ class RunConfig(Checked):
             raise ConfigError(
                 "`name` must be a directory name of at most 200 characters, without slashes, "
                 f"that does not begin with step- or a dot, got {name!r}"
+            )
+        if self.train.rehearse and self.base is None:
+            raise ConfigError(
+                f"`rehearse` is {self.train.rehearse:g}, but there is no model to continue from; "
+                "give `base`"
             )
         minutes = self.train.minutes
         steps = self.train.steps
@@ -281,6 +316,8 @@ class RunConfig(Checked):
                 given[name] = value
         if given.get("column") is not None:
             given.setdefault("separator", "\n")
+        if given.get("val") is not None:
+            given.setdefault("val_fraction", 0.0)
         data = DataConfig(**_knobs_of(DataConfig, given))
         model = ModelConfig(**_knobs_of(ModelConfig, given))
         train = TrainConfig(**_knobs_of(TrainConfig, given))

@@ -27,6 +27,8 @@ class TrainingOptions(TypedDict, total=False):
             leave them out; 1: keep all (default 1)
         val_fraction: share of the text kept for validation and not trained on: the end of a
             continuous text, or a random choice of records; 0: train on everything (default 0.1)
+        val: file to validate on, in place of a share of the text; None: hold out that share
+            (default None)
         cell: type of the recurrent cell (default "lstm")
         hidden_size: units per layer (default "auto")
         num_layers: number of recurrent layers (default "auto")
@@ -51,6 +53,8 @@ class TrainingOptions(TypedDict, total=False):
         weight_decay: weight decay of the weight matrices, as in AdamW (default 0.01)
         clip_norm: maximum norm of the gradient; larger gradients are scaled down; None: never
             (default 1.0)
+        rehearse: share of each batch to read from the text of the run that is continued, so that
+            the model does not forget it (default 0.0)
         seed: random seed for the initial weights, the order of the text and the dropout (default 0)
         report_every: steps between lines of metrics.jsonl; "auto": at least a hundred lines in all
             (default "auto")
@@ -70,6 +74,8 @@ class TrainingOptions(TypedDict, total=False):
         device: device to train on; "auto": cuda if available, else mps, else cpu (default "auto")
         precision: precision of the matrix products; "auto": bf16 where it is fast, else fp32
             (default "auto")
+        base: run or checkpoint whose model is trained further on this text; characters that it
+            does not know are added; None: train a new model (default None)
         name: name of the run; None: the name of the corpus file without its extension (default
             None)
         runs_dir: directory that contains the runs (default "checkpoints")
@@ -84,6 +90,7 @@ class TrainingOptions(TypedDict, total=False):
     column: str | None
     min_count: int
     val_fraction: float
+    val: str | Path | None
     cell: Literal["lstm", "gru", "rnn"]
     hidden_size: int | Auto
     num_layers: int | Auto
@@ -98,6 +105,7 @@ class TrainingOptions(TypedDict, total=False):
     learning_rate: float
     weight_decay: float
     clip_norm: float | None
+    rehearse: float
     seed: int
     report_every: int | Auto
     eval_every: int | Auto | None
@@ -109,5 +117,6 @@ class TrainingOptions(TypedDict, total=False):
     threads: int | Auto
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["auto", "fp32", "bf16"]
+    base: str | Path | None
     name: str | None
     runs_dir: str | Path

@@ -43,6 +43,9 @@ GROUPS = (LAST_SYMBOLS, LAST_WORDS)
 KINDS = LAST_SYMBOLS + LAST_WORDS
 LONGEST = max(kind.symbols for kind in KINDS)
 NO_END = -1
+# What the end of a record is hashed as; every other symbol is hashed as its id plus one. So the
+# contexts stay the same if symbols are added.
+END_NUMBER = 1 << 22
 
 Array = NDArray[Any]
 
@@ -71,7 +74,7 @@ class Reading(NamedTuple):
     """What the contexts of one stream are computed from, as Python integers, which are faster.
 
     Args:
-        last: the LONGEST last symbols plus one, newest last; 0 before the first.
+        last: the numbers of the LONGEST last symbols, newest last; 0 before the first.
         word: the hash of the current word.
         scale: BASE to the power of the word's length: an earlier hash is multiplied by it to
             append the word.
@@ -122,6 +125,11 @@ class Contexts:
         self.vocab_size = len(vocabulary)
         self.end = vocabulary.end
         folded, begins_word = _fold(vocabulary)
+        self.numbers = np.arange(1, self.vocab_size + 1, dtype=np.uint64)  # (V,)
+        if self.end != NO_END:
+            self.numbers[self.end] = END_NUMBER
+            folded[self.end] = END_NUMBER
+        self.number_list: list[int] = self.numbers.tolist()
         self.folded = folded  # (V,) uint64, the same for upper and lower case
         self.begins_word = begins_word  # (V,) bool
         self.folded_list: list[int] = folded.tolist()
@@ -147,7 +155,7 @@ class Contexts:
         first = np.zeros(n, np.int64)  # where the text or the record of each symbol begins
         if self.end != NO_END:
             first = np.maximum.accumulate(np.where(ids == self.end, places, 0))
-        symbols = ids.astype(np.uint64) + np.uint64(1)
+        symbols = self.numbers[ids]
         is_start = self.begins_word[ids]
         is_start[0] = True
         starts = np.maximum.accumulate(np.where(is_start, places, 0))  # of each symbol's word
@@ -168,7 +176,7 @@ class Contexts:
     def after(self, reading: Reading, idx: int) -> Reading:
         """A stream after one more symbol; a record begins with ``Reading()``."""
         last, word, scale, one, two = reading
-        last = (*last[1:], idx + 1)
+        last = (*last[1:], self.number_list[idx])
         symbol = self.folded_list[idx]
         if self.begins_word_list[idx]:
             two = (one * scale + word) & MASK
@@ -195,7 +203,7 @@ class Contexts:
     def after_each(self, readings: Readings, idx: Array) -> Readings:
         """B streams after one more symbol each, (B,)."""
         last, word, scale, one, two = readings
-        newest = idx.astype(np.uint64) + np.uint64(1)
+        newest = self.numbers[idx]
         last = np.concatenate([last[:, 1:], newest[:, None]], axis=1)
         base = np.uint64(BASE)
         symbol = self.folded[idx]

@@ -103,6 +103,16 @@ class CountTable:
         """It never changes, so copies of a model share it."""
         return self
 
+    def copy(self) -> "CountTable":
+        """The same counts in memory, if they are in a file that is mapped into it."""
+        return CountTable(
+            reader=self.reader,
+            contexts=self.contexts.copy(),
+            starts=self.starts.copy(),
+            symbols=self.symbols.copy(),
+            counts=self.counts.copy(),
+        )
+
     def rows_of_text(self, ids: Ids) -> NDArray[np.int32]:
         """The row of each context (n, K) after each symbol of a text."""
         return self.rows(self.reader.of_text(ids))

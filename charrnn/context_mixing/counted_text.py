@@ -8,8 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.context_mixing.contexts import KINDS, Contexts
-from charrnn.context_mixing.count_table import CountTable, Predicted
-from charrnn.context_mixing.counting import FoldedCounts, count_followers, fold_of
+from charrnn.context_mixing.count_table import UNSEEN, CountTable, Predicted
+from charrnn.context_mixing.counting import (
+    FOLDS,
+    FoldedCounts,
+    count_followers,
+    fold_of,
+)
 from charrnn.piecewise import Piecewise
 from charrnn.vocab import Ids, Vocabulary
 
@@ -40,6 +45,20 @@ class Counted:
         if folds is not None:
             folds = folds[start:stop]
         return Counted(self.counts, self.rows[start:stop], folds)
+
+    def padded(self, more: int) -> "Counted":
+        """The same with more time steps, whose contexts are unseen."""
+        rows = np.pad(self.rows, ((0, more), (0, 0), (0, 0)), constant_values=UNSEEN)
+        folds = self.folds
+        if folds is not None:
+            folds = np.pad(folds, ((0, more), (0, 0)), mode="edge")
+        return Counted(self.counts, rows, folds)
+
+    def beside(self, other: "Counted") -> "Counted":
+        """The same with further lanes, of another text with the same counts."""
+        assert self.folds is not None and other.folds is not None
+        rows = np.concatenate([self.rows, other.rows], axis=1)
+        return Counted(self.counts, rows, np.concatenate([self.folds, other.folds], axis=1))
 
     @cached_property
     def predicted(self) -> Predicted:
@@ -88,19 +107,30 @@ class CountedText:
         ids: (n,) the text.
         vocabulary: of the ids.
         least: a context that occurs less often is not counted.
+        shared: counts of this text and others, by ``fold_counts``.
+        first_fold: the number of this text's first fold in them.
     """
 
-    def __init__(self, ids: Ids, vocabulary: Vocabulary, least: int) -> None:
+    def __init__(
+        self,
+        ids: Ids,
+        vocabulary: Vocabulary,
+        least: int,
+        shared: FoldedCounts | None = None,
+        first_fold: int = 0,
+    ) -> None:
         self.ids = ids
         self.num_counted = min(len(ids), MAX_COUNTED)
         counted = ids[len(ids) - self.num_counted :]
-        self.counts = count_followers(Contexts(vocabulary), counted, least)
+        self.first_fold = first_fold
+        self.counts = shared or count_followers(Contexts(vocabulary), counted, least)
         self._rows = Piecewise(len(ids), REACH, self._compute_rows)
 
     def __getitem__(self, places: Array) -> Counted:
         """What follows the symbols at some places (T, B), their surroundings left out."""
         begin = len(self.ids) - self.num_counted
         folds = fold_of(places + 1 - begin, self.num_counted)
+        folds = np.where(folds == FOLDS, self.counts.outside, self.first_fold + folds)
         return Counted(self.counts, self._rows[places], folds)
 
     @property

@@ -4,13 +4,14 @@ n  symbols of a text     K  kinds of context     M  contexts looked up
 P  pairs of a context and a follower
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.context_mixing.contexts import KINDS, Contexts
+from charrnn.context_mixing.contexts import KINDS, NO_END, Contexts
 from charrnn.context_mixing.count_table import (
     CONTEXT_BYTES,
     COUNT_BYTES,
@@ -44,9 +45,10 @@ class FoldedCounts:
     Args:
         table: of the whole text.
         least: a context that occurs less often outside of the fold counts as unseen.
-        counts: (P,) int64, as in the table, but not scaled down.
-        fold_counts: (P, FOLDS + 1) uint16, the part of them in each fold; 0 in the last column,
-            which is for places outside of the counted text.
+        counts: (P,) int64, as in the table; those of one text are not scaled down.
+        fold_counts: (P, number of folds + 1) uint16, the part of them in each fold; 0 in the last
+            column, which is for places outside of the counted text. Of two texts, the folds of
+            the second follow those of the first.
     """
 
     table: CountTable
@@ -54,11 +56,17 @@ class FoldedCounts:
     counts: Array
     fold_counts: Array
 
+    @property
+    def outside(self) -> int:
+        """The number of the fold for places outside of the counted texts."""
+        return int(self.fold_counts.shape[1]) - 1
+
     def predict(self, rows: Array, folds: Array) -> Predicted:
         """What the counts outside of the folds (M,) predict, given the rows (M, K) of contexts."""
         places, sizes = self.table.followers(rows)
         fold_of_each = np.repeat(folds, sizes.sum(axis=1))  # (R,)
-        left_out = self.fold_counts.reshape(-1).take(places * (FOLDS + 1) + fold_of_each)
+        cells = places * self.fold_counts.shape[1] + fold_of_each
+        left_out = self.fold_counts.reshape(-1).take(cells)
         counts = self.counts[places] - left_out
         symbols = self.table.symbols[places]
         return blend(self.table.reader.vocab_size, symbols, counts, sizes, self.least)
@@ -116,16 +124,89 @@ def count_followers(reader: Contexts, ids: Ids, least: int = 1) -> FoldedCounts:
     while _table_bytes(pairs, vocab_size) > max_bytes:
         least += 1
         pairs = pairs.at_least(least)
+    return FoldedCounts(_table_of(pairs, reader), least, pairs.counts, pairs.fold_counts)
+
+
+def _table_of(pairs: _Pairs, reader: Contexts) -> CountTable:
     is_first = pairs.is_first
     starts = np.append(np.flatnonzero(is_first), len(pairs.keys))
-    table = CountTable(
+    return CountTable(
         reader=reader,
         contexts=(pairs.keys[is_first] >> SYMBOL_BITS).astype(np.uint32),
         starts=starts.astype(np.uint32),
-        symbols=(pairs.keys & SYMBOL_MASK).astype(smallest_dtype(vocab_size)),
+        symbols=(pairs.keys & SYMBOL_MASK).astype(smallest_dtype(reader.vocab_size)),
         counts=scaled_down(pairs.counts, starts),
     )
-    return FoldedCounts(table, least, pairs.counts, pairs.fold_counts)
+
+
+def merge_tables(base: CountTable, new: CountTable) -> CountTable:
+    """The counts of two texts together.
+
+    If it would be larger than MAX_BYTES, the rarest contexts are left out.
+
+    Args:
+        base: counts of an earlier text, by the vocabulary of ``new``.
+        new: counts of the other text.
+    """
+    keys = np.concatenate([_keys(base), _keys(new)])
+    counts = np.concatenate([base.counts.astype(np.int64), new.counts.astype(np.int64)])
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    is_new = _changes(keys)
+    firsts = np.flatnonzero(is_new)
+    counts = np.add.reduceat(counts[order], firsts) if len(firsts) else counts
+    folds = np.zeros((len(firsts), 0), np.uint16)
+    pairs = _Pairs(keys[is_new], counts, folds)
+    vocab_size = new.reader.vocab_size
+    least = 1
+    while _table_bytes(pairs, vocab_size) > MAX_BYTES:
+        least += 1
+        pairs = pairs.at_least(least)
+    return _table_of(pairs, new.reader)
+
+
+def grow_table(table: CountTable, end: int, reader: Contexts) -> CountTable:
+    """The same counts by a larger vocabulary, in which only the end of a record has another id.
+
+    Args:
+        table: by the smaller vocabulary.
+        end: of a record in it; NO_END without records.
+        reader: of the larger vocabulary.
+    """
+    symbols = table.symbols.astype(smallest_dtype(reader.vocab_size))
+    if end != NO_END:
+        symbols[table.symbols == end] = reader.end
+    return replace(table, reader=reader, symbols=symbols, _kept={})
+
+
+def fold_counts(
+    table: CountTable,
+    texts: Sequence[FoldedCounts],
+    least: int,
+) -> FoldedCounts:
+    """The counts of a table, with the part of them that each fold of some texts has.
+
+    Args:
+        table: of these texts, and possibly others, by ``merge_tables``.
+        texts: the counts of each.
+        least: a context that occurs less often outside of the fold counts as unseen.
+    """
+    keys = _keys(table)
+    in_folds = np.zeros((len(keys), FOLDS * len(texts) + 1), np.uint16)
+    for number, counts in enumerate(texts):
+        wanted = _keys(counts.table)
+        places = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
+        is_kept = keys[places] == wanted
+        most = table.counts[places[is_kept], None]  # which may have been scaled down
+        columns = slice(FOLDS * number, FOLDS * (number + 1))
+        in_folds[places[is_kept], columns] = np.minimum(counts.fold_counts[is_kept, :FOLDS], most)
+    return FoldedCounts(table, least, table.counts.astype(np.int64), in_folds)
+
+
+def _keys(table: CountTable) -> Array:
+    """(P,) the pairs of a table as in _Pairs."""
+    contexts = np.repeat(table.contexts, np.diff(table.starts)).astype(np.uint64)
+    return contexts << SYMBOL_BITS | table.symbols.astype(np.uint64)
 
 
 def fold_of(places: Array, counted: int) -> Array:

@@ -51,6 +51,25 @@ class Batch:
         """The number of symbols that have a loss."""
         return int((self.y != PADDING).sum())
 
+    def padded(self, length: int) -> "Batch":
+        """The same with more time steps, which have no loss."""
+        more = length - len(self.x)
+        if more == 0:
+            return self
+        recalled = self.recalled
+        if recalled is not None:
+            recalled = np.pad(recalled, ((0, more), (0, 0), (0, 0)), constant_values=NOTHING)
+        counted = self.counted
+        if counted is not None:
+            counted = counted.padded(more)
+        return Batch(
+            x=np.pad(self.x, ((0, more), (0, 0)), mode="edge"),
+            y=np.pad(self.y, ((0, more), (0, 0)), constant_values=PADDING),
+            fresh=self.fresh,
+            recalled=recalled,
+            counted=counted,
+        )
+
     def steps(self, start: int, stop: int) -> "Batch":
         """Some of its time steps; lanes are fresh in the first one only."""
         recalled = self.recalled
@@ -307,4 +326,41 @@ class Records:
         return [batches[number] for number in rng.permutation(len(batches))]
 
 
-Layout = Lanes | Records
+class SideBySide:
+    """Two texts in the same batches, each with a share of the lanes.
+
+    Args:
+        new: the lanes of one text, by which passes are counted.
+        old: those of another.
+    """
+
+    def __init__(self, new: Lanes | Records, old: Lanes | Records) -> None:
+        self.new = new
+        self.old = old
+        self.steps_per_epoch = new.steps_per_epoch
+        self.symbols_per_step = new.symbols_per_step
+        self.mean_length = new.mean_length
+        self.max_symbols = new.max_symbols + old.max_symbols
+
+    def length(self, step: int) -> int:
+        """T of a step."""
+        return max(self.new.length(step), self.old.length(step))
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step: the lanes of the new text, then those of the old one."""
+        T = self.length(step)
+        parts = [part.batch(step).padded(T) for part in (self.new, self.old)]
+        x, y, fresh, recalled, counted = zip(
+            *((part.x, part.y, part.fresh, part.recalled, part.counted) for part in parts),
+            strict=True,
+        )
+        return Batch(
+            x=np.concatenate(x, axis=1),
+            y=np.concatenate(y, axis=1),
+            fresh=np.concatenate(fresh),
+            recalled=None if recalled[0] is None else np.concatenate(recalled, axis=1),
+            counted=None if counted[0] is None else counted[0].beside(counted[1]),
+        )
+
+
+Layout = Lanes | Records | SideBySide

@@ -4,7 +4,7 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,24 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.arguments import ignore
-from charrnn.config.run_config import RunConfig
+from charrnn.config.run_config import DataConfig, RunConfig
 from charrnn.context_mixing.count_table import CountTable
 from charrnn.context_mixing.counted_text import CountedText
+from charrnn.context_mixing.counting import FoldedCounts
 from charrnn.copy_window import Recalled
-from charrnn.corpus.batches import Lanes, Layout, Records, check_lengths, fit, fit_records
+from charrnn.corpus.batches import (
+    Lanes,
+    Layout,
+    Records,
+    SideBySide,
+    check_lengths,
+    fit,
+    fit_records,
+)
 from charrnn.corpus.kneser_ney import Measure, measure
-from charrnn.corpus.reading import check_column, stream, take
+from charrnn.corpus.reading import check_column, read, stream, take
 from charrnn.corpus.records import (
+    encode_known,
     places_of_some_records,
     quantiles,
     some_records,
     split,
+    without_known_records,
 )
 from charrnn.corpus.text_to_ids import encode
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.vocab import Ids, Vocabulary
 
 MIN_CHARACTERS = 4  # two for training, two for validation
+MIN_VALIDATION = 2  # symbols of a file for validation
+MOST_SHOWN = 3  # changes in a notice
 MAX_JUDGED = 1_000_000  # characters
 BLOCK = 1 << 24  # symbols counted at once
 SHORTEST_REPEAT = 20  # characters of the shortest line that is counted as repeated
@@ -50,6 +63,14 @@ class Corpus(ABC):
     train: Ids
     val: Ids
     max_judged: int = MAX_JUDGED  # symbols that a finished model is evaluated on
+    # Of a model that is trained further on this text: what it reads first; the counts of both its
+    # texts, and the number of this text's first fold in them; the earlier text, if it is rehearsed,
+    # and the share of the lanes that read it.
+    base_prime: int | None = None
+    shared_counts: FoldedCounts | None = None
+    first_fold: int = 0
+    old: "Corpus | None" = None
+    rehearse: float = 0.0
     _recalled: dict[int, Recalled] = field(default_factory=dict, repr=False, compare=False)
     _counted: dict[int, CountedText] = field(default_factory=dict, repr=False, compare=False)
 
@@ -60,6 +81,7 @@ class Corpus(ABC):
         separator: str | None = None,
         tell: Tell = ignore,
         min_count: int = 1,
+        known: str = "",
     ) -> "Corpus":
         """Encode a text, or the blocks of one, and split it into training and validation.
 
@@ -69,12 +91,13 @@ class Corpus(ABC):
             separator: between records; None for continuous text.
             tell: called with notices for the user.
             min_count: rarer characters are replaced or left out.
+            known: the characters of a model that is trained further.
 
         Raises:
             CorpusError: it is too small to learn from.
         """
         blocks = [text] if isinstance(text, str | bytes) else text
-        vocabulary, ids = encode(blocks, min_count, (separator or "") + "\r\n", tell)
+        vocabulary, ids = encode(blocks, min_count, (separator or "") + "\r\n", tell, known)
         if len(ids) < MIN_CHARACTERS:
             raise CorpusError(
                 f"the corpus must have at least {MIN_CHARACTERS} characters, got {len(ids)}; "
@@ -83,7 +106,7 @@ class Corpus(ABC):
         _check_surrogates(vocabulary, ids)
         if separator is None:
             return RunningText.split(vocabulary, ids, val_fraction)
-        return RecordCorpus.split(vocabulary, ids, separator, val_fraction, tell)
+        return RecordCorpus.split(vocabulary, ids, separator, val_fraction, tell, len(known))
 
     def __len__(self) -> int:
         return len(self.train) + len(self.val)
@@ -112,15 +135,15 @@ class Corpus(ABC):
         """
 
     @abstractmethod
-    def layout(
+    def lanes(
         self,
         batch_size: int,
         sequence_length: int,
         seed: int,
         copy_window: int | None,
         least_count: int | None,
-    ) -> Layout:
-        """The training part laid out as batches."""
+    ) -> Lanes | Records:
+        """The training part in parallel lanes."""
 
     @property
     @abstractmethod
@@ -138,6 +161,23 @@ class Corpus(ABC):
         """The numbers of records and the quantiles of their lengths; None for continuous text."""
 
     # --- what they share ---
+
+    def layout(
+        self,
+        batch_size: int,
+        sequence_length: int,
+        seed: int,
+        copy_window: int | None,
+        least_count: int | None,
+    ) -> Layout:
+        """The training part laid out as batches, with some lanes for a text that is rehearsed."""
+        if self.old is None:
+            return self.lanes(batch_size, sequence_length, seed, copy_window, least_count)
+        num_old = min(max(1, round(self.rehearse * batch_size)), batch_size - 1)
+        num_new = batch_size - num_old
+        new = self.lanes(num_new, sequence_length, seed, copy_window, least_count)
+        old = self.old.lanes(num_old, sequence_length, seed, copy_window, least_count)
+        return SideBySide(new, old)
 
     def learned(self, most: int) -> Ids:
         """About ``most`` symbols of the training text, to compare with the validation loss."""
@@ -193,7 +233,9 @@ class Corpus(ABC):
         if least is None:
             return None
         if least not in self._counted:
-            self._counted[least] = CountedText(self.train, self.vocabulary, least)
+            self._counted[least] = CountedText(
+                self.train, self.vocabulary, least, self.shared_counts, self.first_fold
+            )
         return self._counted[least]
 
     def table(self, least: int | None) -> CountTable | None:
@@ -228,6 +270,8 @@ class RunningText(Corpus):
 
         After a symbol that it never read, the network would write garbage.
         """
+        if self.base_prime is not None:
+            return self.base_prime
         followed = self.train[:-1]
         newline = self.vocabulary.newline
         if newline >= 0 and _contains(followed, newline):
@@ -248,7 +292,7 @@ class RunningText(Corpus):
         assert batch_size is not None
         return fit(len(self.train), batch_size, sequence_length)
 
-    def layout(
+    def lanes(
         self,
         batch_size: int,
         sequence_length: int,
@@ -256,7 +300,7 @@ class RunningText(Corpus):
         copy_window: int | None,
         least_count: int | None,
     ) -> Lanes:
-        """Parallel lanes."""
+        """Parallel lanes, each read from left to right."""
         recalled = self.recalled(copy_window)
         counted = self.counted(least_count)
         return Lanes(self.train, batch_size, sequence_length, seed, recalled, counted)
@@ -288,9 +332,10 @@ class RecordCorpus(Corpus):
         separator: str,
         val_fraction: float,
         tell: Tell,
+        num_known: int = 0,
     ) -> "RecordCorpus":
         """Cut a text at its separator; a random share of the distinct records is for validation."""
-        parts = split(vocabulary, ids, separator, val_fraction)
+        parts = split(vocabulary, ids, separator, val_fraction, num_known)
         for notice in parts.notices:
             tell(notice)
         return cls(parts.vocabulary, parts.train, parts.val)
@@ -313,7 +358,7 @@ class RecordCorpus(Corpus):
         check_lengths(self.lengths(self.val), "validation")
         return fit_records(self.lengths(self.train), batch_size), sequence_length
 
-    def layout(
+    def lanes(
         self,
         batch_size: int,
         sequence_length: int,
@@ -366,8 +411,19 @@ class RecordCorpus(Corpus):
                 yield self.vocabulary.decode(record[:-1])
 
 
-def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corpus:
+def read_corpus(
+    config: RunConfig,
+    text: str | bytes | None,
+    tell: Tell,
+    known: str = "",
+) -> Corpus:
     """The corpus of a configuration, or the text given instead.
+
+    Args:
+        config: of the run.
+        text: the text, unless the configuration names files.
+        tell: called with notices for the user.
+        known: the characters of a model that is trained further.
 
     Raises:
         ConfigError: both are given, or a column without a table.
@@ -390,10 +446,41 @@ def read_corpus(config: RunConfig, text: str | bytes | None, tell: Tell) -> Corp
         data.separator,
         notices.append,
         data.min_count,
+        known,
     )
+    if data.val is not None:
+        corpus = _with_validation(corpus, data, notices)
     for notice in notices:
         tell(notice)
     return corpus
+
+
+def _with_validation(corpus: Corpus, data: DataConfig, notices: list[str]) -> Corpus:
+    """A corpus with the text of a file as its validation part.
+
+    Characters that do not occur in the corpus are left out, and of records, the repeated ones.
+    """
+    assert data.val is not None
+    reading = read([data.val], data)
+    notices += reading.notices
+    vocabulary = corpus.vocabulary
+    ids, changes = encode_known(
+        vocabulary, reading.text, data.separator, unknown="skip", source=data.val
+    )
+    if changes:
+        notices.append(f"in {data.val}, {'; '.join(changes[:MOST_SHOWN])}")
+        if len(changes) > MOST_SHOWN:
+            notices[-1] += f"; and {len(changes) - MOST_SHOWN:,} other characters alike"
+    if vocabulary.records:
+        ids, num_left_out = without_known_records(ids, corpus.train, vocabulary.end)
+        if num_left_out:
+            notices.append(
+                f"{num_left_out:,} records of {data.val} were left out: they are repeated, or in "
+                "the training text"
+            )
+    if len(ids) < MIN_VALIDATION:
+        raise CorpusError(f"too little is left of {data.val} to validate on; give another file")
+    return replace(corpus, val=ids)
 
 
 def _check_surrogates(vocabulary: Vocabulary, ids: Ids) -> None:

@@ -132,6 +132,8 @@ def check_corpus(config: RunConfig) -> None:
     """
     check_encoding(config.data)
     check_files(config.corpus)
+    if config.data.val is not None:
+        check_files([config.data.val])
     check_column(config)
 
 

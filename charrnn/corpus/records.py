@@ -49,6 +49,7 @@ def split(
     ids: Ids,
     separator: str,
     val_fraction: float,
+    num_known: int = 0,
 ) -> Split:
     """Cut a text into records, and choose a random share of the distinct ones for validation.
 
@@ -60,6 +61,8 @@ def split(
         ids: (n,) the text.
         separator: between two records; empty records are left out.
         val_fraction: the share of the distinct records that is for validation.
+        num_known: the number of symbols at the beginning of the vocabulary that stay, even if no
+            record has them.
 
     Raises:
         CorpusError: there are fewer than two distinct records.
@@ -80,7 +83,7 @@ def split(
     # distinct records are numbered in the order of their hashes
     learned = np.flatnonzero(number >= num_held_out)
     held_out = np.sort(first[:num_held_out])
-    used, new_ids = _used_vocabulary(records)
+    used, new_ids = _used_vocabulary(records, num_known)
     return Split(
         vocabulary=used,
         train=_gathered(records, learned, new_ids, used),
@@ -147,6 +150,32 @@ def encode_known(
     if len(changed) > 1:  # the changes of all items are counted together
         _, notices = vocabulary.repair("".join(changed), unknown)
     return np.concatenate(pieces), notices
+
+
+def without_known_records(ids: Ids, known: Ids, end: int) -> tuple[Ids, int]:
+    """Records that are not among others, each once, and how many were left out.
+
+    Args:
+        ids: (n,) records, each followed by the end symbol.
+        known: (m,) the others.
+        end: the end symbol.
+    """
+    seen = {record.tobytes() for record in _each(known, end)}
+    kept = [ids[:0]]
+    num_left_out = 0
+    for record in _each(ids, end):
+        data = record.tobytes()
+        if data in seen:
+            num_left_out += 1
+            continue
+        seen.add(data)
+        kept.append(record)
+    return np.concatenate(kept), num_left_out
+
+
+def _each(ids: Ids, end: int) -> list[Ids]:
+    """Each record, with its end symbol."""
+    return np.split(ids, np.flatnonzero(ids == end) + 1)[:-1]
 
 
 def looks_like_list(vocabulary: Vocabulary, ids: Ids) -> bool:
@@ -279,12 +308,13 @@ def _code_points(vocabulary: Vocabulary) -> Array:
     return np.array([ord(char) for char in vocabulary.symbols], np.uint32)
 
 
-def _used_vocabulary(records: _Records) -> tuple[Vocabulary, Array]:
+def _used_vocabulary(records: _Records, num_known: int) -> tuple[Vocabulary, Array]:
     """The vocabulary of the records without their separators, and the new id of each old one."""
     vocabulary = records.vocabulary
     if vocabulary.unit == "byte":
         return Vocabulary("byte", records=True), np.arange(256)
     is_used = np.zeros(len(vocabulary), np.bool_)  # (V,)
+    is_used[:num_known] = True
     for block in records.blocks():
         places, last = block.places()
         inside = np.delete(places, last)

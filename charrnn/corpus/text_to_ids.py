@@ -28,6 +28,7 @@ def encode(
     min_count: int = 1,
     kept: str = "",
     tell: Callable[[str], object] = ignore,
+    known: str = "",
 ) -> tuple[Vocabulary, Ids]:
     """The vocabulary of a text, and its ids (n,); bytes are their own ids.
 
@@ -37,6 +38,7 @@ def encode(
             are left out.
         kept: characters that are never rare.
         tell: called with a sentence on rare characters.
+        known: symbols that the vocabulary begins with; those of the text follow, sorted.
 
     Raises:
         CorpusError: the disk is too full for the ids.
@@ -44,7 +46,7 @@ def encode(
     directory = "the directory for temporary files"
     try:
         directory = tempfile.gettempdir()
-        return _encode(blocks, min_count, kept, tell)
+        return _encode(blocks, min_count, kept, tell, known)
     except OSError as error:
         raise CorpusError(
             f"the encoded text could not be written to {directory}: {error.strerror or error}; "
@@ -57,6 +59,7 @@ def _encode(
     min_count: int,
     kept: str,
     tell: Callable[[str], object],
+    known: str,
 ) -> tuple[Vocabulary, Ids]:
     numbering = _Numbering()
     layout: list[tuple[int, DType]] = []  # of each block: its size in bytes, and its dtype
@@ -68,8 +71,8 @@ def _encode(
             layout.append((numbers.nbytes, numbers.dtype))
             spool.write(numbers.tobytes())
         spool.seek(0)
-        whole = numbering.vocabulary()
-        ids = numbering.ids()  # (V,)
+        whole = numbering.vocabulary(known)
+        ids = numbering.ids(whole)  # of each number
         if min_count <= 1 or whole.unit == "byte":
             ids = ids.astype(smallest_dtype(len(whole)))
             pieces = (ids[numbers] for numbers in _spooled(spool, layout))
@@ -78,7 +81,7 @@ def _encode(
         for numbers in _spooled(spool, layout):
             counts += np.bincount(ids[numbers], minlength=len(whole))
         spool.seek(0)
-        vocabulary, new_ids = _without_rare(whole, counts, min_count, kept)
+        vocabulary, new_ids = _without_rare(whole, counts, min_count, kept, known)
         ids = new_ids[ids]
         num_dropped = int(counts[new_ids < 0].sum())
         dtype = np.dtype(smallest_dtype(len(vocabulary)))
@@ -94,26 +97,27 @@ def _without_rare(
     counts: NDArray[np.int64],
     min_count: int,
     kept: str,
+    known: str,
 ) -> tuple[Vocabulary, NDArray[np.int64]]:
     """The vocabulary without rare characters, and the new id of each symbol (V,); -1: left out."""
     numbered = zip(whole.symbols, counts.tolist(), strict=True)
-    common = {char for char, count in numbered if count >= min_count or char in kept}
+    common = {char for char, count in numbered if count >= min_count or char in kept + known}
     if not common:
         raise CorpusError(
             f"no character occurs {min_count:,} times; give a smaller `min_count`, or more text"
         )
-    known = Vocabulary("char", "".join(sorted(common)))
-    new_id_of = {char: idx for idx, char in enumerate(known.symbols)}
+    left = Vocabulary("char", "".join(char for char in whole.symbols if char in common))
+    new_id_of = {char: idx for idx, char in enumerate(left.symbols)}
     new_ids = np.full(len(whole), -1, np.int64)
     replaced = []
     for old_id, char in enumerate(whole.symbols):
         symbol = char
         if char not in common:
-            symbol = known.similar(char, kept)
+            symbol = left.similar(char, kept)
             replaced.append((char, symbol))
         if symbol:
             new_ids[old_id] = new_id_of[symbol]
-    return Vocabulary("char", known.symbols, replaced=tuple(replaced)), new_ids
+    return Vocabulary("char", left.symbols, replaced=tuple(replaced)), new_ids
 
 
 def _replacements(vocabulary: Vocabulary, counts: NDArray[np.int64]) -> str:
@@ -164,19 +168,19 @@ class _Numbering:
         end = len(self._points)
         self._number[points] = np.arange(start, end)
 
-    def vocabulary(self) -> Vocabulary:
-        """The vocabulary of all symbols seen so far; that of bytes if there were none."""
+    def vocabulary(self, known: str) -> Vocabulary:
+        """The known symbols, and all others seen so far; that of bytes if there were none."""
         if self._is_bytes or not self._points:
             return Vocabulary("byte")
-        symbols = "".join(map(chr, sorted(self._points)))
-        return Vocabulary("char", symbols)
+        others = set(map(chr, self._points)) - set(known)
+        return Vocabulary("char", known + "".join(sorted(others)))
 
-    def ids(self) -> NDArray[np.int64]:
-        """The id of each number: (V,)."""
-        if self._is_bytes or not self._points:
+    def ids(self, vocabulary: Vocabulary) -> NDArray[np.int64]:
+        """The id of each number: (number of symbols seen,); of bytes, (256,)."""
+        if vocabulary.unit == "byte":
             return np.arange(256)
-        by_point = np.argsort(self._points)
-        return np.argsort(by_point)
+        id_of = {char: idx for idx, char in enumerate(vocabulary.symbols)}
+        return np.array([id_of[chr(point)] for point in self._points], np.int64)
 
 
 def _spooled(spool: IO[bytes], layout: list[tuple[int, DType]]) -> Iterator[Ids]:

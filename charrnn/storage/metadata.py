@@ -23,12 +23,22 @@ ABOUT: Kinds = {
     "yardstick": (None, (NoneType, dict)),
     "minutes": (None, (NoneType, int, float)),
     "automatic": (None, (NoneType, list)),
+    "from": (None, (NoneType, dict)),
 }
 LONGEST = 1 << 16  # characters in a record; longer ones cannot be trained on
 RECORDS: Kinds = {
     "train": (None, (int,)),
     "val": (None, (int,)),
     "lengths": (None, (list,)),
+}
+LINEAGE: Kinds = {
+    "name": (None, (str,)),
+    "step": (None, (int,)),
+    "sha256": (None, (str,)),
+    "corpus": (None, (list,)),
+    "data": (None, (dict,)),
+    "val_loss": (None, (NoneType, int, float)),
+    "old_val_loss": (None, (NoneType, int, float)),
 }
 YARDSTICK: Kinds = {
     "nats_per_character": (None, (int, float)),
@@ -55,6 +65,11 @@ def checked_metadata(values: Any) -> dict[str, Any]:
         raise TypeError("automatic is not a list of names")
     if about["yardstick"] is not None:
         _check_types(about["yardstick"], YARDSTICK)
+    if about["from"] is not None:
+        _check_types(about["from"], LINEAGE)
+        if not all(isinstance(path, str) for path in about["from"]["corpus"]):
+            raise TypeError("corpus is not a list of paths")
+        DataConfig(**about["from"]["data"])
     if about["records"] is not None:
         _check_types(about["records"], RECORDS)
         _check_lengths(about["records"]["lengths"])

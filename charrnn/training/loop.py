@@ -60,7 +60,7 @@ class TrainingLoop:
         self.schedule = Schedule(((0, knobs.steps),))
         self.batches = layout(config, corpus)
         self.prefetch: Prefetch | None = None
-        if knobs.device != "cpu":
+        if knobs.device == "cuda":
             assert isinstance(knobs.threads, int)
             workers = min(max(1, knobs.threads - 1), MAX_WORKERS)
             self.prefetch = Prefetch(self._read_batch, workers)
@@ -103,6 +103,11 @@ class TrainingLoop:
     def _read_batch(self, step: int) -> Inputs:
         """The batch of a step, on the device."""
         return to_device(self.batches.batch(step), self.knobs.device)
+
+    def close(self) -> None:
+        """Stop the threads that compute batches ahead."""
+        if self.prefetch is not None:
+            self.prefetch.close()
 
     def validate(self) -> float:
         """Static loss on the start of the validation text, in parallel lanes."""

@@ -115,4 +115,4 @@ def _to(device: torch.device, array: NDArray[Any]) -> Tensor:
     tensor = torch.from_numpy(array)
     if device.type != "cuda":
         return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)  # while the GPU computes
+    return tensor.pin_memory().to(device, non_blocking=True)  # without waiting for the copy

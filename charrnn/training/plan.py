@@ -42,6 +42,8 @@ class Plan:
         expected: validation loss in nats per character; None without a validation part, and for
             records, on which no runs were measured.
         outlook: the expected loss by other numbers of minutes.
+        of_new_model: for a run that continues from another, the expected loss of a new model in
+            the same time.
         memory: peak resident bytes of the run, roughly.
     """
 
@@ -50,6 +52,7 @@ class Plan:
     reasons: list[str] = field(default_factory=list)
     expected: float | None = None
     outlook: dict[float, float] = field(default_factory=dict)
+    of_new_model: float | None = None
     memory: float = 0.0
 
 
@@ -83,17 +86,24 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
         planned = config.replace(**values)
     expected = None
     outlook: dict[float, float] = {}
-    measured = not fixed and not isinstance(corpus, RecordCorpus)
-    if measured and corpus.yardstick is not None:
+    of_new_model = None
+    continues = config.base is not None
+    is_measured = (continues or not fixed) and not isinstance(corpus, RecordCorpus)
+    if is_measured and corpus.yardstick is not None:
         yardstick = corpus.yardstick.nats_per_character
         expected = yardstick * expected_ratio(characters, passes)
-        outlook = _outlook(yardstick, characters, speed)
+        if continues:
+            of_new_model = expected
+            expected = None
+        else:
+            outlook = _outlook(yardstick, characters, speed)
     return Plan(
         values=values,
         most_passes=most_passes(row) / relative_cost(planned.model),
         reasons=_reasons(row, values),
         expected=expected,
         outlook=outlook,
+        of_new_model=of_new_model,
         memory=estimate_memory(planned, corpus),
     )
 

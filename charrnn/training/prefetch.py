@@ -23,6 +23,11 @@ class Prefetch:
         self.num_ahead = BATCHES_PER_WORKER * workers
         self.futures: dict[int, Future[Inputs]] = {}
 
+    def close(self) -> None:
+        """Stop the threads."""
+        self.pool.shutdown(cancel_futures=True)
+        self.futures.clear()
+
     def __getitem__(self, step: int) -> Inputs:
         wanted = range(step, step + 1 + self.num_ahead)
         for other in set(self.futures) - set(wanted):

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from charrnn.config.cores import available_threads
-from charrnn.config.run_config import AUTO_COUNTS, RunConfig, is_auto
+from charrnn.config.run_config import AUTO_COUNTS, SIZES, RunConfig, is_auto
 from charrnn.corpus.batches import MIN_RECORDS
 from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.records import looks_like_list
+from charrnn.training.base import Base, fit_corpus, fit_to_base, open_base
 from charrnn.training.device import pick_device, pick_precision
 from charrnn.training.loop import EVAL_CHARACTERS, layout
 from charrnn.training.plan import DEFAULT_MINUTES, Plan, plan
@@ -52,6 +53,7 @@ class NewRun(NamedTuple):
         plan: what was planned, and why.
         allowance: the time it may take; None if the number of steps was given.
         automatic: the names of the knobs that were left to charrnn: intervals and those planned.
+        base: the model to continue from, if any.
     """
 
     config: RunConfig
@@ -59,6 +61,7 @@ class NewRun(NamedTuple):
     plan: Plan
     allowance: Allowance | None
     automatic: tuple[str, ...]
+    base: Base | None = None
 
 
 def resolve(
@@ -82,14 +85,23 @@ def resolve(
     """
     config = RunConfig.from_flat(given)
     automatic = [name for name in EVERY if getattr(config.train, name) == "auto"]
-    corpus = read_corpus(config, text, tell)
+    fixed = {name for name, value in given.items() if not is_auto(name, value)}
+    base = open_base(config)
+    if base is not None:
+        config = fit_to_base(config, {name: given[name] for name in fixed}, base)
+        fixed |= set(SIZES)
+    corpus = read_corpus(config, text, tell, base.symbols if base else "")
     if config.train.steps is None:
         corpus = _judged_in_time(corpus, config.train.minutes or DEFAULT_MINUTES)
-    fixed = {name for name, value in given.items() if not is_auto(name, value)}
     if "counts" not in fixed:
         automatic.append("counts")
+    if base is not None:
+        corpus = fit_corpus(corpus, base, config)
     config = fit_to_machine(config)
+    batch_size = config.train.batch_size
     config = fit_to_corpus(config, fixed, corpus, tell)
+    if config.train.device == "cuda" and config.train.batch_size > batch_size:
+        automatic.append("batch_size")  # chosen for the GPU
     advice = plan(config, fixed, corpus, started)
     config = config.replace(**advice.values)
     automatic += advice.values
@@ -100,7 +112,7 @@ def resolve(
         config, allowance = with_steps(config, corpus, timing, advice.most_passes, tell, started)
         _warn_if_too_short(config, corpus, timing, allowance, tell)
     config = with_intervals(config, corpus, timing)
-    return NewRun(config, corpus, advice, allowance, tuple(automatic))
+    return NewRun(config, corpus, advice, allowance, tuple(automatic), base)
 
 
 def _judged_in_time(corpus: Corpus, minutes: float) -> Corpus:
@@ -127,10 +139,10 @@ def _is_worth_counting(corpus: Corpus) -> bool:
 
 
 def _gpu_batch_size(config: RunConfig, corpus: Corpus) -> int:
-    """As large as the text allows, since a GPU takes nearly as long for a smaller batch."""
+    """As large as the text allows: a GPU takes nearly as long for a smaller batch."""
     size = MAX_GPU_BATCH
-    symbols = len(corpus.train) / config.train.sequence_length
-    while size > config.train.batch_size and symbols / size < MIN_STEPS_PER_PASS:
+    sequences = len(corpus.train) / config.train.sequence_length
+    while size > config.train.batch_size and sequences / size < MIN_STEPS_PER_PASS:
         size //= 2
     return size
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,17 @@ import torch
 
 from charrnn.config.cores import available_threads
 from charrnn.config.run_config import RunConfig
+from charrnn.context_mixing.count_table import CountTable
 from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import CheckpointError, CorpusError, DamagedError, ResumeError
 from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.atomic import not_written
 from charrnn.storage.checkpoint import Checkpoint
-from charrnn.storage.find_run import all_runs, check_runs_dir
+from charrnn.storage.find_run import all_runs, check_runs_dir, find_checkpoint
 from charrnn.storage.manifest import COUNTS
-from charrnn.storage.run import Run, read_yaml_beside
+from charrnn.storage.run import RUNS_DIR, Run, read_yaml_beside
+from charrnn.training.base import beginning_as, with_old_text, with_shared_counts
 from charrnn.training.device import bf16_works, pick_device
 from charrnn.training.lr_schedule import Schedule
 from charrnn.training.resolve import threads_of
@@ -42,6 +45,7 @@ FREE = {
     "device",
     "name",
     "runs_dir",
+    "val",  # the file may have moved; its text must be the same
 }
 
 
@@ -82,10 +86,17 @@ def _resumed(
     assert checkpoint.trainer is not None
     stored = RunConfig.from_flat(checkpoint.trainer["config"])
     config = _changed(stored, given, run)
-    corpus = _corpus_of_run(run, config, text, has_new_corpus=bool(given.get("corpus")), tell=tell)
+    known = ""
+    if config.base is not None:
+        known = checkpoint.vocabulary.symbols
+    corpus = _corpus_of_run(
+        run, config, text, known, has_new_corpus=bool(given.get("corpus")), tell=tell
+    )
+    if config.base is not None:
+        corpus = _with_both_texts(run, checkpoint, corpus, config)
     _check_same_corpus(run, checkpoint, corpus)
     if isinstance(corpus, RecordCorpus) and not run.seen_records.exists():
-        write_records(run, corpus)
+        write_records(run, corpus, config.base)
         tell(f"{run.seen_records} was missing and has been recreated")
     _check_same_knobs(run, stored, given, corpus)
     config = _on_this_machine(config, stored)
@@ -208,12 +219,13 @@ def _corpus_of_run(
     run: Run,
     config: RunConfig,
     text: str | bytes | None,
+    known: str,
     *,
     has_new_corpus: bool,
     tell: Tell,
 ) -> Corpus:
     try:
-        return read_corpus(config, text, tell)
+        return read_corpus(config, text, tell, known)
     except CorpusError as error:
         if has_new_corpus or text is not None:
             raise
@@ -221,6 +233,37 @@ def _corpus_of_run(
             f"the text of the run {run.path} cannot be read: {error}; "
             "if it was moved, give its new path"
         ) from None
+
+
+def _with_both_texts(
+    run: Run,
+    checkpoint: Checkpoint,
+    corpus: Corpus,
+    config: RunConfig,
+) -> Corpus:
+    """The corpus of a run that continues from another, with the counts in its checkpoint.
+
+    Those of the base's text cannot be counted again.
+    """
+    corpus = beginning_as(checkpoint, corpus)
+    if config.train.rehearse:
+        corpus = with_old_text(corpus, checkpoint.about["from"], config)
+    if checkpoint.counts is None:
+        return corpus
+    return with_shared_counts(corpus, _counts_of_both_texts(run), config.model.counts)
+
+
+def _counts_of_both_texts(run: Run) -> CountTable:
+    """The counts in the newest checkpoint in which they are not damaged."""
+    for path in reversed(run.steps()):
+        with suppress(CheckpointError):
+            table = checkpoints.read(path).table
+            if table is not None:
+                return table.copy()  # so that the run does not depend on the file
+    raise ResumeError(
+        f"the counts of {run.path} are damaged, and those of its base's text cannot be counted "
+        f"again; copy {COUNTS} again, or start another run with `name`"
+    )
 
 
 def _check_same_corpus(run: Run, checkpoint: Checkpoint, corpus: Corpus) -> None:
@@ -262,7 +305,7 @@ def _check_same_knobs(
 
 
 def _fitted(given: Mapping[str, Any], old: Mapping[str, Any], corpus: Corpus) -> dict[str, Any]:
-    """The given knobs, with batch sizes reduced as they were when the run started."""
+    """The given knobs as they were stored: with fitted batches and the path of the base."""
     wanted = dict(given)
     batch_size, sequence_length = corpus.fit_batch(
         wanted.get("batch_size", old["batch_size"]),
@@ -272,7 +315,21 @@ def _fitted(given: Mapping[str, Any], old: Mapping[str, Any], corpus: Corpus) ->
         wanted["batch_size"] = batch_size
     if "sequence_length" in wanted:
         wanted["sequence_length"] = sequence_length
+    if wanted.get("base") is not None and _is_same_base(wanted, old["base"]):
+        wanted["base"] = old["base"]
     return wanted
+
+
+def _is_same_base(given: Mapping[str, Any], stored: str | None) -> bool:
+    """Whether the given base is the stored one, which need not exist any more."""
+    if stored is None:
+        return False
+    checkpoint = Path(stored)
+    try:
+        path = find_checkpoint(given["base"], given.get("runs_dir", RUNS_DIR))
+    except CheckpointError:
+        return Path(given["base"]).name in (checkpoint.name, checkpoint.parent.name)
+    return path.resolve().parent == checkpoint.resolve().parent
 
 
 def _on_this_machine(config: RunConfig, stored: RunConfig) -> RunConfig:

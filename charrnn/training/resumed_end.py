@@ -192,7 +192,8 @@ def _check_not_stopped_early(
 
 def _check_not_finished(run: Run, config: RunConfig, step: int, end: int) -> None:
     """Refuse to resume a run that has done all of its steps."""
-    is_evaluated = run.final() is not None or config.data.val_fraction == 0
+    has_validation = config.data.val is not None or config.data.val_fraction > 0
+    is_evaluated = run.final() is not None or not has_validation
     if step == end and is_evaluated:
         raise ResumeError(
             f"the run {run.path} has finished its {step:,} steps; to train longer, run "

@@ -1,6 +1,9 @@
 """Writes the first files of a run, and checks the disk space for its checkpoints."""
 
+import itertools
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charrnn.config.run_config import RunConfig
@@ -9,7 +12,7 @@ from charrnn.corpus.corpus import Corpus, RecordCorpus
 from charrnn.errors import CheckpointError, RunExistsError
 from charrnn.storage.atomic import free_bytes, write_file
 from charrnn.storage.run import Run
-from charrnn.storage.seen_records import write_seen_records
+from charrnn.storage.seen_records import read_seen_records, write_seen_records
 
 if TYPE_CHECKING:
     from charrnn.training.trainer import Trainer
@@ -24,7 +27,7 @@ def begin(run: Run, config: RunConfig, corpus: Corpus) -> None:
     """Write the first files of a run, or none if one of them fails."""
     try:
         write_config(run, config)
-        write_records(run, corpus)
+        write_records(run, corpus, config.base)
         write_file(run.metrics, b"")
     except BaseException:
         with suppress(RunExistsError, OSError):
@@ -37,10 +40,22 @@ def write_config(run: Run, config: RunConfig) -> None:
     write_file(run.config, (HEAD + write_yaml(config)).encode())
 
 
-def write_records(run: Run, corpus: Corpus) -> None:
-    """Write the set of the corpus's records, if any, so that sampling can tell new ones apart."""
-    if isinstance(corpus, RecordCorpus):
-        write_seen_records(run.seen_records, corpus.records())
+def write_records(run: Run, corpus: Corpus, base: str | None) -> None:
+    """Write the set of the corpus's records, if any, so that sampling can tell new ones apart.
+
+    Args:
+        run: to which the file belongs.
+        corpus: of the run.
+        base: path of the checkpoint that it continues from; its run's records are added.
+    """
+    if not isinstance(corpus, RecordCorpus):
+        return
+    records: Iterable[str] = corpus.records()
+    if base is not None:
+        earlier = Run(Path(base).parent).seen_records
+        with suppress(CheckpointError):  # a model that was shared comes without them
+            records = itertools.chain(records, read_seen_records(earlier))
+    write_seen_records(run.seen_records, records)
 
 
 def check_disk_space(trainer: "Trainer") -> None:

@@ -10,8 +10,9 @@ from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Tell
 from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import ConfigError, RunExistsError
-from charrnn.storage.find_run import check_runs_dir
+from charrnn.storage.find_run import check_runs_dir, find_checkpoint
 from charrnn.storage.run import Run
+from charrnn.training.base import Base, in_words, start_from
 from charrnn.training.resolve import plan_line, resolve
 from charrnn.training.resume import resume_run
 from charrnn.training.run_files import begin, check_disk_space
@@ -65,6 +66,8 @@ def _new_run(
     run = Run(check_runs_dir(config.runs_dir) / (config.name or default_name(config.corpus)))
     config = config.replace(name=run.path.name)  # a name from the corpus is checked too
     _check_free(run, config.corpus, overwrite)
+    if overwrite and config.base is not None:
+        _check_is_not_base(run, config)
     resolved = resolve(given, text, tell, started)
     if resolved.plan.values:
         tell(plan_line(resolved))
@@ -73,6 +76,8 @@ def _new_run(
     if resolved.allowance is not None:
         budget = TimeBudget(resolved.allowance, started + resolved.allowance.spent)
     trainer = Trainer(config, resolved.corpus, run, budget, resolved.automatic)
+    if resolved.base is not None:
+        _continue_from(resolved.base, trainer, tell)
     trainer.lock = run.lock()
     try:
         if run.exists() and not overwrite:
@@ -88,6 +93,13 @@ def _new_run(
     return trainer
 
 
+def _continue_from(base: Base, trainer: Trainer, tell: Tell) -> None:
+    """Give a trainer the weights of a model, and measure how well it does before training."""
+    loss = start_from(base, trainer.loop)
+    tell(f"continuing from {in_words(trainer.corpus, base, loss)}")
+    trainer.lineage = base.lineage(loss, trainer.old_loss(trainer.loop.model))
+
+
 def _check_free(run: Run, corpus: Sequence[str], overwrite: bool) -> None:
     """Refuse a name that is taken, or a directory that must not be deleted."""
     if not overwrite:
@@ -97,6 +109,17 @@ def _check_free(run: Run, corpus: Sequence[str], overwrite: bool) -> None:
     if run.path.exists():
         run.check_removable()
         _check_not_in_run(corpus, run)
+
+
+def _check_is_not_base(run: Run, config: RunConfig) -> None:
+    """Refuse to delete the run that the new one continues from."""
+    assert config.base is not None
+    base = find_checkpoint(config.base, config.runs_dir).resolve()
+    if run.path.resolve() in base.parents:
+        raise ConfigError(
+            f"the run {run.path}, which `overwrite` would delete, is the one to continue from; "
+            "choose another `name`"
+        )
 
 
 def _check_not_in_run(corpus: Sequence[str], run: Run) -> None:

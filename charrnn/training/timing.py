@@ -2,7 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from charrnn.config.run_config import RunConfig
@@ -61,9 +62,10 @@ def seconds_per_character(config: RunConfig, corpus: Corpus, threads: tuple[int,
         corpus: the text to train on.
         threads: the numbers to choose from.
     """
-    copy = _throwaway_copy(config, corpus)
-    with settled(_fastest(copy, config.train.device, threads), config.train.device):
-        return _seconds_per_step(copy, SECONDS) / copy.batches.symbols_per_step
+    with _throwaway_copy(config, corpus) as copy:
+        fastest = _fastest(copy, config.train.device, threads)
+        with settled(fastest, config.train.device):
+            return _seconds_per_step(copy, SECONDS) / copy.batches.symbols_per_step
 
 
 def measure_speed(config: RunConfig, corpus: Corpus, threads: tuple[int, ...]) -> Timing:
@@ -76,12 +78,12 @@ def measure_speed(config: RunConfig, corpus: Corpus, threads: tuple[int, ...]) -
         corpus: the text to train on.
         threads: the numbers to choose from.
     """
-    copy = _throwaway_copy(config, corpus)
-    chosen = _fastest(copy, config.train.device, threads)
-    with settled(chosen, config.train.device):
-        step = _seconds_per_step(copy, SECONDS)
-        pause = _seconds_to_validate(copy) + SAVE_SECONDS
-        final = _seconds_at_the_end(copy)
+    with _throwaway_copy(config, corpus) as copy:
+        chosen = _fastest(copy, config.train.device, threads)
+        with settled(chosen, config.train.device):
+            step = _seconds_per_step(copy, SECONDS)
+            pause = _seconds_to_validate(copy) + SAVE_SECONDS
+            final = _seconds_at_the_end(copy)
     return Timing(step, pause, final, chosen)
 
 
@@ -100,8 +102,13 @@ def _fastest(copy: TrainingLoop, device: str, threads: tuple[int, ...]) -> int:
     return best
 
 
-def _throwaway_copy(config: RunConfig, corpus: Corpus) -> TrainingLoop:
-    return TrainingLoop(config.replace(minutes=None, steps=ENDLESS), corpus)
+@contextmanager
+def _throwaway_copy(config: RunConfig, corpus: Corpus) -> Iterator[TrainingLoop]:
+    copy = TrainingLoop(config.replace(minutes=None, steps=ENDLESS), corpus)
+    try:
+        yield copy
+    finally:
+        copy.close()
 
 
 def _seconds_per_step(copy: TrainingLoop, longest: float) -> float:

@@ -73,6 +73,7 @@ class Trainer:
         self.loss_count = 0
         self.counts: StoredCounts | None = None  # in the last checkpoint
         self.lock: FileLock | None = None  # on the run
+        self.lineage: dict[str, Any] | None = None  # the model that the run continues from
         self.last = Report(0, self.steps, math.nan, 0.0, math.nan)
 
     @property
@@ -113,6 +114,7 @@ class Trainer:
                 # nothing was saved: do not block another attempt
                 with suppress(RunExistsError, OSError):
                     self.directory.remove()
+            self.loop.close()
             self.release()
 
     def release(self) -> None:
@@ -345,6 +347,7 @@ class Trainer:
             "val_loss": val_loss,
             "minutes": minutes,
             "automatic": list(self.automatic),
+            "from": self.lineage,
         }
         return snapshot(self.config, self.corpus, self.loop, progress, about)
 
@@ -362,6 +365,7 @@ class Trainer:
         stored = checkpoint.trainer
         assert stored is not None
         self.counts = checkpoint.counts
+        self.lineage = checkpoint.about["from"]
         self.early_stopping.stale = stored["stale"]
         self.log.size = stored["metrics_bytes"]
         self.log.unwritten = stored.get("unwritten", "").encode()  # older checkpoints lack it
@@ -395,19 +399,36 @@ class Trainer:
             final = self._evaluate(model, self.corpus.judged)
             ids = self.corpus.learned(EVAL_CHARACTERS)
             learned = self._evaluate(model, ids, self._learned_counts())
+            old_loss = self.old_loss(model)
         except Cancelled:
             return  # only the final line is missing; resuming the run writes it
-        trouble = self._write_line(
-            {
-                "step": best.about["step"],
-                "final_val_loss": final.nats_per_character,
-                "characters": final.characters,
-                "final_train_loss": learned.nats_per_character,
-            }
-        )
+        line = {
+            "step": best.about["step"],
+            "final_val_loss": final.nats_per_character,
+            "characters": final.characters,
+            "final_train_loss": learned.nats_per_character,
+        }
+        if old_loss is not None:
+            line["final_old_val_loss"] = old_loss
+        trouble = self._write_line(line)
         if trouble is not None:
             raise CheckpointError(trouble)
         yield replace(self.last, train_loss=None, val_loss=None, saved=None, final=final)
+
+    def old_loss(self, model: CharRNN) -> float | None:
+        """The loss on the validation part of the text that is rehearsed, if any."""
+        old = self.corpus.old
+        if old is None or not len(old.val):
+            return None
+        evaluation = evaluate(
+            model,
+            old.beginning(EVAL_CHARACTERS),
+            self.corpus.prime,
+            lanes=EVAL_LANES,
+            records=self.corpus.vocabulary.records,
+            on_progress=self._cancel_if_stopped,
+        )
+        return evaluation.nats_per_character
 
     def _learned_counts(self) -> Selected | None:
         """The counts for the part of the training text that is evaluated; None without counts."""

@@ -113,10 +113,11 @@ def about(run: str, step: int) -> dict[str, Any]:
         "corpus": ["corpus.txt"], "epochs": step / 10, "parameters": parameters(path), "step": step, "steps": 4, "trained_steps": 4,
         "saved": saved(run), "disk_bytes": Run(Path("checkpoints") / run).size(),
         "train_characters": 831, "val_characters": 93, "val_loss": lines(run)[step - 1]["val_loss"], "records": None,
-        "minutes": None, "automatic": ["report_every", "eval_every", "save_every"],
+        "minutes": None, "automatic": ["report_every", "eval_every", "save_every"], "from": None,
         "data": {
             "encoding": "utf-8", "encoding_errors": "strict", "newlines": "keep", "normalize": None, "separator": None, "column": None, "min_count": 1, "unit": "char",
             "val_fraction": 0.1,
+            "val": None,
         },
     }  # fmt: skip
 

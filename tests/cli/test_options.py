@@ -43,6 +43,7 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "column": ("a text", "a text"),
     "min_count": ("7", 7),
     "val_fraction": ("0.25", 0.25),
+    "val": ("other.txt", "other.txt"),
     "cell": ("gru", "gru"),
     "hidden_size": ("3", 3),
     "num_layers": ("4", 4),
@@ -57,6 +58,7 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "learning_rate": ("1e-3", 0.001),
     "weight_decay": ("0", 0.0),
     "clip_norm": ("none", None),
+    "rehearse": ("0.1", 0.1),
     "seed": ("4294967295", 4294967295),
     "report_every": ("10", 10),
     "eval_every": ("none", None),
@@ -68,6 +70,7 @@ SPELLED: dict[str, tuple[str, Any]] = {
     "threads": (" 2 ", 2),
     "device": ("CPU", "cpu"),
     "precision": ("fp32", "fp32"),
+    "base": ("earlier", "earlier"),
     "name": ("a b", "a b"),
     "runs_dir": ("runs", "runs"),
 }
@@ -84,9 +87,9 @@ def test_a_value_is_the_same_from_flag_environment_and_yaml(
     text, meant = SPELLED[name]
     Path("run.yaml").write_text(f'{name}: "{text}"\n')
     assert values() == {}
-    assert values(f"--{name.replace('_', '-')}", text) == {name: meant}
+    assert values(KNOBS[name].flag, text) == {name: meant}
     assert values(config="run.yaml") == {name: meant}
-    monkeypatch.setenv(f"CHARRNN_TRAIN_{name.upper()}", text)
+    monkeypatch.setenv(f"CHARRNN_TRAIN_{KNOBS[name].variable}", text)
     assert values() == {name: meant}
 
 

@@ -1,14 +1,19 @@
 """charrnn plan says what train would do, writes nothing, and train then does it."""
 
 import json
+import math
 from pathlib import Path
 
 import click
 import pytest
 
+from charrnn.advice.evidence import evidence_of
+from charrnn.advice.next_command import new_run_command
+from charrnn.cli.console import format_loss
 from charrnn.cli.main import cli
 from charrnn.cli.plan import _outlook, _train_line, plan
 from charrnn.config.yaml import read_yaml
+from charrnn.storage.run import Run
 from tests.command import call
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -173,3 +178,65 @@ def test_what_cannot_be_planned_is_one_line(text: Path, words: list[str]) -> Non
     result = call("plan", *words)
     assert result.exit_code in (1, 2)
     assert (result.stdout, len(result.stderr.splitlines())) == ("", 1)
+
+
+# --from
+
+
+@pytest.fixture
+def base(text: Path) -> str:
+    """A run on the text, and the path of its checkpoint."""
+    sizes = ["--hidden-size", "8", "--num-layers", "1", "--embedding-size", "4"]
+    assert call("train", "clock.txt", "--name", "base", "-q", *QUICK, *sizes).exit_code == 0
+    (text / "bell.txt").write_text("Ring, bell! \u00c9t\u00e9, the clock said: ring.\n" * 20)
+    return "checkpoints/base/step-00000003"
+
+
+def test_a_plan_to_continue_says_what_the_base_is_and_what_a_new_model_would_do(base: str) -> None:
+    result = call("plan", "bell.txt", "--from", "base", *QUICK)
+    assert result.exit_code == 0
+    lines = dict(line.split(": ", 1) for line in result.stdout.splitlines())
+    path, loss, added = lines["from"].split("; ")
+    assert path == base
+    assert loss.startswith("before training, its loss on this text is ")
+    assert added == '7 new characters: "!:Rgr\u00c9\u00e9"'
+    assert lines["network"].startswith("LSTM with 1 layer of 8 units")
+    assert "expected" not in lines
+    assert lines["without --from"].startswith("a new model would reach about ")
+    assert not Path("checkpoints/bell").exists()
+    as_json = json.loads(call("plan", "bell.txt", "--from", "base", "--json", *QUICK).stdout)
+    assert as_json["knobs"]["base"] == base
+    assert as_json["knobs"]["learning_rate"] == 2e-3
+    assert as_json["advice"]["expected"] is None
+    assert as_json["advice"]["of_new_model"] > 0
+
+
+def test_info_says_what_a_run_continued_from(base: str) -> None:
+    assert call("train", "bell.txt", "--from", "base", "-q", *QUICK).exit_code == 0
+    lines = dict(line.split(": ", 1) for line in call("info", "bell").stdout.splitlines())
+    found = json.loads(call("info", "bell", "--json").stdout)["from"]
+    sha256 = json.loads(call("info", "base", "--json").stdout)["sha256"]
+    assert (found["name"], found["step"], found["sha256"]) == ("base", 3, sha256)
+    before = found["val_loss"]
+    assert lines["from"].strip() == (
+        f"base, step 3 (sha256 {sha256[:12]}...); before training, its loss on this text was "
+        f"{format_loss(before)}"
+    )
+
+
+def test_the_verdict_says_how_good_the_base_was(base: str) -> None:
+    assert call("train", "bell.txt", "--from", "base", "-q", *QUICK).exit_code == 0
+    found = json.loads(call("info", "bell", "--json").stdout)
+    bits = found["from"]["val_loss"] / math.log(2)
+    assert f" Before training on this text, base had {bits:.3f}. " in found["verdict"]["text"]
+
+
+def test_the_next_command_of_a_run_that_continued_continues_too(base: str) -> None:
+    assert call("train", "bell.txt", "--from", "base", "-q", *QUICK).exit_code == 0
+    evidence = evidence_of(Run(Path("checkpoints/bell")))
+    assert evidence is not None
+    proposed = new_run_command(Run(Path("checkpoints/bell")), evidence, [], 4)
+    assert proposed == (
+        f"charrnn train bell.txt --from={base} --batch-size=4 --sequence-length=20 --steps 12 "
+        "--name bell-2"
+    )

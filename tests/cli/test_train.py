@@ -146,11 +146,11 @@ def test_a_run_leaves_these_files_and_no_others(trained: Path) -> None:
 
 def test_the_written_configuration_is_resolved_and_names_every_knob(trained: Path) -> None:
     assert config(trained) == {
-        "corpus": ["corpus.txt"], "name": "corpus", "runs_dir": "checkpoints", "unit": "char", "encoding": "utf-8",
-        "encoding_errors": "strict", "newlines": "keep", "normalize": "none", "separator": "none", "column": "none", "min_count": 1, "val_fraction": 0.1,
+        "corpus": ["corpus.txt"], "base": "none", "name": "corpus", "runs_dir": "checkpoints", "unit": "char", "encoding": "utf-8",
+        "encoding_errors": "strict", "newlines": "keep", "normalize": "none", "separator": "none", "column": "none", "min_count": 1, "val_fraction": 0.1, "val": "none",
         "cell": "lstm", "hidden_size": 8,
         "num_layers": 2, "embedding_size": 4, "copy_window": 8192, "counts": 2, "dropout": 0.1, "minutes": "none", "steps": 4, "batch_size": 4,
-        "sequence_length": 20, "learning_rate": 0.004, "weight_decay": 0.01, "clip_norm": 1.0, "seed": 0, "report_every": 1,
+        "sequence_length": 20, "learning_rate": 0.004, "weight_decay": 0.01, "clip_norm": 1.0, "rehearse": 0.0, "seed": 0, "report_every": 1,
         "eval_every": 1, "save_every": 1, "sample_every": "none", "patience": 4, "keep": 3, "on_save_error": "stop", "threads": 1,
         "device": "cpu", "precision": "fp32",
     }  # fmt: skip

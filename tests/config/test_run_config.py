@@ -42,6 +42,7 @@ RANGES: dict[str, tuple[float, float, float, float]] = {
     "learning_rate": (0.0, 1e-9, 100, 100.1),
     "weight_decay": (-1e-9, 0, 100, 100.1),
     "clip_norm": (0.0, 1e-9, 1e9, 1.1e9),
+    "rehearse": (-1e-9, 0, 0.9, 0.91),
     "seed": (-1, 0, 2**32 - 1, 2**32),
     "report_every": (0, 1, 10**9, 10**9 + 1),
     "eval_every": (0, 1, 10**9, 10**9 + 1),
@@ -62,7 +63,8 @@ OTHER: dict[str, Any] = {
     "separator": ";\\ ",
     "column": "a text",
     "min_count": 7,
-    "val_fraction": 0.25,
+    "val_fraction": 0.0,
+    "val": "other.txt",
     "cell": "gru",
     "hidden_size": 3,
     "num_layers": 4,
@@ -76,6 +78,7 @@ OTHER: dict[str, Any] = {
     "learning_rate": 1e-3,
     "weight_decay": 0.0,
     "clip_norm": None,
+    "rehearse": 0.5,
     "seed": 2**32 - 1,
     "report_every": 8,
     "eval_every": None,
@@ -87,6 +90,7 @@ OTHER: dict[str, Any] = {
     "threads": 10,
     "device": "cpu",
     "precision": "fp32",
+    "base": "earlier",
     "name": "poems",
     "runs_dir": "elsewhere/runs",
 }
@@ -176,8 +180,8 @@ def test_a_choice_must_be_in_its_list(knob: Knob) -> None:
 @pytest.mark.parametrize("knob", KNOBS.values(), ids=by_name)
 def test_none_is_accepted_only_where_allowed(knob: Knob) -> None:
     can = knob.name in (
-        "normalize", "separator", "column", "copy_window", "counts", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every",
-        "sample_every", "name",
+        "normalize", "separator", "column", "val", "copy_window", "counts", "minutes", "steps", "clip_norm", "eval_every", "patience", "save_every",
+        "sample_every", "base", "name",
     )  # fmt: skip
     assert can == knob.none
     if can:

@@ -27,7 +27,7 @@ def expected(knob: Knob) -> set[Any]:
         values.add("auto")
     if knob.none:
         values.add(NoneType)
-    if knob.name == "runs_dir":
+    if knob.name in ("base", "runs_dir", "val"):
         values.add(Path)
     return values
 

@@ -1,11 +1,15 @@
 """A text as ids, its end held out, with a fingerprint of everything that training depends on."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from charrnn.config.run_config import RunConfig
 from charrnn.copy_window import recall
-from charrnn.corpus.corpus import Corpus
-from charrnn.errors import CorpusError
+from charrnn.corpus.corpus import Corpus, read_corpus
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.vocab import Vocabulary
 
 
@@ -167,3 +171,58 @@ def test_recalled_symbols_do_not_affect_the_fingerprint() -> None:
     before = corpus.fingerprint
     corpus.recalled(9)
     assert corpus.fingerprint == Corpus.of("abcd" * 10, 0.1).fingerprint == before
+
+
+# A file for validation
+
+
+def with_val(train: str, val: str, **knobs: Any) -> tuple[Corpus, list[str]]:
+    """The corpus of a text and of a file for validation, and the notices."""
+    Path("train.txt").write_text(train, encoding="utf-8")
+    Path("val.txt").write_text(val, encoding="utf-8")
+    config = RunConfig.from_flat({"corpus": ["train.txt"], "val": "val.txt"} | knobs)
+    notices: list[str] = []
+    return read_corpus(config, None, notices.append), notices
+
+
+def test_a_file_for_validation_leaves_the_whole_text_for_training(here: Path) -> None:
+    corpus, notices = with_val("abcdefgh", "hgfe")
+    assert corpus.vocabulary.decode(corpus.train) == "abcdefgh"
+    assert corpus.vocabulary.decode(corpus.val) == "hgfe"
+    assert notices == []
+
+
+def test_its_unknown_characters_are_left_out_and_reported(here: Path) -> None:
+    corpus, notices = with_val("abcdefgh", "a\u00e9bXXcd")
+    assert corpus.vocabulary.decode(corpus.val) == "abcd"
+    assert notices == [
+        "in val.txt, left out 'X' (U+0058, LATIN CAPITAL LETTER X) 2 times: the model does not know "
+        "it; "
+        "left out '\u00e9' (U+00E9, LATIN SMALL LETTER E WITH ACUTE) once: the model does not know it"
+    ]
+
+
+def test_its_records_are_new_ones_and_each_is_used_once(here: Path) -> None:
+    corpus, notices = with_val("ab\ncd\nef\n", "ab\nfe\ndc\nfe\n", separator="\n")
+    end = corpus.vocabulary.end
+    records = np.split(corpus.val, np.flatnonzero(corpus.val == end) + 1)[:-1]
+    assert [corpus.vocabulary.decode(record[:-1]) for record in records] == ["fe", "dc"]
+    assert notices == [
+        "2 records of val.txt were left out: they are repeated, or in the training text"
+    ]
+
+
+@pytest.mark.parametrize("val", ["", "XYZ", "aXYZ"])
+def test_a_file_of_which_too_little_is_left_is_an_error(val: str, here: Path) -> None:
+    with pytest.raises(CorpusError, match=r"val\.txt"):
+        with_val("abcdefgh", val)
+
+
+def test_a_file_and_a_share_exclude_each_other(here: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        with_val("abcdefgh", "abc", val_fraction=0.2)
+    assert str(error.value) == (
+        "`val` and `val_fraction` cannot both be given, got 'val.txt' and 0.2; "
+        "leave one of them out"
+    )
+    assert with_val("abcdefgh", "abc", val_fraction=0)

@@ -66,7 +66,7 @@ def from_environment(
     found = cli.get_command(PARENT, command)
     assert found
     with monkeypatch.context() as patch:
-        patch.setenv(f"CHARRNN_{command.upper()}_{name.upper()}", text)
+        patch.setenv(f"CHARRNN_{command.upper()}_{these[name].variable}", text)
         return given(found.make_context(command, [], parent=PARENT), these)[name]
 
 
@@ -91,7 +91,7 @@ def test_a_text_means_the_same_from_every_source(
         assert flag[0] == "value" or flag[1].startswith(f"`{name}` must ")
         checked += 1
         if text and "\x00" not in text:  # an empty variable counts as unset, and none contains NUL
-            variable = f"CHARRNN_{command.upper()}_{name.upper()}"
+            variable = f"CHARRNN_{command.upper()}_{knob.variable}"
             found = outcome(
                 lambda text=text: from_environment(name, knob, text, command, these, monkeypatch)
             )

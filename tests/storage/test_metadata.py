@@ -24,6 +24,7 @@ def test_unknown_metadata_is_dropped() -> None:
     [
         None, [], {"step": "7"}, {"step": 7.0}, {"step": True}, {"corpus": "a.txt"}, {"corpus": [1]}, {"data": {"codec": "utf-8"}},
         {"data": {"unit": "word"}}, {"yardstick": {}}, {"yardstick": {"nats_per_character": 1.0}}, {"val_loss": "low"},
+        {"from": "base"}, {"from": {"name": "base"}}, {"from": {"name": "base", "step": 1, "sha256": 7, "val_loss": None}},
     ],
     ids=str,
 )  # fmt: skip

@@ -14,7 +14,7 @@ from charrnn.storage.checkpoint import read
 from charrnn.storage.run import Run
 from charrnn.training.device import settled
 from charrnn.training.loop import StepResult, TrainingLoop
-from charrnn.training.model import CELLS
+from charrnn.training.model import CELLS, LSTMLayer
 from charrnn.training.step_report import Report
 
 pytestmark = [
@@ -26,7 +26,7 @@ cells = pytest.mark.parametrize("cell", CELLS)
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
 N = 12
 KNOBS: dict[str, Any] = {
-    "name": "run", "steps": N, "batch_size": 4, "sequence_length": 40, "hidden_size": 16, "num_layers": 2,
+    "name": "run", "steps": N, "batch_size": 8, "sequence_length": 20, "hidden_size": 128, "num_layers": 2,
     "embedding_size": 8, "dropout": 0.3, "learning_rate": 0.01, "eval_every": 3, "counts": 2,
     "copy_window": 100, "device": "cuda",
 }  # fmt: skip
@@ -55,6 +55,17 @@ def test_a_step_on_a_gpu_is_the_same_as_on_a_cpu(cell: str) -> None:
         assert gpu.grad_norm == pytest.approx(cpu.grad_norm, rel=2e-2)
 
 
+def test_zeros_appended_for_the_persistent_kernel_change_nothing() -> None:
+    layer = LSTMLayer(72, 128).cuda()
+    x = torch.randn(20, 8, 72, device="cuda")
+    state = torch.randn(2, 8, 128, device="cuda")
+    with torch.autocast("cuda", torch.bfloat16):
+        aligned, last = layer(x, state)
+        plain, (h, c) = layer.rnn(x, (state[0:1], state[1:2]))
+    torch.testing.assert_close(aligned, plain, atol=5e-3, rtol=0)
+    torch.testing.assert_close(last, torch.cat([h, c]).float(), atol=5e-3, rtol=0)
+
+
 @cells
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_run_on_a_gpu_is_resumed_to_the_same_bytes(
@@ -70,11 +81,11 @@ def test_a_run_on_a_gpu_is_resumed_to_the_same_bytes(
         monkeypatch.chdir(here)
         (here / "corpus.txt").write_text(TEXT)
 
-        def goes_on(report: Report, stop_at: int | None = stop_at) -> bool:
+        def is_wanted(report: Report, stop_at: int | None = stop_at) -> bool:
             return report.step != stop_at
 
         knobs = KNOBS | {"cell": cell, "precision": precision}
-        charrnn.train("corpus.txt", on_report=goes_on, **knobs)
+        charrnn.train("corpus.txt", on_report=is_wanted, **knobs)
         if stop_at is not None:
             assert not outcome()
             charrnn.train("corpus.txt", resume=True, **knobs)

@@ -74,3 +74,15 @@ def test_steps_with_batches_of_four_threads_are_the_same_bit_for_bit(
         assert alone.train_step() == ahead.train_step()
     for name, weight in alone.weights().items():
         np.testing.assert_array_equal(weight, ahead.weights()[name])
+
+
+def test_after_closing_no_batch_is_computed() -> None:
+    compute = Recorder()
+    prefetch = Prefetch(compute, 1)
+    assert prefetch[0] == 0
+    prefetch.close()
+    count = len(compute.steps)
+    assert not prefetch.futures
+    with pytest.raises(RuntimeError):
+        prefetch[1]
+    assert len(compute.steps) == count

@@ -84,6 +84,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "column": ("words", "weights", {"corpus": ("table.csv",), "separator": "\n"}),
     "min_count": (20, "weights", {}),
     "val_fraction": (0.2, "weights", {}),
+    "val": ("worse.txt", "metrics", {"val_fraction": 0.0}),
     "cell": ("gru", "weights", {}),
     "hidden_size": (9, "weights", {}),
     "num_layers": (2, "weights", {}),
@@ -99,6 +100,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "learning_rate": (0.02, "weights", {}),
     "weight_decay": (0.5, "weights", {}),
     "clip_norm": (0.01, "weights", {}),
+    "rehearse": (0.5, "error", {}),  # without a model to continue from
     "seed": (1, "weights", {}),
     "report_every": (3, "metrics", {}),
     "eval_every": (3, "metrics", {}),
@@ -111,6 +113,7 @@ SECOND: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "threads": (2, "threads", {}),
     "device": ("cuda", "error", {}),
     "precision": ("bf16", "weights", {}),
+    "base": ("none there", "error", {}),
     "name": ("other", "place", {}),
     "runs_dir": ("elsewhere", "place", {}),
 }
@@ -363,10 +366,10 @@ def test_config_yaml_is_exactly_the_resolved_configuration(texts: Path) -> None:
     launch(SMALL | {"threads": 2})
     assert (texts / "checkpoints/text/config.yaml").read_text() == (
         "# The resolved configuration of this run. `charrnn train --config config.yaml --name another` trains it again.\n"
-        "corpus: [text.txt]\nname: text\nruns_dir: checkpoints\n"
-        "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nseparator: none\ncolumn: none\nmin_count: 1\nval_fraction: 0.1\n"
+        "corpus: [text.txt]\nbase: none\nname: text\nruns_dir: checkpoints\n"
+        "unit: char\nencoding: utf-8\nencoding_errors: strict\nnewlines: keep\nnormalize: none\nseparator: none\ncolumn: none\nmin_count: 1\nval_fraction: 0.1\nval: none\n"
         "cell: lstm\nhidden_size: 8\nnum_layers: 1\nembedding_size: 4\ncopy_window: 8192\ncounts: 2\ndropout: 0.1\n"
-        "minutes: none\nsteps: 10\nbatch_size: 4\nsequence_length: 20\nlearning_rate: 0.01\nweight_decay: 0.01\nclip_norm: 1.0\n"
+        "minutes: none\nsteps: 10\nbatch_size: 4\nsequence_length: 20\nlearning_rate: 0.01\nweight_decay: 0.01\nclip_norm: 1.0\nrehearse: 0.0\n"
         "seed: 0\nreport_every: 5\neval_every: 5\npatience: 4\nsave_every: 5\nsample_every: 5\nkeep: 9\non_save_error: stop\nthreads: 2\n"
         "device: cpu\nprecision: fp32\n"
     )

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 import charrnn
-from charrnn.errors import CharRNNError, CheckpointError, ConfigError, CorpusError, RunExistsError
+from charrnn.errors import (
+    CharRNNError,
+    CheckpointError,
+    ConfigError,
+    CorpusError,
+    ResumeError,
+    RunExistsError,
+)
 from charrnn.training.start import launch
 from charrnn.training.trainer import Trainer
 
@@ -275,3 +282,32 @@ def test_resume_continues_the_run_of_the_corpus(run: Path, here: Path) -> None:
 def test_all_launch_errors_are_charrnn_errors(here: Path) -> None:
     with pytest.raises(charrnn.CharRNNError):
         launch(KNOBS)
+
+
+def test_a_missing_file_for_validation_is_an_error_before_anything_is_written(
+    here: Path,
+) -> None:
+    (here / "corpus.txt").write_text("ab cd\n" * 200)
+    with pytest.raises(CorpusError, match=r"other\.txt"):
+        launch({"corpus": ["corpus.txt"], "val": "other.txt", "steps": 2})
+    assert not (here / "checkpoints").exists()
+
+
+def test_a_run_with_a_file_for_validation_is_resumed_wherever_the_file_is(here: Path) -> None:
+    (here / "corpus.txt").write_text("ab cd\n" * 200)
+    (here / "val.txt").write_text("cd ab\n" * 20)
+    knobs = {
+        "corpus": ["corpus.txt"], "val": "val.txt", "steps": 4, "hidden_size": 8, "num_layers": 1,
+        "batch_size": 4, "sequence_length": 20, "threads": 1, "device": "cpu",
+    }  # fmt: skip
+    trainer = launch(knobs)
+    for report in trainer.run():
+        trainer.stop_requested = report.step == 2
+    (here / "val.txt").rename(here / "moved.txt")
+    trainer = launch({"val": "moved.txt"}, resume=True)
+    reports = list(trainer.run())
+    assert reports[-1].final is not None
+    assert reports[-1].final.characters == 120
+    (here / "moved.txt").write_text("another text\n")
+    with pytest.raises(ResumeError, match="the text has changed"):
+        launch({"val": "moved.txt", "steps": 9}, resume=True)
