@@ -6,7 +6,7 @@ from typing import Any
 from charrnn.advice.evidence import Evidence
 from charrnn.config.escapes import escaped
 from charrnn.config.examples import EXAMPLES, example_flags
-from charrnn.config.run_config import AUTO_COUNTS, FURTHER_LEARNING_RATE, SIZES, run_knobs
+from charrnn.config.run_config import AUTO_COUNTS, SIZES, run_knobs
 from charrnn.config.shell import command, option
 from charrnn.storage.run import RUNS_DIR, Run, free_path
 
@@ -142,11 +142,8 @@ def _is_chosen(name: str, value: Any, evidence: Evidence) -> bool:
         return False
     if name == "val_fraction" and evidence.knobs["val"] is not None:
         return False
-    if evidence.knobs["base"] is not None:
-        if name in (*SIZES, *FITTED):
-            return False
-        if name == "learning_rate":
-            return bool(value != FURTHER_LEARNING_RATE)
+    if evidence.knobs["base"] is not None and name in (*SIZES, *FITTED):
+        return False
     automatic = evidence.about["automatic"]
     if not knob.planned:
         return bool(value != knob.default) and name not in (automatic or ())

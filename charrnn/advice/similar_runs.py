@@ -30,6 +30,39 @@ GPU_WEIGHTS = 13_107_200  # of 2 x 1024; on a GPU, smaller networks take as long
 COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_407_872, 3.2))
 
 
+# The best peak learning rates of runs that continued from a model: by its loss on the new text
+# before training, divided by that of a new model after it (benchmarks/finetuning.py). A model that
+# knows such texts already should change little.
+RATES_OF_CONTINUING = ((0.65, 5e-4), (1.2, 4e-3))
+# The share by which continuing from a model of another text was better than a new model in the same
+# number of steps, by characters of the new text (benchmarks/finetuning.py).
+CONTINUING = ((20_000, 0.08), (100_000, 0.036))
+
+
+def rate_of_continuing(before: float, of_new_model: float) -> float:
+    """The peak learning rate of a run that continues from a model, rounded to two digits.
+
+    Args:
+        before: the model's loss on the new text.
+        of_new_model: the loss that a new model is expected to reach.
+    """
+    (near, low), (far, high) = RATES_OF_CONTINUING
+    distance = min(max(before / of_new_model, near), far)
+    share = math.log(distance / near) / math.log(far / near)
+    return float(f"{low * (high / low) ** share:.1e}")
+
+
+def gain_of_continuing(characters: int) -> float:
+    """The share by which continuing from another model should lower the loss on a text.
+
+    On a line over the logarithm of the size; 0 for a text that is long enough to be learned alone.
+    """
+    (small, its_gain), (large, other_gain) = CONTINUING
+    slope = (other_gain - its_gain) / math.log(large / small)
+    gain = its_gain + slope * math.log(max(characters, small) / small)
+    return max(0.0, gain)
+
+
 def relative_cost(model: ModelConfig) -> float:
     """The time per character relative to 2 x 256 on a CPU, roughly.
 

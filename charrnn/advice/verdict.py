@@ -107,6 +107,13 @@ def judge(run: Run, evidence: Evidence, others: Sequence[OtherRun] = ()) -> Verd
             remedy = new_validation_command(run, evidence)
         return Verdict("too short", _too_short(evidence), remedy)
     loss = _loss(evidence)
+    base = evidence.about.get("from")
+    if base is not None and base["val_loss"] is not None and base["val_loss"] < evidence.loss:
+        return Verdict(
+            "surpassed",
+            f"{loss} Training on this text did not help; {base['name']} is the better model.",
+            None,
+        )
     better = _much_better(evidence, others)
     if better is not None:
         share = 1 - better.val_loss / evidence.about["val_loss"]

@@ -103,16 +103,14 @@ class Planned:
 def _plan(values: dict[str, Any]) -> Planned:
     """Plan a run that keeps the knobs that were set."""
     from charrnn.corpus.survey import survey
-    from charrnn.training.base import in_words, start_from
-    from charrnn.training.loop import TrainingLoop
+    from charrnn.training.base import in_words
     from charrnn.training.resolve import passes_over_text, resolve
 
     run = resolve(values, None, tell, time.monotonic())
     passes = passes_over_text(run.config, run.corpus)
     base = None
     if run.base is not None:
-        loss = start_from(run.base, TrainingLoop(run.config, run.corpus))
-        base = in_words(run.corpus, run.base, loss)
+        base = in_words(run.corpus, run.base, run.before)
     return Planned(run.config, run.corpus, survey(run.corpus), run.plan, passes, base)
 
 
@@ -156,7 +154,10 @@ def _lines(planned: Planned) -> Iterator[str]:
         yield f"expected: validation loss of about {loss}; lower is better"
     if advice.of_new_model is not None:
         loss = _rough_loss(advice.of_new_model)
-        yield f"without --from: a new model would reach about {loss} in the same time"
+        line = f"without --from: a new model would reach about {loss} in the same time"
+        if advice.expected == advice.of_new_model:
+            line += "; this text is long enough for one"
+        yield line
     outlook = _outlook(advice.outlook)
     if outlook:
         yield f"other lengths: {outlook}"

@@ -231,17 +231,20 @@ def with_shared_counts(corpus: Corpus, table: CountTable, least: int | None) -> 
     return replace(corpus, shared_counts=shared, old=old, _counted={})
 
 
-def start_from(base: Base, loop: TrainingLoop) -> float | None:
-    """Give a training loop the base's weights.
+def loss_before(config: RunConfig, corpus: Corpus, base: Base) -> float | None:
+    """The base's loss on the validation part before training; None without one.
 
-    Returns:
-        the loss on the validation part before training; None without one.
+    Args:
+        config: of the new run, fitted to the machine.
+        corpus: the new text.
+        base: to continue from.
     """
-    load_weights(loop.model, grown_weights(loop.corpus, base))
-    if not len(loop.corpus.val):
+    if not len(corpus.val):
         return None
-    assert isinstance(loop.knobs.threads, int)
-    with settled(loop.knobs.threads, loop.knobs.device):
+    loop = TrainingLoop(config.replace(minutes=None, steps=1), corpus)
+    load_weights(loop.model, grown_weights(corpus, base))
+    assert isinstance(config.train.threads, int)
+    with settled(config.train.threads, config.train.device):
         return loop.validate()
 
 

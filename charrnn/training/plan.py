@@ -13,6 +13,7 @@ from charrnn.advice.measured import Row
 from charrnn.advice.similar_runs import (
     best_row,
     expected_ratio,
+    gain_of_continuing,
     has_one_length,
     most_passes,
     relative_cost,
@@ -94,7 +95,7 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
         expected = yardstick * expected_ratio(characters, passes)
         if continues:
             of_new_model = expected
-            expected = None
+            expected *= 1 - gain_of_continuing(characters)
         else:
             outlook = _outlook(yardstick, characters, speed)
     return Plan(

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from charrnn.advice.similar_runs import rate_of_continuing
 from charrnn.config.cores import available_threads
 from charrnn.config.run_config import AUTO_COUNTS, SIZES, RunConfig, is_auto
 from charrnn.corpus.batches import MIN_RECORDS
 from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.records import looks_like_list
-from charrnn.training.base import Base, fit_corpus, fit_to_base, open_base
+from charrnn.training.base import Base, fit_corpus, fit_to_base, loss_before, open_base
 from charrnn.training.device import pick_device, pick_precision
 from charrnn.training.loop import EVAL_CHARACTERS, layout
 from charrnn.training.plan import DEFAULT_MINUTES, Plan, plan
@@ -54,6 +55,7 @@ class NewRun(NamedTuple):
         allowance: the time it may take; None if the number of steps was given.
         automatic: the names of the knobs that were left to charrnn: intervals and those planned.
         base: the model to continue from, if any.
+        before: its loss on the validation part before training.
     """
 
     config: RunConfig
@@ -62,6 +64,7 @@ class NewRun(NamedTuple):
     allowance: Allowance | None
     automatic: tuple[str, ...]
     base: Base | None = None
+    before: float | None = None
 
 
 def resolve(
@@ -105,6 +108,13 @@ def resolve(
     advice = plan(config, fixed, corpus, started)
     config = config.replace(**advice.values)
     automatic += advice.values
+    before = None
+    if base is not None:
+        before = loss_before(config, corpus, base)
+        if "learning_rate" not in fixed and before and advice.of_new_model:
+            rate = rate_of_continuing(before, advice.of_new_model)
+            config = config.replace(learning_rate=rate)
+            automatic.append("learning_rate")
     timing = None
     allowance = None
     if config.train.steps is None:
@@ -112,7 +122,7 @@ def resolve(
         config, allowance = with_steps(config, corpus, timing, advice.most_passes, tell, started)
         _warn_if_too_short(config, corpus, timing, allowance, tell)
     config = with_intervals(config, corpus, timing)
-    return NewRun(config, corpus, advice, allowance, tuple(automatic), base)
+    return NewRun(config, corpus, advice, allowance, tuple(automatic), base, before)
 
 
 def _judged_in_time(corpus: Corpus, minutes: float) -> Corpus:

@@ -10,7 +10,9 @@ from charrnn.advice.measured import MEASURED, Row
 from charrnn.advice.similar_runs import (
     best_row,
     expected_ratio,
+    gain_of_continuing,
     most_passes,
+    rate_of_continuing,
     relative_cost,
     relative_time,
     suited_dropout,
@@ -147,6 +149,22 @@ def test_a_gpu_affords_rows_of_larger_networks(monkeypatch: pytest.MonkeyPatch) 
     assert best_row(1_000, 14) == small
     assert best_row(1_000, 14, device="cuda") == large  # up to 1.5 times the passes
     assert best_row(1_000, 13, device="cuda") == small
+
+
+@pytest.mark.parametrize(
+    ("before", "rate"),
+    [(0.1, 5e-4), (0.65, 5e-4), (0.8832, 1.4e-3), (1.2, 4e-3), (9.0, 4e-3)],
+)
+def test_a_model_that_knows_such_texts_already_changes_little(before: float, rate: float) -> None:
+    assert rate_of_continuing(2 * before, 2.0) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("characters", "gain"),
+    [(100, 0.08), (20_000, 0.08), (44_721, 0.058), (100_000, 0.036), (10**6, 0.0), (10**9, 0.0)],
+)
+def test_continuing_gains_less_on_a_longer_text(characters: int, gain: float) -> None:
+    assert gain_of_continuing(characters) == pytest.approx(gain, abs=1e-4)
 
 
 # The table of the package

@@ -552,6 +552,25 @@ def proposing(kind: str, gains: dict[str, float], where: Path, **how: Any) -> Ru
     return written(where, ended=kind != "unfinished", **how)
 
 
+def of_base(val_loss: float | None) -> dict[str, Any]:
+    """What a checkpoint says about the model that its run continued from."""
+    return {
+        "name": "fables", "step": 7, "sha256": "0" * 64, "corpus": [], "data": {}, "val_loss": val_loss,
+        "old_val_loss": None,
+    }  # fmt: skip
+
+
+def test_a_model_that_was_better_before_training_is_named(here: Path) -> None:
+    about = {"from": of_base(LOG2)}
+    judged = found(written(Path("checkpoints/run"), **about))
+    assert judged.kind == "surpassed"
+    assert judged.command is None
+    assert judged.text.endswith(
+        " Before training on this text, fables had 1.000. Training on this text did not help; "
+        "fables is the better model."
+    )
+
+
 def test_an_unfinished_run_is_resumed(here: Path) -> None:
     run = written(Path("checkpoints/run"), ended=False)
     assert found(run) == Verdict(

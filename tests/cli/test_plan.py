@@ -201,14 +201,14 @@ def test_a_plan_to_continue_says_what_the_base_is_and_what_a_new_model_would_do(
     assert loss.startswith("before training, its loss on this text is ")
     assert added == '7 new characters: "!:Rgr\u00c9\u00e9"'
     assert lines["network"].startswith("LSTM with 1 layer of 8 units")
-    assert "expected" not in lines
+    assert lines["expected"].startswith("validation loss of about ")
     assert lines["without --from"].startswith("a new model would reach about ")
     assert not Path("checkpoints/bell").exists()
     as_json = json.loads(call("plan", "bell.txt", "--from", "base", "--json", *QUICK).stdout)
     assert as_json["knobs"]["base"] == base
-    assert as_json["knobs"]["learning_rate"] == 2e-3
-    assert as_json["advice"]["expected"] is None
-    assert as_json["advice"]["of_new_model"] > 0
+    assert 5e-4 <= as_json["knobs"]["learning_rate"] <= 4e-3
+    advice = as_json["advice"]
+    assert advice["expected"] == pytest.approx(0.92 * advice["of_new_model"])
 
 
 def test_info_says_what_a_run_continued_from(base: str) -> None:

@@ -31,6 +31,7 @@ from charrnn.storage.manifest import COUNTS
 from charrnn.storage.run import Run
 from charrnn.storage.seen_records import read_seen_records
 from charrnn.training.evaluate import load_model
+from charrnn.training.loop import TrainingLoop
 from charrnn.training.model import CELLS
 from charrnn.training.start import launch
 from charrnn.training.trainer import Trainer
@@ -174,11 +175,17 @@ def test_the_network_is_that_of_the_base_and_cannot_be_another(base: Path) -> No
     assert trainer.config.train.learning_rate == 0.01
 
 
-def test_the_learning_rate_is_lower_unless_it_is_given(base: Path) -> None:
-    given = {name: value for name, value in FURTHER.items() if name != "learning_rate"}
-    trainer = launch(given | {"name": "new", "base": "base"}, text=NEW)
-    trainer.release()
-    assert trainer.config.train.learning_rate == 2e-3
+def test_the_learning_rate_depends_on_how_well_the_base_does(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = ("learning_rate", "dropout")
+    given = {name: value for name, value in FURTHER.items() if name not in chosen}
+    for loss, rate in ((1e-3, 5e-4), (1e3, 4e-3)):
+        monkeypatch.setattr(TrainingLoop, "validate", lambda self, loss=loss: loss)
+        trainer = launch(given | {"name": "new", "base": "base"}, text=NEW, overwrite=True)
+        trainer.release()
+        assert trainer.config.train.learning_rate == rate
+        assert "learning_rate" in trainer.automatic
 
 
 @pytest.mark.parametrize(
