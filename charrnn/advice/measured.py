@@ -1,7 +1,6 @@
 """Measured runs of several sizes on texts of several sizes: the basis of the autopilot's advice.
 
-Written by ``python benchmarks/autopilot.py``, from benchmarks/results/autopilot.jsonl. The runs on
-20 million characters are from before counts were added, so their ratios are too high.
+Written by ``python benchmarks/autopilot.py``, from benchmarks/results/autopilot.jsonl.
 """
 
 from typing import NamedTuple
@@ -93,10 +92,12 @@ MEASURED = [
     Row(2_500_000, 20.0, 2, 256, 0.1, 0.876),
     Row(2_500_000, 20.0, 2, 256, 0.2, 0.867),
     Row(2_500_000, 20.0, 2, 384, 0.2, 0.869),
-    Row(20_000_000, 0.04, 2, 128, 0.0, 0.959),
-    Row(20_000_000, 0.04, 2, 256, 0.0, 0.974),
-    Row(20_000_000, 0.2, 2, 256, 0.0, 0.747),
-    Row(20_000_000, 0.2, 2, 256, 0.1, 0.763),
-    Row(20_000_000, 0.2, 2, 384, 0.1, 0.768),
-    Row(20_000_000, 0.2, 2, 512, 0.1, 0.838),
+    Row(20_000_000, 0.04, 2, 128, 0.0, 0.674),
+    Row(20_000_000, 0.04, 2, 256, 0.0, 0.703),
+    Row(20_000_000, 0.2, 2, 256, 0.0, 0.624),
+    Row(20_000_000, 0.2, 2, 256, 0.1, 0.627),
+    Row(20_000_000, 0.2, 2, 384, 0.1, 0.630),
+    Row(20_000_000, 0.2, 2, 512, 0.1, 0.667),
+    Row(20_000_000, 0.65, 2, 256, 0.0, 0.595),
+    Row(20_000_000, 0.65, 2, 256, 0.1, 0.596),
 ]
