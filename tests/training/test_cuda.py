@@ -51,8 +51,8 @@ def test_a_step_on_a_gpu_is_the_same_as_on_a_cpu(cell: str) -> None:
     on_cpu = results(5, cell=cell, device="cpu", precision="fp32")
     on_gpu = results(5, cell=cell, device="cuda", precision="fp32")
     for cpu, gpu in zip(on_cpu, on_gpu, strict=True):
-        assert gpu.loss == pytest.approx(cpu.loss, rel=2e-3)
-        assert gpu.grad_norm == pytest.approx(cpu.grad_norm, rel=2e-2)
+        assert gpu.loss == pytest.approx(cpu.loss, rel=5e-3)
+        assert gpu.grad_norm == pytest.approx(cpu.grad_norm, rel=5e-2)
 
 
 def test_zeros_appended_for_the_persistent_kernel_change_nothing() -> None:
