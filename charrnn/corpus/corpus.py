@@ -173,7 +173,10 @@ class Corpus(ABC):
         """The training part laid out as batches, with some lanes for a text that is rehearsed."""
         if self.old is None:
             return self.lanes(batch_size, sequence_length, seed, copy_window, least_count)
-        num_old = min(max(1, round(self.rehearse * batch_size)), batch_size - 1)
+        num_old = round(self.rehearse * batch_size)
+        if not self.vocabulary.records:
+            num_old = min(num_old, len(self.old.train) // sequence_length)
+        num_old = min(max(1, num_old), batch_size - 1)
         num_new = batch_size - num_old
         new = self.lanes(num_new, sequence_length, seed, copy_window, least_count)
         old = self.old.lanes(num_old, sequence_length, seed, copy_window, least_count)
@@ -470,7 +473,7 @@ def _with_validation(corpus: Corpus, data: DataConfig, notices: list[str]) -> Co
     if changes:
         notices.append(f"in {data.val}, {'; '.join(changes[:MOST_SHOWN])}")
         if len(changes) > MOST_SHOWN:
-            notices[-1] += f"; and {len(changes) - MOST_SHOWN:,} other characters alike"
+            notices[-1] += f"; and {len(changes) - MOST_SHOWN:,} other characters"
     if vocabulary.records:
         ids, num_left_out = without_known_records(ids, corpus.train, vocabulary.end)
         if num_left_out:

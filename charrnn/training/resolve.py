@@ -16,6 +16,7 @@ from charrnn.config.run_config import AUTO_COUNTS, SIZES, RunConfig, is_auto
 from charrnn.corpus.batches import MIN_RECORDS
 from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.records import looks_like_list
+from charrnn.errors import ConfigError
 from charrnn.training.base import Base, fit_corpus, fit_to_base, loss_before, open_base
 from charrnn.training.device import pick_device, pick_precision
 from charrnn.training.loop import EVAL_CHARACTERS, layout
@@ -105,6 +106,8 @@ def resolve(
     config = fit_to_corpus(config, fixed, corpus, tell)
     if config.train.device == "cuda" and config.train.batch_size > batch_size:
         automatic.append("batch_size")  # chosen for the GPU
+    if corpus.old is not None and config.train.batch_size == 1:
+        raise ConfigError("`rehearse` needs batches of at least 2 texts, but `batch_size` is 1")
     advice = plan(config, fixed, corpus, started)
     config = config.replace(**advice.values)
     automatic += advice.values

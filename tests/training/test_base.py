@@ -522,6 +522,14 @@ def test_rehearsing_needs_a_base(files: Path) -> None:
     )
 
 
+def test_rehearsing_needs_two_lanes(files: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        launch(REHEARSING | {"batch_size": 1})
+    assert str(error.value) == (
+        "`rehearse` needs batches of at least 2 texts, but `batch_size` is 1"
+    )
+
+
 # Damage
 
 
