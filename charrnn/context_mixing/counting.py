@@ -121,10 +121,16 @@ def count_followers(reader: Contexts, ids: Ids, least: int = 1) -> FoldedCounts:
     pairs = _Pairs(*(np.concatenate(parts) for parts in zip(*kinds, strict=True)))
     vocab_size = reader.vocab_size
     max_bytes = min(MAX_BYTES, MAX_BYTES_PER_SYMBOL * len(ids))
+    pairs, least = _fitted(pairs, least, vocab_size, max_bytes)
+    return FoldedCounts(_table_of(pairs, reader), least, pairs.counts, pairs.fold_counts)
+
+
+def _fitted(pairs: _Pairs, least: int, vocab_size: int, max_bytes: int) -> tuple[_Pairs, int]:
+    """Pairs without the rarest contexts, so that a table fits; and the least count that is kept."""
     while _table_bytes(pairs, vocab_size) > max_bytes:
         least += 1
         pairs = pairs.at_least(least)
-    return FoldedCounts(_table_of(pairs, reader), least, pairs.counts, pairs.fold_counts)
+    return pairs, least
 
 
 def _table_of(pairs: _Pairs, reader: Contexts) -> CountTable:
@@ -157,11 +163,7 @@ def merge_tables(base: CountTable, new: CountTable) -> CountTable:
     counts = np.add.reduceat(counts[order], firsts) if len(firsts) else counts
     folds = np.zeros((len(firsts), 0), np.uint16)
     pairs = _Pairs(keys[is_new], counts, folds)
-    vocab_size = new.reader.vocab_size
-    least = 1
-    while _table_bytes(pairs, vocab_size) > MAX_BYTES:
-        least += 1
-        pairs = pairs.at_least(least)
+    pairs, _ = _fitted(pairs, 1, new.reader.vocab_size, MAX_BYTES)
     return _table_of(pairs, new.reader)
 
 

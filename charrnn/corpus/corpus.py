@@ -29,6 +29,7 @@ from charrnn.corpus.batches import (
 from charrnn.corpus.kneser_ney import Measure, measure
 from charrnn.corpus.reading import check_column, read, stream, take
 from charrnn.corpus.records import (
+    each_record,
     encode_known,
     places_of_some_records,
     quantiles,
@@ -409,8 +410,7 @@ class RecordCorpus(Corpus):
     def records(self) -> Iterator[str]:
         """The texts of all records, of both parts."""
         for part in (self.train, self.val):
-            ends = np.flatnonzero(part == self.vocabulary.end)
-            for record in np.split(part, ends + 1)[:-1]:
+            for record in each_record(part, self.vocabulary.end):
                 yield self.vocabulary.decode(record[:-1])
 
 

@@ -160,10 +160,10 @@ def without_known_records(ids: Ids, known: Ids, end: int) -> tuple[Ids, int]:
         known: (m,) the others.
         end: the end symbol.
     """
-    seen = {record.tobytes() for record in _each(known, end)}
+    seen = {record.tobytes() for record in each_record(known, end)}
     kept = [ids[:0]]
     num_left_out = 0
-    for record in _each(ids, end):
+    for record in each_record(ids, end):
         data = record.tobytes()
         if data in seen:
             num_left_out += 1
@@ -173,7 +173,7 @@ def without_known_records(ids: Ids, known: Ids, end: int) -> tuple[Ids, int]:
     return np.concatenate(kept), num_left_out
 
 
-def _each(ids: Ids, end: int) -> list[Ids]:
+def each_record(ids: Ids, end: int) -> list[Ids]:
     """Each record, with its end symbol."""
     return np.split(ids, np.flatnonzero(ids == end) + 1)[:-1]
 
