@@ -231,18 +231,18 @@ def with_shared_counts(corpus: Corpus, table: CountTable, least: int | None) -> 
     return replace(corpus, shared_counts=shared, old=old, _counted={})
 
 
-def loss_before(config: RunConfig, corpus: Corpus, base: Base) -> float | None:
+def loss_before(config: RunConfig, corpus: Corpus, weights: Arrays) -> float | None:
     """The base's loss on the validation part before training; None without one.
 
     Args:
         config: of the new run, fitted to the machine.
         corpus: the new text.
-        base: to continue from.
+        weights: by ``grown_weights``.
     """
     if not len(corpus.val):
         return None
     loop = TrainingLoop(config.replace(minutes=None, steps=1), corpus)
-    load_weights(loop.model, grown_weights(corpus, base))
+    load_weights(loop.model, weights)
     assert isinstance(config.train.threads, int)
     with settled(config.train.threads, config.train.device):
         return loop.validate()

@@ -17,7 +17,15 @@ from charrnn.corpus.batches import MIN_RECORDS
 from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.records import looks_like_list
 from charrnn.errors import ConfigError
-from charrnn.training.base import Base, fit_corpus, fit_to_base, loss_before, open_base
+from charrnn.training.base import (
+    Arrays,
+    Base,
+    fit_corpus,
+    fit_to_base,
+    grown_weights,
+    loss_before,
+    open_base,
+)
 from charrnn.training.device import pick_device, pick_precision
 from charrnn.training.loop import EVAL_CHARACTERS, layout
 from charrnn.training.plan import DEFAULT_MINUTES, Plan, plan
@@ -56,6 +64,7 @@ class NewRun(NamedTuple):
         allowance: the time it may take; None if the number of steps was given.
         automatic: the names of the knobs that were left to charrnn: intervals and those planned.
         base: the model to continue from, if any.
+        weights: of that model, with rows for new characters.
         before: its loss on the validation part before training.
     """
 
@@ -65,6 +74,7 @@ class NewRun(NamedTuple):
     allowance: Allowance | None
     automatic: tuple[str, ...]
     base: Base | None = None
+    weights: Arrays | None = None
     before: float | None = None
 
 
@@ -111,9 +121,11 @@ def resolve(
     advice = plan(config, fixed, corpus, started)
     config = config.replace(**advice.values)
     automatic += advice.values
+    weights = None
     before = None
     if base is not None:
-        before = loss_before(config, corpus, base)
+        weights = grown_weights(corpus, base)
+        before = loss_before(config, corpus, weights)
         if "learning_rate" not in fixed and before and advice.of_new_model:
             rate = rate_of_continuing(before, advice.of_new_model)
             config = config.replace(learning_rate=rate)
@@ -125,7 +137,7 @@ def resolve(
         config, allowance = with_steps(config, corpus, timing, advice.most_passes, tell, started)
         _warn_if_too_short(config, corpus, timing, allowance, tell)
     config = with_intervals(config, corpus, timing)
-    return NewRun(config, corpus, advice, allowance, tuple(automatic), base, before)
+    return NewRun(config, corpus, advice, allowance, tuple(automatic), base, weights, before)
 
 
 def _judged_in_time(corpus: Corpus, minutes: float) -> Corpus:

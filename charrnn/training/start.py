@@ -12,9 +12,9 @@ from charrnn.corpus.reading import STDIN, default_name
 from charrnn.errors import ConfigError, RunExistsError
 from charrnn.storage.find_run import check_runs_dir, find_checkpoint
 from charrnn.storage.run import Run
-from charrnn.training.base import Base, grown_weights, in_words
+from charrnn.training.base import Base, in_words
 from charrnn.training.evaluate import load_weights
-from charrnn.training.resolve import plan_line, resolve
+from charrnn.training.resolve import NewRun, plan_line, resolve
 from charrnn.training.resume import resume_run
 from charrnn.training.run_files import begin, check_disk_space
 from charrnn.training.time_budget import TimeBudget
@@ -78,7 +78,7 @@ def _new_run(
         budget = TimeBudget(resolved.allowance, started + resolved.allowance.spent)
     trainer = Trainer(config, resolved.corpus, run, budget, resolved.automatic)
     if resolved.base is not None:
-        _continue_from(resolved.base, resolved.before, trainer, tell)
+        _continue_from(resolved.base, resolved, trainer, tell)
     trainer.lock = run.lock()
     try:
         if run.exists() and not overwrite:
@@ -94,11 +94,12 @@ def _new_run(
     return trainer
 
 
-def _continue_from(base: Base, before: float | None, trainer: Trainer, tell: Tell) -> None:
-    """Give a trainer the weights of a model, whose loss ``before`` training is known."""
-    load_weights(trainer.loop.model, grown_weights(trainer.corpus, base))
-    tell(f"continuing from {in_words(trainer.corpus, base, before)}")
-    trainer.lineage = base.lineage(before, trainer.old_loss(trainer.loop.model))
+def _continue_from(base: Base, resolved: NewRun, trainer: Trainer, tell: Tell) -> None:
+    """Give a trainer the weights of the model that a run continues from."""
+    assert resolved.weights is not None
+    load_weights(trainer.loop.model, resolved.weights)
+    tell(f"continuing from {in_words(trainer.corpus, base, resolved.before)}")
+    trainer.lineage = base.lineage(resolved.before, trainer.old_loss(trainer.loop.model))
 
 
 def _check_free(run: Run, corpus: Sequence[str], overwrite: bool) -> None:
