@@ -56,6 +56,26 @@ def cases() -> Iterator[dict[str, Any]]:
             for sizes in (small, middle):
                 for dropout in (0.3, 0.5):
                     yield case(text, 20_000, work, sizes, dropout)
+        for work, sizes, dropout in (
+            (1.0, small, 0.6),
+            (1.0, small, 0.7),
+            (1.0, middle, 0.7),
+            (2.0, small, 0.6),
+            (2.0, small, 0.7),
+            (2.0, middle, 0.7),
+        ):
+            yield case(text, 20_000, work, sizes, dropout)
+    for text in ("shakespeare", "penn"):  # the first files of Python have too little in common
+        for work, dropout in (
+            (0.03, 0.3),
+            (0.03, 0.5),
+            (0.1, 0.5),
+            (0.1, 0.6),
+            (0.25, 0.6),
+            (0.25, 0.7),
+            (0.75, 0.7),
+        ):
+            yield case(text, 5_000, work, small, dropout)
     # few passes
     for text, size in (("shakespeare", 20_000), ("python", 20_000), ("shakespeare", 100_000)):
         for passes in (1, 3):
