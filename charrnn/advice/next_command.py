@@ -54,11 +54,7 @@ def new_run_command(run: Run, evidence: Evidence, change: Sequence[str], times: 
     """
     flags = []
     for name, value in evidence.knobs.items():
-        # For records, these knobs have other defaults.
-        is_of_records = (
-            name in ("batch_size", "copy_window") and evidence.knobs["separator"] is not None
-        )
-        if is_of_records or _is_chosen(name, value, evidence):
+        if _is_of_records(name, evidence) or _is_chosen(name, value, evidence):
             flags.append(_flag(name, value))
     name, value = _length(evidence, times)
     length = [f"--{name}", f"{value:.12g}"]
@@ -72,6 +68,13 @@ def new_run_command(run: Run, evidence: Evidence, change: Sequence[str], times: 
             if evidence.knobs[name] != value:
                 flags.append(_flag(name, evidence.knobs[name]))
     return command(["train"], corpus, [*example, *flags, *run.runs_dir_option])
+
+
+def _is_of_records(name: str, evidence: Evidence) -> bool:
+    """Whether a knob has another default for records, and was not chosen for the machine."""
+    if evidence.knobs["separator"] is None or name in (evidence.about["automatic"] or ()):
+        return False
+    return name in ("batch_size", "copy_window")
 
 
 def _length(evidence: Evidence, times: int) -> tuple[str, float]:

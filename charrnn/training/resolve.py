@@ -30,7 +30,7 @@ from charrnn.training.device import pick_device, pick_precision
 from charrnn.training.loop import EVAL_CHARACTERS, layout
 from charrnn.training.plan import DEFAULT_MINUTES, Plan, plan
 from charrnn.training.time_budget import EXIT, Allowance
-from charrnn.training.timing import Timing, measure_speed, thread_choices
+from charrnn.training.timing import Timing, measure_speed, seconds_per_step, thread_choices
 
 # How often in a run, for intervals that are auto.
 EVERY = {"report_every": 100, "eval_every": 20, "save_every": 20, "sample_every": 5}
@@ -48,6 +48,10 @@ MIN_COUNTED = 5_000
 MAX_COUNTED_VOCABULARY = 1_000
 MAX_GPU_BATCH = 128  # the most for which PyTorch uses cuDNN's fastest kernel
 MIN_STEPS_PER_PASS = 200  # with larger batches, too few updates are made
+# A batch of twice the size is as good as 1.4 times the steps or more (benchmarks/batch_size.py), so
+# it is used if a step takes less than this factor longer, in runs of a few passes over the text.
+WORTH_DOUBLING = 1.3
+FEW_PASSES = 5.0
 # Symbols of the final evaluation for each minute of a run.
 JUDGED_PER_MINUTE = 100_000
 # A run that reads less than the whole text is useful if it reads this many symbols.
@@ -134,6 +138,11 @@ def resolve(
     allowance = None
     if config.train.steps is None:
         timing = measure_speed(config, corpus, thread_choices(config, fixed))
+        if "batch_size" not in fixed:
+            fitted = config.train.batch_size
+            config, timing = with_larger_batch(config, corpus, timing, started)
+            if config.train.batch_size > fitted and "batch_size" not in automatic:
+                automatic.append("batch_size")  # chosen for this machine
         config, allowance = with_steps(config, corpus, timing, advice.most_passes, tell, started)
         _warn_if_too_short(config, corpus, timing, allowance, tell)
     config = with_intervals(config, corpus, timing)
@@ -232,6 +241,35 @@ def threads_of(config: RunConfig) -> int:
     return available_threads()
 
 
+def with_larger_batch(
+    config: RunConfig,
+    corpus: Corpus,
+    timing: Timing,
+    started: float,
+) -> tuple[RunConfig, Timing]:
+    """Double the batch as long as a step hardly takes longer, and its timing.
+
+    Some processors are hardly faster with a small batch. It stays if the run makes more than
+    FEW_PASSES over the text, or if fewer than MIN_STEPS_PER_PASS steps would make one.
+
+    Args:
+        config: resolved, except for the steps and the intervals.
+        corpus: the text to train on.
+        timing: the speed of this run.
+        started: when the minutes began, by ``time.monotonic``.
+    """
+    while True:
+        steps = max(0.0, _time_left(config, timing, started)) / timing.step
+        steps_per_pass = len(corpus.train) / layout(config, corpus).symbols_per_step
+        if steps > FEW_PASSES * steps_per_pass or steps_per_pass < 2 * MIN_STEPS_PER_PASS:
+            return config, timing
+        larger = config.replace(batch_size=2 * config.train.batch_size)
+        if seconds_per_step(larger, corpus, timing.threads) > WORTH_DOUBLING * timing.step:
+            return config, timing
+        config = larger
+        timing = measure_speed(config, corpus, (timing.threads,))
+
+
 def with_steps(
     config: RunConfig,
     corpus: Corpus,
@@ -252,7 +290,7 @@ def with_steps(
     """
     minutes = config.train.minutes or DEFAULT_MINUTES
     spent = max(0.0, time.monotonic() - started)
-    left = 60 * minutes - EXIT - spent - timing.final - timing.pause
+    left = _time_left(config, timing, started)
     steps = max(1, math.floor(left / _step_with_pauses(config, timing)))
     most_steps = None
     if math.isfinite(most_passes):
@@ -267,6 +305,13 @@ def with_steps(
     final_steps = timing.final / timing.step
     allowance = Allowance(60 * minutes, spent, timing.step, timing.pause, final_steps, most_steps)
     return config.replace(minutes=None, steps=steps, threads=timing.threads), allowance
+
+
+def _time_left(config: RunConfig, timing: Timing, started: float) -> float:
+    """Seconds for training steps, of the minutes that began at ``started``."""
+    minutes = config.train.minutes or DEFAULT_MINUTES
+    spent = max(0.0, time.monotonic() - started)
+    return 60 * minutes - EXIT - spent - timing.final - timing.pause
 
 
 def _fit(minutes: float, steps: int, most_steps: int | None) -> str:

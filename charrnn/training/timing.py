@@ -68,6 +68,18 @@ def seconds_per_character(config: RunConfig, corpus: Corpus, threads: tuple[int,
             return _seconds_per_step(copy, SECONDS) / copy.batches.symbols_per_step
 
 
+def seconds_per_step(config: RunConfig, corpus: Corpus, threads: int) -> float:
+    """The time of a training step, from a few.
+
+    Args:
+        config: resolved, except for the number of steps.
+        corpus: the text to train on.
+        threads: of the CPU.
+    """
+    with _throwaway_copy(config, corpus) as copy, settled(threads, config.train.device):
+        return _seconds_per_step(copy, SECONDS_PER_CHOICE)
+
+
 def measure_speed(config: RunConfig, corpus: Corpus, threads: tuple[int, ...]) -> Timing:
     """Time the parts of a run with the number of threads that is fastest.
 

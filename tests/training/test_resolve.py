@@ -3,6 +3,7 @@
 import itertools
 import math
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -312,6 +313,72 @@ def test_a_text_is_counted_unless_it_is_short_or_has_many_characters(
     assert fitted.model.counts == counts
     asked = fit_to_corpus(RunConfig().replace(counts=7), {"counts"}, corpus, str)
     assert asked.model.counts == 7
+
+
+@pytest.fixture
+def step_times(monkeypatch: pytest.MonkeyPatch) -> dict[int, float]:
+    """Seconds of a step by batch size, which a test fills in; validations take no time."""
+    seconds: dict[int, float] = {}
+
+    def measure(config: RunConfig, corpus: Corpus, threads: tuple[int, ...]) -> timing.Timing:
+        return timing.Timing(seconds[config.train.batch_size], 0.0, 0.0, threads[0])
+
+    def step(config: RunConfig, corpus: Corpus, threads: int) -> float:
+        return seconds[config.train.batch_size]
+
+    monkeypatch.setattr(resolving, "measure_speed", measure)
+    monkeypatch.setattr(resolving, "seconds_per_step", step)
+    return seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "batch_size"),
+    [
+        ({16: 1.0, 32: 1.29, 64: 1.29 * 1.31}, 32),
+        ({16: 1.0, 32: 1.31}, 16),
+        ({16: 1.0, 32: 1.0, 64: 1.0}, 64),  # 128 x 64 characters are 2.4% of the text
+    ],
+)
+def test_a_batch_is_doubled_where_a_step_hardly_takes_longer(
+    seconds: dict[int, float], batch_size: int, step_times: dict[int, float]
+) -> None:
+    step_times |= seconds
+    corpus = Corpus.of("abcd" * 250_000, 0.0)  # 977 steps of 16 x 64 are a pass
+    config = RunConfig.from_flat({"minutes": 1.0})
+    measured = timing.Timing(1.0, 0.0, 0.0, 1)
+    larger, found = resolving.with_larger_batch(config, corpus, measured, time.monotonic())
+    assert larger.train.batch_size == batch_size
+    assert found.step == seconds[batch_size]
+
+
+def test_a_batch_is_not_doubled_in_a_run_of_many_passes(step_times: dict[int, float]) -> None:
+    step_times |= {16: 0.01, 32: 0.01, 64: 0.01}
+    corpus = Corpus.of("abcd" * 250_000, 0.0)
+    measured = timing.Timing(0.01, 0.0, 0.0, 1)
+
+    def doubled(minutes: float) -> int:
+        config = RunConfig.from_flat({"minutes": minutes})
+        larger, _ = resolving.with_larger_batch(config, corpus, measured, time.monotonic())
+        return larger.train.batch_size
+
+    assert doubled(0.5) == 32  # 3.0 passes, and twice as many with the larger batch
+    assert doubled(0.9) == 16  # 5.4 passes
+
+
+def test_a_doubled_batch_is_not_a_choice_of_the_user(
+    texts: Path, step_times: dict[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolving, "MIN_STEPS_PER_PASS", 1)
+    step_times |= {4: 30.0, 8: 30.0, 16: 60.0}
+    given = {name: value for name, value in SMALL.items() if name not in ("steps", "batch_size")}
+    given |= {"minutes": 2.0, "sequence_length": 5}
+    monkeypatch.setattr(resolving, "fit_to_corpus", lambda config, *_: config.replace(batch_size=4))
+    run = resolve(given, None, str, time.monotonic())
+    assert run.config.train.batch_size == 8
+    assert "batch_size" in run.automatic
+    chosen = resolve(given | {"batch_size": 4}, None, str, time.monotonic())
+    assert chosen.config.train.batch_size == 4
+    assert "batch_size" not in chosen.automatic
 
 
 @pytest.mark.parametrize(
