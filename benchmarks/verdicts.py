@@ -11,20 +11,28 @@ trained that it newly proposes.
 
 The gain is that of the lowest validation loss during training, which is measured on the same
 characters in every run on a text.
+
+How much each clue weighs in the expected gain of a longer run is fitted to the runs on all other
+texts, and the verdicts on a text rest on these weights. Those fitted to all texts are printed at the
+end; charrnn/advice/gains.py has them.
 """
 
 import shlex
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from machine import describe
-from verdict_runs import DROPOUT, arguments, length, network, trained
+from verdict_runs import DROPOUT, LEDGER, VERDICT_TEXTS, arguments, length, network, trained
 
-from charrnn.advice.evidence import gathered
+from charrnn.advice import gains
+from charrnn.advice.evidence import Evidence, gathered
+from charrnn.advice.gains import TIMES_LONGER, Clues, clues_of_longer, excess
 from charrnn.advice.other_runs import OtherRun
 from charrnn.advice.verdict import Verdict, judge
+from charrnn.config.run_config import RunConfig
 from charrnn.storage.run import Run
 
 MAX_PROPOSALS = 3
@@ -54,12 +62,35 @@ def main() -> None:
     proposals: list[tuple[float, float]] = []  # predicted and measured gains
     variations: list[float] = []
     for name in args.only:
+        gains.WEIGHTS = fit(set(VERDICT_TEXTS) - {name})
         for minutes in (1, 3) if name in LONGER_FIRST_RUNS else (1,):
             steps = follow(name, minutes, args.data)
             show(name, steps, proposals)
             if steps[-1].verdict.kind == FINISHED:
                 variations += vary(name, steps[-1].run, args.data)
     summary(proposals, variations)
+    print(f"weights of the clues, fitted to all texts: {fit(VERDICT_TEXTS)}")
+
+
+def fit(names: Collection[str]) -> Clues:
+    """The weights of the clues, by least squares, from the runs on some texts."""
+    runs = {(run["text"], tuple(run["flags"])): run for run in LEDGER.results()}
+    clues = []
+    measured = []
+    for (name, flags), run in runs.items():
+        if name not in names or flags[0] != "--minutes" or len(flags) > 2:
+            continue
+        longer = runs.get((name, tuple(length(TIMES_LONGER * float(flags[1])))))
+        found = clues_of_longer(evidence(run))
+        if longer is not None and found is not None:
+            clues.append(found)
+            measured.append(gain(run, longer) - excess(evidence(run)))
+    # Small gains decide, so an error counts by its share of the gain.
+    importance = 1 / (2 * MIN_GAIN + np.abs(measured))
+    weights, *_ = np.linalg.lstsq(
+        np.array(clues) * importance[:, None], measured * importance, rcond=None
+    )
+    return Clues(*np.maximum(weights, 0.0).round(2).tolist())
 
 
 def follow(name: str, minutes: float, data: Path) -> list[Step]:
@@ -78,16 +109,6 @@ def follow(name: str, minutes: float, data: Path) -> list[Step]:
 
 def judged(run: Result, earlier: list[Result]) -> Verdict:
     """The verdict on a run, given those before it."""
-    about = run["about"]
-    evidence = gathered(
-        about,
-        run["knobs"],
-        run["validations"],
-        run["final"],
-        about["steps"],
-        about["minutes"],
-    )
-    assert evidence is not None
     others = []
     for number, other in enumerate(earlier):
         about = other["about"]
@@ -100,7 +121,23 @@ def judged(run: Result, earlier: list[Result]) -> Verdict:
                 has_ended=True,
             )
         )
-    return judge(Run(Path("checkpoints/run")), evidence, others)
+    return judge(Run(Path("checkpoints/run")), evidence(run), others)
+
+
+def evidence(run: Result) -> Evidence:
+    """What is known of a run."""
+    about = run["about"]
+    knobs = {name: None if value == "none" else value for name, value in run["knobs"].items()}
+    found = gathered(
+        about,
+        RunConfig.from_flat(knobs).flat(),
+        run["validations"],
+        run["final"],
+        about["steps"],
+        about["minutes"],
+    )
+    assert found is not None
+    return found
 
 
 def followed_flags(command: str) -> list[str]:

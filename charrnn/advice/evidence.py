@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from charrnn.advice.quality import quality
 from charrnn.config.run_config import AUTO_COUNTS, RunConfig
 from charrnn.errors import ConfigError
 from charrnn.storage.checkpoint import read_about
@@ -82,6 +83,19 @@ class Evidence:
     def rise(self) -> float:
         """The share of the loss by which the last validation was above the best one."""
         return float(self.validations[-1][1] / max(TINY, self.about["val_loss"]) - 1)
+
+    @property
+    def quality(self) -> str | None:
+        """A plain word for the loss; None for an older model, or for too simple a text."""
+        yardstick = self.about.get("yardstick")
+        if yardstick is None or self.is_too_short:
+            return None
+        return quality(
+            self.loss,
+            self.about.get("unigram_loss"),
+            yardstick["nats_per_character"],
+            is_list=self.about["records"] is not None,
+        )
 
     @property
     def is_too_short(self) -> bool:

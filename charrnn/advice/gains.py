@@ -1,16 +1,19 @@
 """Predicts how much better a run would be with more time or another dropout, by measured runs.
 
 Both predictions look up the runs in measured.py: what longer ones on a text of this size gained,
-and which dropout suited them. A run whose own loss was still falling fast is expected to gain more.
+and which dropout suited them. What a longer run gains also depends on the run's own losses; how
+much each clue weighs was fitted to runs on many kinds of text (``benchmarks/verdicts.py``).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from charrnn.advice.evidence import Evidence
 from charrnn.advice.similar_runs import (
+    MOST_DROPOUT,
     best_row,
     expected_ratio,
+    learnable,
     most_passes,
     relative_cost,
     suited_dropout,
@@ -23,12 +26,28 @@ LEAST_LONGER = 2
 # In the measured runs, the loss is higher by about this factor of itself times the square of the
 # distance from the dropout that suits.
 CURVATURE = 0.5
-# In the second half of a run, while the learning rate falls, even a run that has learned all it can
-# gains up to this share of its loss. What it gains beyond that, a longer run should gain, too.
-ANNEALING = 0.05
 RISE = 0.005  # share of the loss by which a run became worse, so that more time would not help
+# A run that became worse and was ended early is repeated with this much more dropout. That gained
+# about this share of the loss.
+MORE = 0.2
+GAIN_OF_MORE = 0.02
 MOST_GAIN = 0.9
 NEGLIGIBLE_LOSS = 1e-3  # nats; the losses of a text that is almost certain are not compared
+
+
+class Clues(NamedTuple):
+    """What a run of TIMES_LONGER the time should gain, as shares of its loss; or their weights.
+
+    Args:
+        measured: what measured runs on a text of this size gained.
+        fall: by how much the loss fell in the second half of the run.
+    """
+
+    measured: float
+    fall: float
+
+
+WEIGHTS = Clues(0.6, 0.55)
 
 LONGER = "longer"
 MORE_DROPOUT = "more dropout"
@@ -40,20 +59,32 @@ def expected_gains(evidence: Evidence) -> dict[str, float]:
     if evidence.loss < NEGLIGIBLE_LOSS:
         return {}
     gains = {}
-    longer = _gain_of_longer(evidence)
-    if longer is not None and evidence.rise <= RISE:
-        gains[LONGER] = min(MOST_GAIN, max(longer, evidence.fall - ANNEALING))
+    clues = clues_of_longer(evidence)
+    if clues is not None:
+        gain = WEIGHTS.measured * clues.measured + WEIGHTS.fall * clues.fall
+        gains[LONGER] = min(MOST_GAIN, gain + excess(evidence))
     distance = next_dropout(evidence) - evidence.knobs["dropout"]
     if distance:
         change = MORE_DROPOUT if distance > 0 else LESS_DROPOUT
         gains[change] = CURVATURE * distance**2
+        if change == MORE_DROPOUT and _was_ended_early(evidence):
+            gains[change] = max(GAIN_OF_MORE, gains[change])
     return gains
 
 
 def next_dropout(evidence: Evidence) -> float:
     """The dropout that suits a run of this length on its text."""
     passes = evidence.planned_passes * cost_of(evidence.knobs)
-    return suited_dropout(_characters(evidence), passes)
+    suited = suited_dropout(_characters(evidence), passes)
+    if _was_ended_early(evidence):
+        more = round(float(evidence.knobs["dropout"]) + MORE, 2)
+        return max(suited, min(more, MOST_DROPOUT))
+    return suited
+
+
+def _was_ended_early(evidence: Evidence) -> bool:
+    """Whether a run was ended because it became worse."""
+    return evidence.rise > RISE and evidence.last_step < evidence.steps
 
 
 def cost_of(knobs: Mapping[str, Any]) -> float:
@@ -62,8 +93,10 @@ def cost_of(knobs: Mapping[str, Any]) -> float:
     return relative_cost(ModelConfig(**sizes))
 
 
-def _gain_of_longer(evidence: Evidence) -> float | None:
-    """The gain of a run of TIMES_LONGER the time; None if the autopilot would cut it."""
+def clues_of_longer(evidence: Evidence) -> Clues | None:
+    """On the gain of a longer run; None if it cannot gain, or if the autopilot would cut it."""
+    if evidence.rise > RISE:
+        return None
     characters = _characters(evidence)
     passes = evidence.passes * cost_of(evidence.knobs)
     longer = TIMES_LONGER * passes
@@ -71,13 +104,36 @@ def _gain_of_longer(evidence: Evidence) -> float | None:
         longer = min(longer, most_passes(best_row(characters, longer)))
     if longer < LEAST_LONGER * passes:
         return None
-    gain = 1 - expected_ratio(characters, longer) / expected_ratio(characters, passes)
+    measured = 1 - expected_ratio(characters, longer) / expected_ratio(characters, passes)
     automatic = evidence.about["automatic"]
-    if automatic is None or "dropout" in automatic:
-        return gain
-    # the dropout that was chosen is kept, and suits a longer run more or less
-    distance = suited_dropout(characters, longer) - float(evidence.knobs["dropout"])
-    return gain - CURVATURE * distance**2
+    if automatic is not None and "dropout" not in automatic:
+        # the dropout that was chosen is kept, and suits a longer run more or less
+        distance = suited_dropout(characters, longer) - float(evidence.knobs["dropout"])
+        measured -= CURVATURE * distance**2
+    return Clues(
+        measured=measured * _learnable(evidence),
+        fall=max(0.0, evidence.fall),
+    )
+
+
+def _learnable(evidence: Evidence) -> float:
+    """How much of the text's uncertainty can be learned, as a share of the loss."""
+    yardstick = evidence.about.get("yardstick")
+    if yardstick is None:
+        return 1.0
+    unigram_loss = evidence.about.get("unigram_loss")
+    return learnable(unigram_loss, yardstick["nats_per_character"], evidence.loss)
+
+
+def excess(evidence: Evidence) -> float:
+    """The share of a loss by which it is above that of counting which characters follow which.
+
+    A longer run gains that, and what other runs gain.
+    """
+    yardstick = evidence.about.get("yardstick")
+    if yardstick is None:
+        return 0.0
+    return float(max(0.0, 1 - yardstick["nats_per_character"] / evidence.loss))
 
 
 def _characters(evidence: Evidence) -> int:

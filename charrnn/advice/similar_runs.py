@@ -20,10 +20,11 @@ from charrnn.config.run_config import ModelConfig
 MAX_EXTRAPOLATION = 3.0
 # A run may be planned with up to this factor less work than it was measured with.
 TOLERANCE = 1.5
-MOST_DROPOUT = 0.6
+MOST_DROPOUT = 0.7
 DROPOUT_STEP = 0.05
 # A run makes at most this factor more passes than the best one measured, where more did worse.
 MORE_PASSES = 1.25
+MOST_LEARNABLE = 3.0
 GPU_WEIGHTS = 13_107_200  # of 2 x 1024; on a GPU, smaller networks take as long per character
 # Weights of the layers, with an embedding of 64, and time per character relative to 2 x 256, of
 # 1 x 128, 2 x 128, 2 x 256, 2 x 384, 2 x 512.
@@ -187,11 +188,33 @@ def expected_ratio(characters: int, passes: float) -> float:
 
     Beyond the longest run it stays constant.
     """
-    below, above = _around(characters)
-    share = 0.0
-    if above != below:
-        share = math.log(characters / below) / math.log(above / below)
+    below, above, share = _between(characters)
     return (1 - share) * _on_curve(below, passes) + share * _on_curve(above, passes)
+
+
+def longest_measured(characters: int) -> float:
+    """The passes of the longest run, interpolated between the measured sizes."""
+    below, above, share = _between(characters)
+    longest = {}
+    for size in (below, above):
+        longest[size] = max(row.passes for row in _rows(size))
+    return float(longest[below] ** (1 - share) * longest[above] ** share)
+
+
+def learnable(unigram_loss: float | None, counting_loss: float, loss: float) -> float:
+    """How much of a text's uncertainty can be learned, as a share of a loss.
+
+    Of a list of names, little can: it gains less than prose does. 1 if it is not known.
+
+    Args:
+        unigram_loss: of the frequencies of the characters.
+        counting_loss: of counting which characters follow which.
+        loss: of a model.
+    """
+    if unigram_loss is None:
+        return 1.0
+    share = (unigram_loss - counting_loss) / loss
+    return min(max(share, 0.0), MOST_LEARNABLE)
 
 
 def _rows(size: int) -> list[Row]:
@@ -204,12 +227,17 @@ def _measured_sizes() -> list[int]:
     return sorted({row.characters for row in MEASURED})
 
 
-def _around(characters: int) -> tuple[int, int]:
-    """The nearest measured sizes below and above; at the ends, the same one twice."""
+def _between(characters: int) -> tuple[int, int, float]:
+    """The nearest measured sizes below and above, and how near a text is to the one above.
+
+    At the ends, both are the same, and it is 0; else from 0 to 1 by logarithm.
+    """
     sizes = _measured_sizes()
-    below = [size for size in sizes if size <= characters]
-    above = [size for size in sizes if size >= characters]
-    return max(below, default=sizes[0]), min(above, default=sizes[-1])
+    below = max((size for size in sizes if size <= characters), default=sizes[0])
+    above = min((size for size in sizes if size >= characters), default=sizes[-1])
+    if above == below:
+        return below, above, 0.0
+    return below, above, math.log(characters / below) / math.log(above / below)
 
 
 def _nearest(characters: int, passes: float) -> list[Row]:
@@ -252,11 +280,3 @@ def _best_by_passes(size: int) -> dict[float, float]:
         best = min(best, row.ratio)
         best_by_passes[row.passes] = best
     return best_by_passes
-
-
-def has_one_length(characters: int) -> bool:
-    """Whether texts of about this size were measured with a single number of passes."""
-    for size in _around(characters):
-        if len({row.passes for row in _rows(size)}) == 1:
-            return True
-    return False

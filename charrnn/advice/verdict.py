@@ -5,7 +5,7 @@ How much better is predicted by measured runs. What was tried already is not pro
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from charrnn.advice.evidence import Evidence, evidence_of
 from charrnn.advice.gains import (
@@ -28,11 +28,13 @@ from charrnn.advice.next_command import (
     sizes_and_dropout,
 )
 from charrnn.advice.other_runs import OtherRun, of_the_same_text, runs_beside
+from charrnn.advice.quality import SCALE
+from charrnn.advice.similar_runs import gain_of_continuing
 from charrnn.config.arguments import short_repr
 from charrnn.config.shell import command
 from charrnn.storage.run import Run
 
-WORTHWHILE = 0.012  # the least expected gain of a proposal
+WORTHWHILE = 0.02  # the least expected gain of a proposal
 BETTER = 0.01  # share of the loss by which one run is better than another
 # Of two runs with about the same length and dropout, one tried what is proposed for the other.
 SAME_DROPOUT = 0.05
@@ -54,12 +56,15 @@ class Verdict:
         text: one short paragraph.
         command: what to do next, quoted for a shell; None if nothing simple will help.
         expected_gain: the share of its loss by which that is expected to make the run better.
+        quality: a word for the loss, on a scale from ``noise`` to ``fluent``; None for an older
+            model, or for too simple a text.
     """
 
     kind: str
     text: str
     command: str | None
     expected_gain: float | None = None
+    quality: str | None = None
 
     def __repr__(self) -> str:
         text = short_repr(self.text)
@@ -94,6 +99,10 @@ def judge(run: Run, evidence: Evidence, others: Sequence[OtherRun] = ()) -> Verd
         evidence: of the run.
         others: runs on the same text.
     """
+    return replace(_judge(run, evidence, others), quality=evidence.quality)
+
+
+def _judge(run: Run, evidence: Evidence, others: Sequence[OtherRun]) -> Verdict:
     if not evidence.has_ended:
         return Verdict(
             "unfinished",
@@ -147,10 +156,10 @@ def _loss(evidence: Evidence) -> str:
         return _too_few(evidence)
     loss = evidence.loss
     bits = f"{loss / math.log(2):.3f} bits per character of new text (lower is better)"
-    before = _before(evidence)
+    rest = _quality(evidence) + _before(evidence)
     yardstick = evidence.about.get("yardstick")
     if yardstick is None or yardstick["nats_per_character"] < NEGLIGIBLE_LOSS:
-        return f"{bits}.{before}"
+        return f"{bits}.{rest}"
     counted_loss = yardstick["nats_per_character"]
     excess = loss / counted_loss - 1
     if abs(excess) < 0.005:
@@ -161,8 +170,16 @@ def _loss(evidence: Evidence) -> str:
         how = f"{-excess:.0%} better than"
     return (
         f"{bits}, {how} simply counting which characters follow which "
-        f"({counted_loss / math.log(2):.3f}).{before}"
+        f"({counted_loss / math.log(2):.3f}).{rest}"
     )
+
+
+def _quality(evidence: Evidence) -> str:
+    """The word for the loss, and the scale it is on."""
+    if evidence.quality is None:
+        return ""
+    *words, last = SCALE
+    return f" On the scale {', '.join(words)} and {last}, that is {evidence.quality}."
 
 
 def _before(evidence: Evidence) -> str:
@@ -223,10 +240,17 @@ def _at_its_best(evidence: Evidence) -> str:
             f" It was best at step {evidence.about['step']:,}, and had become worse by step "
             f"{evidence.last_step:,}; the best checkpoint is kept."
         )
+    continuing = ""
+    if evidence.knobs["base"] is None and _continuing_helps(evidence):
+        continuing = "; so would continuing from the model of a longer text (`--from`)"
     return (
         f"At its best after {passes:.1f} passes over the text: more time or another dropout would "
-        f"gain little.{worse} More text of the same kind would help most."
+        f"gain little.{worse} More text of the same kind would help most{continuing}."
     )
+
+
+def _continuing_helps(evidence: Evidence) -> bool:
+    return gain_of_continuing(evidence.about["train_characters"]) >= WORTHWHILE
 
 
 def _proposal(change: str, dropout: float, run: Run, evidence: Evidence) -> str:

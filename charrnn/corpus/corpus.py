@@ -256,6 +256,15 @@ class Corpus(ABC):
             return None
         return measure(self.train, self.judged, len(self.vocabulary), self.vocabulary.end)
 
+    @cached_property
+    def unigram_loss(self) -> float | None:
+        """The validation loss of the frequencies of the symbols; each counts half a time more."""
+        if not len(self.val):
+            return None
+        counts = self._counts(self.train) + 0.5
+        losses = np.log(counts.sum()) - np.log(counts)
+        return float(np.dot(self._counts(self.judged), losses) / len(self.judged))
+
 
 class RunningText(Corpus):
     """A text that is read from left to right; its end is the validation part."""

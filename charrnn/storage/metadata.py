@@ -21,6 +21,7 @@ ABOUT: Kinds = {
     "epochs": (0.0, (int, float)),
     "records": (None, (NoneType, dict)),
     "yardstick": (None, (NoneType, dict)),
+    "unigram_loss": (None, (NoneType, int, float)),
     "minutes": (None, (NoneType, int, float)),
     "automatic": (None, (NoneType, list)),
     "from": (None, (NoneType, dict)),

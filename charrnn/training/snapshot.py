@@ -71,6 +71,7 @@ def _description(
         "epochs": loop.step / loop.batches.steps_per_epoch,
         "records": corpus.record_summary,
         "yardstick": None if yardstick is None else asdict(yardstick),
+        "unigram_loss": corpus.unigram_loss,
     }
 
 

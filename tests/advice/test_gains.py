@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from charrnn.advice import similar_runs
+from charrnn.advice import gains, similar_runs
 from charrnn.advice.evidence import Evidence
-from charrnn.advice.gains import ANNEALING, expected_gains, next_dropout
+from charrnn.advice.gains import Clues, clues_of_longer, expected_gains, next_dropout
 from charrnn.advice.measured import Row
 from charrnn.config.run_config import RunConfig
 
@@ -23,7 +23,9 @@ ROWS = [
 
 @pytest.fixture(autouse=True)
 def rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows above; what they gained is expected, and half of the fall."""
     monkeypatch.setattr(similar_runs, "MEASURED", ROWS)
+    monkeypatch.setattr(gains, "WEIGHTS", Clues(measured=1.0, fall=0.5))
 
 
 def evidence(
@@ -35,6 +37,9 @@ def evidence(
     fall: float = 0.0,
     rise: float = 0.0,
     automatic: list[str] | None = None,
+    yardstick: float | None = None,
+    unigram_loss: float | None = None,
+    steps: int = 40,
     **knobs: Any,
 ) -> Evidence:
     """A finished run of 40 steps on a thousand characters, the last of which rose."""
@@ -46,11 +51,13 @@ def evidence(
             "epochs": passes,
             "train_characters": 1_000,
             "automatic": automatic,
+            "yardstick": None if yardstick is None else {"nats_per_character": yardstick},
+            "unigram_loss": unigram_loss,
         },
         knobs=RunConfig.from_flat({"dropout": dropout} | knobs).flat(),
         validations=[(20, loss / (1 - fall)), (40, loss), *rises],
         loss=loss,
-        steps=40,
+        steps=steps,
         minutes=minutes,
         finished=True,
     )
@@ -66,14 +73,43 @@ def test_four_times_the_time_gains_what_it_did_in_the_measured_runs(
     assert found["longer"] == pytest.approx(gain, abs=1e-3)
 
 
-def test_a_run_that_was_still_falling_fast_is_expected_to_gain_more() -> None:
-    falling = evidence(16, dropout=0.3, fall=0.2)
-    assert expected_gains(falling)["longer"] == pytest.approx(0.2 - ANNEALING)
-    assert expected_gains(evidence(1, dropout=0.0, fall=0.1))["longer"] == pytest.approx(0.1)
+def test_a_run_that_was_still_falling_is_expected_to_gain_more() -> None:
+    assert expected_gains(evidence(16, dropout=0.3, fall=0.2))["longer"] == pytest.approx(0.1)
+    falling = evidence(1, dropout=0.0, fall=0.1)
+    assert clues_of_longer(falling) == pytest.approx((0.1, 0.1))
+    assert expected_gains(falling)["longer"] == pytest.approx(0.15)
+
+
+def test_a_loss_that_rises_is_no_clue() -> None:
+    assert clues_of_longer(evidence(16, dropout=0.3, fall=-0.1)) == pytest.approx((0.0, 0.0))
 
 
 def test_a_gain_is_less_than_the_whole_loss() -> None:
-    assert expected_gains(evidence(1, dropout=0.0, fall=0.99))["longer"] == 0.9
+    assert expected_gains(evidence(1, dropout=0.0, fall=0.99, yardstick=0.1))["longer"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("unigram_loss", "gain"),
+    [
+        (4.0, 0.1),  # 4 - 2 nats can be learned, which is the loss
+        (3.0, 0.05),
+        (99.0, 0.3),
+        (1.9, 0.0),
+        (None, 0.1),  # of an older model
+    ],
+)
+def test_where_little_can_be_learned_little_can_be_gained(
+    unigram_loss: float | None, gain: float
+) -> None:
+    run = evidence(4, dropout=0.1, loss=2.0, yardstick=2.0, unigram_loss=unigram_loss)
+    assert expected_gains(run)["longer"] == pytest.approx(gain)
+
+
+def test_a_run_that_is_worse_than_counting_is_expected_to_gain_that_too() -> None:
+    worse = evidence(16, dropout=0.3, loss=2.0, yardstick=1.6)
+    assert expected_gains(worse)["longer"] == pytest.approx(0.2)
+    better = evidence(16, dropout=0.3, loss=2.0, yardstick=2.5)
+    assert expected_gains(better)["longer"] == 0.0
 
 
 def test_more_time_does_not_help_a_run_whose_loss_rose() -> None:
@@ -121,6 +157,26 @@ def test_dropout_gains_half_the_square_of_its_distance_from_what_suits(
     assert next_dropout(run) == suited
     found = {name: value for name, value in expected_gains(run).items() if name != "longer"}
     assert found == ({change: pytest.approx(gain)} if change else {})
+
+
+@pytest.mark.parametrize(
+    ("passes", "dropout", "suited", "gain"),
+    [
+        (16, 0.3, 0.5, 0.02),
+        (16, 0.0, 0.3, 0.045),  # what the measured runs suggest is more
+        (16, 0.6, 0.7, 0.02),  # the most
+    ],
+)
+def test_a_run_that_was_ended_early_needs_more_dropout(
+    passes: float, dropout: float, suited: float, gain: float
+) -> None:
+    run = evidence(passes, dropout, rise=0.01, steps=41)
+    assert next_dropout(run) == suited
+    assert expected_gains(run) == {"more dropout": pytest.approx(gain)}
+
+
+def test_a_run_that_rose_but_made_all_steps_does_not() -> None:
+    assert next_dropout(evidence(16, 0.3, rise=0.01)) == 0.3
 
 
 def test_a_text_that_is_almost_certain_has_no_gains() -> None:

@@ -11,6 +11,8 @@ from charrnn.advice.similar_runs import (
     best_row,
     expected_ratio,
     gain_of_continuing,
+    learnable,
+    longest_measured,
     most_passes,
     rate_of_continuing,
     relative_cost,
@@ -74,7 +76,7 @@ def test_passes_are_limited_only_if_all_rows_with_more_did_worse(
         (1_000, 10, 0.1),
         (1_000, 100, 0.3),
         (1_000, 1_000, 0.5),
-        (1_000, 10**6, 0.6),  # at most
+        (1_000, 10**6, 0.7),  # at most
         (1_000, 1, 0.0),  # at least
         (100_000, 10, 0.05),
         (100_000, 100, 0.25),
@@ -118,6 +120,24 @@ def test_the_expected_ratio_is_interpolated_linearly_between_measurements(
     rows: None, characters: int, passes: float, ratio: float
 ) -> None:
     assert expected_ratio(characters, passes) == pytest.approx(ratio)
+
+
+@pytest.mark.parametrize(
+    ("characters", "passes"), [(1_000, 160), (10, 160), (100_000, 4), (1e9, 4), (10_000, 25.298)]
+)
+def test_the_longest_measured_run_is_interpolated_by_size(
+    rows: None, characters: int, passes: float
+) -> None:
+    assert longest_measured(characters) == pytest.approx(passes, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("unigram_loss", "share"), [(3.0, 0.5), (None, 1.0), (1.9, 0.0), (2.0, 0.0), (99.0, 3.0)]
+)
+def test_what_can_be_learned_is_between_the_frequencies_and_counting(
+    unigram_loss: float | None, share: float
+) -> None:
+    assert learnable(unigram_loss, counting_loss=2.0, loss=2.0) == share
 
 
 def test_the_cost_of_the_reference_is_one_and_grows_with_every_size() -> None:

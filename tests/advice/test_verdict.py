@@ -177,8 +177,8 @@ def parsed(command: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("expected", "kind"),
     [
-        ({"longer": 0.0121}, "under-trained"),
-        ({"longer": 0.0119}, "at its best"),
+        ({"longer": 0.0201}, "under-trained"),
+        ({"longer": 0.0199}, "at its best"),
         ({"more dropout": 0.02}, "over-fitted"),
         ({"less dropout": 0.02}, "under-fitted"),
         ({"longer": 0.02, "more dropout": 0.03}, "over-fitted"),
@@ -271,10 +271,17 @@ WORSE = f"2.164 {NEW_TEXT}, 8% worse than {YARDSTICK}"
             "Under-fitted: the dropout is too high. In the same time, dropout 0 should make it about 3% better.",
         ),
         (
-            {"epochs": 12.34},
+            {"epochs": 12.34, "train_characters": 500_000},
             {},
             "At its best after 12.3 passes over the text: more time or another dropout would gain little. "
             "More text of the same kind would help most.",
+        ),
+        (
+            {"epochs": 12.34},
+            {},
+            "At its best after 12.3 passes over the text: more time or another dropout would gain little. "
+            "More text of the same kind would help most; so would continuing from the model of a longer text "
+            "(`--from`).",
         ),
     ],
 )
@@ -289,10 +296,28 @@ def test_the_text_says_what_is_wrong_and_what_would_make_it_better(
     assert found(written(tmp_path / "run", **about)).text == f"{WORSE} {text}"
 
 
+@pytest.mark.parametrize(
+    ("unigram_loss", "word"),
+    [(3.0, "rough"), (4.5, "good"), (1.6, "noise"), (None, None)],  # 1.5 nats
+)
+def test_the_loss_has_a_word_on_a_scale(
+    unigram_loss: float | None, word: str | None, tmp_path: Path
+) -> None:
+    what = found(written(tmp_path / "run", unigram_loss=unigram_loss))
+    assert what.quality == word
+    scale = f" On the scale noise, scraps, rough, good and fluent, that is {word}."
+    assert (scale in what.text) == (word is not None)
+
+
+def test_a_loss_that_says_nothing_has_no_word(tmp_path: Path) -> None:
+    what = found(written(tmp_path / "run", unigram_loss=3.0, val_characters=59))
+    assert what.quality is None
+
+
 def test_the_text_of_a_run_that_became_worse_says_so(
     gains: dict[str, float], tmp_path: Path
 ) -> None:
-    run = written(tmp_path / "run", last=1.6, step=1200, steps=4000)
+    run = written(tmp_path / "run", last=1.6, step=1200, steps=4000, train_characters=500_000)
     log(run, line(1200, 1.4, 1.5), line(4000, 0.2, 1.6))
     assert found(run).text == (
         f"{WORSE} At its best after 4.0 passes over the text: more time or another dropout would gain little. "
@@ -847,7 +872,7 @@ def test_train_ends_without_a_command_if_nothing_would_help(
 ) -> None:
     Path("my.txt").write_text(TEXT)
     *_, judged, sample = call("train", "my.txt", *SMALL).stderr.splitlines()
-    assert judged.endswith("More text of the same kind would help most.")
+    assert judged.endswith("so would continuing from the model of a longer text (`--from`).")
     assert sample == "generate text with: charrnn sample my"
 
 
@@ -962,6 +987,8 @@ def test_a_run_is_judged_by_measured_runs_on_a_text_of_its_size(
         epochs=passes / 2,
         knobs=size,
         automatic=["dropout"],
+        val_loss=1.3,  # better than counting
+        unigram_loss=4.0,
     )
     assert found(run).kind == kind
 

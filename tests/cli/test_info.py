@@ -103,11 +103,13 @@ def saved(run: str) -> str:
 def about(run: str, step: int) -> dict[str, Any]:
     """What JSON says of the run on characters."""
     path = f"checkpoints/{run}/step-{step:08d}"
-    judged, counted = verdict(Run(Path("checkpoints") / run)), Corpus.of(TEXT, 0.1).yardstick
+    corpus = Corpus.of(TEXT, 0.1)
+    judged, counted = verdict(Run(Path("checkpoints") / run)), corpus.yardstick
     assert judged and counted
     return {
         "run": run, "checkpoint": path, "cell": "lstm", "num_layers": 2, "hidden_size": 8, "embedding_size": 4, "dropout": 0.1,
         "copy_window": 8192, "counts": 2, "verdict": asdict(judged) if step == 4 else None, "yardstick": asdict(counted),
+        "unigram_loss": corpus.unigram_loss,
         "unit": "char", "vocab_size": 21, "symbols": "\n ,.;Nabcdehiklmnostw", "sha256": sha256(path),
         "final_val_loss": lines(run)[-1]["final_val_loss"] if step == 4 else None, "charrnn": charrnn.__version__,
         "corpus": ["corpus.txt"], "epochs": step / 10, "parameters": parameters(path), "step": step, "steps": 4, "trained_steps": 4,

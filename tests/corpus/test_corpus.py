@@ -226,3 +226,18 @@ def test_a_file_and_a_share_exclude_each_other(here: Path) -> None:
         "leave one of them out"
     )
     assert with_val("abcdefgh", "abc", val_fraction=0)
+
+
+def test_the_unigram_loss_is_that_of_the_frequencies_of_the_characters() -> None:
+    corpus = Corpus.of("aaaaaabc" + "ab", 0.2)  # a 6, b 1, c 1; each counts half a time more
+    assert corpus.unigram_loss == pytest.approx(-(np.log(6.5 / 9.5) + np.log(1.5 / 9.5)) / 2)
+    assert Corpus.of("aaaaaabc", 0.0).unigram_loss is None
+
+
+def test_the_ends_of_records_count_as_symbols() -> None:
+    config = RunConfig.from_flat({"separator": "\n", "val_fraction": 0.5})
+    corpus = read_corpus(config, "aa\nab\n" * 50 + "b\n", lambda notice: None)
+    train = np.bincount(corpus.train, minlength=len(corpus.vocabulary)) + 0.5
+    losses = -np.log(train / train.sum())
+    assert corpus.unigram_loss == pytest.approx(losses[corpus.val].mean())
+    assert corpus.vocabulary.end in corpus.val

@@ -291,7 +291,7 @@ edited("vocab_size is a list", "config.json", lambda value: value.update(vocab_s
 # Metadata
 
 for _key, _value in {
-    "step": "7", "val_loss": "low", "corpus": "file.txt", "data": [], "epochs": None, "yardstick": 3, "parameters": 1.5, "charrnn": 1,
+    "step": "7", "val_loss": "low", "corpus": "file.txt", "data": [], "epochs": None, "yardstick": 3, "unigram_loss": "low", "parameters": 1.5, "charrnn": 1,
 }.items():  # fmt: skip
     edited(
         f"about: {_key} is {_value!r}",
@@ -514,10 +514,10 @@ OPENED: dict[str, Checkpoint] = {
     "a large bias": opened(TEXT, {}, lambda weights: weights["head.bias"].__setitem__(slice(None), [BIG, -BIG, BIG])),
     "large claims": opened(TEXT, {
         "step": -5, "steps": 10**38, "epochs": 1e308, "train_characters": 10**38, "val_characters": -(10**38), "val_loss": 1e308,
-        "parameters": -1, "yardstick": {"nats_per_character": 1e308, "train_characters": 10**38, "val_characters": 0},
+        "parameters": -1, "yardstick": {"nats_per_character": 1e308, "train_characters": 10**38, "val_characters": 0}, "unigram_loss": 1e308,
     }),
     "claims of zero": opened(TEXT, {
-        "val_loss": 0, "epochs": 0, "yardstick": {"nats_per_character": 0, "train_characters": 0, "val_characters": 0},
+        "val_loss": 0, "epochs": 0, "yardstick": {"nats_per_character": 0, "train_characters": 0, "val_characters": 0}, "unigram_loss": -1e308,
     }),
     "characters that move the cursor": opened(Vocabulary("char", "\x1b\x07\n"), {}),
     "followers that occur twice": strange_counts(lambda weights: None),

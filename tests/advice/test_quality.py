@@ -1,0 +1,58 @@
+"""A loss has a plain word, which depends on what kind of text it is."""
+
+import pytest
+
+from charrnn.advice.quality import OF_SYMBOLS, OF_WORDS, SCALE, quality
+
+
+@pytest.mark.parametrize(
+    ("loss", "word"),
+    [
+        (3.2, "noise"),  # that of the frequencies
+        (2.76, "noise"),
+        (2.74, "scraps"),
+        (1.99, "scraps"),
+        (1.98, "rough"),
+        (1.51, "rough"),
+        (1.50, "good"),
+        (1.29, "good"),
+        (1.28, "fluent"),
+        (0.0, "fluent"),
+    ],
+)
+def test_prose_is_judged_by_its_share_of_the_loss_of_the_frequencies(
+    loss: float, word: str
+) -> None:
+    assert quality(loss, 3.2, 1.5, is_list=False) == word
+
+
+@pytest.mark.parametrize(
+    ("loss", "word"),
+    [
+        (3.9, "noise"),
+        (3.5, "noise"),
+        (3.3, "scraps"),
+        (2.5, "rough"),
+        (2.1, "good"),
+        (1.8, "fluent"),
+    ],
+)
+def test_a_list_is_judged_by_its_way_from_the_frequencies_to_counting(
+    loss: float, word: str
+) -> None:
+    assert quality(loss, 4.0, 2.0, is_list=True) == word
+
+
+def test_so_is_a_script_of_thousands_of_characters() -> None:
+    assert quality(4.8, 6.1, 4.4, is_list=False) == "rough"
+    assert quality(4.8, 6.1, 4.4, is_list=True) == "rough"
+
+
+def test_an_older_model_and_too_simple_a_text_have_no_word() -> None:
+    assert quality(1.0, None, 1.5, is_list=False) is None
+    assert quality(0.0, 0.0, 0.0, is_list=False) is None
+    assert quality(2.0, 2.0, 2.0, is_list=True) is None  # nothing but frequencies can be learned
+
+
+def test_each_word_has_a_limit() -> None:
+    assert len(SCALE) - 1 == len(OF_WORDS) == len(OF_SYMBOLS)
