@@ -29,7 +29,9 @@ from charrnn.corpus.reading import check_corpus
 
 if TYPE_CHECKING:
     from charrnn.corpus.corpus import Corpus
+    from charrnn.training.forecast import Forecast
     from charrnn.training.plan import Plan
+    from charrnn.training.resolve import NewRun
 
 MIN_REPEATED = 0.01  # smaller shares of repeated lines are not worth mentioning
 
@@ -61,8 +63,8 @@ def plan(
 ) -> None:
     """Show what `charrnn train` with the same arguments would do, and why. Nothing is written.
 
-    A few steps are timed on this machine. Options that you give are kept; the others are planned to
-    fit them.
+    Some steps are timed on this machine, and a small network is trained for a few seconds to
+    predict the loss. Options that you give are kept; the others are planned to fit them.
 
     \b
       charrnn plan my.txt
@@ -90,6 +92,7 @@ class Planned:
         advice: the autopilot's plan.
         passes: passes over the training text.
         base: the model that the run continues from, in words.
+        forecast: the loss that it should reach, if it can be predicted.
     """
 
     config: RunConfig
@@ -98,6 +101,7 @@ class Planned:
     advice: "Plan"
     passes: float
     base: str | None = None
+    forecast: "Forecast | None" = None
 
 
 def _plan(values: dict[str, Any]) -> Planned:
@@ -111,7 +115,28 @@ def _plan(values: dict[str, Any]) -> Planned:
     base = None
     if run.base is not None:
         base = in_words(run.corpus, run.base, run.before)
-    return Planned(run.config, run.corpus, survey(run.corpus), run.plan, passes, base)
+    return Planned(
+        config=run.config,
+        corpus=run.corpus,
+        survey=survey(run.corpus),
+        advice=run.plan,
+        passes=passes,
+        base=base,
+        forecast=_forecast(run),
+    )
+
+
+def _forecast(run: "NewRun") -> "Forecast | None":
+    """The loss that a run should reach; none if the user chose the network, or continues a run."""
+    from charrnn.training.forecast import forecast
+    from charrnn.training.plan import PLANNED
+
+    speed = run.plan.speed
+    if run.base is not None or speed is None or not set(PLANNED) <= set(run.automatic):
+        return None
+    if not len(run.corpus.val):
+        return None
+    return forecast(run.config, run.corpus, speed)
 
 
 def _as_dict(planned: Planned) -> dict[str, Any]:
@@ -120,12 +145,20 @@ def _as_dict(planned: Planned) -> dict[str, Any]:
     knobs = planned.config.flat()
     del knobs["name"]
     del knobs["runs_dir"]
+    expected = planned.advice.expected
+    interval = None
+    outlook: dict[float, float] = {}
+    if planned.forecast is not None:
+        expected = planned.forecast.expected
+        interval = [planned.forecast.low, planned.forecast.high]
+        outlook = planned.forecast.outlook
     return {
         "corpus": planned.survey,
         "yardstick": yardstick.nats_per_character if yardstick else None,
         "advice": {
-            "expected": planned.advice.expected,
-            "outlook": planned.advice.outlook,
+            "expected": expected,
+            "interval": interval,
+            "outlook": outlook,
             "of_new_model": planned.advice.of_new_model,
             "memory": planned.advice.memory,
             "reasons": planned.advice.reasons,
@@ -149,6 +182,8 @@ def _lines(planned: Planned) -> Iterator[str]:
     yield f"training: {_training(planned)}"
     yield f"length: {_length(planned)}"
     yield f"memory: about {advice.memory / 1e6:,.0f} MB"
+    if planned.forecast is not None:
+        yield from _forecast_lines(planned.forecast)
     if advice.expected is not None:
         loss = _rough_loss(advice.expected)
         yield f"expected: validation loss of about {loss}; lower is better"
@@ -158,7 +193,14 @@ def _lines(planned: Planned) -> Iterator[str]:
         if advice.expected == advice.of_new_model:
             line += "; this text is long enough for one"
         yield line
-    outlook = _outlook(advice.outlook)
+
+
+def _forecast_lines(forecast: "Forecast") -> Iterator[str]:
+    """The loss to expect, and after other lengths."""
+    loss = _rough_loss(forecast.expected)
+    interval = f"{forecast.low:.2f} to {forecast.high:.2f}"
+    yield f"expected: validation loss of about {loss}, most likely {interval}; lower is better"
+    outlook = _outlook(forecast.outlook)
     if outlook:
         yield f"other lengths: {outlook}"
 

@@ -14,7 +14,6 @@ from charrnn.advice.similar_runs import (
     best_row,
     expected_ratio,
     gain_of_continuing,
-    has_one_length,
     most_passes,
     relative_cost,
     relative_time,
@@ -28,7 +27,6 @@ from charrnn.training.timing import seconds_per_character, thread_choices
 
 PLANNED = ("hidden_size", "num_layers", "dropout")
 DEFAULT_MINUTES = 5.0
-OUTLOOK = (5.0, 30.0, 180.0)  # minutes
 
 
 @dataclass(frozen=True)
@@ -40,19 +38,18 @@ class Plan:
         most_passes: over the training text, beyond which more steps do harm; infinity if no
             measurement shows that.
         reasons: why these values, one line each.
-        expected: validation loss in nats per character; None without a validation part, and for
-            records, on which no runs were measured.
-        outlook: the expected loss by other numbers of minutes.
-        of_new_model: for a run that continues from another, the expected loss of a new model in
-            the same time.
+        speed: seconds per character at 2 x 256.
+        expected: for a run that continues from another, the validation loss in nats per character;
+            None without a validation part, and for records, on which none were measured.
+        of_new_model: what a new model should reach in the same time.
         memory: peak resident bytes of the run, roughly.
     """
 
     values: dict[str, Any]
     most_passes: float
     reasons: list[str] = field(default_factory=list)
+    speed: float | None = None
     expected: float | None = None
-    outlook: dict[float, float] = field(default_factory=dict)
     of_new_model: float | None = None
     memory: float = 0.0
 
@@ -86,24 +83,16 @@ def plan(config: RunConfig, given: Set[str], corpus: Corpus, started: float) -> 
         values["dropout"] = suited_dropout(characters, used)
         planned = config.replace(**values)
     expected = None
-    outlook: dict[float, float] = {}
     of_new_model = None
-    continues = config.base is not None
-    is_measured = (continues or not fixed) and not isinstance(corpus, RecordCorpus)
-    if is_measured and corpus.yardstick is not None:
-        yardstick = corpus.yardstick.nats_per_character
-        expected = yardstick * expected_ratio(characters, passes)
-        if continues:
-            of_new_model = expected
-            expected *= 1 - gain_of_continuing(characters)
-        else:
-            outlook = _outlook(yardstick, characters, speed)
+    if config.base is not None and not isinstance(corpus, RecordCorpus) and corpus.yardstick:
+        of_new_model = corpus.yardstick.nats_per_character * expected_ratio(characters, passes)
+        expected = of_new_model * (1 - gain_of_continuing(characters))
     return Plan(
         values=values,
         most_passes=most_passes(row) / relative_cost(planned.model),
         reasons=_reasons(row, values),
+        speed=speed,
         expected=expected,
-        outlook=outlook,
         of_new_model=of_new_model,
         memory=estimate_memory(planned, corpus),
     )
@@ -138,14 +127,3 @@ def _reasons(row: Row, values: dict[str, Any]) -> list[str]:
             "judging by measurements"
         )
     return reasons
-
-
-def _outlook(yardstick: float, characters: int, speed: float) -> dict[float, float]:
-    """The expected loss by minutes, if several lengths were measured on such texts."""
-    if has_one_length(characters):
-        return {}
-    outlook = {}
-    for minutes in OUTLOOK:
-        passes = minutes * 60 / speed / characters
-        outlook[minutes] = yardstick * expected_ratio(characters, passes)
-    return outlook

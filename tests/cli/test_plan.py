@@ -14,6 +14,7 @@ from charrnn.cli.main import cli
 from charrnn.cli.plan import _outlook, _train_line, plan
 from charrnn.config.yaml import read_yaml
 from charrnn.storage.run import Run
+from charrnn.training import forecast as forecasting
 from tests.command import call
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -33,6 +34,13 @@ QUICK = [
     "--threads",
     "1",
 ]
+
+
+@pytest.fixture(autouse=True)
+def short_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions rest on a trial of four steps."""
+    monkeypatch.setattr(forecasting, "EARLY", 2)
+    monkeypatch.setattr(forecasting, "LATE", 4)
 
 
 @pytest.fixture
@@ -121,6 +129,34 @@ def test_without_validation_text_nothing_is_expected(text: Path) -> None:
         "length",
         "memory",
     ]
+
+
+def test_a_plan_predicts_an_interval_of_the_loss(text: Path) -> None:
+    lines = dict(
+        line.split(": ", 1) for line in call("plan", "clock.txt", *QUICK).stdout.splitlines()
+    )
+    advice = json.loads(call("plan", "clock.txt", *QUICK, "--json").stdout)["advice"]
+    low, high = advice["interval"]
+    assert (low, high) == pytest.approx((0.92 * advice["expected"], 1.08 * advice["expected"]))
+    nats = advice["expected"]
+    assert lines["expected"] == (
+        f"validation loss of about {nats:.2f} ({nats / math.log(2):.2f} bits per character), most "
+        f"likely {low:.2f} to {high:.2f}; lower is better"
+    )
+    assert list(advice["outlook"]) == ["5.0", "30.0", "180.0"]
+
+
+def test_the_loss_of_records_is_predicted(text: Path) -> None:
+    (text / "list.txt").write_text("".join(f"item {n}\n" for n in range(200)))
+    batch = [*QUICK[:2], *QUICK[6:]]
+    advice = json.loads(call("plan", "list.txt", "--records", *batch, "--json").stdout)["advice"]
+    assert advice["interval"][0] < advice["expected"] < advice["interval"][1]
+
+
+def test_the_loss_of_a_network_that_the_user_chose_is_not_predicted(text: Path) -> None:
+    result = call("plan", "clock.txt", *QUICK, "--hidden-size", "9", "--json")
+    advice = json.loads(result.stdout)["advice"]
+    assert (advice["expected"], advice["interval"], advice["outlook"]) == (None, None, {})
 
 
 def train_line(*args: str) -> str:
