@@ -18,7 +18,7 @@ import numpy as np
 from ledger import Ledger
 from machine import describe
 from verdict_runs import LEDGER as RUNS
-from verdict_runs import VERDICT_TEXTS, arguments
+from verdict_runs import VERDICT_TEXTS, argument_parser
 
 from charrnn.advice.similar_runs import relative_cost
 from charrnn.config.run_config import ModelConfig, RunConfig
@@ -57,7 +57,7 @@ class Case(NamedTuple):
 
 
 def main() -> None:
-    args = arguments(__doc__)
+    args = argument_parser(__doc__).parse_args()
     print(describe())
     cases = list(read_cases(args.only, args.data))
     inside = {}

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from machine import describe
-from verdict_runs import LEDGER, VERDICT_TEXTS, arguments
+from verdict_runs import LEDGER, VERDICT_TEXTS, argument_parser
 
 from charrnn.advice.quality import LARGE_ALPHABET, SCALE, quality
 
@@ -26,7 +26,7 @@ Result = Mapping[str, Any]
 
 
 def main() -> None:
-    args = arguments(__doc__)
+    args = argument_parser(__doc__).parse_args()
     print(describe())
     for is_prose, kind in ((True, "prose and code"), (False, "lists, and large alphabets")):
         print(f"\n{kind}")

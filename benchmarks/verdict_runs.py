@@ -101,18 +101,18 @@ VERDICT_TEXTS = {
 }
 
 
-def arguments(description: str | None) -> argparse.Namespace:
-    """The data directory and the names of the texts, from the command line."""
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """Options for the data directory and the names of the texts."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--only", nargs="*", choices=VERDICT_TEXTS, default=list(VERDICT_TEXTS))
-    return parser.parse_args()
+    return parser
 
 
 def main() -> None:
-    args = arguments(__doc__)
+    args = argument_parser(__doc__).parse_args()
     print(describe())
     for name in args.only:
         collect(name, args.data)

@@ -2,12 +2,13 @@
 
     python benchmarks/verdicts.py --data DIRECTORY
     python benchmarks/verdicts.py --data DIRECTORY --only russian
+    python benchmarks/verdicts.py --no-training
 
 Each text of verdict_runs.py is trained for one minute, some also for three, and then up to three
 times as the verdict proposes. A run whose verdict is "at its best" is also trained for twice the
 time, and with 0.2 more and 0.2 less dropout: none of them should be much better. Runs in
 results/verdicts.jsonl are not trained again, so after a change of the verdict only those are
-trained that it newly proposes.
+trained that it newly proposes; with `--no-training`, those are left out.
 
 The gain is that of the lowest validation loss during training, which is measured on the same
 characters in every run on a text.
@@ -25,7 +26,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from machine import describe
-from verdict_runs import DROPOUT, LEDGER, VERDICT_TEXTS, arguments, length, network, trained
+from numpy.typing import NDArray
+from verdict_runs import DROPOUT, LEDGER, VERDICT_TEXTS, argument_parser, length, network, trained
 
 from charrnn.advice import gains
 from charrnn.advice.evidence import Evidence, gathered
@@ -37,6 +39,7 @@ from charrnn.storage.run import Run
 
 MAX_PROPOSALS = 3
 FINISHED = "at its best"
+FIT_STEPS = 50
 MIN_GAIN = 0.01  # share of the loss by which a run is better or worse
 LONGER_FIRST_RUNS = ("shakespeare", "fables", "russian", "names")  # three minutes, too
 FOLLOWED = ("--minutes", "--num-layers", "--hidden-size", "--dropout")
@@ -57,23 +60,26 @@ class Step(NamedTuple):
 
 
 def main() -> None:
-    args = arguments(__doc__)
+    parser = argument_parser(__doc__)
+    parser.add_argument("--no-training", action="store_true")
+    args = parser.parse_args()
+    data = None if args.no_training else args.data
     print(describe())
     proposals: list[tuple[float, float]] = []  # predicted and measured gains
     variations: list[float] = []
     for name in args.only:
         gains.WEIGHTS = fit(set(VERDICT_TEXTS) - {name})
         for minutes in (1, 3) if name in LONGER_FIRST_RUNS else (1,):
-            steps = follow(name, minutes, args.data)
+            steps = follow(name, minutes, data)
             show(name, steps, proposals)
-            if steps[-1].verdict.kind == FINISHED:
-                variations += vary(name, steps[-1].run, args.data)
+            if steps and steps[-1].verdict.kind == FINISHED:
+                variations += vary(name, steps[-1].run, data)
     summary(proposals, variations)
     print(f"weights of the clues, fitted to all texts: {fit(VERDICT_TEXTS)}")
 
 
 def fit(names: Collection[str]) -> Clues:
-    """The weights of the clues, by least squares, from the runs on some texts."""
+    """The weights of the clues, from the runs on some texts."""
     runs = {(run["text"], tuple(run["flags"])): run for run in LEDGER.results()}
     clues = []
     measured = []
@@ -85,20 +91,43 @@ def fit(names: Collection[str]) -> Clues:
         if longer is not None and found is not None:
             clues.append(found)
             measured.append(gain(run, longer) - excess(evidence(run)))
-    # Small gains decide, so an error counts by its share of the gain.
-    importance = 1 / (2 * MIN_GAIN + np.abs(measured))
-    weights, *_ = np.linalg.lstsq(
-        np.array(clues) * importance[:, None], measured * importance, rcond=None
-    )
-    return Clues(*np.maximum(weights, 0.0).round(2).tolist())
+    return Clues(*fit_weights(np.array(clues), np.array(measured)))
 
 
-def follow(name: str, minutes: float, data: Path) -> list[Step]:
+def fit_weights(clues: NDArray[np.float64], gains: NDArray[np.float64]) -> list[float]:
+    """The weights with the least absolute errors, so that an odd text counts little.
+
+    Small gains decide, so an error counts relative to the gain.
+
+    Args:
+        clues: (n, c)
+        gains: (n,)
+    """
+    importance = 1 / (2 * MIN_GAIN + np.abs(gains))
+    weights: NDArray[np.float64] = np.zeros(clues.shape[1])
+    for _ in range(FIT_STEPS):
+        errors = np.abs(clues @ weights - gains)
+        scale = np.sqrt(importance / np.maximum(errors, MIN_GAIN / 10))
+        solution, *_ = np.linalg.lstsq(clues * scale[:, None], gains * scale, rcond=None)
+        weights = np.maximum(solution, 0.0)
+    return [round(float(weight), 2) for weight in weights]
+
+
+def run_of(name: str, flags: list[str], data: Path | None) -> Result | None:
+    """The run of a text with these flags, from the file of results or, given data, a new one."""
+    if data is None:
+        return LEDGER.find(text=name, flags=flags)
+    return trained(name, flags, data)
+
+
+def follow(name: str, minutes: float, data: Path | None) -> list[Step]:
     """Train on a text, and follow the verdicts."""
     flags = length(minutes)
     steps: list[Step] = []
     while len(steps) <= MAX_PROPOSALS:
-        run = trained(name, flags, data)
+        run = run_of(name, flags, data)
+        if run is None:
+            break
         verdict = judged(run, [step.run for step in steps])
         steps.append(Step(run, verdict))
         if verdict.expected_gain is None or verdict.command is None:
@@ -150,7 +179,7 @@ def followed_flags(command: str) -> list[str]:
     return flags
 
 
-def vary(name: str, run: Result, data: Path) -> Iterator[float]:
+def vary(name: str, run: Result, data: Path | None) -> Iterator[float]:
     """The gains of a run of twice the time, and of others with more and less dropout."""
     minutes = run["about"]["minutes"]
     dropout = run["about"]["dropout"]
@@ -159,7 +188,10 @@ def vary(name: str, run: Result, data: Path) -> Iterator[float]:
         if 0 <= dropout + change < 0.9:
             changes.append([*length(minutes), *network(run, dropout + change)])
     for flags in changes:
-        value = gain(run, trained(name, flags, data))
+        varied = run_of(name, flags, data)
+        if varied is None:
+            continue
+        value = gain(run, varied)
         print(f"    {' '.join(flags):60} {value:+7.1%}")
         yield value
 
@@ -171,7 +203,8 @@ def gain(before: Result, after: Result) -> float:
 
 def show(name: str, steps: list[Step], proposals: list[tuple[float, float]]) -> None:
     """Print a chain of runs, and collect the gains."""
-    print(f"\n{name}")
+    if steps:
+        print(f"\n{name}")
     expected: float | None = None
     for number, step in enumerate(steps):
         change = ""

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from charrnn.advice.evidence import Evidence
 from charrnn.advice.similar_runs import (
-    MOST_DROPOUT,
     best_row,
     expected_ratio,
     learnable,
@@ -26,11 +25,8 @@ LEAST_LONGER = 2
 # In the measured runs, the loss is higher by about this factor of itself times the square of the
 # distance from the dropout that suits.
 CURVATURE = 0.5
+FEW_PASSES = 5.0  # after more, a loss above that of counting is not for lack of time
 RISE = 0.005  # share of the loss by which a run became worse, so that more time would not help
-# A run that became worse and was ended early is repeated with this much more dropout. That gained
-# about this share of the loss.
-MORE = 0.2
-GAIN_OF_MORE = 0.02
 MOST_GAIN = 0.9
 NEGLIGIBLE_LOSS = 1e-3  # nats; the losses of a text that is almost certain are not compared
 
@@ -47,7 +43,7 @@ class Clues(NamedTuple):
     fall: float
 
 
-WEIGHTS = Clues(0.6, 0.55)
+WEIGHTS = Clues(0.73, 0.17)
 
 LONGER = "longer"
 MORE_DROPOUT = "more dropout"
@@ -67,24 +63,13 @@ def expected_gains(evidence: Evidence) -> dict[str, float]:
     if distance:
         change = MORE_DROPOUT if distance > 0 else LESS_DROPOUT
         gains[change] = CURVATURE * distance**2
-        if change == MORE_DROPOUT and _was_ended_early(evidence):
-            gains[change] = max(GAIN_OF_MORE, gains[change])
     return gains
 
 
 def next_dropout(evidence: Evidence) -> float:
     """The dropout that suits a run of this length on its text."""
     passes = evidence.planned_passes * cost_of(evidence.knobs)
-    suited = suited_dropout(_characters(evidence), passes)
-    if _was_ended_early(evidence):
-        more = round(float(evidence.knobs["dropout"]) + MORE, 2)
-        return max(suited, min(more, MOST_DROPOUT))
-    return suited
-
-
-def _was_ended_early(evidence: Evidence) -> bool:
-    """Whether a run was ended because it became worse."""
-    return evidence.rise > RISE and evidence.last_step < evidence.steps
+    return suited_dropout(_characters(evidence), passes)
 
 
 def cost_of(knobs: Mapping[str, Any]) -> float:
@@ -94,8 +79,14 @@ def cost_of(knobs: Mapping[str, Any]) -> float:
 
 
 def clues_of_longer(evidence: Evidence) -> Clues | None:
-    """On the gain of a longer run; None if it cannot gain, or if the autopilot would cut it."""
-    if evidence.rise > RISE:
+    """On the gain of a longer run; None if it cannot gain, or if the autopilot would cut it.
+
+    A run that became worse gains nothing from more time, unless the autopilot chooses the dropout:
+    then the longer run gets more of it.
+    """
+    automatic = evidence.about["automatic"]
+    is_chosen = automatic is None or "dropout" not in automatic
+    if evidence.rise > RISE and is_chosen:
         return None
     characters = _characters(evidence)
     passes = evidence.passes * cost_of(evidence.knobs)
@@ -105,14 +96,13 @@ def clues_of_longer(evidence: Evidence) -> Clues | None:
     if longer < LEAST_LONGER * passes:
         return None
     measured = 1 - expected_ratio(characters, longer) / expected_ratio(characters, passes)
-    automatic = evidence.about["automatic"]
-    if automatic is not None and "dropout" not in automatic:
+    if automatic is not None and is_chosen:
         # the dropout that was chosen is kept, and suits a longer run more or less
         distance = suited_dropout(characters, longer) - float(evidence.knobs["dropout"])
         measured -= CURVATURE * distance**2
     return Clues(
         measured=measured * _learnable(evidence),
-        fall=max(0.0, evidence.fall),
+        fall=max(0.0, evidence.fall) if evidence.rise <= RISE else 0.0,
     )
 
 
@@ -128,10 +118,11 @@ def _learnable(evidence: Evidence) -> float:
 def excess(evidence: Evidence) -> float:
     """The share of a loss by which it is above that of counting which characters follow which.
 
-    A longer run gains that, and what other runs gain.
+    A longer run gains that, and what other runs gain, if this one made few passes over the text. It
+    is 0 after more of them.
     """
     yardstick = evidence.about.get("yardstick")
-    if yardstick is None:
+    if yardstick is None or evidence.passes > FEW_PASSES:
         return 0.0
     return float(max(0.0, 1 - yardstick["nats_per_character"] / evidence.loss))
 
