@@ -26,6 +26,7 @@ TRIAL_SCHEDULE = 1000
 EARLY = 50  # steps
 LATE = 200
 JUDGED = 100_000  # characters
+TINY = 1e-6  # nats, added to each loss, since that of a text which is certain is 0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
 # Of the runs that the weights were not fitted to, four fifths ended within these factors.
 INTERVAL = (0.92, 1.08)
@@ -83,8 +84,8 @@ class Forecast:
     outlook: dict[float, float] = field(default_factory=dict)
 
 
-def forecast(config: RunConfig, corpus: Corpus, speed: float) -> Forecast:
-    """What a run should reach.
+def forecast(config: RunConfig, corpus: Corpus, speed: float) -> Forecast | None:
+    """What a run should reach; None if its trial learns nothing, as with a rate that is too high.
 
     Args:
         config: resolved.
@@ -92,6 +93,8 @@ def forecast(config: RunConfig, corpus: Corpus, speed: float) -> Forecast:
         speed: seconds per character at 2 x 256.
     """
     trial = try_out(config, corpus)
+    if not trial.late <= trial.unigram_loss + TINY:  # also for NaN
+        return None
     assert config.train.steps is not None
     passes = _passes(config, corpus, config.train.steps)
     expected = expected_loss(trial, passes)
@@ -119,7 +122,7 @@ def try_out(config: RunConfig, corpus: Corpus) -> Trial:
             for steps in (EARLY, LATE):
                 while loop.step < steps:
                     loop.train_step()
-                losses.append(_loss(loop))
+                losses.append(_loss(loop) + TINY)
         finally:
             loop.close()
     return Trial(

@@ -138,7 +138,7 @@ def resolve(
     allowance = None
     if config.train.steps is None:
         timing = measure_speed(config, corpus, thread_choices(config, fixed))
-        if "batch_size" not in fixed:
+        if "batch_size" not in fixed and base is None:
             fitted = config.train.batch_size
             config, timing = with_larger_batch(config, corpus, timing, started)
             if config.train.batch_size > fitted and "batch_size" not in automatic:

@@ -38,9 +38,9 @@ QUICK = [
 
 @pytest.fixture(autouse=True)
 def short_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Predictions rest on a trial of four steps."""
-    monkeypatch.setattr(forecasting, "EARLY", 2)
-    monkeypatch.setattr(forecasting, "LATE", 4)
+    """Predictions rest on a trial of thirty steps."""
+    monkeypatch.setattr(forecasting, "EARLY", 10)
+    monkeypatch.setattr(forecasting, "LATE", 30)
 
 
 @pytest.fixture

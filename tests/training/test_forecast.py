@@ -44,10 +44,10 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def short_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four steps of a tiny network, evaluated after two and four."""
+    """Thirty steps of a tiny network, evaluated after ten and thirty."""
     monkeypatch.setattr(forecasting, "TRIAL", {"num_layers": 1, "hidden_size": 8, "dropout": 0.0})
-    monkeypatch.setattr(forecasting, "EARLY", 2)
-    monkeypatch.setattr(forecasting, "LATE", 4)
+    monkeypatch.setattr(forecasting, "EARLY", 10)
+    monkeypatch.setattr(forecasting, "LATE", 30)
 
 
 def resolved(corpus: Corpus, **knobs: Any) -> RunConfig:
@@ -89,7 +89,7 @@ def test_a_trial_trains_a_small_network_on_the_text(short_trial: None) -> None:
         counting_loss=corpus.yardstick.nats_per_character,
         early=trial.early,
         late=trial.late,
-        passes=pytest.approx(4 * 80 / 1_800 * cost),
+        passes=pytest.approx(30 * 80 / 1_800 * cost),
     )
     assert 0.5 < trial.late <= trial.early < 2.5
     assert try_out(config, corpus) == trial
@@ -102,7 +102,7 @@ def test_a_trial_that_gets_worse_counts_as_it_was_before(
     monkeypatch.setattr(forecasting, "_loss", lambda loop: next(losses))
     corpus = Corpus.of(TEXT, 0.1)
     trial = try_out(resolved(corpus), corpus)
-    assert (trial.early, trial.late) == (1.5, 1.5)
+    assert (trial.early, trial.late) == pytest.approx((1.5, 1.5), abs=1e-5)
 
 
 def test_a_forecast_has_an_interval_and_other_lengths(
@@ -115,6 +115,7 @@ def test_a_forecast_has_an_interval_and_other_lengths(
     config = resolved(corpus, num_layers=2, hidden_size=256)
     # 40 steps of 80 characters out of 1,800; a minute makes 3 passes over 1,000
     found = forecast(config, corpus, speed=0.02)
+    assert found is not None
     expected = expected_loss(TRIAL, 40 * 80 / 1_800)
     assert found.expected == pytest.approx(expected)
     assert (found.low, found.high) == pytest.approx((expected / 2, expected * 2))
@@ -131,5 +132,23 @@ def test_running_text_and_records_are_predicted(
     config = RunConfig.from_flat(given)
     corpus = read_corpus(config, "one two\nthree four\nfive six\n" * 40, lambda notice: None)
     found = forecast(resolved(corpus, **given), corpus, speed=0.001)
+    assert found is not None
     assert 0 < found.low < found.expected < found.high
     assert list(found.outlook) == [5.0, 30.0, 180.0]
+
+
+def test_a_trial_that_learns_nothing_predicts_nothing(
+    short_trial: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = Corpus.of(TEXT, 0.1)
+    for loss in (9.0, math.nan):
+        bad = TRIAL._replace(early=loss, late=loss)
+        monkeypatch.setattr(forecasting, "try_out", lambda config, corpus, bad=bad: bad)
+        assert forecast(resolved(corpus), corpus, speed=0.01) is None
+
+
+def test_a_text_that_is_certain_has_a_forecast(short_trial: None) -> None:
+    corpus = Corpus.of("a" * 2_000, 0.1)
+    found = forecast(resolved(corpus), corpus, speed=0.01)
+    assert found is not None
+    assert 0 < found.expected < 0.01
