@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from charrnn.context_mixing.contexts import KINDS, Contexts
 from charrnn.context_mixing.count_table import UNSEEN, CountTable, Predicted
 from charrnn.context_mixing.counting import (
-    FOLDS,
     FoldedCounts,
     count_followers,
-    fold_of,
+    folds_of,
 )
 from charrnn.piecewise import Piecewise
 from charrnn.vocab import Ids, Vocabulary
@@ -122,15 +121,17 @@ class CountedText:
         self.ids = ids
         self.num_counted = min(len(ids), MAX_COUNTED)
         counted = ids[len(ids) - self.num_counted :]
-        self.first_fold = first_fold
+        self._folds = folds_of(counted, vocabulary.end) + first_fold
         self.counts = shared or count_followers(Contexts(vocabulary), counted, least)
         self._rows = Piecewise(len(ids), REACH, self._compute_rows)
 
     def __getitem__(self, places: Array) -> Counted:
         """What follows the symbols at some places (T, B), their surroundings left out."""
         begin = len(self.ids) - self.num_counted
-        folds = fold_of(places + 1 - begin, self.num_counted)
-        folds = np.where(folds == FOLDS, self.counts.outside, self.first_fold + folds)
+        followers = places + 1 - begin  # in the counted text
+        is_counted = (followers >= 0) & (followers < self.num_counted)
+        folds = self._folds[np.where(is_counted, followers, 0)]
+        folds = np.where(is_counted, folds, self.counts.outside)
         return Counted(self.counts, self._rows[places], folds)
 
     @property

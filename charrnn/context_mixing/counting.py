@@ -26,6 +26,7 @@ from charrnn.vocab import Ids, smallest_dtype
 
 FOLDS = 10
 MAX_BYTES_PER_SYMBOL = 8
+HASH_BASE = 0x9E3779B97F4A7C15  # odd, with its bits spread evenly (Knuth's multiplier)
 FOLD_BITS = np.uint64(4)
 FOLD_MASK = np.uint64((1 << 4) - 1)
 SYMBOL_BITS = np.uint64(21)  # as many as the number of all code points has
@@ -41,6 +42,9 @@ class FoldedCounts:
     The counted text is cut into FOLDS equal stretches. At a place in one of them, only the counts
     of the others are used: what a network may learn to trust must be as unreliable as it will be in
     a new text, and names and phrases recur close to each other.
+
+    Records are divided into FOLDS at random, as they are into training and validation part: a new
+    one may be like its neighbors in a sorted list. Equal records are in the same fold.
 
     Args:
         table: of the whole text.
@@ -112,7 +116,7 @@ def count_followers(reader: Contexts, ids: Ids, least: int = 1) -> FoldedCounts:
         least: at least 1.
     """
     contexts = reader.of_text(ids)  # (n, K)
-    folds = fold_of(np.arange(1, len(ids)), len(ids))
+    folds = folds_of(ids, reader.end)[1:]
     kinds = []
     for kind in range(len(KINDS)):
         # the contexts of one kind are all smaller than those of the next
@@ -211,11 +215,26 @@ def _keys(table: CountTable) -> Array:
     return contexts << SYMBOL_BITS | table.symbols.astype(np.uint64)
 
 
-def fold_of(places: Array, counted: int) -> Array:
-    """The number of the fold of each place in a counted text of this length; FOLDS outside."""
-    folds = places * FOLDS // max(1, counted)
-    is_inside = (places >= 0) & (places < counted)
-    return np.where(is_inside, folds, FOLDS)
+def folds_of(ids: Ids, end: int) -> NDArray[np.uint8]:
+    """The number of the fold of each symbol of a counted text: (n,).
+
+    Args:
+        ids: (n,) the text.
+        end: of a record; NO_END for running text.
+    """
+    n = len(ids)
+    if end == NO_END:
+        return (np.arange(n) * FOLDS // max(1, n)).astype(np.uint8)
+    number = np.zeros(n, np.int64)  # of each symbol's record
+    np.cumsum(ids[:-1] == end, out=number[1:])
+    starts = np.flatnonzero(np.diff(number, prepend=-1))
+    place = np.arange(n) - starts[number]  # in its record
+    powers = np.full(int(place.max(initial=0)) + 1, HASH_BASE, np.uint64)
+    powers = np.cumprod(powers, dtype=np.uint64)
+    terms = powers[place] * (ids.astype(np.uint64) + np.uint64(1))
+    hashes = np.add.reduceat(terms, starts) if n else terms
+    folds = (hashes >> np.uint64(32)) % np.uint64(FOLDS)
+    return folds.astype(np.uint8)[number]
 
 
 def _pairs(contexts: Array, followers: Array, folds: Array) -> _Pairs:

@@ -8,7 +8,7 @@ from charrnn.context_mixing import counted_text
 from charrnn.context_mixing.contexts import Contexts
 from charrnn.context_mixing.count_table import NUM_FEATURES
 from charrnn.context_mixing.counted_text import Counted, CountedText, Selected, look_up
-from charrnn.context_mixing.counting import FOLDS, count_followers, fold_of
+from charrnn.context_mixing.counting import FOLDS, count_followers, folds_of
 from charrnn.vocab import Ids, Vocabulary
 from tests.context_mixing.test_count_table import probabilities
 
@@ -39,7 +39,8 @@ def test_places_of_any_shape_have_the_rows_and_folds_of_the_text(vocabulary: Voc
     np.testing.assert_array_equal(counted.rows, table.rows_of_text(ids)[places])
     assert counted.folds is not None
     # the fold is that of the symbol to predict; none is left out after the last symbol
-    assert counted.folds.tolist() == ((places + 1) * 10 // 200).tolist()
+    folds = np.append(folds_of(ids, vocabulary.end), FOLDS)
+    assert counted.folds.tolist() == folds[places + 1].tolist()
     assert text[np.array([[199]])].folds == [[FOLDS]]
 
 
@@ -115,7 +116,7 @@ def test_only_the_end_of_a_long_text_is_counted(
     assert counted.folds is not None
     folds = counted.folds[:, 0]
     assert folds[:199].tolist() == [FOLDS] * 199
-    np.testing.assert_array_equal(folds[199:], fold_of(np.arange(301), 300))
+    assert folds[199:].tolist() == [*folds_of(ids[200:], vocabulary.end), FOLDS]
     # nothing is left out where nothing was counted
     outside = Counted(text.table, counted.rows[:199]).predicted
     inside = counted.steps(0, 199).predicted

@@ -1,18 +1,21 @@
 """Every follower of every context is counted, rare contexts are left out, and a place is predicted
 without its surroundings."""
 
+import itertools
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
 
 from charrnn.context_mixing import counting
-from charrnn.context_mixing.contexts import KINDS, Contexts
+from charrnn.context_mixing.contexts import KINDS, NO_END, Contexts
 from charrnn.context_mixing.count_table import MAX_COUNT, CountTable, Predicted
-from charrnn.context_mixing.counting import FOLDS, FoldedCounts, count_followers, fold_of
+from charrnn.context_mixing.counting import FOLDS, FoldedCounts, count_followers, folds_of
 from charrnn.vocab import Ids, Vocabulary
 from tests.context_mixing.test_count_table import (
+    BYTES,
     CHARS,
+    RECORDS,
     by_group,
     probabilities,
     sample,
@@ -113,20 +116,51 @@ def test_the_counts_of_a_frequent_context_are_divided_by_the_same_number() -> No
 # Folds
 
 
-def test_folds_are_ten_stretches_of_equal_length() -> None:
-    assert fold_of(np.arange(-2, 23), 20).tolist() == [
-        *[FOLDS] * 2,
-        *[fold for fold in range(10) for _ in range(2)],
-        *[FOLDS] * 3,
+def test_folds_of_running_text_are_ten_stretches_of_equal_length() -> None:
+    assert folds_of(np.zeros(20, np.uint8), NO_END).tolist() == [
+        fold for fold in range(10) for _ in range(2)
     ]
-    assert fold_of(np.arange(3), 3).tolist() == [0, 3, 6]
-    assert fold_of(np.arange(2), 0).tolist() == [FOLDS, FOLDS]
+    assert folds_of(np.zeros(3, np.uint8), NO_END).tolist() == [0, 3, 6]
+    assert folds_of(np.zeros(0, np.uint8), NO_END).tolist() == []
+
+
+def records_of(words: list[str]) -> Ids:
+    """Words of the letters a to z, each followed by an end, 26."""
+    return np.array([ord(letter) - 97 for letter in "{".join(words) + "{"], np.uint8)
+
+
+def test_records_are_divided_into_folds_at_random_with_their_ends() -> None:
+    words = ["".join(letters) for letters in itertools.product("abcdefgh", repeat=4)]  # sorted
+    ids = records_of(words)
+    folds = folds_of(ids, 26).reshape(len(words), 5)
+    assert (folds == folds[:, :1]).all()
+    sizes = np.bincount(folds[:, 0], minlength=FOLDS)
+    assert sizes.min() > 0.08 * len(words) and sizes.max() < 0.12 * len(words)
+    neighbors_share_a_fold = (folds[1:, 0] == folds[:-1, 0]).mean()
+    assert neighbors_share_a_fold < 0.15
+    last = folds_of(ids[:-3], 26)  # a record without its end is one, too
+    assert last[:-2].tolist() == folds_of(ids, 26)[:-5].tolist()
+    assert last[-1] == last[-2]
+
+
+def test_equal_records_are_in_the_same_fold_and_their_letters_have_an_order() -> None:
+    words = ["".join(letters) for letters in itertools.product("abc", repeat=5)]
+    once = folds_of(records_of(words), 26).reshape(-1, 6)[:, 0]
+    again = folds_of(records_of(words[::-1]), 26).reshape(-1, 6)[::-1, 0]
+    assert again.tolist() == once.tolist()
+    mirrored = folds_of(records_of([word[::-1] for word in words]), 26).reshape(-1, 6)[:, 0]
+    assert (mirrored != once).mean() > 0.5
+
+
+def test_no_records_have_no_folds() -> None:
+    assert folds_of(np.zeros(0, np.uint8), 26).tolist() == []
 
 
 def folded(counts: FoldedCounts, ids: Ids) -> Predicted:
     """What the counts predict after each symbol of their own text."""
     rows = counts.table.rows_of_text(ids)
-    return counts.predict(rows, fold_of(np.arange(1, len(ids) + 1), len(ids)))
+    folds = folds_of(ids, counts.table.reader.end)
+    return counts.predict(rows, np.append(folds[1:], FOLDS))
 
 
 @vocabularies
@@ -141,8 +175,7 @@ def test_a_place_is_predicted_from_the_other_nine_tenths(
     logs, *_ = by_group(predicted.features)
     contexts = reader.of_text(ids)
     followers = np.append(ids[1:], 0)
-    fold_size = 40
-    own = (np.arange(400) + 1) // fold_size  # of the follower
+    own = np.append(folds_of(ids, vocabulary.end)[1:], FOLDS)  # of the follower
     for fold in range(FOLDS):
         is_counted = (own != fold) & (np.arange(400) < 399)
         wanted = np.flatnonzero(own == fold)
@@ -154,7 +187,23 @@ def test_a_place_is_predicted_from_the_other_nine_tenths(
         np.testing.assert_allclose(logs[wanted], 0.25 * np.log1p(n), rtol=1e-6)
 
 
-@vocabularies
+def test_a_record_is_predicted_from_the_records_of_other_folds() -> None:
+    ids = sample(RECORDS, 1000)
+    reader = Contexts(RECORDS)
+    folds = folds_of(ids, RECORDS.end)
+    left_out = int(folds[-1])
+    assert left_out != folds[0]
+    places = np.flatnonzero(folds[1:] == left_out)
+    contexts = reader.of_text(ids)[places]
+    counts = count_followers(reader, ids)
+    found = counts.predict(counts.table.rows(contexts), np.full(len(places), left_out))
+    others = count_followers(reader, ids[folds != left_out]).table
+    expected = others.predict(others.rows(contexts))
+    V = len(RECORDS)
+    np.testing.assert_allclose(probabilities(found, V), probabilities(expected, V), rtol=1e-6)
+
+
+@pytest.mark.parametrize("vocabulary", [CHARS, BYTES], ids=["char", "byte"])
 def test_changing_a_fold_does_not_change_what_is_predicted_there(vocabulary: Vocabulary) -> None:
     ids = sample(vocabulary, 1000)
     reader = Contexts(vocabulary)
