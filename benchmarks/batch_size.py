@@ -4,8 +4,8 @@
 
 Trains 2 x 256 on four texts for 500 steps with the usual batch, for as many steps with a batch of
 twice the size, and for 1.4 times as many with the usual one. If the larger batch is as good as 1.4
-times the steps, it is worth its time as long as a step takes less than 1.4 times as long. Each run is
-appended to results/batch_size.jsonl, and runs already there are skipped.
+times the steps, it is worth its time as long as a step takes less than 1.4 times as long. Each run
+is appended to results/batch_size.jsonl, and runs already there are skipped.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger import Ledger
 from machine import describe
@@ -25,12 +25,27 @@ LEDGER = Ledger("batch_size")
 STEPS = 500
 MORE = 1.4
 NETWORK: dict[str, Any] = {"num_layers": 2, "hidden_size": 256, "dropout": 0.0}
-# From the data directory to the text, whether it is a list, and its usual batch.
-CASES: dict[str, tuple[Callable[[Path], str], bool, int]] = {
-    "shakespeare": (lambda data: TEXTS["shakespeare"](data)[:550_000], False, 16),
-    "penn": (lambda data: TEXTS["penn"](data)[:2_050_000], False, 16),
-    "molecules": (lambda data: TEXTS["molecules"](data)[:600_000], True, 32),
-    "names": (lambda data: read(data / "names.txt"), True, 128),
+
+
+class Case(NamedTuple):
+    """A text.
+
+    Args:
+        read: from the data directory to the text.
+        is_list: of records.
+        batch_size: the usual one.
+    """
+
+    read: Callable[[Path], str]
+    is_list: bool
+    batch_size: int
+
+
+CASES = {
+    "shakespeare": Case(lambda data: TEXTS["shakespeare"](data)[:550_000], False, 16),
+    "penn": Case(lambda data: TEXTS["penn"](data)[:2_050_000], False, 16),
+    "molecules": Case(lambda data: TEXTS["molecules"](data)[:600_000], True, 32),
+    "names": Case(lambda data: read(data / "names.txt"), True, 128),
 }
 
 
@@ -41,13 +56,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     args = parser.parse_args()
     print(describe())
-    for name, (_, _, batch) in CASES.items():
+    for name, case in CASES.items():
+        batch = case.batch_size
         usual = trained(name, batch, STEPS, args.data)
         larger = trained(name, 2 * batch, STEPS, args.data)
         longer = trained(name, batch, round(MORE * STEPS), args.data)
         print(
-            f"{name:12} {usual['loss']:.4f}  twice the batch {larger['loss'] - usual['loss']:+.4f}  "
-            f"{MORE} times the steps {longer['loss'] - usual['loss']:+.4f}",
+            f"{name:12} {usual['loss']:.4f}  twice the batch "
+            f"{larger['loss'] - usual['loss']:+.4f}  {MORE} times the steps {longer['loss'] - usual['loss']:+.4f}",
             flush=True,
         )
 
@@ -64,7 +80,6 @@ def trained(name: str, batch: int, steps: int, data: Path) -> dict[str, Any]:
 
 def train(name: str, batch: int, steps: int, data: Path) -> dict[str, Any]:
     """Train, and return the last validation loss."""
-    read_text, is_list, _ = CASES[name]
     losses: list[float] = []
 
     def note(report: Any) -> None:
@@ -74,8 +89,8 @@ def train(name: str, batch: int, steps: int, data: Path) -> dict[str, Any]:
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as runs:
         charrnn.train(
-            text=read_text(data),
-            separator="\n" if is_list else None,
+            text=CASES[name].read(data),
+            separator="\n" if CASES[name].is_list else None,
             batch_size=batch,
             steps=steps,
             eval_every=steps // 2,

@@ -4,13 +4,13 @@
 
 Each text of verdict_runs.py gets the trial that `charrnn plan` makes, on one thread, which is kept
 in results/forecasts.jsonl. The runs are those in results/verdicts.jsonl that were given nothing but
-minutes. How much each clue weighs is fitted to the runs on all other texts, and the loss is
+minutes. How much each clue weighs is fitted to the runs on texts from other files, and the loss is
 predicted with these weights. Those fitted to all texts are printed at the end;
 charrnn/training/forecast.py has them.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ import numpy as np
 from ledger import Ledger
 from machine import describe
 from verdict_runs import LEDGER as RUNS
-from verdict_runs import VERDICT_TEXTS, argument_parser
+from verdict_runs import VERDICT_TEXTS, argument_parser, source
 
 from charrnn.advice.similar_runs import relative_cost
 from charrnn.config.run_config import ModelConfig, RunConfig
@@ -27,8 +27,8 @@ from charrnn.training import forecast
 from charrnn.training.forecast import (
     INTERVAL,
     TRIAL,
-    Clues,
     Trial,
+    TrialClues,
     clues_of,
     expected_loss,
     try_out,
@@ -59,24 +59,26 @@ class Case(NamedTuple):
 def main() -> None:
     args = argument_parser(__doc__).parse_args()
     print(describe())
-    cases = list(read_cases(args.only, args.data))
-    inside = {}
+    cases = list(read_cases(args.data))
+    inside: list[bool] = []
+    shares: list[float] = []
     for text in args.only:
-        forecast.WEIGHTS = fit(cases, set(args.only) - {text})
-        for case in cases:
-            if case.text == text:
-                inside[case] = show(case)
-    shares = [np.mean([inside[case] for case in cases if case.text == text]) for text in args.only]
+        others = [case for case in cases if source(case.text) != source(text)]
+        forecast.WEIGHTS = fit(others)
+        right = [show(case) for case in cases if case.text == text]
+        if right:
+            inside += right
+            shares.append(sum(right) / len(right))
     print(
-        f"{sum(inside.values())} of {len(cases)} runs ended between {INTERVAL[0]} and {INTERVAL[1]} "
+        f"{sum(inside)} of {len(inside)} runs ended between {INTERVAL[0]} and {INTERVAL[1]} "
         f"times the expected loss; mean share over the texts {np.mean(shares):.0%}"
     )
-    print(f"weights of the clues, fitted to all texts: {fit(cases, args.only)}")
+    print(f"weights of the clues, fitted to all texts: {fit(cases)}")
 
 
-def read_cases(texts: Collection[str], data: Path) -> Iterator[Case]:
-    """The runs on some texts; trials that are missing are made."""
-    for text in texts:
+def read_cases(data: Path) -> Iterator[Case]:
+    """The runs on all texts; trials that are missing are made."""
+    for text in VERDICT_TEXTS:
         trial = trial_on(text, data)
         for run in RUNS.results():
             flags = run["flags"]
@@ -110,19 +112,18 @@ def make_trial(text: str, data: Path) -> Trial:
     return try_out(with_intervals(config.replace(**TRIAL), corpus), corpus)
 
 
-def fit(cases: list[Case], texts: Collection[str]) -> Clues:
+def fit(cases: list[Case]) -> TrialClues:
     """The weights of the clues, by least squares; each text counts as much as any other."""
     clues = []
     gains = []
     importance = []
     for case in cases:
-        if case.text in texts:
-            clues.append(clues_of(case.trial, case.passes))
-            gains.append(math.log(case.trial.late / case.loss))
-            importance.append(sum(other.text == case.text for other in cases) ** -0.5)
+        clues.append(clues_of(case.trial, case.passes))
+        gains.append(math.log(case.trial.late / case.loss))
+        importance.append(sum(other.text == case.text for other in cases) ** -0.5)
     scale = np.array(importance)
     weights, *_ = np.linalg.lstsq(np.array(clues) * scale[:, None], gains * scale, rcond=None)
-    return Clues(*np.maximum(weights, 0.0).round(2).tolist())
+    return TrialClues(*np.maximum(weights, 0.0).round(2).tolist())
 
 
 def show(case: Case) -> bool:

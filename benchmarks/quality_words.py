@@ -51,7 +51,7 @@ def word_of(run: Result) -> str | None:
         about["final_val_loss"],
         about["unigram_loss"],
         about["yardstick"]["nats_per_character"],
-        is_list=about["records"] is not None,
+        has_words=about["records"] is None,
     )
 
 

@@ -13,9 +13,9 @@ trained that it newly proposes; with `--no-training`, those are left out.
 The gain is that of the lowest validation loss during training, which is measured on the same
 characters in every run on a text.
 
-How much each clue weighs in the expected gain of a longer run is fitted to the runs on all other
-texts, and the verdicts on a text rest on these weights. Those fitted to all texts are printed at the
-end; charrnn/advice/gains.py has them.
+How much each clue weighs in the expected gain of a longer run is fitted to the runs on texts from
+other files, and the verdicts on a text rest on these weights. Those fitted to all texts are printed
+at the end; charrnn/advice/gains.py has them.
 """
 
 import shlex
@@ -27,7 +27,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from machine import describe
 from numpy.typing import NDArray
-from verdict_runs import DROPOUT, LEDGER, VERDICT_TEXTS, argument_parser, length, network, trained
+from verdict_runs import (
+    DROPOUT,
+    LEDGER,
+    VERDICT_TEXTS,
+    argument_parser,
+    length,
+    network,
+    source,
+    trained,
+)
 
 from charrnn.advice import gains
 from charrnn.advice.evidence import Evidence, gathered
@@ -68,7 +77,7 @@ def main() -> None:
     proposals: list[tuple[float, float]] = []  # predicted and measured gains
     variations: list[float] = []
     for name in args.only:
-        gains.WEIGHTS = fit(set(VERDICT_TEXTS) - {name})
+        gains.WEIGHTS = fit([other for other in VERDICT_TEXTS if source(other) != source(name)])
         for minutes in (1, 3) if name in LONGER_FIRST_RUNS else (1,):
             steps = follow(name, minutes, data)
             show(name, steps, proposals)
@@ -94,21 +103,21 @@ def fit(names: Collection[str]) -> Clues:
     return Clues(*fit_weights(np.array(clues), np.array(measured)))
 
 
-def fit_weights(clues: NDArray[np.float64], gains: NDArray[np.float64]) -> list[float]:
+def fit_weights(clues: NDArray[np.float64], measured: NDArray[np.float64]) -> list[float]:
     """The weights with the least absolute errors, so that an odd text counts little.
 
     Small gains decide, so an error counts relative to the gain.
 
     Args:
         clues: (n, c)
-        gains: (n,)
+        measured: (n,) gains.
     """
-    importance = 1 / (2 * MIN_GAIN + np.abs(gains))
+    importance = 1 / (2 * MIN_GAIN + np.abs(measured))
     weights: NDArray[np.float64] = np.zeros(clues.shape[1])
     for _ in range(FIT_STEPS):
-        errors = np.abs(clues @ weights - gains)
+        errors = np.abs(clues @ weights - measured)
         scale = np.sqrt(importance / np.maximum(errors, MIN_GAIN / 10))
-        solution, *_ = np.linalg.lstsq(clues * scale[:, None], gains * scale, rcond=None)
+        solution, *_ = np.linalg.lstsq(clues * scale[:, None], measured * scale, rcond=None)
         weights = np.maximum(solution, 0.0)
     return [round(float(weight), 2) for weight in weights]
 

@@ -94,7 +94,7 @@ class Evidence:
             self.loss,
             self.about.get("unigram_loss"),
             yardstick["nats_per_character"],
-            is_list=self.about["records"] is not None,
+            has_words=self.about["records"] is None and self.about["data"]["unit"] == "char",
         )
 
     @property

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from charrnn.advice.evidence import Evidence
+from charrnn.advice.quality import NEGLIGIBLE_LOSS, learnable
 from charrnn.advice.similar_runs import (
     best_row,
     expected_ratio,
-    learnable,
     most_passes,
     relative_cost,
     suited_dropout,
@@ -26,9 +26,10 @@ LEAST_LONGER = 2
 # distance from the dropout that suits.
 CURVATURE = 0.5
 FEW_PASSES = 5.0  # after more, a loss above that of counting is not for lack of time
+# A longer run gains at most this times the fall of a run: a loss that does not fall will not.
+MOST_EXCESS = 10.0
 RISE = 0.005  # share of the loss by which a run became worse, so that more time would not help
 MOST_GAIN = 0.9
-NEGLIGIBLE_LOSS = 1e-3  # nats; the losses of a text that is almost certain are not compared
 
 
 class Clues(NamedTuple):
@@ -102,7 +103,7 @@ def clues_of_longer(evidence: Evidence) -> Clues | None:
         measured -= CURVATURE * distance**2
     return Clues(
         measured=measured * _learnable(evidence),
-        fall=max(0.0, evidence.fall) if evidence.rise <= RISE else 0.0,
+        fall=_fall(evidence),
     )
 
 
@@ -118,13 +119,21 @@ def _learnable(evidence: Evidence) -> float:
 def excess(evidence: Evidence) -> float:
     """The share of a loss by which it is above that of counting which characters follow which.
 
-    A longer run gains that, and what other runs gain, if this one made few passes over the text. It
-    is 0 after more of them.
+    A longer run gains that, and what other runs gain, if this one made few passes over the text and
+    its loss was still falling.
     """
     yardstick = evidence.about.get("yardstick")
     if yardstick is None or evidence.passes > FEW_PASSES:
         return 0.0
-    return float(max(0.0, 1 - yardstick["nats_per_character"] / evidence.loss))
+    above = 1 - yardstick["nats_per_character"] / evidence.loss
+    return float(max(0.0, min(above, MOST_EXCESS * _fall(evidence))))
+
+
+def _fall(evidence: Evidence) -> float:
+    """By how much the loss fell in the second half of a run; 0 if it rose at the end."""
+    if evidence.rise > RISE:
+        return 0.0
+    return max(0.0, evidence.fall)
 
 
 def _characters(evidence: Evidence) -> int:

@@ -24,7 +24,8 @@ MOST_DROPOUT = 0.7
 DROPOUT_STEP = 0.05
 # A run makes at most this factor more passes than the best one measured, where more did worse.
 MORE_PASSES = 1.25
-MOST_LEARNABLE = 3.0
+# Texts of up to this many characters are soon memorized.
+SHORT = 20_000
 GPU_WEIGHTS = 13_107_200  # of 2 x 1024; on a GPU, smaller networks take as long per character
 # Weights of the layers, with an embedding of 64, and time per character relative to 2 x 256, of
 # 1 x 128, 2 x 128, 2 x 256, 2 x 384, 2 x 512.
@@ -170,14 +171,13 @@ def _best_of_each_length(size: int) -> list[Row]:
 def most_passes(best: Row) -> float:
     """Passes at 2 x 256 beyond which every measured run did worse; infinity if one did better.
 
-    If no longer run was measured it is infinity too, except for the smallest texts, which are
-    soon memorized.
+    If no longer run was measured it is infinity too, except for SHORT texts.
     """
     longer = [row.ratio for row in _rows(best.characters) if row.passes > best.passes]
     if longer:
         over_fits = min(longer) > best.ratio
     else:
-        over_fits = best.characters == _measured_sizes()[0]
+        over_fits = best.characters <= SHORT
     if not over_fits:
         return math.inf
     return MORE_PASSES * best.passes
@@ -199,22 +199,6 @@ def longest_measured(characters: int) -> float:
     for size in (below, above):
         longest[size] = max(row.passes for row in _rows(size))
     return float(longest[below] ** (1 - share) * longest[above] ** share)
-
-
-def learnable(unigram_loss: float | None, counting_loss: float, loss: float) -> float:
-    """How much of a text's uncertainty can be learned, as a share of a loss.
-
-    Of a list of names, little can: it gains less than prose does. 1 if it is not known.
-
-    Args:
-        unigram_loss: of the frequencies of the characters.
-        counting_loss: of counting which characters follow which.
-        loss: of a model.
-    """
-    if unigram_loss is None:
-        return 1.0
-    share = (unigram_loss - counting_loss) / loss
-    return min(max(share, 0.0), MOST_LEARNABLE)
 
 
 def _rows(size: int) -> list[Row]:

@@ -12,7 +12,6 @@ from charrnn.advice.gains import (
     LESS_DROPOUT,
     LONGER,
     MORE_DROPOUT,
-    NEGLIGIBLE_LOSS,
     RISE,
     TIMES_LONGER,
     cost_of,
@@ -28,7 +27,7 @@ from charrnn.advice.next_command import (
     sizes_and_dropout,
 )
 from charrnn.advice.other_runs import OtherRun, of_the_same_text, runs_beside
-from charrnn.advice.quality import SCALE
+from charrnn.advice.quality import NEGLIGIBLE_LOSS, SCALE
 from charrnn.advice.similar_runs import gain_of_continuing
 from charrnn.config.arguments import short_repr
 from charrnn.config.shell import command
@@ -241,7 +240,7 @@ def _at_its_best(evidence: Evidence) -> str:
             f"{evidence.last_step:,}; the best checkpoint is kept."
         )
     continuing = ""
-    if evidence.knobs["base"] is None and _continuing_helps(evidence):
+    if _continuing_helps(evidence):
         continuing = "; so would continuing from the model of a longer text (`--from`)"
     return (
         f"At its best after {passes:.1f} passes over the text: more time or another dropout would "
@@ -250,7 +249,11 @@ def _at_its_best(evidence: Evidence) -> str:
 
 
 def _continuing_helps(evidence: Evidence) -> bool:
-    return gain_of_continuing(evidence.about["train_characters"]) >= WORTHWHILE
+    """Whether a new run could continue from another model; for lists, that was not measured."""
+    about = evidence.about
+    if about.get("from") is not None or about["records"] is not None:
+        return False
+    return gain_of_continuing(about["train_characters"]) >= WORTHWHILE
 
 
 def _proposal(change: str, dropout: float, run: Run, evidence: Evidence) -> str:

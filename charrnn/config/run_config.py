@@ -159,7 +159,7 @@ class TrainConfig(Checked):
     batch_size: int = knob(
         16,
         "sequences of text read in parallel; the default is higher for short records, and for long "
-        "texts on a GPU",
+        "texts on a GPU or a processor on which a step then hardly takes longer",
         low=1,
         high=65536,
     )

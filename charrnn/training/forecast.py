@@ -8,14 +8,11 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from charrnn.advice.similar_runs import (
-    expected_ratio,
-    learnable,
-    longest_measured,
-    relative_cost,
-)
+from charrnn.advice.quality import learnable
+from charrnn.advice.similar_runs import expected_ratio, longest_measured, relative_cost
 from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Corpus
+from charrnn.errors import DivergedError
 from charrnn.training.device import autocast, settled
 from charrnn.training.evaluate import WARM_UP, evaluate
 from charrnn.training.loop import EVAL_LANES, TrainingLoop, layout
@@ -25,6 +22,7 @@ TRIAL = {"num_layers": 2, "hidden_size": 128, "dropout": 0.1}
 TRIAL_SCHEDULE = 1000
 EARLY = 50  # steps
 LATE = 200
+MOST_SECONDS = 30.0  # of a trial; one with long sequences would take longer
 JUDGED = 100_000  # characters
 TINY = 1e-6  # nats, added to each loss, since that of a text which is certain is 0
 OUTLOOK = (5.0, 30.0, 180.0)  # minutes
@@ -32,7 +30,7 @@ OUTLOOK = (5.0, 30.0, 180.0)  # minutes
 INTERVAL = (0.92, 1.08)
 
 
-class Clues(NamedTuple):
+class TrialClues(NamedTuple):
     """By how much a run ends below its trial, as logarithms of the loss; or their weights.
 
     Args:
@@ -45,7 +43,7 @@ class Clues(NamedTuple):
     fall: float
 
 
-WEIGHTS = Clues(0.58, 0.47)
+WEIGHTS = TrialClues(0.58, 0.47)
 
 
 class Trial(NamedTuple):
@@ -85,18 +83,28 @@ class Forecast:
 
 
 def forecast(config: RunConfig, corpus: Corpus, speed: float) -> Forecast | None:
-    """What a run should reach; None if its trial learns nothing, as with a rate that is too high.
+    """What a run should reach; None if that cannot be told from a trial.
+
+    It cannot if the trial would take long, if it learns nothing, as with a learning rate that is
+    too high, or if the run is shorter than the trial.
 
     Args:
         config: resolved.
         corpus: the text to train on, with a validation part.
         speed: seconds per character at 2 x 256.
     """
-    trial = try_out(config, corpus)
-    if not trial.late <= trial.unigram_loss + TINY:  # also for NaN
-        return None
+    trial_passes = _passes(config.replace(**TRIAL), corpus, LATE)
     assert config.train.steps is not None
     passes = _passes(config, corpus, config.train.steps)
+    takes_long = trial_passes * len(corpus.train) * speed > MOST_SECONDS
+    if takes_long or passes < trial_passes:
+        return None
+    try:
+        trial = try_out(config, corpus)
+    except DivergedError:
+        return None
+    if not trial.late <= trial.unigram_loss + TINY:
+        return None
     expected = expected_loss(trial, passes)
     low, high = INTERVAL
     outlook = {}
@@ -162,11 +170,11 @@ def expected_loss(trial: Trial, passes: float) -> float:
     return trial.late * math.exp(-gain)
 
 
-def clues_of(trial: Trial, passes: float) -> Clues:
-    """On how much lower the loss of a run ends than that of its trial."""
+def clues_of(trial: Trial, passes: float) -> TrialClues:
+    """On how much lower the loss of a run, which is longer, ends than that of its trial."""
     passes = max(trial.passes, min(passes, longest_measured(trial.characters)))
     before = expected_ratio(trial.characters, trial.passes)
     gained = 1 - expected_ratio(trial.characters, passes) / before
     share = learnable(trial.unigram_loss, trial.counting_loss, trial.late)
     fell = math.log(trial.early / trial.late)
-    return Clues(gained * share, fell * math.log(passes / trial.passes))
+    return TrialClues(gained * share, fell * math.log(passes / trial.passes))

@@ -38,7 +38,8 @@ class Plan:
         most_passes: over the training text, beyond which more steps do harm; infinity if no
             measurement shows that.
         reasons: why these values, one line each.
-        speed: seconds per character at 2 x 256.
+        speed: seconds per character at 2 x 256, by which measurements count passes; None if nothing
+            was timed.
         expected: for a run that continues from another, the validation loss in nats per character;
             None without a validation part, and for records, on which none were measured.
         of_new_model: what a new model should reach in the same time.

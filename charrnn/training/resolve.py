@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from charrnn.advice.similar_runs import rate_of_continuing
 from charrnn.config.cores import available_threads
 from charrnn.config.run_config import AUTO_COUNTS, SIZES, RunConfig, is_auto
-from charrnn.corpus.batches import MIN_RECORDS
+from charrnn.corpus.batches import MAX_RECORDS, MIN_RECORDS
 from charrnn.corpus.corpus import MAX_JUDGED, Corpus, RecordCorpus, Tell, read_corpus
 from charrnn.corpus.records import looks_like_list
 from charrnn.errors import ConfigError
@@ -28,6 +28,7 @@ from charrnn.training.base import (
 )
 from charrnn.training.device import pick_device, pick_precision
 from charrnn.training.loop import EVAL_CHARACTERS, layout
+from charrnn.training.memory import estimate_memory
 from charrnn.training.plan import DEFAULT_MINUTES, Plan, plan
 from charrnn.training.time_budget import EXIT, Allowance
 from charrnn.training.timing import Timing, measure_speed, seconds_per_step, thread_choices
@@ -51,7 +52,8 @@ MIN_STEPS_PER_PASS = 200  # with larger batches, too few updates are made
 # A batch of twice the size is as good as 1.4 times the steps or more (benchmarks/batch_size.py), so
 # it is used if a step takes less than this factor longer, in runs of a few passes over the text.
 WORTH_DOUBLING = 1.3
-FEW_PASSES = 5.0
+MOST_PASSES_TO_DOUBLE = 5.0
+LEAST_SECONDS_TO_DOUBLE = 30.0  # of a run; finding out takes two
 # Symbols of the final evaluation for each minute of a run.
 JUDGED_PER_MINUTE = 100_000
 # A run that reads less than the whole text is useful if it reads this many symbols.
@@ -138,11 +140,13 @@ def resolve(
     allowance = None
     if config.train.steps is None:
         timing = measure_speed(config, corpus, thread_choices(config, fixed))
-        if "batch_size" not in fixed and base is None:
-            fitted = config.train.batch_size
-            config, timing = with_larger_batch(config, corpus, timing, started)
-            if config.train.batch_size > fitted and "batch_size" not in automatic:
+        if "batch_size" not in fixed and base is None and config.train.device == "cpu":
+            choices = thread_choices(config, fixed)
+            larger, its_timing = with_larger_batch(config, corpus, timing, choices, started)
+            if larger is not config:
                 automatic.append("batch_size")  # chosen for this machine
+                advice = _with_batch_of(advice, config, timing, larger, its_timing, corpus)
+                config, timing = larger, its_timing
         config, allowance = with_steps(config, corpus, timing, advice.most_passes, tell, started)
         _warn_if_too_short(config, corpus, timing, allowance, tell)
     config = with_intervals(config, corpus, timing)
@@ -245,29 +249,60 @@ def with_larger_batch(
     config: RunConfig,
     corpus: Corpus,
     timing: Timing,
+    threads: tuple[int, ...],
     started: float,
 ) -> tuple[RunConfig, Timing]:
-    """Double the batch as long as a step hardly takes longer, and its timing.
+    """Double the batch as long as a step hardly takes longer; with the timing of the result.
 
-    Some processors are hardly faster with a small batch. It stays if the run makes more than
-    FEW_PASSES over the text, or if fewer than MIN_STEPS_PER_PASS steps would make one.
+    Some processors are hardly faster with a small batch. It stays as it is in a run of many passes
+    over the text, or of a few seconds, and where it would be too large for the text.
 
     Args:
         config: resolved, except for the steps and the intervals.
         corpus: the text to train on.
         timing: the speed of this run.
+        threads: the numbers of threads to choose from.
         started: when the minutes began, by ``time.monotonic``.
     """
-    while True:
-        steps = max(0.0, _time_left(config, timing, started)) / timing.step
-        steps_per_pass = len(corpus.train) / layout(config, corpus).symbols_per_step
-        if steps > FEW_PASSES * steps_per_pass or steps_per_pass < 2 * MIN_STEPS_PER_PASS:
-            return config, timing
+    while _may_double(config, corpus, timing, started):
         larger = config.replace(batch_size=2 * config.train.batch_size)
         if seconds_per_step(larger, corpus, timing.threads) > WORTH_DOUBLING * timing.step:
-            return config, timing
+            break
         config = larger
-        timing = measure_speed(config, corpus, (timing.threads,))
+        timing = measure_speed(config, corpus, threads)
+    return config, timing
+
+
+def _may_double(config: RunConfig, corpus: Corpus, timing: Timing, started: float) -> bool:
+    seconds = _time_left(config, timing, started)
+    if seconds < LEAST_SECONDS_TO_DOUBLE:
+        return False
+    steps_per_pass = len(corpus.train) / layout(config, corpus).symbols_per_step
+    if steps_per_pass < 2 * MIN_STEPS_PER_PASS:
+        return False
+    if seconds / timing.step > MOST_PASSES_TO_DOUBLE * steps_per_pass:
+        return False
+    doubled = 2 * config.train.batch_size
+    if isinstance(corpus, RecordCorpus) and doubled > MAX_RECORDS:
+        return False
+    fitting, _ = corpus.fit_batch(doubled, config.train.sequence_length)
+    return fitting == doubled
+
+
+def _with_batch_of(
+    advice: Plan,
+    config: RunConfig,
+    timing: Timing,
+    larger: RunConfig,
+    its_timing: Timing,
+    corpus: Corpus,
+) -> Plan:
+    """A plan with the memory and the speed of a larger batch."""
+    symbols = layout(config, corpus).symbols_per_step
+    more_symbols = layout(larger, corpus).symbols_per_step
+    times = (its_timing.step / more_symbols) / (timing.step / symbols)
+    speed = None if advice.speed is None else advice.speed * times
+    return replace(advice, speed=speed, memory=estimate_memory(larger, corpus))
 
 
 def with_steps(
@@ -289,8 +324,8 @@ def with_steps(
         started: when the minutes began, by ``time.monotonic``.
     """
     minutes = config.train.minutes or DEFAULT_MINUTES
-    spent = max(0.0, time.monotonic() - started)
     left = _time_left(config, timing, started)
+    spent = 60 * minutes - EXIT - timing.final - timing.pause - left
     steps = max(1, math.floor(left / _step_with_pauses(config, timing)))
     most_steps = None
     if math.isfinite(most_passes):

@@ -105,8 +105,10 @@ def test_where_little_can_be_learned_little_can_be_gained(
 
 
 def test_a_run_that_is_worse_than_counting_is_expected_to_gain_that_too() -> None:
-    worse = evidence(4, dropout=0.1, loss=2.0, yardstick=1.6)
-    assert expected_gains(worse)["longer"] == pytest.approx(0.1 + 0.2)
+    worse = evidence(4, dropout=0.1, loss=2.0, yardstick=1.6, fall=0.03)
+    assert expected_gains(worse)["longer"] == pytest.approx(0.1 + 0.015 + 0.2)
+    flat = evidence(4, dropout=0.1, loss=2.0, yardstick=1.6, fall=0.001)
+    assert expected_gains(flat)["longer"] == pytest.approx(0.1 + 0.0005 + 0.01)
     better = evidence(4, dropout=0.1, loss=2.0, yardstick=2.5)
     assert expected_gains(better)["longer"] == pytest.approx(0.1)
     after_many_passes = evidence(16, dropout=0.3, loss=2.0, yardstick=1.6)

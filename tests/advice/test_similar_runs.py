@@ -11,7 +11,6 @@ from charrnn.advice.similar_runs import (
     best_row,
     expected_ratio,
     gain_of_continuing,
-    learnable,
     longest_measured,
     most_passes,
     rate_of_continuing,
@@ -129,15 +128,6 @@ def test_the_longest_measured_run_is_interpolated_by_size(
     rows: None, characters: int, passes: float
 ) -> None:
     assert longest_measured(characters) == pytest.approx(passes, rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("unigram_loss", "share"), [(3.0, 0.5), (None, 1.0), (1.9, 0.0), (2.0, 0.0), (99.0, 3.0)]
-)
-def test_what_can_be_learned_is_between_the_frequencies_and_counting(
-    unigram_loss: float | None, share: float
-) -> None:
-    assert learnable(unigram_loss, counting_loss=2.0, loss=2.0) == share
 
 
 def test_the_cost_of_the_reference_is_one_and_grows_with_every_size() -> None:

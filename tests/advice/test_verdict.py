@@ -39,6 +39,10 @@ ABOUT = {
     "train_characters": 900, "val_characters": 100, "epochs": 4.0, "yardstick": COUNTED, "minutes": None, "automatic": None,
 }  # fmt: skip
 
+LINEAGE = {
+    "name": "base", "step": 1, "sha256": "0", "corpus": ["old.txt"], "data": ABOUT["data"], "val_loss": 2.0, "old_val_loss": None,
+}  # fmt: skip
+
 
 def test_the_repr_of_a_verdict_is_short() -> None:
     verdict = Verdict("at its best", "x" * 1000, "charrnn train")
@@ -306,7 +310,28 @@ def test_the_loss_has_a_word_on_a_scale(
     what = found(written(tmp_path / "run", unigram_loss=unigram_loss))
     assert what.quality == word
     scale = f" On the scale noise, scraps, rough, good and fluent, that is {word}."
-    assert (scale in what.text) == (word is not None)
+    assert (scale in what.text) == ("On the scale" in what.text) == (word is not None)
+
+
+def test_bytes_are_not_judged_by_their_words(tmp_path: Path) -> None:
+    what = found(written(tmp_path / "run", unigram_loss=3.0, knobs={"unit": "byte"}))
+    assert what.quality == "good"  # 1.5 of 1.61 nats are learned
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"from": LINEAGE},
+        {"records": {"train": 9, "val": 1, "lengths": [1, 1, 1, 1, 1]}},
+        {"train_characters": 100_000_000},
+    ],
+)
+def test_continuing_is_suggested_only_where_it_should_help(
+    about: dict[str, Any], gains: dict[str, float], tmp_path: Path
+) -> None:
+    assert "--from" in found(written(tmp_path / "short")).text
+    what = found(written(tmp_path / "run", **about))
+    assert (what.kind, what.text.count("--from")) == ("at its best", 0)
 
 
 def test_a_loss_that_says_nothing_has_no_word(tmp_path: Path) -> None:
@@ -996,7 +1021,9 @@ def test_a_run_is_judged_by_measured_runs_on_a_text_of_its_size(
 def test_following_the_verdicts_comes_to_an_end(here: Path) -> None:
     """Each proposed run turns out no better, so it is not proposed again."""
     size = {"hidden_size": 256, "num_layers": 2, "embedding_size": 64}
-    text = {"train_characters": 500_000, "val_characters": 50_000, "automatic": ["dropout"]}
+    text: dict[str, Any] = {
+        "train_characters": 500_000, "val_characters": 50_000, "automatic": ["dropout"], "val_loss": 1.3, "unigram_loss": 4.0,
+    }  # fmt: skip
     run = written(Path("checkpoints/run"), epochs=1.0, knobs=size | {"dropout": 0.6}, **text)
     kinds = []
     for number in range(4):
@@ -1010,5 +1037,5 @@ def test_following_the_verdicts_comes_to_an_end(here: Path) -> None:
         other = written(
             Path(f"checkpoints/other-{number}"), epochs=2.0 * longer, knobs=tried, **text
         )
-        log(other, *other.validations(), final(1.5))
+        log(other, *other.validations(), final(1.3))
     assert kinds == ["under-fitted", "under-trained", "at its best"]

@@ -35,6 +35,8 @@ QUICK = [
     "1",
 ]
 
+LONGER = ["--steps", "90", *QUICK[2:]]
+
 
 @pytest.fixture(autouse=True)
 def short_trial(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +52,7 @@ def text(here: Path) -> Path:
 
 
 def test_a_plan_says_these_things_and_writes_nothing(text: Path) -> None:
-    result = call("plan", "clock.txt", *QUICK)
+    result = call("plan", "clock.txt", *LONGER)
     assert result.exit_code == 0
     starts = [line.partition(":")[0] for line in result.stdout.splitlines()]
     assert starts == [
@@ -70,7 +72,7 @@ def test_a_plan_says_these_things_and_writes_nothing(text: Path) -> None:
     )
     last = result.stderr.splitlines()[-1]
     words = last.removeprefix("train it with: ").split()
-    assert (words[:3], sorted(words[3:])) == (["charrnn", "train", "clock.txt"], sorted(QUICK))
+    assert (words[:3], sorted(words[3:])) == (["charrnn", "train", "clock.txt"], sorted(LONGER))
     assert [path.name for path in text.iterdir()] == ["clock.txt"]
 
 
@@ -133,9 +135,9 @@ def test_without_validation_text_nothing_is_expected(text: Path) -> None:
 
 def test_a_plan_predicts_an_interval_of_the_loss(text: Path) -> None:
     lines = dict(
-        line.split(": ", 1) for line in call("plan", "clock.txt", *QUICK).stdout.splitlines()
+        line.split(": ", 1) for line in call("plan", "clock.txt", *LONGER).stdout.splitlines()
     )
-    advice = json.loads(call("plan", "clock.txt", *QUICK, "--json").stdout)["advice"]
+    advice = json.loads(call("plan", "clock.txt", *LONGER, "--json").stdout)["advice"]
     low, high = advice["interval"]
     assert (low, high) == pytest.approx((0.92 * advice["expected"], 1.08 * advice["expected"]))
     nats = advice["expected"]
@@ -148,13 +150,13 @@ def test_a_plan_predicts_an_interval_of_the_loss(text: Path) -> None:
 
 def test_the_loss_of_records_is_predicted(text: Path) -> None:
     (text / "list.txt").write_text("".join(f"item {n}\n" for n in range(200)))
-    batch = [*QUICK[:2], *QUICK[6:]]
+    batch = [*LONGER[:2], *LONGER[6:]]
     advice = json.loads(call("plan", "list.txt", "--records", *batch, "--json").stdout)["advice"]
     assert advice["interval"][0] < advice["expected"] < advice["interval"][1]
 
 
 def test_the_loss_of_a_network_that_the_user_chose_is_not_predicted(text: Path) -> None:
-    result = call("plan", "clock.txt", *QUICK, "--hidden-size", "9", "--json")
+    result = call("plan", "clock.txt", *LONGER, "--hidden-size", "9", "--json")
     advice = json.loads(result.stdout)["advice"]
     assert (advice["expected"], advice["interval"], advice["outlook"]) == (None, None, {})
 

@@ -12,8 +12,17 @@ from charrnn.advice.measured import Row
 from charrnn.advice.similar_runs import relative_cost
 from charrnn.config.run_config import ModelConfig, RunConfig
 from charrnn.corpus.corpus import Corpus, read_corpus
+from charrnn.errors import DivergedError
 from charrnn.training import forecast as forecasting
-from charrnn.training.forecast import Clues, Trial, clues_of, expected_loss, forecast, try_out
+from charrnn.training.forecast import (
+    Trial,
+    TrialClues,
+    clues_of,
+    expected_loss,
+    forecast,
+    try_out,
+)
+from charrnn.training.loop import TrainingLoop
 from charrnn.training.resolve import fit_to_machine, with_intervals
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -39,7 +48,7 @@ TEXT = "".join(np.random.default_rng(0).choice(list("abcd \n"), 2_000))
 @pytest.fixture
 def rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(similar_runs, "MEASURED", ROWS)
-    monkeypatch.setattr(forecasting, "WEIGHTS", Clues(measured=1.0, fall=0.5))
+    monkeypatch.setattr(forecasting, "WEIGHTS", TrialClues(measured=1.0, fall=0.5))
 
 
 @pytest.fixture
@@ -62,7 +71,6 @@ def resolved(corpus: Corpus, **knobs: Any) -> RunConfig:
         (16, 0.19 / 2, FELL * math.log(16)),
         (99, 0.19 / 2, FELL * math.log(16)),  # nothing is known of longer runs
         (1, 0.0, 0.0),
-        (0.5, 0.0, 0.0),  # shorter than the trial
     ],
 )
 def test_the_clues_are_what_measured_runs_gained_and_how_fast_the_trial_fell(
@@ -74,7 +82,6 @@ def test_the_clues_are_what_measured_runs_gained_and_how_fast_the_trial_fell(
 def test_the_expected_loss_is_below_that_of_the_trial(rows: None) -> None:
     gain = 0.05 + 0.5 * FELL * math.log(4)
     assert expected_loss(TRIAL, 4) == pytest.approx(2.0 * math.exp(-gain))
-    assert expected_loss(TRIAL, 0.1) == 2.0
 
 
 def test_a_trial_trains_a_small_network_on_the_text(short_trial: None) -> None:
@@ -145,6 +152,38 @@ def test_a_trial_that_learns_nothing_predicts_nothing(
         bad = TRIAL._replace(early=loss, late=loss)
         monkeypatch.setattr(forecasting, "try_out", lambda config, corpus, bad=bad: bad)
         assert forecast(resolved(corpus), corpus, speed=0.01) is None
+
+
+def test_a_trial_that_diverges_predicts_nothing(
+    short_trial: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(loop: TrainingLoop) -> None:
+        raise DivergedError("training diverged at step 1")
+
+    monkeypatch.setattr(TrainingLoop, "train_step", diverge)
+    corpus = Corpus.of(TEXT, 0.1)
+    assert forecast(resolved(corpus), corpus, speed=0.001) is None
+
+
+def test_a_run_that_is_shorter_than_its_trial_is_not_predicted(
+    short_trial: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecasting, "try_out", lambda config, corpus: TRIAL)
+    corpus = Corpus.of(TEXT, 0.1)
+    small = {"num_layers": 1, "hidden_size": 8}
+    assert forecast(resolved(corpus, steps=29, **small), corpus, speed=0.001) is None
+    assert forecast(resolved(corpus, steps=31, **small), corpus, speed=0.001) is not None
+
+
+def test_a_trial_of_more_than_half_a_minute_is_not_made(
+    short_trial: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecasting, "try_out", lambda config, corpus: TRIAL)
+    corpus = Corpus.of(TEXT, 0.1)
+    config = resolved(corpus, num_layers=1, hidden_size=8)
+    trial = 30 * 80 * relative_cost(config.model)  # characters at 2 x 256
+    assert forecast(config, corpus, speed=31 / trial) is None
+    assert forecast(config, corpus, speed=29 / trial) is not None
 
 
 def test_a_text_that_is_certain_has_a_forecast(short_trial: None) -> None:

@@ -346,23 +346,40 @@ def test_a_batch_is_doubled_where_a_step_hardly_takes_longer(
     corpus = Corpus.of("abcd" * 250_000, 0.0)  # 977 steps of 16 x 64 are a pass
     config = RunConfig.from_flat({"minutes": 1.0})
     measured = timing.Timing(1.0, 0.0, 0.0, 1)
-    larger, found = resolving.with_larger_batch(config, corpus, measured, time.monotonic())
+    larger, found = resolving.with_larger_batch(config, corpus, measured, (1,), time.monotonic())
     assert larger.train.batch_size == batch_size
     assert found.step == seconds[batch_size]
 
 
 def test_a_batch_is_not_doubled_in_a_run_of_many_passes(step_times: dict[int, float]) -> None:
-    step_times |= {16: 0.01, 32: 0.01, 64: 0.01}
+    step_times |= {16: 0.02, 32: 0.02, 64: 0.02}
     corpus = Corpus.of("abcd" * 250_000, 0.0)
-    measured = timing.Timing(0.01, 0.0, 0.0, 1)
+    measured = timing.Timing(0.02, 0.0, 0.0, 1)
 
     def doubled(minutes: float) -> int:
         config = RunConfig.from_flat({"minutes": minutes})
-        larger, _ = resolving.with_larger_batch(config, corpus, measured, time.monotonic())
+        larger, _ = resolving.with_larger_batch(config, corpus, measured, (1,), time.monotonic())
         return larger.train.batch_size
 
-    assert doubled(0.5) == 32  # 3.0 passes, and twice as many with the larger batch
-    assert doubled(0.9) == 16  # 5.4 passes
+    assert doubled(1.0) == 32  # 3.0 passes, and twice as many with the larger batch
+    assert doubled(1.8) == 16  # 5.5 passes
+    assert doubled(0.5) == 16  # half a minute is too short to find out
+
+
+def test_a_batch_of_records_is_not_doubled_beyond_what_fits(step_times: dict[int, float]) -> None:
+    step_times |= {16: 1.0, 32: 1.0, 64: 1.0, 128: 1.0, 256: 1.0}
+    measured = timing.Timing(1.0, 0.0, 0.0, 1)
+
+    def doubled(longest: int) -> int:
+        config = RunConfig.from_flat({"minutes": 1.0, "separator": "\n", "batch_size": 16})
+        records = ["abc" * 10] * 40_000 + ["a" * longest]
+        text = "\n".join(f"{record}{number}" for number, record in enumerate(records))
+        corpus = read_corpus(config, text, str)
+        larger, _ = resolving.with_larger_batch(config, corpus, measured, (1,), time.monotonic())
+        return larger.train.batch_size
+
+    assert doubled(30) == 128  # 313 steps are a pass
+    assert doubled(1_500) == 32  # 64 x 1,536 characters would be too many
 
 
 def test_a_doubled_batch_is_not_a_choice_of_the_user(
