@@ -38,9 +38,9 @@ ABOUT = {
     "charrnn": "0", "step": 20, "steps": 40, "val_loss": 1.5, "parameters": 1, "corpus": ["my.txt"], "data": asdict(RunConfig().data),
     "train_characters": 900, "val_characters": 100, "epochs": 4.0, "yardstick": COUNTED, "minutes": None, "automatic": None,
 }  # fmt: skip
-
-LINEAGE = {
-    "name": "base", "step": 1, "sha256": "0", "corpus": ["old.txt"], "data": ABOUT["data"], "val_loss": 2.0, "old_val_loss": None,
+# What a checkpoint says about the model that its run continued from.
+OF_BASE = {
+    "name": "fables", "step": 7, "sha256": "0" * 64, "corpus": [], "data": {}, "val_loss": LOG2, "old_val_loss": None,
 }  # fmt: skip
 
 
@@ -321,7 +321,7 @@ def test_bytes_are_not_judged_by_their_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "about",
     [
-        {"from": LINEAGE},
+        {"from": OF_BASE | {"val_loss": 2.0}},
         {"records": {"train": 9, "val": 1, "lengths": [1, 1, 1, 1, 1]}},
         {"train_characters": 100_000_000},
     ],
@@ -602,16 +602,8 @@ def proposing(kind: str, gains: dict[str, float], where: Path, **how: Any) -> Ru
     return written(where, ended=kind != "unfinished", **how)
 
 
-def of_base(val_loss: float | None) -> dict[str, Any]:
-    """What a checkpoint says about the model that its run continued from."""
-    return {
-        "name": "fables", "step": 7, "sha256": "0" * 64, "corpus": [], "data": {}, "val_loss": val_loss,
-        "old_val_loss": None,
-    }  # fmt: skip
-
-
 def test_a_model_that_was_better_before_training_is_named(here: Path) -> None:
-    about = {"from": of_base(LOG2)}
+    about = {"from": OF_BASE}
     judged = found(written(Path("checkpoints/run"), **about))
     assert judged.kind == "surpassed"
     assert judged.command is None
@@ -629,6 +621,15 @@ def test_an_unfinished_run_is_resumed(here: Path) -> None:
         "charrnn train --resume --name run",
     )
     assert next_values(run) == {"resume": True, "name": "run"}
+
+
+@pytest.mark.parametrize("automatic", [[], ["batch_size"]])
+def test_a_batch_of_records_is_repeated_unless_it_was_chosen_for_the_machine(
+    automatic: list[str], gains: dict[str, float], here: Path
+) -> None:
+    knobs = {"separator": "\n", "batch_size": 256}
+    run = proposing("under-trained", gains, here / "run", knobs=knobs, automatic=automatic)
+    assert next_values(run).get("batch_size") == (None if automatic else 256)
 
 
 @pytest.mark.parametrize(
