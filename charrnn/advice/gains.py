@@ -44,7 +44,7 @@ class Clues(NamedTuple):
     fall: float
 
 
-WEIGHTS = Clues(0.73, 0.17)
+WEIGHTS = Clues(0.61, 0.24)
 
 LONGER = "longer"
 MORE_DROPOUT = "more dropout"

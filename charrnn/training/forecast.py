@@ -43,7 +43,7 @@ class TrialClues(NamedTuple):
     fall: float
 
 
-WEIGHTS = TrialClues(0.58, 0.47)
+WEIGHTS = TrialClues(0.62, 0.44)
 
 
 class Trial(NamedTuple):
