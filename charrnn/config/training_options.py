@@ -45,7 +45,8 @@ class TrainingOptions(TypedDict, total=False):
             `steps` is given; when a run is resumed, minutes more (default None)
         steps: training steps to take (default None)
         batch_size: sequences of text read in parallel; the default is higher for short records, and
-            for long texts on a GPU (default 16)
+            for long texts on a GPU or a processor on which a step then hardly takes longer (default
+            16)
         sequence_length: characters of each sequence read per step, and how far back gradients
             reach; records are always read whole (default 64)
         learning_rate: peak learning rate; it rises during the first 3% of the steps and then falls

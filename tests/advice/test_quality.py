@@ -15,8 +15,8 @@ from charrnn.advice.quality import OF_SYMBOLS, OF_WORDS, SCALE, learnable, quali
         (1.98, "rough"),
         (1.51, "rough"),
         (1.50, "good"),
-        (1.29, "good"),
-        (1.28, "fluent"),
+        (0.97, "good"),
+        (0.95, "fluent"),
         (0.0, "fluent"),
     ],
 )

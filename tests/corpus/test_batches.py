@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from charrnn.context_mixing.contexts import KINDS, Contexts
 from charrnn.context_mixing.counted_text import Counted, CountedText, look_up
-from charrnn.context_mixing.counting import count_followers
+from charrnn.context_mixing.counting import count_followers, folds_of
 from charrnn.copy_window import NOTHING, ORDERS, recall
 from charrnn.corpus.batches import (
     PADDING,
@@ -310,7 +310,7 @@ def test_the_surroundings_of_each_symbol_of_a_record_are_left_out() -> None:
         batch = layout.lay_out(np.array([number]), 1)
         assert batch.counted is not None and batch.counted.folds is not None
         first, last = layout.starts[number], layout.ends[number]
-        expected = np.arange(first, last + 1) * 10 // len(ids)  # the folds of the targets
+        expected = folds_of(ids, end)[first : last + 1]  # of the targets
         found = batch.counted.folds[: last + 1 - first, 0]
         # the end before the first record is that of another, whose place does not matter
         np.testing.assert_array_equal(found[number == 0 :], expected[number == 0 :])
