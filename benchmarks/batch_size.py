@@ -8,7 +8,6 @@ times the steps, it is worth its time as long as a step takes less than 1.4 time
 is appended to results/batch_size.jsonl, and runs already there are skipped.
 """
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ledger import Ledger
 from machine import describe
-from texts import DATA, TEXTS, read
+from texts import TEXTS, data_parser, read
 
 import charrnn
 
@@ -50,11 +49,7 @@ CASES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, default=DATA)
-    args = parser.parse_args()
+    args = data_parser(__doc__).parse_args()
     print(describe())
     for name, case in CASES.items():
         batch = case.batch_size
@@ -63,7 +58,8 @@ def main() -> None:
         longer = trained(name, batch, round(MORE * STEPS), args.data)
         print(
             f"{name:12} {usual['loss']:.4f}  twice the batch "
-            f"{larger['loss'] - usual['loss']:+.4f}  {MORE} times the steps {longer['loss'] - usual['loss']:+.4f}",
+            f"{larger['loss'] - usual['loss']:+.4f}  {MORE} times the steps "
+            f"{longer['loss'] - usual['loss']:+.4f}",
             flush=True,
         )
 

@@ -8,12 +8,9 @@ ends at once, or after 5%, 10% or 20% more steps, in which the learning rate fal
 value. All losses are the lowest validation loss until then: on the last 5% of the first 90%.
 """
 
-import argparse
-from pathlib import Path
-
 from ledger import RECIPE, Ledger
 from machine import describe
-from texts import DATA, TEXTS
+from texts import TEXTS, data_parser
 from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.training.device import pick_precision, settled
@@ -36,11 +33,7 @@ CASES = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, default=DATA)
-    args = parser.parse_args()
+    args = data_parser(__doc__).parse_args()
     print(describe())
     for text, characters, hidden_size, dropout, passes in CASES:
         case = {

@@ -8,7 +8,6 @@ memory of each (RssAnon of /proc: memory mapped from files can be reclaimed at a
 counted).
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 
 from machine import describe
-from texts import DATA, read
+from texts import data_parser, read
 
 SIZES = (1_000_000, 1_000_000_000)  # characters
 KNOBS = ("--steps", "200", "--name", "run", "--overwrite", "--sample-every", "none")
@@ -35,11 +34,7 @@ def anonymous(process: int) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, default=DATA)
-    args = parser.parse_args()
+    args = data_parser(__doc__).parse_args()
     print(describe())
     text = read(args.data / "tinyshakespeare.txt")
     most: list[int] = []

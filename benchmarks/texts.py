@@ -1,5 +1,6 @@
 """The texts for measurements: files of the data directory, and Python's standard library."""
 
+import argparse
 import sysconfig
 from pathlib import Path
 
@@ -30,6 +31,15 @@ def python(data: Path) -> str:
         except UnicodeDecodeError:
             continue  # a few declare another encoding
     return "".join(texts)
+
+
+def data_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with an option for the data directory."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=DATA)
+    return parser
 
 
 def read(path: Path) -> str:

@@ -3,9 +3,9 @@
     python benchmarks/verdict_runs.py --data DIRECTORY
     python benchmarks/verdict_runs.py --data DIRECTORY --only "shakespeare, 100 kB"
 
-Each text is trained for one to 16 minutes, with no other option than `--records` where it is a list,
-and for some of these lengths also with 0.2 more and 0.2 less dropout. A few steps of the network
-alone show what bad models write. Each run is appended to results/verdicts.jsonl with what a verdict
+Each text is trained for one to 16 minutes, with no other option than `--records` where it is a
+list, and for some of these lengths also with 0.2 more and 0.2 less dropout. A few steps of the
+network alone show what bad models write. Each run is appended to results/verdicts.jsonl with what a verdict
 needs to know of it: its metrics, its configuration and what its best checkpoint says about itself.
 Runs already there are skipped.
 
@@ -27,7 +27,7 @@ import numpy as np
 import yaml
 from ledger import Ledger
 from machine import describe
-from texts import DATA, TEXTS, read
+from texts import TEXTS, data_parser, read
 
 LEDGER = Ledger("verdicts")
 CORPORA = Path(__file__).parent.parent / "corpora"
@@ -108,10 +108,7 @@ def source(name: str) -> str:
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
     """Options for the data directory and the names of the texts."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, default=DATA)
+    parser = data_parser(description)
     parser.add_argument("--only", nargs="*", choices=VERDICT_TEXTS, default=list(VERDICT_TEXTS))
     return parser
 

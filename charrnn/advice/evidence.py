@@ -85,15 +85,22 @@ class Evidence:
         return float(self.validations[-1][1] / max(TINY, self.about["val_loss"]) - 1)
 
     @property
+    def counting_loss(self) -> float | None:
+        """That of counting which characters follow which, the yardstick, if it is known."""
+        yardstick = self.about.get("yardstick")
+        if yardstick is None:
+            return None
+        return float(yardstick["nats_per_character"])
+
+    @property
     def quality(self) -> str | None:
         """A plain word for the loss; None for an older model, or for too simple a text."""
-        yardstick = self.about.get("yardstick")
-        if yardstick is None or self.is_too_short:
+        if self.counting_loss is None or self.is_too_short:
             return None
         return quality(
             self.loss,
             self.about.get("unigram_loss"),
-            yardstick["nats_per_character"],
+            self.counting_loss,
             has_words=self.about["records"] is None and self.about["data"]["unit"] == "char",
         )
 

@@ -109,11 +109,9 @@ def clues_of_longer(evidence: Evidence) -> Clues | None:
 
 def _learnable(evidence: Evidence) -> float:
     """How much of the text's uncertainty can be learned, as a share of the loss."""
-    yardstick = evidence.about.get("yardstick")
-    if yardstick is None:
+    if evidence.counting_loss is None:
         return 1.0
-    unigram_loss = evidence.about.get("unigram_loss")
-    return learnable(unigram_loss, yardstick["nats_per_character"], evidence.loss)
+    return learnable(evidence.about.get("unigram_loss"), evidence.counting_loss, evidence.loss)
 
 
 def excess(evidence: Evidence) -> float:
@@ -122,11 +120,10 @@ def excess(evidence: Evidence) -> float:
     A longer run gains that, and what other runs gain, if this one made few passes over the text and
     its loss was still falling.
     """
-    yardstick = evidence.about.get("yardstick")
-    if yardstick is None or evidence.passes > FEW_PASSES:
+    if evidence.counting_loss is None or evidence.passes > FEW_PASSES:
         return 0.0
-    above = 1 - yardstick["nats_per_character"] / evidence.loss
-    return float(max(0.0, min(above, MOST_EXCESS * _fall(evidence))))
+    above = 1 - evidence.counting_loss / evidence.loss
+    return max(0.0, min(above, MOST_EXCESS * _fall(evidence)))
 
 
 def _fall(evidence: Evidence) -> float:

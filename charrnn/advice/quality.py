@@ -15,8 +15,8 @@ SCALE = ("noise", "scraps", "rough", "good", "fluent")
 # the first one begins the second word of SCALE, and so on.
 OF_WORDS = (0.86, 0.62, 0.47, 0.3)
 # Lists, and scripts with thousands of characters, are not written in words, and bytes are not
-# characters. A loss is placed by how
-# far it is from that of the frequencies (0) to that of counting which characters follow which (1).
+# characters. A loss is placed by how far it is from that of the frequencies (0) to that of counting
+# which characters follow which (1).
 OF_SYMBOLS = (0.3, 0.7, 0.9, 1.05)
 LARGE_ALPHABET = 4.5  # nats of the frequencies of the characters
 NEGLIGIBLE_LOSS = 1e-3  # nats; the losses of a text that is almost certain are not compared

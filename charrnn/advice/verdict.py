@@ -156,10 +156,9 @@ def _loss(evidence: Evidence) -> str:
     loss = evidence.loss
     bits = f"{loss / math.log(2):.3f} bits per character of new text (lower is better)"
     rest = _quality(evidence) + _before(evidence)
-    yardstick = evidence.about.get("yardstick")
-    if yardstick is None or yardstick["nats_per_character"] < NEGLIGIBLE_LOSS:
+    counted_loss = evidence.counting_loss
+    if counted_loss is None or counted_loss < NEGLIGIBLE_LOSS:
         return f"{bits}.{rest}"
-    counted_loss = yardstick["nats_per_character"]
     excess = loss / counted_loss - 1
     if abs(excess) < 0.005:
         how = "about as good as"

@@ -13,9 +13,9 @@ from charrnn.advice.similar_runs import expected_ratio, longest_measured, relati
 from charrnn.config.run_config import RunConfig
 from charrnn.corpus.corpus import Corpus
 from charrnn.errors import DivergedError
-from charrnn.training.device import autocast, settled
-from charrnn.training.evaluate import WARM_UP, evaluate
-from charrnn.training.loop import EVAL_LANES, TrainingLoop, layout
+from charrnn.training.device import settled
+from charrnn.training.evaluate import WARM_UP
+from charrnn.training.loop import TrainingLoop, layout
 
 TRIAL = {"num_layers": 2, "hidden_size": 128, "dropout": 0.1}
 # The trial is the beginning of a longer run, in which the learning rate is at its peak.
@@ -123,6 +123,7 @@ def try_out(config: RunConfig, corpus: Corpus) -> Trial:
     config = config.replace(**TRIAL, minutes=None, steps=TRIAL_SCHEDULE)
     threads = config.train.threads
     assert isinstance(threads, int) and corpus.yardstick and corpus.unigram_loss is not None
+    judged = min(JUDGED, len(corpus.judged))
     losses = []
     with settled(threads, config.train.device):
         loop = TrainingLoop(config, corpus)
@@ -130,7 +131,7 @@ def try_out(config: RunConfig, corpus: Corpus) -> Trial:
             for steps in (EARLY, LATE):
                 while loop.step < steps:
                     loop.train_step()
-                losses.append(_loss(loop) + TINY)
+                losses.append(loop.validate(judged, WARM_UP) + TINY)
         finally:
             loop.close()
     return Trial(
@@ -141,20 +142,6 @@ def try_out(config: RunConfig, corpus: Corpus) -> Trial:
         late=min(losses),
         passes=_passes(config, corpus, LATE),
     )
-
-
-def _loss(loop: TrainingLoop) -> float:
-    corpus = loop.corpus
-    with autocast(loop.knobs.device, loop.knobs.precision):
-        evaluation = evaluate(
-            loop.model,
-            corpus.beginning(min(JUDGED, len(corpus.judged))),
-            corpus.prime,
-            lanes=EVAL_LANES,
-            warm_up=WARM_UP,
-            records=corpus.vocabulary.records,
-        )
-    return evaluation.nats_per_character
 
 
 def _passes(config: RunConfig, corpus: Corpus, steps: int) -> float:

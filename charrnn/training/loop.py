@@ -109,15 +109,21 @@ class TrainingLoop:
         if self.prefetch is not None:
             self.prefetch.close()
 
-    def validate(self) -> float:
-        """Static loss on the start of the validation text, in parallel lanes."""
-        beginning = self.corpus.beginning(EVAL_CHARACTERS)
+    def validate(self, characters: int = EVAL_CHARACTERS, warm_up: int = 0) -> float:
+        """Static loss on the start of the validation text, in parallel lanes.
+
+        Args:
+            characters: to read at most.
+            warm_up: before its piece that each lane reads first.
+        """
+        beginning = self.corpus.beginning(characters)
         with autocast(self.knobs.device, self.knobs.precision):
             evaluation = evaluate(
                 self.model,
                 beginning,
                 self.corpus.prime,
                 lanes=EVAL_LANES,
+                warm_up=warm_up,
                 records=self.corpus.vocabulary.records,
             )
         return evaluation.nats_per_character

@@ -139,9 +139,9 @@ def resolve(
     timing = None
     allowance = None
     if config.train.steps is None:
-        timing = measure_speed(config, corpus, thread_choices(config, fixed))
+        choices = thread_choices(config, fixed)
+        timing = measure_speed(config, corpus, choices)
         if "batch_size" not in fixed and base is None and config.train.device == "cpu":
-            choices = thread_choices(config, fixed)
             larger, its_timing = with_larger_batch(config, corpus, timing, choices, started)
             if larger is not config:
                 automatic.append("batch_size")  # chosen for this machine
@@ -274,7 +274,7 @@ def with_larger_batch(
 
 
 def _may_double(config: RunConfig, corpus: Corpus, timing: Timing, started: float) -> bool:
-    seconds = _time_left(config, timing, started)
+    seconds = _time_left(config, timing, _time_spent(started))
     if seconds < LEAST_SECONDS_TO_DOUBLE:
         return False
     steps_per_pass = len(corpus.train) / layout(config, corpus).symbols_per_step
@@ -324,8 +324,8 @@ def with_steps(
         started: when the minutes began, by ``time.monotonic``.
     """
     minutes = config.train.minutes or DEFAULT_MINUTES
-    left = _time_left(config, timing, started)
-    spent = 60 * minutes - EXIT - timing.final - timing.pause - left
+    spent = _time_spent(started)
+    left = _time_left(config, timing, spent)
     steps = max(1, math.floor(left / _step_with_pauses(config, timing)))
     most_steps = None
     if math.isfinite(most_passes):
@@ -342,10 +342,13 @@ def with_steps(
     return config.replace(minutes=None, steps=steps, threads=timing.threads), allowance
 
 
-def _time_left(config: RunConfig, timing: Timing, started: float) -> float:
-    """Seconds for training steps, of the minutes that began at ``started``."""
+def _time_spent(started: float) -> float:
+    return max(0.0, time.monotonic() - started)
+
+
+def _time_left(config: RunConfig, timing: Timing, spent: float) -> float:
+    """Seconds for training steps, of the minutes, after some were spent."""
     minutes = config.train.minutes or DEFAULT_MINUTES
-    spent = max(0.0, time.monotonic() - started)
     return 60 * minutes - EXIT - spent - timing.final - timing.pause
 
 

@@ -106,7 +106,7 @@ def test_a_trial_that_gets_worse_counts_as_it_was_before(
     short_trial: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter([1.5, 1.7])
-    monkeypatch.setattr(forecasting, "_loss", lambda loop: next(losses))
+    monkeypatch.setattr(TrainingLoop, "validate", lambda *_: next(losses))
     corpus = Corpus.of(TEXT, 0.1)
     trial = try_out(resolved(corpus), corpus)
     assert (trial.early, trial.late) == pytest.approx((1.5, 1.5), abs=1e-5)
