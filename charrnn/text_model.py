@@ -240,7 +240,11 @@ class TextModel:
         jobs: int | str = 1,
         **sampling: Unpack[SamplingOptions],
     ) -> Iterator[Sample]:
-        """Write several texts; text i is the one that ``sample`` writes with ``seed + i``.
+        """Write several texts; text i has the seed ``seed + i``, and is always the same text.
+
+        Each of the first 16, and each constrained text, is the one that ``sample`` writes with its
+        seed. The others are computed side by side, four times as fast, which rounds differently;
+        so in rare cases they are not.
 
         Args:
             count: texts to write.

@@ -4,10 +4,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from charrnn.cli.console import hides_bars
 from charrnn.errors import CharRNNError, CheckpointError, GenerationError
 from charrnn.generation.session import Session
 from charrnn.storage.atomic import Data, write_output
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 @dataclass
@@ -44,6 +49,26 @@ def show(pieces: Iterable[str], output: str | None) -> None:
         _to_stdout(pieces)
     else:
         _to_file(pieces, Path(output))
+
+
+def bar_of_texts(output: str | None, total: int, unit: str) -> "tqdm[Any]":
+    """A progress bar on stderr, shown on a terminal unless the texts go to stdout.
+
+    Args:
+        output: as for ``show``.
+        total: the number of texts.
+        unit: what they are called, such as `` records``.
+    """
+    from tqdm import tqdm
+
+    to_stdout = output is None or output == "-"
+    return tqdm(
+        total=total,
+        unit=unit,
+        disable=to_stdout or hides_bars(),
+        leave=False,
+        file=sys.stderr,
+    )
 
 
 def into_file(flag: str, path: Path, data: Data) -> None:

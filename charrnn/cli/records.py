@@ -1,24 +1,19 @@
 """The part of ``charrnn sample`` that writes records, and reports on them."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from charrnn.cli.console import hides_bars, print_on_stderr, tell
+from charrnn.cli.console import print_on_stderr, tell
 from charrnn.cli.json_line import json_line
 from charrnn.cli.options import WholeNumber, option_group
-from charrnn.cli.output import Writing
+from charrnn.cli.output import Writing, bar_of_texts
 from charrnn.cli.sample_request import SampleRequest
 from charrnn.corpus.records import quantiles
 from charrnn.errors import CheckpointError, GenerationError
 from charrnn.generation.accepted_records import AcceptedRecords
 from charrnn.generation.record_sampler import Record
 from charrnn.text_model import TextModel
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 # Exit codes of a shell that cannot run a command.
 NOT_RUN = (126, 127)
@@ -83,7 +78,7 @@ def _pieces(
     new_texts: list[str],
 ) -> Iterator[str]:
     texts: list[str] = []
-    with _bar(request) as bar:
+    with bar_of_texts(request.output, request.num_samples, " records") as bar:
         for record in records:
             if request.report:
                 texts.append(record.text)
@@ -96,20 +91,6 @@ def _pieces(
     if request.report:
         for line in _report(texts, model):
             print_on_stderr(line)
-
-
-def _bar(request: SampleRequest) -> "tqdm[Any]":
-    """A progress bar on stderr, shown on a terminal unless the records go to stdout."""
-    from tqdm import tqdm
-
-    to_stdout = request.output is None or request.output == "-"
-    return tqdm(
-        total=request.num_samples,
-        unit=" records",
-        disable=to_stdout or hides_bars(),
-        leave=False,
-        file=sys.stderr,
-    )
 
 
 def _written(model: TextModel, request: SampleRequest, record: Record) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from charrnn.cli.json_line import json_line
-from charrnn.cli.output import Writing
+from charrnn.cli.output import Writing, bar_of_texts
 from charrnn.cli.sample_request import SampleRequest
 from charrnn.generation.generator import Sample
+from charrnn.generation.jobs import ONE_BY_ONE
 from charrnn.generation.session import Session
 from charrnn.text_model import TextModel
 
@@ -27,17 +28,10 @@ def write_texts(model: TextModel, request: SampleRequest) -> Writing:
     if len(seeds) > 1:
         title = f"{model.path}, seeds {seeds[0]} to {seeds[-1]}"
     new_texts: list[str] = []
+    has_jobs = request.jobs != 1 and len(seeds) > 1
+    if has_jobs or len(seeds) > ONE_BY_ONE:
+        return Writing(title, _whole_texts(model, request, new_texts), new_texts)
     texts = (_text(model, request, seed, new_texts) for seed in seeds)
-    if request.jobs != 1 and len(seeds) > 1:
-        samples = model.samples(
-            len(seeds),
-            request.prompt,
-            seed=request.seed,
-            best_of=request.best_of,
-            jobs=request.jobs,
-            **request.text_arguments,
-        )
-        texts = (_finished(model, request, sample, new_texts) for sample in samples)
     return Writing(title, chain.from_iterable(texts), new_texts)
 
 
@@ -80,6 +74,26 @@ def _text(
     pieces = _new_pieces(model, request, seed)
     yield from _collected(pieces, request, new_texts)
     yield "\n"
+
+
+def _whole_texts(
+    model: TextModel,
+    request: SampleRequest,
+    new_texts: list[str],
+) -> Iterator[str]:
+    """The pieces of many texts, each of which is shown when it is finished."""
+    samples = model.samples(
+        request.num_samples,
+        request.prompt,
+        seed=request.seed,
+        best_of=request.best_of,
+        jobs=request.jobs,
+        **request.text_arguments,
+    )
+    with bar_of_texts(request.output, request.num_samples, " texts") as bar:
+        for sample in samples:
+            yield from _finished(model, request, sample, new_texts)
+            bar.update()
 
 
 def _finished(

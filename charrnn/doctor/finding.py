@@ -19,6 +19,7 @@ KINDS = (
     "repeated-lines",
     "duplicates",
     "rare-characters",
+    "wrapped-lines",
     "bom",
 )
 MOST_PLACES = 5

@@ -25,6 +25,7 @@ from charrnn.doctor.lines import (
 )
 from charrnn.doctor.shape import EXAMINED, shape_findings
 from charrnn.doctor.source import REPLACE_INVALID, OnProgress, Source
+from charrnn.doctor.wrapping import Wrapped
 from charrnn.errors import CharRNNError, CorpusError
 
 VAL_FRACTION = 0.1  # the end of a text, which is for validation
@@ -32,11 +33,12 @@ MUCH_SHARED = 0.05  # of the validation part
 MOST_PASSAGES = 3
 # What is said about a text as prose says nothing about one that looks like these.
 NO_PROSE = {"columns", "markup"}
-OF_PROSE = {"hyphenation", "repeated-lines", "duplicates"}
+OF_PROSE = {"hyphenation", "repeated-lines", "duplicates", "wrapped-lines"}
 # For a first look, before a corpus is read.
 FIRST_LOOK = 2 << 20  # bytes of all files together
 MOST_FILES = 8
 REPORTED_BY_READING = {"not-text", "bom", "line-ends", "list", "rare-characters"}
+HARMLESS = {"wrapped-lines"}
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def first_look(paths: Sequence[str | Path], config: DataConfig) -> list[Finding]
         return []
     if config.encoding_errors == "strict" and any(source.faults for source in sources):
         return []  # it is refused
-    left_out = set(REPORTED_BY_READING)
+    left_out = REPORTED_BY_READING | HARMLESS
     if config.separator is not None:
         left_out |= OF_PROSE
     if config.normalize is not None:
@@ -197,9 +199,15 @@ class Examination:
         repeats = self.lines.repeats()
         is_repeated = repeats.share >= MUCH_REPEATED
         most = repeats.most if is_repeated else []
+        first_wrapped = list[int]()
         passages = self.duplicates.passages
         shown = passages[:MOST_PASSAGES]
-        located = Located([group.hash for group in repeats.heads + most], _ends_of(shown))
+        wrapped = self.lines.wrapped()
+        hashes = [group.hash for group in repeats.heads + most]
+        if wrapped is not None:
+            first_wrapped = self.lines.hashes_at(wrapped.lines[:MOST_PLACES])
+            hashes += first_wrapped
+        located = Located(hashes, _ends_of(shown))
         if located.is_needed:
             located.read(sources, on_progress)
         for head in repeats.heads:
@@ -208,6 +216,8 @@ class Examination:
             yield _repeated_lines(repeats, located)
         if passages:
             yield _passages(passages, shown, self.length, located)
+        if wrapped is not None:
+            yield _wrapped_lines(wrapped, first_wrapped, located)
         if is_whole:
             yield from self._shared()
 
@@ -292,6 +302,18 @@ def _repeated_lines(repeats: Repeats, located: Located) -> Finding:
         count=repeats.lines,
         places=tuple(firsts),
         fix="--fix duplicates",
+    )
+
+
+def _wrapped_lines(wrapped: Wrapped, hashes: Iterable[int], located: Located) -> Finding:
+    places = [place for line in hashes for place in located.of_lines[line][:1]]
+    return Finding(
+        "wrapped-lines",
+        f"{counted(len(wrapped.lines), 'line')} are wrapped at {wrapped.width} characters, and the "
+        "model will write such lines too",
+        count=len(wrapped.lines),
+        places=tuple(places),
+        fix="--fix wrapped-lines",
     )
 
 

@@ -1,6 +1,8 @@
-"""Lines that repeat, head the pages of a book, or end in the middle of a word."""
+"""Lines that repeat, head the pages of a book, are wrapped, or end in the middle of a word."""
 
+import itertools
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from charrnn.doctor.finding import MOST_PLACES, Finding, Place, counted
 from charrnn.doctor.line_hashes import stretch_hashes
 from charrnn.doctor.source import Block
+from charrnn.doctor.wrapping import Wrapped, find_wrapped, first_words
 
 MOST_LINES = 1 << 22  # of a longer text, the first are compared
 NEWLINE = 10
@@ -22,7 +25,8 @@ PAGE_LINES = (15, 120)  # lines of a page, at least and at most
 STEADY = 0.3  # share of the median by which most distances differ at most
 MOST_DISTANCES = 0.8
 MOST_SKIPPED = 3  # from one page number to the next
-MOST_NUMBERS = 1 << 18  # lines that are only a number; more are no page numbers
+MOST_NUMBERS = 1 << 18  # lines with a number; more are no page numbers
+LONGEST_HEAD = 80  # characters
 FEWEST_HYPHENS = 10
 MANY_HYPHENS = 0.01  # of the lines
 SHORTEST_TEXT = 5_000  # characters; a shorter text may repeat lines as it likes
@@ -35,6 +39,10 @@ _PAGE_NUMBER = re.compile(
     r"^[^\w\n]{0,3}(?:page +|p\. ?)?(\d{1,4})[^\w\n]{0,3}$", re.MULTILINE | re.IGNORECASE
 )
 
+# A running head with the number of its page.
+_LEFT_HEAD = re.compile(r"[ \t]*(?P<number>\d{1,4})[ \t]+(?P<head>[^\W\d_][^\d]+)")
+_RIGHT_HEAD = re.compile(r"[ \t]*(?P<head>[^\W\d_][^\d]+?)[ \t]+(?P<number>\d{1,4})")
+
 Array = NDArray[Any]
 
 
@@ -44,9 +52,12 @@ class Lines:
     def __init__(self) -> None:
         self.hashes: list[Array] = []
         self.lengths: list[Array] = []
+        self.words: list[Array] = []  # the lengths of the first words
         self.num_lines = 0
         self.num_characters = 0
         self.numbers: list[Numbered] = []
+        self.heads: dict[str, list[Numbered]] = defaultdict(list)  # by the text next to the number
+        self.num_heads = 0
         self.hyphens = 0
         self.first_hyphens: list[Place] = []
         self.licence: list[Place] = []
@@ -65,6 +76,10 @@ class Lines:
         starts, ends, hashes = hashes_of_lines(block)
         if len(self.numbers) < MOST_NUMBERS:
             self._find_numbers(block, ends)
+        codes = block.codes
+        if self.num_heads < MOST_NUMBERS:
+            self._find_heads(block, codes, starts, ends)
+        self.words.append(first_words(codes, starts, ends).astype(np.int32))
         self.hashes.append(hashes)
         self.lengths.append((ends - starts).astype(np.int32))
         self.num_lines += len(ends)
@@ -77,6 +92,31 @@ class Lines:
         for line, match in zip(lines, matches, strict=True):
             place = Place(block.file, block.line + line, 1, match[0])
             self.numbers.append(Numbered(self.num_lines + line, int(match[1]), place))
+
+    def _find_heads(self, block: Block, codes: Array, starts: Array, ends: Array) -> None:
+        is_short = (ends - starts > SHORT_LINE) & (ends - starts <= LONGEST_HEAD)
+        begins = starts[is_short]
+        lasts = ends[is_short] - 1
+        has_number = _is_digit(codes[begins]) | _is_digit(codes[lasts])
+        for line in np.flatnonzero(is_short)[has_number].tolist():
+            text = block.text[starts[line] : ends[line]]
+            match = _LEFT_HEAD.fullmatch(text) or _RIGHT_HEAD.fullmatch(text)
+            if match is not None:
+                place = Place(block.file, block.line + line, 1, text)
+                number = Numbered(self.num_lines + line, int(match["number"]), place)
+                self.heads[match["head"]].append(number)
+                self.num_heads += 1
+
+    def hashes_at(self, lines: Array) -> list[int]:
+        """The hashes of some lines, by their numbers over all files."""
+        hashes: list[int] = np.concatenate(self.hashes)[lines].tolist()
+        return hashes
+
+    def wrapped(self) -> Wrapped | None:
+        """The lines that are wrapped, if most of the text is."""
+        if not self.lengths:
+            return None
+        return find_wrapped(np.concatenate(self.lengths), np.concatenate(self.words))
 
     def repeats(self) -> "Repeats":
         """The running heads, and what the long lines repeat."""
@@ -95,7 +135,7 @@ class Lines:
         heads = []
         for group in np.flatnonzero((counts >= FEWEST_PAGES) & (lengths >= SHORT_LINE)):
             lines = order[begins[group] : begins[group] + counts[group]]
-            if is_steady(lines):
+            if is_steady(np.diff(lines)):
                 heads.append(group)
 
         def listed(chosen: Iterable[Any]) -> list[Repeated]:
@@ -113,6 +153,15 @@ class Lines:
                 f"{counted(len(pages), 'line')} are page numbers",
                 count=len(pages),
                 places=tuple(number.place for number in pages[:MOST_PLACES]),
+                fix="--fix repeated-lines",
+            )
+        for head, numbers in self.numbered_heads():
+            yield Finding(
+                "repeated-lines",
+                f"{head!r} recurs {counted(len(numbers), 'time')} with a number, like the head of "
+                "a page",
+                count=len(numbers),
+                places=tuple(number.place for number in numbers[:MOST_PLACES]),
                 fix="--fix repeated-lines",
             )
         if self.licence:
@@ -133,17 +182,18 @@ class Lines:
             )
 
     def pages(self) -> "list[Numbered]":
-        """The lines that are page numbers: runs that count up, at a steady distance."""
+        """The lines that are only page numbers."""
         if len(self.numbers) >= MOST_NUMBERS:
             return []
-        pages: list[Numbered] = []
-        run: list[Numbered] = []
-        for number in self.numbers:
-            if run and not 1 <= number.value - run[-1].value <= MOST_SKIPPED:
-                pages += _if_pages(run)
-                run = []
-            run.append(number)
-        return pages + _if_pages(run)
+        return page_numbers(self.numbers)
+
+    def numbered_heads(self) -> "list[tuple[str, list[Numbered]]]":
+        """Running heads with a page number, and where they occur; those of most pages first."""
+        if self.num_heads >= MOST_NUMBERS:
+            return []
+        heads = [(head, page_numbers(numbers)) for head, numbers in self.heads.items()]
+        found = [(head, numbers) for head, numbers in heads if numbers]
+        return sorted(found, key=lambda item: -len(item[1]))
 
 
 class Numbered(NamedTuple):
@@ -198,9 +248,9 @@ def hashes_of_lines(block: Block) -> tuple[Array, Array, Array]:
     return starts, ends, stretch_hashes(codes, starts, ends)
 
 
-def is_steady(lines: Array | Sequence[int]) -> bool:
-    """Whether the distances between lines are those between the pages of a book."""
-    distances = np.diff(lines)
+def is_steady(distances: Array | Sequence[float]) -> bool:
+    """Whether distances, in lines, are those between the pages of a book."""
+    distances = np.asarray(distances)
     middle = float(np.median(distances))
     if not PAGE_LINES[0] <= middle <= PAGE_LINES[1]:
         return False
@@ -208,8 +258,27 @@ def is_steady(lines: Array | Sequence[int]) -> bool:
     return bool(is_near.mean() >= MOST_DISTANCES)
 
 
+def page_numbers(numbers: Iterable[Numbered]) -> list[Numbered]:
+    """Those that number pages: runs that count up, at a steady distance."""
+    pages: list[Numbered] = []
+    run: list[Numbered] = []
+    for number in numbers:
+        if run and not 1 <= number.value - run[-1].value <= MOST_SKIPPED:
+            pages += _if_pages(run)
+            run = []
+        run.append(number)
+    return pages + _if_pages(run)
+
+
 def _if_pages(run: list[Numbered]) -> list[Numbered]:
     """A run of numbers if they are those of pages, else none."""
-    if len(run) < FEWEST_PAGES or not is_steady([number.line for number in run]):
+    if len(run) < FEWEST_PAGES:
         return []
-    return run
+    lines = []  # from page to page; a head may be on every second one
+    for earlier, later in itertools.pairwise(run):
+        lines.append((later.line - earlier.line) / (later.value - earlier.value))
+    return run if is_steady(lines) else []
+
+
+def _is_digit(codes: Array) -> Array:
+    return (codes >= ord("0")) & (codes <= ord("9"))

@@ -16,6 +16,7 @@ from charrnn.doctor.letters import (
 from charrnn.doctor.lines import HYPHEN, LICENCE, LONG_LINE, MOST_LINES, Lines, hashes_of_lines
 from charrnn.doctor.shape import TAG
 from charrnn.doctor.source import Block, OnProgress, Source
+from charrnn.doctor.wrapping import Wrapped, join_lines
 
 # What each repair changes, in a word for one and for several. Byte order marks and line ends are
 # repaired in any case.
@@ -29,11 +30,18 @@ REPAIRS = {
     "control-characters": ("character", "characters"),
     "rare-characters": ("character", "characters"),
     "hyphenation": ("word", "words"),
+    "wrapped-lines": ("line", "lines"),
     "repeated-lines": ("line", "lines"),
     "duplicates": ("line", "lines"),
 }
 # Repairs that need to know the whole text.
-OF_THE_WHOLE = {"encoding", "control-characters", "rare-characters", "repeated-lines"}
+OF_THE_WHOLE = {
+    "encoding",
+    "control-characters",
+    "rare-characters",
+    "repeated-lines",
+    "wrapped-lines",
+}
 _SCRIPT = re.compile(r"<(script|style)\b.{0,100000}?</\1>", re.IGNORECASE | re.DOTALL)
 _EMPTY_LINES = re.compile(r"\n{3,}")
 HEAD_OF_LICENCE = 1 << 16  # characters before which a book begins, after a licence
@@ -68,6 +76,7 @@ class Repair:
         self._seen: set[int] = set()  # hashes of long lines
         self._heads: set[int] = set()
         self._pages: set[tuple[str, int]] = set()
+        self._wrapped: Wrapped | None = None
         if self.fixes & OF_THE_WHOLE:
             self._examine()
         else:
@@ -75,9 +84,11 @@ class Repair:
 
     def blocks(self) -> Iterator[str]:
         """The repaired text, block by block, with LF line ends."""
-        texts = map(self._changed, self._kept_blocks())
+        texts: Iterator[str] = map(self._changed, self._kept_blocks())
         if "hyphenation" in self.fixes:
-            return self._with_whole_words(texts)
+            texts = self._with_whole_words(texts)
+        if self._wrapped is not None:
+            texts = self._with_long_lines(texts, self._wrapped.width)
         return texts
 
     def _examine(self) -> None:
@@ -99,7 +110,12 @@ class Repair:
             self._add_steps(letters, characters)
         if "repeated-lines" in self.fixes:
             self._heads = {head.hash for head in lines.repeats().heads}
-            self._pages = {(page.place.file, page.place.line) for page in lines.pages()}
+            pages = lines.pages()
+            for _, numbers in lines.numbered_heads():
+                pages += numbers
+            self._pages = {(page.place.file, page.place.line) for page in pages}
+        if "wrapped-lines" in self.fixes:
+            self._wrapped = lines.wrapped()
 
     def _read(self) -> Iterator[Block]:
         for source in self.sources:
@@ -194,6 +210,12 @@ class Repair:
             held_back = joined[-3:]
             yield joined[:-3]
         yield held_back
+
+    def _with_long_lines(self, texts: Iterable[str], width: int) -> Iterator[str]:
+        """The same text, in which a paragraph is one line."""
+        for text, number in join_lines(texts, width):
+            self.changes["wrapped-lines"] += number
+            yield text
 
 
 def _has_licence(source: Source) -> bool:

@@ -1,8 +1,9 @@
 """TextGenerator: write texts and records with a model's network, free or constrained."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ from charrnn.generation.text_kinds import (
     max_ids,
     primed,
 )
+from charrnn.generation.text_sampler import draw_texts
 from charrnn.originality.copy_guard import Guard
 from charrnn.originality.suffix_array import Suffixes
 from charrnn.vocab import Vocabulary
@@ -57,6 +59,25 @@ class Sample(NamedTuple):
     def __repr__(self) -> str:
         text = short_repr(self.text)
         return f"Sample({text}, seed={self.seed}, log_probability={self.log_probability:.2f})"
+
+
+class Draft(NamedTuple):
+    """A whole text, one of those from which the best is chosen.
+
+    Args:
+        text: without the prompt.
+        log_probability: as of a ``Sample``.
+        num_symbols: drawn.
+    """
+
+    text: str
+    log_probability: float
+    num_symbols: int
+
+    @property
+    def mean(self) -> float:
+        """The mean log-probability of its symbols."""
+        return self.log_probability / max(1, self.num_symbols)
 
 
 class CompiledForm(NamedTuple):
@@ -190,27 +211,40 @@ class TextGenerator:
         Raises:
             GenerationError: none of them ended as required.
         """
-        best: Sample | None = None
-        best_mean = -math.inf
-        failure = GenerationError()
-        for number in range(count):
-            rng = np.random.default_rng([seed, number] if number else seed)
-            drawn = list[Symbol]()
-            stream = self.pieces(prompt, end, rng, sampling, scored=True, on_symbol=drawn.append)
-            try:
-                text_pieces = list(stream)
-            except GenerationError as error:
-                failure = error
-                continue
-            text = "".join(piece.text for piece in text_pieces)
-            log_probability = sum((piece.log_probability for piece in text_pieces), 0.0)
-            mean = log_probability / max(1, len(drawn))
-            if mean > best_mean:
-                best = Sample(text, seed, log_probability)
-                best_mean = mean
-        if best is None:
-            raise failure
-        return best
+
+        def draft(random_seed: Any) -> Draft | GenerationError:
+            rng = np.random.default_rng(random_seed)
+            write = partial(self.pieces, prompt, end, rng, sampling, scored=True)
+            return _written(write)
+
+        return _best(map(draft, seeds_of_drafts(seed, count)), seed)
+
+    def side_by_side(
+        self,
+        prompt: str,
+        end: End,
+        seeds: Sequence[int],
+        count: int,
+        sampling: Mapping[str, Any],
+    ) -> Iterator[Sample]:
+        """Like ``best`` for each seed, but the texts are computed in blocks; not constrained.
+
+        Products of one row and of many are rounded differently, so that in rare cases a text is not
+        the one that ``best`` writes.
+        """
+        options, others = FormOptions.split(sampling)
+        if options:
+            raise ValueError("constrained texts are drawn one after another")
+        read = primed(self.vocabulary, self.prime, self.vocabulary.encode(prompt).tolist())
+        sampler = Sampler(**settings_of(self.vocabulary, others))
+
+        def write(symbols: Iterator[Symbol]) -> Draft | GenerationError:
+            return _written(partial(end.of_text, self.vocabulary, symbols))
+
+        each = chain.from_iterable(seeds_of_drafts(seed, count) for seed in seeds)
+        drafts = draw_texts(self.network, read, sampler, each, write)
+        for seed in seeds:
+            yield _best(islice(drafts, count), seed)
 
     def records(
         self,
@@ -365,6 +399,41 @@ class TextGenerator:
             yield from decoder
         finally:
             self.taken_back += decoder.taken_back
+
+
+def seeds_of_drafts(seed: int, count: int) -> Iterator[int | list[int]]:
+    """The seeds of the random numbers of the texts from which the one of a seed is chosen."""
+    return ([seed, number] if number else seed for number in range(count))
+
+
+def _written(write: Callable[..., Iterator[Piece]]) -> Draft | GenerationError:
+    """Write a whole text; an error that ends it is returned."""
+    drawn = list[Symbol]()
+    try:
+        text_pieces = list(write(on_symbol=drawn.append))
+    except GenerationError as error:
+        return error
+    text = "".join(piece.text for piece in text_pieces)
+    log_probability = sum((piece.log_probability for piece in text_pieces), 0.0)
+    return Draft(text, log_probability, len(drawn))
+
+
+def _best(drafts: Iterable[Draft | GenerationError], seed: int) -> Sample:
+    """The draft with the highest mean log-probability, as the text of a seed.
+
+    Raises:
+        GenerationError: none of them ended as required.
+    """
+    best: Draft | None = None
+    failure = GenerationError()
+    for draft in drafts:
+        if isinstance(draft, GenerationError):
+            failure = draft
+        elif best is None or draft.mean > best.mean:
+            best = draft
+    if best is None:
+        raise failure
+    return Sample(best.text, seed, best.log_probability)
 
 
 def _no_longer_than(longest: int, records: Iterator[Record]) -> Iterator[Record]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,9 +14,10 @@ from charrnn.generation.form_options import FormOptions
 from charrnn.generation.generator import Sample, TextGenerator
 from charrnn.generation.pieces import End
 from charrnn.generation.record_sampler import BLOCK, Record
-from charrnn.generation.share import Share
+from charrnn.generation.share import WHOLE, Share
 
 T = TypeVar("T")
+ONE_BY_ONE = 16  # texts; a block of texts takes about as long as 10 texts one after another
 AUTO = "auto"  # as many processes as there are cores
 
 
@@ -79,17 +81,26 @@ def draw_samples(
 
     Args:
         generator, prompt, end, sampling: as for ``TextGenerator.best``.
-        seeds: of the texts.
+        seeds: of the texts. Those after the first ONE_BY_ONE are drawn side by side, unless they
+            are constrained.
         best_of: as for ``TextModel.generate``.
         jobs: the number of processes, or ``"auto"``.
     """
-    processes = num_processes(jobs, sampling, len(seeds))
-    if processes == 1:
-        return (generator.best(prompt, end, seed, best_of, sampling) for seed in seeds)
+    num_processes(jobs, sampling, len(seeds))  # checks them
     # This text is never drawn: it checks every argument.
     generator.pieces(prompt, end, np.random.default_rng(), sampling, scored=True)
-    draw = partial(_samples, generator, prompt, end, sampling, seeds, best_of)
-    return _in_processes(generator, draw, processes, 1)
+    options, _ = FormOptions.split(sampling)
+    first = seeds if options else seeds[:ONE_BY_ONE]
+    others = seeds[len(first) :]
+
+    def drawn(part: range, size: int) -> Iterator[Sample]:
+        draw = partial(_samples, generator, prompt, end, sampling, part, best_of, size)
+        processes = num_processes(jobs, sampling, -(-len(part) // size))
+        if processes == 1:
+            return draw(WHOLE)
+        return _in_processes(generator, draw, processes, size)
+
+    return chain(drawn(first, 1), drawn(others, BLOCK))
 
 
 def _samples(
@@ -99,13 +110,18 @@ def _samples(
     sampling: Mapping[str, Any],
     seeds: range,
     best_of: int,
+    size: int,
     share: Share,
 ) -> Iterator[Sample]:
-    """The texts of a share."""
-    for number in share.numbers(1):
-        if number >= len(seeds):
+    """The texts of a share, in rounds of ``size``."""
+    for turn in share.numbers(1):
+        part = seeds[turn * size : (turn + 1) * size]
+        if not part:
             return
-        yield generator.best(prompt, end, seeds[number], best_of, sampling)
+        if size == 1:
+            yield generator.best(prompt, end, part[0], best_of, sampling)
+        else:
+            yield from generator.side_by_side(prompt, end, part, best_of, sampling)
 
 
 def _in_processes(

@@ -41,17 +41,15 @@ class Record(NamedTuple):
 
 
 class Streams:
-    """Random numbers for BLOCK rows, each from its record's own generator; for Sampler."""
+    """Random numbers for BLOCK rows, each from its own generator; for Sampler."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self) -> None:
         self.generators: list[Any] = [None] * BLOCK
         self.marks = np.empty((BLOCK, MARKS))
         self.used = np.zeros(BLOCK, np.int64)  # marks used of each row
 
-    def begin(self, row: int, number: int) -> None:
-        """Begin a record in a row."""
-        seed = [self.seed, number]
+    def begin(self, row: int, seed: Any) -> None:
+        """Begin a record or text in a row, with a seed for ``numpy.random.default_rng``."""
         self.generators[row] = np.random.default_rng(seed)
         self.used[row] = MARKS
 
@@ -84,9 +82,10 @@ class Block:
         self.ids[:, :first] = prefix
         self.lengths = np.full(BLOCK, first)
         self.scores = np.zeros(BLOCK)
-        self.streams = Streams(seed)
+        self.seed = seed
+        self.streams = Streams()
         for row in range(BLOCK):
-            self.streams.begin(row, int(self.numbers[row]))
+            self.streams.begin(row, [seed, int(self.numbers[row])])
 
     def read(self) -> list[Ids]:
         """The ids of each record so far."""
@@ -125,7 +124,7 @@ class Block:
             self.numbers[row] = number
             self.lengths[row] = self.first
             self.scores[row] = 0.0
-            self.streams.begin(row, number)
+            self.streams.begin(row, [self.seed, number])
 
 
 def draw_records(
@@ -150,7 +149,7 @@ def draw_records(
     """
     prefix = [vocabulary.end, *prompt]
     block = Block(prefix, seed, share)
-    start_logits, start_state = _read_in_a_block(network, prefix)
+    start_logits, start_state = read_in_a_block(network, prefix)
     logits = start_logits  # (BLOCK, V)
     state = start_state
     looks_back = sampler.looks_back
@@ -176,7 +175,7 @@ def draw_records(
             state = _begun_again(ended, state, start_state)
 
 
-def _read_in_a_block(network: Network, ids: Sequence[int]) -> tuple[Any, State]:
+def read_in_a_block(network: Network, ids: Sequence[int]) -> tuple[Any, State]:
     """The logits (BLOCK, V) and the state after some ids."""
     state = network.zero_state(BLOCK)
     logits = None

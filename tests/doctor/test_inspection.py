@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,21 @@ def head_pages(lines: list[str]) -> None:
         lines.insert(41 * page, "THE OLD MAN")
 
 
+def number_both_heads(lines: list[str]) -> None:
+    for page in range(2, 21):
+        head = f"{page}  THE OLD MAN" if page % 2 else f"The river  {page}"
+        lines.insert(41 * page, head)
+
+
+def number_heads(lines: list[str]) -> None:
+    for page in range(1, 20):
+        lines.insert(41 * page, f"{page}  THE OLD MAN")
+
+
+def wrap(lines: list[str]) -> None:
+    lines[:] = [part for line in lines for part in textwrap.wrap(line, 60) or [""]]
+
+
 def repeat_lines(lines: list[str]) -> None:
     for number in range(0, len(lines), 8):
         lines[number] = "This line is in the file again and again, and is long enough."
@@ -129,6 +145,7 @@ def composed_and_not(lines: list[str]) -> None:
 
 FAULTS: dict[str, tuple[Fault, str, int, str | None]] = {
     # change, kind, count, fix
+    "wrapped": (wrap, "wrapped-lines", 742, "--fix wrapped-lines"),
     "NUL": (insert(3, "\0"), "control-characters", 8, "--fix control-characters"),
     "escape": (insert(3, "\x1b"), "control-characters", 8, "--fix control-characters"),
     "zero-width space": (insert(3, "\u200b"), "control-characters", 8, "--fix control-characters"),
@@ -151,6 +168,7 @@ FAULTS: dict[str, tuple[Fault, str, int, str | None]] = {
     "divided words": (divide, "hyphenation", 39, "--fix hyphenation"),
     "page numbers": (number_pages, "repeated-lines", 19, "--fix repeated-lines"),
     "running heads": (head_pages, "repeated-lines", 19, "--fix repeated-lines"),
+    "numbered heads": (number_heads, "repeated-lines", 19, "--fix repeated-lines"),
     "repeated lines": (repeat_lines, "repeated-lines", 99, "--fix duplicates"),
     "passage": (repeat_passage, "duplicates", 1, "--fix duplicates"),
     "licence": (licence, "repeated-lines", 1, "--fix repeated-lines"),
@@ -177,7 +195,8 @@ def test_all_faults_of_one_file_are_found(here: Path) -> None:
     text = "\n".join(lines) + "\r\nthe end\r\n"
     kinds = {finding.kind for finding in found(b"\xef\xbb\xbf" + text.encode())}
     expected = {kind for _, kind, *_ in FAULTS.values()} | {"line-ends", "bom"}
-    assert kinds >= expected - {"rare-characters"}
+    # what is planted is rare, and so much of it divides lines that few still look wrapped
+    assert kinds >= expected - {"rare-characters", "wrapped-lines"}
 
 
 def test_a_passage_in_both_parts_is_found(here: Path) -> None:
@@ -206,6 +225,33 @@ def test_a_fault_far_into_a_large_file_has_its_line(here: Path) -> None:
     findings = found(text[:cut] + "here \u200b\n" + text[cut:])
     place = one(findings, "control-characters").places[0]
     assert (place.line, place.column) == (text.count("\n", 0, cut) + 1, 6)
+
+
+def test_heads_of_left_and_right_pages_are_found(here: Path) -> None:
+    lines = prose().split("\n")
+    number_both_heads(lines)
+    messages = [finding.message for finding in found("\n".join(lines))]
+    assert "'The river' recurs 10 times with a number, like the head of a page" in messages
+    assert "'THE OLD MAN' recurs 9 times with a number, like the head of a page" in messages
+
+
+def verse(words: int) -> str:
+    rng = random.Random(0)
+    return "\n".join(" ".join(rng.choices(WORDS, k=words)) for _ in range(600))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        verse(8),  # lines of 30 to 50 characters
+        "\n".join(f"{n % 97:04d} 12.5 {n % 89:05d} 17.25 {n % 83:06d} abcdef ghijkl" for n in range(600)),
+        prose(lines=200),
+        "\n".join("C1(N)" * (n % 12 + 3) for n in range(600)),
+        "\n".join(f"    value_{n} = compute({'x' * (n % 40)}, {n % 7})" for n in range(600)),
+    ],
+)  # fmt: skip
+def test_lines_that_are_not_wrapped_are_no_finding(text: str, here: Path) -> None:
+    assert "wrapped-lines" not in {finding.kind for finding in found(text)}
 
 
 # --- bytes ---

@@ -1,5 +1,6 @@
 """A repair removes the fault it is for, counts what it changed, and changes nothing else."""
 
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,39 @@ def test_running_heads_and_page_numbers_are_left_out_and_nothing_else(here: Path
     for page in range(1, 20):
         lines[42 * page : 42 * page] = ["THE OLD MAN", f"{page}"]
     assert repaired("\n".join(lines), "repeated-lines") == (clean, {"repeated-lines": 38})
+
+
+def test_heads_with_numbers_are_left_out_and_nothing_else(here: Path) -> None:
+    lines = prose().split("\n")
+    clean = "\n".join(lines)
+    for page in range(1, 20):
+        lines[41 * page : 41 * page] = [f"{page} THE OLD MAN" if page % 2 else f"The river {page}"]
+    assert repaired("\n".join(lines), "repeated-lines") == (clean, {"repeated-lines": 19})
+
+
+@pytest.mark.parametrize("block", [1 << 20, 100])
+def test_wrapped_paragraphs_become_lines(
+    block: int, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.doctor.source.BLOCK", block)
+    text = prose()
+    lines = [textwrap.wrap(line, 60) or [""] for line in text.split("\n")]
+    wrapped = "\n".join("\n".join(parts) for parts in lines)
+    number = wrapped.count("\n") - text.count("\n")
+    assert repaired(wrapped, "wrapped-lines") == (text, {"wrapped-lines": number})
+    assert repaired(text, "wrapped-lines") == (text, {})
+
+
+def test_words_are_joined_before_lines(here: Path) -> None:
+    lines = [
+        "the old man sat at the window and looked",
+        "at the river that was far far away from",
+        "him, with its new and some old boats, riv-",
+        "er of snow",
+    ]
+    whole, changes = repaired("\n".join([*lines, "", ""]) * 100, "wrapped-lines", "hyphenation")
+    assert changes == {"hyphenation": 100, "wrapped-lines": 200}
+    assert whole == (" ".join(lines).replace("- ", "") + "\n\n") * 100
 
 
 def test_what_surrounds_a_book_is_left_out(here: Path) -> None:

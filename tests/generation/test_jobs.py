@@ -9,7 +9,7 @@ import pytest
 from charrnn.config.run_config import ModelConfig
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints.forms import Match
-from charrnn.generation.jobs import num_processes
+from charrnn.generation.jobs import ONE_BY_ONE, num_processes
 from charrnn.generation.network import Network
 from charrnn.generation.record_sampler import BLOCK
 from charrnn.generation.share import Share
@@ -57,9 +57,10 @@ def test_two_processes_draw_the_constrained_records_of_one():
 
 def test_two_processes_draw_the_texts_of_one():
     model = make_model(records=False, window=9)
-    one = [model.sample("ab", length=30, seed=7 + number, best_of=2) for number in range(5)]
-    for jobs in (1, 2):
-        assert list(model.samples(5, "ab", length=30, seed=7, best_of=2, jobs=jobs)) == one
+    count = ONE_BY_ONE + BLOCK + 1  # the last two rounds are drawn side by side
+    one = list(model.samples(count, "ab", length=30, seed=7, best_of=2))
+    assert one[1] == model.sample("ab", length=30, seed=8, best_of=2)
+    assert list(model.samples(count, "ab", length=30, seed=7, best_of=2, jobs=2)) == one
 
 
 def test_there_are_no_more_processes_than_jobs_cores_and_rounds():
