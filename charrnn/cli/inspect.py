@@ -64,8 +64,8 @@ def inspect(
 
     Looked for are a wrong encoding, odd and rare characters, letters of another script, line ends,
     repeated lines, the heads and numbers of pages, hyphenated words, wrapped lines, passages that
-    occur twice, and files that are a list, a table or markup. FILE is a text file, a directory with *.txt files, or
-    - for standard input. The files themselves are never changed.
+    occur twice, and files that are a list, a table or markup. FILE is a text file, a directory with
+    *.txt files, or - for standard input. The files themselves are never changed.
 
     Kinds that can be repaired are bom, line-ends, encoding, control-characters, normalization,
     mixed-script, rare-characters, markup, hyphenation, wrapped-lines, repeated-lines and

@@ -15,7 +15,12 @@ from charrnn.storage.manifest import COUNTS
 
 N = 12
 TEXT = "Now is the time, said the clock; then is the time, said the bell.\n" * 14
-# 924 characters, 832 of them for training: 4 lanes of 208, 10 chunks of 20 per epoch
+BASE_TEXT = (
+    "W\u00e4hrend die Uhr schl\u00e4gt, l\u00e4utet die Glocke des Turmes ein zweites Mal.\n" * 9
+)
+# Knobs that a run takes over from the one it continues from.
+OF_A_BASE = ("cell", "hidden_size", "num_layers", "embedding_size", "copy_window", "counts")
+# TEXT has 924 characters, 832 of them for training: 4 lanes of 208, 10 chunks of 20 per epoch
 KNOBS = {
     "corpus": ["corpus.txt"], "name": "run", "steps": N, "batch_size": 4, "sequence_length": 20, "hidden_size": 8, "num_layers": 2,
     "embedding_size": 4, "dropout": 0.1, "learning_rate": 0.01, "report_every": 4, "eval_every": 3, "save_every": None,
@@ -28,6 +33,23 @@ def prepare(where: Path) -> str:
     where.mkdir(parents=True)
     (where / "corpus.txt").write_text(TEXT)
     return str(where)
+
+
+def with_base(rng: random.Random, places: list[Path], knobs: dict[str, Any], processes: Any) -> Any:
+    """The same knobs for a run that continues from another, which is trained in each directory."""
+    of_base = {
+        "name": "base",
+        "steps": 3,
+        "corpus": ["base.txt"],
+        "eval_every": None,
+        "save_every": None,
+        "patience": None,
+    }
+    for where in places:
+        (where / "base.txt").write_text(BASE_TEXT)
+        processes.run(cwd=str(where), knobs=knobs | of_base)
+    further = {name: value for name, value in knobs.items() if name not in OF_A_BASE}
+    return further | {"base": "base", "rehearse": rng.choice([0.0, 0.25])}
 
 
 def outcome(where: Path, step: int = N) -> dict[str, bytes]:
@@ -65,21 +87,28 @@ def random_knobs(rng: random.Random) -> dict[str, Any]:
 def test_a_run_interrupted_anywhere_ends_in_the_same_bytes(
     tries: int, tmp_path: Path, processes: Any, tally: Any
 ) -> None:
-    rng, interrupted = random.Random(8), 0
+    rng = random.Random(8)
+    interrupted = 0
+    continued = 0
     for number in range(tries):
         knobs, k, killed = random_knobs(rng), rng.randrange(1, N), bool(number % 2)
         if killed:
             knobs["save_every"] = rng.choice([1, 2, 3])
             k = max(k, knobs["save_every"])  # otherwise there is nothing to resume
         whole, broken = tmp_path / f"{number}/whole", tmp_path / f"{number}/broken"
-        processes.run(cwd=prepare(whole), knobs=knobs)
+        prepare(whole)
+        prepare(broken)
+        has_base = number % 3 == 2
+        if has_base:
+            knobs = with_base(rng, [whole, broken], knobs, processes)
+        processes.run(cwd=str(whole), knobs=knobs)
         # patience may end it
         end = max(
             int(path.name.removeprefix("step-"))
             for path in (whole / "checkpoints/run").glob("step-*")
         )
         first = processes.run(
-            cwd=prepare(broken), knobs=knobs, **{"kill_at" if killed else "stop_at": min(k, end)}
+            cwd=str(broken), knobs=knobs, **{"kill_at" if killed else "stop_at": min(k, end)}
         )
         assert first in ({"killed": True}, {"steps": min(k, end)})
         if (
@@ -89,14 +118,20 @@ def test_a_run_interrupted_anywhere_ends_in_the_same_bytes(
             and is_finished(broken)
         ):
             continue  # it was already finished
-        processes.run(
-            cwd=str(broken), knobs={"name": "run"} if number % 4 < 2 else knobs, resume=True
-        )
+        if has_base:
+            shutil.rmtree(broken / "checkpoints/base")  # a run needs its base only to begin
+        resumed_with = {"name": "run"} if has_base or number % 4 < 2 else knobs
+        processes.run(cwd=str(broken), knobs=resumed_with, resume=True)
         assert outcome(broken, end) == outcome(whole, end), (knobs, k, killed)
         interrupted += 1
+        continued += has_base
         shutil.rmtree(tmp_path / str(number))
     assert interrupted > tries / 2
-    tally(interrupted, "runs interrupted by a stop or a kill, and resumed bit for bit")
+    tally(
+        interrupted,
+        f"runs interrupted by a stop or a kill, and resumed bit for bit, {continued} of them "
+        "continued from another",
+    )
 
 
 def is_finished(where: Path) -> bool:
