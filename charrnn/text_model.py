@@ -17,6 +17,7 @@ from charrnn.config.arguments import (
     string_or_bytes,
     whole_number,
 )
+from charrnn.corpus.records import known_items
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.generation.accepted_records import (
     LONGEST_RECORD,
@@ -40,6 +41,7 @@ from charrnn.storage import checkpoint as checkpoints
 from charrnn.storage.find_run import find_checkpoint
 from charrnn.storage.run import RUNS_DIR, Run
 from charrnn.storage.seen_records import read_seen_records
+from charrnn.surprise.explanation import ALTERNATIVES, Explanation, explain
 from charrnn.vocab import Vocabulary
 
 if TYPE_CHECKING:
@@ -443,6 +445,43 @@ class TextModel:
         ids = whole_ids(self.vocabulary, text)
         scores = score(self.network, [self.prime, *ids])
         return sums_by_character(self.vocabulary, text, scores)
+
+    def explain(
+        self,
+        text: str,
+        *,
+        alternatives: int = ALTERNATIVES,
+        unknown: str = "error",
+        on_progress: OnProgress = ignore,
+    ) -> Explanation:
+        """How likely each character of a text is, given all before it, and what else was likely.
+
+        In a notebook, the result shows the text coloured by surprise. For a model of records, the
+        text is one record or several with separators between them, and each end is one more
+        character.
+
+        Args:
+            text: its first character is explained as the beginning of a text.
+            alternatives: the number of likely symbols to keep for each character.
+            unknown: a character that the model has not seen: ``"error"``, ``"skip"`` or
+                ``"replace"``.
+            on_progress: called with numbers of characters that were read.
+
+        Raises:
+            VocabularyError: a character is unknown.
+            CorpusError: nothing is left of the text.
+        """
+        separator = self.separator if self.vocabulary.records else None
+        items, _ = known_items(self.vocabulary, string("text", text), separator, unknown)
+        return explain(
+            self.network,
+            self.vocabulary,
+            self.prime,
+            items,
+            separator=self.separator,
+            alternatives=whole_number("alternatives", alternatives, 1),
+            on_progress=on_progress,
+        )
 
     def adapted(
         self,

@@ -166,7 +166,7 @@ class Vocabulary:
         _check_text(text)
         dtype = smallest_dtype(len(self))
         if self.unit == "byte":
-            data = _utf8(text) if isinstance(text, str) else text
+            data = utf8(text) if isinstance(text, str) else text
             values = np.frombuffer(data, dtype=np.uint8)
             return values.astype(dtype, copy=False)
         if isinstance(text, bytes):
@@ -389,7 +389,7 @@ def _check_text(text: Any) -> None:
         raise VocabularyError(f"`text` must be a string or bytes, got {type(text).__name__}")
 
 
-def _utf8(text: str) -> bytes:
+def utf8(text: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:

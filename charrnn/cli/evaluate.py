@@ -11,12 +11,12 @@ from charrnn.cli.console import format_loss, progress_bar, tell
 from charrnn.cli.options import given, json_option, knob_options, quiet_option, runs_dir_option
 from charrnn.config.knobs import knobs
 from charrnn.config.run_config import DataConfig
+from charrnn.corpus.skipped import Skipped
 from charrnn.storage.checkpoint import read_about
 from charrnn.storage.find_run import find_checkpoint
 
 if TYPE_CHECKING:
     from charrnn.training.evaluate import Evaluation
-    from charrnn.training.evaluate_file import Skipped
 
 # A text in another script causes a notice for each of its characters.
 MAX_NOTICES = 8
@@ -96,7 +96,7 @@ def evaluate(
             adaptive=adaptive,
             on_progress=bar.update,
         )
-    _tell_notices([*notices, *_skipped_notices(skipped)])
+    tell_notices([*notices, *skipped_notices(skipped)])
     tell(str(path))
     mode = "adaptive" if adaptive else "static"
     if as_json:
@@ -105,14 +105,14 @@ def evaluate(
         click.echo(_as_text(evaluation, skipped, mode))
 
 
-def _tell_notices(notices: Sequence[str]) -> None:
+def tell_notices(notices: Sequence[str]) -> None:
     for notice in notices[:MAX_NOTICES]:
         tell(notice)
     if len(notices) > MAX_NOTICES:
         tell(f"and {len(notices) - MAX_NOTICES} more such notices")
 
 
-def _skipped_notices(skipped: "Skipped") -> list[str]:
+def skipped_notices(skipped: Skipped) -> list[str]:
     """What was left out of the text, in a sentence, if anything."""
     if not skipped.characters:
         return []
@@ -142,7 +142,7 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
 
 
-def _as_dict(evaluation: "Evaluation", skipped: "Skipped", mode: str) -> dict[str, Any]:
+def _as_dict(evaluation: "Evaluation", skipped: Skipped, mode: str) -> dict[str, Any]:
     """The result as ``--json`` prints it."""
     left_out: dict[str, Any] = {"characters": skipped.characters}
     values = {
@@ -162,7 +162,7 @@ def _as_dict(evaluation: "Evaluation", skipped: "Skipped", mode: str) -> dict[st
     return values
 
 
-def _as_text(evaluation: "Evaluation", skipped: "Skipped", mode: str) -> str:
+def _as_text(evaluation: "Evaluation", skipped: Skipped, mode: str) -> str:
     loss = format_loss(evaluation.nats_per_character)
     text = f"loss {loss} on {evaluation.characters:,} characters"
     if evaluation.records:

@@ -3,7 +3,6 @@
 Needs no PyTorch.
 """
 
-import html as markup
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -34,6 +33,7 @@ from charrnn.originality.report import (
     find_leaks,
     pieces,
 )
+from charrnn.pages.render import allowed, check_jinja, render
 from charrnn.storage.checkpoint import read_about, read_vocabulary
 from charrnn.storage.find_run import find_checkpoint
 
@@ -41,18 +41,6 @@ MOST_LISTED = 10  # passages in the report for people
 EXCERPT = 60  # characters shown of each passage
 OPENING_BRACKET = "\u27e6"  # around copied passages, without colours
 CLOSING_BRACKET = "\u27e7"
-PAGE = """<!DOCTYPE html>
-<html><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font-family: sans-serif; margin: 2em auto; max-width: 60em; padding: 0 1em; }}
-pre {{ white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.5; }}
-mark {{ background: #fe6; color: #000; border-left: 1px solid #c60; }}
-</style></head><body>
-<h1>{title}</h1>
-<p>{report}</p>
-<pre dir="auto">
-{text}</pre>
-</body></html>
-"""
 
 
 @click.command(context_settings={"max_content_width": 110})
@@ -113,6 +101,8 @@ def originality(
       charrnn originality shakespeare
     """
     _check_options(file, min_length, marked, html, as_json)
+    if html is not None:
+        check_jinja()
     least = LENGTHS[0] if min_length is None else min_length
     path = find_checkpoint(run, runs_dir)
     metadata = read_about(path)["about"]
@@ -318,21 +308,8 @@ def _page(
     parts: Iterator[tuple[str, Copy | None]],
 ) -> str:
     """The text as HTML, each copied passage labelled with its place in the corpus."""
-    marked: list[str] = []
+    marked: list[tuple[str, str]] = []
     for text, copy in parts:
-        if copy is None:
-            marked.append(_escaped(text))
-        else:
-            label = markup.escape(f"{copy.length:,} characters, {copy.place}")
-            marked.append(f'<mark title="{label}">{_escaped(text)}</mark>')
-    return PAGE.format(
-        title=_escaped(title),
-        report="<br>\n".join(map(_escaped, lines)),
-        text="".join(marked),
-    )
-
-
-def _escaped(text: str) -> str:
-    """A text for a page, without control characters, which HTML does not allow."""
-    allowed = [char if char >= " " or char in "\t\n\r" else "\ufffd" for char in text]
-    return markup.escape("".join(allowed))
+        label = "" if copy is None else f"{copy.length:,} characters, {copy.place}"
+        marked.append((allowed(text), label))
+    return render("originality.html", title=title, lines=lines, parts=marked)

@@ -114,6 +114,29 @@ def encode_known(
 ) -> tuple[Ids, list[str]]:
     """The ids of a text for an existing model, and a sentence on each change made to it.
 
+    The arguments and errors are those of ``known_items``.
+    """
+    end = [vocabulary.end] if vocabulary.records else []
+    end_ids = np.array(end, smallest_dtype(len(vocabulary)))
+    known, notices = known_items(vocabulary, text, separator, unknown, source)
+    pieces: list[Array] = []
+    for _, item in known:
+        pieces.append(vocabulary.encode(item))
+        pieces.append(end_ids)
+    return np.concatenate(pieces), notices
+
+
+def known_items(
+    vocabulary: Vocabulary,
+    text: str | bytes,
+    separator: str | None,
+    unknown: str = "error",
+    source: str = "the text",
+) -> tuple[list[tuple[int, Any]], list[str]]:
+    """The text, or its records, in characters that a model knows, and where each begins.
+
+    The second result is a sentence on each change made to them.
+
     Args:
         vocabulary: the model's.
         text: str, or bytes for a model of bytes.
@@ -127,9 +150,7 @@ def encode_known(
         VocabularyError: a character is unknown.
         CorpusError: nothing is left of the text.
     """
-    end = [vocabulary.end] if vocabulary.records else []
-    end_ids = np.array(end, smallest_dtype(len(vocabulary)))
-    pieces: list[Array] = []
+    all_known: list[tuple[int, Any]] = []
     changed: list[str] = []
     notices: list[str] = []
     for start, item in items(text, separator):
@@ -140,16 +161,15 @@ def encode_known(
                 changed.append(item)
                 notices = changes
         if known:
-            pieces.append(vocabulary.encode(known))
-            pieces.append(end_ids)
-    if not pieces:
+            all_known.append((start, known))
+    if not all_known:
         raise CorpusError(
             f"nothing is left of {source}: it is empty, "
             "or the model knows none of its characters; give another text"
         )
     if len(changed) > 1:  # the changes of all items are counted together
         _, notices = vocabulary.repair("".join(changed), unknown)
-    return np.concatenate(pieces), notices
+    return all_known, notices
 
 
 def without_known_records(ids: Ids, known: Ids, end: int) -> tuple[Ids, int]:

@@ -68,7 +68,7 @@ def open_index(
     """
     run = Run(checkpoint.parent)
     metadata = read_about(checkpoint)["about"]
-    fingerprint = _fingerprint(checkpoint)
+    fingerprint = corpus_fingerprint(checkpoint)
     kept = _kept_index(run, fingerprint)
     if kept is not None:
         if corpus:
@@ -216,7 +216,7 @@ def _check_same(
     )
 
 
-def _fingerprint(checkpoint: Path) -> str | None:
+def corpus_fingerprint(checkpoint: Path) -> str | None:
     """The fingerprint of the corpus that a checkpoint was trained on.
 
     None if its training state was left out, as in a model that was shared.

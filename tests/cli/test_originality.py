@@ -168,7 +168,7 @@ class Marks(HTMLParser):
         self.inside.append(tag)
         self.tags.add(tag)
         if tag == "mark":
-            self.marks.append([dict(attrs)["title"] or "", ""])
+            self.marks.append([dict(attrs)["aria-label"] or "", ""])
 
     def handle_endtag(self, tag: str) -> None:
         while self.inside and self.inside.pop() != tag:
