@@ -1,5 +1,7 @@
 """TextModel: the interface for scripts; text in, text out."""
 
+import html
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -143,6 +145,15 @@ class TextModel:
         if self.is_adapted:
             parts.append("adapted")
         return f"TextModel({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        """A short description, for a notebook."""
+        loss = self.about.get("val_loss")
+        parts = [html.escape(repr(self))]
+        if loss is not None:
+            bits = loss / math.log(2)
+            parts.append(f"validation loss {loss:.4f} ({bits:.3f} bits per character)")
+        return "<p>" + "<br>".join(parts) + "</p>"
 
     def generate(
         self,

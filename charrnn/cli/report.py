@@ -20,7 +20,6 @@ from charrnn.cli.descriptions import (
     model_in_words,
     size_in_words,
     steps_in_words,
-    verdict_in_words,
 )
 from charrnn.cli.options import quiet_option, runs_dir_option
 from charrnn.cli.originality import of_text
@@ -60,6 +59,7 @@ class Facts:
         name: of the run.
         table: facts, each under a heading.
         verdict: on the run; empty without one.
+        next_command: that the verdict proposes; empty without one.
         samples: pairs of a temperature and a text.
         copied: what the samples copy from the corpus; empty without an index.
         reproduce: the command that trains such a run.
@@ -69,6 +69,7 @@ class Facts:
     name: str
     table: dict[str, str]
     verdict: str
+    next_command: str
     samples: list[tuple[float, str]]
     copied: str
     reproduce: str
@@ -148,14 +149,12 @@ def gather(checkpoint: Path, model: TextModel) -> Facts:
         f"trained with charrnn {description['charrnn']}; this report: charrnn "
         f"{charrnn.__version__}, Python {platform.python_version()}, NumPy {np.__version__}"
     )
-    verdict = ""
-    if judgement:
-        verdict = verdict_in_words(judgement["text"], judgement["command"])
     samples = [(temperature, _sample(model, temperature)) for temperature in TEMPERATURES]
     facts = Facts(
         name=checkpoint.parent.resolve().name,
         table=table,
-        verdict=verdict,
+        verdict=judgement["text"] if judgement else "",
+        next_command=(judgement["command"] or "") if judgement else "",
         samples=samples,
         copied=_copied(checkpoint, model, samples),
         reproduce=_reproduce(description),
@@ -227,7 +226,7 @@ def _plot(checkpoint: Path, notices: list[str]) -> str:
         notices.append(f"no plot of the losses: {error}")
         return ""
     svg = draw([curves], "svg").decode()
-    svg = svg[svg.index("<svg") :]
+    svg = svg[svg.index("<svg") :].replace("<svg", '<svg fill="currentColor"', 1)
     svg = re.sub(r"<(style|metadata)\b.*?</\1>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' style="([^"]*)"', _attributes, svg)
     return svg.replace('="#000000"', '="currentColor"').replace('="#ffffff"', '="none"')

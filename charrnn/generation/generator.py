@@ -1,5 +1,6 @@
 """TextGenerator: write texts and records with a model's network, free or constrained."""
 
+import html
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
@@ -59,6 +60,14 @@ class Sample(NamedTuple):
     def __repr__(self) -> str:
         text = short_repr(self.text)
         return f"Sample({text}, seed={self.seed}, log_probability={self.log_probability:.2f})"
+
+    def _repr_html_(self) -> str:
+        """The whole text, for a notebook."""
+        text = html.escape(self.text)
+        return (
+            f'<pre style="white-space: pre-wrap">{text}</pre>'
+            f"<p>seed {self.seed}, log-probability {self.log_probability:.2f}</p>"
+        )
 
 
 class Draft(NamedTuple):

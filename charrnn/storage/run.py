@@ -28,8 +28,10 @@ INDEX_FILES = ("text.bin", "order.bin", "about.json")  # of the corpus index, in
 # What charrnn writes into a run's directory, and into its subdirectories.
 OWN = re.compile(rf"(damaged-)?{STEP}|config\.yaml|metrics\.jsonl|records\.jsonl\.gz|originality")
 OWN_FILES = (*FILES, *INDEX_FILES)
+# The same with what `charrnn plot` and `report` write, which may be overwritten.
+WRITTEN = re.compile(rf"{OWN.pattern}|plot\.svg|report\.html|README\.md")
 # What a process leaves there if it is killed while writing or deleting.
-LEFTOVER = re.compile(rf"\.({OWN.pattern})\.tmp-(\d+(-old)?|gone)")
+LEFTOVER = re.compile(rf"\.({WRITTEN.pattern})\.tmp-(\d+(-old)?|gone)")
 # What an error about a run advises besides, if the caller can choose another run's name.
 OTHER_NAME = ", or choose another `name`"
 # A directory without a checkpoint is a run if it has a metrics.jsonl, and these knobs in its
@@ -379,7 +381,7 @@ def free_path(path: Path) -> Path:
 def _foreign_files(directory: Path) -> Iterator[str]:
     """Files in a run's directory that charrnn did not write, as relative paths."""
     for path in sorted(directory.iterdir()):
-        if not (OWN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
+        if not (WRITTEN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
             yield path.name
         elif _is_real_directory(path):
             for entry in sorted(path.iterdir()):
@@ -394,7 +396,7 @@ def _delete(directory: Path) -> None:
         OSError: a file cannot be deleted, or the directory contains something else.
     """
     for path in directory.iterdir():
-        if not (OWN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
+        if not (WRITTEN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
             continue
         if _is_real_directory(path):
             remove_directory(path, OWN_FILES)
