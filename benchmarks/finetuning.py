@@ -34,13 +34,16 @@ BASE_STEPS = 8_000
 VALIDATIONS = 10
 RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 # Characters of a target, and steps.
-SIZES = {20_000: 1_000, 100_000: 3_000, 900_000: 6_000}
+SIZES = {6_000: 500, 20_000: 1_000, 100_000: 3_000, 900_000: 6_000}
 PAIRS = (
     ("penn", "shakespeare"),
     ("shakespeare", "penn"),
     ("python", "package"),
     ("shakespeare", "fables"),
+    ("shakespeare", "plays"),
+    ("plays", "places"),
 )
+BUNDLED = ("fables", "plays", "places")
 
 
 def main() -> None:
@@ -73,8 +76,8 @@ def main() -> None:
 
 def text_of(data: Path, name: str) -> str:
     """A text; the last tenth of each, on which other benchmarks report figures, is not used."""
-    if name == "fables":
-        whole = example_path("fables").read_text(encoding="utf-8")
+    if name in BUNDLED:
+        whole = example_path(name).read_text(encoding="utf-8")
     elif name == "package":
         whole = TEXTS["python"](data)[12_000_000:14_000_000]
     else:

@@ -255,9 +255,9 @@ class TextModel:
     ) -> Iterator[Sample]:
         """Write several texts; text i has the seed ``seed + i``, and is always the same text.
 
-        Each of the first 16, and each constrained text, is the one that ``sample`` writes with its
-        seed. The others are computed side by side, four times as fast, which rounds differently;
-        so in rare cases they are not.
+        Each of the first 16 is the one that ``sample`` writes with its seed, and so is a text with
+        a constraint or processors. The others are computed side by side: faster, but rounded
+        differently, so in rare cases a text differs from the one its seed writes alone.
 
         Args:
             count: texts to write.

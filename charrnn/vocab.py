@@ -235,14 +235,37 @@ class Vocabulary:
             raise VocabularyError(f"`text` must be a string, got {type(text).__name__}")
         if unknown not in ("error", "skip", "replace"):
             raise ConfigError(f"`unknown` must be one of error, skip, replace, got {unknown!r}")
-        text = self.without_rare(text)
+        known, _, changes = self.traced_repair(text, unknown, before)
+        return known, changes
+
+    def traced_repair(
+        self,
+        text: str,
+        unknown: str = "error",
+        before: int = 0,
+    ) -> tuple[str, Sequence[int], list[str]]:
+        """Like ``repair``, but the second result is the place in ``text`` of each character kept.
+
+        A character that replaces several has the place of the first.
+        """
+        places: Sequence[int] = range(len(text))
+        if self.replaced and self.unit == "char":
+            text, places = self._without_rare(text)
         if self.unit == "byte" or set(text) <= self._known:
-            return text, []
+            return text, places, []
         if unknown == "skip":
-            return self._skip(text)
+            kept, changes = self._skip(text)
+            known = [place for place, char in zip(places, text, strict=True) if char in self._known]
+            return kept, known, changes
         if unknown == "replace":
-            return self._replace(text, before)
+            return self._replace(text, places, before)
         raise self._unknown(text, self._first_unknown(text), before, choices=True)
+
+    def _without_rare(self, text: str) -> tuple[str, list[int]]:
+        """The text without its rare characters, and the place of each character kept."""
+        parts = [self._replacements.get(ord(char), char) for char in text]
+        places = [place for place, part in enumerate(parts) for _ in part]
+        return "".join(parts), places
 
     def _first_unknown(self, text: str) -> int:
         """The place of the first unknown character; the text's length if all are known."""
@@ -262,9 +285,21 @@ class Vocabulary:
         known_text = "".join(char for char in text if char in self._known)
         return known_text, changes
 
-    def _replace(self, text: str, before: int) -> tuple[str, list[str]]:
-        """The text with unknown characters replaced, and a sentence on each change."""
+    def _replace(
+        self,
+        text: str,
+        places: Sequence[int],
+        before: int,
+    ) -> tuple[str, list[int], list[str]]:
+        """The text with unknown characters replaced, their places, and a sentence on each change.
+
+        Args:
+            text: to repair.
+            places: of its characters.
+            before: the number of characters before it in a longer text.
+        """
         pieces = []
+        kept: list[int] = []
         changes: dict[str, None] = {}  # an ordered set
         place = 0
         while place < len(text):
@@ -276,8 +311,9 @@ class Vocabulary:
             if new != old:
                 changes[_change(new, old)] = None
             pieces.append(new)
+            kept += [places[place]] * len(new)
             place += len(old)
-        return "".join(pieces), list(changes)
+        return "".join(pieces), kept, list(changes)
 
     def _replacement(self, text: str, place: int) -> tuple[str, str]:
         """The known spelling of the next characters, and these characters.
@@ -390,6 +426,11 @@ def _check_text(text: Any) -> None:
 
 
 def utf8(text: str) -> bytes:
+    """A text as UTF-8.
+
+    Raises:
+        VocabularyError: it has half a surrogate pair.
+    """
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -54,7 +54,7 @@ def forward(p, x, h):
 
 
 def loss_of(probabilities, y):
-    """The mean negative log-probability of the characters y (T, B) that really came."""
+    """The mean negative log-probability of the characters y (T, B) that came."""
     rows, columns = np.indices(y.shape)
     return -np.log(probabilities[rows, columns, y]).mean()
 
@@ -130,12 +130,15 @@ def train(text, seconds, rng, report=print):
     symbols = sorted(set(text))
     ids = np.array([symbols.index(char) for char in text])
     cut = len(ids) * 9 // 10
-    lanes = ids[: cut // B * B].reshape(B, -1)  # B sequences, each read from begin to end
+    lanes = ids[: cut // B * B].reshape(B, -1)  # B sequences, each read from beginning to end
+    if lanes.shape[1] <= T:
+        sys.exit(f"the text has {len(text):,} characters; give one of at least {3 * B * T:,}")
     held_out = ids[cut:]
     p = new_parameters(len(symbols), H, rng)
     adam = Adam(p)
     h = np.zeros((B, H), np.float32)
-    begin = last = time.time()
+    begin = time.time()
+    last = begin
     place = 0
     while (spent := (time.time() - begin) / seconds) < 1:
         if place + T + 1 > lanes.shape[1]:  # the end of the text: begin again, without a memory

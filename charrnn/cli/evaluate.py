@@ -106,6 +106,7 @@ def evaluate(
 
 
 def tell_notices(notices: Sequence[str]) -> None:
+    """Print notices, the first MAX_NOTICES of them."""
     for notice in notices[:MAX_NOTICES]:
         tell(notice)
     if len(notices) > MAX_NOTICES:

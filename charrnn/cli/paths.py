@@ -42,6 +42,12 @@ def check_outputs(outputs: Paths, inputs: Paths, corpus: Iterable[str] = ()) -> 
         earlier_outputs.append((f"the file of {flag}", name))
 
 
+def refuse_stdout(flag: str, path: str | None) -> None:
+    """Refuse ``-`` for a file that is not written to standard output."""
+    if path == STDIN:
+        raise ConfigError(f"{flag} needs the name of a file, got -; give one")
+
+
 def _files(paths: Iterable[tuple[str, str | None]]) -> list[tuple[str, str]]:
     """The paths that are given and are not standard streams, with their descriptions."""
     files = []

@@ -1,14 +1,14 @@
 """charrnn report: a page, or a model card, about a run. Needs no PyTorch."""
 
+import html
 import platform
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 import charrnn
 from charrnn.advice.describe import describe_checkpoint
@@ -24,20 +24,21 @@ from charrnn.cli.descriptions import (
 from charrnn.cli.options import quiet_option, runs_dir_option
 from charrnn.cli.originality import of_text
 from charrnn.cli.output import into_file
-from charrnn.cli.paths import check_outputs
+from charrnn.cli.paths import check_outputs, refuse_stdout
 from charrnn.config.arguments import ignore
 from charrnn.config.run_config import DataConfig, RunConfig
 from charrnn.config.shell import command, option
 from charrnn.corpus.corpus import Corpus, read_corpus
 from charrnn.corpus.reading import STDIN
-from charrnn.errors import CharRNNError, CorpusError
+from charrnn.corpus.records import each_record
+from charrnn.errors import CharRNNError, ConfigError, CorpusError, GenerationError
 from charrnn.originality.open_index import corpus_fingerprint
 from charrnn.originality.report import LENGTHS, find_copies
-from charrnn.pages.render import allowed, check_jinja, render, render_markdown
+from charrnn.pages.render import allowed, check_jinja, markup, render, render_markdown
 from charrnn.plots.curves import read_curves
 from charrnn.plots.figure import check_matplotlib, draw
 from charrnn.storage.find_run import find_checkpoint
-from charrnn.storage.run import Run, read_yaml_beside
+from charrnn.storage.run import CARD, Run, is_card, licence_of, read_yaml_beside
 from charrnn.surprise.surprise_map import Colours, css, described, legend, levels, spans
 from charrnn.text_model import TextModel, load
 
@@ -48,7 +49,6 @@ SEED = 1
 HELD_OUT = 1_000  # characters
 LARGE = 100_000_000  # characters of a corpus that is not read again for a report
 PAGE = "report.html"
-CARD = "README.md"
 
 
 @dataclass
@@ -106,20 +106,40 @@ def report(run: str | None, output: str | None, markdown: bool, runs_dir: str) -
     check_jinja()
     if not markdown:
         check_matplotlib()
+    refuse_stdout("--output", output)
     checkpoint = find_checkpoint(run, runs_dir)
-    name = CARD if markdown else PAGE
-    path = Path(output or checkpoint.parent / name)
+    path = _path(checkpoint, output, CARD if markdown else PAGE)
     model = load(checkpoint)
     check_outputs({"--output": output}, {}, model.about["corpus"])
     facts = gather(checkpoint, model)
     if markdown:
-        text = _card(facts)
+        text = _card(facts, licence_of(path))
     else:
         text = _page(checkpoint, model, facts)
     into_file("--output", path, text.encode("utf-8", "replace"))
     for notice in facts.notices:
         tell(notice)
     click.echo(path)
+
+
+def _path(checkpoint: Path, output: str | None, name: str) -> Path:
+    """Where to write; by default in the directory of the run.
+
+    Raises:
+        ConfigError: the checkpoint is in no run, or somebody else wrote the file that is there.
+    """
+    if output is not None:
+        return Path(output)
+    if not _is_in_run(checkpoint):
+        raise ConfigError(f"{checkpoint} is not in the directory of a run; give --output")
+    path = checkpoint.parent / name
+    if name == CARD and path.exists() and not is_card(path):
+        raise ConfigError(f"{path} was not written by charrnn; give --output to write another file")
+    return path
+
+
+def _is_in_run(checkpoint: Path) -> bool:
+    return checkpoint in Run(checkpoint.parent).steps()
 
 
 def gather(checkpoint: Path, model: TextModel) -> Facts:
@@ -147,37 +167,64 @@ def gather(checkpoint: Path, model: TextModel) -> Facts:
         table["SHA-256 of the corpus"] = fingerprint
     table["versions"] = (
         f"trained with charrnn {description['charrnn']}; this report: charrnn "
-        f"{charrnn.__version__}, Python {platform.python_version()}, NumPy {np.__version__}"
+        f"{charrnn.__version__}, Python {platform.python_version()}, NumPy {version('numpy')}"
     )
-    samples = [(temperature, _sample(model, temperature)) for temperature in TEMPERATURES]
-    facts = Facts(
-        name=checkpoint.parent.resolve().name,
+    notices: list[str] = []
+    samples = _samples(model, notices)
+    name = checkpoint.parent.resolve().name if _is_in_run(checkpoint) else checkpoint.resolve().name
+    return Facts(
+        name=name,
         table=table,
         verdict=judgement["text"] if judgement else "",
         next_command=(judgement["command"] or "") if judgement else "",
         samples=samples,
-        copied=_copied(checkpoint, model, samples),
+        copied=_copied(checkpoint, model, samples, notices),
         reproduce=_reproduce(description),
+        notices=notices,
     )
-    if not facts.copied:
-        facts.notices.append(
-            f"the samples were not compared with the corpus; `charrnn originality "
-            f"{facts.name}` builds the index for that"
-        )
-    return facts
+
+
+def _samples(model: TextModel, notices: list[str]) -> list[tuple[float, str]]:
+    """A text, or some records, at each temperature."""
+    samples = []
+    for temperature in TEMPERATURES:
+        try:
+            samples.append((temperature, _sample(model, temperature)))
+        except GenerationError as error:
+            notices.append(f"no sample at temperature {temperature:g}: {error}")
+    return samples
 
 
 def _sample(model: TextModel, temperature: float) -> str:
     if model.vocabulary.records:
         records = model.records(SAMPLE_RECORDS, seed=SEED, temperature=temperature)
-        return "\n".join(record.text for record in records)
+        return model.separator.join(record.text for record in records)
     return model.generate(length=SAMPLE_LENGTH, seed=SEED, temperature=temperature)
 
 
-def _copied(checkpoint: Path, model: TextModel, samples: list[tuple[float, str]]) -> str:
+def _copied(
+    checkpoint: Path,
+    model: TextModel,
+    samples: list[tuple[float, str]],
+    notices: list[str],
+) -> str:
     """What the samples copy, if the run has an index of its corpus."""
-    if not Run(checkpoint.parent).originality.exists():
+    run = Run(checkpoint.parent)
+    if not _is_in_run(checkpoint) or not run.originality.exists():
+        builds = command(["originality"], [run.path.resolve().name], run.runs_dir_option)
+        notices.append(
+            "the samples were not checked for copies: the run has no index of its corpus; "
+            f"`{builds}` builds it"
+        )
         return ""
+    try:
+        return _copies(model, samples)
+    except CharRNNError as error:
+        notices.append(f"the samples were not checked for copies: {error}")
+        return ""
+
+
+def _copies(model: TextModel, samples: list[tuple[float, str]]) -> str:
     lines = []
     for temperature, text in samples:
         whole: str | bytes = text.encode() if model.vocabulary.unit == "byte" else text
@@ -195,8 +242,6 @@ def _reproduce(description: dict[str, Any]) -> str:
 
 
 def _page(checkpoint: Path, model: TextModel, facts: Facts) -> str:
-    from markupsafe import Markup
-
     held_out = _held_out(checkpoint, model, facts.notices)
     text = ""
     loss = ""
@@ -211,9 +256,9 @@ def _page(checkpoint: Path, model: TextModel, facts: Facts) -> str:
         title=facts.name,
         facts=facts,
         samples=[(temperature, allowed(sample)) for temperature, sample in facts.samples],
-        plot=Markup(_plot(checkpoint, facts.notices)),
-        legend=Markup(legend(Colours.OF_SURPRISE)),
-        text=Markup(text),
+        plot=markup(_plot(checkpoint, facts.notices)),
+        legend=markup(legend(Colours.OF_SURPRISE)),
+        text=markup(text),
         loss=loss,
     )
 
@@ -225,6 +270,7 @@ def _plot(checkpoint: Path, notices: list[str]) -> str:
     except CharRNNError as error:
         notices.append(f"no plot of the losses: {error}")
         return ""
+    notices += curves.notices
     svg = draw([curves], "svg").decode()
     svg = svg[svg.index("<svg") :].replace("<svg", '<svg fill="currentColor"', 1)
     svg = re.sub(r"<(style|metadata)\b.*?</\1>", "", svg, flags=re.DOTALL)
@@ -251,42 +297,79 @@ def _held_out(checkpoint: Path, model: TextModel, notices: list[str]) -> str:
     if about["train_characters"] + about["val_characters"] > LARGE:
         notices.append("no surprise map: the corpus is too large to be read again")
         return ""
-    paths = read_yaml_beside(Run(checkpoint.parent).config).get("corpus") or about["corpus"]
     try:
-        corpus = _corpus(paths, DataConfig(**about["data"]), model.vocabulary.symbols)
+        return _beginning(_corpus(checkpoint, model), model)
     except CharRNNError as error:
         notices.append(f"no surprise map: {error}")
         return ""
-    sizes = (len(corpus.train), len(corpus.val))
-    if sizes != (about["train_characters"], about["val_characters"]):
-        notices.append("no surprise map: the corpus has changed since the run read it")
-        return ""
-    return _beginning(corpus, model)
 
 
-def _corpus(paths: Sequence[str], data: DataConfig, symbols: str) -> Corpus:
-    """The corpus of a run, split as the run split it, with the ids of its model."""
+def _corpus(checkpoint: Path, model: TextModel) -> Corpus:
+    """The corpus of a run, split as the run split it, with the ids of its model.
+
+    Raises:
+        CorpusError: it cannot be read, or is another one now.
+    """
+    about = model.about
+    paths = about["corpus"]
+    if _is_in_run(checkpoint):
+        moved_to = read_yaml_beside(Run(checkpoint.parent).config).get("corpus")
+        if isinstance(moved_to, list) and all(isinstance(path, str) for path in moved_to):
+            paths = moved_to
     if not paths or STDIN in paths:
         raise CorpusError("the corpus was not read from a file")
-    config = RunConfig(corpus=tuple(paths), data=data)
-    return read_corpus(config, None, ignore, symbols)
+    config = RunConfig(corpus=tuple(paths), data=DataConfig(**about["data"]))
+    corpus = read_corpus(config, None, ignore, model.vocabulary.symbols)
+    sizes = (len(corpus.train), len(corpus.val))
+    fingerprint = corpus_fingerprint(checkpoint) or corpus.fingerprint
+    is_same = sizes == (about["train_characters"], about["val_characters"])
+    if not is_same or fingerprint != corpus.fingerprint:
+        raise CorpusError("the corpus has changed since the run read it")
+    return corpus
 
 
 def _beginning(corpus: Corpus, model: TextModel) -> str:
+    """The first HELD_OUT characters of the validation part, or a few whole records.
+
+    Raises:
+        CorpusError: its first record is too long.
+    """
     ids = corpus.val[: 4 * HELD_OUT]
     vocabulary = model.vocabulary
     if not vocabulary.records:
-        return vocabulary.decode(ids)[:HELD_OUT]
-    items = np.split(ids, np.flatnonzero(ids == vocabulary.end) + 1)
-    texts = [vocabulary.decode(item[:-1]) for item in items[:-1]]
-    return model.separator.join(texts)
+        # of bytes, the first may be the rest of a character
+        return vocabulary.decode(ids).lstrip("\ufffd")[:HELD_OUT].rstrip("\ufffd")
+    records = [vocabulary.decode(record[:-1]) for record in each_record(ids, vocabulary.end)]
+    if not records:
+        raise CorpusError("the first record of the validation part is too long")
+    return model.separator.join(records)
 
 
-def _card(facts: Facts) -> str:
+def _card(facts: Facts, licence: str) -> str:
     """The facts as Markdown, with the front matter of Hugging Face."""
-    fenced = []
-    for temperature, text in facts.samples:
-        ticks = max(map(len, re.findall("`+", text)), default=0)
-        fenced.append((temperature, text, "`" * max(3, ticks + 1)))
-    table = {name: value.replace("|", "\\|") for name, value in facts.table.items()}
-    return render_markdown("report.md", facts=facts, table=table, samples=fenced)
+    return render_markdown(
+        "report.md",
+        facts=facts,
+        licence=licence,
+        title=_escaped(facts.name),
+        name=repr(facts.name),
+        verdict=_escaped(facts.verdict),
+        table={name: _escaped(value) for name, value in facts.table.items()},
+        samples=[(temperature, _fenced(text)) for temperature, text in facts.samples],
+        next_command=_fenced(facts.next_command, "sh") if facts.next_command else "",
+        copied=_fenced(facts.copied) if facts.copied else "",
+        reproduce=_fenced(facts.reproduce, "sh") if facts.reproduce else "",
+    )
+
+
+def _escaped(text: str) -> str:
+    """A text that means nothing in Markdown, on one line."""
+    plain = " ".join(html.escape(text, quote=False).split())
+    return re.sub(r"([\\`*_\[\]|#])", r"\\\1", plain)
+
+
+def _fenced(text: str, language: str = "text") -> str:
+    """A text between fences that are longer than any in it."""
+    ticks = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, ticks + 1)
+    return f"{fence}{language}\n{text}\n{fence}"

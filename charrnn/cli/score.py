@@ -3,7 +3,9 @@
 Needs no PyTorch.
 """
 
+import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +23,16 @@ from charrnn.cli.options import (
     runs_dir_option,
 )
 from charrnn.cli.output import into_file
-from charrnn.cli.paths import check_outputs
-from charrnn.cli.scored import Compared, Scored
+from charrnn.cli.paths import check_outputs, refuse_stdout
+from charrnn.cli.scored import Compared, Places, Scored
 from charrnn.config.run_config import DataConfig
-from charrnn.corpus.reading import STDIN, read
-from charrnn.corpus.records import known_items
+from charrnn.corpus.reading import read
+from charrnn.corpus.records import KnownItem, known_items
 from charrnn.corpus.skipped import skipped_characters
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.pages.render import check_jinja
-from charrnn.surprise.comparison import compare
-from charrnn.surprise.explanation import ALTERNATIVES, Explanation
+from charrnn.surprise.comparison import comparison_of
+from charrnn.surprise.explanation import ALTERNATIVES, Explanation, explain
 from charrnn.text_model import TextModel, load
 
 
@@ -48,23 +50,22 @@ from charrnn.text_model import TextModel, load
 )
 @click.option(
     "--compare",
-    "other_run",
-    metavar="RUN2",
-    help="compare with another model: which of the two predicts the file better, and where",
+    metavar="RUN",
+    help="compare with another model: which of the two predicts FILE better, and where",
 )
 @click.option(
     "--places",
     type=WholeNumber(0, 10**6),
     default=20,
     show_default=True,
-    help="the number of surprising places to list",
+    help="number of places to list, the most surprising first",
 )
 @click.option(
     "--alternatives",
-    type=WholeNumber(1, 1000),
+    type=WholeNumber(1, 20),
     default=ALTERNATIVES,
     show_default=True,
-    help="the number of likely characters to show for each place",
+    help="number of likely characters to show for each place",
 )
 @click.option("--html", metavar="PATH", help="write the coloured text as a web page")
 @json_option(
@@ -82,7 +83,7 @@ def score(
     run: str,
     file: str,
     unknown: str,
-    other_run: str | None,
+    compare: str | None,
     places: int,
     alternatives: int,
     html: str | None,
@@ -92,9 +93,9 @@ def score(
 ) -> None:
     """Show how likely each character of FILE is for RUN, and what was expected instead.
 
-    On a terminal the text is coloured: the darker, the more surprising. Then come its loss and the
-    most surprising places, which are often typing errors, names, or where a new subject begins. The
-    weights and counts stay fixed, as for `evaluate`.
+    On a terminal, the text is printed in colour, darker where it is more surprising, followed by
+    its loss and the most surprising places: often typos, names, or a change of subject. The weights
+    and counts stay fixed, as for `evaluate`.
 
     \b
       charrnn score shakespeare sonnets.txt
@@ -102,34 +103,34 @@ def score(
       charrnn score melville unknown.txt --compare hawthorne
     """
     values = given(ctx, READING)
-    model = load(run, runs_dir=runs_dir)
-    inputs = {} if file == STDIN else {"FILE": file}
-    check_outputs({"--html": html}, inputs, model.about["corpus"])
     if html is not None:
         check_jinja()
+        refuse_stdout("--html", html)
+    model = load(run, runs_dir=runs_dir)
     other = None
-    if other_run is not None:
-        other = load(other_run, runs_dir=runs_dir)
+    if compare is not None:
+        other = load(compare, runs_dir=runs_dir)
         _check_comparable(model, other)
+    corpora = [*model.about["corpus"], *(other.about["corpus"] if other else ())]
+    check_outputs({"--html": html}, {"FILE": file}, corpora)
     data = replace(DataConfig(**model.about["data"]), **values)
     reading = read([file], data)
     text = _as_str(reading.text, file)
-    notices = list(reading.notices)
-    if unknown == "skip":
-        notices += skipped_notices(skipped_characters(model.vocabulary, text, data.separator))
-    elif unknown == "replace":
-        notices += model.vocabulary.repair(text, unknown)[1]
+    separator = model.separator if model.vocabulary.records else None
+    items, changes = known_items(model.vocabulary, text, separator, unknown)
+    notices = [*reading.notices, *_notices(model, text, unknown, changes)]
     if other is not None:
-        text = _readable(other, _readable(model, text, unknown), unknown)
+        items, changes = _known_to(other, items, unknown)
+        notices += _notices(other, text, unknown, changes)
     tell_notices(notices)
     tell(str(model.path))
-    explanation = _explained(model, text, unknown, alternatives)
-    result = Scored(file, text, explanation)
+    place = Places(file, text, is_one_file=data.column is None and not os.path.isdir(file))
+    explanation = _explained(model, items, alternatives)
+    result = Scored(place, explanation, separator)
     if other is not None:
         tell(f"compared with {other.path}")
-        of_other = _explained(other, text, unknown, alternatives)
-        comparison = compare(explanation, of_other)
-        result = Compared(file, text, explanation, of_other, comparison)
+        comparison = comparison_of(explanation, _explained(other, items, alternatives))
+        result = Compared(place, explanation, separator, (run, str(compare)), comparison)
     if html is not None:
         into_file("--html", Path(html), result.page(places).encode("utf-8", "replace"))
         tell(f"wrote {html}")
@@ -154,11 +155,34 @@ def _as_str(text: str | bytes, file: str) -> str:
         ) from None
 
 
-def _readable(model: TextModel, text: str, unknown: str) -> str:
-    """The text in characters that a model knows."""
-    separator = model.separator if model.vocabulary.records else None
-    items, _ = known_items(model.vocabulary, text, separator, unknown)
-    return (separator or "").join(item for _, item in items)
+def _known_to(
+    model: TextModel,
+    items: Sequence[KnownItem],
+    unknown: str,
+) -> tuple[list[KnownItem], list[str]]:
+    """The items that a second model knows too, and a sentence on each change made for it.
+
+    Raises:
+        CorpusError: nothing is left.
+    """
+    known = []
+    changes = dict[str, None]()
+    for item in items:
+        text, places, changes_of_item = model.vocabulary.traced_repair(item.text, unknown)
+        changes |= dict.fromkeys(changes_of_item)
+        if text:
+            known.append(item._replace(text=text, places=[item.places[place] for place in places]))
+    if not known:
+        raise CorpusError("the second model knows no character of the text; give another text")
+    return known, list(changes)
+
+
+def _notices(model: TextModel, text: str, unknown: str, changes: Sequence[str]) -> list[str]:
+    """What was changed for a model."""
+    if unknown == "skip":
+        separator = model.separator if model.vocabulary.records else None
+        return skipped_notices(skipped_characters(model.vocabulary, text, separator))
+    return list(changes)
 
 
 def _check_comparable(model: TextModel, other: TextModel) -> None:
@@ -171,11 +195,14 @@ def _check_comparable(model: TextModel, other: TextModel) -> None:
         )
 
 
-def _explained(model: TextModel, text: str, unknown: str, alternatives: int) -> Explanation:
-    with progress_bar(len(text), delay=1) as bar:
-        return model.explain(
-            text,
-            unknown=unknown,
+def _explained(model: TextModel, items: Sequence[KnownItem], alternatives: int) -> Explanation:
+    with progress_bar(sum(len(item.text) for item in items), delay=1) as bar:
+        return explain(
+            model.network,
+            model.vocabulary,
+            model.prime,
+            items,
+            separator=model.separator,
             alternatives=alternatives,
             on_progress=bar.update,
         )

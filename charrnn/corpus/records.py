@@ -1,7 +1,7 @@
 """Records: the items of a text, each learned on its own, and the choice of those for validation."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -105,6 +105,22 @@ def _notices(num_empty: int, num_records: int, num_distinct: int) -> list[str]:
     return notices
 
 
+class KnownItem(NamedTuple):
+    """A text, or a record, in characters that a model knows.
+
+    Args:
+        text: str, or bytes for a model of bytes.
+        start: its place in the whole text.
+        places: of its characters, from ``start``.
+        end: the place after it, where a separator may be.
+    """
+
+    text: Any
+    start: int
+    places: Sequence[int]
+    end: int
+
+
 def encode_known(
     vocabulary: Vocabulary,
     text: str | bytes,
@@ -120,8 +136,8 @@ def encode_known(
     end_ids = np.array(end, smallest_dtype(len(vocabulary)))
     known, notices = known_items(vocabulary, text, separator, unknown, source)
     pieces: list[Array] = []
-    for _, item in known:
-        pieces.append(vocabulary.encode(item))
+    for item in known:
+        pieces.append(vocabulary.encode(item.text))
         pieces.append(end_ids)
     return np.concatenate(pieces), notices
 
@@ -132,10 +148,8 @@ def known_items(
     separator: str | None,
     unknown: str = "error",
     source: str = "the text",
-) -> tuple[list[tuple[int, Any]], list[str]]:
-    """The text, or its records, in characters that a model knows, and where each begins.
-
-    The second result is a sentence on each change made to them.
+) -> tuple[list[KnownItem], list[str]]:
+    """The text, or its records, in characters that a model knows; a sentence on each change.
 
     Args:
         vocabulary: the model's.
@@ -150,18 +164,19 @@ def known_items(
         VocabularyError: a character is unknown.
         CorpusError: nothing is left of the text.
     """
-    all_known: list[tuple[int, Any]] = []
+    all_known: list[KnownItem] = []
     changed: list[str] = []
     notices: list[str] = []
     for start, item in items(text, separator):
         known = item
+        places: Sequence[int] = range(len(item))
         if isinstance(item, str):
-            known, changes = vocabulary.repair(item, unknown, start)
+            known, places, changes = vocabulary.traced_repair(item, unknown, start)
             if changes:
                 changed.append(item)
                 notices = changes
         if known:
-            all_known.append((start, known))
+            all_known.append(KnownItem(known, start, places, start + len(item)))
     if not all_known:
         raise CorpusError(
             f"nothing is left of {source}: it is empty, "

@@ -217,7 +217,7 @@ class Examination:
         if passages:
             yield _passages(passages, shown, self.length, located)
         if wrapped is not None:
-            yield _wrapped_lines(wrapped, first_wrapped, located)
+            yield _wrapped_lines(wrapped, first_wrapped, located, self.lines.are_hyphenated)
         if is_whole:
             yield from self._shared()
 
@@ -305,7 +305,12 @@ def _repeated_lines(repeats: Repeats, located: Located) -> Finding:
     )
 
 
-def _wrapped_lines(wrapped: Wrapped, hashes: Iterable[int], located: Located) -> Finding:
+def _wrapped_lines(
+    wrapped: Wrapped,
+    hashes: Iterable[int],
+    located: Located,
+    are_hyphenated: bool,
+) -> Finding:
     places = [place for line in hashes for place in located.of_lines[line][:1]]
     return Finding(
         "wrapped-lines",
@@ -313,7 +318,7 @@ def _wrapped_lines(wrapped: Wrapped, hashes: Iterable[int], located: Located) ->
         "model will write such lines too",
         count=len(wrapped.lines),
         places=tuple(places),
-        fix="--fix wrapped-lines",
+        fix="--fix hyphenation,wrapped-lines" if are_hyphenated else "--fix wrapped-lines",
     )
 
 

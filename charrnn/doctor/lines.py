@@ -27,6 +27,7 @@ MOST_DISTANCES = 0.8
 MOST_SKIPPED = 3  # from one page number to the next
 MOST_NUMBERS = 1 << 18  # lines with a number; more are no page numbers
 LONGEST_HEAD = 80  # characters
+MOST_TITLES = 0.5  # of the lines are between empty ones; then they are no heads
 FEWEST_HYPHENS = 10
 MANY_HYPHENS = 0.01  # of the lines
 SHORTEST_TEXT = 5_000  # characters; a shorter text may repeat lines as it likes
@@ -40,8 +41,8 @@ _PAGE_NUMBER = re.compile(
 )
 
 # A running head with the number of its page.
-_LEFT_HEAD = re.compile(r"[ \t]*(?P<number>\d{1,4})[ \t]+(?P<head>[^\W\d_][^\d]+)")
-_RIGHT_HEAD = re.compile(r"[ \t]*(?P<head>[^\W\d_][^\d]+?)[ \t]+(?P<number>\d{1,4})")
+_LEFT_HEAD = re.compile(r"(?P<number>\d{1,4})[ \t]+(?P<head>[^\W\d_][^\d]+)")
+_RIGHT_HEAD = re.compile(r"(?P<head>[^\W\d_][^\d]+?)[ \t]+(?P<number>\d{1,4})")
 
 Array = NDArray[Any]
 
@@ -95,17 +96,22 @@ class Lines:
 
     def _find_heads(self, block: Block, codes: Array, starts: Array, ends: Array) -> None:
         is_short = (ends - starts > SHORT_LINE) & (ends - starts <= LONGEST_HEAD)
-        begins = starts[is_short]
-        lasts = ends[is_short] - 1
-        has_number = _is_digit(codes[begins]) | _is_digit(codes[lasts])
-        for line in np.flatnonzero(is_short)[has_number].tolist():
-            text = block.text[starts[line] : ends[line]]
+        firsts = codes[starts[is_short]]
+        lasts = codes[ends[is_short] - 1]
+        may_be_head = _is_digit(firsts) | _is_digit(lasts) | _is_blank(firsts) | _is_blank(lasts)
+        for line in np.flatnonzero(is_short)[may_be_head].tolist():
+            text = block.text[starts[line] : ends[line]].strip(" \t")
             match = _LEFT_HEAD.fullmatch(text) or _RIGHT_HEAD.fullmatch(text)
             if match is not None:
                 place = Place(block.file, block.line + line, 1, text)
                 number = Numbered(self.num_lines + line, int(match["number"]), place)
                 self.heads[match["head"]].append(number)
                 self.num_heads += 1
+
+    @property
+    def are_hyphenated(self) -> bool:
+        """Whether words are hyphenated at the ends of lines."""
+        return self.hyphens >= max(FEWEST_HYPHENS, MANY_HYPHENS * self.num_lines)
 
     def hashes_at(self, lines: Array) -> list[int]:
         """The hashes of some lines, by their numbers over all files."""
@@ -145,7 +151,7 @@ class Lines:
         return Repeats(listed(heads), listed(most), int(again.sum()), share)
 
     def findings(self) -> Iterator[Finding]:
-        """Findings that need no second reading: page numbers, hyphens and licences."""
+        """Findings that need no second reading: page numbers, heads, hyphens and licences."""
         pages = self.pages()
         if pages:
             yield Finding(
@@ -155,15 +161,9 @@ class Lines:
                 places=tuple(number.place for number in pages[:MOST_PLACES]),
                 fix="--fix repeated-lines",
             )
-        for head, numbers in self.numbered_heads():
-            yield Finding(
-                "repeated-lines",
-                f"{head!r} recurs {counted(len(numbers), 'time')} with a number, like the head of "
-                "a page",
-                count=len(numbers),
-                places=tuple(number.place for number in numbers[:MOST_PLACES]),
-                fix="--fix repeated-lines",
-            )
+        heads = self.numbered_heads()
+        if heads:
+            yield _numbered_heads(heads)
         if self.licence:
             yield Finding(
                 "repeated-lines",
@@ -172,7 +172,7 @@ class Lines:
                 places=tuple(self.licence),
                 fix="--fix repeated-lines",
             )
-        if self.hyphens >= max(FEWEST_HYPHENS, MANY_HYPHENS * self.num_lines):
+        if self.are_hyphenated:
             yield Finding(
                 "hyphenation",
                 f"{counted(self.hyphens, 'word')} are hyphenated at the end of a line",
@@ -191,13 +191,25 @@ class Lines:
         """Running heads with a page number, and where they occur; those of most pages first."""
         if self.num_heads >= MOST_NUMBERS:
             return []
-        heads = [(head, page_numbers(numbers)) for head, numbers in self.heads.items()]
-        found = [(head, numbers) for head, numbers in heads if numbers]
-        return sorted(found, key=lambda item: -len(item[1]))
+        heads = []
+        for head, numbers in self.heads.items():
+            pages = page_numbers(numbers)
+            if pages and not self._are_titles(pages):
+                heads.append((head, pages))
+        return sorted(heads, key=lambda item: -len(item[1]))
+
+    def _are_titles(self, numbers: "Sequence[Numbered]") -> bool:
+        """Whether most lines are between empty ones, as the title of a sonnet is."""
+        lengths = np.concatenate(
+            [[0], *self.lengths, [0]]
+        )  # of lines, from the one before the first
+        places = np.array([number.line + 1 for number in numbers])
+        are_apart = (lengths[places - 1] == 0) & (lengths[places + 1] == 0)
+        return bool(are_apart.mean() > MOST_TITLES)
 
 
 class Numbered(NamedTuple):
-    """A line that is only a number.
+    """A line with a number: of a page, or of a head.
 
     Args:
         line: its number, over all files.
@@ -258,6 +270,19 @@ def is_steady(distances: Array | Sequence[float]) -> bool:
     return bool(is_near.mean() >= MOST_DISTANCES)
 
 
+def _numbered_heads(heads: "Sequence[tuple[str, list[Numbered]]]") -> Finding:
+    total = sum(len(numbers) for _, numbers in heads)
+    first, its_numbers = heads[0]
+    return Finding(
+        "repeated-lines",
+        f"{counted(total, 'line')} are heads of pages with the number of the page, most often "
+        f"{first!r} ({counted(len(its_numbers), 'time')})",
+        count=total,
+        places=tuple(number.place for number in its_numbers[:MOST_PLACES]),
+        fix="--fix repeated-lines",
+    )
+
+
 def page_numbers(numbers: Iterable[Numbered]) -> list[Numbered]:
     """Those that number pages: runs that count up, at a steady distance."""
     pages: list[Numbered] = []
@@ -280,5 +305,9 @@ def _if_pages(run: list[Numbered]) -> list[Numbered]:
     return run if is_steady(lines) else []
 
 
-def _is_digit(codes: Array) -> Array:
-    return (codes >= ord("0")) & (codes <= ord("9"))
+def _is_digit(codes: Array) -> NDArray[np.bool_]:
+    return np.isin(codes, [ord(digit) for digit in "0123456789"])
+
+
+def _is_blank(codes: Array) -> NDArray[np.bool_]:
+    return np.isin(codes, [ord(" "), ord("\t")])

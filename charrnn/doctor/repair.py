@@ -203,7 +203,7 @@ class Repair:
 
     def _with_whole_words(self, texts: Iterable[str]) -> Iterator[str]:
         """The same text, in which no word is hyphenated at the end of a line."""
-        held_back = ""  # the end, where a word may go on in the next block
+        held_back = ""  # the end, where a word may continue in the next block
         for text in texts:
             joined, number = HYPHEN.subn("", held_back + text)
             self.changes["hyphenation"] += number

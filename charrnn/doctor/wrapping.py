@@ -1,13 +1,14 @@
 """Lines that are wrapped: they end where the next word would have made them too long."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 SPACE = 32
+INDENTS = (9, 32, 0xA0, 0x3000)  # tab, space, no-break space and ideographic space
 WIDTHS = (40, 120)  # characters
 LONGEST = 0.95  # the share of the lines that are not longer than the width
 FEWEST_WRAPPED = 50  # lines
@@ -44,7 +45,8 @@ def first_words(codes: Array, starts: Array, ends: Array) -> Array:
     """
     spaces = np.append(np.flatnonzero(codes == SPACE), len(codes))
     next_spaces = spaces[np.searchsorted(spaces, starts)]
-    return np.where(next_spaces < ends, next_spaces - starts, 0)
+    is_indented = np.isin(codes[np.minimum(starts, len(codes) - 1)], INDENTS)
+    return np.where((next_spaces < ends) & ~is_indented, next_spaces - starts, 0)
 
 
 def find_wrapped(lengths: Array, words: Array) -> Wrapped | None:
@@ -84,22 +86,23 @@ def join_lines(texts: Iterable[str], width: int) -> Iterator[tuple[str, int]]:
     Yields:
         the blocks with longer lines, and the number of lines joined in each.
     """
-    held_back = ""  # the last line, which may go on in the next block
+    lines = [""]  # the last whole line, and what has been read of the next
     for text in texts:
-        whole = held_back + text
-        cut = whole.rfind("\n", 0, -1) + 1
-        held_back = whole[cut:]
-        if cut:
-            yield _joined(whole[: cut - 1], held_back, width)
-    yield held_back, 0
+        first, *others = text.split("\n")
+        lines[-1] += first
+        lines += others
+        if len(lines) > 2:
+            yield _joined(lines[:-1], width)
+            lines = lines[-2:]
+    joined, number = _joined(lines, width)
+    yield joined + lines[-1], number
 
 
-def _joined(text: str, following: str, width: int) -> tuple[str, int]:
-    """Join the lines of a text, of which the last is followed by another text."""
-    lines = text.split("\n")
+def _joined(lines: Sequence[str], width: int) -> tuple[str, int]:
+    """All lines but the last, with what is between them and before the last."""
     parts = []
     number = 0
-    for line, next_line in itertools.pairwise([*lines, following]):
+    for line, next_line in itertools.pairwise(lines):
         parts.append(line)
         if _is_wrapped(line, next_line, width):
             parts.append(_between(line))
@@ -110,12 +113,14 @@ def _joined(text: str, following: str, width: int) -> tuple[str, int]:
 
 
 def _is_wrapped(line: str, next_line: str, width: int) -> bool:
-    word = next_line.split("\n", 1)[0].split(" ", 1)[0]
-    return bool(line and word) and len(line) + 1 + len(word) > width
+    """Whether a line ends where the first word of the next would have made it too long."""
+    if not line or not next_line or next_line[0].isspace():
+        return False
+    word = next_line.split(" ", 1)[0]
+    return len(line) + 1 + len(word) > width
 
 
 def _between(line: str) -> str:
     """What replaces the newline after a line: nothing after a dash that joins two words."""
-    if line.endswith(" ") or (line[-1] in DASHES and line[-2:-1].isalpha()):
-        return ""
-    return " "
+    has_dash = line[-1] in DASHES and not line[-2:-1].isspace()
+    return "" if has_dash or line.endswith(" ") else " "

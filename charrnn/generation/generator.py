@@ -250,8 +250,8 @@ class TextGenerator:
         def write(symbols: Iterator[Symbol]) -> Draft | GenerationError:
             return _written(partial(end.of_text, self.vocabulary, symbols))
 
-        each = chain.from_iterable(seeds_of_drafts(seed, count) for seed in seeds)
-        drafts = draw_texts(self.network, read, sampler, each, write)
+        seeds_of_all = chain.from_iterable(seeds_of_drafts(seed, count) for seed in seeds)
+        drafts = draw_texts(self.network, read, sampler, seeds_of_all, write)
         for seed in seeds:
             yield _best(islice(drafts, count), seed)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from charrnn.generation.record_sampler import BLOCK, Record
 from charrnn.generation.share import WHOLE, Share
 
 T = TypeVar("T")
-ONE_BY_ONE = 16  # texts; a block of texts takes about as long as 10 texts one after another
+ONE_BY_ONE = 16  # texts; a block takes longer than a few of them one after another
 AUTO = "auto"  # as many processes as there are cores
 
 
@@ -82,15 +81,16 @@ def draw_samples(
     Args:
         generator, prompt, end, sampling: as for ``TextGenerator.best``.
         seeds: of the texts. Those after the first ONE_BY_ONE are drawn side by side, unless they
-            are constrained.
+            are constrained or have processors.
         best_of: as for ``TextModel.generate``.
         jobs: the number of processes, or ``"auto"``.
     """
-    num_processes(jobs, sampling, len(seeds))  # checks them
+    num_processes(jobs, sampling, len(seeds))  # checks the argument
     # This text is never drawn: it checks every argument.
     generator.pieces(prompt, end, np.random.default_rng(), sampling, scored=True)
     options, _ = FormOptions.split(sampling)
-    first = seeds if options else seeds[:ONE_BY_ONE]
+    is_alone = bool(options) or bool(sampling.get("processors"))
+    first = seeds if is_alone else seeds[:ONE_BY_ONE]
     others = seeds[len(first) :]
 
     def drawn(part: range, size: int) -> Iterator[Sample]:
@@ -100,7 +100,13 @@ def draw_samples(
             return draw(WHOLE)
         return _in_processes(generator, draw, processes, size)
 
-    return chain(drawn(first, 1), drawn(others, BLOCK))
+    return _one_after_another(drawn(first, 1), drawn(others, BLOCK))
+
+
+def _one_after_another(first: Iterator[T], second: Iterator[T]) -> Iterator[T]:
+    """The items of both; closing it ends the processes that draw them."""
+    yield from first
+    yield from second
 
 
 def _samples(

@@ -1,7 +1,7 @@
 """Draw continuous texts side by side, each with its own random stream.
 
 As with records (record_sampler.py), texts are always computed in blocks of BLOCK rows, and text i
-is always in row i mod BLOCK, so that it is the same regardless of how many are drawn.
+is always in row i mod BLOCK, so that it is the same whatever their number.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +48,7 @@ class TextBlock:
         self.rows = np.arange(BLOCK)
         self.logits, self.state = read_in_a_block(network, read)
         self.drawn: list[NDArray[np.int64]] = []  # the ids (BLOCK,) of each step
+        self.num_read = 0  # steps of them that the network has read
         self.scores: list[NDArray[np.float64]] = []  # their log-probabilities
 
     def symbols(self, row: int) -> Iterator[Symbol]:
@@ -61,8 +62,9 @@ class TextBlock:
 
     def _step(self) -> None:
         """Draw one symbol in each row."""
-        if self.drawn:
+        if self.num_read < len(self.drawn):
             self.logits, self.state = self.network.step(self.drawn[-1], self.state)
+            self.num_read += 1
         read = [history.last for history in self.histories]
         idx = self.sampler(self.logits, self.streams, read)  # (BLOCK,)
         of_all = log_probabilities(self.logits.astype(np.float64))  # (BLOCK, V)

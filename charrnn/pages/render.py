@@ -27,20 +27,25 @@ def render(template: str, css: str = "", **values: Any) -> str:
     Args:
         template: a file in templates/.
         css: what it needs in addition to page.css.
-        **values: for the template; strings are escaped, unless they are markupsafe.Markup.
+        **values: for the template; strings are escaped, unless they come from ``markup``.
 
     Raises:
         MissingPackageError: Jinja is not installed.
     """
     check_jinja()
-    from markupsafe import Markup
-
     style = _source("page.css") + css
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     page = _environment(escapes=True).get_template(template)
-    rendered: str = page.render(policy=policy, style=Markup(style), **values)
+    rendered: str = page.render(policy=policy, style=markup(style), **values)
     return rendered
+
+
+def markup(html: str) -> Any:
+    """HTML that a template shall not escape."""
+    from markupsafe import Markup
+
+    return Markup(html)
 
 
 def render_markdown(template: str, **values: Any) -> str:
@@ -60,6 +65,7 @@ def _environment(*, escapes: bool) -> Any:
     return jinja2.Environment(
         loader=jinja2.FunctionLoader(_source),
         autoescape=escapes,
+        finalize=_allowed_value,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -70,6 +76,11 @@ def _environment(*, escapes: bool) -> Any:
 def allowed(text: str) -> str:
     """A text without control characters, which HTML does not allow."""
     return "".join(char if char >= " " or char in "\t\n\r" else "\ufffd" for char in text)
+
+
+def _allowed_value(value: Any) -> Any:
+    """What a template shows, without control characters."""
+    return allowed(value) if type(value) is str else value
 
 
 def _source(name: str) -> str:

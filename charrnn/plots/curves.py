@@ -20,7 +20,7 @@ class Curves:
         characters: read in a step.
         train, val, rates: (step, value) of the training loss, the validation loss and the learning
             rate.
-        best: the step of the best checkpoint; None without a validation.
+        best: the step and the validation loss of the best checkpoint; None without one.
         yardstick: the loss of the count-based baseline, if known.
         notices: what is missing.
     """
@@ -30,7 +30,7 @@ class Curves:
     train: list[tuple[int, float]] = field(default_factory=list)
     val: list[tuple[int, float]] = field(default_factory=list)
     rates: list[tuple[int, float]] = field(default_factory=list)
-    best: int | None = None
+    best: tuple[int, float] | None = None
     yardstick: float | None = None
     notices: list[str] = field(default_factory=list)
 
@@ -93,18 +93,22 @@ def _is_report(report: Any) -> bool:
 
 def _read_checkpoint(run: Run, curves: Curves) -> None:
     """Add what the best checkpoint says about the run."""
-    try:
-        about = read_about(run.best())["about"]
-        curves.characters = about["epochs"] * about["train_characters"] / about["step"]
-    except (CharRNNError, KeyError, ZeroDivisionError):
-        settings = read_yaml_beside(run.config)
-        size = settings.get("batch_size")
-        length = settings.get("sequence_length")
-        if type(size) is int and type(length) is int:
-            curves.characters = size * length
+    settings = read_yaml_beside(run.config)
+    size = settings.get("batch_size")
+    length = settings.get("sequence_length")
+    if type(size) is int and type(length) is int:
+        curves.characters = size * length
+    if not run.steps():
         curves.notices.append(f"{curves.name}: no checkpoint yet, so no best step is marked")
         return
+    try:
+        about = read_about(run.best())["about"]
+    except CharRNNError as error:
+        curves.notices.append(f"{curves.name}: no best step is marked: {error}")
+        return
+    if about["step"]:
+        curves.characters = about["epochs"] * about["train_characters"] / about["step"]
     if about["val_loss"] is not None:
-        curves.best = about["step"]
+        curves.best = (about["step"], about["val_loss"])
     if about.get("yardstick"):
         curves.yardstick = about["yardstick"]["nats_per_character"]

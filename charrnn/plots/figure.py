@@ -18,7 +18,12 @@ METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-STYLE = {"svg.hashsalt": "charrnn", "axes.spines.top": False, "legend.frameon": False}
+STYLE = {
+    "svg.hashsalt": "charrnn",
+    "text.parse_math": False,
+    "axes.spines.top": False,
+    "legend.frameon": False,
+}
 MOST_POINTS = 1_000  # of a curve; more are averaged
 HEADROOM = 1.6  # the loss axis ends at this factor times the lowest loss, if the first is higher
 
@@ -71,29 +76,26 @@ def draw(runs: Sequence[Curves], file_format: str) -> bytes:
 
 def _draw_run(losses: Any, rates: Any, curves: Curves, colour: str, *, is_alone: bool) -> None:
     """Add a run to the axes of the losses and of the learning rates."""
-    name = "" if is_alone else f"{curves.name}, "
+    name = "" if is_alone else f" ({curves.name})"
     steps, values = _averaged(curves.train)
     read = [step * curves.characters for step in steps]
-    losses.plot(read, values, color=colour, linewidth=0.8, alpha=0.5, label=f"{name}training")
+    losses.plot(read, values, color=colour, linewidth=0.8, alpha=0.5, label=f"training{name}")
     if curves.val:
         read = [step * curves.characters for step, _ in curves.val]
         values = [value for _, value in curves.val]
-        losses.plot(read, values, color=colour, marker=".", label=f"{name}validation")
+        losses.plot(read, values, color=colour, marker=".", label=f"validation{name}")
     if curves.best is not None:
-        place = curves.best * curves.characters
+        step, loss = curves.best
+        place = step * curves.characters
         losses.axvline(place, color=colour, linewidth=0.8, linestyle=":")
-        lowest = min((value for _, value in curves.val), default=None)
-        if lowest is not None:
-            losses.plot(
-                [place], [lowest], color=colour, marker="o", label=f"{name}best: {lowest:.3f}"
-            )
+        losses.plot([place], [loss], color=colour, marker="o", label=f"best: {loss:.3f}{name}")
     if curves.yardstick is not None:
         losses.axhline(
             curves.yardstick,
             color="#777777" if is_alone else colour,
             linewidth=0.8,
             linestyle="--",
-            label=f"{name}baseline of counts: {curves.yardstick:.3f}",
+            label=f"baseline of counts: {curves.yardstick:.3f}{name}",
         )
     steps, values = _averaged(curves.rates)
     rates.plot([step * curves.characters for step in steps], values, color=colour)

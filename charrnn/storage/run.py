@@ -29,7 +29,12 @@ INDEX_FILES = ("text.bin", "order.bin", "about.json")  # of the corpus index, in
 OWN = re.compile(rf"(damaged-)?{STEP}|config\.yaml|metrics\.jsonl|records\.jsonl\.gz|originality")
 OWN_FILES = (*FILES, *INDEX_FILES)
 # The same with what `charrnn plot` and `report` write, which may be overwritten.
-WRITTEN = re.compile(rf"{OWN.pattern}|plot\.svg|report\.html|README\.md")
+WRITTEN = re.compile(rf"{OWN.pattern}|plot\.svg|report\.html")
+# A model card, unless somebody else wrote a file of this name.
+CARD = "README.md"
+MARK_OF_CARD = "<!-- written by charrnn report"
+NO_LICENCE = "# fill in, for instance: mit"
+MAX_CARD_BYTES = 1 << 20
 # What a process leaves there if it is killed while writing or deleting.
 LEFTOVER = re.compile(rf"\.({WRITTEN.pattern})\.tmp-(\d+(-old)?|gone)")
 # What an error about a run advises besides, if the caller can choose another run's name.
@@ -378,10 +383,36 @@ def free_path(path: Path) -> Path:
     return free
 
 
+def is_card(path: Path) -> bool:
+    """Whether a file is a model card that `charrnn report` wrote."""
+    return path.name == CARD and MARK_OF_CARD in _text_of(path)
+
+
+def licence_of(path: Path) -> str:
+    """The licence that was filled in in a model card, else what invites to do so."""
+    match = re.search(r"^license: *([^#\s].*)$", _text_of(path), re.MULTILINE)
+    return match[1] if match and is_card(path) else NO_LICENCE
+
+
+def _text_of(path: Path) -> str:
+    """The beginning of a file, or an empty string if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(MAX_CARD_BYTES)
+    except OSError:
+        return ""
+
+
+def _is_written(path: Path) -> bool:
+    """Whether charrnn wrote a file in a run's directory, or left it when it was killed."""
+    name = path.name
+    return bool(WRITTEN.fullmatch(name) or LEFTOVER.fullmatch(name)) or is_card(path)
+
+
 def _foreign_files(directory: Path) -> Iterator[str]:
     """Files in a run's directory that charrnn did not write, as relative paths."""
     for path in sorted(directory.iterdir()):
-        if not (WRITTEN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
+        if not _is_written(path):
             yield path.name
         elif _is_real_directory(path):
             for entry in sorted(path.iterdir()):
@@ -396,7 +427,7 @@ def _delete(directory: Path) -> None:
         OSError: a file cannot be deleted, or the directory contains something else.
     """
     for path in directory.iterdir():
-        if not (WRITTEN.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
+        if not _is_written(path):
             continue
         if _is_real_directory(path):
             remove_directory(path, OWN_FILES)

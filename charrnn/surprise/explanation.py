@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.arguments import short_repr
+from charrnn.corpus.records import KnownItem
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import log_probabilities
 from charrnn.generation.text_kinds import whole_ids
@@ -76,14 +77,14 @@ class Explanation(Sequence[Character]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return self._part(index)
-        ids = self.likeliest[index].tolist()
+        texts = [self.symbols[idx] for idx in self.likeliest[index].tolist()]
         probabilities = self.probabilities[index].tolist()
         return Character(
             character=self.characters[index],
             log_probability=float(self.log_probabilities[index]),
             rank=int(self.ranks[index]),
             entropy=float(self.entropies[index]),
-            alternatives=tuple(zip((self.symbols[idx] for idx in ids), probabilities, strict=True)),
+            alternatives=tuple(zip(texts, probabilities, strict=True)),
         )
 
     def __repr__(self) -> str:
@@ -140,7 +141,7 @@ def explain(
     network: Network,
     vocabulary: Vocabulary,
     prime: int,
-    items: Sequence[tuple[int, str]],
+    items: Sequence[KnownItem],
     *,
     separator: str = "\n",
     alternatives: int = ALTERNATIVES,
@@ -152,8 +153,7 @@ def explain(
         network: predicts; its counts stay fixed.
         vocabulary: knows every character.
         prime: id of the symbol that is read first.
-        items: the text, or several records, each of which is read on its own; and where each
-            begins.
+        items: the text, or several records, each of which is read on its own.
         separator: how the end of a record is shown.
         alternatives: the number of likely symbols to keep for each place.
         on_progress: called with numbers of characters that were read.
@@ -175,7 +175,8 @@ def explain(
     if targets:
         parts.append(_examined(np.stack(logits), np.array(targets), count))
         on_progress(len(targets))
-    log_probs, ranks, entropies, likeliest, probs = map(np.concatenate, zip(*parts, strict=True))
+    fields = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+    log_probs, ranks, entropies, likeliest, probs = fields
     characters, offsets = _characters(vocabulary, items, separator)
     if vocabulary.unit == "byte":
         starts = _starts(characters, separator if vocabulary.records else None)
@@ -193,13 +194,13 @@ def _predictions(
     network: Network,
     vocabulary: Vocabulary,
     prime: int,
-    items: Sequence[tuple[int, str]],
+    items: Sequence[KnownItem],
 ) -> Iterator[tuple[Array, int]]:
     """The logits (V,) before each symbol, and its id."""
-    for _, item in items:
+    for item in items:
         state = network.zero_state()
         last = prime
-        for idx in whole_ids(vocabulary, item):
+        for idx in whole_ids(vocabulary, item.text):
             logits, state = network.step(last, state)
             yield logits, idx
             last = idx
@@ -242,17 +243,18 @@ def _texts_of(vocabulary: Vocabulary, separator: str) -> list[str]:
 
 def _characters(
     vocabulary: Vocabulary,
-    items: Sequence[tuple[int, str]],
+    items: Sequence[KnownItem],
     separator: str,
 ) -> tuple[list[str], list[int]]:
     """The characters, with the ends of records, and where they are in the text."""
     characters: list[str] = []
     offsets: list[int] = []
-    for start, item in items:
-        characters += item
+    for item in items:
+        characters += item.text
+        offsets += [item.start + place for place in item.places]
         if vocabulary.records:
             characters.append(separator)
-        offsets += range(start, start + len(characters) - len(offsets))
+            offsets.append(item.end)
     return characters, offsets
 
 

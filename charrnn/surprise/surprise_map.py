@@ -20,6 +20,7 @@ LEVELS = (1.0, 3.0, 5.0, 8.0)  # bits at which each colour begins
 DIFFERENCES = (1.0, 2.0, 4.0)  # bits
 SHOWN_NEWLINE = "\u21b5"
 SHOWN_SPACE = "\u2423"
+MOST_DESCRIBED = 5  # alternatives
 MOST_IN_NOTEBOOK = 5_000  # characters
 
 
@@ -33,18 +34,18 @@ class Colours(enum.Enum):
     """
 
     OF_SURPRISE = (
-        "s",
+        "surprise-",
         ("under 1 bit", "1 to 3", "3 to 5", "5 to 8", "8 or more"),
         (None, (16, 230), (16, 222), (16, 208), (231, 88)),
     )
     OF_DIFFERENCE = (
-        "d",
+        "difference-",
         (
             "less than 1 bit",
-            "first better by 1 to 2",
+            "{0} better by 1 to 2",
             "2 to 4",
             "4 or more",
-            "second better by 1 to 2",
+            "{1} better by 1 to 2",
             "2 to 4",
             "4 or more",
         ),
@@ -69,23 +70,23 @@ def css(*, dark: bool) -> str:
 
 def levels(bits: Any) -> list[int]:
     """The colour of each character, from 0 to 4, by its surprise (n,) in bits."""
-    found: list[int] = np.searchsorted(LEVELS, bits, side="right").tolist()
-    return found
+    colours: list[int] = np.searchsorted(LEVELS, bits, side="right").tolist()
+    return colours
 
 
 def difference_levels(bits: Any) -> list[int]:
     """The colour of each character, from 0 to 6, by how much likelier (n,) the first model is."""
     strength = np.searchsorted(DIFFERENCES, np.abs(bits), side="right")
     is_second = (np.asarray(bits) < 0) & (strength > 0)
-    found: list[int] = np.where(is_second, strength + len(DIFFERENCES), strength).tolist()
-    return found
+    colours: list[int] = np.where(is_second, strength + len(DIFFERENCES), strength).tolist()
+    return colours
 
 
 def spans(
     characters: Sequence[str],
     colours: Sequence[int],
     labels: Iterable[str],
-    prefix: str = "s",
+    prefix: str = "surprise-",
     attribute: str = "aria-label",
 ) -> Iterator[str]:
     """The text as HTML: a span for each coloured character, which the Tab key reaches.
@@ -101,19 +102,19 @@ def spans(
         if level == 0:
             yield html.escape(allowed(char))
             continue
-        text = f"{SHOWN_NEWLINE}\n" if char == "\n" else html.escape(allowed(char))
+        text = html.escape(allowed(char)).replace("\n", f"{SHOWN_NEWLINE}\n")
         yield (
-            f'<span class="{prefix}{level}" tabindex="0" {attribute}="{html.escape(label)}">'
-            f"{text}</span>"
+            f'<span class="{prefix}{level}" tabindex="0" role="note" '
+            f'{attribute}="{html.escape(label)}">{text}</span>'
         )
 
 
-def legend(colours: Colours) -> str:
-    """The colours and what they mean, as HTML."""
+def legend(colours: Colours, names: Sequence[str] | None = None) -> str:
+    """The colours and what they mean, as HTML; ``names`` instead of those of the colours."""
     parts = []
-    for level, text in enumerate(colours.legend):
+    for level, text in enumerate(names or colours.legend):
         parts.append(f'<span class="{colours.prefix}{level}">{html.escape(text)}</span>')
-    return f'<p class="legend">{" ".join(parts)}</p>'
+    return f'<p class="surprise-legend">{" ".join(parts)}</p>'
 
 
 def notebook_map(explanation: Explanation) -> str:
@@ -132,9 +133,8 @@ def notebook_map(explanation: Explanation) -> str:
 
 def described(character: Character) -> str:
     """A character and what was expected instead, in a line."""
-    expected = ", ".join(
-        f"{quoted(text)} {probability:.0%}" for text, probability in character.alternatives
-    )
+    likeliest = character.alternatives[:MOST_DESCRIBED]
+    expected = ", ".join(f"{quoted(text)} {probability:.0%}" for text, probability in likeliest)
     return (
         f"{quoted(character.character)}: {character.bits:.1f} bits, rank {character.rank:,}; "
         f"expected {expected}"
@@ -143,5 +143,9 @@ def described(character: Character) -> str:
 
 def quoted(text: str) -> str:
     """A symbol in quotes, in which a space and a newline can be seen."""
-    shown = {"\n": SHOWN_NEWLINE, " ": SHOWN_SPACE}.get(text, text)
-    return f"'{shown}'" if shown.isprintable() else ascii(text)
+    if text == " ":
+        return f"'{SHOWN_SPACE}'"
+    parts = []
+    for char in text.replace("\n", SHOWN_NEWLINE):
+        parts.append(char if char.isprintable() else ascii(char)[1:-1])
+    return f"'{''.join(parts)}'"

@@ -42,7 +42,7 @@ def test_several_runs_and_what_they_lack() -> None:
         "checkpoints/corpus/metrics.jsonl: skipped 1 damaged line\n"
         "bytes: no validation, so only its training loss is shown\n"
     )
-    assert "corpus, training" in Path("both.svg").read_text()
+    assert "training (corpus)" in Path("both.svg").read_text()
 
 
 def test_pictures_are_removed_with_their_run() -> None:
@@ -63,7 +63,7 @@ def test_pictures_are_removed_with_their_run() -> None:
         (["corpus", "-o", "checkpoints/corpus/config.svg/a.svg"], "--output"),
     ],
 )
-def test_what_cannot_be_is_one_line(args: list[str], error: str) -> None:
+def test_an_error_is_one_line(args: list[str], error: str) -> None:
     result = call("plot", *args)
     assert (result.exit_code > 0, result.stdout) == (True, "")
     assert result.stderr.startswith(f"Error: {error}")

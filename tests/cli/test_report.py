@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import charrnn
-from tests.command import Trained, call
+from tests.command import SMALL, TEXT, Trained, call
 from tests.surprise.test_surprise_map import Text
 
 
@@ -71,12 +71,15 @@ def test_what_cannot_be_shown_is_said() -> None:
     assert notice in page
     Path("corpus.txt").unlink()
     assert "no surprise map: there is no file corpus.txt" in report("corpus")[1]
+    shutil.rmtree("checkpoints/corpus/originality", ignore_errors=True)
+    Path("corpus.txt").write_text(TEXT.replace("clock", "block", 1))  # of the same length
+    assert notice in report("corpus")[1]
     assert "no surprise map: the run has no validation part" in report("bytes")[1]
 
 
 def test_copies_are_shown_if_there_is_an_index() -> None:
     page, said = report("corpus")
-    assert "the samples were not compared with the corpus; `charrnn originality corpus`" in said
+    assert "the run has no index of its corpus; `charrnn originality corpus` builds it" in said
     assert call("originality", "corpus", "corpus.txt").exit_code == 0
     page, said = report("corpus")
     assert said == ""
@@ -101,6 +104,56 @@ def test_the_model_card_has_front_matter_and_the_same_facts() -> None:
     assert call("info", "corpus").exit_code == 0  # the card does not disturb the run
 
 
+def test_a_card_keeps_its_licence_and_is_removed_with_its_run() -> None:
+    card = Path("checkpoints/corpus/README.md")
+    assert call("report", "corpus", "--markdown").exit_code == 0
+    card.write_text(card.read_text().replace("# fill in, for instance: mit", "cc0-1.0"))
+    assert call("report", "corpus", "--markdown").exit_code == 0
+    assert "\nlicense: cc0-1.0\n" in card.read_text()
+    assert call("remove", "corpus", "--yes").exit_code == 0
+    assert not card.exists()
+
+
+def test_a_readme_of_somebody_else_is_kept() -> None:
+    readme = Path("checkpoints/corpus/README.md")
+    readme.write_text("mine")
+    result = call("report", "corpus", "--markdown")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "Error: checkpoints/corpus/README.md was not written by charrnn; "
+        "give --output to write another file\n"
+    )
+    assert call("remove", "corpus", "--yes").exit_code == 1
+    assert readme.read_text() == "mine"
+
+
+def test_a_checkpoint_outside_of_a_run_needs_an_output() -> None:
+    shutil.copytree("checkpoints/corpus/step-00000004", "shared")
+    result = call("report", "shared", "--markdown")
+    assert (result.exit_code, result.stderr) == (
+        2, "Error: shared is not in the directory of a run; give --output\n"
+    )  # fmt: skip
+    card, _ = report("shared", "--markdown", "-o", "card.md")
+    assert "charrnn.load('shared')" in card
+
+
+def test_nothing_of_a_name_becomes_a_part_of_the_card() -> None:
+    Path("a|b`<i>.txt").write_text(TEXT)
+    assert call("train", "a|b`<i>.txt", "--name", "n", *SMALL).exit_code == 0
+    card, _ = report("n", "--markdown")
+    assert "<i>" not in card.split("```")[0]
+    assert "| corpus | a\\|b\\`&lt;i&gt;.txt: " in card
+
+
+def test_records_that_do_not_end_leave_out_the_samples() -> None:
+    text = "".join("ab " * number + ";" for number in range(200, 220))
+    Path("long.txt").write_text(text)
+    assert call("train", "long.txt", "--name", "long", *SMALL, "--separator", ";").exit_code == 0
+    page, said = report("long")
+    assert "no sample at temperature 0.5: " in said
+    assert "no sample at temperature 0.5: " in page
+
+
 def test_the_same_run_gives_the_same_page() -> None:
     assert report("names", "-o", "a.html")[0] == report("names", "-o", "b.html")[0]
 
@@ -111,9 +164,10 @@ def test_the_same_run_gives_the_same_page() -> None:
         (["none"], "there is no run or checkpoint 'none'"),
         (["corpus", "-o", "corpus.txt"], "--output would overwrite corpus.txt"),
         (["corpus", "-o", "none/a.html"], "--output: "),
+        (["corpus", "-o", "-"], "--output needs the name of a file, got -; give one"),
     ],
 )
-def test_what_cannot_be_is_one_line(args: list[str], error: str) -> None:
+def test_an_error_is_one_line(args: list[str], error: str) -> None:
     result = call("report", *args)
     assert (result.exit_code > 0, result.stdout) == (True, "")
     assert result.stderr.startswith(f"Error: {error}")

@@ -10,7 +10,7 @@ import pytest
 
 import charrnn
 from charrnn.pages import render
-from tests.command import SMALL, TEXT, Trained, call
+from tests.command import BY_HEART, SMALL, TEXT, Trained, call
 from tests.surprise.test_surprise_map import Text
 
 STEP = "checkpoints/corpus/step-00000004"
@@ -70,18 +70,27 @@ def test_the_most_surprising_places_are_listed_with_line_and_column() -> None:
     assert len(places) == 3
     for line, place in zip(places, explanation.most_surprising(3), strict=True):
         before = explanation.text[:place]
-        match = re.match(r"  other\.txt:(\d+):(\d+)  '(.)': ([\d.]+) bits, rank \d+; expected '", line)
+        match = re.match(
+            r"  other\.txt:(\d+):(\d+)  '(.)': ([\d.]+) bits, rank \d+; expected '", line
+        )
         assert match
-        assert int(match[1]) == before.count("\n") + 1
+        line, column = int(match[1]), int(match[2])
+        assert line == before.count("\n") + 1
+        shown = WORDS.splitlines(keepends=True)[line - 1][column - 1]
+        assert match[3] == {" ": "\u2423", "\n": "\u21b5"}.get(shown, shown)
         assert float(match[4]) == pytest.approx(explanation[place].bits, abs=0.06)
     assert call("score", "corpus", "other.txt", "--places", "0").stdout == f"{summary}\n"
 
 
 def test_lines_are_those_of_the_file_although_empty_records_are_left_out() -> None:
-    Path("list.txt").write_text("anna\n\n\nqqq\nzoe\nben\n")
+    lines = ["anna", "", "", "qqq", "zoe", "ben"]
+    Path("list.txt").write_text("\n".join(lines) + "\n")
     result = call("score", "names", "list.txt", "--places", "100")
     places = dict(re.findall(r"list\.txt:(\d+:\d+)  '(.)'", result.stdout))
-    assert {"1:1": "a", "6:1": "b", "6:3": "n", "5:2": "e"}.items() <= places.items()
+    for place, char in places.items():
+        line, column = map(int, place.split(":"))
+        assert (lines[line - 1] + "\u21b5")[column - 1] == char
+    assert {"1:1": "a", "6:1": "b", "6:3": "n", "5:3": "e"}.items() <= places.items()
 
 
 def test_a_terminal_gets_the_text_in_colours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,18 +127,48 @@ def test_a_page_needs_jinja(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_models_are_compared() -> None:
     assert call("train", "corpus.txt", *SMALL, "--steps=40", "--name=other", "-q").exit_code == 0
-    result = call("score", "other", "corpus.txt", "--compare", "corpus", "--places", "2", "--html", "page.html")  # fmt: skip
+    Path("long.txt").write_text(TEXT * 5)  # of more than 20 blocks
+    result = call("score", "other", "long.txt", "--compare", "corpus", "--places", "2", "--html", "page.html")  # fmt: skip
     assert result.exit_code == 0, result.stderr
     assert "compared with checkpoints/corpus/step-00000004\n" in result.stderr
-    assert "the first predicts it better, by " in result.stdout
+    assert "other predicts it better, by " in result.stdout
+    assert "(95% interval " in result.stdout
     places = result.stdout.split("The places where the models differ most:\n")[1].splitlines()
     assert len(places) == 2
-    assert all("bits for the first model" in place for place in places)
-    (comparison,) = objects("other", "corpus.txt", "--compare", "corpus")
-    first, second = (charrnn.load(name).score(TEXT) for name in ("other", "corpus"))
+    assert all(re.search(r"[\d.]+ bits for other, [\d.]+ for corpus", place) for place in places)
+    (comparison,) = objects("other", "long.txt", "--compare", "corpus")
+    first, second = (charrnn.load(name).score(TEXT * 5) for name in ("other", "corpus"))
     assert comparison["difference"] == pytest.approx((first - second).mean())
     assert comparison["low"] < comparison["difference"] < comparison["high"]
-    assert "first better by 1 to 2" in Path("page.html").read_text()
+    assert "other better by 1 to 2" in Path("page.html").read_text()
+
+
+def test_the_places_of_a_comparison_are_those_of_the_file() -> None:
+    Path("list.txt").write_text("anna\n\nqben\n")
+    assert call("train", "list.txt", "--records", *BY_HEART, "--name=q").exit_code == 0
+    result = call("score", "q", "list.txt", "--compare", "names", "--places", "100")
+    places = dict(re.findall(r"list\.txt:(\d+:\d+)  '(.)'", result.stdout))
+    assert places == {
+        "1:1": "a", "1:2": "n", "1:3": "n", "1:4": "a", "1:5": "\u21b5",
+        "3:2": "b", "3:3": "e", "3:4": "n", "3:5": "\u21b5",
+    }  # fmt: skip
+    assert (
+        "skipped 1 character (12.5% of the text) that the model has not seen: 'q'" in result.stderr
+    )
+    assert "but the text is too short to be sure" in result.stdout
+
+
+@pytest.mark.parametrize("run", ["corpus", "names"])
+def test_characters_are_replaced_in_texts_and_in_records(run: str) -> None:
+    Path("text.txt").write_text("Anna\nben\n")
+    result = call("score", run, "text.txt", "--unknown", "replace", "--places", "0")
+    assert result.exit_code == 0, result.stderr
+    assert "read 'a' for 'A'" in result.stderr or "'a'" in result.stderr
+
+
+def test_standard_input_has_a_name() -> None:
+    result = call("score", "corpus", "-", "--places", "1", input="the bell\n")
+    assert "  stdin:1:" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -140,11 +179,12 @@ def test_two_models_are_compared() -> None:
         (["corpus", "other.txt", "--compare", "names"], "--compare needs two models of the same kind of text"),
         (["corpus", "other.txt", "--compare", "none"], "there is no run"),
         (["bytes", "invalid.txt"], "invalid.txt is not UTF-8: the first invalid byte is number 2"),
-        (["corpus", "other.txt", "--html", "other.txt"], "--html"),
-        (["corpus", "other.txt", "--html", "corpus.txt"], "--html"),
+        (["corpus", "other.txt", "--html", "other.txt"], "--html would overwrite other.txt, which is also FILE"),
+        (["corpus", "other.txt", "--html", "corpus.txt"], "--html would overwrite corpus.txt, which is also the corpus"),
+        (["corpus", "other.txt", "--html", "-"], "--html needs the name of a file, got -; give one"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_one_line(args: list[str], error: str) -> None:
+def test_an_error_is_one_line(args: list[str], error: str) -> None:
     Path("invalid.txt").write_bytes(b"a\xff")
     result = call("score", *args)
     assert (result.exit_code > 0, result.stdout) == (True, "")

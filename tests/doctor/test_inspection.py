@@ -230,9 +230,24 @@ def test_a_fault_far_into_a_large_file_has_its_line(here: Path) -> None:
 def test_heads_of_left_and_right_pages_are_found(here: Path) -> None:
     lines = prose().split("\n")
     number_both_heads(lines)
-    messages = [finding.message for finding in found("\n".join(lines))]
-    assert "'The river' recurs 10 times with a number, like the head of a page" in messages
-    assert "'THE OLD MAN' recurs 9 times with a number, like the head of a page" in messages
+    finding = one(found("\n".join(lines)), "repeated-lines")
+    assert finding.message == (
+        "19 lines are heads of pages with the number of the page, most often 'The river' (10 times)"
+    )
+
+
+def test_titles_with_numbers_are_no_heads(here: Path) -> None:
+    lines = prose().split("\n")
+    for sonnet in range(1, 20):
+        lines[40 * sonnet : 40 * sonnet] = [f"Sonnet {sonnet}", ""]
+    assert found("\n".join(lines)) == []
+
+
+def test_indented_heads_are_found(here: Path) -> None:
+    lines = prose().split("\n")
+    for page in range(1, 20):
+        lines.insert(41 * page, f"   {page}   THE OLD MAN  ")
+    assert one(found("\n".join(lines)), "repeated-lines").count == 19
 
 
 def verse(words: int) -> str:

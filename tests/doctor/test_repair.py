@@ -87,6 +87,19 @@ def test_wrapped_paragraphs_become_lines(
     assert repaired(text, "wrapped-lines") == (text, {})
 
 
+def test_indented_lines_and_dashes(here: Path) -> None:
+    lines = [
+        "the old man sat at the window and looked",
+        "at the river that was, oh, far, far away--",
+        "and he said it again and again, that it",
+        "was far",
+    ]
+    paragraphs = ["\n".join(lines), "\t" + "\n".join(lines), "\u3000" + "\n".join(lines)]
+    whole, _ = repaired("\n".join(paragraphs * 60) + "\n", "wrapped-lines")
+    line = f"{lines[0]} {lines[1]}{lines[2]} {lines[3]}\n"
+    assert whole == f"{line}\t{line}\u3000{line}" * 60
+
+
 def test_words_are_joined_before_lines(here: Path) -> None:
     lines = [
         "the old man sat at the window and looked",

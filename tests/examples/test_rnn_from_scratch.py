@@ -22,7 +22,9 @@ def case(example):
     """Parameters in double precision, a batch, and a state."""
     rng = np.random.default_rng(0)
     V, H, T, B = 5, 7, 6, 3
-    p = {name: value.astype(np.float64) for name, value in example.new_parameters(V, H, rng).items()}
+    p = {
+        name: value.astype(np.float64) for name, value in example.new_parameters(V, H, rng).items()
+    }
     for name in ("b", "c"):
         p[name] += rng.normal(0, 0.1, p[name].shape)
     x, y = rng.integers(0, V, (2, T, B))

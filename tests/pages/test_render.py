@@ -38,8 +38,10 @@ def test_control_characters_are_replaced() -> None:
     assert allowed("a\x00b\tc\n\x1bd") == "a\ufffdb\tc\n\ufffdd"
 
 
-def test_markdown_is_not_escaped() -> None:
-    facts = {"verdict": "a < b", "next_command": "", "copied": "", "reproduce": "", "table": {}, "name": "x"}  # fmt: skip
-    text = render_markdown("report.md", facts=facts, table={}, samples=[(0.5, "a ```", "````")])
-    assert "a < b" in text
-    assert "````text\na ```\n````\n" in text
+def test_markdown_is_not_escaped_but_has_no_control_characters() -> None:
+    values = {"title": "a < b\x1b", "name": "'a'", "licence": "mit", "table": {"size": "1 & 2"}}
+    empty = dict.fromkeys(("verdict", "next_command", "copied", "reproduce"), "")
+    text = render_markdown("report.md", samples=[(0.5, "```\na\n```")], **values, **empty)
+    assert "# a < b\ufffd\n" in text
+    assert "| size | 1 & 2 |\n" in text
+    assert "Temperature 0.5:\n\n```\na\n```\n" in text

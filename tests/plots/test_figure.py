@@ -18,7 +18,7 @@ def curves(name: str = "run", loss: float = 2.0, **fields: object) -> Curves:
     train = [(step, loss + 9 / step) for step in range(1, 50)]
     val = [(10, loss + 0.5), (40, loss)]
     rates = [(step, 0.004) for step, _ in train]
-    return Curves(name, 1024, train, val, rates, 40, 2.2, **fields)  # type: ignore[arg-type]
+    return Curves(name, 1024, train, val, rates, (40, loss), 2.2, **fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -60,7 +60,15 @@ def test_the_figure_names_what_it_shows() -> None:
 
 def test_several_runs_are_named_in_the_legend() -> None:
     texts = comments(draw([curves("first"), curves("second", 1.5)], "svg"))
-    assert {"first, validation", "second, validation", "second, best: 1.500"} <= set(texts)
+    assert {"validation (first)", "validation (second)", "best: 1.500 (second)"} <= set(texts)
+
+
+@pytest.mark.parametrize("name", ["$a$b$", "_hidden", "a & <b>"])
+def test_a_name_is_shown_as_it_is(name: str) -> None:
+    texts = comments(draw([curves(name), curves("other")], "svg"))
+    assert f"validation ({name})" in [
+        text.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">") for text in texts
+    ]
 
 
 def test_what_a_run_lacks_is_left_out() -> None:

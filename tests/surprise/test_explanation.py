@@ -94,9 +94,9 @@ def test_unknown_characters_are_an_error_or_left_out_or_replaced():
         model.explain("abz")
     assert model.explain("azb", unknown="skip").text == "ab"
     assert model.explain("aE", unknown="replace").text == "ae"
-    with pytest.raises(CorpusError, match="^nothing is left of the text"):
+    with pytest.raises(CorpusError, match=r"^nothing is left of the text"):
         model.explain("zzz", unknown="skip")
-    with pytest.raises(ConfigError, match="^`alternatives` must be"):
+    with pytest.raises(ConfigError, match=r"^`alternatives` must be"):
         model.explain("ab", alternatives=0)
 
 

@@ -1,0 +1,68 @@
+"""The pictures of the README: a surprise map, and the losses of two runs.
+
+    python benchmarks/pictures.py
+
+Trains a model of the fables for a minute, and one with more dropout; renders the page of `charrnn
+score` with Chromium, if it is installed. Writes docs/images/surprise.png and losses.svg.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from machine import describe
+
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs" / "images"
+LINES = 12  # of the held-out text on the map
+SIZE = "760,430"  # pixels, before doubling
+# What the map shows: the end of the fables, with two mistakes.
+MISTAKES = (("the", "tne"), ("said", "sajd"))
+
+
+def main() -> None:
+    print(describe())
+    with tempfile.TemporaryDirectory() as directory:
+        home = Path(directory)
+        charrnn(home, "train", "--example", "fables", "--minutes", "1", "--name", "fables")
+        charrnn(home, "train", "--example", "fables", "--minutes", "1", "--name", "dropout-0.5", "--dropout", "0.5")  # fmt: skip
+        charrnn(home, "plot", "fables", "dropout-0.5", "--output", str(IMAGES / "losses.svg"))
+        text = (ROOT / "corpora" / "fables.txt").read_text(encoding="utf-8")
+        lines = "\n".join(text.rstrip().split("\n")[-LINES:]) + "\n"
+        for right, wrong in MISTAKES:
+            lines = lines.replace(f" {right} ", f" {wrong} ", 1)
+        (home / "new.txt").write_text(lines, encoding="utf-8")
+        print(charrnn(home, "score", "fables", "new.txt", "--html", "new.html", "--places", "5"))
+        picture(home / "new.html", IMAGES / "surprise.png")
+
+
+def charrnn(home: Path, *words: str) -> str:
+    finished = subprocess.run(
+        [sys.executable, "-m", "charrnn", *words],
+        cwd=home, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    return finished.stdout
+
+
+def picture(page: Path, path: Path) -> None:
+    """Show a page in Chromium, and save what it shows."""
+    browser = shutil.which("chromium")
+    if browser is None:
+        print(f"{path} was not written: Chromium is not installed")
+        return
+    subprocess.run(
+        [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            "--disable-background-networking", f"--user-data-dir={page.parent / 'profile'}",
+            "--force-device-scale-factor=2", f"--window-size={SIZE}", f"--screenshot={path}",
+            page.as_uri(),
+        ],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
