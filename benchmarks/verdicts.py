@@ -15,7 +15,8 @@ characters in every run on a text.
 
 How much each clue weighs in the expected gain of a longer run is fitted to the runs on texts from
 other files, and the verdicts on a text rest on these weights. Those fitted to all texts are printed
-at the end; charrnn/advice/gains.py has them.
+at the end. Those in charrnn/advice/gains.py were fitted before the runs of three minutes were there;
+with them, 15 of 16 proposals gain 1% or more, and with those fitted now 14 of 15.
 """
 
 import shlex
