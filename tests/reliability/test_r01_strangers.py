@@ -173,7 +173,8 @@ USES = (
     "sample model", "sample model -n 60 --json -t 0 --dry 1 --top-p 0.5", "sample model -n 20 --best-of 2 --output out",
     "sample model -n 20 --prompt ab --save-state state", "sample model -n 20 --contains b", "sample model -n 20 --adapt-to text.txt",
     "sample model --num-samples 3 --unique --report", "evaluate model text.txt --json", "evaluate model text.txt --json --adaptive",
-    "info model", "info model --json", "originality model text.txt",
+    "info model", "info model --json", "originality model text.txt", "score model text.txt", "score model text.txt --html out",
+    "score model text.txt --compare model --places 2", "report model -o out", "report model -o out --markdown",
 )  # fmt: skip
 # steps of the network in one use; a default sample takes 500, and records are drawn 32 at a time
 MOST_STEPS = 20_000
@@ -208,6 +209,8 @@ def test_a_model_that_opens_does_no_harm_when_used(
         last = result.stderr.rstrip("\n").rpartition("\n")[2]
         assert ENDS.fullmatch(last) or not result.exit_code, (words, result)
         assert "\x1b" not in result.stderr
+        if words.startswith(("score", "report")) and Path("out").exists():
+            assert "\x1b" not in Path("out").read_text(errors="replace")
         if "--json" in words:
             json.loads(result.stdout or "{}", parse_constant=pytest.fail)
         (here / "out").unlink(missing_ok=True)
