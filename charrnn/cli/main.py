@@ -23,6 +23,7 @@ COMMANDS = {
     "sample": "Generate text.",
     "evaluate": "Measure how well a model predicts a file.",
     "score": "Show how likely each character of a file is.",
+    "serve": "Answer requests for text over HTTP.",
     "inspect": "Find what may be wrong with a text, and repair it in a copy.",
     "originality": "Find what a text copies word for word from a run's corpus.",
     "plot": "Draw the losses of runs.",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.generation.network import Network
+from charrnn.generation.prefix_cache import PrefixCache
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.vocab import Ids
 
@@ -86,6 +87,7 @@ def decode(
     rng: np.random.Generator,
     *,
     scored: bool = False,
+    prefixes: PrefixCache | None = None,
 ) -> Iterator[Symbol]:
     """Draw symbols without end.
 
@@ -95,12 +97,18 @@ def decode(
         sampler: how a symbol is drawn.
         rng: used once per symbol.
         scored: whether to compute log-probabilities; without it they are 0.
+        prefixes: keeps the state after the prompt, and those of other prompts.
     """
-    state = network.zero_state()
+    ids = [int(idx) for idx in prompt]
     history = History(forgets=True)
-    for idx in prompt:
-        logits, state = network.step(int(idx), state)  # (V,)
-        history.append(int(idx))
+    for idx in ids:
+        history.append(idx)
+    if prefixes is not None:
+        logits, state = prefixes.read(network, ids)  # (V,)
+    else:
+        state = network.zero_state()
+        for idx in ids:
+            logits, state = network.step(idx, state)  # (V,)
     while True:
         idx = int(sampler(logits, rng, history.last))
         log_probability = 0.0

@@ -19,6 +19,7 @@ from charrnn.generation.decode import Symbol, decode
 from charrnn.generation.form_options import FormOptions
 from charrnn.generation.network import Network
 from charrnn.generation.pieces import End, Piece
+from charrnn.generation.prefix_cache import PrefixCache
 from charrnn.generation.record_sampler import Record, draw_records
 from charrnn.generation.sampling import Sampler, draw, probabilities
 from charrnn.generation.settings import settings_of
@@ -124,12 +125,13 @@ class TextGenerator:
         self.prime = prime
         self.corpus = corpus
         self.taken_back = 0  # symbols, over all texts so far
+        self.prefixes: PrefixCache | None = None  # of the prompts of texts without constraints
         self._compiled: CompiledForm | None = None
         self._guards: dict[int, Guard] = {}  # by max_copy
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle: without the compiled form and the guards, which are recreated when needed."""
-        return self.__dict__ | {"_compiled": None, "_guards": {}}
+        """For pickle: without what is recreated when needed."""
+        return self.__dict__ | {"_compiled": None, "_guards": {}, "prefixes": None}
 
     @cached_property
     def frequencies(self) -> Any:
@@ -175,7 +177,9 @@ class TextGenerator:
         sampler = Sampler(**settings_of(self.vocabulary, others))
         read = primed(self.vocabulary, self.prime, ids)
         if not options:
-            symbols = decode(self.network, read, sampler, rng, scored=scored)
+            symbols = decode(
+                self.network, read, sampler, rng, scored=scored, prefixes=self.prefixes
+            )
             return end.of_text(self.vocabulary, symbols, on_symbol)
         if options.constraint is not None and end.until:
             raise ConfigError(
@@ -224,9 +228,9 @@ class TextGenerator:
         def draft(random_seed: Any) -> Draft | GenerationError:
             rng = np.random.default_rng(random_seed)
             write = partial(self.pieces, prompt, end, rng, sampling, scored=True)
-            return _written(write)
+            return written(write)
 
-        return _best(map(draft, seeds_of_drafts(seed, count)), seed)
+        return best_of_drafts(map(draft, seeds_of_drafts(seed, count)), seed)
 
     def side_by_side(
         self,
@@ -248,12 +252,12 @@ class TextGenerator:
         sampler = Sampler(**settings_of(self.vocabulary, others))
 
         def write(symbols: Iterator[Symbol]) -> Draft | GenerationError:
-            return _written(partial(end.of_text, self.vocabulary, symbols))
+            return written(partial(end.of_text, self.vocabulary, symbols))
 
         seeds_of_all = chain.from_iterable(seeds_of_drafts(seed, count) for seed in seeds)
         drafts = draw_texts(self.network, read, sampler, seeds_of_all, write)
         for seed in seeds:
-            yield _best(islice(drafts, count), seed)
+            yield best_of_drafts(islice(drafts, count), seed)
 
     def records(
         self,
@@ -415,7 +419,7 @@ def seeds_of_drafts(seed: int, count: int) -> Iterator[int | list[int]]:
     return ([seed, number] if number else seed for number in range(count))
 
 
-def _written(write: Callable[..., Iterator[Piece]]) -> Draft | GenerationError:
+def written(write: Callable[..., Iterator[Piece]]) -> Draft | GenerationError:
     """Write a whole text; an error that ends it is returned."""
     drawn = list[Symbol]()
     try:
@@ -427,7 +431,7 @@ def _written(write: Callable[..., Iterator[Piece]]) -> Draft | GenerationError:
     return Draft(text, log_probability, len(drawn))
 
 
-def _best(drafts: Iterable[Draft | GenerationError], seed: int) -> Sample:
+def best_of_drafts(drafts: Iterable[Draft | GenerationError], seed: int) -> Sample:
     """The draft with the highest mean log-probability, as the text of a seed.
 
     Raises:

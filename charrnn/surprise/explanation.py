@@ -1,14 +1,14 @@
 """Explanation: the probability of each character of a text, and the likeliest other ones."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config.arguments import short_repr
+from charrnn.config.arguments import ignore, short_repr
 from charrnn.corpus.records import KnownItem
 from charrnn.generation.network import Network
 from charrnn.generation.sampling import log_probabilities
@@ -16,6 +16,7 @@ from charrnn.generation.text_kinds import whole_ids
 from charrnn.vocab import Vocabulary, utf8
 
 ALTERNATIVES = 5
+MOST_ROWS = 4096  # symbols that are looked at together
 MOST_LOGITS = 1 << 20  # logits that are looked at together
 
 Array = NDArray[Any]
@@ -145,7 +146,7 @@ def explain(
     *,
     separator: str = "\n",
     alternatives: int = ALTERNATIVES,
-    on_progress: OnProgress,
+    on_progress: OnProgress = ignore,
 ) -> Explanation:
     """Read a text, and note what the network expected at each place.
 
@@ -158,9 +159,28 @@ def explain(
         alternatives: the number of likely symbols to keep for each place.
         on_progress: called with numbers of characters that were read.
     """
+    steps = explain_in_steps(network, vocabulary, prime, items, separator, alternatives)
+    while True:
+        try:
+            on_progress(next(steps))
+        except StopIteration as finished:
+            explanation: Explanation = finished.value
+            return explanation
+
+
+def explain_in_steps(
+    network: Network,
+    vocabulary: Vocabulary,
+    prime: int,
+    items: Sequence[KnownItem],
+    separator: str = "\n",
+    alternatives: int = ALTERNATIVES,
+    most_rows: int = MOST_ROWS,
+) -> Generator[int, None, Explanation]:
+    """Like ``explain``, but yields the number of characters read, after at most ``most_rows``."""
     symbols = _texts_of(vocabulary, separator)
     count = min(alternatives, len(symbols))
-    rows_together = max(1, MOST_LOGITS // len(symbols))
+    rows_together = min(most_rows, max(1, MOST_LOGITS // len(symbols)))
     parts: list[tuple[Array, ...]] = []
     logits: list[Array] = []
     targets: list[int] = []
@@ -169,12 +189,12 @@ def explain(
         targets.append(idx)
         if len(targets) == rows_together:
             parts.append(_examined(np.stack(logits), np.array(targets), count))
-            on_progress(len(targets))
+            yield len(targets)
             logits = []
             targets = []
     if targets:
         parts.append(_examined(np.stack(logits), np.array(targets), count))
-        on_progress(len(targets))
+        yield len(targets)
     fields = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
     log_probs, ranks, entropies, likeliest, probs = fields
     characters, offsets = _characters(vocabulary, items, separator)

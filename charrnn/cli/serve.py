@@ -1,0 +1,135 @@
+"""charrnn serve: an HTTP API for trained models. Needs no PyTorch."""
+
+import os
+from typing import Any
+
+import click
+
+# Set before NumPy is imported, so that a seed writes the same text as with `charrnn sample`.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from charrnn.cli.console import tell
+from charrnn.cli.options import WholeNumber, quiet_option, runs_dir_option
+from charrnn.errors import CheckpointError, ConfigError, MissingPackageError
+from charrnn.storage.find_run import all_runs, find_checkpoint
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+DRAIN_SECONDS = 10  # for answers that have begun when the server is stopped
+IDLE_SECONDS = 15  # of a connection between two requests
+MAX_HEADER_BYTES = 16 << 10
+
+
+@click.command(context_settings={"max_content_width": 110})
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="address to listen on; others than this machine's need --api-key",
+)
+@click.option(
+    "--port",
+    type=WholeNumber(0, 65_535),
+    default=8000,
+    show_default=True,
+    help="port to listen on; 0 for any that is free",
+)
+@click.option("--api-key", help="key that every request must bring  [default: none]")
+@click.option("--open", "open", is_flag=True, help="open /health in a browser")
+@runs_dir_option
+@quiet_option
+def serve(
+    runs: tuple[str, ...],
+    host: str,
+    port: int,
+    api_key: str | None,
+    open: bool,
+    runs_dir: str,
+) -> None:
+    """Answer requests for text over HTTP, as clients of OpenAI's completions API send them.
+
+    Without RUN, all runs with a checkpoint are offered. A model is loaded when it is first asked
+    for. Only this machine can connect, unless --host says otherwise. Ctrl-C or SIGTERM stops the
+    server after the answers that have begun. Needs two more packages: pip install 'charrnn[serve]'.
+
+    \b
+      charrnn serve shakespeare
+      curl localhost:8000/v1/completions -H 'Content-Type: application/json' \\
+        -d '{"model": "shakespeare", "prompt": "ROMEO:", "max_tokens": 200}'
+    """
+    if host not in LOOPBACK and not api_key:
+        raise ConfigError(
+            f"--host {host} lets other machines connect, so it needs --api-key; give a long one"
+        )
+    try:
+        import uvicorn
+
+        from charrnn.serve import app
+        from charrnn.serve.guard import LOCAL
+    except ImportError:
+        raise MissingPackageError(
+            "the server needs Starlette and uvicorn; install them with: "
+            "pip install 'charrnn[serve]'"
+        ) from None
+    paths: dict[str, Any] = {}
+    for run in runs or [run.path.name for run in all_runs(runs_dir)]:
+        paths[_name(run, paths)] = find_checkpoint(run, runs_dir)
+    if not paths:
+        raise CheckpointError(f"there are no runs in {runs_dir}; train one with `charrnn train`")
+    hosts = LOCAL if host in LOOPBACK else ()
+    config = uvicorn.Config(
+        app(paths, api_key=api_key, hosts=hosts),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_keep_alive=IDLE_SECONDS,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        http="h11",
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    socket = _listen(config)
+    address = f"http://{_shown_host(host)}:{socket.getsockname()[1]}"
+    tell(f"serving {', '.join(paths)} at {address}/v1; stop with Ctrl-C")
+    if open:
+        click.launch(f"{address}/health")
+    server.run(sockets=[socket])
+
+
+def _name(run: str, others: Any) -> str:
+    """A name for a run that was given by its name or path."""
+    name = os.path.basename(os.path.normpath(run)) or run
+    if name in others:
+        raise ConfigError(f"two runs have the name {name!r}; serve one of them")
+    return name
+
+
+def _listen(config: Any) -> Any:
+    """A socket that listens at the address.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    import socket
+
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((config.host, config.port))
+    except OSError as error:
+        listening.close()
+        reason = error.strerror or error
+        raise ConfigError(
+            f"cannot listen on {config.host}, port {config.port}: {reason}; "
+            "give another --host or --port"
+        ) from None
+    listening.listen(config.backlog)
+    return listening
+
+
+def _shown_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,72 @@
+"""PrefixCache: the states of a network after the beginnings of texts that it has read."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from charrnn.generation.network import Network, State
+
+MOST_KEPT = 64  # states; each takes as much memory as the copy window is long
+
+
+class _Kept(NamedTuple):
+    """What was kept of a text: the number of its ids, the logits (V,) after it, and the state."""
+
+    length: int
+    logits: Any
+    state: State
+
+
+class PrefixCache:
+    """Reads texts; one that begins as an earlier one costs only the rest of its symbols.
+
+    Args:
+        size: the most states to keep; those that were not used for longest are dropped.
+    """
+
+    def __init__(self, size: int = MOST_KEPT) -> None:
+        self.size = size
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+
+    def read(self, network: Network, ids: Sequence[int]) -> tuple[Any, State]:
+        """The logits (V,) and the state after at least one id."""
+        array = np.array(ids, np.int32)
+        kept = self._longest(array)
+        length = 0
+        logits = None
+        state = network.zero_state()
+        if kept is not None:
+            length = kept.length
+            logits = kept.logits
+            state = _forked(kept.state)
+        for idx in array[length:].tolist():
+            logits, state = network.step(idx, state)
+        self._keep(array, logits, state)
+        assert logits is not None
+        return logits.copy(), _forked(state)
+
+    def _longest(self, ids: Any) -> _Kept | None:
+        """What was kept of the longest beginning of a text."""
+        lengths = {kept.length for kept in self._kept.values()}
+        for length in sorted(lengths, reverse=True):
+            if length > len(ids):
+                continue
+            key = ids[:length].tobytes()
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        return None
+
+    def _keep(self, ids: Any, logits: Any, state: State) -> None:
+        key = ids.tobytes()
+        if key not in self._kept:
+            self._kept[key] = _Kept(len(ids), logits, state)
+        if len(self._kept) > self.size:
+            self._kept.popitem(last=False)
+
+
+def _forked(state: State) -> State:
+    """A state from which to continue; the original stays as it is."""
+    return state._replace(memories=tuple(memory.fork() for memory in state.memories))

@@ -1,0 +1,327 @@
+"""The HTTP API, as an ASGI application."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+import charrnn
+from charrnn.errors import CharRNNError
+from charrnn.serve.completion import Completion, Delta, Finished, explained, problem_of
+from charrnn.serve.engine import Engine
+from charrnn.serve.fields import Fields
+from charrnn.serve.guard import LOCAL, Guard
+from charrnn.serve.limits import Limits
+from charrnn.serve.models import Models
+from charrnn.serve.problem import Problem
+from charrnn.serve.words import next_words
+from charrnn.text_model import TextModel
+
+MOST_WORDS = 50
+NO_CHAT = (
+    "charrnn has no chat: its models continue a text and know no roles or turns; "
+    "use /v1/completions"
+)
+
+
+def app(
+    models: Any,
+    *,
+    api_key: str | None = None,
+    hosts: Collection[str] = LOCAL,
+    limits: Limits | None = None,
+) -> Any:
+    """The API for some models, as an ASGI application.
+
+    Args:
+        models: a TextModel, or the path of a run or a checkpoint; a list of them; or a dictionary
+            of them by name.
+        api_key: that requests must bring; None for no key.
+        hosts: names by which the server may be called; empty for any.
+        limits: on what a request may ask for.
+
+    Raises:
+        ConfigError: there is no model, or two have one name.
+    """
+    api = Api(Models(models), limits or Limits())
+    routes = [
+        Route("/health", api.health),
+        Route("/v1/models", api.list_models),
+        Route("/v1/models/{name}", api.show_model),
+        Route("/v1/completions", api.completions, methods=["POST"]),
+        Route("/v1/words", api.words, methods=["POST"]),
+        Route("/v1/score", api.score, methods=["POST"]),
+        Route("/v1/chat/completions", api.chat, methods=["POST"]),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        api.engine.close()
+
+    inner = Starlette(
+        routes=routes,
+        exception_handlers={
+            Problem: _show_problem,
+            404: _no_such_path,
+            405: _wrong_method,
+            Exception: _show_bug,
+        },
+        lifespan=lifespan,
+    )
+    return Guard(inner, hosts, api_key)
+
+
+class Api:
+    """The answers to requests.
+
+    Args:
+        models: to choose from.
+        limits: on what a request may ask for.
+    """
+
+    def __init__(self, models: Models, limits: Limits) -> None:
+        self.models = models
+        self.limits = limits
+        self.engine = Engine(limits)
+
+    async def health(self, request: Request) -> Response:
+        """Whether the server is up."""
+        return JSONResponse(
+            {
+                "status": "ok",
+                "version": charrnn.__version__,
+                "models": len(self.models),
+                "streams": self.engine.num_streams,
+            }
+        )
+
+    async def list_models(self, request: Request) -> Response:
+        """The names of the models."""
+        return JSONResponse({"object": "list", "data": [_as_model(name) for name in self.models]})
+
+    async def show_model(self, request: Request) -> Response:
+        """One of them."""
+        return JSONResponse(_as_model(self.models.check(request.path_params["name"])))
+
+    async def chat(self, request: Request) -> Response:
+        """Say why there is no chat."""
+        raise Problem(404, NO_CHAT)
+
+    async def completions(self, request: Request) -> Response:
+        """Continue a text, or several."""
+        completion = Completion.parse(await self._body(request), self.limits)
+        name = self.models.check(completion.model)
+        about = {
+            "id": f"cmpl-{secrets.token_hex(12)}",
+            "object": "text_completion",
+            "created": int(time.time()),
+            "model": name,
+        }
+        events = self.engine.run(self._completed(name, completion))
+        if completion.stream:
+            first = await _first(events)
+            return StreamingResponse(_as_sse(about, first, events), media_type="text/event-stream")
+        return JSONResponse(await self._unless_gone(request, _collected(about, events)))
+
+    async def words(self, request: Request) -> Response:
+        """The words that are likely to come next."""
+        fields = Fields(await self._body(request))
+        name = self.models.check(fields.string("model", None, 1000))
+        prompt = fields.string("prompt", "", self.limits.prompt)
+        count = fields.integer("k", 5, 1, MOST_WORDS)
+        fields.finish()
+        words = await self._unless_gone(
+            request, _result(self.engine.run(self._words(name, prompt, count)))
+        )
+        found = [{"text": word.text, "probability": word.probability} for word in words]
+        return JSONResponse({"object": "list", "model": name, "data": found})
+
+    async def score(self, request: Request) -> Response:
+        """How likely each character of a text is."""
+        fields = Fields(await self._body(request))
+        name = self.models.check(fields.string("model", None, 1000))
+        text = fields.string("text", "", self.limits.length)
+        alternatives = fields.integer("alternatives", 5, 1, 20)
+        fields.finish()
+        if not text:
+            raise Problem(400, "`text` must have at least one character", "text")
+        explanation = await self._unless_gone(
+            request, _result(self.engine.run(self._scored(name, text, alternatives)))
+        )
+        characters = [character._asdict() for character in explanation]
+        return JSONResponse({"object": "list", "model": name, "data": characters})
+
+    def _completed(self, name: str, completion: Completion) -> Iterator[Any]:
+        yield from completion.work(self.models.get(name))
+
+    def _words(self, name: str, prompt: str, count: int) -> Iterator[Any]:
+        model = self.models.get(name)
+        try:
+            yield (yield from next_words(model, prompt, count))
+        except CharRNNError as error:
+            raise problem_of(error) from None
+
+    def _scored(self, name: str, text: str, alternatives: int) -> Iterator[Any]:
+        model: TextModel = self.models.get(name)
+        try:
+            model.vocabulary.encode(text)
+            yield (yield from explained(model, text, alternatives))
+        except CharRNNError as error:
+            raise problem_of(error) from None
+
+    async def _body(self, request: Request) -> Any:
+        """The JSON in the body of a request.
+
+        Raises:
+            Problem: it is too long or too slow, or is not JSON.
+        """
+        data = bytearray()
+        try:
+            async with asyncio.timeout(self.limits.body_seconds):
+                async for chunk in request.stream():
+                    data += chunk
+                    if len(data) > self.limits.body:
+                        raise Problem(413, f"the body has more than {self.limits.body:,} bytes")
+        except TimeoutError:
+            raise Problem(408, "the body took too long to arrive") from None
+        except ClientDisconnect:
+            raise Problem(400, "the client has gone") from None
+        try:
+            return json.loads(data, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            raise Problem(400, "the body is not valid JSON") from None
+
+    async def _unless_gone(self, request: Request, answer: Any) -> Any:
+        """Wait for an answer, but not longer than the client does."""
+        task = asyncio.ensure_future(answer)
+        gone = asyncio.ensure_future(_until_gone(request))
+        try:
+            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Problem(400, "the client has gone")
+            return task.result()
+        finally:
+            task.cancel()
+            gone.cancel()
+            await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _until_gone(request: Request) -> None:
+    """Wait until the client has closed its connection."""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            return
+
+
+async def _result(events: AsyncIterator[Any]) -> Any:
+    """The only part of an answer."""
+    try:
+        async for part in events:
+            return part
+    finally:
+        await events.aclose()  # type: ignore[attr-defined]
+
+
+async def _first(events: AsyncIterator[Any]) -> Any:
+    """The first part of an answer, so that an error in it has its own status."""
+    return await anext(events)
+
+
+async def _collected(about: dict[str, Any], events: AsyncIterator[Any]) -> dict[str, Any]:
+    """A whole answer."""
+    texts: dict[int, list[str]] = {}
+    choices = []
+    prompt_characters = 0
+    new_characters = 0
+    try:
+        async for event in events:
+            if isinstance(event, Delta):
+                texts.setdefault(event.choice, []).append(event.text)
+            else:
+                text = "".join(texts.pop(event.choice, []))
+                choices.append(_as_choice(event, text))
+                prompt_characters += event.characters[0]
+                new_characters += event.characters[1]
+    finally:
+        await events.aclose()  # type: ignore[attr-defined]
+    usage = {
+        "prompt_tokens": prompt_characters,
+        "completion_tokens": new_characters,
+        "total_tokens": prompt_characters + new_characters,
+    }
+    return {**about, "choices": choices, "usage": usage}
+
+
+async def _as_sse(
+    about: dict[str, Any],
+    first: Any,
+    events: AsyncIterator[Any],
+) -> AsyncIterator[str]:
+    """An answer as server-sent events."""
+    try:
+        yield _sse(about, first)
+        async for event in events:
+            yield _sse(about, event)
+        yield "data: [DONE]\n\n"
+    except (Problem, CharRNNError) as error:
+        problem = error if isinstance(error, Problem) else problem_of(error)
+        yield f"data: {json.dumps(problem.as_dict())}\n\n"
+    finally:
+        await events.aclose()  # type: ignore[attr-defined]
+
+
+def _sse(about: dict[str, Any], event: Delta | Finished) -> str:
+    if isinstance(event, Delta):
+        choice: dict[str, Any] = {
+            "text": event.text,
+            "index": event.choice,
+            "logprobs": None,
+            "finish_reason": None,
+        }
+    else:
+        choice = _as_choice(event, "")
+    return f"data: {json.dumps({**about, 'choices': [choice]})}\n\n"
+
+
+def _as_choice(event: Finished, text: str) -> dict[str, Any]:
+    return {
+        "text": text,
+        "index": event.choice,
+        "logprobs": event.logprobs,
+        "finish_reason": event.reason,
+    }
+
+
+def _as_model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "charrnn"}
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+async def _show_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return JSONResponse(error.as_dict(), error.status, error.headers)
+
+
+async def _no_such_path(request: Request, error: Exception) -> Response:
+    return JSONResponse(Problem(404, "there is no such path").as_dict(), 404)
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    return JSONResponse(Problem(405, "this path needs another method").as_dict(), 405)
+
+
+async def _show_bug(request: Request, error: Exception) -> Response:
+    return JSONResponse(Problem(500, "an error in charrnn; please report it").as_dict(), 500)

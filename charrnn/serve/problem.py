@@ -1,0 +1,38 @@
+"""Problem: an error with a status, in the shape of OpenAI's API."""
+
+from collections.abc import Mapping
+from typing import Any
+
+KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+class Problem(Exception):  # noqa: N818, also for what is not an error of this program
+    """What is wrong with a request.
+
+    Args:
+        status: of the answer.
+        message: for people.
+        param: the field that is wrong, if it is one.
+        headers: of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.headers = dict(headers or {})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The body of the answer."""
+        kind = KINDS.get(self.status)
+        if kind is None:
+            kind = "server_error" if self.status >= 500 else "invalid_request_error"
+        error = {"message": self.message, "type": kind, "param": self.param, "code": None}
+        return {"error": error}

@@ -1,0 +1,152 @@
+"""Completions are the texts of the library, in the shape of OpenAI's API."""
+
+import json
+
+import numpy as np
+import pytest
+
+from charrnn.generation.constraints import Contains, Match, Without
+from charrnn.generation.sampling import log_probabilities
+
+
+def complete(client, **body):
+    answer = client.post("/v1/completions", json={"model": "plain", "max_tokens": 20} | body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def texts(client, **body):
+    return [choice["text"] for choice in complete(client, **body)["choices"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "settings"),
+    [
+        ({}, {}),
+        ({"prompt": "ab"}, {"prompt": "ab"}),
+        ({"temperature": 0.3, "top_p": 0.8, "top_k": 3, "min_p": 0.1}, {"temperature": 0.3, "top_p": 0.8, "top_k": 3, "min_p": 0.1}),
+        ({"dry": 2.0, "logit_bias": {"a": -100, "b": 1.5}}, {"dry": 2.0, "bias": {"a": -100, "b": 1.5}}),
+        ({"stop": ["ab", "c"]}, {"stop": ["ab", "c"]}),
+        ({"stop": "a"}, {"stop": "a"}),
+        ({"until": "a"}, {"until": "a"}),
+        ({"match": "a[bc]*"}, {"constraint": Match("a[bc]*")}),
+        ({"contains": ["ab", "ca"], "without": "bb"}, {"constraint": Contains("ab") & Contains("ca") & Without("bb")}),
+        ({"best_of": 4}, {"best_of": 4}),
+        ({"model": "names", "prompt": "a"}, {"prompt": "a"}),
+        ({"model": "bytes", "prompt": "\u00e9"}, {"prompt": "\u00e9"}),
+        ({"max_tokens": 0}, {"length": 0}),
+    ],
+)  # fmt: skip
+def test_a_seed_writes_the_text_of_the_library(body, settings, client, models):
+    model = models[body.get("model", "plain")]
+    expected = model.generate(seed=7, **{"length": 20} | settings)
+    assert texts(client, seed=7, **body) == [expected]
+
+
+def test_choice_i_has_seed_plus_i_for_each_prompt(client, models):
+    expected = [
+        models["plain"].generate(prompt, length=20, seed=seed)
+        for prompt in ("a", "bc") for seed in (7, 8, 9)
+    ]  # fmt: skip
+    answer = complete(client, prompt=["a", "bc"], n=3, seed=7)
+    assert [choice["text"] for choice in answer["choices"]] == expected
+    assert [choice["index"] for choice in answer["choices"]] == list(range(6))
+    assert answer["usage"] == {"prompt_tokens": 9, "completion_tokens": 120, "total_tokens": 129}
+
+
+def test_the_same_prompt_again_gives_the_same_text(client, models):
+    for prompt in ("ab", "abc", "abca", "ab", "b", "abc"):
+        expected = models["plain"].generate(prompt, length=20, seed=7)
+        assert texts(client, prompt=prompt, seed=7) == [expected]
+
+
+def test_a_stream_is_the_same_text_piece_by_piece(client, models):
+    body = {"prompt": "ab", "n": 2, "seed": 7, "stream": True, "max_tokens": 9, "model": "plain"}
+    with client.stream("POST", "/v1/completions", json=body) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = [line for line in answer.iter_lines() if line]
+    assert lines.pop() == "data: [DONE]"
+    parts = [json.loads(line.removeprefix("data: "))["choices"][0] for line in lines]
+    for index in (0, 1):
+        of_choice = [part for part in parts if part["index"] == index]
+        text = "".join(part["text"] for part in of_choice)
+        assert text == models["plain"].generate("ab", length=9, seed=7 + index)
+        assert [part["finish_reason"] for part in of_choice] == [None] * (len(of_choice) - 1) + [
+            "length"
+        ]
+        assert len(of_choice) > 3
+
+
+def test_the_reason_of_the_end_is_stated(client):
+    assert complete(client, seed=7)["choices"][0]["finish_reason"] == "length"
+    assert complete(client, seed=7, stop="a")["choices"][0]["finish_reason"] == "stop"
+    assert (
+        complete(client, seed=7, model="names", max_tokens=500)["choices"][0]["finish_reason"]
+        == "stop"
+    )
+
+
+def by_hand(model, text):
+    """The log-probabilities (n - 1, V) of all characters but the first."""
+    state, rows = model.network.zero_state(), []
+    for idx in model.vocabulary.encode(text)[:-1]:
+        logits, state = model.network.step(int(idx), state)
+        rows.append(log_probabilities(logits.astype(np.float64)))
+    return np.array(rows)
+
+
+def test_log_probabilities_with_echo_are_those_of_the_whole_text(client, models):
+    model = models["plain"]
+    choice = complete(client, prompt="abc", seed=7, echo=True, logprobs=2)["choices"][0]
+    logprobs = choice["logprobs"]
+    text = choice["text"]
+    assert text == "abc" + model.generate("abc", length=20, seed=7)
+    rows = by_hand(model, text)
+    ids = model.vocabulary.encode(text)[1:]
+    assert logprobs["tokens"] == list(text)
+    assert logprobs["text_offset"] == list(range(23))
+    assert logprobs["token_logprobs"][0] is logprobs["top_logprobs"][0] is None
+    assert logprobs["token_logprobs"][1:] == pytest.approx(
+        [row[idx] for row, idx in zip(rows, ids, strict=True)]
+    )
+    for row, top in zip(rows, logprobs["top_logprobs"][1:], strict=True):
+        best = np.argsort(-row)[:2]
+        assert top == pytest.approx({model.vocabulary.symbols[idx]: row[idx] for idx in best})
+
+
+def test_log_probabilities_without_echo_are_those_of_the_new_text(client, models):
+    choice = complete(client, prompt="abc", seed=7, logprobs=0)["choices"][0]
+    sample = models["plain"].sample("abc", length=20, seed=7)
+    assert sum(choice["logprobs"]["token_logprobs"]) == pytest.approx(sample.log_probability)
+    assert choice["logprobs"]["top_logprobs"] is None
+    assert choice["logprobs"]["text_offset"] == list(range(3, 23))
+
+
+@pytest.mark.parametrize("model", ["plain", "names", "bytes"])
+def test_a_prompt_can_be_scored_without_new_text(model, client):
+    """The request of lm-evaluation-harness: an echoed prompt and one more character."""
+    body = {
+        "prompt": ["abc", "b"],
+        "max_tokens": 1,
+        "echo": True,
+        "logprobs": 1,
+        "seed": 1234,
+        "temperature": 0,
+        "model": model,
+    }
+    for choice, prompt in zip(complete(client, **body)["choices"], ("abc", "b"), strict=True):
+        logprobs = choice["logprobs"]
+        assert logprobs["tokens"][: len(prompt)] == list(prompt)
+        assert all(value < 0 for value in logprobs["token_logprobs"][1:])
+
+
+def test_what_clients_send_without_effect_is_accepted(client):
+    body = {
+        "user": "me",
+        "presence_penalty": 0,
+        "frequency_penalty": 0.0,
+        "suffix": None,
+        "stream": False,
+        "logprobs": None,
+    }
+    assert len(texts(client, **body)[0]) == 20

@@ -1,0 +1,140 @@
+"""Streams take turns; one that is left, late or broken does not hold up the others."""
+
+import asyncio
+import itertools
+import time
+
+import pytest
+
+from charrnn.serve.engine import Engine
+from charrnn.serve.limits import Limits
+from charrnn.serve.problem import Problem
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 30))
+
+
+@pytest.fixture
+def engine():
+    engine = Engine(Limits(seconds=20.0, ahead=8, streams=3))
+    yield engine
+    engine.close()
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+def test_the_parts_come_in_order_and_none_is_left_out(engine):
+    async def main():
+        work = (number if number % 3 else None for number in range(100))
+        return [part async for part in engine.run(work)]
+
+    assert run(main()) == [number for number in range(100) if number % 3]
+
+
+def test_a_short_stream_ends_while_a_long_one_goes_on(engine):
+    async def main():
+        begun = asyncio.Event()
+
+        async def endless():
+            async for _ in engine.run(itertools.count()):
+                begun.set()
+
+        task = asyncio.ensure_future(endless())
+        await begun.wait()
+        parts = [part async for part in engine.run(iter([1, 2]))]
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return parts
+
+    assert run(main()) == [1, 2]
+
+
+def test_a_client_that_goes_ends_the_work(engine):
+    ended = []
+
+    def work():
+        try:
+            yield from itertools.count()
+        finally:
+            ended.append(True)
+
+    async def main():
+        stream = engine.run(work())
+        assert await anext(stream) == 0
+        await stream.aclose()
+        await until(lambda: ended and not engine.num_streams)
+
+    run(main())
+
+
+def test_a_stream_is_not_far_ahead_of_its_client(engine):
+    made = []
+
+    def work():
+        for number in itertools.count():
+            made.append(number)
+            time.sleep(0.001)
+            yield number
+
+    async def main():
+        stream = engine.run(work())
+        await anext(stream)
+        await asyncio.sleep(0.3)
+        before = len(made)
+        await asyncio.sleep(0.1)
+        assert len(made) == before <= 30
+        for _ in range(100):
+            await anext(stream)
+        await stream.aclose()
+
+    run(main())
+
+
+@pytest.mark.parametrize("error", [Problem(400, "no"), ValueError("a bug")])
+def test_an_error_is_raised_for_its_own_client_only(error, engine):
+    def broken():
+        yield 1
+        raise error
+
+    async def main():
+        with pytest.raises(type(error)):
+            [part async for part in engine.run(broken())]
+        return [part async for part in engine.run(iter([1]))]
+
+    assert run(main()) == [1]
+
+
+def test_no_more_streams_than_the_limit(engine):
+    async def main():
+        streams = [engine.run(itertools.count()) for _ in range(4)]
+        for stream in streams[:3]:
+            await anext(stream)
+        with pytest.raises(Problem) as error:
+            await anext(streams[3])
+        assert error.value.status == 429
+        await streams[0].aclose()
+        await until(lambda: engine.num_streams < 3)
+        another = engine.run(iter([5]))
+        assert await anext(another) == 5
+        for stream in streams[1:3]:
+            await stream.aclose()
+
+    run(main())
+
+
+def test_a_stream_that_takes_too_long_is_ended():
+    engine = Engine(Limits(seconds=0.05))
+
+    async def main():
+        with pytest.raises(Problem) as error:
+            [part async for part in engine.run(None for _ in itertools.count())]
+        assert error.value.status == 503
+        await until(lambda: not engine.num_streams)
+
+    run(main())
+    engine.close()

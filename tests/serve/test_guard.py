@@ -1,0 +1,56 @@
+"""Requests from elsewhere are refused, and answers say nothing to other origins."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from charrnn.serve import app
+
+
+@pytest.fixture
+def secret(models):
+    with TestClient(app(models, api_key="key"), base_url="http://localhost:8000") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200), ("LOCALHOST:8000", 200), ("127.0.0.1:1", 200), ("[::1]:8000", 200), ("[::1]", 200),
+        ("evil.example", 403), ("localhost.evil.example", 403), ("evil.example:8000", 403), ("", 403), ("127.0.0.1.evil.example", 403), ("[::2]", 403),
+    ],
+)  # fmt: skip
+def test_the_host_must_be_this_machine(host, status, client):
+    assert client.get("/health", headers={"host": host}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://localhost", 200), ("http://evil.example", 403), ("null", 403), ("http://localhost:9999", 403), ("https://localhost.evil.example", 403)],
+)  # fmt: skip
+def test_the_origin_must_be_the_servers(origin, status, client):
+    assert client.get("/health", headers={"origin": origin}).status_code == status
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "multipart/form-data", "application/jsonp"])  # fmt: skip
+def test_bodies_must_be_json(kind, client):
+    answer = client.post("/v1/completions", content=b"{}", headers={"content-type": kind})
+    assert answer.status_code == 415
+
+
+def test_no_answer_allows_other_origins(client):
+    for answer in (client.get("/health"), client.get("/none"), client.options("/v1/completions")):
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+        assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("header", [None, "", "key", "Bearer", "Bearer ", "Bearer wrong", "Bearer key2", "Bearer k\u00e9y"])  # fmt: skip
+def test_a_key_is_needed_if_there_is_one(header, secret):
+    headers = {} if header is None else {"authorization": header.encode()}
+    answer = secret.get("/v1/models", headers=headers)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert secret.get("/health", headers=headers).status_code == 200
+
+
+def test_the_key_opens(secret):
+    assert secret.get("/v1/models", headers={"authorization": "Bearer key"}).status_code == 200
