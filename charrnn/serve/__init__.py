@@ -7,7 +7,7 @@ from typing import Any
 
 
 def app(models: Any, **settings: Any) -> Any:
-    """The API for some models; the arguments are those of ``charrnn.serve.api.app``."""
-    from charrnn.serve.api import app as build
+    """The API for some models; the arguments are those of ``charrnn.serve.http_api.app``."""
+    from charrnn.serve.http_api import app as build
 
     return build(models, **settings)

@@ -227,7 +227,7 @@ class Completion:
         log_probabilities: list[float | None] = []
         tops: list[dict[str, float] | None] = []
         for place in range(first, len(whole)):
-            if place == 0 and self.echo or explanation is None:
+            if (place == 0 and self.echo) or explanation is None:
                 log_probabilities.append(None)  # as in OpenAI's API: nothing precedes it
                 tops.append(None)
                 continue
