@@ -38,7 +38,7 @@ COSTS = ((98_304, 0.25), (262_144, 0.5), (917_504, 1.0), (1_966_080, 1.6), (3_40
 RATES_OF_CONTINUING = ((0.65, 5e-4), (1.2, 4e-3))
 # The share by which continuing from a model of another text was better than a new model in the same
 # number of steps, by characters of the new text (benchmarks/finetuning.py).
-CONTINUING = ((20_000, 0.08), (100_000, 0.036))
+CONTINUING = ((6_000, 0.17), (100_000, 0.036))
 
 
 def rate_of_continuing(before: float, of_new_model: float) -> float:
