@@ -25,7 +25,7 @@ MAX_HEADER_BYTES = 16 << 10
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="address to listen on; others than this machine's need --api-key",
+    help="address to listen on; one that other machines reach needs an API key",
 )
 @click.option(
     "--port",
@@ -34,8 +34,8 @@ MAX_HEADER_BYTES = 16 << 10
     show_default=True,
     help="port to listen on; 0 for any that is free",
 )
-@click.option("--api-key", help="key that every request must bring  [default: none]")
-@click.option("--open", "open", is_flag=True, help="open /health in a browser")
+@click.option("--api-key", metavar="KEY", help="key that every request must bring")
+@click.option("--open", is_flag=True, help="open /health in a browser")
 @runs_dir_option
 @quiet_option
 def serve(

@@ -40,8 +40,12 @@ Commands:
   plan         Show what `train` would do with a text, and why.
   sample       Generate text.
   evaluate     Measure how well a model predicts a file.
+  score        Show how likely each character of a file is.
+  serve        Answer requests for text over HTTP.
   inspect      Find what may be wrong with a text, and repair it in a copy.
   originality  Find what a text copies word for word from a run's corpus.
+  plot         Draw the losses of runs.
+  report       Write a page, or a model card, about a run.
   info         Describe a model and its quality, or list all runs.
   remove       Delete runs.
   completion   Print a script that completes commands with the Tab key.

@@ -49,7 +49,9 @@ def test_a_clone_has_the_texts_next_to_the_package(name: str) -> None:
 
 
 def test_a_wheel_has_every_module_and_text(installed: Path) -> None:
-    modules = {path.relative_to(ROOT) for path in (ROOT / "charrnn").rglob("*.py")}
+    kinds = ("*.py", "*.html", "*.css", "templates/*.md")
+    files = [path for kind in kinds for path in (ROOT / "charrnn").rglob(kind)]
+    modules = {path.relative_to(ROOT) for path in files}
     texts = {Path("charrnn") / path.relative_to(ROOT) for path in (ROOT / "corpora").iterdir()}
     packed = {path.relative_to(installed) for path in (installed / "charrnn").rglob("*.*")}
     assert packed == modules | texts | {Path("charrnn/py.typed")}

@@ -174,7 +174,7 @@ USES = (
     "sample model -n 20 --prompt ab --save-state state", "sample model -n 20 --contains b", "sample model -n 20 --adapt-to text.txt",
     "sample model --num-samples 3 --unique --report", "evaluate model text.txt --json", "evaluate model text.txt --json --adaptive",
     "info model", "info model --json", "originality model text.txt", "score model text.txt", "score model text.txt --html out",
-    "score model text.txt --compare model --places 2", "report model -o out", "report model -o out --markdown",
+    "score model text.txt --compare model --places 2",
 )  # fmt: skip
 # steps of the network in one use; a default sample takes 500, and records are drawn 32 at a time
 MOST_STEPS = 20_000
@@ -209,12 +209,27 @@ def test_a_model_that_opens_does_no_harm_when_used(
         last = result.stderr.rstrip("\n").rpartition("\n")[2]
         assert ENDS.fullmatch(last) or not result.exit_code, (words, result)
         assert "\x1b" not in result.stderr
-        if words.startswith(("score", "report")) and Path("out").exists():
+        if words.startswith("score") and Path("out").exists():
             assert "\x1b" not in Path("out").read_text(errors="replace")
         if "--json" in words:
             json.loads(result.stdout or "{}", parse_constant=pytest.fail)
         (here / "out").unlink(missing_ok=True)
     tally(len(USES), "uses of strange models")
+
+
+@pytest.mark.parametrize("words", ["report model -o out", "report model -o out --markdown"])
+@pytest.mark.parametrize(
+    "name", ["characters that move the cursor", "large claims", "impossible paths"]
+)
+def test_a_report_on_the_model_of_a_stranger_is_harmless(name: str, words: str, here: Path) -> None:
+    from click.testing import CliRunner
+
+    checkpoints.write(here / "model", OPENED[name])
+    result = CliRunner().invoke(cli, words.split())
+    assert result.exit_code in (0, 1), result
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    if Path("out").exists():
+        assert "\x1b" not in Path("out").read_text()
 
 
 def test_text_can_be_scored_with_the_model_of_a_stranger(tmp_path: Path) -> None:
