@@ -12,8 +12,10 @@ from charrnn.cli.console import tell
 from charrnn.cli.options import WholeNumber, quiet_option, runs_dir_option
 from charrnn.errors import CheckpointError, ConfigError, MissingPackageError
 from charrnn.storage.find_run import all_runs, find_checkpoint
+from charrnn.storage.run import Run
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+ANY_ADDRESS = ("0.0.0.0", "::", "")  # under which the server may be called by any name
 DRAIN_SECONDS = 10  # for answers that have begun when the server is stopped
 IDLE_SECONDS = 15  # of a connection between two requests
 MAX_HEADER_BYTES = 16 << 10
@@ -72,11 +74,16 @@ def serve(
             "pip install 'charrnn[serve]'"
         ) from None
     paths: dict[str, Any] = {}
-    for run in runs or [run.path.name for run in all_runs(runs_dir)]:
-        paths[_name(run, paths)] = find_checkpoint(run, runs_dir)
+    for run in runs:
+        checkpoint = find_checkpoint(run, runs_dir)
+        is_in_run = checkpoint in Run(checkpoint.parent).steps()
+        # a run is loaded when it is asked for, with the checkpoint that is its best one then
+        paths[_name(run, paths)] = checkpoint.parent if is_in_run else checkpoint
+    if not runs:
+        paths = {run.path.name: run.path for run in all_runs(runs_dir)}
     if not paths:
         raise CheckpointError(f"there are no runs in {runs_dir}; train one with `charrnn train`")
-    hosts = LOCAL if host in LOOPBACK else ()
+    hosts = () if host in ANY_ADDRESS else (*LOCAL, host)
     config = uvicorn.Config(
         app(paths, api_key=api_key, hosts=hosts),
         host=host,
@@ -120,9 +127,9 @@ def _listen(config: Any) -> Any:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((config.host, config.port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listening.close()
-        reason = error.strerror or error
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"cannot listen on {config.host}, port {config.port}: {reason}; "
             "give another --host or --port"

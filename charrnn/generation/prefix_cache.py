@@ -8,7 +8,9 @@ import numpy as np
 
 from charrnn.generation.network import Network, State
 
-MOST_KEPT = 64  # states; each takes as much memory as the copy window is long
+MOST_KEPT = 64  # states
+# Symbols in the copy windows of all of them, each of which takes about 600 bytes.
+MOST_REMEMBERED = 200_000
 
 
 class _Kept(NamedTuple):
@@ -47,6 +49,11 @@ class PrefixCache:
         assert logits is not None
         return logits.copy(), _forked(state)
 
+    def length_of_longest(self, ids: Sequence[int]) -> int:
+        """The number of ids at the beginning that need not be read again."""
+        kept = self._longest(np.array(ids, np.int32))
+        return 0 if kept is None else kept.length
+
     def _longest(self, ids: Any) -> _Kept | None:
         """What was kept of the longest beginning of a text."""
         lengths = {kept.length for kept in self._kept.values()}
@@ -63,8 +70,15 @@ class PrefixCache:
         key = ids.tobytes()
         if key not in self._kept:
             self._kept[key] = _Kept(len(ids), logits, state)
-        if len(self._kept) > self.size:
+        while len(self._kept) > self.size or (
+            len(self._kept) > 1 and self._remembered() > MOST_REMEMBERED
+        ):
             self._kept.popitem(last=False)
+
+    def _remembered(self) -> int:
+        """The symbols in all copy windows."""
+        memories = [memory for kept in self._kept.values() for memory in kept.state.memories]
+        return sum(len(memory.trail.ids) for memory in memories)
 
 
 def _forked(state: State) -> State:

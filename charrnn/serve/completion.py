@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,21 +10,26 @@ import numpy as np
 
 from charrnn.config.arguments import short_repr
 from charrnn.corpus.records import KnownItem
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, GenerationError
 from charrnn.generation.constraints import Contains, Match, Without
 from charrnn.generation.constraints.forms import Constraint
 from charrnn.generation.decode import Symbol
 from charrnn.generation.generator import Draft, best_of_drafts, seeds_of_drafts
-from charrnn.generation.pieces import End
+from charrnn.generation.pieces import End, Piece
 from charrnn.generation.settings import seed_of
+from charrnn.generation.text_kinds import primed
 from charrnn.serve.fields import Fields
 from charrnn.serve.limits import Limits
 from charrnn.serve.problem import Problem
+from charrnn.serve.reading import read_in_steps
+from charrnn.storage.run import Run
 from charrnn.surprise.explanation import Explanation, explain_in_steps
 from charrnn.text_model import TextModel
 
 DEFAULT_LENGTH = 200  # characters
 MOST_STOPS = 16
+MOST_STRINGS = 8  # required, and forbidden
+MOST_COPIED = 1_000  # characters
 MOST_LOGPROBS = 20
 MOST_SEED = 2**63
 LEAST_PROBABILITY = 1e-300
@@ -46,13 +51,13 @@ class Finished(NamedTuple):
         choice: its number.
         reason: ``stop`` or ``length``.
         logprobs: in the shape of OpenAI's API; None if they were not asked for.
-        characters: of the prompt, and of the new text.
+        characters: of the new text.
     """
 
     choice: int
     reason: str
     logprobs: dict[str, Any] | None
-    characters: tuple[int, int]
+    characters: int
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Completion:
         echo: whether the prompt is part of the text.
         logprobs: the number of alternatives to list; None for no log-probabilities.
         stream: whether to answer piece by piece.
+        include_usage: whether the last part of a stream counts the characters.
         sampling: settings of ``TextModel.generate``.
     """
 
@@ -83,6 +89,7 @@ class Completion:
     echo: bool
     logprobs: int | None
     stream: bool
+    include_usage: bool
     sampling: dict[str, Any]
 
     @classmethod
@@ -97,11 +104,14 @@ class Completion:
         fields.neutral("presence_penalty", 0, why=NO_PENALTY)
         fields.neutral("frequency_penalty", 0, why=NO_PENALTY)
         fields.take("user")
-        fields.take("stream_options")
+        options = Fields(fields.take("stream_options", {}))
+        include_usage = options.boolean("include_usage")
         n = fields.integer("n", 1, 1, limits.texts)
         best_of = fields.integer("best_of", n, 1, limits.texts)
-        if best_of < n:
-            raise Problem(400, f"`best_of` must be at least `n`, {n}, got {best_of}", "best_of")
+        if best_of % n:
+            raise Problem(
+                400, f"`best_of` must be a multiple of `n`, {n}, got {best_of}", "best_of"
+            )
         prompts = _prompts(fields, limits)
         length = fields.integer("max_tokens", DEFAULT_LENGTH, 0, limits.length)
         if len(prompts) * best_of > limits.texts:
@@ -122,6 +132,7 @@ class Completion:
             echo=fields.boolean("echo"),
             logprobs=fields.integer("logprobs", None, 0, MOST_LOGPROBS),
             stream=fields.boolean("stream"),
+            include_usage=include_usage,
             sampling=_sampling(fields, limits),
         )
         if request.stream and request.logprobs is not None:
@@ -129,7 +140,26 @@ class Completion:
         if request.best_of > request.n and request.stream:
             raise Problem(400, "`best_of` cannot be combined with `stream`", "best_of")
         fields.finish()
+        request._check_scored(limits)
+        is_constrained = "constraint" in request.sampling or "max_copy" in request.sampling
+        if is_constrained and max(map(len, prompts)) > limits.constrained_prompt:
+            raise Problem(
+                400,
+                f"a constrained text continues at most {limits.constrained_prompt:,} characters",
+                "prompt",
+            )
         return request
+
+    def _check_scored(self, limits: Limits) -> None:
+        """Refuse log-probabilities of too many characters."""
+        characters = self.n * sum(len(prompt) + self.length for prompt in self.prompts)
+        if self.logprobs is not None and characters > limits.scored:
+            raise Problem(
+                400,
+                f"a request may ask for the log-probabilities of at most {limits.scored:,} "
+                f"characters, but these texts may have {characters:,}",
+                "logprobs",
+            )
 
     def work(self, model: TextModel) -> Iterator[Delta | Finished | None]:
         """Draw all texts; None is yielded where nothing is ready yet.
@@ -138,8 +168,13 @@ class Completion:
             Problem: the model cannot do it.
         """
         try:
-            for number, prompt in enumerate(self.prompts):
-                model.vocabulary.repair(prompt)
+            if "max_copy" in self.sampling:
+                _check_index(model)
+            known = [model.vocabulary.repair(prompt)[0] for prompt in self.prompts]
+            self._pieces(model, known[0], np.random.default_rng(0))  # checks the settings
+            for number, prompt in enumerate(known):
+                ids = model.vocabulary.encode(prompt).tolist()
+                yield from read_in_steps(model, primed(model.vocabulary, model.prime, ids))
                 for choice in range(self.n):
                     yield from self._choice(model, prompt, number * self.n + choice, choice)
         except CharRNNError as error:
@@ -158,8 +193,8 @@ class Completion:
         if self.best_of == self.n:
             rng = np.random.default_rng(self.seed + choice)
             for piece in self._pieces(model, prompt, rng):
-                text += piece
-                yield Delta(index, piece) if piece else None
+                text += piece.text
+                yield Delta(index, piece.text) if piece.text else None
         else:
             text = yield from self._best(model, prompt, choice)
             yield Delta(index, text)
@@ -167,7 +202,7 @@ class Completion:
         if self.logprobs is not None:
             logprobs = yield from self._logprobs(model, prompt, text)
         reason = "length" if len(text) == self.length else "stop"
-        yield Finished(index, reason, logprobs, (len(prompt), len(text)))
+        yield Finished(index, reason, logprobs, len(text))
 
     def _end(self, model: TextModel) -> End:
         return End.of(model.vocabulary, self.length, self.stops, self.until)
@@ -178,13 +213,12 @@ class Completion:
         prompt: str,
         rng: np.random.Generator,
         drawn: list[Symbol] | None = None,
-    ) -> Iterator[str]:
-        """The pieces of a text; empty ones where the engine may turn to other requests."""
+    ) -> Iterator[Piece]:
+        """The pieces of a text; the symbols are added to ``drawn``, with their probabilities."""
         add = None if drawn is None else drawn.append
-        pieces = model.generator.pieces(
+        return model.generator.pieces(
             prompt, self._end(model), rng, self.sampling, scored=drawn is not None, on_symbol=add
         )
-        return (piece.text for piece in pieces)
 
     def _best(
         self,
@@ -194,14 +228,19 @@ class Completion:
     ) -> Generator[None, None, str]:
         """The best of some drafts, as ``charrnn sample --best-of`` chooses it."""
         seed = self.seed + choice
-        drafts: list[Draft] = []
+        drafts: list[Draft | GenerationError] = []
         for of_draft in seeds_of_drafts(seed, self.best_of // self.n):
             symbols: list[Symbol] = []
-            text = ""
-            for piece in self._pieces(model, prompt, np.random.default_rng(of_draft), symbols):
-                text += piece
-                yield None
-            log_probability = sum((symbol.log_probability for symbol in symbols), 0.0)
+            pieces: list[Piece] = []
+            try:
+                for piece in self._pieces(model, prompt, np.random.default_rng(of_draft), symbols):
+                    pieces.append(piece)
+                    yield None
+            except GenerationError as error:
+                drafts.append(error)
+                continue
+            text = "".join(piece.text for piece in pieces)
+            log_probability = sum((piece.log_probability for piece in pieces), 0.0)
             drafts.append(Draft(text, log_probability, len(symbols)))
         return best_of_drafts(drafts, seed).text
 
@@ -223,17 +262,24 @@ class Completion:
         explanation = None
         if len(whole) > skipped:
             count = max(1, self.logprobs or 0)
-            explanation = yield from explained(model, whole[skipped:], count, prime)
+            scored = whole[skipped:]
+            item = KnownItem(scored, 0, range(len(scored)), len(scored))
+            explanation = yield from explained(model, [item], count, prime)
         log_probabilities: list[float | None] = []
         tops: list[dict[str, float] | None] = []
         for place in range(first, len(whole)):
-            if (place == 0 and self.echo) or explanation is None:
+            if (place == 0 and prompt) or explanation is None:
                 log_probabilities.append(None)  # as in OpenAI's API: nothing precedes it
                 tops.append(None)
                 continue
             character = explanation[place - skipped]
             log_probabilities.append(character.log_probability)
-            tops.append({char: _log(share) for char, share in character.alternatives})
+            top = {char: _log(share) for char, share in character.alternatives}
+            if character.character in top:  # the same number, so that they can be compared
+                top[character.character] = character.log_probability
+            tops.append(top)
+            if place % BURST == 0:
+                yield None
         return {
             "tokens": list(whole[first:]),
             "token_logprobs": log_probabilities,
@@ -249,17 +295,16 @@ def _log(probability: float) -> float:
 
 def explained(
     model: TextModel,
-    text: str,
+    items: Sequence[KnownItem],
     alternatives: int,
     prime: int | None = None,
 ) -> Generator[None, None, Explanation]:
     """The explanation of a text, computed in turns; ``prime`` is read before it."""
-    item = KnownItem(text, 0, range(len(text)), len(text))
     steps = explain_in_steps(
         model.network,
         model.vocabulary,
         model.prime if prime is None else prime,
-        [item],
+        items,
         model.separator,
         alternatives,
         BURST,
@@ -280,6 +325,16 @@ def problem_of(error: CharRNNError) -> Problem:
     names = {"length": "max_tokens", "bias": "logit_bias", "constraint": "match"}
     param = names.get(match[1], match[1]) if match else None
     return Problem(400, message, param)
+
+
+def _check_index(model: TextModel) -> None:
+    """Refuse ``max_copy`` for a run whose corpus is not indexed, since that may take minutes."""
+    if model.path is None or not Run(model.path.parent).originality.exists():
+        raise Problem(
+            400,
+            "`max_copy` needs the index of the corpus; `charrnn originality RUN` builds it",
+            "max_copy",
+        )
 
 
 def _prompts(fields: Fields, limits: Limits) -> list[str]:
@@ -305,8 +360,8 @@ def _sampling(fields: Fields, limits: Limits) -> dict[str, Any]:
         value = fields.number(name)
         if value is not None:
             sampling[name] = value
-    for name in ("top_k", "max_copy"):
-        value = fields.integer(name, None, 1, 1 << 30)
+    for name, most in (("top_k", 1 << 20), ("max_copy", MOST_COPIED)):
+        value = fields.integer(name, None, 1, most)
         if value is not None:
             sampling[name] = value
     bias = fields.take("logit_bias", {})
@@ -334,8 +389,16 @@ def _constraint(fields: Fields, limits: Limits) -> Constraint | None:
     try:
         if pattern is not None:
             parts.append(Match(pattern))
-        parts += map(Contains, fields.strings("contains", MOST_STOPS, limits.constraint))
-        parts += map(Without, fields.strings("without", MOST_STOPS, limits.constraint))
+        contained = fields.strings("contains", MOST_STRINGS, limits.constraint)
+        left_out = fields.strings("without", MOST_STRINGS, limits.constraint)
+        if sum(map(len, [pattern or "", *contained, *left_out])) > limits.constraint:
+            raise Problem(
+                400,
+                f"the constraints have more than {limits.constraint:,} characters in all",
+                "match" if pattern else "contains",
+            )
+        parts += map(Contains, contained)
+        parts += map(Without, left_out)
     except CharRNNError as error:
         raise problem_of(error) from None
     whole: Constraint | None = None

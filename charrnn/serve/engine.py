@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any
 
-from charrnn.errors import CharRNNError
 from charrnn.serve.limits import Limits
 from charrnn.serve.problem import Problem
 
@@ -73,8 +72,10 @@ class Engine:
 
         Raises:
             Problem: there are too many streams, or the time is up.
-            CharRNNError: by the work.
+            Exception: what the work raises.
         """
+        if self._is_closed:
+            raise Problem(503, "the server is stopping")
         if self.num_streams >= self.limits.streams:
             raise Problem(
                 429, "too many requests are being answered; try again", None, {"Retry-After": "1"}
@@ -97,9 +98,12 @@ class Engine:
             self._wake()
 
     def close(self) -> None:
-        """End the thread."""
+        """End all streams and the thread; further requests are refused."""
         with self._changed:
             self._is_closed = True
+            for stream in self._streams:
+                stream.deliver(Problem(503, "the server is stopping"))
+            self._streams.clear()
             self._changed.notify()
 
     def _add(self, stream: Stream) -> None:
@@ -121,41 +125,43 @@ class Engine:
             if stream is None:
                 return
             if self._has_ended(stream):
-                with self._changed:
+                with self._changed, suppress(ValueError):  # it was closed meanwhile
                     self._streams.remove(stream)
 
     def _next(self) -> Stream | None:
-        """The next stream that can go on, once there is one; None if the engine is closed."""
+        """The next stream that can continue, once there is one; None if the engine is closed."""
         with self._changed:
             while not self._is_closed:
                 for _ in range(len(self._streams)):
                     stream = self._streams[0]
                     self._streams.rotate(-1)
-                    if stream.is_cancelled or stream.unread < self.limits.ahead:
+                    if self._can_continue(stream):
                         return stream
                 self._changed.wait(1.0)
         return None
+
+    def _can_continue(self, stream: Stream) -> bool:
+        """Whether it can be given a turn, or must be ended."""
+        is_late = time.monotonic() > stream.deadline
+        return stream.is_cancelled or is_late or stream.unread < self.limits.ahead
 
     def _has_ended(self, stream: Stream) -> bool:
         """Run a stream for a turn; whether it is done."""
         end = time.monotonic() + TURN
         try:
             while not stream.is_cancelled:
+                if time.monotonic() > stream.deadline:
+                    raise Problem(503, f"the answer took more than {self.limits.seconds:g} seconds")
                 part = next(stream.work)
                 if part is not None:
                     stream.deliver(part)
                 now = time.monotonic()
-                if now > stream.deadline:
-                    raise Problem(503, f"the answer took more than {self.limits.seconds:g} seconds")
                 if now > end or stream.unread >= self.limits.ahead:
                     return False
         except StopIteration:
             stream.deliver(END)
-        except (Problem, CharRNNError) as error:
+        except Exception as error:  # of a bug too: the client gets a 500, and the others continue
             stream.deliver(error)
-        except Exception as error:  # a bug: the client gets a 500, and the other streams go on
-            stream.deliver(error)
-        close = getattr(stream.work, "close", None)
-        if close is not None:
-            close()
+        with suppress(Exception):
+            stream.work.close()  # type: ignore[attr-defined]
         return True

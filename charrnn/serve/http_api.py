@@ -14,11 +14,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import charrnn
-from charrnn.errors import CharRNNError
+from charrnn.corpus.records import known_items
+from charrnn.errors import CharRNNError, ConfigError
 from charrnn.serve.completion import Completion, Delta, Finished, explained, problem_of
 from charrnn.serve.engine import Engine
 from charrnn.serve.fields import Fields
-from charrnn.serve.guard import LOCAL, Guard
+from charrnn.serve.guard import LOCAL, Guard, has_key
 from charrnn.serve.limits import Limits
 from charrnn.serve.models import Models
 from charrnn.serve.problem import Problem
@@ -49,13 +50,15 @@ def app(
         limits: on what a request may ask for.
 
     Raises:
-        ConfigError: there is no model, or two have one name.
+        ConfigError: there is no model, two have one name, or the key is empty.
     """
-    api = Api(Models(models), limits or Limits())
+    if api_key is not None and not api_key:
+        raise ConfigError("`api_key` must have at least one character, got ''")
+    api = Api(Models(models), limits or Limits(), api_key)
     routes = [
         Route("/health", api.health),
         Route("/v1/models", api.list_models),
-        Route("/v1/models/{name}", api.show_model),
+        Route("/v1/models/{name:path}", api.show_model),
         Route("/v1/completions", api.completions, methods=["POST"]),
         Route("/v1/words", api.words, methods=["POST"]),
         Route("/v1/score", api.score, methods=["POST"]),
@@ -86,31 +89,31 @@ class Api:
     Args:
         models: to choose from.
         limits: on what a request may ask for.
+        api_key: that requests bring, or None.
     """
 
-    def __init__(self, models: Models, limits: Limits) -> None:
+    def __init__(self, models: Models, limits: Limits, api_key: str | None) -> None:
         self.models = models
+        self.api_key = api_key
         self.limits = limits
         self.engine = Engine(limits)
 
     async def health(self, request: Request) -> Response:
-        """Whether the server is up."""
-        return JSONResponse(
-            {
-                "status": "ok",
-                "version": charrnn.__version__,
-                "models": len(self.models),
-                "streams": self.engine.num_streams,
-            }
-        )
+        """Whether the server is up; to those who have the key, if there is one, also more."""
+        about: dict[str, Any] = {"status": "ok"}
+        if self.api_key is None or has_key(request.headers, self.api_key):
+            about["version"] = charrnn.__version__
+            about["models"] = len(self.models)
+            about["streams"] = self.engine.num_streams
+        return Json(about)
 
     async def list_models(self, request: Request) -> Response:
         """The names of the models."""
-        return JSONResponse({"object": "list", "data": [_as_model(name) for name in self.models]})
+        return Json({"object": "list", "data": [_as_model(name) for name in self.models]})
 
     async def show_model(self, request: Request) -> Response:
         """One of them."""
-        return JSONResponse(_as_model(self.models.check(request.path_params["name"])))
+        return Json(_as_model(self.models.check(request.path_params["name"])))
 
     async def chat(self, request: Request) -> Response:
         """Say why there is no chat."""
@@ -128,9 +131,10 @@ class Api:
         }
         events = self.engine.run(self._completed(name, completion))
         if completion.stream:
-            first = await _first(events)
-            return StreamingResponse(_as_sse(about, first, events), media_type="text/event-stream")
-        return JSONResponse(await self._unless_gone(request, _collected(about, events)))
+            first = await self._unless_gone(request, _first(events))
+            parts = _as_sse(about, first, events, completion)
+            return StreamingResponse(parts, media_type="text/event-stream")
+        return Json(await self._unless_gone(request, _collected(about, events, completion)))
 
     async def words(self, request: Request) -> Response:
         """The words that are likely to come next."""
@@ -142,14 +146,13 @@ class Api:
         words = await self._unless_gone(
             request, _result(self.engine.run(self._words(name, prompt, count)))
         )
-        found = [{"text": word.text, "probability": word.probability} for word in words]
-        return JSONResponse({"object": "list", "model": name, "data": found})
+        return Json({"object": "list", "model": name, "data": [word._asdict() for word in words]})
 
     async def score(self, request: Request) -> Response:
         """How likely each character of a text is."""
         fields = Fields(await self._body(request))
         name = self.models.check(fields.string("model", None, 1000))
-        text = fields.string("text", "", self.limits.length)
+        text = fields.string("text", "", self.limits.scored)
         alternatives = fields.integer("alternatives", 5, 1, 20)
         fields.finish()
         if not text:
@@ -158,7 +161,7 @@ class Api:
             request, _result(self.engine.run(self._scored(name, text, alternatives)))
         )
         characters = [character._asdict() for character in explanation]
-        return JSONResponse({"object": "list", "model": name, "data": characters})
+        return Json({"object": "list", "model": name, "data": characters})
 
     def _completed(self, name: str, completion: Completion) -> Iterator[Any]:
         yield from completion.work(self.models.get(name))
@@ -173,8 +176,9 @@ class Api:
     def _scored(self, name: str, text: str, alternatives: int) -> Iterator[Any]:
         model: TextModel = self.models.get(name)
         try:
-            model.vocabulary.encode(text)
-            yield (yield from explained(model, text, alternatives))
+            separator = model.separator if model.vocabulary.records else None
+            items, _ = known_items(model.vocabulary, text, separator)
+            yield (yield from explained(model, items, alternatives))
         except CharRNNError as error:
             raise problem_of(error) from None
 
@@ -237,11 +241,21 @@ async def _first(events: AsyncIterator[Any]) -> Any:
     return await anext(events)
 
 
-async def _collected(about: dict[str, Any], events: AsyncIterator[Any]) -> dict[str, Any]:
+class Json(JSONResponse):
+    """JSON in ASCII, so that any string can be sent."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False).encode("ascii")
+
+
+async def _collected(
+    about: dict[str, Any],
+    events: AsyncIterator[Any],
+    completion: Completion,
+) -> dict[str, Any]:
     """A whole answer."""
     texts: dict[int, list[str]] = {}
     choices = []
-    prompt_characters = 0
     new_characters = 0
     try:
         async for event in events:
@@ -250,28 +264,42 @@ async def _collected(about: dict[str, Any], events: AsyncIterator[Any]) -> dict[
             else:
                 text = "".join(texts.pop(event.choice, []))
                 choices.append(_as_choice(event, text))
-                prompt_characters += event.characters[0]
-                new_characters += event.characters[1]
+                new_characters += event.characters
     finally:
         await events.aclose()  # type: ignore[attr-defined]
-    usage = {
-        "prompt_tokens": prompt_characters,
+    return {**about, "choices": choices, "usage": _usage(completion, new_characters)}
+
+
+def _usage(completion: Completion, new_characters: int) -> dict[str, int]:
+    """The characters of the prompts, and of the new texts."""
+    of_prompts = sum(map(len, completion.prompts))
+    return {
+        "prompt_tokens": of_prompts,
         "completion_tokens": new_characters,
-        "total_tokens": prompt_characters + new_characters,
+        "total_tokens": of_prompts + new_characters,
     }
-    return {**about, "choices": choices, "usage": usage}
 
 
 async def _as_sse(
     about: dict[str, Any],
     first: Any,
     events: AsyncIterator[Any],
+    completion: Completion,
 ) -> AsyncIterator[str]:
     """An answer as server-sent events."""
+    new_characters = 0
     try:
-        yield _sse(about, first)
-        async for event in events:
+        event = first
+        while True:
+            if isinstance(event, Finished):
+                new_characters += event.characters
             yield _sse(about, event)
+            event = await anext(events, None)
+            if event is None:
+                break
+        if completion.include_usage:
+            usage = _usage(completion, new_characters)
+            yield f"data: {json.dumps({**about, 'choices': [], 'usage': usage})}\n\n"
         yield "data: [DONE]\n\n"
     except (Problem, CharRNNError) as error:
         problem = error if isinstance(error, Problem) else problem_of(error)
@@ -312,16 +340,16 @@ def _refuse_constant(name: str) -> float:
 
 async def _show_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return JSONResponse(error.as_dict(), error.status, error.headers)
+    return Json(error.as_dict(), error.status, error.headers)
 
 
 async def _no_such_path(request: Request, error: Exception) -> Response:
-    return JSONResponse(Problem(404, "there is no such path").as_dict(), 404)
+    return Json(Problem(404, "there is no such path").as_dict(), 404)
 
 
 async def _wrong_method(request: Request, error: Exception) -> Response:
-    return JSONResponse(Problem(405, "this path needs another method").as_dict(), 405)
+    return Json(Problem(405, "this path needs another method").as_dict(), 405)
 
 
 async def _show_bug(request: Request, error: Exception) -> Response:
-    return JSONResponse(Problem(500, "an error in charrnn; please report it").as_dict(), 500)
+    return Json(Problem(500, "an error in charrnn; please report it").as_dict(), 500)

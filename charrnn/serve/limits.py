@@ -12,9 +12,11 @@ class Limits:
         body_seconds: in which it must arrive.
         prompt: characters of all prompts of a request.
         length: characters to generate, over all texts of a request.
+        scored: characters whose probabilities a request may ask for.
         texts: that a request may draw.
-        constraint: characters of a regular expression, and of each required or forbidden string.
-        seconds: that a request may take once its turn has come.
+        constraint: characters of a regular expression, and of all required and forbidden strings.
+        constrained_prompt: characters of a prompt that a constrained text continues.
+        seconds: that a request may take.
         streams: requests that are answered at the same time; further ones get 429.
         ahead: pieces that a stream may be ahead of its client.
     """
@@ -23,8 +25,10 @@ class Limits:
     body_seconds: float = 20.0
     prompt: int = 200_000
     length: int = 100_000
+    scored: int = 20_000
     texts: int = 64
     constraint: int = 500
+    constrained_prompt: int = 20_000
     seconds: float = 300.0
     streams: int = 256
     ahead: int = 256

@@ -3,27 +3,33 @@
 import heapq
 import math
 from collections.abc import Generator
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from charrnn.generation.network import State
 from charrnn.generation.sampling import probabilities
 from charrnn.generation.text_kinds import primed
-from charrnn.serve.completion import BURST
+from charrnn.serve.reading import read_in_steps
 from charrnn.text_model import TextModel
+from charrnn.vocab import Vocabulary
 
-MOST_STEPS = 400  # of the network
+MOST_STEPS = 300  # of the network
 MOST_NEXT = 8  # characters that are followed after each
 LEAST = 1e-4  # probability of a beginning that is followed
 LONGEST_WORD = 40  # characters
 LINE_END = "\n"
+# Of a longer text, only the end is read: its beginning changes with each of so many characters, so
+# that the state after it can be kept while someone types.
+CONTEXT = 500
 
 
 class Word(NamedTuple):
     """A word, or the rest of one, that may come next.
 
     Args:
-        text: with the space before it, if there is one; ``\\n`` for the end of the line.
+        text: with the space before it, if there is one; ``\\n`` for the end of the line or record.
         probability: of all ways in which it can end.
     """
 
@@ -31,56 +37,94 @@ class Word(NamedTuple):
     probability: float
 
 
-def next_words(model: TextModel, prompt: str, count: int) -> Generator[None, None, list[Word]]:
+class Beginning(NamedTuple):
+    """The beginning of a word; the likeliest is the smallest.
+
+    Args:
+        cost: its negative log-probability.
+        number: so that those of the same cost can be ordered.
+        ids: of its symbols.
+        state: before the last of them; of the empty beginning, after the prompt.
+        logits: of the empty beginning.
+    """
+
+    cost: float
+    number: int
+    ids: tuple[int, ...]
+    state: State
+    logits: Any
+
+
+def next_words(model: TextModel, prompt: str, number: int) -> Generator[None, None, list[Word]]:
     """The likeliest words after a prompt, the likeliest first; yields between the steps.
 
-    A word ends where a space, a line end or a punctuation mark comes; its probability is the sum
-    over these. A prompt that ends within a word is continued by the rest of it.
+    A word ends where anything but a letter comes; its probability is the sum over these. A prompt
+    that ends within a word is continued by the rest of it.
     """
     vocabulary = model.vocabulary
-    ids = vocabulary.encode(prompt).tolist()
-    read = primed(vocabulary, model.prime, ids)
-    prefixes = model.generator.prefixes
-    assert prefixes is not None
-    logits, state = prefixes.read(model.network, read)
-    symbols = [*vocabulary.symbols]
-    if vocabulary.unit == "byte":
-        symbols = [chr(value) if value < 128 else "\ufffd" for value in range(256)]
-    is_letter = np.array([_is_letter(char) for char in symbols])
-    found: dict[str, float] = {}
-    numbers = iter(range(1 << 30))  # so that equal probabilities compare
-    heap: list[tuple[float, int, str, Any, Any]] = [(0.0, next(numbers), "", logits, state)]
-    for step in range(MOST_STEPS):
-        if not heap or _is_done(found, count, heap[0][0]):
+    first = 0
+    if not vocabulary.records:
+        first = max(0, (len(prompt) // CONTEXT - 1) * CONTEXT)
+    ids = vocabulary.encode(prompt[first:]).tolist()
+    logits, state = yield from read_in_steps(model, primed(vocabulary, model.prime, ids))
+    letters = _letters(vocabulary)
+    line_ends = _line_ends(vocabulary)
+    words: dict[str, float] = {}
+    numbers = count()
+    heap = [Beginning(0.0, next(numbers), (), state, logits)]
+    for _ in range(MOST_STEPS):
+        if not heap or _is_done(words, number, heap[0].cost):
             break
-        if step % BURST == 0:
+        beginning = heapq.heappop(heap)
+        state = beginning.state
+        logits = beginning.logits
+        if beginning.ids:
+            logits, state = model.network.step(beginning.ids[-1], state)
             yield None
-        negative, _, text, logits, state = heapq.heappop(heap)
-        of_text = math.exp(-negative)
-        shares = probabilities(logits.astype(np.float64))[: len(symbols)]  # (V,)
+        of_text = math.exp(-beginning.cost)
+        shares = of_text * probabilities(logits.astype(np.float64))  # (V,)
+        text = vocabulary.decode(beginning.ids)
         if text.strip():
-            found[text] = found.get(text, 0.0) + of_text * float(shares[~is_letter].sum())
+            words[text] = words.get(text, 0.0) + of_text - float(shares[letters].sum())
+        elif not text:
+            words[LINE_END] = float(shares[line_ends].sum())
+        if len(beginning.ids) >= LONGEST_WORD:
+            continue
         for idx in np.argsort(-shares, kind="stable")[:MOST_NEXT].tolist():
-            probability = of_text * float(shares[idx])
-            char = symbols[idx]
-            if probability < LEAST or len(text) >= LONGEST_WORD:
-                continue
-            if char == LINE_END and not text:
-                found[LINE_END] = probability
-            elif is_letter[idx] or (char == " " and not text):
-                following, after = model.network.step(idx, state)
-                entry = (-math.log(probability), next(numbers), text + char, following, after)
-                heapq.heappush(heap, entry)
-    best = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:count]
-    return [Word(text, probability) for text, probability in best]
+            is_space = not beginning.ids and idx < len(vocabulary) and _is_space(vocabulary, idx)
+            if shares[idx] >= LEAST and (letters[idx] or is_space):
+                cost = -math.log(shares[idx])
+                following = (*beginning.ids, idx)
+                heapq.heappush(heap, Beginning(cost, next(numbers), following, state, None))
+    best = sorted(words.items(), key=lambda item: (-item[1], item[0]))[:number]
+    return [Word(text, probability) for text, probability in best if probability > 0]
 
 
-def _is_done(found: dict[str, float], count: int, negative: float) -> bool:
+def _is_done(words: dict[str, float], number: int, cost: float) -> bool:
     """Whether nothing that is still followed can be among the best."""
-    if len(found) < count:
+    if len(words) < number:
         return False
-    least = sorted(found.values(), reverse=True)[count - 1]
-    return math.exp(-negative) < least
+    least = sorted(words.values(), reverse=True)[number - 1]
+    return math.exp(-cost) < least
+
+
+def _letters(vocabulary: Vocabulary) -> Any:
+    """Which ids (V,) are part of a word; of bytes, those beyond ASCII."""
+    letters = np.zeros(len(vocabulary), np.bool_)
+    if vocabulary.unit == "byte":
+        letters[:256] = [value >= 128 or _is_letter(chr(value)) for value in range(256)]
+    else:
+        letters[: len(vocabulary.symbols)] = [_is_letter(char) for char in vocabulary.symbols]
+    return letters
+
+
+def _line_ends(vocabulary: Vocabulary) -> list[int]:
+    """The ids that end a line, or a record."""
+    return [idx for idx in (vocabulary.newline, vocabulary.end) if idx >= 0]
+
+
+def _is_space(vocabulary: Vocabulary, idx: int) -> bool:
+    return idx != vocabulary.end and vocabulary.decode([idx]) == " "
 
 
 def _is_letter(char: str) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,7 +25,10 @@ MANY = 200  # streams at the same time
 
 @pytest.fixture(scope="module")
 def where(text_run: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return text_run.where
+    """A directory with the run ``corpus``, in which the server may build an index."""
+    home = tmp_path_factory.mktemp("serve") / "home"
+    shutil.copytree(text_run.where, home)
+    return home
 
 
 class Server:
@@ -123,6 +127,9 @@ def test_the_client_of_openai_completes_and_streams(server: Server, where: Path)
         client.chat.completions.create(model="corpus", messages=[])
     with pytest.raises(openai.BadRequestError, match="has not seen the character"):
         client.completions.create(model="corpus", prompt="Ж")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where)
+        assert call("originality", "corpus").exit_code == 0
     own = client.completions.create(
         model="corpus", prompt="", max_tokens=30, extra_body={"contains": ["bell"], "max_copy": 60}
     )

@@ -51,7 +51,7 @@ def test_choice_i_has_seed_plus_i_for_each_prompt(client, models):
     answer = complete(client, prompt=["a", "bc"], n=3, seed=7)
     assert [choice["text"] for choice in answer["choices"]] == expected
     assert [choice["index"] for choice in answer["choices"]] == list(range(6))
-    assert answer["usage"] == {"prompt_tokens": 9, "completion_tokens": 120, "total_tokens": 129}
+    assert answer["usage"] == {"prompt_tokens": 3, "completion_tokens": 120, "total_tokens": 123}
 
 
 def test_the_same_prompt_again_gives_the_same_text(client, models):
@@ -138,6 +138,37 @@ def test_a_prompt_can_be_scored_without_new_text(model, client):
         logprobs = choice["logprobs"]
         assert logprobs["tokens"][: len(prompt)] == list(prompt)
         assert all(value < 0 for value in logprobs["token_logprobs"][1:])
+
+
+def test_a_token_that_is_the_likeliest_has_the_number_of_the_likeliest(client):
+    """lm-evaluation-harness compares them to find out whether a text is the likeliest."""
+    body = {"prompt": "abc", "temperature": 0, "logprobs": 3, "echo": True}
+    logprobs = complete(client, **body)["choices"][0]["logprobs"]
+    for value, top in list(zip(logprobs["token_logprobs"], logprobs["top_logprobs"], strict=True))[
+        3:
+    ]:
+        assert value == max(top.values())
+
+
+def test_a_stream_counts_characters_if_asked(client):
+    body = {
+        "prompt": "ab",
+        "stream": True,
+        "max_tokens": 5,
+        "stream_options": {"include_usage": True},
+    }
+    with client.stream("POST", "/v1/completions", json=body) as answer:
+        lines = [line for line in answer.iter_lines() if line]
+    last = json.loads(lines[-2].removeprefix("data: "))
+    assert last["choices"] == []
+    assert last["usage"] == {"prompt_tokens": 2, "completion_tokens": 5, "total_tokens": 7}
+
+
+def test_drafts_that_do_not_end_are_left_out(client, models, monkeypatch):
+    monkeypatch.setattr("charrnn.generation.pieces.MOST_BEYOND", 30)
+    settings = {"until": "abc", "best_of": 8}
+    expected = models["plain"].generate(length=3, seed=5, **settings)
+    assert texts(client, seed=5, max_tokens=3, **settings) == [expected]
 
 
 def test_what_clients_send_without_effect_is_accepted(client):

@@ -127,6 +127,35 @@ def test_no_more_streams_than_the_limit(engine):
     run(main())
 
 
+def test_a_client_that_does_not_read_loses_its_place():
+    engine = Engine(Limits(seconds=0.2, ahead=4))
+
+    async def main():
+        stream = engine.run(itertools.count())
+        await anext(stream)
+        await until(lambda: not engine.num_streams)
+        await stream.aclose()
+
+    run(main())
+    engine.close()
+
+
+def test_streams_end_when_the_engine_is_closed():
+    engine = Engine(Limits())
+
+    async def main():
+        stream = engine.run(itertools.count())
+        await anext(stream)
+        engine.close()
+        with pytest.raises(Problem) as error:
+            [part async for part in stream]
+        assert error.value.status == 503
+        with pytest.raises(Problem):
+            await anext(engine.run(iter([1])))
+
+    run(main())
+
+
 def test_a_stream_that_takes_too_long_is_ended():
     engine = Engine(Limits(seconds=0.05))
 

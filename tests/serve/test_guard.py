@@ -49,7 +49,8 @@ def test_a_key_is_needed_if_there_is_one(header, secret):
     headers = {} if header is None else {"authorization": header.encode()}
     answer = secret.get("/v1/models", headers=headers)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-    assert secret.get("/health", headers=headers).status_code == 200
+    health = secret.get("/health", headers=headers)
+    assert (health.status_code, health.json()) == (200, {"status": "ok"})
 
 
 def test_the_key_opens(secret):

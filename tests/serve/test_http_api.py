@@ -90,6 +90,33 @@ OTHERS = [
 ]  # fmt: skip
 
 
+def test_any_name_of_a_field_can_be_answered(client):
+    for name in ("\ud800", "\x00", "\u202e", "a" * 500):
+        check_error(client.post("/v1/completions", content=json.dumps({name: 1}), headers=JSON))
+
+
+def test_scores_are_limited_and_records_are_read_one_by_one(client, models):
+    check_error(client.post("/v1/score", json={"model": "plain", "text": "a" * 20_001}))
+    check_error(
+        client.post(
+            "/v1/completions",
+            json={"model": "plain", "prompt": "a" * 30_000, "logprobs": 1, "max_tokens": 0},
+        )
+    )
+    data = client.post(
+        "/v1/score", json={"model": "names", "text": "ab\nc", "alternatives": 1}
+    ).json()["data"]
+    assert [part["character"] for part in data] == ["a", "b", "\n", "c", "\n"]
+    scores = [*models["names"].score("ab"), *models["names"].score("c")]
+    assert [part["log_probability"] for part in data] == pytest.approx(scores)
+
+
+def test_max_copy_needs_an_index(client):
+    error = check_error(client.post("/v1/completions", json={"max_copy": 20}))
+    assert error["param"] == "max_copy"
+    assert "charrnn originality RUN" in error["message"]
+
+
 def test_malformed_requests_are_refused_with_the_field(client):
     for name, value in MALFORMED:
         answer = client.post(
@@ -142,6 +169,11 @@ def test_the_time_of_an_answer_is_limited(models):
         answer = client.post("/v1/completions", json={"max_tokens": 10_000})
         assert answer.status_code == 503
         assert "took more than 0 seconds" in check_error(answer, 503, 503)["message"]
+
+
+def test_an_empty_key_is_refused(models):
+    with pytest.raises(ConfigError, match="`api_key` must have at least one character"):
+        app(models, api_key="")
 
 
 def test_an_app_needs_a_model_and_names_that_differ(models):

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from charrnn.generation.network import Network
 from charrnn.generation.prefix_cache import PrefixCache
 from charrnn.generation.sampling import probabilities
 from charrnn.serve import words
@@ -49,11 +50,35 @@ def test_the_words_are_the_likeliest_of_all(monkeypatch):
     found = ask(model, "ab", 6)
     best = sorted(expected.items(), key=lambda item: -item[1])
     listed = [word for word in found if word.text != LINE_END]
+    assert len(listed) >= 5
     for word, (text, probability) in zip(listed, best, strict=False):
         assert (word.text, word.probability) == (text, pytest.approx(probability))
     assert [word.probability for word in found] == sorted(
         (w.probability for w in found), reverse=True
     )
+
+
+def test_a_long_prompt_is_read_in_steps_and_only_its_end(monkeypatch):
+    monkeypatch.setattr(words, "CONTEXT", 300)
+    model = make_model()
+    model.generator.prefixes = PrefixCache()
+    steps = next_words(model, "abc " * 500, 3)
+    turns = sum(1 for _ in steps)
+    assert turns > 1
+    assert ask(model, "abc " * 500, 3) == ask(model, ("abc " * 500)[-500:], 3)
+
+
+def test_a_record_can_end():
+    model = make_model("abc", records=True)
+    (end,) = [word for word in ask(model, "", 20) if word.text == LINE_END]
+    logits, _ = model.network.step(model.vocabulary.end, model.network.zero_state())
+    assert end.probability == pytest.approx(probabilities(logits.astype(np.float64))[-1])
+
+
+def test_bytes_are_decoded():
+    found = ask(make_model("", unit="byte"), "", 50)
+    assert found
+    assert all(word.text == LINE_END or word.text.strip() for word in found)
 
 
 def test_the_end_of_the_line_is_one_of_them():
@@ -70,6 +95,14 @@ def test_the_end_of_the_line_is_one_of_them():
     "kind", [{}, {"symbols": "abc", "records": True}, {"symbols": "", "unit": "byte"}]
 )
 def test_the_steps_are_bounded(kind, monkeypatch):
+    taken, step = [], Network.step
+
+    def counted(network, idx, state):
+        taken.append(idx)
+        return step(network, idx, state)
+
+    monkeypatch.setattr(Network, "step", counted)
     monkeypatch.setattr(words, "MOST_STEPS", 20)
     found = ask(make_model(**kind), "", 50)
-    assert sum(word.probability for word in found) <= 1 + 1e-9
+    assert 5 < len(taken) <= 21
+    assert 0 < sum(word.probability for word in found) <= 1 + 1e-9
