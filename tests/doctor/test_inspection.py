@@ -432,7 +432,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path: Path) -> None:
     """A gigabyte in less than 500 MB."""
     path = tmp_path / "large.txt"
     with path.open("w") as file:
-        for seed in range(400):
+        for seed in range(600):
             file.write(prose(lines=12_000, seed=seed))
     script = (
         "import resource, sys; from charrnn.doctor.inspection import inspect; inspect(sys.argv[1]); "
