@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from charrnn.cli.console import format_loss, progress_bar, tell
-from charrnn.cli.options import given, json_option, knob_options, quiet_option, runs_dir_option
+from charrnn.cli.options import (
+    given,
+    json_option,
+    knob_options,
+    quiet_option,
+    runs_dir_option,
+    unknown_option,
+)
 from charrnn.config.knobs import knobs
 from charrnn.config.run_config import DataConfig
 from charrnn.corpus.skipped import Skipped
@@ -34,14 +41,7 @@ READING = {
 @click.argument("run")
 @click.argument("file")
 @knob_options(READING, default="the run's")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "skip", "replace"]),
-    default="skip",
-    show_default=True,
-    help="what to do with a character that the model has not seen: leave it out (skip), "
-    "end with an error, or replace it by the nearest known one",
-)
+@unknown_option
 @click.option(
     "--adaptive",
     is_flag=True,

@@ -95,6 +95,14 @@ example_option = click.option(
     type=click.Choice(list(EXAMPLES)),
     help="use a text that comes with charrnn instead of a PATH",
 )
+unknown_option = click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip", "replace"]),
+    default="skip",
+    show_default=True,
+    help="what to do with a character that the model has not seen: leave it out (skip), "
+    "end with an error, or replace it by the nearest known one",
+)
 runs_dir_option = click.option(
     "--runs-dir",
     default=RUNS_DIR,

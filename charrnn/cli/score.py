@@ -21,6 +21,7 @@ from charrnn.cli.options import (
     knob_options,
     quiet_option,
     runs_dir_option,
+    unknown_option,
 )
 from charrnn.cli.output import into_file
 from charrnn.cli.paths import check_outputs, refuse_stdout
@@ -40,14 +41,7 @@ from charrnn.text_model import TextModel, load
 @click.argument("run")
 @click.argument("file")
 @knob_options(READING, default="the run's")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "skip", "replace"]),
-    default="skip",
-    show_default=True,
-    help="what to do with a character that the model has not seen: leave it out (skip), "
-    "end with an error, or replace it by the nearest known one",
-)
+@unknown_option
 @click.option(
     "--compare",
     metavar="RUN",
