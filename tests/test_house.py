@@ -81,8 +81,10 @@ ARROWS = {
         "corpus",
         "errors",
         "generation",
+        "storage",
         "surprise",
         "text_model",
+        "vocab",
     },
     "llm_plugin": {"errors", "generation", "storage", "text_model"},
     "text_model": {

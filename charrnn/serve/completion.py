@@ -21,7 +21,7 @@ from charrnn.generation.text_kinds import primed
 from charrnn.serve.fields import Fields
 from charrnn.serve.limits import Limits
 from charrnn.serve.problem import Problem
-from charrnn.serve.reading import read_in_steps
+from charrnn.serve.prompts import read_in_steps
 from charrnn.storage.run import Run
 from charrnn.surprise.explanation import Explanation, explain_in_steps
 from charrnn.text_model import TextModel

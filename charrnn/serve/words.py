@@ -11,7 +11,7 @@ import numpy as np
 from charrnn.generation.network import State
 from charrnn.generation.sampling import probabilities
 from charrnn.generation.text_kinds import primed
-from charrnn.serve.reading import read_in_steps
+from charrnn.serve.prompts import read_in_steps
 from charrnn.text_model import TextModel
 from charrnn.vocab import Vocabulary
 

@@ -1,7 +1,7 @@
 """Counted tests: each promise of docs/reliability.md is tested many times, and the count is printed
 at the end.
 
-A test that takes ``tries`` runs twice: with a tenth of its ``counted`` figure in every test run, and
+A test that takes ``tries`` runs twice: with a twentieth of its ``counted`` figure in every test run, and
 with all of it in the campaign (``pytest -m campaign``).
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 CAMPAIGN = pytest.mark.campaign
+SHARE = 20  # of the attempts of a campaign are made by every run of the tests
 
 Tally = Callable[[int, str], None]
 
@@ -25,23 +26,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         assert mark, (
             f"{metafunc.definition.nodeid} takes tries; mark it as counted(N), the number in a campaign"
         )
-        counts = {"tenth": math.ceil(mark.args[0] / 10), "all": mark.args[0]}
+        counts = {"twentieth": math.ceil(mark.args[0] / SHARE), "all": mark.args[0]}
         metafunc.parametrize(
             "tries",
             [
-                pytest.param(counts["tenth"], id="tenth"),
+                pytest.param(counts["twentieth"], id="twentieth"),
                 pytest.param(counts["all"], id="all", marks=CAMPAIGN),
             ],
         )
     if "tries_of" in metafunc.fixturenames:  # if only the test knows their number
         every = {
-            "tenth": lambda count: random.Random(count).sample(range(count), math.ceil(count / 10)),
+            "twentieth": lambda count: random.Random(count).sample(
+                range(count), math.ceil(count / SHARE)
+            ),
             "all": range,
         }
         metafunc.parametrize(
             "tries_of",
             [
-                pytest.param(every["tenth"], id="tenth"),
+                pytest.param(every["twentieth"], id="twentieth"),
                 pytest.param(every["all"], id="all", marks=CAMPAIGN),
             ],
         )
