@@ -19,7 +19,7 @@ from charrnn.config.arguments import (
     string_or_bytes,
     whole_number,
 )
-from charrnn.corpus.records import known_items
+from charrnn.corpus.records import KnownItem, known_items
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.generation.accepted_records import (
     LONGEST_RECORD,
@@ -361,6 +361,22 @@ class TextModel:
         return separator.replace("\r\n", "\n")
 
     @property
+    def separator_of_items(self) -> str | None:
+        """The separator of a model of records; None for continuous text."""
+        return self.separator if self.vocabulary.records else None
+
+    def known_items(
+        self,
+        text: str | bytes,
+        unknown: str = "error",
+    ) -> tuple[list[KnownItem], list[str]]:
+        """A text, or its records, as the model reads it; a sentence on each change.
+
+        The arguments and errors are those of ``corpus.records.known_items``.
+        """
+        return known_items(self.vocabulary, text, self.separator_of_items, unknown)
+
+    @property
     def longest(self) -> int:
         """The most characters of a record if no ``length`` is given."""
         if not self.about.get("records"):
@@ -482,8 +498,7 @@ class TextModel:
             VocabularyError: a character is unknown.
             CorpusError: nothing is left of the text.
         """
-        separator = self.separator if self.vocabulary.records else None
-        items, _ = known_items(self.vocabulary, string("text", text), separator, unknown)
+        items, _ = self.known_items(string("text", text), unknown)
         return explain(
             self.network,
             self.vocabulary,

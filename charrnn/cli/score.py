@@ -28,7 +28,7 @@ from charrnn.cli.paths import check_outputs, refuse_stdout
 from charrnn.cli.scored import Compared, Places, Scored
 from charrnn.config.run_config import DataConfig
 from charrnn.corpus.reading import read
-from charrnn.corpus.records import KnownItem, known_items
+from charrnn.corpus.records import KnownItem
 from charrnn.corpus.skipped import skipped_characters
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.pages.render import check_jinja
@@ -110,8 +110,7 @@ def score(
     data = replace(DataConfig(**model.about["data"]), **values)
     reading = read([file], data)
     text = _as_str(reading.text, file)
-    separator = model.separator if model.vocabulary.records else None
-    items, changes = known_items(model.vocabulary, text, separator, unknown)
+    items, changes = model.known_items(text, unknown)
     notices = [*reading.notices, *_notices(model, text, unknown, changes)]
     if other is not None:
         items, changes = _known_to(other, items, unknown)
@@ -120,6 +119,7 @@ def score(
     tell(str(model.path))
     place = Places(file, text, is_one_file=data.column is None and not os.path.isdir(file))
     explanation = _explained(model, items, alternatives)
+    separator = model.separator_of_items
     result = Scored(place, explanation, separator)
     if other is not None:
         tell(f"compared with {other.path}")
@@ -174,15 +174,14 @@ def _known_to(
 def _notices(model: TextModel, text: str, unknown: str, changes: Sequence[str]) -> list[str]:
     """What was changed for a model."""
     if unknown == "skip":
-        separator = model.separator if model.vocabulary.records else None
-        return skipped_notices(skipped_characters(model.vocabulary, text, separator))
+        skipped = skipped_characters(model.vocabulary, text, model.separator_of_items)
+        return skipped_notices(skipped)
     return list(changes)
 
 
 def _check_comparable(model: TextModel, other: TextModel) -> None:
     """Refuse to compare models of different kinds of text."""
-    same_kind = model.vocabulary.records == other.vocabulary.records
-    if not same_kind or (model.vocabulary.records and model.separator != other.separator):
+    if model.separator_of_items != other.separator_of_items:
         raise ConfigError(
             "--compare needs two models of the same kind of text: both of continuous text, or both "
             "of records with the same separator"

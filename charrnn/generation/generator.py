@@ -84,6 +84,13 @@ class Draft(NamedTuple):
     log_probability: float
     num_symbols: int
 
+    @classmethod
+    def of(cls, pieces: Iterable[Piece], num_symbols: int) -> "Draft":
+        """The text that some pieces make, for which ``num_symbols`` were drawn."""
+        parts = list(pieces)
+        text = "".join(part.text for part in parts)
+        return cls(text, sum((part.log_probability for part in parts), 0.0), num_symbols)
+
     @property
     def mean(self) -> float:
         """The mean log-probability of its symbols."""
@@ -426,9 +433,7 @@ def written(write: Callable[..., Iterator[Piece]]) -> Draft | GenerationError:
         text_pieces = list(write(on_symbol=drawn.append))
     except GenerationError as error:
         return error
-    text = "".join(piece.text for piece in text_pieces)
-    log_probability = sum((piece.log_probability for piece in text_pieces), 0.0)
-    return Draft(text, log_probability, len(drawn))
+    return Draft.of(text_pieces, len(drawn))
 
 
 def best_of_drafts(drafts: Iterable[Draft | GenerationError], seed: int) -> Sample:

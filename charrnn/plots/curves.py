@@ -1,6 +1,5 @@
 """Curves: the losses and the learning rate of a run over the characters that it read."""
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.storage import strict_json
 from charrnn.storage.checkpoint import read_about
+from charrnn.storage.read_metrics import is_report
 from charrnn.storage.run import Run, read_yaml_beside
 
 
@@ -64,7 +64,7 @@ def _read_metrics(path: Path, curves: Curves) -> int:
                     report = strict_json.loads(line)
                 except (ValueError, RecursionError):
                     report = None
-                if not _is_report(report):
+                if not is_report(report):
                     num_damaged += 1
                 elif "train_loss" in report:
                     _add(curves, report)
@@ -80,15 +80,6 @@ def _add(curves: Curves, report: dict[str, Any]) -> None:
         curves.val.append((step, report["val_loss"]))
     if report.get("learning_rate") is not None:
         curves.rates.append((step, report["learning_rate"]))
-
-
-def _is_report(report: Any) -> bool:
-    """Whether a trainer can have written it."""
-    if not isinstance(report, dict) or type(report.get("step")) is not int or report["step"] < 0:
-        return False
-    numbers = [value for value in report.values() if value is not None]
-    is_numeric = all(type(value) in (int, float) and math.isfinite(value) for value in numbers)
-    return is_numeric and ("train_loss" not in report or report["train_loss"] is not None)
 
 
 def _read_checkpoint(run: Run, curves: Curves) -> None:

@@ -12,7 +12,7 @@ from charrnn.config.arguments import short_repr
 from charrnn.corpus.records import KnownItem
 from charrnn.errors import CharRNNError, GenerationError
 from charrnn.generation.constraints import Contains, Match, Without
-from charrnn.generation.constraints.forms import Constraint
+from charrnn.generation.constraints.forms import All, Constraint
 from charrnn.generation.decode import Symbol
 from charrnn.generation.generator import Draft, best_of_drafts, seeds_of_drafts
 from charrnn.generation.pieces import End, Piece
@@ -239,9 +239,7 @@ class Completion:
             except GenerationError as error:
                 drafts.append(error)
                 continue
-            text = "".join(piece.text for piece in pieces)
-            log_probability = sum((piece.log_probability for piece in pieces), 0.0)
-            drafts.append(Draft(text, log_probability, len(symbols)))
+            drafts.append(Draft.of(pieces, len(symbols)))
         return best_of_drafts(drafts, seed).text
 
     def _logprobs(
@@ -300,22 +298,15 @@ def explained(
     prime: int | None = None,
 ) -> Generator[None, None, Explanation]:
     """The explanation of a text, computed in turns; ``prime`` is read before it."""
-    steps = explain_in_steps(
+    return explain_in_steps(
         model.network,
         model.vocabulary,
         model.prime if prime is None else prime,
         items,
-        model.separator,
-        alternatives,
-        BURST,
+        separator=model.separator,
+        alternatives=alternatives,
+        most_rows=BURST,
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as finished:
-            explanation: Explanation = finished.value
-            return explanation
-        yield None
 
 
 def problem_of(error: CharRNNError) -> Problem:
@@ -401,7 +392,4 @@ def _constraint(fields: Fields, limits: Limits) -> Constraint | None:
         parts += map(Without, left_out)
     except CharRNNError as error:
         raise problem_of(error) from None
-    whole: Constraint | None = None
-    for part in parts:
-        whole = part if whole is None else whole & part
-    return whole
+    return All(*parts) if parts else None

@@ -14,7 +14,6 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import charrnn
-from charrnn.corpus.records import known_items
 from charrnn.errors import CharRNNError, ConfigError
 from charrnn.serve.completion import Completion, Delta, Finished, explained, problem_of
 from charrnn.serve.engine import Engine
@@ -176,8 +175,7 @@ class Api:
     def _scored(self, name: str, text: str, alternatives: int) -> Iterator[Any]:
         model: TextModel = self.models.get(name)
         try:
-            separator = model.separator if model.vocabulary.records else None
-            items, _ = known_items(model.vocabulary, text, separator)
+            items, _ = model.known_items(text)
             yield (yield from explained(model, items, alternatives))
         except CharRNNError as error:
             raise problem_of(error) from None

@@ -20,8 +20,8 @@ MOST_NEXT = 8  # characters that are followed after each
 LEAST = 1e-4  # probability of a beginning that is followed
 LONGEST_WORD = 40  # characters
 LINE_END = "\n"
-# Of a longer text, only the end is read: its beginning changes with each of so many characters, so
-# that the state after it can be kept while someone types.
+# Of a longer prompt, only the last one to two times this many characters are read. Where reading
+# begins moves in steps of this size, so that the state can be kept while someone types.
 CONTEXT = 500
 
 
@@ -91,7 +91,7 @@ def next_words(model: TextModel, prompt: str, number: int) -> Generator[None, No
         if len(beginning.ids) >= LONGEST_WORD:
             continue
         for idx in np.argsort(-shares, kind="stable")[:MOST_NEXT].tolist():
-            is_space = not beginning.ids and idx < len(vocabulary) and _is_space(vocabulary, idx)
+            is_space = not beginning.ids and _is_space(vocabulary, idx)
             if shares[idx] >= LEAST and (letters[idx] or is_space):
                 cost = -math.log(shares[idx])
                 following = (*beginning.ids, idx)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from charrnn.storage import strict_json
@@ -43,14 +44,14 @@ def _parse_lines(lines: list[bytes]) -> list[dict[str, Any]]:
         values = [strict_json.loads(line) for line in lines]
     except (ValueError, RecursionError):
         return []
-    return [value for value in values if _is_report(value)]
+    return [value for value in values if is_report(value)]
 
 
-def _is_report(line: Any) -> bool:
+def is_report(line: Any) -> bool:
     """Whether a trainer can have written a line: the losses of a step, or the final ones."""
-    if not isinstance(line, dict) or type(line.get("step")) is not int:
+    if not isinstance(line, dict) or type(line.get("step")) is not int or line["step"] < 0:
         return False
-    if not all(isinstance(value, int | float | None) for value in line.values()):
+    if not all(type(value) in (int, float, NoneType) for value in line.values()):
         return False
     if {"train_loss", "val_loss"} <= line.keys() and line["train_loss"] is not None:
         return True

@@ -159,10 +159,18 @@ def explain(
         alternatives: the number of likely symbols to keep for each place.
         on_progress: called with numbers of characters that were read.
     """
-    steps = explain_in_steps(network, vocabulary, prime, items, separator, alternatives)
+    steps = explain_in_steps(
+        network,
+        vocabulary,
+        prime,
+        items,
+        separator=separator,
+        alternatives=alternatives,
+        on_progress=on_progress,
+    )
     while True:
         try:
-            on_progress(next(steps))
+            next(steps)
         except StopIteration as finished:
             explanation: Explanation = finished.value
             return explanation
@@ -173,11 +181,13 @@ def explain_in_steps(
     vocabulary: Vocabulary,
     prime: int,
     items: Sequence[KnownItem],
-    separator: str = "\n",
-    alternatives: int = ALTERNATIVES,
+    *,
+    separator: str,
+    alternatives: int,
+    on_progress: OnProgress = ignore,
     most_rows: int = MOST_ROWS,
-) -> Generator[int, None, Explanation]:
-    """Like ``explain``, but yields the number of characters read, after at most ``most_rows``."""
+) -> Generator[None, None, Explanation]:
+    """Like ``explain``, but yields after each part of at most ``most_rows`` symbols."""
     symbols = _texts_of(vocabulary, separator)
     count = min(alternatives, len(symbols))
     rows_together = min(most_rows, max(1, MOST_LOGITS // len(symbols)))
@@ -189,12 +199,14 @@ def explain_in_steps(
         targets.append(idx)
         if len(targets) == rows_together:
             parts.append(_examined(np.stack(logits), np.array(targets), count))
-            yield len(targets)
+            on_progress(len(targets))
+            yield None
             logits = []
             targets = []
     if targets:
         parts.append(_examined(np.stack(logits), np.array(targets), count))
-        yield len(targets)
+        on_progress(len(targets))
+        yield None
     fields = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
     log_probs, ranks, entropies, likeliest, probs = fields
     characters, offsets = _characters(vocabulary, items, separator)
