@@ -164,7 +164,8 @@ def gather(checkpoint: Path, model: TextModel) -> Facts:
     table["SHA-256 of the model"] = description["sha256"]
     fingerprint = corpus_fingerprint(checkpoint)
     if fingerprint:
-        table["SHA-256 of the corpus"] = fingerprint
+        table["SHA-256 of the corpus, encoded"] = fingerprint
+    table["samples"] = f"drawn with seed {SEED}"
     table["versions"] = (
         f"trained with charrnn {description['charrnn']}; this report: charrnn "
         f"{charrnn.__version__}, Python {platform.python_version()}, NumPy {version('numpy')}"

@@ -31,6 +31,7 @@ def test_the_page_says_what_the_run_is() -> None:
     model = charrnn.load("corpus")
     text = Text(page).text
     assert model.sha256 in text
+    assert "drawn with seed 1" in text
     assert "LSTM with 2 layers of 8 units" in text
     assert "charrnn train --config config.yaml --name another" in text
     for temperature in (0.5, 0.8, 1.1):
