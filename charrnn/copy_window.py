@@ -28,6 +28,7 @@ BLOCK = 1 << 20  # symbols searched together, so that memory does not grow with 
 # Before the first symbol; no vocabulary is large enough for a symbol to have this number.
 PADDING = chr(0x10FFFF)
 SUFFIXES = tuple(slice(-order, None) for order in ORDERS)  # the newest k symbols
+LONGEST_BRANCH = 512  # symbols; a longer one is joined with its base when it branches
 TRAIL_SLACK = 4096  # symbols that a trail may keep beyond twice its reach
 
 Array = NDArray[Any]
@@ -133,32 +134,63 @@ class Recalled(Piecewise):
 class Trail:
     """Symbols in the order of reading, and the last place of each run of k symbols.
 
-    It only grows; ``Memory`` begins a new one when it gets too long.
+    It only grows; ``Memory`` begins a new one when it gets too long. A branch of a trail holds only
+    what was read after it, so branching costs little; then the trail itself must not grow any more.
 
     Args:
         window: W.
         ids: what was read before; only the last ``window + LONGEST_ORDER`` are used.
+        base: of which this is a branch.
     """
 
-    def __init__(self, window: int, ids: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        window: int,
+        ids: Sequence[int] = (),
+        base: "Trail | None" = None,
+    ) -> None:
         self.window = window
         self.reach = window + LONGEST_ORDER
         self.max_length = 2 * self.reach + TRAIL_SLACK
-        self.ids: list[int] = []
+        self.base = base
+        self.is_branched = False  # whether others are branches of it
+        self.first = 0 if base is None else len(base)  # the place of its first symbol
+        self.ids: list[int] = []  # those that are not in the base
         # The newest LONGEST_ORDER symbols, each as the character of that number.
-        self.newest = PADDING * LONGEST_ORDER
-        # For each run of k symbols, the place of what followed its last occurrence.
+        self.newest: str = PADDING * LONGEST_ORDER if base is None else base.newest
+        # For each run of k symbols, the place of what followed its last occurrence; those that did
+        # not occur since the base are in its places.
         self.places: dict[str, int] = {}
+        self._places_before = {} if base is None else base.places
         for idx in ids[-self.reach :]:
             self.append(idx)
 
-    def copy(self) -> "Trail":
-        """An independent copy."""
-        other = Trail(self.window)
-        other.ids = self.ids.copy()
+    def __len__(self) -> int:
+        return self.first + len(self.ids)
+
+    def branch(self) -> "Trail":
+        """An independent trail that continues this one."""
+        if self.base is None:
+            self.is_branched = True
+            return Trail(self.window, base=self)
+        if len(self.ids) < LONGEST_BRANCH:
+            other = Trail(self.window, base=self.base)
+            other.ids = self.ids.copy()
+            other.places = self.places.copy()
+        else:
+            other = Trail(self.window)
+            other.ids = self.base.ids + self.ids
+            other.places = self.base.places | self.places
         other.newest = self.newest
-        other.places = self.places.copy()
         return other
+
+    def last(self, length: int) -> list[int]:
+        """The symbols within reach after the first ``length``."""
+        start = max(0, length - self.reach)
+        before: list[int] = []
+        if self.base is not None and start < self.first:
+            before = self.base.ids[start : min(length, self.first)]
+        return before + self.ids[max(0, start - self.first) : max(0, length - self.first)]
 
     def append(self, idx: int) -> tuple[int, ...]:
         """Read one more symbol.
@@ -167,26 +199,32 @@ class Trail:
             what followed the newest k symbols the last time, for each of ORDERS; NOTHING if they
             were not read within the window.
         """
-        ids = self.ids
         places = self.places
-        ids.append(idx)
-        n = len(ids)
+        self.ids.append(idx)
+        n = len(self)
         too_far = n - self.window
         self.newest = newest = (self.newest + chr(idx))[-LONGEST_ORDER:]
         followers = []
         for suffix in SUFFIXES:
             run = newest[suffix]
-            place = places.get(run, too_far)
+            place = places.get(run)
+            if place is None:
+                place = self._places_before.get(run, too_far)
             places[run] = n
-            followers.append(ids[place] if place > too_far else NOTHING)
+            followers.append(self._symbol(place) if place > too_far else NOTHING)
         return tuple(followers)
+
+    def _symbol(self, place: int) -> int:
+        if self.base is not None and place < self.first:
+            return self.base.ids[place]
+        return self.ids[place - self.first]
 
 
 class Memory(NamedTuple):
     """What one stream has read so far: a trail, and the number of its symbols that belong to it.
 
-    Memories derived from one another share their trail; one that is not the newest copies it when
-    it reads another symbol.
+    Memories derived from one another share their trail; one that is not the newest begins a new
+    one when it reads another symbol, so a memory that several streams will continue is forked.
 
     Args:
         trail: the symbols.
@@ -204,25 +242,26 @@ class Memory(NamedTuple):
         if not ids:
             return cls(Trail(window))
         trail = Trail(window, ids[:-1])
-        return cls(trail, len(trail.ids)).after(ids[-1])
+        return cls(trail, len(trail)).after(ids[-1])
 
     def after(self, idx: int) -> "Memory":
         """The memory of the stream after one more symbol."""
         trail = self.trail
         length = self.length
-        if len(trail.ids) != length or length > trail.max_length:
+        if len(trail) != length or length > trail.max_length:
             trail = Trail(trail.window, self.ids)
-            length = len(trail.ids)
+            length = len(trail)
+        elif trail.is_branched:
+            trail = trail.branch()
         return Memory(trail, length + 1, trail.append(idx))
 
     def fork(self) -> "Memory":
         """A copy that can continue independently of this one."""
-        if len(self.trail.ids) != self.length:
+        if len(self.trail) != self.length:
             return self
-        return self._replace(trail=self.trail.copy())
+        return self._replace(trail=self.trail.branch())
 
     @property
     def ids(self) -> list[int]:
         """The symbols read, as far back as the window reaches."""
-        start = max(0, self.length - self.trail.reach)
-        return self.trail.ids[start : self.length]
+        return self.trail.last(self.length)

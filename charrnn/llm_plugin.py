@@ -1,6 +1,7 @@
 """Plug-in for llm (Simon Willison's command line for language models): `llm -m charrnn/RUN`.
 
-llm finds it by its entry point. The models are the runs in ./checkpoints, or in the directory that
+llm finds it by its entry point and imports it for each of its commands, so what writes a text is
+imported only when it is needed. The models are the runs in ./checkpoints, or in the directory that
 CHARRNN_LLM_RUNS_DIR names.
 """
 
@@ -13,12 +14,10 @@ import llm
 from pydantic import Field
 
 from charrnn.errors import CharRNNError
-from charrnn.generation.session import LENGTH
-from charrnn.generation.settings import seed_of
 from charrnn.storage.find_run import all_runs
 from charrnn.storage.run import RUNS_DIR
-from charrnn.text_model import TextModel, load
 
+LENGTH = 500  # characters, as of TextModel.generate
 RUNS_DIR_VARIABLE = "CHARRNN_LLM_RUNS_DIR"
 
 
@@ -28,7 +27,11 @@ def register_models(register: Callable[[Any], None]) -> None:
     runs_dir = os.environ.get(RUNS_DIR_VARIABLE) or RUNS_DIR
     if not os.path.isdir(runs_dir):
         return
-    for run in all_runs(runs_dir):
+    try:
+        runs = all_runs(runs_dir)
+    except (CharRNNError, OSError):
+        return  # llm has other models, which must work whatever is in this directory
+    for run in runs:
         register(RunModel(run.path))
 
 
@@ -56,17 +59,32 @@ class RunModel(llm.Model):
     def __init__(self, path: Path) -> None:
         self.model_id = f"charrnn/{path.name}"
         self.path = path
-        self._model: TextModel | None = None
+        self._model: Any = None
 
     def execute(self, prompt: Any, stream: bool, response: Any, conversation: Any) -> Iterator[str]:
-        """Continue the prompt; the settings are those of ``TextModel.generate``."""
+        """Continue the prompt, or the conversation, which is one text.
+
+        The settings are those of ``TextModel.generate``.
+        """
+        if prompt.system:
+            raise llm.ModelError(
+                "charrnn's models continue a text and take no system prompt; leave it out"
+            )
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for `charrnn sample`
+        from charrnn.generation.settings import seed_of
+        from charrnn.text_model import load
+
         settings = {name: value for name, value in prompt.options if value is not None}
         length = settings.pop("max_tokens", LENGTH)
         seed = seed_of(settings.pop("seed", None))
+        text = prompt.prompt
+        if conversation is not None:
+            earlier = [part.prompt.prompt + part.text() for part in conversation.responses]
+            text = "".join([*earlier, text])
         try:
             if self._model is None:
                 self._model = load(self.path)
-            yield from self._model.stream(prompt.prompt, length=length, seed=seed, **settings)
+            yield from self._model.stream(text, length=length, seed=seed, **settings)
         except CharRNNError as error:
             raise llm.ModelError(str(error)) from None
         response.response_json = {"seed": seed}

@@ -44,7 +44,8 @@ def reference() -> str:
 def section(name: str) -> str:
     """One command: its usage, and its own options."""
     command = _command(name)
-    pieces = command.collect_usage_pieces(click.Context(command, info_name=name))
+    parent = click.Context(cli, **cli.context_settings)  # whose help options click remembers
+    pieces = command.collect_usage_pieces(click.Context(command, parent, name))
     title = " ".join(["charrnn", name, *pieces])
     own = _options(name)
     intro = COMMANDS[name]

@@ -184,16 +184,26 @@ def test_compacting_a_long_trail_recalls_the_same(
         memory = Memory.of(window)
         for idx in ids.tolist():
             memory = memory.after(idx)
-        assert len(memory.trail.ids) <= 2 * (window + ORDERS[-1]) + 5 + 1 < 301
+        assert len(memory.trail) <= 2 * (window + ORDERS[-1]) + 5 + 1 < 301
 
 
-def test_copies_of_a_memory_continue_independently() -> None:
+@pytest.mark.parametrize("forks", [False, True])
+def test_copies_of_a_memory_continue_independently(
+    forks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recalling, "LONGEST_BRANCH", 6)
+    monkeypatch.setattr(recalling, "TRAIL_SLACK", 10)
     rng = np.random.default_rng(1)
     memories, read = [Memory.of(20)], [list[int]()]
-    for _ in range(400):
-        which, idx = int(rng.integers(len(memories))), int(rng.integers(0, 2))
-        memories.append(memories[which].after(idx))
+    for _ in range(800):
+        newest = max(0, len(memories) - 10)  # so that some become long
+        which, idx = int(rng.integers(newest, len(memories))), int(rng.integers(0, 2))
+        memory = memories[which].fork() if forks else memories[which]
+        memories.append(memory.after(idx))
         read.append([*read[which], idx])
+    assert max(map(len, read)) > 80
+    if forks:
+        assert any(memory.trail.base for memory in memories)
     for memory, ids in zip(memories, read, strict=True):
         expected = recall(np.array(ids), 20)[-1].tolist() if ids else [NOTHING] * K
         assert list(memory.followers) == expected

@@ -132,7 +132,8 @@ OUTSIDE = {
     "llm": {"llm_plugin"},
     "pydantic": {"llm_plugin"},
     "starlette": {"serve"},
-    "uvicorn": {"cli"},
+    "uvicorn": {"cli", "serve"},
+    "h11": {"serve"},
     "markupsafe": {"pages"},
     "matplotlib": {"plots"},
     "numpy": {

@@ -46,6 +46,34 @@ def test_a_prompt_is_continued_with_options(home: Path) -> None:
         assert (ran.returncode, ran.stdout) == (0, f"{expected}\n"), ran.stderr
 
 
+def test_a_conversation_is_one_text_that_is_continued(home: Path) -> None:
+    model = charrnn.load(home / "checkpoints/clock")
+    options = ["-o", "max_tokens", "30", "-o", "seed", "3"]
+    first = llm(home, "-m", "charrnn/clock", "the ", *options).stdout.removesuffix("\n")
+    second = llm(home, "-c", "the ", *options).stdout.removesuffix("\n")
+    assert second == model.generate(f"the {first}the ", length=30, seed=3)
+
+
+def test_a_system_prompt_is_refused(home: Path) -> None:
+    ran = llm(home, "-m", "charrnn/clock", "-s", "be nice", "the ")
+    assert ran.returncode == 1
+    assert "take no system prompt" in ran.stderr
+
+
+def test_other_commands_of_llm_do_not_load_models_nor_fail(home: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys, charrnn.llm_plugin as plugin; plugin.register_models(print); "
+        "print('charrnn.text_model' in sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=home, capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert ran.stdout == "charrnn/clock\nFalse\n"
+    (tmp_path / "checkpoints").write_text("not a directory")
+    assert llm(tmp_path, "models").returncode == 0
+
+
 def test_the_seed_is_in_the_log(home: Path) -> None:
     assert llm(home, "-m", "charrnn/clock", "the ", "-o", "seed", "5").returncode == 0
     (entry,) = json.loads(llm(home, "logs", "-n", "1", "--json").stdout)

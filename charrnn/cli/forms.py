@@ -198,33 +198,4 @@ def _constraint(options: dict[str, Any]) -> Constraint | None:
         constraints += row.constraints(options[row.name])
     if not constraints:
         return None
-    return forms.All(*_with_joined_lines(constraints))
-
-
-def _with_joined_lines(constraints: list[Constraint]) -> list[Constraint]:
-    """The constraints, with those on lines merged into a single one at the end.
-
-    Lines may be as short as --line-length allows. An acrostic has as many lines as letters, unless
-    --lines sets their number.
-    """
-    count: int | None = None
-    letters: int | None = None
-    limits: forms.Lines | None = None
-    joined = list[Constraint]()
-    for constraint in constraints:
-        if isinstance(constraint, forms.Lines):
-            if constraint.count is None:
-                limits = constraint
-            else:
-                count = constraint.count
-            continue
-        if isinstance(constraint, forms.Acrostic):
-            letters = len(constraint.word)
-        joined.append(constraint)
-    if count is None:
-        count = letters
-    if limits is not None:
-        joined.append(forms.Lines(count, limits.shortest, limits.longest))
-    elif count is not None:
-        joined.append(forms.Lines(count))
-    return joined
+    return forms.joined(constraints)

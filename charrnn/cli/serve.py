@@ -16,7 +16,8 @@ from charrnn.storage.run import Run
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ANY_ADDRESS = ("0.0.0.0", "::", "")  # under which the server may be called by any name
-DRAIN_SECONDS = 10  # for answers that have begun when the server is stopped
+DRAIN_SECONDS = 30  # for answers that have begun when the server is stopped
+CLOSE_SECONDS = 5  # after that, to send what there is of them
 IDLE_SECONDS = 15  # of a connection between two requests
 MAX_HEADER_BYTES = 16 << 10
 
@@ -37,6 +38,12 @@ MAX_HEADER_BYTES = 16 << 10
     help="port to listen on; 0 for any that is free",
 )
 @click.option("--api-key", metavar="KEY", help="key that every request must bring")
+@click.option(
+    "--allow-origin",
+    metavar="ORIGIN",
+    multiple=True,
+    help="let pages of this origin, such as https://example.org, send requests; can be repeated",
+)
 @click.option("--open", is_flag=True, help="open /health in a browser")
 @runs_dir_option
 @quiet_option
@@ -45,6 +52,7 @@ def serve(
     host: str,
     port: int,
     api_key: str | None,
+    allow_origin: tuple[str, ...],
     open: bool,
     runs_dir: str,
 ) -> None:
@@ -67,6 +75,7 @@ def serve(
         import uvicorn
 
         from charrnn.serve import app
+        from charrnn.serve.connection import Connection
         from charrnn.serve.guard import LOCAL
     except ImportError:
         raise MissingPackageError(
@@ -84,26 +93,41 @@ def serve(
     if not paths:
         raise CheckpointError(f"there are no runs in {runs_dir}; train one with `charrnn train`")
     hosts = () if host in ANY_ADDRESS else (*LOCAL, host)
+    application = app(paths, api_key=api_key, hosts=hosts, origins=allow_origin)
     config = uvicorn.Config(
-        app(paths, api_key=api_key, hosts=hosts),
+        application,
         host=host,
         port=port,
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS + CLOSE_SECONDS,
         timeout_keep_alive=IDLE_SECONDS,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        http="h11",
+        http=Connection,
         ws="none",
+        lifespan="off",
     )
-    server = uvicorn.Server(config)
     socket = _listen(config)
     address = f"http://{_shown_host(host)}:{socket.getsockname()[1]}"
     tell(f"serving {', '.join(paths)} at {address}/v1; stop with Ctrl-C")
     if open:
         click.launch(f"{address}/health")
-    server.run(sockets=[socket])
+
+    class Server(uvicorn.Server):
+        """Gives answers that have begun some time when it is stopped."""
+
+        async def shutdown(self, sockets: Any = None) -> None:
+            import asyncio
+
+            if application.num_streams:
+                tell("finishing the answers that have begun; Ctrl-C stops at once")
+            timer = asyncio.get_running_loop().call_later(DRAIN_SECONDS, application.close)
+            await super().shutdown(sockets)
+            timer.cancel()
+            application.close()
+
+    Server(config).run(sockets=[socket])
 
 
 def _name(run: str, others: Any) -> str:

@@ -100,9 +100,7 @@ def decode(
         prefixes: keeps the state after the prompt, and those of other prompts.
     """
     ids = [int(idx) for idx in prompt]
-    history = History(forgets=True)
-    for idx in ids:
-        history.append(idx)
+    history = History(ids[-REACH:], forgets=True)
     if prefixes is not None:
         logits, state = prefixes.read(network, ids)  # (V,)
     else:

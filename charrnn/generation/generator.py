@@ -36,6 +36,7 @@ from charrnn.originality.copy_guard import Guard
 from charrnn.originality.suffix_array import Suffixes
 from charrnn.vocab import Vocabulary
 
+MOST_COMPILED = 4  # forms that are kept
 FREQUENCY_STEPS = 256  # symbols drawn to measure how frequent each is
 TINY = 1e-30  # smallest share of the largest probability, so that no logarithm is infinite
 
@@ -98,7 +99,7 @@ class Draft(NamedTuple):
 
 
 class CompiledForm(NamedTuple):
-    """The form that was compiled last, and what it was compiled from.
+    """A form, and what it was compiled from.
 
     Args:
         constraint: None for the length alone; compared by identity, since it may be unhashable.
@@ -133,12 +134,12 @@ class TextGenerator:
         self.corpus = corpus
         self.taken_back = 0  # symbols, over all texts so far
         self.prefixes: PrefixCache | None = None  # of the prompts of texts without constraints
-        self._compiled: CompiledForm | None = None
+        self._compiled: list[CompiledForm] = []  # the newest first
         self._guards: dict[int, Guard] = {}  # by max_copy
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: without what is recreated when needed."""
-        return self.__dict__ | {"_compiled": None, "_guards": {}, "prefixes": None}
+        return self.__dict__ | {"_compiled": [], "_guards": {}, "prefixes": None}
 
     @cached_property
     def frequencies(self) -> Any:
@@ -377,16 +378,13 @@ class TextGenerator:
             return None
         banned = frozenset(idx for idx, value in sampler.bias if value == -math.inf)
         conditions = (length, tuple(stops), banned)
-        compiled = self._compiled
-        if (
-            compiled is not None
-            and compiled.constraint is options.constraint
-            and compiled.conditions == conditions
-        ):
-            return compiled.form
+        for compiled in self._compiled:
+            if compiled.constraint is options.constraint and compiled.conditions == conditions:
+                return compiled.form
         whole = All(constraint, *map(Stop, stops))
         form = Form(whole, self.vocabulary, length, banned, self.frequencies)
-        self._compiled = CompiledForm(options.constraint, conditions, form)
+        newest = CompiledForm(options.constraint, conditions, form)
+        self._compiled = [newest, *self._compiled[: MOST_COMPILED - 1]]
         return form
 
     def _guard(self, options: FormOptions) -> Guard | None:

@@ -71,6 +71,11 @@ def taken(state: State, rows: Sequence[int]) -> State:
     return State(state.h[index], state.c[index], tuple(memories), reading)
 
 
+def forked(state: State) -> State:
+    """A copy that can continue independently of this one."""
+    return state._replace(memories=tuple(memory.fork() for memory in state.memories))
+
+
 @dataclass(frozen=True)
 class Layer:
     """One layer's weights, laid out for stepping, with the slices that a step takes.

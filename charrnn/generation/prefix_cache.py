@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.generation.network import Network, State
+from charrnn.copy_window import Trail
+from charrnn.generation.network import Network, State, forked
 
 MOST_KEPT = 64  # states
 # Symbols in the copy windows of all of them, each of which takes about 600 bytes.
@@ -42,12 +43,12 @@ class PrefixCache:
         if kept is not None:
             length = kept.length
             logits = kept.logits
-            state = _forked(kept.state)
+            state = forked(kept.state)
         for idx in array[length:].tolist():
             logits, state = network.step(idx, state)
         self._keep(array, logits, state)
         assert logits is not None
-        return logits.copy(), _forked(state)
+        return logits.copy(), forked(state)
 
     def length_of_longest(self, ids: Sequence[int]) -> int:
         """The number of ids at the beginning that need not be read again."""
@@ -77,10 +78,11 @@ class PrefixCache:
 
     def _remembered(self) -> int:
         """The symbols in all copy windows."""
-        memories = [memory for kept in self._kept.values() for memory in kept.state.memories]
-        return sum(len(memory.trail.ids) for memory in memories)
-
-
-def _forked(state: State) -> State:
-    """A state from which to continue; the original stays as it is."""
-    return state._replace(memories=tuple(memory.fork() for memory in state.memories))
+        sizes: dict[int, int] = {}
+        for kept in self._kept.values():
+            for memory in kept.state.memories:
+                trail: Trail | None = memory.trail
+                while trail is not None:  # a base is shared by its branches
+                    sizes[id(trail)] = len(trail.ids)
+                    trail = trail.base
+        return sum(sizes.values())

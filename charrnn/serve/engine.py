@@ -8,15 +8,18 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from charrnn.serve.limits import Limits
 from charrnn.serve.problem import Problem
 
+T = TypeVar("T")
 TURN = 0.005  # seconds
 END = object()
+SLOW_CALLS = ThreadPoolExecutor(4, "slow")
 
 
 class Stream:
@@ -35,6 +38,7 @@ class Stream:
         self.loop = loop
         self.deadline = deadline
         self.parts: asyncio.Queue[Any] = asyncio.Queue()
+        self.waits_for: Future[Any] | None = None
         self.unread = 0  # parts; changed only by the loop
         self.is_cancelled = False
 
@@ -67,12 +71,11 @@ class Engine:
         """The requests that are being answered."""
         return len(self._streams)
 
-    async def run(self, work: Iterator[Any]) -> AsyncIterator[Any]:
-        """The parts that work yields, as they come; closing the iterator ends the work.
+    def check_room(self) -> None:
+        """Refuse a further stream if there are too many.
 
         Raises:
-            Problem: there are too many streams, or the time is up.
-            Exception: what the work raises.
+            Problem: there are, or the engine is closed.
         """
         if self._is_closed:
             raise Problem(503, "the server is stopping")
@@ -80,6 +83,15 @@ class Engine:
             raise Problem(
                 429, "too many requests are being answered; try again", None, {"Retry-After": "1"}
             )
+
+    async def run(self, work: Iterator[Any]) -> AsyncIterator[Any]:
+        """The parts that work yields, as they come; closing the iterator ends the work.
+
+        Raises:
+            Problem: there are too many streams, or the time is up.
+            Exception: what the work raises.
+        """
+        self.check_room()
         deadline = time.monotonic() + self.limits.seconds
         stream = Stream(work, asyncio.get_running_loop(), deadline)
         self._add(stream)
@@ -142,8 +154,11 @@ class Engine:
 
     def _can_continue(self, stream: Stream) -> bool:
         """Whether it can be given a turn, or must be ended."""
-        is_late = time.monotonic() > stream.deadline
-        return stream.is_cancelled or is_late or stream.unread < self.limits.ahead
+        if stream.is_cancelled or time.monotonic() > stream.deadline:
+            return True
+        if stream.waits_for is not None and not stream.waits_for.done():
+            return False
+        return stream.unread < self.limits.ahead
 
     def _has_ended(self, stream: Stream) -> bool:
         """Run a stream for a turn; whether it is done."""
@@ -153,6 +168,10 @@ class Engine:
                 if time.monotonic() > stream.deadline:
                     raise Problem(503, f"the answer took more than {self.limits.seconds:g} seconds")
                 part = next(stream.work)
+                if isinstance(part, Future):
+                    stream.waits_for = part
+                    part.add_done_callback(lambda _: self._wake())
+                    return False
                 if part is not None:
                     stream.deliver(part)
                 now = time.monotonic()
@@ -165,3 +184,16 @@ class Engine:
         with suppress(Exception):
             stream.work.close()  # type: ignore[attr-defined]
         return True
+
+
+def elsewhere(function: Callable[[], T]) -> Generator[Future[T], None, T]:
+    """Make a slow call in another thread, while the other streams take their turns.
+
+    A stream that yields a future gets its next turn when the future is done.
+    """
+    future = SLOW_CALLS.submit(function)
+    try:
+        yield future
+    finally:
+        future.cancel()  # if it has not begun
+    return future.result()

@@ -60,6 +60,20 @@ class Fields:
             raise _wrong(name, f"a whole number from {low:,} to {high:,}", value)
         return value
 
+    def two_integers(self, name: str, low: int, high: int) -> tuple[int, int] | None:
+        """A list of two whole numbers in a range."""
+        value = self.take(name)
+        if value is None:
+            return None
+        wanted = f"a list of two whole numbers from {low:,} to {high:,}"
+        if not isinstance(value, list) or len(value) != 2:
+            raise _wrong(name, wanted, value)
+        for number in value:
+            if type(number) is not int or not low <= number <= high:
+                raise _wrong(name, wanted, value)
+        first, second = value
+        return first, second
+
     def number(self, name: str) -> float | None:
         """A finite number; its range is checked where it is used."""
         value = self.take(name)

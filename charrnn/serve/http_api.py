@@ -5,27 +5,28 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import charrnn
 from charrnn.errors import CharRNNError, ConfigError
-from charrnn.serve.completion import Completion, Delta, Finished, explained, problem_of
+from charrnn.serve.answer import Answer, Delta, Finished, Notice, explained, known_prompt
+from charrnn.serve.completion import Completion, text_of
 from charrnn.serve.engine import Engine
 from charrnn.serve.fields import Fields
 from charrnn.serve.guard import LOCAL, Guard, has_key
 from charrnn.serve.limits import Limits
 from charrnn.serve.models import Models
-from charrnn.serve.problem import Problem
+from charrnn.serve.problem import Problem, problem_of
 from charrnn.serve.words import next_words
-from charrnn.text_model import TextModel
 
 MOST_WORDS = 50
+CLOSE = {"Connection": "close"}  # since the rest of the body is not read
 NO_CHAT = (
     "charrnn has no chat: its models continue a text and know no roles or turns; "
     "use /v1/completions"
@@ -37,8 +38,9 @@ def app(
     *,
     api_key: str | None = None,
     hosts: Collection[str] = LOCAL,
+    origins: Collection[str] = (),
     limits: Limits | None = None,
-) -> Any:
+) -> "Application":
     """The API for some models, as an ASGI application.
 
     Args:
@@ -46,6 +48,7 @@ def app(
             of them by name.
         api_key: that requests must bring; None for no key.
         hosts: names by which the server may be called; empty for any.
+        origins: of pages elsewhere that may send requests, such as ``https://example.org``.
         limits: on what a request may ask for.
 
     Raises:
@@ -62,12 +65,10 @@ def app(
         Route("/v1/words", api.words, methods=["POST"]),
         Route("/v1/score", api.score, methods=["POST"]),
         Route("/v1/chat/completions", api.chat, methods=["POST"]),
+        Route("/tokenizer_info", api.tokenizer_info),
+        Route("/tokenize", api.tokenize, methods=["POST"]),
+        Route("/detokenize", api.detokenize, methods=["POST"]),
     ]
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        api.engine.close()
 
     inner = Starlette(
         routes=routes,
@@ -77,9 +78,34 @@ def app(
             405: _wrong_method,
             Exception: _show_bug,
         },
-        lifespan=lifespan,
     )
-    return Guard(inner, hosts, api_key)
+    inner.router.redirect_slashes = False
+    return Application(Guard(inner, hosts, api_key, origins), api.engine)
+
+
+class Application:
+    """The API as an ASGI application.
+
+    Args:
+        guarded: answers requests.
+        engine: generates the answers.
+    """
+
+    def __init__(self, guarded: Guard, engine: Engine) -> None:
+        self._guarded = guarded
+        self._engine = engine
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._guarded(scope, receive, send)
+
+    @property
+    def num_streams(self) -> int:
+        """The requests that are being answered."""
+        return self._engine.num_streams
+
+    def close(self) -> None:
+        """End all answers, with an error if they have not been sent; further ones are refused."""
+        self._engine.close()
 
 
 class Api:
@@ -118,6 +144,22 @@ class Api:
         """Say why there is no chat."""
         raise Problem(404, NO_CHAT)
 
+    async def tokenizer_info(self, request: Request) -> Response:
+        """What vLLM's clients ask for before they tokenize."""
+        return Json({"tokenizer_class": "characters", "eos_token": "\n", "bos_token": "\n"})
+
+    async def tokenize(self, request: Request) -> Response:
+        """A text as tokens, which are the code points of its characters."""
+        fields = Fields(await self._body(request))
+        text = fields.string("prompt", "", self.limits.prompt)
+        tokens = [ord(char) for char in text]
+        return Json({"tokens": tokens, "count": len(tokens), "max_model_len": self.limits.prompt})
+
+    async def detokenize(self, request: Request) -> Response:
+        """The text of some tokens."""
+        fields = Fields(await self._body(request))
+        return Json({"prompt": text_of(fields.take("tokens", []), "tokens")})
+
     async def completions(self, request: Request) -> Response:
         """Continue a text, or several."""
         completion = Completion.parse(await self._body(request), self.limits)
@@ -127,6 +169,7 @@ class Api:
             "object": "text_completion",
             "created": int(time.time()),
             "model": name,
+            "seed": completion.seed,
         }
         events = self.engine.run(self._completed(name, completion))
         if completion.stream:
@@ -140,10 +183,11 @@ class Api:
         fields = Fields(await self._body(request))
         name = self.models.check(fields.string("model", None, 1000))
         prompt = fields.string("prompt", "", self.limits.prompt)
+        unknown = fields.string("unknown", "error", 10)
         count = fields.integer("k", 5, 1, MOST_WORDS)
         fields.finish()
         words = await self._unless_gone(
-            request, _result(self.engine.run(self._words(name, prompt, count)))
+            request, _result(self.engine.run(self._words(name, prompt, unknown, count)))
         )
         return Json({"object": "list", "model": name, "data": [word._asdict() for word in words]})
 
@@ -152,31 +196,34 @@ class Api:
         fields = Fields(await self._body(request))
         name = self.models.check(fields.string("model", None, 1000))
         text = fields.string("text", "", self.limits.scored)
+        unknown = fields.string("unknown", "error", 10)
         alternatives = fields.integer("alternatives", 5, 1, 20)
         fields.finish()
         if not text:
             raise Problem(400, "`text` must have at least one character", "text")
         explanation = await self._unless_gone(
-            request, _result(self.engine.run(self._scored(name, text, alternatives)))
+            request, _result(self.engine.run(self._scored(name, text, unknown, alternatives)))
         )
         characters = [character._asdict() for character in explanation]
         return Json({"object": "list", "model": name, "data": characters})
 
     def _completed(self, name: str, completion: Completion) -> Iterator[Any]:
-        yield from completion.work(self.models.get(name))
+        model = yield from self.models.get(name)
+        yield from Answer(completion, model, self.limits.compile_seconds).events()
 
-    def _words(self, name: str, prompt: str, count: int) -> Iterator[Any]:
-        model = self.models.get(name)
+    def _words(self, name: str, prompt: str, unknown: str, count: int) -> Iterator[Any]:
+        model = yield from self.models.get(name)
         try:
-            yield (yield from next_words(model, prompt, count))
+            known, _ = known_prompt(model, prompt, unknown)
+            yield (yield from next_words(model, known, count))
         except CharRNNError as error:
             raise problem_of(error) from None
 
-    def _scored(self, name: str, text: str, alternatives: int) -> Iterator[Any]:
-        model: TextModel = self.models.get(name)
+    def _scored(self, name: str, text: str, unknown: str, alternatives: int) -> Iterator[Any]:
+        model = yield from self.models.get(name)
         try:
-            items, _ = model.known_items(text)
-            yield (yield from explained(model, items, alternatives))
+            items, _ = model.known_items(text, unknown)
+            yield (yield from explained(model, items, alternatives, model.prime))
         except CharRNNError as error:
             raise problem_of(error) from None
 
@@ -186,15 +233,18 @@ class Api:
         Raises:
             Problem: it is too long or too slow, or is not JSON.
         """
+        self.engine.check_room()
         data = bytearray()
         try:
             async with asyncio.timeout(self.limits.body_seconds):
                 async for chunk in request.stream():
                     data += chunk
                     if len(data) > self.limits.body:
-                        raise Problem(413, f"the body has more than {self.limits.body:,} bytes")
+                        raise Problem(
+                            413, f"the body has more than {self.limits.body:,} bytes", None, CLOSE
+                        )
         except TimeoutError:
-            raise Problem(408, "the body took too long to arrive") from None
+            raise Problem(408, "the body took too long to arrive", None, CLOSE) from None
         except ClientDisconnect:
             raise Problem(400, "the client has gone") from None
         try:
@@ -254,10 +304,13 @@ async def _collected(
     """A whole answer."""
     texts: dict[int, list[str]] = {}
     choices = []
+    notices = []
     new_characters = 0
     try:
         async for event in events:
-            if isinstance(event, Delta):
+            if isinstance(event, Notice):
+                notices.append(event.text)
+            elif isinstance(event, Delta):
                 texts.setdefault(event.choice, []).append(event.text)
             else:
                 text = "".join(texts.pop(event.choice, []))
@@ -265,7 +318,10 @@ async def _collected(
                 new_characters += event.characters
     finally:
         await events.aclose()  # type: ignore[attr-defined]
-    return {**about, "choices": choices, "usage": _usage(completion, new_characters)}
+    answer = {**about, "choices": choices, "usage": _usage(completion, new_characters)}
+    if notices:
+        answer["notices"] = notices
+    return answer
 
 
 def _usage(completion: Completion, new_characters: int) -> dict[str, int]:
@@ -286,15 +342,18 @@ async def _as_sse(
 ) -> AsyncIterator[str]:
     """An answer as server-sent events."""
     new_characters = 0
+    notices: list[str] = []  # sent with the next part, since clients expect a choice in each
     try:
         event = first
-        while True:
+        while event is not None:
+            if isinstance(event, Notice):
+                notices.append(event.text)
+            else:
+                yield _sse(about | {"notices": notices} if notices else about, event)
+                notices = []
             if isinstance(event, Finished):
                 new_characters += event.characters
-            yield _sse(about, event)
             event = await anext(events, None)
-            if event is None:
-                break
         if completion.include_usage:
             usage = _usage(completion, new_characters)
             yield f"data: {json.dumps({**about, 'choices': [], 'usage': usage})}\n\n"
@@ -346,7 +405,8 @@ async def _no_such_path(request: Request, error: Exception) -> Response:
 
 
 async def _wrong_method(request: Request, error: Exception) -> Response:
-    return Json(Problem(405, "this path needs another method").as_dict(), 405)
+    assert isinstance(error, HTTPException)
+    return Json(Problem(405, "this path needs another method").as_dict(), 405, error.headers)
 
 
 async def _show_bug(request: Request, error: Exception) -> Response:

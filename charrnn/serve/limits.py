@@ -15,7 +15,7 @@ class Limits:
         scored: characters whose probabilities a request may ask for.
         texts: that a request may draw.
         constraint: characters of a regular expression, and of all required and forbidden strings.
-        constrained_prompt: characters of a prompt that a constrained text continues.
+        compile_seconds: that compiling the constraints may take.
         seconds: that a request may take.
         streams: requests that are answered at the same time; further ones get 429.
         ahead: pieces that a stream may be ahead of its client.
@@ -28,7 +28,7 @@ class Limits:
     scored: int = 20_000
     texts: int = 64
     constraint: int = 500
-    constrained_prompt: int = 20_000
+    compile_seconds: float = 10.0
     seconds: float = 300.0
     streams: int = 256
     ahead: int = 256

@@ -1,8 +1,13 @@
 """Problem: an error with a status, in the shape of OpenAI's API."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from charrnn.errors import CharRNNError
+
+# the fields of a request whose names are not those of the library's arguments
+FIELDS = {"length": "max_tokens", "bias": "logit_bias", "constraint": "match"}
 KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -36,3 +41,11 @@ class Problem(Exception):  # noqa: N818, also for what is not an error of this p
             kind = "server_error" if self.status >= 500 else "invalid_request_error"
         error = {"message": self.message, "type": kind, "param": self.param, "code": None}
         return {"error": error}
+
+
+def problem_of(error: CharRNNError) -> Problem:
+    """What an error of the library says, with the field that it names."""
+    message = str(error)
+    named = re.search(r"`(\w+)`", message)
+    param = FIELDS.get(named[1], named[1]) if named else None
+    return Problem(400, message, param)

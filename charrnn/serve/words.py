@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.generation.network import State
+from charrnn.generation.network import State, forked
 from charrnn.generation.sampling import probabilities
 from charrnn.generation.text_kinds import primed
 from charrnn.serve.prompts import read_in_steps
@@ -20,9 +20,6 @@ MOST_NEXT = 8  # characters that are followed after each
 LEAST = 1e-4  # probability of a beginning that is followed
 LONGEST_WORD = 40  # characters
 LINE_END = "\n"
-# Of a longer prompt, only the last one to two times this many characters are read. Where reading
-# begins moves in steps of this size, so that the state can be kept while someone types.
-CONTEXT = 500
 
 
 class Word(NamedTuple):
@@ -62,10 +59,7 @@ def next_words(model: TextModel, prompt: str, number: int) -> Generator[None, No
     that ends within a word is continued by the rest of it.
     """
     vocabulary = model.vocabulary
-    first = 0
-    if not vocabulary.records:
-        first = max(0, (len(prompt) // CONTEXT - 1) * CONTEXT)
-    ids = vocabulary.encode(prompt[first:]).tolist()
+    ids = vocabulary.encode(prompt).tolist()
     logits, state = yield from read_in_steps(model, primed(vocabulary, model.prime, ids))
     letters = _letters(vocabulary)
     line_ends = _line_ends(vocabulary)
@@ -79,7 +73,7 @@ def next_words(model: TextModel, prompt: str, number: int) -> Generator[None, No
         state = beginning.state
         logits = beginning.logits
         if beginning.ids:
-            logits, state = model.network.step(beginning.ids[-1], state)
+            logits, state = model.network.step(beginning.ids[-1], forked(state))
             yield None
         of_text = math.exp(-beginning.cost)
         shares = of_text * probabilities(logits.astype(np.float64))  # (V,)

@@ -179,7 +179,7 @@ def explain(
 def explain_in_steps(
     network: Network,
     vocabulary: Vocabulary,
-    prime: int,
+    prime: int | None,
     items: Sequence[KnownItem],
     *,
     separator: str,
@@ -187,7 +187,11 @@ def explain_in_steps(
     on_progress: OnProgress = ignore,
     most_rows: int = MOST_ROWS,
 ) -> Generator[None, None, Explanation]:
-    """Like ``explain``, but yields after each part of at most ``most_rows`` symbols."""
+    """Like ``explain``, but yields after each part of at most ``most_rows`` symbols.
+
+    If ``prime`` is None, the first symbol of an item is read without being predicted, and counts as
+    equally likely as any other.
+    """
     symbols = _texts_of(vocabulary, separator)
     count = min(alternatives, len(symbols))
     rows_together = min(most_rows, max(1, MOST_LOGITS // len(symbols)))
@@ -225,7 +229,7 @@ def explain_in_steps(
 def _predictions(
     network: Network,
     vocabulary: Vocabulary,
-    prime: int,
+    prime: int | None,
     items: Sequence[KnownItem],
 ) -> Iterator[tuple[Array, int]]:
     """The logits (V,) before each symbol, and its id."""
@@ -233,7 +237,10 @@ def _predictions(
         state = network.zero_state()
         last = prime
         for idx in whole_ids(vocabulary, item.text):
-            logits, state = network.step(last, state)
+            if last is None:
+                logits = np.zeros(network.vocab_size, np.float32)
+            else:
+                logits, state = network.step(last, state)
             yield logits, idx
             last = idx
 

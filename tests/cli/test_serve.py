@@ -20,6 +20,7 @@ import pytest
 import charrnn
 from tests.command import Trained, call
 
+FINISHING = "finishing the answers that have begun; Ctrl-C stops at once\n"
 MANY = 200  # streams at the same time
 
 
@@ -32,11 +33,12 @@ def where(text_run: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Server:
-    """A server in a process."""
+    """A server in a process, which first runs some lines of Python."""
 
-    def __init__(self, where: Path, *flags: str) -> None:
+    def __init__(self, where: Path, *flags: str, first: str = "") -> None:
+        script = f"from charrnn.cli.main import main\n{first}\nmain()"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "charrnn", "serve", "--port", "0", *flags],
+            [sys.executable, "-c", script, "serve", "--port", "0", *flags],
             cwd=where,
             stderr=subprocess.PIPE,
             text=True,
@@ -70,8 +72,13 @@ class Server:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
-    def connect(self, head: str) -> socket.socket:
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+    def connect(self, head: str, room: int = 0) -> socket.socket:
+        """A connection that has sent a head, and perhaps has little room for what it receives."""
+        connection = socket.socket()
+        connection.settimeout(30)
+        if room:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        connection.connect(("127.0.0.1", self.port))
         connection.sendall(head.encode())
         return connection
 
@@ -149,6 +156,92 @@ def test_a_client_that_goes_frees_its_stream(server: Server) -> None:
     pytest.fail("the stream goes on")
 
 
+SHORT_TIMES = """
+import charrnn.serve.connection as connection, charrnn.serve.limits as limits, dataclasses
+connection.HEAD_SECONDS = 0.4
+connection.WRITE_SECONDS = 0.4
+connection.MOST_CONNECTIONS = 20
+fields = limits.Limits.__init__.__defaults__
+limits.Limits.__init__.__defaults__ = tuple(0.4 if value == 20.0 else value for value in fields)
+"""
+
+
+def closes(connection: socket.socket) -> bytes:
+    """What a connection still receives before the server closes it."""
+    received = b""
+    try:
+        while part := connection.recv(1 << 20):
+            received += part
+    except ConnectionResetError:
+        pass
+    connection.close()
+    return received
+
+
+def test_clients_that_are_too_slow_are_cut_off(where: Path) -> None:
+    server = Server(where, "corpus", first=SHORT_TIMES)
+    server.post("/v1/completions", max_tokens=1)
+    silent = server.connect("")
+    half = server.connect("GET /health HTTP/1.1\r\nHo")
+    begun = server.connect(head_of("x" * 50) + "x")
+    body = json.dumps({"max_tokens": 100_000, "stream": True})
+    unread = server.connect(head_of(body) + body, room=4096)
+    assert closes(silent) == b""
+    assert closes(half) == b""
+    assert closes(begun).startswith(b"HTTP/1.1 408 ")
+    for _ in range(500):  # its buffers fill first
+        if not server.get("/health")["streams"]:
+            break
+        time.sleep(0.02)
+    else:
+        pytest.fail("the stream of a client that does not read goes on")
+    assert b"[DONE]" not in closes(unread)
+    again = server.connect("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    while b"}" not in again.recv(1 << 16):
+        pass
+    again.sendall(b"GET /health HT")  # the next head is late, on a connection that is kept
+    assert closes(again) == b""
+    many = [server.connect("") for _ in range(30)]
+    refused = sum(closes(connection) == b"" for connection in many)
+    assert refused == 30  # 10 of them at once
+    assert server.get("/health")["status"] == "ok"
+    server.close()
+
+
+def test_sigterm_under_load_finishes_every_answer_that_has_begun(where: Path) -> None:
+    server = Server(where, "corpus")
+    server.post("/v1/completions", max_tokens=1)
+    answers: list[str] = []
+
+    def ask(seed: int) -> None:
+        body = {"max_tokens": 300, "seed": seed}
+        answers.append(server.post("/v1/completions", **body)["choices"][0]["text"])
+
+    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(40)]
+    for thread in threads:
+        thread.start()
+    while server.get("/health")["streams"] < 30:
+        time.sleep(0.01)
+    server.process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join(60)
+    _, said = server.process.communicate(timeout=30)
+    assert sorted(map(len, answers)) == [300] * 40
+    assert said == FINISHING
+
+
+def test_answers_that_are_too_long_end_with_an_error_when_the_server_stops(where: Path) -> None:
+    short = "import charrnn.cli.serve as command\ncommand.DRAIN_SECONDS = 0.3"
+    server = Server(where, "corpus", first=short)
+    body = json.dumps({"max_tokens": 100_000, "stream": True})
+    connection = server.connect(head_of(body, "Connection: close\r\n") + body)
+    assert b"200 OK" in connection.recv(1000)
+    server.process.send_signal(signal.SIGTERM)
+    assert b"the server is stopping" in closes(connection)
+    _, said = server.process.communicate(timeout=30)
+    assert said == FINISHING
+
+
 def test_large_headers_and_slow_bodies_do_not_stop_the_others(server: Server) -> None:
     large = server.connect(
         "GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + "a" * 1_000_000 + "\r\n\r\n"
@@ -174,7 +267,7 @@ def test_sigterm_finishes_what_has_begun(where: Path) -> None:
     thread.join(60)
     assert len(answers[0]["choices"][0]["text"]) == 20_000
     _, said = server.process.communicate(timeout=30)
-    assert (server.process.returncode in (0, -signal.SIGTERM), said) == (True, "")
+    assert (server.process.returncode in (0, -signal.SIGTERM), said) == (True, FINISHING)
 
 
 def test_it_starts_without_torch(where: Path) -> None:
@@ -194,9 +287,11 @@ def test_many_streams_side_by_side_write_their_own_texts(server: Server, where: 
     texts: dict[int, str] = {}
 
     def ask(seed: int) -> None:
-        texts[seed] = server.post("/v1/completions", max_tokens=length, seed=seed)["choices"][0][
-            "text"
-        ]
+        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", timeout=600)
+        parts = client.completions.create(
+            model="corpus", prompt="", max_tokens=length, seed=seed, stream=True
+        )
+        texts[seed] = "".join(part.choices[0].text for part in parts)
 
     def memory() -> int:
         status = Path(f"/proc/{server.process.pid}/status").read_text()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from charrnn.generation.constraints import Contains, Match, Without
+from charrnn.generation.constraints.forms import Acrostic, Contains, Length, Lines, Match, Without
 from charrnn.generation.sampling import log_probabilities
 
 
@@ -32,7 +32,12 @@ def texts(client, **body):
         ({"match": "a[bc]*"}, {"constraint": Match("a[bc]*")}),
         ({"contains": ["ab", "ca"], "without": "bb"}, {"constraint": Contains("ab") & Contains("ca") & Without("bb")}),
         ({"best_of": 4}, {"best_of": 4}),
-        ({"model": "names", "prompt": "a"}, {"prompt": "a"}),
+        ({"match": "a[bc]*", "n": 1, "particles": 3}, {"constraint": Match("a[bc]*"), "particles": 3}),
+        ({"acrostic": "ab", "line_length": [2, 9], "max_tokens": 40}, {"constraint": Acrostic("ab") & Lines(2, 2, 9), "length": 40}),
+        ({"lines": 3, "max_tokens": 40}, {"constraint": Lines(3), "length": 40}),
+        ({"exact_length": 30}, {"constraint": Length(30)}),
+        ({"length_between": [10, 30]}, {"constraint": Length(10, 30)}),
+        ({"model": "names", "prompt": "a", "best_of": 2}, {"prompt": "a", "best_of": 2}),
         ({"model": "bytes", "prompt": "\u00e9"}, {"prompt": "\u00e9"}),
         ({"max_tokens": 0}, {"length": 0}),
     ],
@@ -80,14 +85,45 @@ def test_a_stream_is_the_same_text_piece_by_piece(client, models):
 def test_the_reason_of_the_end_is_stated(client):
     assert complete(client, seed=7)["choices"][0]["finish_reason"] == "length"
     assert complete(client, seed=7, stop="a")["choices"][0]["finish_reason"] == "stop"
-    assert (
-        complete(client, seed=7, model="names", max_tokens=500)["choices"][0]["finish_reason"]
-        == "stop"
-    )
+    assert complete(client, seed=7, model="names")["choices"][0]["finish_reason"] == "stop"
+    for ending in ({"until": "a"}, {"match": "[abc]{5}"}):
+        body = {"max_tokens": 5, "seed": 7} | ending
+        assert complete(client, **body)["choices"][0]["finish_reason"] == "stop"
+
+
+def test_records_are_those_that_sample_writes(client, models):
+    expected = [record.text for record in models["names"].records(5, prompt="a", seed=7)]
+    answer = complete(client, model="names", prompt="a", n=5, seed=7, max_tokens=None, echo=True)
+    assert [choice["text"] for choice in answer["choices"]] == expected
+    assert texts(client, model="names", prompt="a", n=5, seed=7) == [
+        record.text[1:] for record in models["names"].records(5, prompt="a", seed=7, length=21)
+    ]
+
+
+def test_records_can_be_unique_and_those_left_out_are_counted(client, models):
+    records = models["names"].records(12, seed=1, unique=True, constraint=Match("[ab]{1,3}"))
+    expected = [record.text for record in records]
+    body = {"model": "names", "n": 12, "seed": 1, "unique": True, "match": "[ab]{1,3}"}
+    answer = complete(client, **body)
+    assert [choice["text"] for choice in answer["choices"]] == expected
+    assert answer["notices"] == [str(records.tally)]
+    assert "repeated" in str(records.tally)
+
+
+def test_the_seed_is_in_the_answer(client):
+    answer = complete(client)
+    assert texts(client, seed=answer["seed"]) == [answer["choices"][0]["text"]]
+
+
+def test_unknown_characters_of_a_prompt_can_be_left_out_which_is_said(client, models):
+    answer = complete(client, prompt="az", unknown="skip", seed=7)
+    assert answer["choices"][0]["text"] == models["plain"].generate("a", length=20, seed=7)
+    assert answer["notices"] == models["plain"].vocabulary.repair("az", "skip")[1]
+    assert answer["notices"]
 
 
 def by_hand(model, text):
-    """The log-probabilities (n - 1, V) of all characters but the first."""
+    """The log-probabilities (n - 1, V) of all symbols but the first."""
     state, rows = model.network.zero_state(), []
     for idx in model.vocabulary.encode(text)[:-1]:
         logits, state = model.network.step(int(idx), state)
@@ -120,6 +156,16 @@ def test_log_probabilities_without_echo_are_those_of_the_new_text(client, models
     assert sum(choice["logprobs"]["token_logprobs"]) == pytest.approx(sample.log_probability)
     assert choice["logprobs"]["top_logprobs"] is None
     assert choice["logprobs"]["text_offset"] == list(range(3, 23))
+
+
+def test_log_probabilities_of_bytes_are_those_with_which_they_were_drawn(client, models):
+    model = models["bytes"]
+    body = {"model": "bytes", "prompt": "\u00e9a", "seed": 7, "logprobs": 1, "max_tokens": 5}
+    choice = complete(client, **body)["choices"][0]
+    text = "\u00e9a" + choice["text"]
+    rows = by_hand(model, text)
+    of_ids = [row[idx] for row, idx in zip(rows, model.vocabulary.encode(text)[1:], strict=True)]
+    assert sum(choice["logprobs"]["token_logprobs"]) == pytest.approx(sum(of_ids[2:]))
 
 
 @pytest.mark.parametrize("model", ["plain", "names", "bytes"])

@@ -2,11 +2,12 @@
 
 import asyncio
 import itertools
+import threading
 import time
 
 import pytest
 
-from charrnn.serve.engine import Engine
+from charrnn.serve.engine import Engine, elsewhere
 from charrnn.serve.limits import Limits
 from charrnn.serve.problem import Problem
 
@@ -107,6 +108,44 @@ def test_an_error_is_raised_for_its_own_client_only(error, engine):
         return [part async for part in engine.run(iter([1]))]
 
     assert run(main()) == [1]
+
+
+def test_a_slow_call_does_not_hold_up_the_others(engine):
+    may_end = threading.Event()
+
+    def slow():
+        yield (yield from elsewhere(lambda: may_end.wait(20)))
+
+    async def main():
+        stream = engine.run(slow())
+        task = asyncio.ensure_future(anext(stream))
+        await until(lambda: engine.num_streams)
+        parts = [part async for part in engine.run(iter([1, 2]))]
+        may_end.set()
+        return parts, await task
+
+    assert run(main()) == ([1, 2], True)
+
+
+def test_an_error_of_a_slow_call_is_raised_and_a_late_one_is_left():
+    engine = Engine(Limits(seconds=0.2))
+    may_end = threading.Event()
+
+    def broken():
+        yield (yield from elsewhere(lambda: 1 // 0))
+
+    def late():
+        yield (yield from elsewhere(lambda: may_end.wait(20)))
+
+    async def main():
+        with pytest.raises(ZeroDivisionError):
+            await anext(engine.run(broken()))
+        with pytest.raises(Problem, match="took more than"):
+            await anext(engine.run(late()))
+
+    run(main())
+    may_end.set()
+    engine.close()
 
 
 def test_no_more_streams_than_the_limit(engine):

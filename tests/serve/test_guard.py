@@ -55,3 +55,23 @@ def test_a_key_is_needed_if_there_is_one(header, secret):
 
 def test_the_key_opens(secret):
     assert secret.get("/v1/models", headers={"authorization": "Bearer key"}).status_code == 200
+
+
+def test_a_page_of_an_origin_that_was_allowed_may_send_requests(models):
+    guarded = app(models, api_key="key", origins=["https://example.org/"])
+    page = {"origin": "https://example.org"}
+    with TestClient(guarded, base_url="http://localhost") as client:
+        asked = client.options("/v1/completions", headers=page)
+        assert asked.status_code == 204
+        assert asked.headers["access-control-allow-origin"] == "https://example.org"
+        assert "authorization" in asked.headers["access-control-allow-headers"]
+        assert client.post("/v1/completions", json={}, headers=page).status_code == 401
+        body = {"max_tokens": 3}
+        with_key = page | {"authorization": "Bearer key"}
+        answer = client.post("/v1/completions", json=body, headers=with_key)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "https://example.org"
+        for other in ("https://example.com", "http://example.org", "null"):
+            refused = client.options("/v1/completions", headers={"origin": other})
+            assert refused.status_code == 403
+            assert "access-control-allow-origin" not in refused.headers

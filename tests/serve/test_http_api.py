@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 import charrnn
@@ -55,6 +57,7 @@ FIELDS = {
     "seed": [-1, 1.5, "a", 2**64, True, []],
     "n": [0, -1, 1.5, 1000, "a", True, []],
     "best_of": [0, 1000, "a", 1.5, True],
+    "unknown": [1, "a", []],
     "stop": [1, [1], {}, [""], "", ["a"] * 17, "a" * 501, True],
     "until": [1, "", [], "z", {}, "a" * 501],
     "echo": [1, "true", [], {}],
@@ -65,6 +68,14 @@ FIELDS = {
     "contains": [1, [1], "z", "a" * 501, ["a"] * 17, {}],
     "without": [1, [1], "", "a" * 501, {}],
     "max_copy": [0, -1, 1.5, "a", 5, True],
+    "acrostic": [1, "z", "a\nb", "", [], "a" * 501],
+    "lines": [0, -1, 1.5, "a", True, [], 10**9],
+    "line_length": [1, "a", [1], [1, 2, 3], [1.5, 2], [5, 2], [-1, 2], ["a", "b"], True],
+    "length_between": [1, "a", [1], [5, 2], [-1, 2], [1, 10**9]],
+    "exact_length": [-1, 1.5, "a", True, 10**9],
+    "particles": [0, -1, 1.5, "a", 65, 5],
+    "unique": [1, "a", True],
+    "new": [1, "a", True],
     "model": [1, "none", [], "a" * 2000, ""],
     "suffix": ["a", 1],
     "presence_penalty": [1, "a"],
@@ -74,6 +85,12 @@ FIELDS = {
 MALFORMED = [
     (name, value) for name, values in FIELDS.items() for value in values if value is not None
 ]
+# Where the message is about another field, or about none.
+OTHER_NAMES = {
+    ("until", "z"): None,
+    ("logit_bias", "{'z': 1}"): None,
+    ("new", "True"): "unique",
+}
 BODIES = [
     b"", b"{", b"[]", b"1", b'"a"', b"null", b"\xff\xfe", b'{"prompt": NaN}', b'{"temperature": Infinity}', b"[" * 100_000,
     b'{"a": 1', b"{'prompt': 'a'}", b'{"prompt": "\\ud800"}', b'{"prompt": "\\u0000"}', b"a=b", b"{}{}", b'{"n": 1e999}',
@@ -85,6 +102,7 @@ PATHS = [
 ]  # fmt: skip
 OTHERS = [
     ("/v1/words", {"k": 0}), ("/v1/words", {"k": 51}), ("/v1/words", {"prompt": 1}), ("/v1/words", {"prompt": "z"}), ("/v1/words", {"x": 1}),
+    ("/tokenize", {"prompt": 1}), ("/detokenize", {"tokens": [-1]}), ("/detokenize", {"tokens": ["a"]}), ("/detokenize", {"tokens": [10**7]}),
     ("/v1/score", {}), ("/v1/score", {"text": ""}), ("/v1/score", {"text": 1}), ("/v1/score", {"text": "z"}),
     ("/v1/score", {"text": "a", "alternatives": 0}), ("/v1/score", {"text": "a", "x": 1}), ("/v1/score", []), ("/v1/words", []),
 ]  # fmt: skip
@@ -93,6 +111,18 @@ OTHERS = [
 def test_any_name_of_a_field_can_be_answered(client):
     for name in ("\ud800", "\x00", "\u202e", "a" * 500):
         check_error(client.post("/v1/completions", content=json.dumps({name: 1}), headers=JSON))
+
+
+def test_tokens_are_code_points(client, models):
+    answer = client.post("/tokenize", json={"prompt": "ab\U0001f600", "add_special_tokens": False})
+    assert answer.json()["tokens"] == [97, 98, 0x1F600]
+    tokens = {"tokens": [97, 98, 0x1F600]}
+    assert client.post("/detokenize", json=tokens).json() == {"prompt": "ab\U0001f600"}
+    assert client.get("/tokenizer_info").json()["eos_token"] == "\n"
+    for prompt in ([97, 98], [[97, 98]], ["ab"]):
+        body = {"prompt": prompt, "seed": 7, "max_tokens": 9}
+        choice = client.post("/v1/completions", json=body).json()["choices"][0]
+        assert choice["text"] == models["plain"].generate("ab", length=9, seed=7)
 
 
 def test_scores_are_limited_and_records_are_read_one_by_one(client, models):
@@ -123,11 +153,7 @@ def test_malformed_requests_are_refused_with_the_field(client):
             "/v1/completions", content=json.dumps({"max_tokens": 5, name: value}), headers=JSON
         )
         error = check_error(answer)
-        assert error["param"] in (name, "model", "prompt", "max_tokens", None, "best_of"), (
-            name,
-            value,
-            error,
-        )
+        assert error["param"] == OTHER_NAMES.get((name, str(value)), name), (name, value, error)
     for body in BODIES:
         check_error(client.post("/v1/completions", content=body, headers=JSON))
     for method, path in PATHS:
@@ -136,6 +162,36 @@ def test_malformed_requests_are_refused_with_the_field(client):
         check_error(client.post(path, json=body))
     assert len(MALFORMED) + len(BODIES) + len(PATHS) + len(OTHERS) >= 150
     assert client.get("/health").json()["streams"] == 0
+
+
+def test_a_method_that_is_not_allowed_is_told_which_is(client):
+    answer = client.get("/v1/completions", headers=JSON)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+def test_an_app_can_be_mounted_in_another_one(models):
+    outer = Starlette(routes=[Mount("/texts", app(models, api_key="key"))])
+    with TestClient(outer, base_url="http://localhost") as client:
+        assert client.get("/texts/health").json() == {"status": "ok"}
+        assert client.get("/texts/v1/models").status_code == 401
+        key = {"authorization": "Bearer key"}
+        answer = client.post("/texts/v1/completions", json={"max_tokens": 3}, headers=key)
+        assert len(answer.json()["choices"][0]["text"]) == 3
+
+
+def test_the_given_model_is_not_changed(models):
+    model = models["plain"]
+    before = dict(vars(model.generator))
+    with TestClient(app(model), base_url="http://localhost") as client:
+        client.post("/v1/completions", json={"max_tokens": 3, "contains": "a"})
+    assert vars(model.generator) == before
+
+
+def test_an_application_that_is_closed_refuses(models):
+    application = app(models)
+    with TestClient(application, base_url="http://localhost") as client:
+        application.close()
+        assert check_error(client.post("/v1/completions", json={}), 503, 503)
 
 
 def test_records_are_not_given_what_they_cannot_have(client):
@@ -188,7 +244,8 @@ def test_one_model_alone_has_a_name(models):
         assert client.post("/v1/completions", json={"max_tokens": 3}).json()["model"] == "model"
 
 
-def test_a_model_that_cannot_be_loaded_is_an_error_of_its_own(tmp_path):
+def test_a_model_that_cannot_be_loaded_is_an_error_of_its_own(tmp_path, caplog):
     with TestClient(app({"gone": tmp_path / "gone"}), base_url="http://localhost") as client:
         error = check_error(client.post("/v1/completions", json={}), 503, 503)
-        assert error["message"].startswith("the model 'gone' cannot be loaded: ")
+        assert error["message"] == "the model 'gone' cannot be loaded; the server's log says why"
+        assert str(tmp_path) in caplog.text

@@ -17,6 +17,7 @@ from charrnn.generation.constraints.lookahead import Lookahead
 from charrnn.vocab import Vocabulary, describe
 
 MAX_CACHED = 1 << 14  # states and places whose NextSymbols are kept
+MAX_CACHED_GAINS = 1 << 23  # numbers in them; about 75 MB
 ASCII = "".join(map(chr, range(128)))
 
 Array = NDArray[Any]
@@ -108,6 +109,7 @@ class Form:
         self._after = _with_column(table.next, table.dead)  # (S + 1, C + 1)
         self._ending = _with_column(table.ending, False)  # (S + 1, C + 1)
         self._next_symbols: dict[tuple[int, int | None, bool], NextSymbols] = {}
+        self._most_cached = min(MAX_CACHED, MAX_CACHED_GAINS // len(vocabulary))
 
     def begin(self, ids: Sequence[int]) -> int:
         """The state after the beginning of a text.
@@ -186,7 +188,7 @@ class Form:
         known = self._next_symbols.get(key)
         if known is not None:
             return known
-        if len(self._next_symbols) >= MAX_CACHED:
+        if len(self._next_symbols) >= self._most_cached:
             self._next_symbols.clear()
         following = self._find_next_symbols(state, written)
         self._next_symbols[key] = following

@@ -5,7 +5,7 @@
 To write your own constraint, derive a class with ``start``, ``step`` and ``accepts``.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -401,6 +401,35 @@ class Length(Constraint):
         if self.fewest == self.most:
             return f"`exact_length` {self.fewest}"
         return f"`length_between` {self.fewest} {self.most}"
+
+
+def joined(constraints: Sequence[Constraint]) -> All:
+    """All constraints, those on lines merged into a single one at the end.
+
+    Lines may be as short as the limits on their length allow. An acrostic has as many lines as
+    letters, unless another constraint sets their number.
+    """
+    count: int | None = None
+    letters: int | None = None
+    limits: Lines | None = None
+    others = list[Constraint]()
+    for constraint in constraints:
+        if isinstance(constraint, Lines):
+            if constraint.count is None:
+                limits = constraint
+            else:
+                count = constraint.count
+            continue
+        if isinstance(constraint, Acrostic):
+            letters = len(constraint.word)
+        others.append(constraint)
+    if count is None:
+        count = letters
+    if limits is not None:
+        others.append(Lines(count, limits.shortest, limits.longest))
+    elif count is not None:
+        others.append(Lines(count))
+    return All(*others)
 
 
 def bounds(constraint: Constraint, length: int, *, ends: bool) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints.dfa import Table
+from charrnn.generation.constraints.time_limit import check_time
 
 MAX_WORK = 1 << 28  # transitions visited
 LAYER_OVERHEAD = 1 << 14  # cost of each layer, in transitions
@@ -124,6 +125,7 @@ class Lookahead:
 
     def _one_symbol_earlier(self, layer: Array, *, may_end: bool) -> Array:
         """(S + 1,) the probabilities with one more symbol left, none rounded down to 0."""
+        check_time()
         table = self._table
         after = layer[table.next]  # (S + 1, C)
         possible = after > 0
