@@ -13,11 +13,13 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import openai
 import pytest
 
 import charrnn
+from charrnn.cli.serve import _listen
 from tests.command import Trained, call
 
 FINISHING = "finishing the answers that have begun; Ctrl-C stops at once\n"
@@ -268,6 +270,13 @@ def test_sigterm_finishes_what_has_begun(where: Path) -> None:
     assert len(answers[0]["choices"][0]["text"]) == 20_000
     _, said = server.process.communicate(timeout=30)
     assert (server.process.returncode in (0, -signal.SIGTERM), said) == (True, FINISHING)
+
+
+def test_answers_are_sent_at_once() -> None:
+    """Without TCP_NODELAY, an answer of two parts waits 40 ms for the client's acknowledgement."""
+    config = SimpleNamespace(host="127.0.0.1", port=0, backlog=1)
+    with _listen(config) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 def test_it_starts_without_torch(where: Path) -> None:
