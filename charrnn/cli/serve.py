@@ -44,7 +44,7 @@ MAX_HEADER_BYTES = 16 << 10
     multiple=True,
     help="let pages of this origin, such as https://example.org, send requests; can be repeated",
 )
-@click.option("--open", is_flag=True, help="open /health in a browser")
+@click.option("--open", is_flag=True, help="open the page to write in in a browser")
 @runs_dir_option
 @quiet_option
 def serve(
@@ -110,9 +110,10 @@ def serve(
     )
     socket = _listen(config)
     address = f"http://{_shown_host(host)}:{socket.getsockname()[1]}"
-    tell(f"serving {', '.join(paths)} at {address}/v1; stop with Ctrl-C")
+    tell(f"serving {', '.join(paths)}; stop with Ctrl-C")
+    tell(f"write at {address}, or send requests to {address}/v1")
     if open:
-        click.launch(f"{address}/health")
+        click.launch(address)
 
     class Server(uvicorn.Server):
         """Gives answers that have begun some time when it is stopped."""

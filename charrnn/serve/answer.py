@@ -336,9 +336,14 @@ def _log(probability: float) -> float:
     return math.log(max(probability, LEAST_PROBABILITY))
 
 
+def has_index(model: TextModel) -> bool:
+    """Whether the corpus of a model is indexed."""
+    return model.path is not None and Run(model.path.parent).originality.exists()
+
+
 def _check_index(model: TextModel) -> None:
     """Refuse ``max_copy`` for a run whose corpus is not indexed, since that may take minutes."""
-    if model.path is None or not Run(model.path.parent).originality.exists():
+    if not has_index(model):
         raise Problem(
             400,
             "`max_copy` needs the index of the corpus; `charrnn originality RUN` builds it",

@@ -38,7 +38,7 @@ class Guard:
     Args:
         inner: the application.
         hosts: names that the Host header may have; empty for any.
-        api_key: that every request but /health must bring; None for no key.
+        api_key: that requests must bring, but for /health and the page; None for no key.
         origins: of pages elsewhere that may send requests.
     """
 
@@ -110,7 +110,7 @@ class Guard:
         Raises:
             Problem: it is refused.
         """
-        is_open = self.api_key is None or path == "/health"
+        is_open = self.api_key is None or path in ("/", "/health") or path.startswith("/page/")
         if not is_open and not has_key(headers, str(self.api_key)):
             raise Problem(401, "a valid API key is needed", None, {"WWW-Authenticate": "Bearer"})
         if method == "POST":

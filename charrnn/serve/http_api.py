@@ -15,13 +15,14 @@ from starlette.routing import Route
 
 import charrnn
 from charrnn.errors import CharRNNError, ConfigError
-from charrnn.serve.answer import Answer, Delta, Finished, Notice, explained, known_prompt
+from charrnn.serve.answer import Answer, Delta, Finished, Notice, explained, has_index, known_prompt
 from charrnn.serve.completion import Completion, text_of
 from charrnn.serve.engine import Engine
 from charrnn.serve.fields import Fields
 from charrnn.serve.guard import LOCAL, Guard, has_key
 from charrnn.serve.limits import Limits
 from charrnn.serve.models import Models
+from charrnn.serve.page_files import page_routes
 from charrnn.serve.problem import Problem, problem_of
 from charrnn.serve.words import next_words
 
@@ -58,6 +59,7 @@ def app(
         raise ConfigError("`api_key` must have at least one character, got ''")
     api = Api(Models(models), limits or Limits(), api_key)
     routes = [
+        *page_routes(),
         Route("/health", api.health),
         Route("/v1/models", api.list_models),
         Route("/v1/models/{name:path}", api.show_model),
@@ -137,8 +139,18 @@ class Api:
         return Json({"object": "list", "data": [_as_model(name) for name in self.models]})
 
     async def show_model(self, request: Request) -> Response:
-        """One of them."""
-        return Json(_as_model(self.models.check(request.path_params["name"])))
+        """One of them, with what it writes."""
+        name = self.models.check(request.path_params["name"])
+        model = await self._unless_gone(request, _result(self.engine.run(self._model(name))))
+        vocabulary = model.vocabulary
+        about = {
+            "unit": vocabulary.unit,
+            "characters": "".join(vocabulary.symbols),
+            "records": vocabulary.records,
+            "separator": model.separator_of_items,
+            "has_index": has_index(model),
+        }
+        return Json(_as_model(name) | about)
 
     async def chat(self, request: Request) -> Response:
         """Say why there is no chat."""
@@ -204,8 +216,14 @@ class Api:
         explanation = await self._unless_gone(
             request, _result(self.engine.run(self._scored(name, text, unknown, alternatives)))
         )
-        characters = [character._asdict() for character in explanation]
+        characters = [
+            character._asdict() | {"offset": offset}
+            for character, offset in zip(explanation, explanation.offsets.tolist(), strict=True)
+        ]
         return Json({"object": "list", "model": name, "data": characters})
+
+    def _model(self, name: str) -> Iterator[Any]:
+        yield (yield from self.models.get(name))
 
     def _completed(self, name: str, completion: Completion) -> Iterator[Any]:
         model = yield from self.models.get(name)
@@ -353,6 +371,7 @@ async def _as_sse(
                 notices = []
             if isinstance(event, Finished):
                 new_characters += event.characters
+            await asyncio.sleep(0)  # so that a client that has gone is noticed before the next part
             event = await anext(events, None)
         if completion.include_usage:
             usage = _usage(completion, new_characters)

@@ -1,0 +1,570 @@
+// The page to write in: joins its parts.
+
+import { Api, Away, Refused } from "./api.js";
+import { lengthOf, Pages } from "./document.js";
+import { Editor } from "./editor.js";
+import { History } from "./history.js";
+import { Records } from "./records.js";
+import { Settings } from "./settings.js";
+import { load, onChange, save } from "./storage.js";
+import { Suggestions } from "./suggestions.js";
+import { Surprise } from "./surprise.js";
+import { changeBetween, endsRightToLeft } from "./text.js";
+import { Tree } from "./tree.js";
+
+const LONGEST = 20_000; // characters that are written until stopped
+const RETRY = 1500; // ms between two attempts to reach the server
+const SAVE_PAUSE = 300; // ms
+const PACE = 0.12; // characters per ms of a text that goes on until stopped, so that it can be read
+const FRAME = 16; // ms
+
+const element = (id) => document.getElementById(id);
+
+class Page {
+  constructor() {
+    this.api = new Api(askForKey);
+    this.models = new Map(); // by name, as the server describes them
+    this.editor = new Editor(element("text"), element("ink"));
+    this.pages = new Pages();
+    this.history = new History();
+    this.writing = null; // what stops the text that is being written
+    this.isAway = false;
+    this.saving = 0;
+    this.settings = new Settings(element("settings"), () => this.#settingsChanged());
+    const parts = this.#forParts();
+    this.suggestions = new Suggestions(this.api, parts);
+    this.surprise = new Surprise(this.api, parts);
+    this.records = new Records(this.api, parts);
+    this.tree = new Tree(element("tree"), () => this.history, (id) => this.#goTo(id));
+    this.#restore(load());
+    this.#listen();
+    document.body.classList.add("ready");
+  }
+
+  async start() {
+    try {
+      const { data } = await this.api.get("v1/models");
+      this.#showModels(data.map(({ id }) => id));
+      await this.#chooseModel();
+    } catch (error) {
+      this.#failed(error);
+      if (error instanceof Away) setTimeout(() => this.start(), RETRY);
+    }
+  }
+
+  /** What the parts of the page may ask of it. */
+  #forParts() {
+    return {
+      model: () => element("model").value,
+      text: () => this.pages.text,
+      prompt: () => this.pages.text.slice(0, this.editor.caret),
+      sampling: () => this.settings.sampling,
+      conditions: () => ({ ...this.settings.conditions, ...this.settings.maxCopy }),
+      seed: () => this.settings.seed,
+      isQuiet: () => this.#isQuiet(),
+      isAtEnd: () => this.editor.caret === this.pages.text.length,
+      showGhost: (text) => this.#showGhost(text),
+      insert: (text, action, request, offset) => this.#insert(text, action, request, offset),
+      redraw: () => this.#redraw(),
+      changed: () => this.#saveSoon(),
+      failed: (error, place) => this.#failed(error, place),
+    };
+  }
+
+  /** Whether nothing can or should be suggested. */
+  #isQuiet() {
+    const writesText = this.models.get(element("model").value)?.records === false;
+    const isBusy = this.editor.isComposing || this.editor.hasSelection || Boolean(this.writing);
+    return !writesText || isBusy || this.isAway;
+  }
+
+  // What is kept
+
+  #restore(saved) {
+    this.history = new History(saved.history);
+    this.pages = new Pages(saved.pieces ?? []);
+    this.records.batches = saved.batches ?? [];
+    this.settings.values = saved.settings ?? {};
+    this.model = saved.model;
+    for (const panel of document.querySelectorAll("aside details")) {
+      if (saved.panels?.[panel.id] !== undefined) panel.open = saved.panels[panel.id];
+    }
+    this.editor.show(this.pages, this.pages.text.length);
+    this.#afterChange(0);
+  }
+
+  #content() {
+    const panels = {};
+    for (const panel of document.querySelectorAll("aside details[id]")) panels[panel.id] = panel.open;
+    return {
+      pieces: this.pages.pieces,
+      history: this.history,
+      settings: this.settings.values,
+      model: element("model").value || this.model,
+      batches: this.records.batches,
+      panels,
+    };
+  }
+
+  #saveSoon() {
+    clearTimeout(this.saving);
+    this.saving = setTimeout(() => this.#save(), SAVE_PAUSE);
+  }
+
+  #save() {
+    clearTimeout(this.saving);
+    this.saving = 0;
+    if (!save(this.#content(), () => this.history.prune())) {
+      this.#say("The browser has no room to keep this page; export it.", true);
+    }
+  }
+
+  #export() {
+    const content = {
+      format: "charrnn page",
+      version: 1,
+      exported: new Date().toISOString(),
+      text: this.pages.text,
+      ...this.#content(),
+    };
+    delete content.panels;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(content, null, 1)], { type: "application/json" }));
+    link.download = `charrnn-${content.exported.slice(0, 16).replaceAll(/[:T]/g, "-")}.json`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+
+  // Models
+
+  #showModels(names) {
+    const options = names.map((name) => new Option(name, name));
+    element("model").replaceChildren(...options);
+    if (names.includes(this.model)) element("model").value = this.model;
+  }
+
+  async #chooseModel() {
+    const name = element("model").value;
+    this.suggestions.clear();
+    this.#say(`Loading ${name}…`);
+    if (!this.models.has(name)) {
+      this.models.set(name, await this.api.get(`v1/models/${encodeURIComponent(name)}`));
+    }
+    if (element("model").value !== name) return; // another one was chosen meanwhile
+    const { records } = this.models.get(name);
+    document.querySelector(".writing").hidden = records;
+    document.querySelector(".listing").hidden = !records;
+    for (const id of ["next", "history", "surprise"]) element(id).hidden = records;
+    document.querySelector(".field.until").hidden = records;
+    document.title = `Write with ${name}`;
+    this.#say("");
+    this.#saveSoon();
+    if (records) {
+      this.records.show();
+      return;
+    }
+    element("text").focus();
+    this.surprise.changed(0);
+    this.suggestions.moved();
+  }
+
+  // Changes of the text
+
+  /** What the person typed, pasted or deleted. */
+  #typed() {
+    const area = element("text");
+    const change = changeBetween(this.pages.text, area.value);
+    if (!change.removed && !change.inserted) return;
+    if (this.writing) this.writing.abort();
+    const inserted = change.inserted ? [{ text: change.inserted, by: "you" }] : [];
+    const removed = this.pages.splice(change.at, change.removed.length, inserted);
+    this.history.add({ action: "type", at: change.at, removed, inserted });
+    this.suggestions.typed(change.removed ? "" : change.inserted);
+    this.#afterChange(change.at);
+  }
+
+  /** What the model wrote, put at the cursor in place of what is selected. */
+  #insert(text, action, request, offset) {
+    if (!text) return;
+    if (this.writing) this.writing.abort();
+    const { selectionStart: at, selectionEnd: end } = element("text");
+    const inserted = [{ text, by: "model" }];
+    const removed = this.pages.splice(at, end - at, inserted);
+    const step = { action, at, removed, inserted, model: element("model").value };
+    if (request) Object.assign(step, { request, offset });
+    this.history.add(step);
+    this.suggestions.typed(text);
+    this.editor.show(this.pages, at + text.length);
+    this.#afterChange(at);
+    this.#focusText();
+  }
+
+  #afterChange(at) {
+    this.caret = this.editor.caret;
+    this.surprise.changed(at);
+    this.#redraw();
+    this.suggestions.refresh();
+    this.#showState();
+    this.#saveSoon();
+  }
+
+  #redraw() {
+    this.editor.levels = this.surprise.levels;
+    this.editor.draw(this.pages);
+    this.#showDetails(this.editor.caret);
+  }
+
+  #showGhost(text) {
+    const isNew = text && text !== this.editor.ghost;
+    if (text === this.editor.ghost) return;
+    this.editor.ghost = this.editor.isComposing ? "" : text;
+    this.editor.draw(this.pages);
+    if (isNew) element("text").setAttribute("aria-description", `Suggestion: ${text}`);
+    else if (!text) element("text").removeAttribute("aria-description");
+  }
+
+  #showState() {
+    const count = [...this.pages.text].length;
+    element("count").textContent = count ? `${count.toLocaleString("en")} characters` : "";
+    element("undo").disabled = !this.history.canUndo;
+    element("redo").disabled = !this.history.canRedo;
+    element("again").disabled = Boolean(this.writing) || this.history.step?.action !== "write";
+    element("write").textContent = this.writing ? "Stop" : "Write on";
+    element("write").setAttribute("aria-pressed", String(Boolean(this.writing)));
+    if (element("history").open) this.tree.show();
+  }
+
+  #undo() {
+    this.#stopWriting();
+    const step = this.history.undo(this.pages);
+    if (step) this.#show(step.at + lengthOf(step.removed), step.at);
+  }
+
+  #redo() {
+    this.#stopWriting();
+    const step = this.history.redo(this.pages);
+    if (step) this.#show(step.at + lengthOf(step.inserted), step.at);
+  }
+
+  #goTo(id) {
+    this.#stopWriting();
+    this.history.goTo(id, this.pages);
+    const step = this.history.step;
+    this.#show(step ? step.at + lengthOf(step.inserted) : 0, 0);
+  }
+
+  #show(caret, changedAt) {
+    this.suggestions.typed("");
+    this.editor.show(this.pages, caret);
+    this.#afterChange(changedAt);
+  }
+
+  #newPage() {
+    this.#stopWriting();
+    if (!this.pages.text) return;
+    const removed = this.pages.splice(0, this.pages.text.length, []);
+    this.history.add({ action: "new", at: 0, removed, inserted: [] });
+    this.#show(0, 0);
+    this.#focusText();
+  }
+
+  // Writing on
+
+  #writeOrStop() {
+    if (this.writing) this.#stopWriting();
+    else this.#write(this.settings.seed);
+  }
+
+  #stopWriting() {
+    if (this.writing) this.writing.abort();
+  }
+
+  /** Take back what the model wrote last, and write it with another seed: a branch. */
+  #again() {
+    if (this.writing || this.history.step?.action !== "write") return;
+    const step = this.history.undo(this.pages);
+    this.editor.show(this.pages, step.at + lengthOf(step.removed));
+    element("text").setSelectionRange(step.at, step.at + lengthOf(step.removed));
+    this.#write(randomSeed());
+  }
+
+  /** The request for a text that goes on from the cursor. */
+  #request(seed) {
+    const { sampling, conditions, maxCopy, until, maxTokens } = this.settings;
+    const request = { ...sampling, ...maxCopy, ...conditions, seed };
+    if (Object.keys(conditions).length) {
+      if (maxTokens !== undefined) request.max_tokens = maxTokens;
+    } else if (until) {
+      request.until = until;
+      request.max_tokens = 1;
+    } else {
+      request.max_tokens = LONGEST;
+    }
+    return request;
+  }
+
+  async #write(seed) {
+    const request = this.#request(seed);
+    const isEndless = request.max_tokens === LONGEST;
+    const model = element("model").value;
+    const area = element("text");
+    const { selectionStart: at, selectionEnd: end } = area;
+    const prompt = this.pages.text.slice(0, at);
+    this.settings.clearErrors();
+    this.#hideError();
+    const writing = new AbortController();
+    this.writing = writing;
+    this.suggestions.clear();
+    this.#showState();
+    let step = null;
+    let text = "";
+    let drawn = performance.now();
+    const begun = drawn;
+    const draw = async () => {
+      this.editor.show(this.pages, at + text.length);
+      this.#followText();
+      drawn = await nextFrame();
+    };
+    try {
+      const body = { model, prompt, unknown: "skip", ...request };
+      for await (const { choices, notices } of this.api.stream("v1/completions", body, writing.signal)) {
+        if (notices) this.#say(notices.join("; "));
+        const more = choices[0]?.text;
+        if (!more) continue;
+        if (!step) step = this.#beginStep(at, end, model, request);
+        this.pages.splice(at + text.length, 0, [{ text: more, by: "model" }]);
+        text += more;
+        step.inserted = [{ text, by: "model" }];
+        if (performance.now() - drawn > FRAME) await draw();
+        while (isEndless && text.length > (drawn - begun) * PACE && !writing.signal.aborted) await draw();
+        if (writing.signal.aborted) break;
+      }
+    } catch (error) {
+      if (!writing.signal.aborted) this.#failed(error, element("error"));
+    } finally {
+      this.writing = null;
+      // whoever stopped it by typing has moved the cursor since
+      if (!writing.signal.aborted) this.editor.show(this.pages, at + text.length);
+      this.#afterChange(at);
+    }
+  }
+
+  #beginStep(at, end, model, request) {
+    const removed = this.pages.splice(at, end - at, []);
+    return this.history.add({ action: "write", at, removed, inserted: [], model, request, offset: 0 });
+  }
+
+  /** Keep the end of what is being written in sight, if it was. */
+  #followText() {
+    const sheet = document.querySelector(".sheet").getBoundingClientRect();
+    const beyond = sheet.bottom - innerHeight;
+    if (this.editor.caret === this.pages.text.length && beyond > 0 && beyond < 400) scrollBy(0, beyond + 60);
+  }
+
+  // What goes wrong
+
+  #failed(error, place = null) {
+    if (error instanceof Away) {
+      this.#wait();
+    } else if (error instanceof Refused) {
+      if (error.status === 429 || error.status === 503) this.#say(error.message);
+      else if (!this.settings.showError(error.param, error.message)) this.#showError(error.message, place);
+    } else {
+      this.#showError(String(error), place);
+      console.error(error);
+    }
+  }
+
+  #showError(message, place) {
+    const target = place ?? element("error");
+    target.textContent = message;
+    target.hidden = false;
+  }
+
+  #hideError() {
+    element("error").hidden = true;
+  }
+
+  #say(message, isAlarming = false) {
+    element("status").textContent = message;
+    element("status").classList.toggle("away", isAlarming);
+  }
+
+  /** The server is away: say so, and go on when it is back. What was written is kept meanwhile. */
+  async #wait() {
+    if (this.isAway) return;
+    this.isAway = true;
+    this.suggestions.clear();
+    this.#say("The server does not answer. Your text is kept; trying again…", true);
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, RETRY));
+      try {
+        await this.api.get("health");
+        break;
+      } catch (error) {
+        if (!(error instanceof Away)) break;
+      }
+    }
+    this.isAway = false;
+    this.#say("");
+    if (element("model").options.length) this.suggestions.refresh();
+    else this.start();
+  }
+
+  // Events
+
+  #listen() {
+    const area = element("text");
+    area.addEventListener("input", () => {
+      this.#hideError();
+      if (this.editor.isComposing) this.#composing();
+      else this.#typed();
+    });
+    area.addEventListener("compositionend", () => this.#typed());
+    area.addEventListener("beforeinput", (event) => {
+      if (event.inputType !== "historyUndo" && event.inputType !== "historyRedo") return;
+      event.preventDefault();
+      if (event.inputType === "historyUndo") this.#undo();
+      else this.#redo();
+    });
+    area.addEventListener("keydown", (event) => this.#onTextKey(event));
+    area.addEventListener("blur", () => this.#showGhost(""));
+    document.addEventListener("selectionchange", () => this.#caretMoved());
+    addEventListener("keydown", (event) => this.#onKey(event));
+    addEventListener("pagehide", () => this.#save());
+    onChange(() => {
+      if (!this.saving && !this.writing) this.#restore(load());
+    });
+    document.querySelector(".sheet").addEventListener("pointermove", (event) => this.#pointed(event));
+    const clicks = {
+      write: () => this.#writeOrStop(),
+      again: () => this.#again(),
+      undo: () => this.#undo(),
+      redo: () => this.#redo(),
+      new: () => this.#newPage(),
+      others: () => this.suggestions.otherPhrases(),
+      export: () => this.#export(),
+      surprise: () => this.#toggleSurprise(),
+      help: () => element("keys").showModal(),
+    };
+    for (const [id, action] of Object.entries(clicks)) element(id).addEventListener("click", action);
+    element("model").addEventListener("change", () => this.#chooseModel().catch((error) => this.#failed(error)));
+    for (const panel of document.querySelectorAll("aside details[id]")) {
+      panel.addEventListener("toggle", () => {
+        if (panel.id === "history" && panel.open) this.tree.show();
+        this.#saveSoon();
+      });
+    }
+  }
+
+  #onTextKey(event) {
+    if (event.isComposing || this.editor.isComposing) return;
+    const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey;
+    const forward = endsRightToLeft(this.pages.text.slice(0, this.editor.caret)) ? "ArrowLeft" : "ArrowRight";
+    const isOffered = this.editor.isAtLineEnd && this.editor.ghost !== "";
+    let done = false;
+    if (isPlain && isOffered && event.key === "Tab") done = this.suggestions.take("word");
+    else if (isPlain && isOffered && event.key === forward) done = this.suggestions.take("character");
+    else if (event.key === "Escape" && isOffered) done = this.suggestions.dismiss();
+    if (!done) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #onKey(event) {
+    if (document.querySelector("dialog[open]") || event.isComposing) return;
+    const isCommand = event.ctrlKey || event.metaKey;
+    const isText = !document.querySelector(".writing").hidden;
+    let action = null;
+    if (event.key === "Escape" && this.writing) action = () => this.#stopWriting();
+    else if (isCommand && event.key === "Enter") action = () => (isText ? this.#writeOrStop() : this.records.more());
+    else if (isText && isCommand && !isField(event.target)) action = this.#undoKey(event);
+    else if (isText && event.altKey && !isCommand) action = this.#altKey(event.code);
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  #undoKey(event) {
+    const key = event.key.toLowerCase();
+    if (key === "z") return event.shiftKey ? () => this.#redo() : () => this.#undo();
+    return key === "y" ? () => this.#redo() : null;
+  }
+
+  #altKey(code) {
+    const actions = {
+      Digit1: () => this.suggestions.takePhrase(0),
+      Digit2: () => this.suggestions.takePhrase(1),
+      Digit3: () => this.suggestions.takePhrase(2),
+      KeyR: () => this.suggestions.otherPhrases(),
+      KeyN: () => this.#again(),
+      KeyS: () => this.#toggleSurprise(),
+    };
+    return actions[code];
+  }
+
+  /** During a composition the text is shown as it is, and nothing is suggested. */
+  #composing() {
+    const change = changeBetween(this.pages.text, element("text").value);
+    const shown = new Pages(this.pages.pieces);
+    shown.splice(change.at, change.removed.length, [{ text: change.inserted, by: "you" }]);
+    this.suggestions.clear();
+    this.editor.draw(shown);
+  }
+
+  #caretMoved() {
+    if (document.activeElement !== element("text") || this.editor.isComposing || this.writing) return;
+    if (element("text").value !== this.pages.text || this.caret === this.editor.caret) return;
+    this.caret = this.editor.caret;
+    if (this.surprise.isOn) this.#redraw();
+    this.suggestions.moved();
+  }
+
+  #settingsChanged() {
+    this.#saveSoon();
+    if (!document.querySelector(".writing").hidden) this.suggestions.moved();
+  }
+
+  #toggleSurprise() {
+    this.surprise.toggle();
+    element("surprise").setAttribute("aria-pressed", String(this.surprise.isOn));
+  }
+
+  #pointed(event) {
+    if (!this.surprise.isOn || event.pointerType === "touch") return;
+    const place = this.editor.placeAt(event.clientX, event.clientY);
+    if (place !== null) this.#showDetails(place);
+  }
+
+  #showDetails(place) {
+    const text = this.surprise.isOn ? this.surprise.describe(place) : "";
+    element("details").textContent = text;
+    element("details").hidden = !text;
+  }
+
+  #focusText() {
+    element("text").focus({ preventScroll: true });
+  }
+}
+
+function randomSeed() {
+  return crypto.getRandomValues(new Uint32Array(1))[0];
+}
+
+function nextFrame() {
+  return new Promise((resolve) => requestAnimationFrame(resolve));
+}
+
+/** Whether a key belongs to a field of the form, which has an undo of its own. */
+function isField(target) {
+  return target !== element("text") && target.matches("input, textarea");
+}
+
+async function askForKey() {
+  const dialog = element("ask-key");
+  if (!dialog.open) dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  return element("key").value;
+}
+
+new Page().start();

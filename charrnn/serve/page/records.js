@@ -1,0 +1,130 @@
+// Records: a list of what a model of records wrote, for models of names, molecules and the like.
+
+const AT_ONCE = 10;
+
+export class Records {
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {object} page model(), sampling(), conditions(), seed(), changed(), failed(error, element)
+   */
+  constructor(api, page) {
+    this.api = api;
+    this.page = page;
+    this.batches = []; // { model, request, records }
+    this.cleared = null;
+    this.element = (id) => document.getElementById(id);
+    this.element("more").addEventListener("click", () => this.more());
+    this.element("copy").addEventListener("click", () => this.#copy(this.texts.join("\n"), this.element("copy")));
+    this.element("clear").addEventListener("click", () => this.#clear());
+  }
+
+  get texts() {
+    const model = this.page.model();
+    return this.batches.filter((batch) => batch.model === model).flatMap((batch) => batch.records);
+  }
+
+  async more() {
+    const button = this.element("more");
+    const request = {
+      ...this.page.sampling(),
+      ...this.page.conditions(),
+      prompt: this.element("beginning").value,
+      n: AT_ONCE,
+      seed: this.page.seed(),
+      unique: this.element("unique").checked,
+      new: this.element("new-only").checked,
+      echo: true,
+    };
+    const model = this.page.model();
+    const batch = { model, request, records: [] };
+    this.element("list-error").hidden = true;
+    this.element("tally").textContent = "";
+    button.disabled = true;
+    this.batches.push(batch);
+    try {
+      for await (const part of this.api.stream("v1/completions", { model, ...request })) {
+        const [choice] = part.choices;
+        if (choice?.text) {
+          batch.records[choice.index] = (batch.records[choice.index] ?? "") + choice.text;
+          this.show();
+        }
+        if (part.notices) this.element("tally").textContent = part.notices.join("; ");
+      }
+      this.cleared = null;
+    } catch (error) {
+      this.page.failed(error, this.element("list-error"));
+    } finally {
+      batch.records = this.#withoutEarlier(batch);
+      if (!batch.records.length) this.batches.pop();
+      button.disabled = false;
+      this.show();
+      this.page.changed();
+    }
+  }
+
+  /** With "none twice", those that an earlier request already wrote are left out too. */
+  #withoutEarlier(batch) {
+    const records = batch.records.filter(Boolean);
+    if (!batch.request.unique) return records;
+    const earlier = new Set(
+      this.batches.filter((other) => other !== batch && other.model === batch.model).flatMap(({ records }) => records),
+    );
+    return records.filter((record) => !earlier.has(record));
+  }
+
+  show() {
+    const texts = this.texts;
+    const list = this.element("records");
+    // what is already there stays, so that the reader's place does too
+    const items = [...list.children].slice(0, texts.length);
+    for (const [index, text] of texts.entries()) {
+      if (items[index]?.firstChild.textContent === text) continue;
+      items[index] = this.#item(text);
+    }
+    list.replaceChildren(...items);
+    this.element("copy").disabled = !texts.length;
+    this.element("clear").textContent = !texts.length && this.cleared ? "Undo clear" : "Clear";
+    this.element("clear").disabled = !texts.length && !this.cleared;
+  }
+
+  #item(text) {
+    const item = document.createElement("li");
+    const record = document.createElement("span");
+    const copy = document.createElement("button");
+    record.className = "record";
+    record.textContent = text;
+    copy.type = "button";
+    copy.className = "quiet";
+    copy.textContent = "Copy";
+    copy.setAttribute("aria-label", `Copy ${text}`);
+    copy.addEventListener("click", () => this.#copy(text, copy));
+    item.append(record, copy);
+    return item;
+  }
+
+  #clear() {
+    if (this.texts.length) {
+      this.cleared = this.batches;
+      this.batches = this.batches.filter((batch) => batch.model !== this.page.model());
+    } else {
+      this.batches = this.cleared;
+      this.cleared = null;
+    }
+    this.element("tally").textContent = "";
+    this.show();
+    this.page.changed();
+  }
+
+  async #copy(text, button) {
+    const label = button.textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not allowed";
+    }
+    setTimeout(() => {
+      button.textContent = label;
+    }, 1200);
+  }
+}

@@ -1,0 +1,140 @@
+// Settings: the form, as fields of a request; errors are shown next to the field that they name.
+
+const WHOLE = ["top_k", "seed", "max_copy"];
+const NUMBERS = ["temperature", "top_p", "min_p", "dry"];
+const WHOLE_OF_FORM = ["lines", "exact_length", "max_tokens"];
+const STRINGS = ["match", "acrostic"];
+const LISTS = ["contains", "without"];
+const FIELD_OF = { line_length: "line_from", logit_bias: "temperature", stop: "until" };
+
+export class Settings {
+  /** @param {HTMLFormElement} form */
+  constructor(form, changed) {
+    this.form = form;
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", (event) => {
+      this.#clearError(event.target);
+      this.#describe();
+      changed(event.target.name);
+    });
+    this.#describe();
+  }
+
+  get until() {
+    return this.form.elements.until.value;
+  }
+
+  /** How characters are drawn. */
+  get sampling() {
+    return this.#fields([...NUMBERS, ...WHOLE.filter((name) => name === "top_k")]);
+  }
+
+  /** The seed that was given; another one each time without it. */
+  get seed() {
+    const given = this.#value("seed");
+    if (given === undefined) return crypto.getRandomValues(new Uint32Array(1))[0];
+    return given;
+  }
+
+  /** What the text must look like. */
+  get conditions() {
+    const fields = this.#fields([...WHOLE_OF_FORM.filter((name) => name !== "max_tokens"), ...STRINGS]);
+    for (const name of LISTS) {
+      const strings = this.form.elements[name].value.split("\n").filter(Boolean);
+      if (strings.length) fields[name] = strings;
+    }
+    const from = this.#value("line_from");
+    const to = this.#value("line_to");
+    if (from !== undefined || to !== undefined) fields.line_length = [from ?? 1, to ?? 100_000];
+    return fields;
+  }
+
+  get maxCopy() {
+    return this.#fields(["max_copy"]);
+  }
+
+  get maxTokens() {
+    return this.#value("max_tokens");
+  }
+
+  get values() {
+    return Object.fromEntries(new FormData(this.form));
+  }
+
+  set values(values) {
+    for (const [name, value] of Object.entries(values)) {
+      const element = this.form.elements[name];
+      if (element) element.value = value;
+    }
+    this.#describe();
+  }
+
+  /** Show an error next to a field; false if there is no such field. */
+  showError(param, message) {
+    const element = this.form.elements[FIELD_OF[param] ?? param];
+    if (!element || !param) return false;
+    const field = element.closest(".field");
+    for (let panel = field.closest("details"); panel; panel = panel.parentElement.closest("details")) {
+      panel.open = true;
+    }
+    const error = document.createElement("p");
+    error.className = "error";
+    error.setAttribute("role", "alert");
+    error.id = `error-${element.id}`;
+    error.textContent = message;
+    field.append(error);
+    element.setAttribute("aria-invalid", "true");
+    element.setAttribute("aria-describedby", error.id);
+    field.scrollIntoView({ block: "nearest" });
+    return true;
+  }
+
+  clearErrors() {
+    for (const element of this.form.querySelectorAll("[aria-invalid]")) this.#clearError(element);
+  }
+
+  #clearError(element) {
+    const field = element.closest(".field");
+    for (const error of field.querySelectorAll(".error")) error.remove();
+    for (const invalid of field.querySelectorAll("[aria-invalid]")) {
+      invalid.removeAttribute("aria-invalid");
+      invalid.removeAttribute("aria-describedby");
+    }
+  }
+
+  #fields(names) {
+    const fields = {};
+    for (const name of names) {
+      const value = STRINGS.includes(name) ? this.form.elements[name].value : this.#value(name);
+      if (value !== undefined && value !== "") fields[name] = value;
+    }
+    return fields;
+  }
+
+  /** A number; what is none is sent as it is, so that the server says what is wrong. */
+  #value(name) {
+    const text = this.form.elements[name].value.trim();
+    if (text === "") return undefined;
+    const value = Number(text);
+    return Number.isNaN(value) ? text : value;
+  }
+
+  #describe() {
+    const temperature = Number(this.form.elements.temperature.value);
+    document.getElementById("temperature-value").textContent = temperature.toFixed(2);
+    document.getElementById("temperature-hint").textContent = describe(temperature);
+    const conditions = Object.keys(this.conditions).length > 0;
+    this.form.elements.until.disabled = conditions;
+    this.form.elements.until.title = conditions ? "The form below says where the text ends." : "";
+    this.form.elements.max_tokens.disabled = !conditions;
+  }
+}
+
+function describe(temperature) {
+  if (temperature === 0) return "Always the likeliest character: it soon repeats itself.";
+  if (temperature < 0.5) return "Very safe: few surprises, many repetitions.";
+  if (temperature < 0.75) return "Safe: common words.";
+  if (temperature <= 0.95) return "Balanced.";
+  if (temperature <= 1.1) return "As varied as the text that it learned from.";
+  return "Wild: many invented words.";
+}

@@ -1,0 +1,195 @@
+// Suggestions: likely next words, a continuation in grey, and three phrases to choose from.
+
+import { firstCharacter, firstWord, lastLetters, percent, phraseOf } from "./text.js";
+
+const WORDS = 5;
+const PHRASES = 3;
+const GHOST_LENGTH = 40; // characters
+const PHRASE_LENGTH = 70;
+const SHORT = 12; // characters; a continuation or phrase that is shorter goes on in the next line
+const SHORT_PHRASE = 25;
+const SAFE = 0.6; // temperature of the continuation in grey, at most
+const PAUSE = 200; // ms without a key, after which it is shown
+const LONG_PAUSE = 600; // after which phrases are asked for
+
+export class Suggestions {
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {object} page what the page offers: prompt(), model(), sampling(), isQuiet(), isAtEnd(),
+   *   showGhost(text), insert(text, action, request, offset), failed(error)
+   */
+  constructor(api, page) {
+    this.api = api;
+    this.page = page;
+    this.ghost = ""; // what is left of the continuation
+    this.request = null; // that it answers
+    this.offset = 0; // how much of it was taken
+    this.isShown = false;
+    this.isDismissed = false;
+    this.phraseSeed = 1;
+    this.phrases = [];
+    this.waiting = new AbortController();
+    this.timers = [];
+  }
+
+  /** The text or the cursor has changed: ask anew. */
+  refresh() {
+    this.#stop();
+    this.page.showGhost(this.isShown ? this.ghost : "");
+    if (this.page.isQuiet()) {
+      this.clear();
+      return;
+    }
+    const { signal } = this.waiting;
+    this.#run(this.#askWords(signal));
+    this.#run(this.#askGhost(signal));
+    this.#later(PAUSE, () => this.#reveal());
+    this.#later(LONG_PAUSE, () => this.#run(this.#askPhrases(signal)));
+  }
+
+  /** A text was typed or taken; keep the continuation if it begins like that. */
+  typed(text) {
+    this.isDismissed = false;
+    if (text && this.ghost.startsWith(text)) {
+      this.ghost = this.ghost.slice(text.length);
+      this.offset += text.length;
+    } else {
+      this.#dropGhost();
+    }
+  }
+
+  /** The cursor was moved, or the text was changed elsewhere. */
+  moved() {
+    this.isDismissed = false;
+    this.#dropGhost();
+    this.refresh();
+  }
+
+  clear() {
+    this.#stop();
+    this.#dropGhost();
+    this.page.showGhost("");
+    document.getElementById("words").replaceChildren();
+    this.#showPhrases([]);
+  }
+
+  /** Take a part of the continuation; false if none is shown. */
+  take(part) {
+    if (!this.isShown || !this.ghost) return false;
+    const text = part === "word" ? firstWord(this.ghost) : firstCharacter(this.ghost);
+    this.page.insert(text, part, this.request, this.offset);
+    return true;
+  }
+
+  dismiss() {
+    if (!this.isShown || !this.ghost) return false;
+    this.#stop();
+    this.#dropGhost();
+    this.isDismissed = true;
+    this.page.showGhost("");
+    return true;
+  }
+
+  takePhrase(number) {
+    const phrase = this.phrases[number];
+    if (phrase) this.page.insert(phrase.text, "phrase", phrase.request, 0);
+    return Boolean(phrase);
+  }
+
+  otherPhrases() {
+    this.phraseSeed += PHRASES;
+    this.#run(this.#askPhrases(this.waiting.signal));
+  }
+
+  async #askWords(signal) {
+    const body = { model: this.page.model(), prompt: this.page.prompt(), k: WORDS, unknown: "skip" };
+    const { data } = await this.api.post("v1/words", body, signal);
+    const buttons = data.filter(({ probability }) => probability >= 0.005).map((word) => this.#button(word));
+    document.getElementById("words").replaceChildren(...buttons);
+  }
+
+  async #askGhost(signal) {
+    if (this.isDismissed || this.ghost) return;
+    const sampling = this.page.sampling();
+    const temperature = Math.min(SAFE, sampling.temperature);
+    const request = { ...sampling, temperature, max_tokens: GHOST_LENGTH, seed: 1 };
+    const [text] = await this.#ask(request, signal);
+    this.ghost = phraseOf(text, this.page.isAtEnd() ? SHORT : 1);
+    this.request = request;
+    this.offset = 0;
+    if (this.isShown) this.page.showGhost(this.ghost);
+  }
+
+  async #askPhrases(signal) {
+    const sampling = this.page.sampling();
+    const request = { ...sampling, max_tokens: PHRASE_LENGTH, seed: this.phraseSeed, n: PHRASES };
+    const texts = await this.#ask(request, signal);
+    const phrases = texts.map((text, index) => ({
+      text: phraseOf(text, SHORT_PHRASE),
+      request: { ...request, seed: request.seed + index, n: 1 },
+    }));
+    this.#showPhrases(phrases.filter(({ text }) => text.trim()));
+  }
+
+  async #ask(request, signal) {
+    const body = { model: this.page.model(), prompt: this.page.prompt(), unknown: "skip", ...request };
+    const { choices } = await this.api.post("v1/completions", body, signal);
+    return choices.map(({ text }) => text);
+  }
+
+  #button({ text, probability }) {
+    const button = document.createElement("button");
+    const share = document.createElement("small");
+    share.textContent = percent(probability);
+    button.type = "button";
+    const begun = /^\s/.test(text) ? "" : lastLetters(this.page.prompt());
+    button.append(text === "\n" ? "↵" : begun + text.trimStart(), share);
+    button.setAttribute("aria-label", `${text === "\n" ? "new line" : begun + text}, ${percent(probability)}`);
+    button.addEventListener("click", () => this.page.insert(text, "word", null, 0));
+    return button;
+  }
+
+  #showPhrases(phrases) {
+    this.phrases = phrases;
+    const items = phrases.map(({ text }, index) => {
+      const item = document.createElement("li");
+      const button = document.createElement("button");
+      const key = document.createElement("kbd");
+      key.textContent = `Alt+${index + 1}`;
+      button.type = "button";
+      button.append(text.trim(), key);
+      button.addEventListener("click", () => this.takePhrase(index));
+      item.append(button);
+      return item;
+    });
+    document.getElementById("phrases").replaceChildren(...items);
+  }
+
+  #reveal() {
+    this.isShown = true;
+    this.page.showGhost(this.ghost);
+  }
+
+  #dropGhost() {
+    this.ghost = "";
+    this.request = null;
+    this.isShown = false;
+  }
+
+  #later(pause, action) {
+    this.timers.push(setTimeout(action, pause));
+  }
+
+  #stop() {
+    for (const timer of this.timers) clearTimeout(timer);
+    this.timers = [];
+    this.waiting.abort();
+    this.waiting = new AbortController();
+  }
+
+  #run(asking) {
+    asking.catch((error) => {
+      if (error.name !== "AbortError") this.page.failed(error);
+    });
+  }
+}
