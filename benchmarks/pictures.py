@@ -1,15 +1,18 @@
-"""The pictures of the README: a surprise map, and the losses of two runs.
+"""The pictures of the README: a surprise map, the losses of two runs, and the page to write in.
 
     python benchmarks/pictures.py
 
 Trains a model of the fables for a minute, and one with more dropout; renders the page of `charrnn
-score` with Chromium, if it is installed. Writes docs/images/surprise.png and losses.svg.
+score` and the one of `charrnn serve` with Chromium, if it and Playwright are installed. Writes
+docs/images/surprise.png, losses.svg and page.png.
 """
 
+import importlib.util
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from machine import describe
@@ -18,6 +21,8 @@ ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 LINES = 12  # of the held-out text on the map
 SIZE = "760,418"  # pixels, before doubling
+PAGE_SIZE = {"width": 1140, "height": 640}
+PORT = 8932
 # What the map shows: the end of the fables, with two mistakes.
 MISTAKES = (("the", "tne"), ("said", "sajd"))
 
@@ -36,6 +41,7 @@ def main() -> None:
         (home / "new.txt").write_text(lines, encoding="utf-8")
         print(charrnn(home, "score", "fables", "new.txt", "--html", "new.html", "--places", "5"))
         picture(home / "new.html", IMAGES / "surprise.png")
+        page_to_write_in(home, IMAGES / "page.png")
 
 
 def charrnn(home: Path, *words: str) -> str:
@@ -61,6 +67,44 @@ def picture(page: Path, path: Path) -> None:
         ],
         check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    print(f"wrote {path}")
+
+
+def page_to_write_in(home: Path, path: Path) -> None:
+    """Write with a model in Chromium, and save what the page shows."""
+    browser = shutil.which("chromium")
+    if browser is None or importlib.util.find_spec("playwright") is None:
+        print(f"{path} was not written: Chromium and Playwright are needed")
+        return
+    from playwright.sync_api import sync_playwright
+
+    command = [sys.executable, "-m", "charrnn", "serve", "fables", "--port", str(PORT), "--quiet"]
+    server = subprocess.Popen(command, cwd=home)
+    try:
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+            page = chromium.new_page(viewport=PAGE_SIZE, device_scale_factor=2)
+            for _ in range(100):
+                try:
+                    page.goto(f"http://127.0.0.1:{PORT}")
+                    break
+                except Exception:  # it has not started yet
+                    time.sleep(0.1)
+            page.wait_for_selector("#words button")
+            page.fill("#seed", "7")
+            page.select_option("#until", "sentence")
+            page.locator("#text").press_sequentially("The miller's cat sat by the door. ")
+            for _ in range(3):
+                page.press("#text", "Control+Enter")
+                page.wait_for_timeout(1000)
+            page.locator("#text").press_sequentially(' "I have ')
+            page.wait_for_selector("#phrases button")
+            page.wait_for_timeout(1000)
+            page.screenshot(path=path)
+            chromium.close()
+    finally:
+        server.terminate()
+        server.wait()
     print(f"wrote {path}")
 
 

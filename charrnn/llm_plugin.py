@@ -17,7 +17,6 @@ from charrnn.errors import CharRNNError
 from charrnn.storage.find_run import all_runs
 from charrnn.storage.run import RUNS_DIR
 
-LENGTH = 500  # characters, as of TextModel.generate
 RUNS_DIR_VARIABLE = "CHARRNN_LLM_RUNS_DIR"
 
 
@@ -47,7 +46,7 @@ class RunModel(llm.Model):
     class Options(llm.Options):
         """The settings that `llm -o NAME VALUE` takes."""
 
-        max_tokens: int = Field(default=LENGTH, ge=0, description="characters to generate")
+        max_tokens: int | None = Field(default=None, ge=0, description="characters to generate")
         temperature: float | None = Field(default=None, description="how random the text is")
         top_k: int | None = Field(default=None, description="draw from the k likeliest characters")
         top_p: float | None = Field(default=None, description="draw from the likeliest p")
@@ -75,13 +74,13 @@ class RunModel(llm.Model):
         from charrnn.text_model import load
 
         settings = {name: value for name, value in prompt.options if value is not None}
-        length = settings.pop("max_tokens", LENGTH)
-        seed = seed_of(settings.pop("seed", None))
+        length = settings.pop("max_tokens", None)
         text = prompt.prompt
         if conversation is not None:
             earlier = [part.prompt.prompt + part.text() for part in conversation.responses]
             text = "".join([*earlier, text])
         try:
+            seed = seed_of(settings.pop("seed", None))
             if self._model is None:
                 self._model = load(self.path)
             yield from self._model.stream(text, length=length, seed=seed, **settings)

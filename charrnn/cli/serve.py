@@ -1,6 +1,8 @@
 """charrnn serve: an HTTP API for trained models. Needs no PyTorch."""
 
+import asyncio
 import os
+import time
 from typing import Any
 
 import click
@@ -12,12 +14,11 @@ from charrnn.cli.console import tell
 from charrnn.cli.options import WholeNumber, quiet_option, runs_dir_option
 from charrnn.errors import CheckpointError, ConfigError, MissingPackageError
 from charrnn.storage.find_run import all_runs, find_checkpoint
-from charrnn.storage.run import Run
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ANY_ADDRESS = ("0.0.0.0", "::", "")  # under which the server may be called by any name
 DRAIN_SECONDS = 30  # for answers that have begun when the server is stopped
-CLOSE_SECONDS = 5  # after that, to send what there is of them
+CLOSE_SECONDS = 5  # after that, to send what has been generated
 IDLE_SECONDS = 15  # of a connection between two requests
 MAX_HEADER_BYTES = 16 << 10
 
@@ -44,6 +45,12 @@ MAX_HEADER_BYTES = 16 << 10
     multiple=True,
     help="let pages of this origin, such as https://example.org, send requests; can be repeated",
 )
+@click.option(
+    "--allow-host",
+    metavar="NAME",
+    multiple=True,
+    help="name under which a proxy passes requests on, such as texts.example.org; can be repeated",
+)
 @click.option("--open", is_flag=True, help="open the page to write in in a browser")
 @runs_dir_option
 @quiet_option
@@ -53,6 +60,7 @@ def serve(
     port: int,
     api_key: str | None,
     allow_origin: tuple[str, ...],
+    allow_host: tuple[str, ...],
     open: bool,
     runs_dir: str,
 ) -> None:
@@ -60,7 +68,8 @@ def serve(
 
     Without RUN, all runs with a checkpoint are offered. A model is loaded when it is first asked
     for. Only this machine can connect, unless --host says otherwise. Ctrl-C or SIGTERM stops the
-    server after the answers that have begun. Needs two more packages: pip install 'charrnn[serve]'.
+    server once the answers in progress are finished, after at most 30 seconds. Needs two more
+    packages: pip install 'charrnn[serve]'.
 
     \b
       charrnn serve shakespeare
@@ -85,14 +94,14 @@ def serve(
     paths: dict[str, Any] = {}
     for run in runs:
         checkpoint = find_checkpoint(run, runs_dir)
-        is_in_run = checkpoint in Run(checkpoint.parent).steps()
+        names_run = os.path.basename(os.path.normpath(run)) != checkpoint.name
         # a run is loaded when it is asked for, with the checkpoint that is its best one then
-        paths[_name(run, paths)] = checkpoint.parent if is_in_run else checkpoint
+        paths[_name(run, paths)] = checkpoint.parent if names_run else checkpoint
     if not runs:
         paths = {run.path.name: run.path for run in all_runs(runs_dir)}
     if not paths:
         raise CheckpointError(f"there are no runs in {runs_dir}; train one with `charrnn train`")
-    hosts = () if host in ANY_ADDRESS else (*LOCAL, host)
+    hosts = () if host in ANY_ADDRESS else (*LOCAL, host, *allow_host)
     application = app(paths, api_key=api_key, hosts=hosts, origins=allow_origin)
     config = uvicorn.Config(
         application,
@@ -119,13 +128,21 @@ def serve(
         """Gives answers that have begun some time when it is stopped."""
 
         async def shutdown(self, sockets: Any = None) -> None:
-            import asyncio
-
             if application.num_streams:
                 tell("finishing the answers that have begun; Ctrl-C stops at once")
-            timer = asyncio.get_running_loop().call_later(DRAIN_SECONDS, application.close)
+            closing = asyncio.create_task(self._close_later())
             await super().shutdown(sockets)
-            timer.cancel()
+            application.close()
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+            closing.cancel()
+            await asyncio.wait([closing, *self.server_state.tasks], timeout=CLOSE_SECONDS)
+
+        async def _close_later(self) -> None:
+            """End the answers after some time, or when Ctrl-C is pressed again."""
+            end = time.monotonic() + DRAIN_SECONDS
+            while time.monotonic() < end and not self.force_exit:
+                await asyncio.sleep(0.05)
             application.close()
 
     Server(config).run(sockets=[socket])

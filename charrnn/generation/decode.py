@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from charrnn.generation.network import Network
-from charrnn.generation.prefix_cache import PrefixCache
+from charrnn.generation.network import AfterPrompt, Network
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.vocab import Ids
 
@@ -87,7 +86,7 @@ def decode(
     rng: np.random.Generator,
     *,
     scored: bool = False,
-    prefixes: PrefixCache | None = None,
+    after: AfterPrompt | None = None,
 ) -> Iterator[Symbol]:
     """Draw symbols without end.
 
@@ -97,16 +96,11 @@ def decode(
         sampler: how a symbol is drawn.
         rng: used once per symbol.
         scored: whether to compute log-probabilities; without it they are 0.
-        prefixes: keeps the state after the prompt, and those of other prompts.
+        after: where the network is after the prompt, if it was read already.
     """
     ids = [int(idx) for idx in prompt]
     history = History(ids[-REACH:], forgets=True)
-    if prefixes is not None:
-        logits, state = prefixes.read(network, ids)  # (V,)
-    else:
-        state = network.zero_state()
-        for idx in ids:
-            logits, state = network.step(idx, state)  # (V,)
+    logits, state = after or network.read(ids)  # (V,)
     while True:
         idx = int(sampler(logits, rng, history.last))
         log_probability = 0.0

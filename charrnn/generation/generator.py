@@ -17,9 +17,8 @@ from charrnn.generation.constraints.forms import All, Constraint, Contains, With
 from charrnn.generation.constraints.smc import ConstrainedDecoder
 from charrnn.generation.decode import Symbol, decode
 from charrnn.generation.form_options import FormOptions
-from charrnn.generation.network import Network
+from charrnn.generation.network import AfterPrompt, Network
 from charrnn.generation.pieces import End, Piece
-from charrnn.generation.prefix_cache import PrefixCache
 from charrnn.generation.record_sampler import Record, draw_records
 from charrnn.generation.sampling import Sampler, draw, probabilities
 from charrnn.generation.settings import settings_of
@@ -36,7 +35,8 @@ from charrnn.originality.copy_guard import Guard
 from charrnn.originality.suffix_array import Suffixes
 from charrnn.vocab import Vocabulary
 
-MOST_COMPILED = 4  # forms that are kept
+MOST_COMPILED = 8  # forms that are kept
+MOST_COMPILED_BYTES = 1 << 26  # of them; the newest is kept whatever its size
 FREQUENCY_STEPS = 256  # symbols drawn to measure how frequent each is
 TINY = 1e-30  # smallest share of the largest probability, so that no logarithm is infinite
 
@@ -133,13 +133,12 @@ class TextGenerator:
         self.prime = prime
         self.corpus = corpus
         self.taken_back = 0  # symbols, over all texts so far
-        self.prefixes: PrefixCache | None = None  # of the prompts of texts without constraints
         self._compiled: list[CompiledForm] = []  # the newest first
         self._guards: dict[int, Guard] = {}  # by max_copy
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle: without what is recreated when needed."""
-        return self.__dict__ | {"_compiled": [], "_guards": {}, "prefixes": None}
+        return self.__dict__ | {"_compiled": [], "_guards": {}}
 
     @cached_property
     def frequencies(self) -> Any:
@@ -166,6 +165,7 @@ class TextGenerator:
         *,
         scored: bool,
         on_symbol: Callable[[Symbol], object] | None = None,
+        after: AfterPrompt | None = None,
     ) -> Iterator[Piece]:
         """Write one text; every argument is checked before the first piece.
 
@@ -176,6 +176,7 @@ class TextGenerator:
             sampling: settings, as ``TextModel.generate`` takes them.
             scored: whether to compute log-probabilities; without it they are 0.
             on_symbol: called with each symbol.
+            after: where the network is after the prompt, if it was read already.
 
         Raises:
             ConfigError, VocabularyError, CheckpointError: a setting is invalid.
@@ -185,9 +186,7 @@ class TextGenerator:
         sampler = Sampler(**settings_of(self.vocabulary, others))
         read = primed(self.vocabulary, self.prime, ids)
         if not options:
-            symbols = decode(
-                self.network, read, sampler, rng, scored=scored, prefixes=self.prefixes
-            )
+            symbols = decode(self.network, read, sampler, rng, scored=scored, after=after)
             return end.of_text(self.vocabulary, symbols, on_symbol)
         if options.constraint is not None and end.until:
             raise ConfigError(
@@ -214,6 +213,7 @@ class TextGenerator:
             stops=[self.vocabulary.encode(stop).tolist() for stop in stops],
             end=self.vocabulary.end,
             scored=scored,
+            after=after,
         )
         return end.of_text(self.vocabulary, self._counted(decoder), on_symbol)
 
@@ -380,11 +380,19 @@ class TextGenerator:
         conditions = (length, tuple(stops), banned)
         for compiled in self._compiled:
             if compiled.constraint is options.constraint and compiled.conditions == conditions:
+                others = [other for other in self._compiled if other is not compiled]
+                self._compiled = [compiled, *others]
                 return compiled.form
+        earlier = self._compiled
         whole = All(constraint, *map(Stop, stops))
         form = Form(whole, self.vocabulary, length, banned, self.frequencies)
-        newest = CompiledForm(options.constraint, conditions, form)
-        self._compiled = [newest, *self._compiled[: MOST_COMPILED - 1]]
+        self._compiled = [CompiledForm(options.constraint, conditions, form)]
+        size = form.size
+        for compiled in earlier[: MOST_COMPILED - 1]:
+            size += compiled.form.size
+            if size > MOST_COMPILED_BYTES:
+                break
+            self._compiled.append(compiled)
         return form
 
     def _guard(self, options: FormOptions) -> Guard | None:

@@ -28,6 +28,7 @@ from charrnn.context_mixing.count_table import MIXER_SIZE, CountTable
 from charrnn.copy_window import ORDERS, Memory
 from charrnn.errors import CheckpointError
 from charrnn.generation.count_mixer import CountMixer
+from charrnn.generation.interruption import pause_point
 from charrnn.storage.weight_shapes import check_shapes
 
 Array = NDArray[np.float32]
@@ -69,6 +70,18 @@ def taken(state: State, rows: Sequence[int]) -> State:
     if reading is not None:
         reading = reading.taken(index)
     return State(state.h[index], state.c[index], tuple(memories), reading)
+
+
+class AfterPrompt(NamedTuple):
+    """What a network expects after a prompt, and the state in which it goes on.
+
+    Args:
+        logits: (V,) for the next symbol.
+        state: after the last one.
+    """
+
+    logits: Any
+    state: State
 
 
 def forked(state: State) -> State:
@@ -281,6 +294,14 @@ class Network:
             memories = tuple([memory.after(symbol) for memory, symbol in followed])
         state = State(h, c, memories, self._reading_after(state.reading, idx))
         return self.logits(state), state
+
+    def read(self, ids: Sequence[int]) -> AfterPrompt:
+        """Read at least one id, from the start."""
+        state = self.zero_state()
+        for idx in ids:
+            pause_point()
+            logits, state = self.step(idx, state)
+        return AfterPrompt(logits, state)
 
     def _reading_after(
         self,

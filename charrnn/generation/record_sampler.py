@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charrnn.context_mixing.contexts import Readings
+from charrnn.generation.interruption import pause_point
 from charrnn.generation.network import Network, State
 from charrnn.generation.sampling import Sampler, log_probabilities
 from charrnn.generation.share import WHOLE, Share
@@ -157,6 +158,7 @@ def draw_records(
     next_number = next(numbers)
     waiting = dict[int, Record]()  # finished before a record with a smaller number
     while True:
+        pause_point()
         read = block.read() if looks_back else []
         idx = sampler(logits, block.streams, read)  # (BLOCK,)
         block.append(idx, logits)
@@ -180,6 +182,7 @@ def read_in_a_block(network: Network, ids: Sequence[int]) -> tuple[Any, State]:
     state = network.zero_state(BLOCK)
     logits = None
     for idx in ids:
+        pause_point()
         logits, state = network.step(np.full(BLOCK, idx), state)
     return logits, state
 

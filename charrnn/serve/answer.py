@@ -11,23 +11,26 @@ import numpy as np
 from charrnn.corpus.records import KnownItem
 from charrnn.errors import CharRNNError, GenerationError, VocabularyError
 from charrnn.generation.accepted_records import AcceptedRecords
-from charrnn.generation.constraints.time_limit import time_limit
 from charrnn.generation.decode import Symbol
 from charrnn.generation.generator import Draft, best_of_drafts, seeds_of_drafts
+from charrnn.generation.interruption import time_to_compile
+from charrnn.generation.network import AfterPrompt
 from charrnn.generation.pieces import End, Piece
 from charrnn.generation.record_sampler import Record
 from charrnn.generation.text_kinds import primed
 from charrnn.serve.completion import Completion
 from charrnn.serve.conditions import constraint_of
-from charrnn.serve.engine import TURN, elsewhere
+from charrnn.serve.engine import COMPILING, TURN, elsewhere
+from charrnn.serve.limits import Limits
+from charrnn.serve.models import Served
 from charrnn.serve.problem import Problem, problem_of
-from charrnn.serve.prompts import read_in_steps
 from charrnn.storage.run import Run
 from charrnn.surprise.explanation import Explanation, explain_in_steps
 from charrnn.text_model import TextModel
 
 LEAST_PROBABILITY = 1e-300
 BURST = 16  # symbols between two looks at the clock
+SHORT = 1_000  # characters, whose replacement takes no time
 
 
 class Delta(NamedTuple):
@@ -64,14 +67,18 @@ class Answer:
 
     Args:
         request: what to complete, and how.
-        model: writes them.
-        compile_seconds: that compiling the constraints may take.
+        served: the model that writes them.
+        limits: on the work.
     """
 
-    def __init__(self, request: Completion, model: TextModel, compile_seconds: float) -> None:
+    def __init__(self, request: Completion, served: Served, limits: Limits) -> None:
         self.request = request
-        self.model = model
-        self.compile_seconds = compile_seconds
+        self.model = served.model
+        self.prefixes = served.prefixes
+        self.limits = limits
+        self.most = request.most  # characters of a text
+        if request.length is None and self.model.vocabulary.records:
+            self.most = self.model.longest
         self.sampling = dict(request.sampling)
         self.is_constrained = request.is_constrained
         self.ends_itself = False  # whether the text ends where a constraint or a boundary says
@@ -83,17 +90,18 @@ class Answer:
             Problem: the model cannot do it.
         """
         request = self.request
-        vocabulary = self.model.vocabulary
         try:
             if "max_copy" in self.sampling:
                 _check_index(self.model)
             if request.conditions.given:
-                constraint = yield from elsewhere(partial(constraint_of, request.conditions))
+                constraint = yield from elsewhere(
+                    partial(constraint_of, request.conditions), COMPILING
+                )
                 self.sampling["constraint"] = constraint
                 self.ends_itself = constraint is not None and constraint.ends
             prompts = []
             for prompt in request.prompts:
-                known, notices = known_prompt(self.model, prompt, request.unknown)
+                known, notices = yield from known_text(self.model, prompt, request.unknown)
                 prompts.append(known)
                 yield from map(Notice, notices)
             if self._writes_records():
@@ -101,9 +109,6 @@ class Answer:
                 return
             yield from self._check(prompts[0])
             for number, prompt in enumerate(prompts):
-                if not self.is_constrained:
-                    ids = vocabulary.encode(prompt).tolist()
-                    yield from read_in_steps(self.model, primed(vocabulary, self.model.prime, ids))
                 for choice in range(request.n):
                     yield from self._choice(prompt, number * request.n + choice, choice)
         except CharRNNError as error:
@@ -111,9 +116,9 @@ class Answer:
 
     def _check(self, prompt: str) -> Generator[Any, None, None]:
         """Check all settings, with a text that is never drawn."""
-        begin = partial(self._begin, prompt, np.random.default_rng(0), None)
+        begin = partial(self._begin, prompt, np.random.default_rng(0), None, None)
         if self.is_constrained:
-            yield from elsewhere(begin)
+            yield from elsewhere(begin, COMPILING)
         else:
             begin()
 
@@ -122,14 +127,20 @@ class Answer:
         prompt: str,
         rng: np.random.Generator,
         drawn: list[Symbol] | None,
+        after: AfterPrompt | None,
     ) -> Iterator[Piece]:
         """The pieces of a text; the symbols are added to ``drawn``, with their probabilities."""
-        request = self.request
-        end = End.of(self.model.vocabulary, request.most, request.stops, request.until)
+        end = End.of(self.model.vocabulary, self.most, self.request.stops, self.request.until)
         add = None if drawn is None else drawn.append
-        with time_limit(self.compile_seconds):
+        with time_to_compile(self.limits.compile_seconds):
             return self.model.generator.pieces(
-                prompt, end, rng, self.sampling, scored=drawn is not None, on_symbol=add
+                prompt,
+                end,
+                rng,
+                self.sampling,
+                scored=drawn is not None,
+                on_symbol=add,
+                after=after,
             )
 
     def _pieces(
@@ -138,12 +149,16 @@ class Answer:
         rng: np.random.Generator,
         drawn: list[Symbol] | None = None,
     ) -> Iterator[Any]:
-        """The same, with futures between them."""
+        """The same, with None or futures between them."""
+        vocabulary = self.model.vocabulary
+        ids = primed(vocabulary, self.model.prime, vocabulary.encode(prompt).tolist())
+        after = yield from self.prefixes.read(self.model.network, ids)
+        begin = partial(self._begin, prompt, rng, drawn, after)
         if not self.is_constrained:
-            yield from self._begin(prompt, rng, drawn)
+            yield from begin()
             return
         # The symbols of a constrained text come in bursts, which may take long.
-        pieces = yield from elsewhere(partial(self._begin, prompt, rng, drawn))
+        pieces = yield from elsewhere(begin, COMPILING)
         burst = yield from elsewhere(partial(_burst, pieces))
         while burst:
             yield from burst
@@ -169,7 +184,7 @@ class Answer:
         if request.logprobs is not None:
             logprobs = yield from self._logprobs(prompt, text)
         ends_itself = self.ends_itself or request.until is not None
-        reason = "length" if len(text) == request.most and not ends_itself else "stop"
+        reason = "length" if len(text) == self.most and not ends_itself else "stop"
         yield Finished(index, reason, logprobs, len(text))
 
     def _best(self, prompt: str, choice: int) -> Generator[Any, None, str]:
@@ -222,11 +237,19 @@ class Answer:
 
     def _records(self, prompts: Sequence[str]) -> Iterator[Any]:
         request = self.request
+        if len(prompts) * request.n * self.most > self.limits.length:
+            raise Problem(
+                400,
+                f"these records may have more than {self.limits.length:,} characters; "
+                "give a smaller `n` or `max_tokens`",
+                "n",
+            )
         for number, prompt in enumerate(prompts):
             length = None
             if request.length is not None:
                 length = len(prompt) + request.length
-            records = yield from elsewhere(partial(self._begin_records, prompt, length))
+            begin = partial(self._begin_records, prompt, length)
+            records = yield from elsewhere(begin, COMPILING)
             for choice in range(request.n):
                 record: Record = yield from elsewhere(partial(next, records))
                 index = number * request.n + choice
@@ -239,13 +262,14 @@ class Answer:
 
     def _begin_records(self, prompt: str, length: int | None) -> AcceptedRecords:
         request = self.request
-        with time_limit(self.compile_seconds):
+        with time_to_compile(self.limits.compile_seconds):
             return self.model.records(
                 request.n,
                 prompt=prompt,
                 seed=request.seed,
                 unique=request.unique,
                 new=request.new,
+                max_tries=request.max_tries,
                 length=length,
                 **self.sampling,
             )
@@ -308,14 +332,21 @@ def explained(
     )
 
 
-def known_prompt(model: TextModel, prompt: str, unknown: str) -> tuple[str, list[str]]:
+def known_text(
+    model: TextModel,
+    text: str,
+    unknown: str,
+) -> Generator[Any, None, tuple[str, list[str]]]:
     """A prompt in the characters of a model, and a notice on each change.
 
     Raises:
         Problem: a character is unknown, or ``unknown`` is invalid.
     """
+    repair = partial(model.vocabulary.repair, text, unknown)
     try:
-        return model.vocabulary.repair(prompt, unknown)
+        if unknown == "replace" and len(text) > SHORT:
+            return (yield from elsewhere(repair))
+        return repair()
     except VocabularyError as error:
         raise Problem(400, str(error), "prompt") from None
 

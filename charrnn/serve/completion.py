@@ -17,6 +17,7 @@ MOST_COPIED = 1_000  # characters
 MOST_LOGPROBS = 20
 MOST_PARTICLES = 64
 MOST_SEED = 2**63
+MOST_TRIES = 1_000_000  # records
 NO_PENALTY = "give `dry` to avoid repetitions"
 
 
@@ -37,6 +38,7 @@ class Completion:
         stream: whether to answer piece by piece.
         include_usage: whether the last part of a stream counts the characters.
         unique, new: whether to leave out records that are repeated, or in the corpus.
+        max_tries: the most records to draw; None for the default.
         sampling: settings of ``TextModel.generate``, but for its constraint.
         conditions: what a text must look like.
     """
@@ -56,6 +58,7 @@ class Completion:
     include_usage: bool
     unique: bool
     new: bool
+    max_tries: int | None
     sampling: dict[str, Any]
     conditions: Conditions
 
@@ -99,6 +102,7 @@ class Completion:
             include_usage=include_usage,
             unique=fields.boolean("unique"),
             new=fields.boolean("new"),
+            max_tries=fields.integer("max_tries", None, 1, MOST_TRIES),
             sampling=_sampling(fields),
             conditions=Conditions.parse(fields, limits),
         )
@@ -136,11 +140,12 @@ class Completion:
         if self.logprobs is None:
             return
         characters = self.n * sum(len(prompt) + most for prompt in self.prompts)
-        if characters > limits.scored:
+        if characters > limits.scored or characters * self.logprobs > limits.alternatives:
             raise Problem(
                 400,
                 f"a request may ask for the log-probabilities of at most {limits.scored:,} "
-                f"characters, but these texts may have {characters:,}",
+                f"characters and {limits.alternatives:,} alternatives in all, "
+                f"but these texts may have {characters:,} characters",
                 "logprobs",
             )
 

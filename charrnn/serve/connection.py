@@ -24,7 +24,7 @@ class Timer:
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float, function: Callable[[], object]) -> None:
-        """Start it; one that is running goes on."""
+        """Start it; a running timer is not restarted."""
         if self._handle is None:
             self._handle = self._loop.call_later(seconds, function)
 
@@ -51,6 +51,10 @@ class Connection(H11Protocol):
         super().data_received(data)
         self._watch_head()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch_head()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._write_timer.start(WRITE_SECONDS, self.transport.abort)
@@ -65,8 +69,11 @@ class Connection(H11Protocol):
         self._write_timer.stop()
 
     def _watch_head(self) -> None:
-        """Run a timer while the head of a request is awaited."""
-        if self.conn.their_state is h11.IDLE:
+        """Run a timer while a head is awaited, or the rest of a body that is no longer needed."""
+        is_answered = self.cycle is not None and self.cycle.response_complete
+        is_awaited = self.conn.their_state is h11.IDLE
+        is_rest = self.conn.their_state is h11.SEND_BODY and is_answered
+        if is_awaited or is_rest:
             self._head_timer.start(HEAD_SECONDS, self.transport.abort)
         else:
             self._head_timer.stop()

@@ -13,13 +13,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from charrnn.generation.interruption import interrupted_by
 from charrnn.serve.limits import Limits
 from charrnn.serve.problem import Problem
 
 T = TypeVar("T")
 TURN = 0.005  # seconds
 END = object()
-SLOW_CALLS = ThreadPoolExecutor(4, "slow")
+STOPPING = Problem(503, "the server is stopping")
+# The threads of slow calls. One model is loaded at a time, and one constraint compiled.
+LOADING = ThreadPoolExecutor(1, "load")
+COMPILING = ThreadPoolExecutor(1, "compile")
+WRITING = ThreadPoolExecutor(4, "write")
+
+
+class Abandoned(Exception):  # noqa: N818, nobody sees it
+    """The stream of a slow call has been ended."""
 
 
 class Stream:
@@ -78,7 +87,7 @@ class Engine:
             Problem: there are, or the engine is closed.
         """
         if self._is_closed:
-            raise Problem(503, "the server is stopping")
+            raise STOPPING
         if self.num_streams >= self.limits.streams:
             raise Problem(
                 429, "too many requests are being answered; try again", None, {"Retry-After": "1"}
@@ -113,13 +122,15 @@ class Engine:
         """End all streams and the thread; further requests are refused."""
         with self._changed:
             self._is_closed = True
-            for stream in self._streams:
-                stream.deliver(Problem(503, "the server is stopping"))
-            self._streams.clear()
             self._changed.notify()
+            if self._thread is None:
+                return
+        self._thread.join()
 
     def _add(self, stream: Stream) -> None:
         with self._changed:
+            if self._is_closed:
+                raise STOPPING
             self._streams.append(stream)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
@@ -135,10 +146,14 @@ class Engine:
         while True:
             stream = self._next()
             if stream is None:
-                return
+                break
             if self._has_ended(stream):
-                with self._changed, suppress(ValueError):  # it was closed meanwhile
+                with self._changed:
                     self._streams.remove(stream)
+        for stream in self._streams:
+            stream.deliver(STOPPING)
+            _end(stream)
+        self._streams.clear()
 
     def _next(self) -> Stream | None:
         """The next stream that can continue, once there is one; None if the engine is closed."""
@@ -181,19 +196,39 @@ class Engine:
             stream.deliver(END)
         except Exception as error:  # of a bug too: the client gets a 500, and the others continue
             stream.deliver(error)
-        with suppress(Exception):
-            stream.work.close()  # type: ignore[attr-defined]
+        _end(stream)
         return True
 
 
-def elsewhere(function: Callable[[], T]) -> Generator[Future[T], None, T]:
+def _end(stream: Stream) -> None:
+    """End the work of a stream, and the slow call that it waits for."""
+    with suppress(Exception):
+        stream.work.close()  # type: ignore[attr-defined]
+
+
+def elsewhere(
+    function: Callable[[], T],
+    threads: ThreadPoolExecutor = WRITING,
+) -> Generator[Future[T], None, T]:
     """Make a slow call in another thread, while the other streams take their turns.
 
-    A stream that yields a future gets its next turn when the future is done.
+    A stream that yields a future gets its next turn when the future is done. A call whose stream
+    was ended meanwhile ends at its next pause point.
     """
-    future = SLOW_CALLS.submit(function)
+    is_abandoned = threading.Event()
+
+    def check() -> None:
+        if is_abandoned.is_set():
+            raise Abandoned
+
+    def call() -> T:
+        with interrupted_by(check):
+            return function()
+
+    future = threads.submit(call)
     try:
         yield future
     finally:
+        is_abandoned.set()
         future.cancel()  # if it has not begun
     return future.result()

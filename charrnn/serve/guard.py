@@ -25,7 +25,6 @@ SAFE_HEADERS = {
 
 PREFLIGHT = {
     "access-control-allow-methods": "GET, POST",
-    "access-control-allow-headers": "authorization, content-type",
     "access-control-max-age": "600",
 }
 
@@ -80,7 +79,9 @@ class Guard:
             self._check_source(headers)
             if is_allowed and scope["method"] == "OPTIONS":
                 # a browser asks before it sends the request of a page
-                await Response(status_code=204, headers=PREFLIGHT)(scope, receive, send_safely)
+                asked = headers.get("access-control-request-headers", "content-type")
+                allowed = PREFLIGHT | {"access-control-allow-headers": asked}
+                await Response(status_code=204, headers=allowed)(scope, receive, send_safely)
                 return
             self._check(scope["method"], _path_of(scope), headers)
         except Problem as problem:

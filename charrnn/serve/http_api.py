@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Collection, Iterator
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,9 +17,18 @@ from starlette.routing import Route
 
 import charrnn
 from charrnn.errors import CharRNNError, ConfigError
-from charrnn.serve.answer import Answer, Delta, Finished, Notice, explained, has_index, known_prompt
+from charrnn.serve.answer import (
+    BURST,
+    Answer,
+    Delta,
+    Finished,
+    Notice,
+    explained,
+    has_index,
+    known_text,
+)
 from charrnn.serve.completion import Completion, text_of
-from charrnn.serve.engine import Engine
+from charrnn.serve.engine import Engine, elsewhere
 from charrnn.serve.fields import Fields
 from charrnn.serve.guard import LOCAL, Guard, has_key
 from charrnn.serve.limits import Limits
@@ -25,6 +36,7 @@ from charrnn.serve.models import Models
 from charrnn.serve.page_files import page_routes
 from charrnn.serve.problem import Problem, problem_of
 from charrnn.serve.words import next_words
+from charrnn.text_model import TextModel
 
 MOST_WORDS = 50
 CLOSE = {"Connection": "close"}  # since the rest of the body is not read
@@ -57,6 +69,11 @@ def app(
     """
     if api_key is not None and not api_key:
         raise ConfigError("`api_key` must have at least one character, got ''")
+    for origin in origins:
+        if not re.fullmatch(r"https?://[^/*]+/?", origin):
+            raise ConfigError(
+                f"`origins` must have origins such as https://example.org, got {origin!r}"
+            )
     api = Api(Models(models), limits or Limits(), api_key)
     routes = [
         *page_routes(),
@@ -141,7 +158,9 @@ class Api:
     async def show_model(self, request: Request) -> Response:
         """One of them, with what it writes."""
         name = self.models.check(request.path_params["name"])
-        model = await self._unless_gone(request, _result(self.engine.run(self._model(name))))
+        model: TextModel = await self._unless_gone(
+            request, _result(self.engine.run(self._model(name)))
+        )
         vocabulary = model.vocabulary
         about = {
             "unit": vocabulary.unit,
@@ -213,37 +232,47 @@ class Api:
         fields.finish()
         if not text:
             raise Problem(400, "`text` must have at least one character", "text")
-        explanation = await self._unless_gone(
+        if len(text) * alternatives > self.limits.alternatives:
+            raise Problem(
+                400,
+                f"a request may ask for at most {self.limits.alternatives:,} alternatives in all",
+                "alternatives",
+            )
+        characters = await self._unless_gone(
             request, _result(self.engine.run(self._scored(name, text, unknown, alternatives)))
         )
-        characters = [
-            character._asdict() | {"offset": offset}
-            for character, offset in zip(explanation, explanation.offsets.tolist(), strict=True)
-        ]
-        return Json({"object": "list", "model": name, "data": characters})
+        body = f'{{"object": "list", "model": {json.dumps(name)}, "data": {characters}}}'
+        return Response(body, media_type="application/json")
 
     def _model(self, name: str) -> Iterator[Any]:
-        yield (yield from self.models.get(name))
+        served = yield from self.models.get(name)
+        yield served.model
 
     def _completed(self, name: str, completion: Completion) -> Iterator[Any]:
-        model = yield from self.models.get(name)
-        yield from Answer(completion, model, self.limits.compile_seconds).events()
+        served = yield from self.models.get(name)
+        yield from Answer(completion, served, self.limits).events()
 
     def _words(self, name: str, prompt: str, unknown: str, count: int) -> Iterator[Any]:
-        model = yield from self.models.get(name)
+        model, prefixes = yield from self.models.get(name)
         try:
-            known, _ = known_prompt(model, prompt, unknown)
-            yield (yield from next_words(model, known, count))
+            known, _ = yield from known_text(model, prompt, unknown)
+            yield (yield from next_words(model, prefixes, known, count))
         except CharRNNError as error:
             raise problem_of(error) from None
 
     def _scored(self, name: str, text: str, unknown: str, alternatives: int) -> Iterator[Any]:
-        model = yield from self.models.get(name)
+        model, _ = yield from self.models.get(name)
         try:
-            items, _ = model.known_items(text, unknown)
-            yield (yield from explained(model, items, alternatives, model.prime))
+            items, _ = yield from elsewhere(partial(model.known_items, text, unknown))
+            explanation = yield from explained(model, items, alternatives, model.prime)
         except CharRNNError as error:
             raise problem_of(error) from None
+        characters = []
+        for place, offset in enumerate(explanation.offsets.tolist()):
+            characters.append(json.dumps(explanation[place]._asdict() | {"offset": offset}))
+            if place % BURST == 0:
+                yield None
+        yield f"[{', '.join(characters)}]"
 
     async def _body(self, request: Request) -> Any:
         """The JSON in the body of a request.

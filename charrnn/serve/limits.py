@@ -13,6 +13,7 @@ class Limits:
         prompt: characters of all prompts of a request.
         length: characters to generate, over all texts of a request.
         scored: characters whose probabilities a request may ask for.
+        alternatives: for all of these together.
         texts: that a request may draw.
         constraint: characters of a regular expression, and of all required and forbidden strings.
         compile_seconds: that compiling the constraints may take.
@@ -26,6 +27,7 @@ class Limits:
     prompt: int = 200_000
     length: int = 100_000
     scored: int = 20_000
+    alternatives: int = 100_000
     texts: int = 64
     constraint: int = 500
     compile_seconds: float = 10.0

@@ -2,19 +2,25 @@
 
 import copy
 import logging
-import threading
 from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from charrnn.errors import CharRNNError, ConfigError
-from charrnn.generation.prefix_cache import PrefixCache
-from charrnn.serve.engine import elsewhere
+from charrnn.serve.engine import LOADING, elsewhere
+from charrnn.serve.prefix_cache import PrefixCache
 from charrnn.serve.problem import Problem
 from charrnn.text_model import TextModel, load
 
 logger = logging.getLogger(__name__)
+
+
+class Served(NamedTuple):
+    """A model, and its states after the prompts of earlier requests; these are the engine's."""
+
+    model: TextModel
+    prefixes: PrefixCache
 
 
 class Models:
@@ -28,8 +34,7 @@ class Models:
     """
 
     def __init__(self, given: Any) -> None:
-        self._models: dict[str, TextModel | Path] = {}
-        self._loading = threading.Lock()
+        self._models: dict[str, Served | Path] = {}
         if isinstance(given, Mapping):
             for name, model in given.items():
                 self._add(str(name), model)
@@ -60,44 +65,45 @@ class Models:
             raise Problem(404, f"there is no model {name[:100]!r}; there are: {names}", "model")
         return name
 
-    def get(self, name: str) -> Generator[Any, None, TextModel]:
+    def get(self, name: str) -> Generator[Any, None, Served]:
         """A model, loaded in another thread if this is the first time; for the engine.
 
         Raises:
             Problem: it cannot be loaded.
         """
-        model = self._models[name]
-        if isinstance(model, Path):
-            model = yield from elsewhere(partial(self._loaded, name))
-        return model
+        served = self._models[name]
+        if isinstance(served, Path):
+            served = yield from elsewhere(partial(self._loaded, name), LOADING)
+        return served
 
-    def _loaded(self, name: str) -> TextModel:
-        with self._loading:
-            model = self._models[name]
-            if isinstance(model, TextModel):  # loaded by another request meanwhile
-                return model
-            try:
-                model = load(model)
-            except CharRNNError as error:
-                logger.warning("the model %r cannot be loaded: %s", name, error)
-                raise Problem(
-                    503, f"the model {name!r} cannot be loaded; the server's log says why"
-                ) from None
-            model.generator.prefixes = PrefixCache()
-            self._models[name] = model
-            return model
+    def _loaded(self, name: str) -> Served:
+        """A model; called in the only thread that loads."""
+        found = self._models[name]
+        if isinstance(found, Served):  # loaded for another request meanwhile
+            return found
+        try:
+            served = Served(load(found), PrefixCache())
+        except CharRNNError as error:
+            logger.warning("the model %r cannot be loaded: %s", name, error)
+            raise Problem(
+                503, f"the model {name!r} cannot be loaded; the server's log says why"
+            ) from None
+        self._models[name] = served
+        return served
 
     def _add(self, name: str, model: Any) -> None:
         if name in self._models:
             raise ConfigError(f"two models have the name {name!r}; give them as a dictionary")
-        self._models[name] = _own(model) if isinstance(model, TextModel) else Path(model)
+        if isinstance(model, TextModel):
+            self._models[name] = Served(_own(model), PrefixCache())
+        else:
+            self._models[name] = Path(model)
 
 
 def _own(model: TextModel) -> TextModel:
     """A copy with caches of its own, so that the given model can be used meanwhile."""
     own = copy.copy(model)
     own.generator = copy.copy(model.generator)  # without its caches
-    own.generator.prefixes = PrefixCache()
     return own
 
 

@@ -1,10 +1,13 @@
 """Problem: an error with a status, in the shape of OpenAI's API."""
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, CheckpointError
+
+logger = logging.getLogger(__name__)
 
 # the fields of a request whose names are not those of the library's arguments
 FIELDS = {"length": "max_tokens", "bias": "logit_bias", "constraint": "match"}
@@ -44,7 +47,13 @@ class Problem(Exception):  # noqa: N818, also for what is not an error of this p
 
 
 def problem_of(error: CharRNNError) -> Problem:
-    """What an error of the library says, with the field that it names."""
+    """What an error of the library says, with the field that it names.
+
+    An error in a file of the run is the server's, and its message has paths, so it goes to the log.
+    """
+    if isinstance(error, CheckpointError):
+        logger.warning("%s", error)
+        return Problem(503, "a file of the run that this needs is missing; see the server's log")
     message = str(error)
     named = re.search(r"`(\w+)`", message)
     param = FIELDS.get(named[1], named[1]) if named else None

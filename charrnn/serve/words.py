@@ -11,7 +11,7 @@ import numpy as np
 from charrnn.generation.network import State, forked
 from charrnn.generation.sampling import probabilities
 from charrnn.generation.text_kinds import primed
-from charrnn.serve.prompts import read_in_steps
+from charrnn.serve.prefix_cache import PrefixCache
 from charrnn.text_model import TextModel
 from charrnn.vocab import Vocabulary
 
@@ -52,7 +52,12 @@ class Beginning(NamedTuple):
     logits: Any
 
 
-def next_words(model: TextModel, prompt: str, number: int) -> Generator[None, None, list[Word]]:
+def next_words(
+    model: TextModel,
+    prefixes: PrefixCache,
+    prompt: str,
+    number: int,
+) -> Generator[None, None, list[Word]]:
     """The likeliest words after a prompt, the likeliest first; yields between the steps.
 
     A word ends where anything but a letter comes; its probability is the sum over these. A prompt
@@ -60,7 +65,8 @@ def next_words(model: TextModel, prompt: str, number: int) -> Generator[None, No
     """
     vocabulary = model.vocabulary
     ids = vocabulary.encode(prompt).tolist()
-    logits, state = yield from read_in_steps(model, primed(vocabulary, model.prime, ids))
+    read = primed(vocabulary, model.prime, ids)
+    logits, state = yield from prefixes.read(model.network, read)
     letters = _letters(vocabulary)
     line_ends = _line_ends(vocabulary)
     words: dict[str, float] = {}

@@ -47,7 +47,7 @@ class Server:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         assert self.process.stderr
-        self.said = self.process.stderr.readline()
+        self.said = self.process.stderr.readline() + self.process.stderr.readline()
         match = re.search(r"http://127\.0\.0\.1:(\d+)/v1", self.said)
         assert match, self.said
         self.port = int(match[1])
@@ -100,7 +100,9 @@ def head_of(body: str, more: str = "") -> str:
 
 
 def test_the_address_is_said_and_all_runs_are_offered(server: Server) -> None:
-    assert server.said.startswith("serving corpus at http://127.0.0.1:")
+    assert server.said == (
+        f"serving corpus; stop with Ctrl-C\nwrite at {server.url}, or send requests to {server.url}/v1\n"
+    )
     assert server.get("/v1/models")["data"][0]["id"] == "corpus"
 
 
@@ -203,6 +205,12 @@ def test_clients_that_are_too_slow_are_cut_off(where: Path) -> None:
         pass
     again.sendall(b"GET /health HT")  # the next head is late, on a connection that is kept
     assert closes(again) == b""
+    # an answer that needs no body does not keep a connection whose body never ends
+    dripping = server.connect(head_of("x" * 1000).replace("application/json", "text/plain"))
+    while b"}" not in dripping.recv(1 << 16):
+        pass
+    dripping.sendall(b"x")
+    assert closes(dripping) == b""
     many = [server.connect("") for _ in range(30)]
     refused = sum(closes(connection) == b"" for connection in many)
     assert refused == 30  # 10 of them at once
@@ -253,6 +261,33 @@ def test_large_headers_and_slow_bodies_do_not_stop_the_others(server: Server) ->
     assert server.post("/v1/completions", max_tokens=5)["choices"]
     for connection in (large, *slow):
         connection.close()
+
+
+def test_a_checkpoint_that_is_named_is_the_one_that_is_served(where: Path) -> None:
+    (first, *_) = sorted((where / "checkpoints/corpus").glob("step-*"))
+    server = Server(where, f"checkpoints/corpus/{first.name}")
+    answer = server.post("/v1/completions", max_tokens=40, seed=2)
+    server.close()
+    assert answer["model"] == first.name
+    assert answer["choices"][0]["text"] == charrnn.load(first).generate(length=40, seed=2)
+
+
+def test_ctrl_c_twice_ends_at_once_and_quietly(where: Path) -> None:
+    server = Server(where, "corpus")
+    body = json.dumps({"max_tokens": 100_000})
+    connections = [server.connect(head_of(body) + body) for _ in range(3)]
+    while server.get("/health")["streams"] < 3:
+        time.sleep(0.01)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.stderr
+    assert server.process.stderr.readline() == FINISHING
+    begin = time.monotonic()
+    server.process.send_signal(signal.SIGINT)
+    _, said = server.process.communicate(timeout=30)
+    assert said == ""
+    assert time.monotonic() - begin < 10  # of 30 seconds
+    for connection in connections:
+        closes(connection)
 
 
 def test_sigterm_finishes_what_has_begun(where: Path) -> None:

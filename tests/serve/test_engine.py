@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from charrnn.generation.interruption import pause_point
 from charrnn.serve.engine import Engine, elsewhere
 from charrnn.serve.limits import Limits
 from charrnn.serve.problem import Problem
@@ -125,6 +126,32 @@ def test_a_slow_call_does_not_hold_up_the_others(engine):
         return parts, await task
 
     assert run(main()) == ([1, 2], True)
+
+
+def test_a_slow_call_whose_client_has_gone_ends(engine):
+    ended = threading.Event()
+
+    def endless():
+        try:
+            while True:
+                pause_point()
+                time.sleep(0.001)
+        finally:
+            ended.set()
+
+    def work():
+        yield 1
+        yield (yield from elsewhere(endless))
+
+    async def main():
+        stream = engine.run(work())
+        await anext(stream)
+        await asyncio.sleep(0.05)
+        assert not ended.is_set()
+        await stream.aclose()
+        await until(ended.is_set)
+
+    run(main())
 
 
 def test_an_error_of_a_slow_call_is_raised_and_a_late_one_is_left():

@@ -3,6 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
+from charrnn.errors import ConfigError
 from charrnn.serve import app
 
 
@@ -61,10 +62,11 @@ def test_a_page_of_an_origin_that_was_allowed_may_send_requests(models):
     guarded = app(models, api_key="key", origins=["https://example.org/"])
     page = {"origin": "https://example.org"}
     with TestClient(guarded, base_url="http://localhost") as client:
-        asked = client.options("/v1/completions", headers=page)
+        asked_for = {"access-control-request-headers": "authorization, x-stainless-os"}
+        asked = client.options("/v1/completions", headers=page | asked_for)
         assert asked.status_code == 204
         assert asked.headers["access-control-allow-origin"] == "https://example.org"
-        assert "authorization" in asked.headers["access-control-allow-headers"]
+        assert asked.headers["access-control-allow-headers"] == "authorization, x-stainless-os"
         assert client.post("/v1/completions", json={}, headers=page).status_code == 401
         body = {"max_tokens": 3}
         with_key = page | {"authorization": "Bearer key"}
@@ -75,3 +77,16 @@ def test_a_page_of_an_origin_that_was_allowed_may_send_requests(models):
             refused = client.options("/v1/completions", headers={"origin": other})
             assert refused.status_code == 403
             assert "access-control-allow-origin" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "example.org", "https://example.org/page", "", "https://*.org"]
+)
+def test_an_origin_must_be_one(origin, models):
+    with pytest.raises(ConfigError, match="`origins` must have origins such as"):
+        app(models, origins=[origin])
+
+
+def test_the_page_needs_no_key(secret):
+    assert secret.get("/").status_code == 200
+    assert secret.get("/page/main.js").status_code == 200

@@ -29,7 +29,8 @@ def test_health_and_models(client):
     assert health == {"status": "ok", "version": charrnn.__version__, "models": 3, "streams": 0}
     names = [model["id"] for model in client.get("/v1/models").json()["data"]]
     assert names == ["plain", "names", "bytes"]
-    assert client.get("/v1/models/names").json()["id"] == "names"
+    about = client.get("/v1/models/names").json()
+    assert (about["id"], about["records"], about["characters"]) == ("names", True, "abc")
     assert check_error(client.get("/v1/models/none"))["param"] == "model"
 
 
@@ -42,7 +43,8 @@ def test_there_is_no_chat_and_the_answer_says_why(client):
 def test_scores_are_those_of_the_library(client, models):
     answer = client.post("/v1/score", json={"model": "plain", "text": "abca", "alternatives": 2})
     explanation = models["plain"].explain("abca", alternatives=2)
-    assert answer.json()["data"] == json.loads(json.dumps([c._asdict() for c in explanation]))
+    expected = [c._asdict() | {"offset": place} for place, c in enumerate(explanation)]
+    assert answer.json()["data"] == json.loads(json.dumps(expected))
 
 
 # Each is refused with a status of 4xx: bodies for /v1/completions.
@@ -74,6 +76,7 @@ FIELDS = {
     "length_between": [1, "a", [1], [5, 2], [-1, 2], [1, 10**9]],
     "exact_length": [-1, 1.5, "a", True, 10**9],
     "particles": [0, -1, 1.5, "a", 65, 5],
+    "max_tries": [0, "a", 1.5],
     "unique": [1, "a", True],
     "new": [1, "a", True],
     "model": [1, "none", [], "a" * 2000, ""],
@@ -97,7 +100,7 @@ BODIES = [
     b'{"prompt": "a", "max_tokens": 1e400}', b'{"prompt": {"a": {"a": {}}}}', b"\x00",
 ]  # fmt: skip
 PATHS = [
-    ("GET", "/"), ("GET", "/v1"), ("GET", "/v1/completions"), ("PUT", "/v1/completions"), ("DELETE", "/v1/models"),
+    ("GET", "/page"), ("GET", "/page/none.js"), ("GET", "/page/../models.py"), ("GET", "/v1"), ("GET", "/v1/completions"), ("PUT", "/v1/completions"), ("DELETE", "/v1/models"),
     ("GET", "/../../etc/passwd"), ("GET", "/v1/models/../../x"), ("GET", "/v1/models/%00"), ("POST", "/v1/none"), ("GET", "/v1/words"),
 ]  # fmt: skip
 OTHERS = [

@@ -111,6 +111,11 @@ class Form:
         self._next_symbols: dict[tuple[int, int | None, bool], NextSymbols] = {}
         self._most_cached = min(MAX_CACHED, MAX_CACHED_GAINS // len(vocabulary))
 
+    @property
+    def size(self) -> int:
+        """The bytes that it takes, without its cache."""
+        return self._lookahead.size + int(self._after.nbytes) + int(self._ending.nbytes)
+
     def begin(self, ids: Sequence[int]) -> int:
         """The state after the beginning of a text.
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints.forms import Constraint
-from charrnn.generation.constraints.time_limit import check_time
+from charrnn.generation.interruption import pause_point
 
 MAX_STATES = 200_000
 MAX_TRANSITIONS = 2_000_000  # of a table, states x classes
@@ -122,7 +122,7 @@ def _explore(constraint: Constraint, chars: Sequence[str], max_work: int) -> tup
     accepts = list[bool]()
     transitions = array("i")  # from each state, by each character
     for state in states:  # the list grows during the loop
-        check_time()
+        pause_point()
         may_end = bool(constraint.accepts(state))
         accepts.append(may_end)
         for char in chars:
@@ -267,7 +267,7 @@ def _reachable_pairs(a: Table, b: Table, classes_a: Array, classes_b: Array) -> 
             raise too_many
         reached: set[int] = set()
         for pair in level:
-            check_time()
+            pause_point()
             after_a = next_a[pair // num_b]
             after_b = next_b[pair % num_b]
             for class_a, class_b in class_pairs:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError
 from charrnn.generation.constraints.dfa import Table
-from charrnn.generation.constraints.time_limit import check_time
+from charrnn.generation.interruption import pause_point
 
 MAX_WORK = 1 << 28  # transitions visited
 LAYER_OVERHEAD = 1 << 14  # cost of each layer, in transitions
-MAX_KEPT = 1 << 26  # numbers in all layers
+MAX_KEPT = 1 << 25  # numbers in all layers of a kind
 FLOOR = 1e-300  # smallest probability above 0
 TOLERANCE = 1e-3  # nats; log-probabilities that differ by less count as equal
 
@@ -66,6 +66,11 @@ class Lookahead:
         self._early = [self._late[-1]]
         self._offsets = [0.0]
         self._fill_early(layer)
+
+    @property
+    def size(self) -> int:
+        """The bytes of all layers."""
+        return sum(int(layer.nbytes) for layer in (*self._late, *self._early))
 
     def layer(self, written: int) -> tuple[int, Array]:
         """The log-probabilities (S + 1,) after ``written`` symbols, less the offset.
@@ -125,7 +130,7 @@ class Lookahead:
 
     def _one_symbol_earlier(self, layer: Array, *, may_end: bool) -> Array:
         """(S + 1,) the probabilities with one more symbol left, none rounded down to 0."""
-        check_time()
+        pause_point()
         table = self._table
         after = layer[table.next]  # (S + 1, C)
         possible = after > 0

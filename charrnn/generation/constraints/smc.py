@@ -27,7 +27,8 @@ from charrnn.generation.constraints.compiled_form import Form, NextSymbols
 from charrnn.generation.constraints.particles import UNFINISHED, Particles, systematic_rows
 from charrnn.generation.constraints.stop_strings import StopStrings
 from charrnn.generation.decode import REACH, Symbol
-from charrnn.generation.network import Network
+from charrnn.generation.interruption import pause_point
+from charrnn.generation.network import AfterPrompt, Network
 from charrnn.generation.sampling import (
     LOWEST_SAFE_TEMPERATURE,
     Sampler,
@@ -65,6 +66,7 @@ class ConstrainedDecoder:
         stops: ids of strings before which the text may end, if it satisfies the form by then.
         end: id of the end of a record; -1 for continuous text.
         scored: whether to compute log-probabilities; otherwise they are 0.
+        after: where the network is after the prompt, if it was read already.
 
     Attributes:
         taken_back: symbols that were taken back so far because of the guard.
@@ -87,6 +89,7 @@ class ConstrainedDecoder:
         stops: Sequence[Sequence[int]] = (),
         end: int = -1,
         scored: bool = False,
+        after: AfterPrompt | None = None,
     ) -> None:
         self.network = network
         self.prompt = [int(idx) for idx in prompt]
@@ -97,6 +100,7 @@ class ConstrainedDecoder:
         self.guard = guard
         self.end = end
         self.scored = scored
+        self._after_prompt = after
         self._stops = StopStrings(stops, form, begun)
         self.temperature = sampler.temperature
         self.particles = particles
@@ -125,6 +129,7 @@ class ConstrainedDecoder:
         emitted = 0
         gathered = 0  # t when all particles last became copies of one
         while True:
+            pause_point()
             before, following = self._look(particles)
             gains = self._gains(before, following, excluded)
             idx, particles = self._draw(before, following, gains)
@@ -170,9 +175,10 @@ class ConstrainedDecoder:
 
     def _begin(self) -> Particles:
         """All particles after the prompt."""
-        state = self.network.zero_state()
-        for idx in self.prompt:
-            logits, state = self.network.step(idx, state)
+        if self._after_prompt is None:
+            logits, state = self.network.read(self.prompt)
+        else:
+            logits, state = self._after_prompt
         guard_state = None
         if self.guard is not None:
             guard_state = self.guard.start

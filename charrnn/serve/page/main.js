@@ -63,6 +63,7 @@ class Page {
       seed: () => this.settings.seed,
       isQuiet: () => this.#isQuiet(),
       isAtEnd: () => this.editor.caret === this.pages.text.length,
+      say: (text) => this.#say(text),
       showGhost: (text) => this.#showGhost(text),
       insert: (text, action, request, offset) => this.#insert(text, action, request, offset),
       redraw: () => this.#redraw(),
@@ -367,7 +368,7 @@ class Page {
     if (error instanceof Away) {
       this.#wait();
     } else if (error instanceof Refused) {
-      if (error.status === 429 || error.status === 503) this.#say(error.message);
+      if (error.status >= 429 && !place) this.#say(error.message);
       else if (!this.settings.showError(error.param, error.message)) this.#showError(error.message, place);
     } else {
       this.#showError(String(error), place);

@@ -16,7 +16,7 @@ export class Suggestions {
   /**
    * @param {import("./api.js").Api} api
    * @param {object} page what the page offers: prompt(), model(), sampling(), isQuiet(), isAtEnd(),
-   *   showGhost(text), insert(text, action, request, offset), failed(error)
+   *   say(text), showGhost(text), insert(text, action, request, offset), failed(error)
    */
   constructor(api, page) {
     this.api = api;
@@ -26,6 +26,7 @@ export class Suggestions {
     this.offset = 0; // how much of it was taken
     this.isShown = false;
     this.isDismissed = false;
+    this.isReading = false;
     this.phraseSeed = 1;
     this.phrases = [];
     this.waiting = new AbortController();
@@ -41,8 +42,8 @@ export class Suggestions {
       return;
     }
     const { signal } = this.waiting;
-    this.#run(this.#askWords(signal));
-    this.#run(this.#askGhost(signal));
+    // one after the other, so that the server reads the text once
+    this.#run(this.#askWords(signal).then(() => this.#askGhost(signal)));
     this.#later(PAUSE, () => this.#reveal());
     this.#later(LONG_PAUSE, () => this.#run(this.#askPhrases(signal)));
   }
@@ -103,7 +104,11 @@ export class Suggestions {
 
   async #askWords(signal) {
     const body = { model: this.page.model(), prompt: this.page.prompt(), k: WORDS, unknown: "skip" };
+    const reading = setTimeout(() => this.#sayReading(true), LONG_PAUSE);
+    signal.addEventListener("abort", () => clearTimeout(reading));
     const { data } = await this.api.post("v1/words", body, signal);
+    clearTimeout(reading);
+    this.#sayReading(false);
     const buttons = data.filter(({ probability }) => probability >= 0.005).map((word) => this.#button(word));
     document.getElementById("words").replaceChildren(...buttons);
   }
@@ -174,6 +179,12 @@ export class Suggestions {
     this.ghost = "";
     this.request = null;
     this.isShown = false;
+  }
+
+  /** A long text is read once, which takes a while. */
+  #sayReading(isReading) {
+    if (isReading !== this.isReading) this.page.say(isReading ? "Reading your text…" : "");
+    this.isReading = isReading;
   }
 
   #later(pause, action) {

@@ -1,17 +1,19 @@
 """PrefixCache: the states of a network after the beginnings of texts that it has read."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from charrnn.copy_window import Trail
-from charrnn.generation.network import Network, State, forked
+from charrnn.generation.network import AfterPrompt, Network, State, forked
 
 MOST_KEPT = 64  # states
 # Symbols in the copy windows of all of them, each of which takes about 600 bytes.
 MOST_REMEMBERED = 200_000
+BURST = 16  # symbols that are read before others may have a turn
+MILESTONE = 8192  # symbols, after which a state is kept for a text that will differ later on
 
 
 class _Kept(NamedTuple):
@@ -33,27 +35,35 @@ class PrefixCache:
         self.size = size
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
 
-    def read(self, network: Network, ids: Sequence[int]) -> tuple[Any, State]:
-        """The logits (V,) and the state after at least one id."""
+    def read(
+        self,
+        network: Network,
+        ids: Sequence[int],
+    ) -> Generator[None, None, AfterPrompt]:
+        """Where the network is after at least one id; yields between bursts."""
         array = np.array(ids, np.int32)
-        kept = self._longest(array)
         length = 0
         logits = None
         state = network.zero_state()
+        kept = self._longest(array)
         if kept is not None:
             length = kept.length
             logits = kept.logits
             state = forked(kept.state)
-        for idx in array[length:].tolist():
+        for place, idx in enumerate(array[length:].tolist(), length + 1):
             logits, state = network.step(idx, state)
-        self._keep(array, logits, state)
+            if place % BURST == 0:
+                try:
+                    yield None
+                except GeneratorExit:  # whoever asked has gone; the next one may ask for more
+                    self._keep(array[:place], logits, state)
+                    raise
+            if place % MILESTONE == 0:
+                self._keep(array[:place], logits, state)
+                state = forked(state)
         assert logits is not None
-        return logits.copy(), forked(state)
-
-    def length_of_longest(self, ids: Sequence[int]) -> int:
-        """The number of ids at the beginning that need not be read again."""
-        kept = self._longest(np.array(ids, np.int32))
-        return 0 if kept is None else kept.length
+        self._keep(array, logits, state)
+        return AfterPrompt(logits.copy(), forked(state))
 
     def _longest(self, ids: Any) -> _Kept | None:
         """What was kept of the longest beginning of a text."""
