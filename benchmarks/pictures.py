@@ -91,10 +91,11 @@ def page_to_write_in(home: Path, path: Path) -> None:
                 except Exception:  # it has not started yet
                     time.sleep(0.1)
             page.wait_for_selector("#words button")
-            page.fill("#seed", "7")
+            page.fill("#temperature", "0.5")
             page.select_option("#until", "sentence")
             page.locator("#text").press_sequentially("The miller's cat sat by the door. ")
-            for _ in range(3):
+            for seed in (4, 5):
+                page.fill("#seed", str(seed))
                 page.press("#text", "Control+Enter")
                 page.wait_for_timeout(1000)
             page.locator("#text").press_sequentially(' "I have ')

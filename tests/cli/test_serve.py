@@ -49,7 +49,9 @@ class Server:
         assert self.process.stderr
         self.said = self.process.stderr.readline() + self.process.stderr.readline()
         match = re.search(r"http://127\.0\.0\.1:(\d+)/v1", self.said)
-        assert match, self.said
+        if match is None:
+            self.close()
+            pytest.fail(self.said)
         self.port = int(match[1])
         self.url = f"http://127.0.0.1:{self.port}"
         for _ in range(200):

@@ -251,6 +251,22 @@ def test_undo_redo_and_branches(page) -> None:
     assert text_of(page) == ""
 
 
+def test_typing_is_undone_by_the_sentence_and_deletions_at_once(page) -> None:
+    long = "aaa bbb ccc aaa bbb ccc aaa bbb ccc aaa "
+    write(page, f"{long}ccc\nab")
+    for _ in range(3):
+        page.press("#text", "Backspace")
+    page.click("#undo")
+    assert text_of(page) == f"{long}ccc\nab"
+    for left in (f"{long}ccc\n", long, ""):
+        page.click("#undo")
+        assert text_of(page) == left
+    assert page.is_disabled("#undo")
+    for _ in range(4):
+        page.click("#redo")
+    assert text_of(page) == f"{long}ccc"
+
+
 def test_the_error_of_a_constraint_is_next_to_its_field(page) -> None:
     page.click("#form summary")
     page.fill("#contains", "abc\n\u0416")

@@ -89,6 +89,12 @@ export class Editor {
     return nodes;
   }
 
+  /** Move the mark of the cursor on the coloured text. */
+  markCaret() {
+    this.ink.querySelector(".here")?.classList.remove("here");
+    this.ink.querySelector(`[data-place="${this.caret}"]`)?.classList.add("unlikely", "here");
+  }
+
   #addGhost(nodes, length) {
     const ghost = document.createElement("span");
     ghost.className = "ghost";

@@ -1,9 +1,10 @@
 // History: a tree of steps. Undo goes to the parent; writing after that begins another branch.
 
-import { joined, lengthOf } from "./document.js";
+import { joined, lengthOf, textOf } from "./document.js";
 
 const ROOT = 0;
 const PAUSE = 3000; // ms, after which typing begins a new step
+const LONG = 40; // characters, after which the next word begins one
 
 export class History {
   constructor(saved = { steps: [], current: ROOT, lastChild: [] }) {
@@ -34,12 +35,7 @@ export class History {
   /** Add a step that was taken; typing goes on in the step before if there was no pause. */
   add(step) {
     const time = Date.now();
-    if (this.#continues(step, time)) {
-      const last = this.step;
-      last.time = time;
-      last.inserted = joined([...last.inserted, ...step.inserted]);
-      return last;
-    }
+    if (this.#extendLast(step, time)) return this.step;
     this.newest += 1;
     const added = { id: this.newest, parent: this.current, time, ...step };
     this.steps.set(added.id, added);
@@ -108,12 +104,34 @@ export class History {
     this.children.set(step.parent, [...this.childrenOf(step.parent), step.id]);
   }
 
-  /** Whether a step goes on where the last one ended. */
-  #continues(step, time) {
+  /** Make a step part of the last one if it goes on there; false if it does not. */
+  #extendLast(step, time) {
     const last = this.step;
     if (!last || last.action !== step.action || this.childrenOf(last.id).length) return false;
-    if (step.removed.length || step.at !== last.at + lengthOf(last.inserted)) return false;
-    if (step.action === "character") return last.request === step.request;
-    return step.action === "type" && time - last.time < PAUSE;
+    const end = last.at + lengthOf(last.inserted);
+    const isTyped = step.action === "type" && time - last.time < PAUSE;
+    const isTaken = step.action === "character" && last.request === step.request;
+    if (step.removed.length === 0 && step.at === end && (isTaken || (isTyped && !isWhole(last)))) {
+      last.inserted = joined([...last.inserted, ...step.inserted]);
+    } else if (isTyped && isBackspace(step, last)) {
+      last.at = step.at;
+      last.removed = joined([...step.removed, ...last.removed]);
+    } else {
+      return false;
+    }
+    last.time = time;
+    return true;
   }
+}
+
+/** Whether typing has gone on for long enough to be a step of its own. */
+function isWhole(step) {
+  const text = textOf(step.inserted);
+  return text.endsWith("\n") || (text.length >= LONG && text.endsWith(" "));
+}
+
+/** Whether a step removes what is before the place where the last one removed something. */
+function isBackspace(step, last) {
+  const onlyRemove = step.inserted.length === 0 && last.inserted.length === 0;
+  return onlyRemove && step.at + lengthOf(step.removed) === last.at;
 }

@@ -76,7 +76,7 @@ class Page {
   #isQuiet() {
     const writesText = this.models.get(element("model").value)?.records === false;
     const isBusy = this.editor.isComposing || this.editor.hasSelection || Boolean(this.writing);
-    return !writesText || isBusy || this.isAway;
+    return !writesText || isBusy || this.isAway || document.hidden;
   }
 
   // What is kept
@@ -91,7 +91,7 @@ class Page {
       if (saved.panels?.[panel.id] !== undefined) panel.open = saved.panels[panel.id];
     }
     this.editor.show(this.pages, this.pages.text.length);
-    this.#afterChange(0);
+    this.#refresh(0);
   }
 
   #content() {
@@ -156,7 +156,7 @@ class Page {
     document.querySelector(".writing").hidden = records;
     document.querySelector(".listing").hidden = !records;
     for (const id of ["next", "history", "surprise"]) element(id).hidden = records;
-    document.querySelector(".field.until").hidden = records;
+    for (const id of ["until", "max_tokens"]) element(id).closest(".field").hidden = records;
     document.title = `Write with ${name}`;
     this.#say("");
     this.#saveSoon();
@@ -164,7 +164,7 @@ class Page {
       this.records.show();
       return;
     }
-    element("text").focus();
+    if (matchMedia("(hover: hover)").matches) element("text").focus(); // no keyboard on a phone yet
     this.surprise.changed(0);
     this.suggestions.moved();
   }
@@ -201,12 +201,16 @@ class Page {
   }
 
   #afterChange(at) {
+    this.#refresh(at);
+    this.#saveSoon();
+  }
+
+  #refresh(at) {
     this.caret = this.editor.caret;
     this.surprise.changed(at);
     this.#redraw();
     this.suggestions.refresh();
     this.#showState();
-    this.#saveSoon();
   }
 
   #redraw() {
@@ -216,12 +220,10 @@ class Page {
   }
 
   #showGhost(text) {
-    const isNew = text && text !== this.editor.ghost;
     if (text === this.editor.ghost) return;
     this.editor.ghost = this.editor.isComposing ? "" : text;
     this.editor.draw(this.pages);
-    if (isNew) element("text").setAttribute("aria-description", `Suggestion: ${text}`);
-    else if (!text) element("text").removeAttribute("aria-description");
+    element("spoken").textContent = this.editor.ghost ? `Suggestion: ${text}` : "";
   }
 
   #showState() {
@@ -433,6 +435,9 @@ class Page {
     document.addEventListener("selectionchange", () => this.#caretMoved());
     addEventListener("keydown", (event) => this.#onKey(event));
     addEventListener("pagehide", () => this.#save());
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.suggestions.refresh();
+    });
     onChange(() => {
       if (!this.saving && !this.writing) this.#restore(load());
     });
@@ -517,7 +522,10 @@ class Page {
     if (document.activeElement !== element("text") || this.editor.isComposing || this.writing) return;
     if (element("text").value !== this.pages.text || this.caret === this.editor.caret) return;
     this.caret = this.editor.caret;
-    if (this.surprise.isOn) this.#redraw();
+    if (this.surprise.isOn) {
+      this.editor.markCaret();
+      this.#showDetails(this.caret);
+    }
     this.suggestions.moved();
   }
 
