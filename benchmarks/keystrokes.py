@@ -9,18 +9,16 @@ for it are drawn. Needs Chromium and Playwright.
 
 import shutil
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from machine import describe
 from playwright.sync_api import sync_playwright
+from server import serving
 
 import charrnn
 
-PORT = 8933
 BEFORE = (0, 1_000, 20_000)  # characters
 KEYS = 100
 PACE = 120  # ms between two keys
@@ -43,31 +41,20 @@ def main() -> None:
     text = Path(file).read_text(encoding="utf-8")
     print(describe())
     print(charrnn.load(run))
-    command = [sys.executable, "-m", "charrnn", "serve", run, "--port", str(PORT), "--quiet"]
-    server = subprocess.Popen(command)
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-            )
-            for before in BEFORE:
-                measure(browser, text, before)
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait()
+    with serving(run) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        for before in BEFORE:
+            measure(browser, url, text, before)
+        browser.close()
 
 
-def measure(browser: Any, text: str, before: int) -> None:
+def measure(browser: Any, url: str, text: str, before: int) -> None:
     """Print the times of keys after some characters."""
     context = browser.new_context(bypass_csp=True)
     page = context.new_page()
-    for _ in range(100):
-        try:
-            page.goto(f"http://127.0.0.1:{PORT}")
-            break
-        except Exception:  # it has not started yet
-            time.sleep(0.1)
+    page.goto(url)
     page.wait_for_selector("#words button")
     if before:
         page.keyboard.insert_text(text[:before])

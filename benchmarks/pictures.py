@@ -12,17 +12,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from machine import describe
+from server import serving
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 LINES = 12  # of the held-out text on the map
 SIZE = "760,418"  # pixels, before doubling
 PAGE_SIZE = {"width": 1140, "height": 640}
-PORT = 8932
 # What the map shows: the end of the fables, with two mistakes.
 MISTAKES = (("the", "tne"), ("said", "sajd"))
 
@@ -78,34 +77,23 @@ def page_to_write_in(home: Path, path: Path) -> None:
         return
     from playwright.sync_api import sync_playwright
 
-    command = [sys.executable, "-m", "charrnn", "serve", "fables", "--port", str(PORT), "--quiet"]
-    server = subprocess.Popen(command, cwd=home)
-    try:
-        with sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-            page = chromium.new_page(viewport=PAGE_SIZE, device_scale_factor=2)
-            for _ in range(100):
-                try:
-                    page.goto(f"http://127.0.0.1:{PORT}")
-                    break
-                except Exception:  # it has not started yet
-                    time.sleep(0.1)
-            page.wait_for_selector("#words button")
-            page.fill("#temperature", "0.5")
-            page.select_option("#until", "sentence")
-            page.locator("#text").press_sequentially("The miller's cat sat by the door. ")
-            for seed in (4, 5):
-                page.fill("#seed", str(seed))
-                page.press("#text", "Control+Enter")
-                page.wait_for_timeout(1000)
-            page.locator("#text").press_sequentially(' "I have ')
-            page.wait_for_selector("#phrases button")
+    with serving("fables", home) as url, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport=PAGE_SIZE, device_scale_factor=2)
+        page.goto(url)
+        page.wait_for_selector("#words button")
+        page.fill("#temperature", "0.5")
+        page.select_option("#until", "sentence")
+        page.locator("#text").press_sequentially("The miller's cat sat by the door. ")
+        for seed in (4, 5):
+            page.fill("#seed", str(seed))
+            page.press("#text", "Control+Enter")
             page.wait_for_timeout(1000)
-            page.screenshot(path=path)
-            chromium.close()
-    finally:
-        server.terminate()
-        server.wait()
+        page.locator("#text").press_sequentially(' "I have ')
+        page.wait_for_selector("#phrases button")
+        page.wait_for_timeout(1000)
+        page.screenshot(path=path)
+        chromium.close()
     print(f"wrote {path}")
 
 

@@ -12,7 +12,6 @@ import http.client
 import json
 import os
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -21,10 +20,10 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 from machine import describe
+from server import serving
 
 import charrnn
 
-PORT = 8931
 STARTS = 5
 KEYS = 100
 PROMPTS = (1_000, 8_000, 60_000)
@@ -35,37 +34,31 @@ LENGTH = 500
 class Client:
     """A connection to the server that is kept."""
 
-    def __init__(self) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=600)
+    def __init__(self, url: str) -> None:
+        address = url.removeprefix("http://")
+        self.connection = http.client.HTTPConnection(address, timeout=600)
 
     def post(self, path: str, **body: object) -> dict:
         head = {"Content-Type": "application/json"}
         self.connection.request("POST", path, json.dumps(body), head)
         return json.load(self.connection.getresponse())
 
-    def is_up(self) -> bool:
-        try:
-            self.connection.request("GET", "/health")
-            return json.load(self.connection.getresponse())["status"] == "ok"
-        except OSError:
-            self.connection.close()
-            return False
+    def get(self, path: str) -> dict:
+        self.connection.request("GET", path)
+        return json.load(self.connection.getresponse())
 
 
-def start(run: str) -> tuple[subprocess.Popen, float]:
-    """A server, and the seconds until it answered."""
+def seconds_to_start(run: str) -> float:
+    """The seconds until a server has answered."""
     begin = time.perf_counter()
-    command = [sys.executable, "-m", "charrnn", "serve", run, "--port", str(PORT), "--quiet"]
-    server = subprocess.Popen(command)
-    client = Client()
-    while not client.is_up():
-        time.sleep(0.005)
-    return server, time.perf_counter() - begin
+    with serving(run) as url:
+        Client(url).get("/health")
+        return time.perf_counter() - begin
 
 
-def keystrokes(text: str) -> None:
+def keystrokes(url: str, text: str) -> None:
     """Print what a keystroke takes after prompts of several lengths."""
-    client = Client()
+    client = Client(url)
     for length in PROMPTS:
         times: dict[str, list[float]] = {"words": [], "completion": []}
         for end in range(length, length + KEYS + 1):
@@ -86,7 +79,7 @@ def keystrokes(text: str) -> None:
         print(f"prompt of {length:,}: first {first:.2f} s, then {', '.join(shown)}", flush=True)
 
 
-def streams(run: str) -> None:
+def streams(url: str, run: str) -> None:
     """Print what many streams take, compared with the same texts one after another."""
     model = charrnn.load(run)
     model.generate(length=10)
@@ -98,7 +91,7 @@ def streams(run: str) -> None:
         texts: dict[int, str] = {}
 
         def ask(seed: int, texts: dict[int, str] = texts) -> None:
-            answer = Client().post("/v1/completions", max_tokens=LENGTH, seed=seed)
+            answer = Client(url).post("/v1/completions", max_tokens=LENGTH, seed=seed)
             texts[seed] = answer["choices"][0]["text"]
 
         threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(count)]
@@ -122,20 +115,11 @@ def main() -> None:
     text = Path(file).read_text(encoding="utf-8")
     print(describe())
     print(charrnn.load(run))
-    times = []
-    for _ in range(STARTS):
-        server, seconds = start(run)
-        times.append(seconds)
-        server.terminate()
-        server.wait()
+    times = [seconds_to_start(run) for _ in range(STARTS)]
     print(f"start: {statistics.median(times):.2f} s")
-    server, _ = start(run)
-    try:
-        keystrokes(text)
-        streams(run)
-    finally:
-        server.terminate()
-        server.wait()
+    with serving(run) as url:
+        keystrokes(url, text)
+        streams(url, run)
 
 
 if __name__ == "__main__":

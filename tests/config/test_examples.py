@@ -49,7 +49,7 @@ def test_a_clone_has_the_texts_next_to_the_package(name: str) -> None:
 
 
 def test_a_wheel_has_every_module_and_text(installed: Path) -> None:
-    kinds = ("*.py", "*.html", "*.css", "templates/*.md")
+    kinds = ("*.py", "*.html", "*.css", "templates/*.md", "page/*.js", "page/*.svg")
     files = [path for kind in kinds for path in (ROOT / "charrnn").rglob(kind)]
     modules = {path.relative_to(ROOT) for path in files}
     texts = {Path("charrnn") / path.relative_to(ROOT) for path in (ROOT / "corpora").iterdir()}

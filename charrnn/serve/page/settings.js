@@ -85,7 +85,7 @@ export class Settings {
     field.append(error);
     element.setAttribute("aria-invalid", "true");
     element.setAttribute("aria-describedby", error.id);
-    field.scrollIntoView({ block: "nearest" });
+    requestAnimationFrame(() => field.scrollIntoView({ block: "nearest" })); // once it is laid out
     return true;
   }
 
