@@ -4,7 +4,7 @@
     python examples/replay_page.py charrnn-2026-11-30-10-00.json
 
 Each step of the model on the page has the request that wrote it, with its settings and seed, and
-the offset of what was taken of the answer. The prompt was what stood before it.
+the offset of what was taken of the answer. The prompt was the text before it.
 """
 
 import json
@@ -46,9 +46,9 @@ def replay(page: dict, server: str = SERVER) -> tuple[int, int]:
     """Write all steps of the model again, on all branches.
 
     Returns:
-        how many there are, and how many gave the same text.
+        the number of steps, and of those that gave the same text.
     """
-    texts = {0: Text()}  # by step; 0 is the empty page
+    texts = {"": Text()}  # by step; the first one has no parent
     count = 0
     same = 0
     for step in page["history"]["steps"]:

@@ -29,7 +29,7 @@ export class Api {
     return answer.json();
   }
 
-  /** The parts of an answer, as they come. */
+  /** The parts of an answer. */
   async *stream(path, body, signal) {
     const answer = await this.#send(path, this.#withBody({ ...body, stream: true }, signal));
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -1,19 +1,22 @@
 // History: a tree of steps. Undo goes to the parent; writing after that begins another branch.
+//
+// Each tab adds steps of its own, under ids that no other tab has. A step that was saved is never
+// changed again, since another tab may have built on it.
 
 import { joined, lengthOf, textOf } from "./document.js";
 
-const ROOT = 0;
+const ROOT = "";
 const PAUSE = 3000; // ms, after which typing begins a new step
 const LONG = 40; // characters, after which the next word begins one
 
 export class History {
   constructor(saved = { steps: [], current: ROOT, lastChild: [] }) {
-    this.steps = new Map(saved.steps.map((step) => [step.id, step]));
+    this.steps = new Map();
+    this.children = new Map();
     this.current = saved.current;
     this.lastChild = new Map(saved.lastChild); // where redo goes
-    this.newest = Math.max(ROOT, ...this.steps.keys());
-    this.children = new Map();
-    for (const step of this.steps.values()) this.#remember(step);
+    this.isSealed = true; // whether the last step must not be extended
+    this.merge(saved.steps);
   }
 
   get step() {
@@ -32,12 +35,12 @@ export class History {
     return this.children.get(id) ?? [];
   }
 
-  /** Add a step that was taken; typing goes on in the step before if there was no pause. */
+  /** Add a step that was taken; typing extends the step before if there was no pause. */
   add(step) {
     const time = Date.now();
     if (this.#extendLast(step, time)) return this.step;
-    this.newest += 1;
-    const added = { id: this.newest, parent: this.current, time, ...step };
+    const added = { id: newId(), parent: this.current, time, ...step };
+    this.isSealed = false;
     this.steps.set(added.id, added);
     this.#remember(added);
     this.lastChild.set(this.current, added.id);
@@ -79,17 +82,30 @@ export class History {
     return path;
   }
 
-  /** Drop the oldest branch that the page does not stand on; false if there is none. */
-  prune() {
-    const kept = new Set(this.pathTo(this.current));
-    for (const step of this.steps.values()) {
-      if (kept.has(step.id) || this.childrenOf(step.id).length) continue;
-      this.steps.delete(step.id);
-      this.children.set(step.parent, this.childrenOf(step.parent).filter((id) => id !== step.id));
-      if (this.lastChild.get(step.parent) === step.id) this.lastChild.delete(step.parent);
-      return true;
+  /** Add the steps of another tab. */
+  merge(steps) {
+    for (const step of steps) {
+      if (this.steps.has(step.id)) continue;
+      this.steps.set(step.id, step);
+      this.#remember(step);
     }
-    return false;
+  }
+
+  /** A copy without the older half of what is neither before nor after this step; null if that is all. */
+  smaller() {
+    const kept = new Set(this.pathTo(this.current));
+    for (let id = this.current; id !== undefined; id = this.lastChild.get(id)) kept.add(id);
+    const others = [...this.steps.keys()].filter((id) => !kept.has(id));
+    if (!others.length) return null;
+    const dropped = new Set(others.slice(0, Math.ceil(others.length / 2)));
+    const steps = [];
+    for (const step of this.steps.values()) {
+      // steps come after their parents
+      if (dropped.has(step.id) || dropped.has(step.parent)) dropped.add(step.id);
+      else steps.push(step);
+    }
+    const lastChild = [...this.lastChild].filter(([from, to]) => !dropped.has(from) && !dropped.has(to));
+    return new History({ steps, current: this.current, lastChild });
   }
 
   toJSON() {
@@ -104,10 +120,10 @@ export class History {
     this.children.set(step.parent, [...this.childrenOf(step.parent), step.id]);
   }
 
-  /** Make a step part of the last one if it goes on there; false if it does not. */
+  /** Make a step part of the last one if it continues it; false if it does not. */
   #extendLast(step, time) {
     const last = this.step;
-    if (!last || last.action !== step.action || this.childrenOf(last.id).length) return false;
+    if (this.isSealed || !last || last.action !== step.action || this.childrenOf(last.id).length) return false;
     const end = last.at + lengthOf(last.inserted);
     const isTyped = step.action === "type" && time - last.time < PAUSE;
     const isTaken = step.action === "character" && last.request === step.request;
@@ -124,7 +140,11 @@ export class History {
   }
 }
 
-/** Whether typing has gone on for long enough to be a step of its own. */
+function newId() {
+  return [...crypto.getRandomValues(new Uint32Array(2))].map((number) => number.toString(36)).join("");
+}
+
+/** Whether what was typed is long enough to be a step of its own. */
 function isWhole(step) {
   const text = textOf(step.inserted);
   return text.endsWith("\n") || (text.length >= LONG && text.endsWith(" "));

@@ -1,9 +1,11 @@
 // The page to write in: joins its parts.
 
 import { Api, Away, Refused } from "./api.js";
+import { setDisabled } from "./buttons.js";
 import { lengthOf, Pages } from "./document.js";
 import { Editor } from "./editor.js";
 import { History } from "./history.js";
+import { isCommand, nameKeys, shortcut } from "./keys.js";
 import { Records } from "./records.js";
 import { Settings } from "./settings.js";
 import { load, onChange, save } from "./storage.js";
@@ -14,8 +16,11 @@ import { Tree } from "./tree.js";
 
 const LONGEST = 20_000; // characters that are written until stopped
 const RETRY = 1500; // ms between two attempts to reach the server
-const SAVE_PAUSE = 300; // ms
-const PACE = 0.12; // characters per ms of a text that goes on until stopped, so that it can be read
+const SAVE_PAUSE = 1000; // ms without a change, after which the page is saved
+const SAVE_AT_LEAST = 5000; // ms
+const MARGIN = 8; // pixels above and below the line of the cursor
+const SETTLED = 300; // ms, after which a changed setting is used for suggestions
+const PACE = 0.12; // characters per ms of a text without an end, so that it can be read
 const FRAME = 16; // ms
 
 const element = (id) => document.getElementById(id);
@@ -24,12 +29,16 @@ class Page {
   constructor() {
     this.api = new Api(askForKey);
     this.models = new Map(); // by name, as the server describes them
-    this.editor = new Editor(element("text"), element("ink"));
+    this.editor = new Editor(element("text"), element("ink"), element("mark"));
     this.pages = new Pages();
     this.history = new History();
     this.writing = null; // what stops the text that is being written
     this.isAway = false;
     this.saving = 0;
+    this.savedAt = 0;
+    this.isDirty = false; // whether there is something to save
+    this.revision = ""; // of what is kept, as this tab knows it
+    this.composed = null; // the page with the text that an input method is composing
     this.settings = new Settings(element("settings"), () => this.#settingsChanged());
     const parts = this.#forParts();
     this.suggestions = new Suggestions(this.api, parts);
@@ -38,6 +47,7 @@ class Page {
     this.tree = new Tree(element("tree"), () => this.history, (id) => this.#goTo(id));
     this.#restore(load());
     this.#listen();
+    nameKeys(document);
     document.body.classList.add("ready");
   }
 
@@ -46,6 +56,7 @@ class Page {
       const { data } = await this.api.get("v1/models");
       this.#showModels(data.map(({ id }) => id));
       await this.#chooseModel();
+      if (matchMedia("(hover: hover)").matches) this.#focusText(); // on a phone, that opens a keyboard
     } catch (error) {
       this.#failed(error);
       if (error instanceof Away) setTimeout(() => this.start(), RETRY);
@@ -81,17 +92,20 @@ class Page {
 
   // What is kept
 
-  #restore(saved) {
+  #restore(saved, caret = Infinity) {
     this.history = new History(saved.history);
     this.pages = new Pages(saved.pieces ?? []);
     this.records.batches = saved.batches ?? [];
     this.settings.values = saved.settings ?? {};
     this.model = saved.model;
+    this.revision = saved.revision ?? "";
     for (const panel of document.querySelectorAll("aside details")) {
       if (saved.panels?.[panel.id] !== undefined) panel.open = saved.panels[panel.id];
     }
-    this.editor.show(this.pages, this.pages.text.length);
+    this.suggestions.typed("");
+    this.editor.show(this.pages, Math.min(caret, this.pages.text.length));
     this.#refresh(0);
+    this.records.show();
   }
 
   #content() {
@@ -108,16 +122,36 @@ class Page {
   }
 
   #saveSoon() {
+    this.isDirty = true;
     clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.#save(), SAVE_PAUSE);
+    const pause = Math.min(SAVE_PAUSE, this.savedAt + SAVE_AT_LEAST - performance.now());
+    this.saving = setTimeout(() => this.#save(), Math.max(0, pause));
   }
 
   #save() {
     clearTimeout(this.saving);
-    this.saving = 0;
-    if (!save(this.#content(), () => this.history.prune())) {
-      this.#say("The browser has no room to keep this page; export it.", true);
-    }
+    if (!this.isDirty) return;
+    const kept = load();
+    // another tab has saved meanwhile: its steps become branches
+    if (kept.revision && kept.revision !== this.revision) this.history.merge(kept.history.steps);
+    this.isDirty = false;
+    this.savedAt = performance.now();
+    this.revision = String(randomSeed());
+    this.history.isSealed = true;
+    const result = save({ ...this.#content(), revision: this.revision }, (content) => {
+      const history = content.history.smaller();
+      return history && { ...content, history };
+    });
+    if (result === "some") this.#say("The browser's storage is full: after a reload, old branches will be missing. Export keeps them.", true);
+    if (result === "none") this.#say("The browser cannot keep this page; export it.", true);
+  }
+
+  /** Another tab has saved: show that, unless something here is not saved yet. */
+  #adopt() {
+    const kept = load();
+    const isBusy = this.isDirty || this.writing || this.records.running || this.editor.isComposing;
+    if (isBusy || kept.revision === this.revision) return;
+    this.#restore(kept, this.editor.caret);
   }
 
   #export() {
@@ -146,10 +180,15 @@ class Page {
 
   async #chooseModel() {
     const name = element("model").value;
+    this.#stopWriting();
     this.suggestions.clear();
     this.#say(`Loading ${name}…`);
-    if (!this.models.has(name)) {
-      this.models.set(name, await this.api.get(`v1/models/${encodeURIComponent(name)}`));
+    try {
+      if (!this.models.has(name)) {
+        this.models.set(name, await this.api.get(`v1/models/${encodeURIComponent(name)}`));
+      }
+    } finally {
+      if (element("model").value === name) this.#say("");
     }
     if (element("model").value !== name) return; // another one was chosen meanwhile
     const { records } = this.models.get(name);
@@ -158,13 +197,9 @@ class Page {
     for (const id of ["next", "history", "surprise"]) element(id).hidden = records;
     for (const id of ["until", "max_tokens"]) element(id).closest(".field").hidden = records;
     document.title = `Write with ${name}`;
-    this.#say("");
     this.#saveSoon();
-    if (records) {
-      this.records.show();
-      return;
-    }
-    if (matchMedia("(hover: hover)").matches) element("text").focus(); // no keyboard on a phone yet
+    this.records.show();
+    if (records) return;
     this.surprise.changed(0);
     this.suggestions.moved();
   }
@@ -174,14 +209,19 @@ class Page {
   /** What the person typed, pasted or deleted. */
   #typed() {
     const area = element("text");
-    const change = changeBetween(this.pages.text, area.value);
-    if (!change.removed && !change.inserted) return;
+    const change = changeBetween(this.pages.text, area.value, area.selectionStart);
+    this.composed = null;
+    if (!change.removed && !change.inserted) {
+      this.#afterChange(change.at);
+      return;
+    }
     if (this.writing) this.writing.abort();
     const inserted = change.inserted ? [{ text: change.inserted, by: "you" }] : [];
     const removed = this.pages.splice(change.at, change.removed.length, inserted);
     this.history.add({ action: "type", at: change.at, removed, inserted });
     this.suggestions.typed(change.removed ? "" : change.inserted);
     this.#afterChange(change.at);
+    this.#revealCaret();
   }
 
   /** What the model wrote, put at the cursor in place of what is selected. */
@@ -198,6 +238,7 @@ class Page {
     this.editor.show(this.pages, at + text.length);
     this.#afterChange(at);
     this.#focusText();
+    this.#revealCaret();
   }
 
   #afterChange(at) {
@@ -206,7 +247,7 @@ class Page {
   }
 
   #refresh(at) {
-    this.caret = this.editor.caret;
+    this.caret = `${this.editor.caret} ${element("text").selectionEnd}`;
     this.surprise.changed(at);
     this.#redraw();
     this.suggestions.refresh();
@@ -215,23 +256,24 @@ class Page {
 
   #redraw() {
     this.editor.levels = this.surprise.levels;
-    this.editor.draw(this.pages);
+    this.editor.draw(this.composed ?? this.pages);
     this.#showDetails(this.editor.caret);
   }
 
   #showGhost(text) {
     if (text === this.editor.ghost) return;
-    this.editor.ghost = this.editor.isComposing ? "" : text;
-    this.editor.draw(this.pages);
-    element("spoken").textContent = this.editor.ghost ? `Suggestion: ${text}` : "";
+    this.editor.showGhost(text, this.pages);
+    const visible = this.editor.visibleGhost;
+    element("spoken").textContent = visible ? `Suggestion: ${visible}` : "";
   }
 
   #showState() {
     const count = [...this.pages.text].length;
     element("count").textContent = count ? `${count.toLocaleString("en")} characters` : "";
-    element("undo").disabled = !this.history.canUndo;
-    element("redo").disabled = !this.history.canRedo;
-    element("again").disabled = Boolean(this.writing) || this.history.step?.action !== "write";
+    setDisabled(element("undo"), !this.history.canUndo);
+    setDisabled(element("redo"), !this.history.canRedo);
+    setDisabled(element("again"), Boolean(this.writing) || this.history.step?.action !== "write");
+    setDisabled(element("new"), !this.pages.text);
     element("write").textContent = this.writing ? "Stop" : "Write on";
     element("write").setAttribute("aria-pressed", String(Boolean(this.writing)));
     if (element("history").open) this.tree.show();
@@ -260,6 +302,7 @@ class Page {
     this.suggestions.typed("");
     this.editor.show(this.pages, caret);
     this.#afterChange(changedAt);
+    this.#revealCaret();
   }
 
   #newPage() {
@@ -291,7 +334,7 @@ class Page {
     this.#write(randomSeed());
   }
 
-  /** The request for a text that goes on from the cursor. */
+  /** The request for a text after the cursor. */
   #request(seed) {
     const { sampling, conditions, maxCopy, until, maxTokens } = this.settings;
     const request = { ...sampling, ...maxCopy, ...conditions, seed };
@@ -323,31 +366,41 @@ class Page {
     let text = "";
     let drawn = performance.now();
     const begun = drawn;
+    let expected = at; // the cursor, unless the person has moved it
     const draw = async () => {
-      this.editor.show(this.pages, at + text.length);
-      this.#followText();
+      const selected = [area.selectionStart, area.selectionEnd];
+      const isFollowed = selected.every((place) => place === expected);
+      const isInSight = this.#isInSight(this.editor.boxAt(expected));
+      expected = at + text.length;
+      this.editor.show(this.pages, expected);
+      if (!isFollowed) area.setSelectionRange(...selected);
+      else if (isInSight) this.#revealCaret();
       drawn = await nextFrame();
     };
     try {
       const body = { model, prompt, unknown: "skip", ...request };
       for await (const { choices, notices } of this.api.stream("v1/completions", body, writing.signal)) {
+        if (writing.signal.aborted) break;
         if (notices) this.#say(notices.join("; "));
-        const more = choices[0]?.text;
+        const more = choices[0]?.text.replaceAll(/\r\n?/g, "\n"); // as the text area has it
         if (!more) continue;
-        if (!step) step = this.#beginStep(at, end, model, request);
+        if (!step) {
+          step = this.#beginStep(at, end, model, request);
+          area.setSelectionRange(at, at);
+        }
         this.pages.splice(at + text.length, 0, [{ text: more, by: "model" }]);
         text += more;
         step.inserted = [{ text, by: "model" }];
         if (performance.now() - drawn > FRAME) await draw();
         while (isEndless && text.length > (drawn - begun) * PACE && !writing.signal.aborted) await draw();
-        if (writing.signal.aborted) break;
       }
     } catch (error) {
       if (!writing.signal.aborted) this.#failed(error, element("error"));
     } finally {
       this.writing = null;
-      // whoever stopped it by typing has moved the cursor since
-      if (!writing.signal.aborted) this.editor.show(this.pages, at + text.length);
+      // the request for just this text, so that it can be replayed
+      if (isEndless && step) step.request = { ...request, max_tokens: [...text].length };
+      if (area.value !== this.pages.text) await draw();
       this.#afterChange(at);
     }
   }
@@ -357,11 +410,17 @@ class Page {
     return this.history.add({ action: "write", at, removed, inserted: [], model, request, offset: 0 });
   }
 
-  /** Keep the end of what is being written in sight, if it was. */
-  #followText() {
-    const sheet = document.querySelector(".sheet").getBoundingClientRect();
-    const beyond = sheet.bottom - innerHeight;
-    if (this.editor.caret === this.pages.text.length && beyond > 0 && beyond < 400) scrollBy(0, beyond + 60);
+  #isInSight(box) {
+    const end = document.querySelector(".writing .toolbar").getBoundingClientRect().top;
+    return !box || (box.top >= MARGIN && box.bottom <= end - MARGIN);
+  }
+
+  /** Scroll so far that the line of the cursor can be seen above the toolbar. */
+  #revealCaret() {
+    const box = this.editor.boxAt(this.editor.caret);
+    if (this.#isInSight(box)) return;
+    const end = document.querySelector(".writing .toolbar").getBoundingClientRect().top;
+    scrollBy(0, box.top < MARGIN ? box.top - 2 * MARGIN : box.bottom - end + 2 * MARGIN);
   }
 
   // What goes wrong
@@ -371,7 +430,7 @@ class Page {
       this.#wait();
     } else if (error instanceof Refused) {
       if (error.status >= 429 && !place) this.#say(error.message);
-      else if (!this.settings.showError(error.param, error.message)) this.#showError(error.message, place);
+      else if (!this.settings.showError(error.param, error.message, place !== null)) this.#showError(error.message, place);
     } else {
       this.#showError(String(error), place);
       console.error(error);
@@ -393,7 +452,7 @@ class Page {
     element("status").classList.toggle("away", isAlarming);
   }
 
-  /** The server is away: say so, and go on when it is back. What was written is kept meanwhile. */
+  /** The server is away: say so, and wait until it is back. What was written is kept meanwhile. */
   async #wait() {
     if (this.isAway) return;
     this.isAway = true;
@@ -410,7 +469,7 @@ class Page {
     }
     this.isAway = false;
     this.#say("");
-    if (element("model").options.length) this.suggestions.refresh();
+    if (this.models.has(element("model").value)) this.suggestions.refresh();
     else this.start();
   }
 
@@ -432,15 +491,18 @@ class Page {
     });
     area.addEventListener("keydown", (event) => this.#onTextKey(event));
     area.addEventListener("blur", () => this.#showGhost(""));
+    area.addEventListener("focus", () => this.suggestions.refresh());
+    area.addEventListener("compositionstart", () => this.#stopWriting());
     document.addEventListener("selectionchange", () => this.#caretMoved());
     addEventListener("keydown", (event) => this.#onKey(event));
     addEventListener("pagehide", () => this.#save());
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) this.#adopt();
+    });
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.suggestions.refresh();
     });
-    onChange(() => {
-      if (!this.saving && !this.writing) this.#restore(load());
-    });
+    onChange(() => this.#adopt());
     document.querySelector(".sheet").addEventListener("pointermove", (event) => this.#pointed(event));
     const clicks = {
       write: () => this.#writeOrStop(),
@@ -453,7 +515,11 @@ class Page {
       surprise: () => this.#toggleSurprise(),
       help: () => element("keys").showModal(),
     };
-    for (const [id, action] of Object.entries(clicks)) element(id).addEventListener("click", action);
+    for (const [id, action] of Object.entries(clicks)) {
+      element(id).addEventListener("click", () => {
+        if (element(id).getAttribute("aria-disabled") !== "true") action();
+      });
+    }
     element("model").addEventListener("change", () => this.#chooseModel().catch((error) => this.#failed(error)));
     for (const panel of document.querySelectorAll("aside details[id]")) {
       panel.addEventListener("toggle", () => {
@@ -467,25 +533,24 @@ class Page {
     if (event.isComposing || this.editor.isComposing) return;
     const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey;
     const forward = endsRightToLeft(this.pages.text.slice(0, this.editor.caret)) ? "ArrowLeft" : "ArrowRight";
-    const isOffered = this.editor.isAtLineEnd && this.editor.ghost !== "";
-    let done = false;
-    if (isPlain && isOffered && event.key === "Tab") done = this.suggestions.take("word");
-    else if (isPlain && isOffered && event.key === forward) done = this.suggestions.take("character");
-    else if (event.key === "Escape" && isOffered) done = this.suggestions.dismiss();
-    if (!done) return;
+    const visible = this.editor.visibleGhost;
+    if (!isPlain || !visible) return;
+    if (event.key === "Tab") this.suggestions.take("word", visible);
+    else if (event.key === forward) this.suggestions.take("character", visible);
+    else if (event.key === "Escape") this.suggestions.dismiss();
+    else return;
     event.preventDefault();
     event.stopPropagation();
   }
 
   #onKey(event) {
     if (document.querySelector("dialog[open]") || event.isComposing) return;
-    const isCommand = event.ctrlKey || event.metaKey;
     const isText = !document.querySelector(".writing").hidden;
     let action = null;
     if (event.key === "Escape" && this.writing) action = () => this.#stopWriting();
-    else if (isCommand && event.key === "Enter") action = () => (isText ? this.#writeOrStop() : this.records.more());
-    else if (isText && isCommand && !isField(event.target)) action = this.#undoKey(event);
-    else if (isText && event.altKey && !isCommand) action = this.#altKey(event.code);
+    else if (isCommand(event) && event.key === "Enter") action = () => (isText ? this.#writeOrStop() : this.records.more());
+    else if (isText && isCommand(event) && !isField(event.target)) action = this.#undoKey(event);
+    else if (isText && !isField(event.target)) action = this.#shortcut(event);
     if (!action) return;
     event.preventDefault();
     action();
@@ -497,41 +562,46 @@ class Page {
     return key === "y" ? () => this.#redo() : null;
   }
 
-  #altKey(code) {
+  #shortcut(event) {
     const actions = {
-      Digit1: () => this.suggestions.takePhrase(0),
-      Digit2: () => this.suggestions.takePhrase(1),
-      Digit3: () => this.suggestions.takePhrase(2),
-      KeyR: () => this.suggestions.otherPhrases(),
-      KeyN: () => this.#again(),
-      KeyS: () => this.#toggleSurprise(),
+      1: () => this.suggestions.takePhrase(0),
+      2: () => this.suggestions.takePhrase(1),
+      3: () => this.suggestions.takePhrase(2),
+      r: () => this.suggestions.otherPhrases(),
+      n: () => this.#again(),
+      s: () => this.#toggleSurprise(),
     };
-    return actions[code];
+    return actions[shortcut(event)];
   }
 
   /** During a composition the text is shown as it is, and nothing is suggested. */
   #composing() {
-    const change = changeBetween(this.pages.text, element("text").value);
-    const shown = new Pages(this.pages.pieces);
-    shown.splice(change.at, change.removed.length, [{ text: change.inserted, by: "you" }]);
+    const area = element("text");
+    const change = changeBetween(this.pages.text, area.value, area.selectionStart);
+    this.composed = new Pages(this.pages.pieces);
+    this.composed.splice(change.at, change.removed.length, [{ text: change.inserted, by: "you" }]);
     this.suggestions.clear();
-    this.editor.draw(shown);
+    this.#redraw();
+    this.#revealCaret();
   }
 
   #caretMoved() {
     if (document.activeElement !== element("text") || this.editor.isComposing || this.writing) return;
-    if (element("text").value !== this.pages.text || this.caret === this.editor.caret) return;
-    this.caret = this.editor.caret;
+    const caret = `${this.editor.caret} ${element("text").selectionEnd}`;
+    if (element("text").value !== this.pages.text || this.caret === caret) return;
+    this.caret = caret;
     if (this.surprise.isOn) {
       this.editor.markCaret();
-      this.#showDetails(this.caret);
+      this.#showDetails(this.editor.caret);
     }
+    this.#revealCaret();
     this.suggestions.moved();
   }
 
   #settingsChanged() {
     this.#saveSoon();
-    if (!document.querySelector(".writing").hidden) this.suggestions.moved();
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.suggestions.moved(), SETTLED);
   }
 
   #toggleSurprise() {
@@ -560,7 +630,9 @@ function randomSeed() {
   return crypto.getRandomValues(new Uint32Array(1))[0];
 }
 
+/** The next moment to draw; in a tab that is hidden there are no frames. */
 function nextFrame() {
+  if (document.hidden) return new Promise((resolve) => setTimeout(() => resolve(performance.now()), FRAME));
   return new Promise((resolve) => requestAnimationFrame(resolve));
 }
 

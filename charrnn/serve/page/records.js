@@ -1,5 +1,7 @@
 // Records: a list of what a model of records wrote, for models of names, molecules and the like.
 
+import { setDisabled } from "./buttons.js";
+
 const AT_ONCE = 10;
 
 export class Records {
@@ -11,10 +13,13 @@ export class Records {
     this.api = api;
     this.page = page;
     this.batches = []; // { model, request, records }
-    this.cleared = null;
+    this.cleared = null; // batches that can come back
+    this.running = null; // what stops the request that is being answered
     this.element = (id) => document.getElementById(id);
     this.element("more").addEventListener("click", () => this.more());
-    this.element("copy").addEventListener("click", () => this.#copy(this.texts.join("\n"), this.element("copy")));
+    this.element("copy").addEventListener("click", () => {
+      if (this.texts.length) this.#copy(this.texts.join("\n"), this.element("copy"));
+    });
     this.element("clear").addEventListener("click", () => this.#clear());
   }
 
@@ -24,7 +29,10 @@ export class Records {
   }
 
   async more() {
-    const button = this.element("more");
+    if (this.running) return;
+    const running = new AbortController();
+    this.running = running;
+    this.cleared = null;
     const request = {
       ...this.page.sampling(),
       ...this.page.conditions(),
@@ -39,10 +47,10 @@ export class Records {
     const batch = { model, request, records: [] };
     this.element("list-error").hidden = true;
     this.element("tally").textContent = "";
-    button.disabled = true;
     this.batches.push(batch);
+    this.show();
     try {
-      for await (const part of this.api.stream("v1/completions", { model, ...request })) {
+      for await (const part of this.api.stream("v1/completions", { model, ...request }, running.signal)) {
         const [choice] = part.choices;
         if (choice?.text) {
           batch.records[choice.index] = (batch.records[choice.index] ?? "") + choice.text;
@@ -50,19 +58,18 @@ export class Records {
         }
         if (part.notices) this.element("tally").textContent = part.notices.join("; ");
       }
-      this.cleared = null;
     } catch (error) {
-      this.page.failed(error, this.element("list-error"));
+      if (!running.signal.aborted) this.page.failed(error, this.element("list-error"));
     } finally {
+      this.running = null;
       batch.records = this.#withoutEarlier(batch);
-      if (!batch.records.length) this.batches.pop();
-      button.disabled = false;
+      if (!batch.records.length) this.batches = this.batches.filter((other) => other !== batch);
       this.show();
       this.page.changed();
     }
   }
 
-  /** With "none twice", those that an earlier request already wrote are left out too. */
+  /** Without repeats, those that an earlier request already wrote are left out too. */
   #withoutEarlier(batch) {
     const records = batch.records.filter(Boolean);
     if (!batch.request.unique) return records;
@@ -82,9 +89,11 @@ export class Records {
       items[index] = this.#item(text);
     }
     list.replaceChildren(...items);
-    this.element("copy").disabled = !texts.length;
-    this.element("clear").textContent = !texts.length && this.cleared ? "Undo clear" : "Clear";
-    this.element("clear").disabled = !texts.length && !this.cleared;
+    const canUndo = !texts.length && this.cleared !== null;
+    this.element("clear").textContent = canUndo ? "Undo clear" : "Clear";
+    setDisabled(this.element("more"), this.running !== null);
+    setDisabled(this.element("copy"), !texts.length);
+    setDisabled(this.element("clear"), !texts.length && !canUndo);
   }
 
   #item(text) {
@@ -103,10 +112,11 @@ export class Records {
   }
 
   #clear() {
+    this.running?.abort();
     if (this.texts.length) {
       this.cleared = this.batches;
       this.batches = this.batches.filter((batch) => batch.model !== this.page.model());
-    } else {
+    } else if (this.cleared) {
       this.batches = this.cleared;
       this.cleared = null;
     }

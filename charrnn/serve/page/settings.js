@@ -17,6 +17,9 @@ export class Settings {
       this.#describe();
       changed(event.target.name);
     });
+    for (const element of form.querySelectorAll(".field input, .field select, .field textarea")) {
+      this.#describeByHint(element);
+    }
     this.#describe();
   }
 
@@ -58,7 +61,8 @@ export class Settings {
   }
 
   get values() {
-    return Object.fromEntries(new FormData(this.form));
+    const named = [...this.form.elements].filter((element) => element.name);
+    return Object.fromEntries(named.map((element) => [element.name, element.value]));
   }
 
   set values(values) {
@@ -69,10 +73,11 @@ export class Settings {
     this.#describe();
   }
 
-  /** Show an error next to a field; false if there is no such field. */
-  showError(param, message) {
+  /** Show an error next to a field, in sight if asked; false if there is no such field. */
+  showError(param, message, inSight) {
     const element = this.form.elements[FIELD_OF[param] ?? param];
     if (!element || !param) return false;
+    this.#clearError(element);
     const field = element.closest(".field");
     for (let panel = field.closest("details"); panel; panel = panel.parentElement.closest("details")) {
       panel.open = true;
@@ -85,7 +90,7 @@ export class Settings {
     field.append(error);
     element.setAttribute("aria-invalid", "true");
     element.setAttribute("aria-describedby", error.id);
-    requestAnimationFrame(() => field.scrollIntoView({ block: "nearest" })); // once it is laid out
+    if (inSight) requestAnimationFrame(() => field.scrollIntoView({ block: "nearest" }));
     return true;
   }
 
@@ -98,8 +103,15 @@ export class Settings {
     for (const error of field.querySelectorAll(".error")) error.remove();
     for (const invalid of field.querySelectorAll("[aria-invalid]")) {
       invalid.removeAttribute("aria-invalid");
-      invalid.removeAttribute("aria-describedby");
+      this.#describeByHint(invalid);
     }
+  }
+
+  #describeByHint(element) {
+    const hint = element.closest(".field").querySelector(".hint");
+    if (!hint) return;
+    hint.id ||= `hint-${element.id}`;
+    element.setAttribute("aria-describedby", hint.id);
   }
 
   #fields(names) {
@@ -113,7 +125,7 @@ export class Settings {
 
   /** A number; what is none is sent as it is, so that the server says what is wrong. */
   #value(name) {
-    const text = this.form.elements[name].value.trim();
+    const text = this.form.elements[name].value.trim().replace(",", "."); // some phones have no point
     if (text === "") return undefined;
     const value = Number(text);
     return Number.isNaN(value) ? text : value;

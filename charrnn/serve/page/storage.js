@@ -11,18 +11,21 @@ export function load() {
 }
 
 /**
- * Keep the page; if there is no room, ``makeRoom`` drops something and returns whether it could.
- * Returns whether the page was kept.
+ * Keep the page. If there is no room, ``smaller`` returns less of it, or null if there is nothing to
+ * leave out. Returns "all", "some" or "none", for what was kept.
  */
-export function save(content, makeRoom) {
-  for (;;) {
+export function save(content, smaller) {
+  let result = "all";
+  for (let kept = content; kept; kept = smaller(kept)) {
     try {
-      localStorage.setItem(KEY, JSON.stringify(content));
-      return true;
-    } catch {
-      if (!makeRoom()) return false;
+      localStorage.setItem(KEY, JSON.stringify(kept));
+      return result;
+    } catch (error) {
+      if (error.name !== "QuotaExceededError") return "none";
+      result = "some";
     }
   }
+  return "none";
 }
 
 /** Call a function when another tab has changed the page. */

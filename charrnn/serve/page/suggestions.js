@@ -1,12 +1,13 @@
 // Suggestions: likely next words, a continuation in grey, and three phrases to choose from.
 
+import { MODIFIER } from "./keys.js";
 import { firstCharacter, firstWord, lastLetters, percent, phraseOf } from "./text.js";
 
 const WORDS = 5;
 const PHRASES = 3;
 const GHOST_LENGTH = 40; // characters
 const PHRASE_LENGTH = 70;
-const SHORT = 12; // characters; a continuation or phrase that is shorter goes on in the next line
+const SHORT = 12; // characters; a shorter continuation may extend into the next line
 const SHORT_PHRASE = 25;
 const SAFE = 0.6; // temperature of the continuation in grey, at most
 const PAUSE = 200; // ms without a key, after which it is shown
@@ -29,6 +30,8 @@ export class Suggestions {
     this.isReading = false;
     this.phraseSeed = 1;
     this.phrases = [];
+    this.context = ""; // of the words and phrases that are shown
+    this.phraseContext = "";
     this.waiting = new AbortController();
     this.timers = [];
   }
@@ -37,6 +40,7 @@ export class Suggestions {
   refresh() {
     this.#stop();
     this.page.showGhost(this.isShown ? this.ghost : "");
+    this.#showStale();
     if (this.page.isQuiet()) {
       this.clear();
       return;
@@ -48,7 +52,7 @@ export class Suggestions {
     this.#later(LONG_PAUSE, () => this.#run(this.#askPhrases(signal)));
   }
 
-  /** A text was typed or taken; keep the continuation if it begins like that. */
+  /** A text was typed or taken; keep what is left of the continuation if it begins like that. */
   typed(text) {
     this.isDismissed = false;
     if (text && this.ghost.startsWith(text)) {
@@ -74,27 +78,23 @@ export class Suggestions {
     this.#showPhrases([]);
   }
 
-  /** Take a part of the continuation; false if none is shown. */
-  take(part) {
-    if (!this.isShown || !this.ghost) return false;
-    const text = part === "word" ? firstWord(this.ghost) : firstCharacter(this.ghost);
+  /** Take a part of the continuation, of which ``visible`` is shown. */
+  take(part, visible) {
+    const text = part === "word" ? firstWord(visible) : firstCharacter(visible);
     this.page.insert(text, part, this.request, this.offset);
-    return true;
   }
 
   dismiss() {
-    if (!this.isShown || !this.ghost) return false;
     this.#stop();
     this.#dropGhost();
     this.isDismissed = true;
     this.page.showGhost("");
-    return true;
   }
 
   takePhrase(number) {
     const phrase = this.phrases[number];
-    if (phrase) this.page.insert(phrase.text, "phrase", phrase.request, 0);
-    return Boolean(phrase);
+    if (!phrase || this.phraseContext !== this.#context()) return;
+    this.page.insert(phrase.text, "phrase", phrase.request, 0);
   }
 
   otherPhrases() {
@@ -103,14 +103,17 @@ export class Suggestions {
   }
 
   async #askWords(signal) {
+    const context = this.#context();
     const body = { model: this.page.model(), prompt: this.page.prompt(), k: WORDS, unknown: "skip" };
     const reading = setTimeout(() => this.#sayReading(true), LONG_PAUSE);
-    signal.addEventListener("abort", () => clearTimeout(reading));
-    const { data } = await this.api.post("v1/words", body, signal);
-    clearTimeout(reading);
-    this.#sayReading(false);
+    const { data } = await this.api.post("v1/words", body, signal).finally(() => {
+      clearTimeout(reading);
+      if (!signal.aborted) this.#sayReading(false);
+    });
     const buttons = data.filter(({ probability }) => probability >= 0.005).map((word) => this.#button(word));
     document.getElementById("words").replaceChildren(...buttons);
+    this.context = context;
+    this.#showStale();
   }
 
   async #askGhost(signal) {
@@ -119,13 +122,14 @@ export class Suggestions {
     const temperature = Math.min(SAFE, sampling.temperature);
     const request = { ...sampling, temperature, max_tokens: GHOST_LENGTH, seed: 1 };
     const [text] = await this.#ask(request, signal);
-    this.ghost = phraseOf(text, this.page.isAtEnd() ? SHORT : 1);
+    this.ghost = phraseOf(text, this.page.isAtEnd() ? SHORT : 0);
     this.request = request;
     this.offset = 0;
     if (this.isShown) this.page.showGhost(this.ghost);
   }
 
   async #askPhrases(signal) {
+    const context = this.#context();
     const sampling = this.page.sampling();
     const request = { ...sampling, max_tokens: PHRASE_LENGTH, seed: this.phraseSeed, n: PHRASES };
     const texts = await this.#ask(request, signal);
@@ -133,7 +137,22 @@ export class Suggestions {
       text: phraseOf(text, SHORT_PHRASE),
       request: { ...request, seed: request.seed + index, n: 1 },
     }));
-    this.#showPhrases(phrases.filter(({ text }) => text.trim()));
+    const different = new Map(phrases.map((phrase) => [phrase.text, phrase])); // at temperature 0 they are the same
+    this.phraseContext = context;
+    this.#showPhrases([...different.values()].filter(({ text }) => text.trim()));
+    this.#showStale();
+  }
+
+  /** What words and phrases are for: the model and the text before the cursor. */
+  #context() {
+    return `${this.page.model()} ${this.page.prompt()}`;
+  }
+
+  /** Dim what was offered for another text. */
+  #showStale() {
+    const context = this.#context();
+    document.getElementById("words").classList.toggle("stale", this.context !== context);
+    document.getElementById("phrases").classList.toggle("stale", this.phraseContext !== context);
   }
 
   async #ask(request, signal) {
@@ -150,7 +169,9 @@ export class Suggestions {
     const begun = /^\s/.test(text) ? "" : lastLetters(this.page.prompt());
     button.append(text === "\n" ? "↵" : begun + text.trimStart(), share);
     button.setAttribute("aria-label", `${text === "\n" ? "new line" : begun + text}, ${percent(probability)}`);
-    button.addEventListener("click", () => this.page.insert(text, "word", null, 0));
+    button.addEventListener("click", () => {
+      if (this.context === this.#context()) this.page.insert(text, "word", null, 0);
+    });
     return button;
   }
 
@@ -160,7 +181,7 @@ export class Suggestions {
       const item = document.createElement("li");
       const button = document.createElement("button");
       const key = document.createElement("kbd");
-      key.textContent = `Alt+${index + 1}`;
+      key.textContent = `${MODIFIER}+${index + 1}`;
       button.type = "button";
       button.append(text.trim(), key);
       button.addEventListener("click", () => this.takePhrase(index));

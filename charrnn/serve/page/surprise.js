@@ -11,8 +11,7 @@ export class Surprise {
     this.api = api;
     this.page = page;
     this.isOn = false;
-    this.text = ""; // that was explained
-    this.characters = new Map(); // by place
+    this.#forget();
     this.timer = 0;
     this.waiting = new AbortController();
   }
@@ -29,19 +28,14 @@ export class Surprise {
   changed(at) {
     if (!this.isOn) return;
     for (const place of this.characters.keys()) if (place >= at) this.characters.delete(place);
+    this.known.length = Math.min(this.known.length, at);
     this.#stop();
     this.timer = setTimeout(() => this.#ask(), PAUSE);
   }
 
   /** The level of each place; null if there are no colours. */
   get levels() {
-    if (!this.isOn) return null;
-    const levels = [];
-    for (const [place, { log_probability: value }] of this.characters) {
-      const bits = -value / Math.LN2;
-      levels[place] = LEVELS.filter((least) => bits >= least).length;
-    }
-    return levels;
+    return this.isOn ? this.known : null;
   }
 
   /** What the model thought of the character at a place; an empty string if that is unknown. */
@@ -62,6 +56,13 @@ export class Surprise {
 
   #forget() {
     this.characters = new Map();
+    this.known = []; // the level of each place
+  }
+
+  #note(place, character) {
+    const bits = -character.log_probability / Math.LN2;
+    this.characters.set(place, character);
+    this.known[place] = LEVELS.filter((least) => bits >= least).length;
   }
 
   async #ask() {
@@ -74,7 +75,7 @@ export class Surprise {
       const first = whole.length - text.length;
       const places = placesOfCodePoints(text);
       this.#forget();
-      for (const character of data) this.characters.set(first + places[character.offset], character);
+      for (const character of data) this.#note(first + places[character.offset], character);
       this.page.redraw();
     } catch (error) {
       if (error.name !== "AbortError") this.page.failed(error);

@@ -5,15 +5,18 @@ const words = new Intl.Segmenter(undefined, { granularity: "word" });
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 const LETTER = /\p{L}/u;
 
-/** The one place where two strings differ: what was removed there, and what was inserted. */
-export function changeBetween(before, after) {
+/**
+ * The one place where two strings differ: what was removed there, and what was inserted. What was
+ * inserted ends at the cursor, which tells apart repeated letters.
+ */
+export function changeBetween(before, after, caret = after.length) {
   const most = Math.min(before.length, after.length);
-  let start = 0;
-  while (start < most && before[start] === after[start]) start += 1;
-  if (splitsPair(before, start) || splitsPair(after, start)) start -= 1;
   let end = 0;
-  while (end < most - start && before.at(-1 - end) === after.at(-1 - end)) end += 1;
+  while (end < Math.min(most, after.length - caret) && before.at(-1 - end) === after.at(-1 - end)) end += 1;
   if (splitsPair(before, before.length - end) || splitsPair(after, after.length - end)) end -= 1;
+  let start = 0;
+  while (start < most - end && before[start] === after[start]) start += 1;
+  if (splitsPair(before, start) || splitsPair(after, start)) start -= 1;
   return {
     at: start,
     removed: before.slice(start, before.length - end),
@@ -78,7 +81,7 @@ export function placesOfCodePoints(text) {
   return places;
 }
 
-/** The last code points of a text, at most so many. */
+/** The last code points of a text, at most ``most``. */
 export function lastCodePoints(text, most) {
   if (text.length <= most) return text;
   const characters = [...text];

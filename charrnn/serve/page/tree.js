@@ -13,26 +13,36 @@ const NAMES = {
 };
 
 export class Tree {
-  /** @param {(id: number) => void} chosen called with the step to return to */
+  /** @param {(id: string) => void} chosen called with the step to return to */
   constructor(list, history, chosen) {
     this.list = list;
     this.history = history;
     this.chosen = chosen;
+    this.shape = null; // of the history that is shown
     list.addEventListener("click", (event) => this.#choose(event.target));
     list.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
   show() {
     const history = this.history();
+    const shape = `${history.current} ${history.steps.size}`;
+    if (this.shape === shape && this.list.childElementCount) {
+      const what = this.list.querySelector('[aria-current="step"] .what');
+      if (history.step) what.textContent = summary(history.step);
+      return;
+    }
+    this.shape = shape;
     const path = new Set(history.pathTo(history.current));
-    this.list.replaceChildren(this.#item(history, 0, path), ...this.#rest(history, 0, path));
+    const items = document.createDocumentFragment();
+    for (const item of [this.#item(history, "", path), ...this.#rest(history, "", path)]) items.append(item);
+    this.list.replaceChildren(items);
     const current = this.list.querySelector('[aria-current="step"]');
     current?.setAttribute("tabindex", "0");
     // without moving the page
     if (current) this.list.scrollTop = current.offsetTop - this.list.offsetTop - this.list.clientHeight / 2;
   }
 
-  /** The items after a step: a chain goes on in the same list, branches get lists of their own. */
+  /** The items after a step: a chain stays in the same list, branches get lists of their own. */
   #rest(history, id, path) {
     const items = [];
     let children = history.childrenOf(id);
@@ -46,7 +56,7 @@ export class Tree {
       const list = document.createElement("ul");
       branch.setAttribute("role", "none");
       list.setAttribute("role", "group");
-      list.append(this.#item(history, child, path), ...this.#rest(history, child, path));
+      for (const item of [this.#item(history, child, path), ...this.#rest(history, child, path)]) list.append(item);
       branch.append(list);
       items.push(branch);
     }
@@ -67,13 +77,13 @@ export class Tree {
     item.setAttribute("role", "treeitem");
     item.tabIndex = -1;
     if (id === history.current) item.setAttribute("aria-current", "step");
-    if (id !== 0 && !path.has(id)) item.classList.add("off");
+    if (id !== "" && !path.has(id)) item.classList.add("off");
     return item;
   }
 
   #choose(element) {
     const item = element.closest("[data-step]");
-    if (item) this.chosen(Number(item.dataset.step));
+    if (item) this.chosen(item.dataset.step);
   }
 
   #onKey(event) {
