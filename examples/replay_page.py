@@ -4,7 +4,8 @@
     python examples/replay_page.py charrnn-2026-11-30-10-00.json
 
 Each step of the model on the page has the request that wrote it, with its settings and seed, and
-the offset of what was taken of the answer. The prompt was the text before it.
+the offset of what was taken of the answer. The prompt was the text before it, in a long text without
+its beginning.
 """
 
 import json
@@ -56,7 +57,7 @@ def replay(page: dict, server: str = SERVER) -> tuple[int, int]:
         inserted = _joined(step["inserted"])
         if "request" in step:
             offset = step["offset"]
-            prompt = before.before(step["at"] - offset)
+            prompt = str(Text(before.before(step["at"] - offset)).spliced(0, step["from"], ""))
             written = Text(_completed(server, step["model"], prompt, step["request"]))
             again = str(written.spliced(0, offset, ""))
             count += 1

@@ -671,6 +671,25 @@ def test_a_list_that_is_cleared_while_it_grows_can_come_back(page) -> None:
     assert page.locator("#records .record").all_text_contents()[:10] == names
 
 
+def test_of_a_long_text_the_end_is_read(page, server) -> None:
+    asked: list[dict] = []
+    page.on(
+        "request",
+        lambda request: asked.append(request.post_data_json) if "v1/words" in request.url else None,
+    )
+    page.evaluate(
+        """text => {
+        const area = document.querySelector('#text');
+        area.value = text;
+        area.setSelectionRange(text.length, text.length);
+        area.dispatchEvent(new Event('input'));
+    }""",
+        "a b " * 21_000,
+    )
+    page.wait_for_timeout(200)
+    assert asked[-1]["prompt"] == "a b " * 16_000  # from 20,000 on
+
+
 def test_surprise_is_that_of_the_server_and_shown_by_the_pointer(page, server) -> None:
     write(page, "abc \u0416 def.")  # with a character that the model has not seen
     page.click("#surprise")

@@ -15,6 +15,8 @@ import { changeBetween, endsRightToLeft } from "./text.js";
 import { Tree } from "./tree.js";
 
 const LONGEST = 20_000; // characters that are written until stopped
+const MOST_READ = 60_000; // code units of the text, and up to a step more
+const READ_STEP = 20_000;
 const RETRY = 1500; // ms between two attempts to reach the server
 const SAVE_PAUSE = 1000; // ms without a change, after which the page is saved
 const SAVE_AT_LEAST = 5000; // ms
@@ -68,7 +70,7 @@ class Page {
     return {
       model: () => element("model").value,
       text: () => this.pages.text,
-      prompt: () => this.pages.text.slice(0, this.editor.caret),
+      prompt: () => promptOf(this.pages.text, this.editor.caret).prompt,
       sampling: () => this.settings.sampling,
       conditions: () => ({ ...this.settings.conditions, ...this.settings.maxCopy }),
       seed: () => this.settings.seed,
@@ -230,9 +232,10 @@ class Page {
     if (this.writing) this.writing.abort();
     const { selectionStart: at, selectionEnd: end } = element("text");
     const inserted = [{ text, by: "model" }];
+    const { from } = promptOf(this.pages.text, at - offset);
     const removed = this.pages.splice(at, end - at, inserted);
     const step = { action, at, removed, inserted, model: element("model").value };
-    if (request) Object.assign(step, { request, offset });
+    if (request) Object.assign(step, { request, offset, from });
     this.history.add(step);
     this.suggestions.typed(text);
     this.editor.show(this.pages, at + text.length);
@@ -355,7 +358,7 @@ class Page {
     const model = element("model").value;
     const area = element("text");
     const { selectionStart: at, selectionEnd: end } = area;
-    const prompt = this.pages.text.slice(0, at);
+    const { prompt, from } = promptOf(this.pages.text, at);
     this.settings.clearErrors();
     this.#hideError();
     const writing = new AbortController();
@@ -385,7 +388,7 @@ class Page {
         const more = choices[0]?.text.replaceAll(/\r\n?/g, "\n"); // as the text area has it
         if (!more) continue;
         if (!step) {
-          step = this.#beginStep(at, end, model, request);
+          step = this.#beginStep(at, end, { model, request, offset: 0, from });
           area.setSelectionRange(at, at);
         }
         this.pages.splice(at + text.length, 0, [{ text: more, by: "model" }]);
@@ -405,9 +408,9 @@ class Page {
     }
   }
 
-  #beginStep(at, end, model, request) {
+  #beginStep(at, end, source) {
     const removed = this.pages.splice(at, end - at, []);
-    return this.history.add({ action: "write", at, removed, inserted: [], model, request, offset: 0 });
+    return this.history.add({ action: "write", at, removed, inserted: [], ...source });
   }
 
   #isInSight(box) {
@@ -624,6 +627,15 @@ class Page {
   #focusText() {
     element("text").focus({ preventScroll: true });
   }
+}
+
+/**
+ * What the model reads of the text before the cursor, and where that begins. It moves in large steps,
+ * since the server reads a text that begins elsewhere from its start.
+ */
+function promptOf(text, caret) {
+  const from = Math.max(0, Math.floor((caret - MOST_READ) / READ_STEP) * READ_STEP);
+  return { from, prompt: text.slice(from, caret) };
 }
 
 function randomSeed() {
