@@ -4,8 +4,8 @@
     python examples/replay_page.py charrnn-2026-11-30-10-00.json
 
 Each step of the model on the page has the request that wrote it, with its settings and seed, and
-the offset of what was taken of the answer. The prompt was the text before it, in a long text without
-its beginning.
+the offset of what was taken of the answer. The prompt was the text before it; in a long text, the
+part from the place that ``from`` gives.
 """
 
 import json

@@ -336,6 +336,7 @@ def test_what_two_tabs_write_at_the_same_time_is_kept_as_branches(page, context,
     write(other, "def")
     page.evaluate("dispatchEvent(new Event('pagehide'))")  # both save, one after the other
     other.evaluate("dispatchEvent(new Event('pagehide'))")
+    page.bring_to_front()  # frames are rare in a tab behind another one
     page.reload()
     page.wait_for_selector("#words button")
     page.click("#history summary")
