@@ -200,6 +200,30 @@ def test_typing_what_is_suggested_keeps_the_suggestion(page) -> None:
     assert asked == []
 
 
+TEXTS = """async () => {
+    const text = await import('./page/text.js');
+    return [
+        text.firstCharacter('e\\u0301x'), text.firstCharacter('\\u0915\\u094d\\u0937a'), text.firstCharacter('\\u{1f468}\\u200d\\u{1f469}!'),
+        text.firstWord(' the king, who'), text.firstWord(' king, who'), text.firstWord('\\n\\nROMEO'), text.firstWord('...'),
+        text.firstWord('\\u65e5\\u672c\\u8a9e\\u306e\\u672c').length < 5,
+        text.endsRightToLeft('abc \\u05d0\\u05d1 .'), text.endsRightToLeft('\\u05d0\\u05d1 abc 1'), text.endsRightToLeft(''),
+        JSON.stringify(text.changeBetween('a\\u{1f600}b', 'a\\u{1f601}b', 3)), JSON.stringify(text.changeBetween('aaa', 'aa', 1)),
+        text.phraseOf('one\\ntwo three', 0), text.phraseOf('one\\ntwo three fo', 5), text.phraseOf('word', 5),
+    ];
+}"""
+
+
+def test_characters_words_and_changes_in_several_scripts(page) -> None:
+    assert page.evaluate(TEXTS) == [
+        "e\u0301", "\u0915\u094d\u0937", "\U0001f468\u200d\U0001f469",
+        " the", " king,", "\n", "...",
+        True,
+        True, False, False,
+        '{"at":1,"removed":"\U0001f600","inserted":"\U0001f601"}', '{"at":1,"removed":"a","inserted":""}',
+        "one", "one\ntwo three", "word",
+    ]  # fmt: skip
+
+
 def test_words_and_phrases_are_those_of_the_server_and_are_inserted_by_a_click(
     page, server
 ) -> None:
