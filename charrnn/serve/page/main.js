@@ -135,7 +135,7 @@ class Page {
     if (!this.isDirty) return;
     const kept = load();
     // another tab has saved meanwhile: its steps become branches
-    if (kept.revision && kept.revision !== this.revision) this.history.merge(kept.history.steps);
+    if (kept.history && kept.revision !== this.revision) this.history.merge(kept.history.steps);
     this.isDirty = false;
     this.savedAt = performance.now();
     this.revision = String(randomSeed());
@@ -152,7 +152,7 @@ class Page {
   #adopt() {
     const kept = load();
     const isBusy = this.isDirty || this.writing || this.records.running || this.editor.isComposing;
-    if (isBusy || kept.revision === this.revision) return;
+    if (isBusy || !kept.history || kept.revision === this.revision) return;
     this.#restore(kept, this.editor.caret);
   }
 
@@ -217,7 +217,7 @@ class Page {
       this.#afterChange(change.at);
       return;
     }
-    if (this.writing) this.writing.abort();
+    this.#stopWriting();
     const inserted = change.inserted ? [{ text: change.inserted, by: "you" }] : [];
     const removed = this.pages.splice(change.at, change.removed.length, inserted);
     this.history.add({ action: "type", at: change.at, removed, inserted });
@@ -229,7 +229,7 @@ class Page {
   /** What the model wrote, put at the cursor in place of what is selected. */
   #insert(text, action, request, offset) {
     if (!text) return;
-    if (this.writing) this.writing.abort();
+    this.#stopWriting();
     const { selectionStart: at, selectionEnd: end } = element("text");
     const inserted = [{ text, by: "model" }];
     const { from } = promptOf(this.pages.text, at - offset);
@@ -271,7 +271,7 @@ class Page {
   }
 
   #showState() {
-    const count = [...this.pages.text].length;
+    const count = this.pages.text.length - (this.pages.text.match(/[\udc00-\udfff]/g)?.length ?? 0);
     element("count").textContent = count ? `${count.toLocaleString("en")} characters` : "";
     setDisabled(element("undo"), !this.history.canUndo);
     setDisabled(element("redo"), !this.history.canRedo);
@@ -325,7 +325,8 @@ class Page {
   }
 
   #stopWriting() {
-    if (this.writing) this.writing.abort();
+    this.writing?.abort();
+    this.writing = null;
   }
 
   /** Take back what the model wrote last, and write it with another seed: a branch. */
@@ -400,7 +401,7 @@ class Page {
     } catch (error) {
       if (!writing.signal.aborted) this.#failed(error, element("error"));
     } finally {
-      this.writing = null;
+      if (this.writing === writing) this.writing = null;
       // the request for just this text, so that it can be replayed
       if (isEndless && step) step.request = { ...request, max_tokens: [...text].length };
       if (area.value !== this.pages.text) await draw();

@@ -1,10 +1,12 @@
 // What is kept in the browser, under one key for each server address and path.
 
 const KEY = `charrnn ${location.pathname}`;
+const VERSION = 1; // of what is kept
 
 export function load() {
   try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? {};
+    const kept = JSON.parse(localStorage.getItem(KEY));
+    return kept?.version === VERSION ? kept : {};
   } catch {
     return {};
   }
@@ -18,7 +20,7 @@ export function save(content, smaller) {
   let result = "all";
   for (let kept = content; kept; kept = smaller(kept)) {
     try {
-      localStorage.setItem(KEY, JSON.stringify(kept));
+      localStorage.setItem(KEY, JSON.stringify({ ...kept, version: VERSION }));
       return result;
     } catch (error) {
       if (error.name !== "QuotaExceededError") return "none";
