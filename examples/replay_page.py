@@ -1,7 +1,7 @@
 """Writes again what the model wrote on an exported page, and compares.
 
     charrnn serve fables
-    python examples/replay_page.py charrnn-2026-11-30-10-00.json
+    python examples/replay_page.py charrnn-2026-11-30-10-00.json http://localhost:8000
 
 Each step of the model on the page has the request that wrote it, with its settings and seed, and
 the offset of what was taken of the answer. The prompt was the text before it; in a long text, the
@@ -12,8 +12,6 @@ import json
 import sys
 from pathlib import Path
 from urllib.request import Request, urlopen
-
-SERVER = "http://localhost:8000"
 
 
 class Text:
@@ -43,7 +41,7 @@ class Text:
         return text
 
 
-def replay(page: dict, server: str = SERVER) -> tuple[int, int]:
+def replay(page: dict, server: str) -> tuple[int, int]:
     """Write all steps of the model again, on all branches.
 
     Returns:
@@ -80,7 +78,17 @@ def _completed(server: str, model: str, prompt: str, request: dict) -> str:
     return text
 
 
-if __name__ == "__main__":
-    exported = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    count, same = replay(exported, *sys.argv[2:])
+def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/replay_page.py PAGE.json ADDRESS")
+    path, server = sys.argv[1:]
+    try:
+        page = json.loads(Path(path).read_text(encoding="utf-8"))
+        count, same = replay(page, server.rstrip("/"))
+    except (OSError, ValueError, KeyError) as error:
+        sys.exit(f"{path}, {server}: {error!r}")
     print(f"{same} of {count} texts of the model are the same")
+
+
+if __name__ == "__main__":
+    main()

@@ -31,7 +31,8 @@ class Conditions:
         contains, without: strings that must occur, and must not.
         acrostic: what the first characters of the lines spell.
         lines: their number.
-        line_length, length_between: the fewest and the most characters.
+        line_length: the fewest and the most characters of a line; None for no limit.
+        length_between: the fewest and the most characters.
         exact_length: in characters.
     """
 
@@ -40,7 +41,7 @@ class Conditions:
     without: tuple[str, ...]
     acrostic: str | None
     lines: int | None
-    line_length: tuple[int, int] | None
+    line_length: tuple[int, int | None] | None
     length_between: tuple[int, int] | None
     exact_length: int | None
 
@@ -57,7 +58,7 @@ class Conditions:
             without=tuple(fields.strings("without", MOST_STRINGS, limits.constraint)),
             acrostic=fields.string("acrostic", None, limits.constraint),
             lines=fields.integer("lines", None, 1, limits.length),
-            line_length=fields.two_integers("line_length", 0, limits.length),
+            line_length=fields.two_integers("line_length", 0, limits.length, is_open=True),
             length_between=fields.two_integers("length_between", 0, limits.length),
             exact_length=fields.integer("exact_length", None, 0, limits.length),
         )
@@ -89,7 +90,8 @@ class Conditions:
             lengths.append(self.length_between[1])
         lines = self.lines or len(self.acrostic or "")
         if lines:
-            lengths.append(Lines(lines, 0, self.line_length and self.line_length[1]).room)
+            longest = self.line_length[1] if self.line_length else None
+            lengths.append(Lines(lines, 0, longest).room)
         return max(lengths)
 
 

@@ -60,18 +60,18 @@ class Fields:
             raise _wrong(name, f"a whole number from {low:,} to {high:,}", value)
         return value
 
-    def two_integers(self, name: str, low: int, high: int) -> tuple[int, int] | None:
-        """A list of two whole numbers in a range."""
+    def two_integers(self, name: str, low: int, high: int, *, is_open: bool = False) -> Any:
+        """A list of two whole numbers in a range; the second may be null if it is open."""
         value = self.take(name)
         if value is None:
             return None
         wanted = f"a list of two whole numbers from {low:,} to {high:,}"
         if not isinstance(value, list) or len(value) != 2:
             raise _wrong(name, wanted, value)
-        for number in value:
+        first, second = value
+        for number in (first, first if second is None and is_open else second):
             if type(number) is not int or not low <= number <= high:
                 raise _wrong(name, wanted, value)
-        first, second = value
         return first, second
 
     def number(self, name: str) -> float | None:

@@ -35,6 +35,7 @@ def texts(client, **body):
         ({"match": "a[bc]*", "n": 1, "particles": 3}, {"constraint": Match("a[bc]*"), "particles": 3}),
         ({"acrostic": "ab", "line_length": [2, 9], "max_tokens": 40}, {"constraint": Acrostic("ab") & Lines(2, 2, 9), "length": 40}),
         ({"lines": 3, "max_tokens": 40}, {"constraint": Lines(3), "length": 40}),
+        ({"line_length": [4, None]}, {"constraint": Lines(None, 4)}),
         ({"exact_length": 30}, {"constraint": Length(30)}),
         ({"length_between": [10, 30]}, {"constraint": Length(10, 30)}),
         ({"model": "names", "prompt": "a", "best_of": 2}, {"prompt": "a", "best_of": 2}),

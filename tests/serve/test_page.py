@@ -187,6 +187,31 @@ def test_a_suggestion_is_taken_by_words_and_characters_and_dismissed(page) -> No
     assert text_of(page) == f"abc{taken}{rest[0]}"
 
 
+def test_a_click_puts_the_cursor_there_and_a_tap_on_the_suggestion_takes_a_word(page) -> None:
+    page.keyboard.insert_text("first line\nsecond line")
+    offered = ghost(page)
+    line = page.locator(".ink > div").first.bounding_box()
+    page.mouse.click(line["x"] + 1, line["y"] + line["height"] / 2)
+    assert page.evaluate("document.activeElement.id") == "text"
+    page.keyboard.type("a ")
+    assert text_of(page) == "a first line\nsecond line"
+    page.keyboard.press("Control+End")
+    offered = ghost(page)
+    box = page.locator(".ghost").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    taken = text_of(page).removeprefix("a first line\nsecond line")
+    assert taken
+    assert offered.startswith(taken)
+
+
+def test_the_placeholder_makes_room_for_the_suggestion(page) -> None:
+    assert ghost(page)
+    colour = "getComputedStyle(document.querySelector('#text'), '::placeholder').color"
+    assert page.evaluate(colour) == "rgba(0, 0, 0, 0)"
+    page.keyboard.press("Escape")
+    assert page.evaluate(colour) != "rgba(0, 0, 0, 0)"
+
+
 def test_typing_what_is_suggested_keeps_the_suggestion(page) -> None:
     write(page, "abc")
     offered = ghost(page)
@@ -310,7 +335,44 @@ def test_the_error_of_a_constraint_is_next_to_its_field(page) -> None:
     page.click("#originality summary")
     page.fill("#max_copy", "20")
     page.click("#write")
-    assert "charrnn originality RUN" in page.locator("#max_copy ~ .error").text_content()
+    assert "charrnn originality plain" in page.locator("#max_copy ~ .error").text_content()
+
+
+def test_lines_begin_in_a_line_of_their_own_and_words_can_end_with_a_sentence(page, server) -> None:
+    write(page, "abc")
+    page.click("#form summary")
+    page.fill("#acrostic", "ab")
+    page.fill("#line_to", "20")
+    written = write_on(page)
+    assert re.fullmatch(r"\na.{0,19}\nb.{0,19}", written)
+    assert by_model(page) == written.removeprefix("\n").replace("\n", "")
+    page.click("#undo")
+    page.click("#undo")
+    page.fill("#acrostic", "")
+    page.fill("#line_to", "")
+    page.fill("#contains", "def")
+    written = write_on(page, until="sentence")
+    assert re.fullmatch(r"[^.!?]*def[^.!?]*[.!?]+", written) or re.fullmatch(
+        r"[^.!?]*def[.!?]+", written
+    )
+
+
+def test_messages_use_the_names_of_the_page(page) -> None:
+    page.evaluate(
+        "for (const panel of document.querySelectorAll('aside details')) panel.open = true"
+    )
+    page.fill("#line_from", "50")
+    page.fill("#line_to", "20")
+    page.click("#write")
+    error = page.locator("#line_from ~ .error")
+    assert error.text_content().startswith("Length of a line must give the smaller number first")
+    page.fill("#line_from", "")
+    assert error.count() == 0
+    page.select_option("#model", "names")
+    page.fill("#beginning", "\u0416")
+    page.press("#beginning", "Enter")
+    page.wait_for_selector("#list-error:not([hidden])")
+    assert page.text_content("#list-error").endswith("leave it out")
 
 
 @pytest.mark.parametrize(
@@ -603,10 +665,10 @@ def test_a_composition_stops_the_model_and_is_kept(page, context) -> None:
         "Input.imeSetComposition", {"text": "\u306b", "selectionStart": 1, "selectionEnd": 1}
     )
     page.wait_for_timeout(100)
-    keyboard.send("Input.insertText", {"text": "\u65e5\u672c"})
+    keyboard.send("Input.insertText", {"text": "\u706b\u6c34"})  # the model does not know these
     page.wait_for_selector("#write:text-is('Write on')")
-    assert "\u65e5\u672c" in text_of(page)
-    assert "\u65e5" not in by_model(page)
+    assert "\u706b\u6c34" in text_of(page)
+    assert "\u706b" not in by_model(page)
 
 
 def test_who_wrote_a_repeated_letter_is_told_apart_by_the_cursor(page) -> None:

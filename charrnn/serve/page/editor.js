@@ -17,6 +17,8 @@ export class Editor {
     this.levels = null; // of surprise, by place; null for none
     this.isComposing = false;
     this.lines = []; // { key, node, start } of each line that is drawn
+    this.remembered = [0, 0];
+    area.addEventListener("focus", () => this.area.setSelectionRange(...this.remembered));
     area.addEventListener("compositionstart", () => {
       this.isComposing = true;
       this.ghost = "";
@@ -26,17 +28,31 @@ export class Editor {
     });
   }
 
+  /** Where the selection starts and ends; a text area without the focus may forget it. */
+  get selected() {
+    if (document.activeElement === this.area) {
+      this.remembered = [this.area.selectionStart, this.area.selectionEnd];
+    }
+    return this.remembered;
+  }
+
+  select(start, end = start) {
+    this.remembered = [start, end];
+    this.area.setSelectionRange(start, end);
+  }
+
   get caret() {
-    return this.area.selectionStart;
+    return this.selected[0];
   }
 
   get hasSelection() {
-    return this.area.selectionStart !== this.area.selectionEnd;
+    const [start, end] = this.selected;
+    return start !== end;
   }
 
   /** What is drawn of the suggestion: it needs the end of a line, and its space. */
   get visibleGhost() {
-    const following = this.area.value[this.area.selectionEnd];
+    const following = this.area.value[this.caret];
     if (this.hasSelection || this.isComposing) return "";
     if (following === undefined) return this.ghost;
     return following === "\n" ? this.ghost.split("\n", 1)[0] : "";
@@ -47,9 +63,9 @@ export class Editor {
     if (this.area.value !== pages.text && !this.isComposing) {
       const place = caret ?? Math.min(this.caret, pages.text.length);
       this.area.value = pages.text;
-      this.area.setSelectionRange(place, place);
+      this.select(place);
     } else if (caret !== null) {
-      this.area.setSelectionRange(caret, caret);
+      this.select(caret);
     }
     this.draw(pages);
   }
@@ -118,6 +134,12 @@ export class Editor {
     return null;
   }
 
+  /** Whether a point of the window is on the suggestion. */
+  isOnGhost(x, y) {
+    const boxes = [...(this.ink.querySelector(".ghost")?.getClientRects() ?? [])];
+    return boxes.some((box) => x >= box.left && x < box.right && y >= box.top && y < box.bottom);
+  }
+
   #lineAt(place) {
     let low = 0;
     let high = this.lines.length - 1;
@@ -181,6 +203,7 @@ export class Editor {
 
   #drawGhost(pages) {
     const text = this.visibleGhost;
+    this.area.classList.toggle("offered", text !== ""); // hides the placeholder
     if (!text) return;
     const ghost = document.createElement("span");
     ghost.className = "ghost";

@@ -7,7 +7,7 @@ import { Editor } from "./editor.js";
 import { History } from "./history.js";
 import { isCommand, nameKeys, shortcut } from "./keys.js";
 import { Records } from "./records.js";
-import { Settings } from "./settings.js";
+import { inPageWords, Settings } from "./settings.js";
 import { load, onChange, save } from "./storage.js";
 import { Suggestions } from "./suggestions.js";
 import { Surprise } from "./surprise.js";
@@ -17,6 +17,11 @@ import { Tree } from "./tree.js";
 const LONGEST = 20_000; // characters that are written until stopped
 const MOST_READ = 60_000; // code units of the text, and up to a step more
 const READ_STEP = 20_000;
+// A text with required words ends where the model would write something that cannot follow.
+const UNTIL_END = { sentence: "[^.!?]*[.!?]+[\"'\u201d\u2019)]*", line: ".*" };
+const LONG_SENTENCE = 500; // characters
+// A text with these begins in a line of its own.
+const OF_LINES = ["acrostic", "lines", "line_length"];
 const RETRY = 1500; // ms between two attempts to reach the server
 const SAVE_PAUSE = 1000; // ms without a change, after which the page is saved
 const SAVE_AT_LEAST = 5000; // ms
@@ -24,6 +29,7 @@ const MARGIN = 8; // pixels above and below the line of the cursor
 const SETTLED = 300; // ms, after which a changed setting is used for suggestions
 const PACE = 0.12; // characters per ms of a text without an end, so that it can be read
 const FRAME = 16; // ms
+const AWAY = "The server does not answer. Your text is kept; trying again…";
 
 const element = (id) => document.getElementById(id);
 
@@ -76,6 +82,7 @@ class Page {
       seed: () => this.settings.seed,
       isQuiet: () => this.#isQuiet(),
       isAtEnd: () => this.editor.caret === this.pages.text.length,
+      knows: (letter) => this.models.get(element("model").value)?.characters.includes(letter) ?? true,
       say: (text) => this.#say(text),
       showGhost: (text) => this.#showGhost(text),
       insert: (text, action, request, offset) => this.#insert(text, action, request, offset),
@@ -156,6 +163,15 @@ class Page {
     this.#restore(kept, this.editor.caret);
   }
 
+  async #copy() {
+    try {
+      await navigator.clipboard.writeText(this.pages.text);
+      this.#say("Copied.");
+    } catch {
+      this.#say("The browser does not allow copying; select the text instead.", true);
+    }
+  }
+
   #export() {
     const content = {
       format: "charrnn page",
@@ -183,7 +199,7 @@ class Page {
   async #chooseModel() {
     const name = element("model").value;
     this.#stopWriting();
-    this.suggestions.clear();
+    this.suggestions.rest();
     this.#say(`Loading ${name}…`);
     try {
       if (!this.models.has(name)) {
@@ -196,7 +212,7 @@ class Page {
     const { records } = this.models.get(name);
     document.querySelector(".writing").hidden = records;
     document.querySelector(".listing").hidden = !records;
-    for (const id of ["next", "history", "surprise"]) element(id).hidden = records;
+    for (const id of ["next", "history", "surprise", "copy-text"]) element(id).hidden = records;
     for (const id of ["until", "max_tokens"]) element(id).closest(".field").hidden = records;
     document.title = `Write with ${name}`;
     this.#saveSoon();
@@ -230,7 +246,7 @@ class Page {
   #insert(text, action, request, offset) {
     if (!text) return;
     this.#stopWriting();
-    const { selectionStart: at, selectionEnd: end } = element("text");
+    const [at, end] = this.editor.selected;
     const inserted = [{ text, by: "model" }];
     const { from } = promptOf(this.pages.text, at - offset);
     const removed = this.pages.splice(at, end - at, inserted);
@@ -250,7 +266,7 @@ class Page {
   }
 
   #refresh(at) {
-    this.caret = `${this.editor.caret} ${element("text").selectionEnd}`;
+    this.caret = String(this.editor.selected);
     this.surprise.changed(at);
     this.#redraw();
     this.suggestions.refresh();
@@ -333,8 +349,8 @@ class Page {
   #again() {
     if (this.writing || this.history.step?.action !== "write") return;
     const step = this.history.undo(this.pages);
-    this.editor.show(this.pages, step.at + lengthOf(step.removed));
-    element("text").setSelectionRange(step.at, step.at + lengthOf(step.removed));
+    this.editor.show(this.pages);
+    this.editor.select(step.at, step.at + lengthOf(step.removed));
     this.#write(randomSeed());
   }
 
@@ -344,6 +360,10 @@ class Page {
     const request = { ...sampling, ...maxCopy, ...conditions, seed };
     if (Object.keys(conditions).length) {
       if (maxTokens !== undefined) request.max_tokens = maxTokens;
+      if (this.settings.canEndSentence && UNTIL_END[until]) {
+        request.match = UNTIL_END[until];
+        request.max_tokens ??= LONG_SENTENCE;
+      }
     } else if (until) {
       request.until = until;
       request.max_tokens = 1;
@@ -358,13 +378,16 @@ class Page {
     const isEndless = request.max_tokens === LONGEST;
     const model = element("model").value;
     const area = element("text");
-    const { selectionStart: at, selectionEnd: end } = area;
+    const end = this.editor.selected[1];
+    let at = this.editor.caret;
     const { prompt, from } = promptOf(this.pages.text, at);
+    const isInLine = prompt !== "" && !prompt.endsWith("\n");
+    const newline = isInLine && OF_LINES.some((name) => name in request) ? "\n" : "";
     this.settings.clearErrors();
     this.#hideError();
     const writing = new AbortController();
     this.writing = writing;
-    this.suggestions.clear();
+    this.suggestions.rest();
     this.#showState();
     let step = null;
     let text = "";
@@ -372,25 +395,27 @@ class Page {
     const begun = drawn;
     let expected = at; // the cursor, unless the person has moved it
     const draw = async () => {
-      const selected = [area.selectionStart, area.selectionEnd];
+      const selected = this.editor.selected;
       const isFollowed = selected.every((place) => place === expected);
       const isInSight = this.#isInSight(this.editor.boxAt(expected));
       expected = at + text.length;
       this.editor.show(this.pages, expected);
-      if (!isFollowed) area.setSelectionRange(...selected);
+      if (!isFollowed) this.editor.select(...selected);
       else if (isInSight) this.#revealCaret();
       drawn = await nextFrame();
     };
     try {
-      const body = { model, prompt, unknown: "skip", ...request };
+      const body = { model, prompt: prompt + newline, unknown: "skip", ...request };
       for await (const { choices, notices } of this.api.stream("v1/completions", body, writing.signal)) {
         if (writing.signal.aborted) break;
         if (notices) this.#say(notices.join("; "));
         const more = choices[0]?.text.replaceAll(/\r\n?/g, "\n"); // as the text area has it
         if (!more) continue;
         if (!step) {
-          step = this.#beginStep(at, end, { model, request, offset: 0, from });
-          area.setSelectionRange(at, at);
+          step = this.#beginStep(at, end, newline, { model, request, offset: 0, from });
+          at += newline.length;
+          this.editor.show(this.pages, at);
+          expected = at;
         }
         this.pages.splice(at + text.length, 0, [{ text: more, by: "model" }]);
         text += more;
@@ -409,14 +434,21 @@ class Page {
     }
   }
 
-  #beginStep(at, end, source) {
-    const removed = this.pages.splice(at, end - at, []);
-    return this.history.add({ action: "write", at, removed, inserted: [], ...source });
+  /** Remove what is selected, and begin a step at its place, in a new line if ``newline`` is one. */
+  #beginStep(at, end, newline, source) {
+    const inserted = newline ? [{ text: newline, by: "you" }] : [];
+    const removed = this.pages.splice(at, end - at, inserted);
+    if (newline) {
+      this.history.isSealed = true;
+      this.history.add({ action: "type", at, removed, inserted });
+    }
+    const step = { action: "write", at: at + newline.length, removed: newline ? [] : removed, inserted: [], ...source };
+    return this.history.add(step);
   }
 
   #isInSight(box) {
     const end = document.querySelector(".writing .toolbar").getBoundingClientRect().top;
-    return !box || (box.top >= MARGIN && box.bottom <= end - MARGIN);
+    return !box || (box.top >= MARGIN && box.bottom <= end - box.height - MARGIN);
   }
 
   /** Scroll so far that the line of the cursor can be seen above the toolbar. */
@@ -424,7 +456,8 @@ class Page {
     const box = this.editor.boxAt(this.editor.caret);
     if (this.#isInSight(box)) return;
     const end = document.querySelector(".writing .toolbar").getBoundingClientRect().top;
-    scrollBy(0, box.top < MARGIN ? box.top - 2 * MARGIN : box.bottom - end + 2 * MARGIN);
+    // with room for a second line of a suggestion
+    scrollBy(0, box.top < MARGIN ? box.top - 2 * MARGIN : box.bottom - end + box.height + 2 * MARGIN);
   }
 
   // What goes wrong
@@ -433,8 +466,9 @@ class Page {
     if (error instanceof Away) {
       this.#wait();
     } else if (error instanceof Refused) {
-      if (error.status >= 429 && !place) this.#say(error.message);
-      else if (!this.settings.showError(error.param, error.message, place !== null)) this.#showError(error.message, place);
+      const message = inPageWords(error.message, element("model").value);
+      if (error.status >= 429 && !place) this.#say(message);
+      else if (!this.settings.showError(error.param, message, place !== null)) this.#showError(message, place);
     } else {
       this.#showError(String(error), place);
       console.error(error);
@@ -460,8 +494,9 @@ class Page {
   async #wait() {
     if (this.isAway) return;
     this.isAway = true;
-    this.suggestions.clear();
-    this.#say("The server does not answer. Your text is kept; trying again…", true);
+    this.suggestions.rest();
+    this.#say(AWAY, true);
+    this.#showError(AWAY, element("error")); // in sight where one writes
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, RETRY));
       try {
@@ -473,6 +508,7 @@ class Page {
     }
     this.isAway = false;
     this.#say("");
+    if (element("error").textContent === AWAY) this.#hideError();
     if (this.models.has(element("model").value)) this.suggestions.refresh();
     else this.start();
   }
@@ -482,7 +518,7 @@ class Page {
   #listen() {
     const area = element("text");
     area.addEventListener("input", () => {
-      this.#hideError();
+      if (!this.isAway) this.#hideError();
       if (this.editor.isComposing) this.#composing();
       else this.#typed();
     });
@@ -494,6 +530,9 @@ class Page {
       else this.#redo();
     });
     area.addEventListener("keydown", (event) => this.#onTextKey(event));
+    area.addEventListener("click", (event) => {
+      if (this.editor.isOnGhost(event.clientX, event.clientY)) this.suggestions.take("word", this.editor.visibleGhost);
+    });
     area.addEventListener("blur", () => this.#showGhost(""));
     area.addEventListener("focus", () => this.suggestions.refresh());
     area.addEventListener("compositionstart", () => this.#stopWriting());
@@ -515,6 +554,7 @@ class Page {
       redo: () => this.#redo(),
       new: () => this.#newPage(),
       others: () => this.suggestions.otherPhrases(),
+      "copy-text": () => this.#copy(),
       export: () => this.#export(),
       surprise: () => this.#toggleSurprise(),
       help: () => element("keys").showModal(),
@@ -584,14 +624,14 @@ class Page {
     const change = changeBetween(this.pages.text, area.value, area.selectionStart);
     this.composed = new Pages(this.pages.pieces);
     this.composed.splice(change.at, change.removed.length, [{ text: change.inserted, by: "you" }]);
-    this.suggestions.clear();
+    this.suggestions.rest();
     this.#redraw();
     this.#revealCaret();
   }
 
   #caretMoved() {
     if (document.activeElement !== element("text") || this.editor.isComposing || this.writing) return;
-    const caret = `${this.editor.caret} ${element("text").selectionEnd}`;
+    const caret = String(this.editor.selected);
     if (element("text").value !== this.pages.text || this.caret === caret) return;
     this.caret = caret;
     if (this.surprise.isOn) {
@@ -604,6 +644,7 @@ class Page {
 
   #settingsChanged() {
     this.#saveSoon();
+    if (!this.isAway) this.#hideError();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.suggestions.moved(), SETTLED);
   }

@@ -20,6 +20,9 @@ export class Records {
     this.element("copy").addEventListener("click", () => {
       if (this.texts.length) this.#copy(this.texts.join("\n"), this.element("copy"));
     });
+    this.element("beginning").addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.isComposing) this.more();
+    });
     this.element("clear").addEventListener("click", () => this.#clear());
   }
 
@@ -113,6 +116,7 @@ export class Records {
 
   #clear() {
     this.running?.abort();
+    this.element("list-error").hidden = true;
     if (this.texts.length) {
       this.cleared = this.batches;
       this.batches = this.batches.filter((batch) => batch.model !== this.page.model());

@@ -5,6 +5,26 @@ const NUMBERS = ["temperature", "top_p", "min_p", "dry"];
 const WHOLE_OF_FORM = ["lines", "exact_length", "max_tokens"];
 const STRINGS = ["match", "acrostic"];
 const LISTS = ["contains", "without"];
+const LABELS = {
+  temperature: "Temperature",
+  top_k: "Top-k",
+  top_p: "Top-p",
+  min_p: "Min-p",
+  dry: "Against repetition",
+  seed: "Seed",
+  contains: "Contains",
+  without: "Without",
+  acrostic: "Acrostic",
+  lines: "Lines",
+  line_length: "Length of a line",
+  exact_length: "Exact length",
+  match: "Regular expression",
+  max_tokens: "Longest text",
+  length: "Longest text",
+  max_copy: "Copy at most",
+  prompt: "the text",
+  constraint: "the form",
+};
 const FIELD_OF = { line_length: "line_from", logit_bias: "temperature", stop: "until" };
 
 export class Settings {
@@ -13,7 +33,7 @@ export class Settings {
     this.form = form;
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", (event) => {
-      this.#clearError(event.target);
+      this.clearErrors();
       this.#describe();
       changed(event.target.name);
     });
@@ -48,7 +68,7 @@ export class Settings {
     }
     const from = this.#value("line_from");
     const to = this.#value("line_to");
-    if (from !== undefined || to !== undefined) fields.line_length = [from ?? 1, to ?? 100_000];
+    if (from !== undefined || to !== undefined) fields.line_length = [from ?? 1, to ?? null];
     return fields;
   }
 
@@ -135,11 +155,29 @@ export class Settings {
     const temperature = Number(this.form.elements.temperature.value);
     document.getElementById("temperature-value").textContent = temperature.toFixed(2);
     document.getElementById("temperature-hint").textContent = describe(temperature);
-    const conditions = Object.keys(this.conditions).length > 0;
-    this.form.elements.until.disabled = conditions;
-    this.form.elements.until.title = conditions ? "The form below says where the text ends." : "";
-    this.form.elements.max_tokens.disabled = !conditions;
+    const { until } = this.form.elements;
+    const names = Object.keys(this.conditions);
+    until.disabled = names.length > 0 && !this.canEndSentence;
+    const hint = document.getElementById("until-hint");
+    hint.hidden = !names.length;
+    hint.textContent = until.disabled
+      ? "What it must look like says where the text ends."
+      : "With required or forbidden words, only the end of a sentence or line.";
   }
+
+  /** Whether a text with these conditions can be made to end with a sentence or line. */
+  get canEndSentence() {
+    return Object.keys(this.conditions).every((name) => LISTS.includes(name));
+  }
+}
+
+/** A message of the server in the words of this page. */
+export function inPageWords(message, model) {
+  return message
+    .replace(/ with `unknown="\w+"`| or use `unknown="\w+"` or `unknown="\w+"`/g, "")
+    .replace(/a larger `max_tries`, or |, or a larger `max_tries`/g, "")
+    .replace("`charrnn originality RUN`", `charrnn originality ${model}`)
+    .replace(/`(\w+)`/g, (whole, name) => LABELS[name] ?? whole);
 }
 
 function describe(temperature) {

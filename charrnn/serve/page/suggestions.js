@@ -17,7 +17,7 @@ export class Suggestions {
   /**
    * @param {import("./api.js").Api} api
    * @param {object} page what the page offers: prompt(), model(), sampling(), isQuiet(), isAtEnd(),
-   *   say(text), showGhost(text), insert(text, action, request, offset), failed(error)
+   *   knows(letter), say(text), showGhost(text), insert(text, action, request, offset), failed(error)
    */
   constructor(api, page) {
     this.api = api;
@@ -30,8 +30,8 @@ export class Suggestions {
     this.isReading = false;
     this.phraseSeed = 1;
     this.phrases = [];
-    this.context = ""; // of the words and phrases that are shown
-    this.phraseContext = "";
+    this.context = null; // of the words that are shown
+    this.phraseContext = null;
     this.waiting = new AbortController();
     this.timers = [];
   }
@@ -42,7 +42,7 @@ export class Suggestions {
     this.page.showGhost(this.isShown ? this.ghost : "");
     this.#showStale();
     if (this.page.isQuiet()) {
-      this.clear();
+      this.rest();
       return;
     }
     const { signal } = this.waiting;
@@ -70,12 +70,14 @@ export class Suggestions {
     this.refresh();
   }
 
-  clear() {
+  /** Offer nothing for now; what was offered stays, dimmed, so that nothing on the page moves. */
+  rest() {
     this.#stop();
     this.#dropGhost();
     this.page.showGhost("");
-    document.getElementById("words").replaceChildren();
-    this.#showPhrases([]);
+    this.context = null;
+    this.phraseContext = null;
+    this.#showStale();
   }
 
   /** Take a part of the continuation, of which ``visible`` is shown. */
@@ -166,7 +168,7 @@ export class Suggestions {
     const share = document.createElement("small");
     share.textContent = percent(probability);
     button.type = "button";
-    const begun = /^\s/.test(text) ? "" : lastLetters(this.page.prompt());
+    const begun = this.#begunWord(text);
     button.append(text === "\n" ? "↵" : begun + text.trimStart(), share);
     button.setAttribute("aria-label", `${text === "\n" ? "new line" : begun + text}, ${percent(probability)}`);
     button.addEventListener("click", () => {
@@ -183,12 +185,24 @@ export class Suggestions {
       const key = document.createElement("kbd");
       key.textContent = `${MODIFIER}+${index + 1}`;
       button.type = "button";
-      button.append(text.trim(), key);
+      const begun = document.createElement("span");
+      begun.className = "begun";
+      begun.textContent = this.#begunWord(text);
+      const whole = document.createElement("span");
+      whole.append(begun, text.trim());
+      button.append(whole, key);
       button.addEventListener("click", () => this.takePhrase(index));
       item.append(button);
       return item;
     });
     document.getElementById("phrases").replaceChildren(...items);
+  }
+
+  /** The letters before the cursor that a text continues. */
+  #begunWord(text) {
+    if (!/^[\p{L}\p{M}\p{N}]/u.test(text)) return "";
+    const letters = lastLetters(this.page.prompt());
+    return [...letters].every((letter) => this.page.knows(letter)) ? letters : "";
   }
 
   #reveal() {

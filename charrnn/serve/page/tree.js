@@ -107,5 +107,5 @@ function summary(step) {
   if (step.action === "new") return "";
   const inserted = textOf(step.inserted);
   if (!inserted) return `− ${lengthOf(step.removed)} characters`;
-  return shown(inserted.length > 60 ? `${inserted.slice(0, 28)} … ${inserted.slice(-28)}` : inserted);
+  return shown(inserted.slice(0, 80)); // the style sheet cuts it to the width of the list
 }
