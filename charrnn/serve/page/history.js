@@ -140,7 +140,8 @@ export class History {
   }
 }
 
-function newId() {
+/** An id that nothing else has. */
+export function newId() {
   return [...crypto.getRandomValues(new Uint32Array(2))].map((number) => number.toString(36)).join("");
 }
 

@@ -4,7 +4,7 @@ import { Api, Away, Refused } from "./api.js";
 import { setDisabled } from "./buttons.js";
 import { lengthOf, Pages } from "./document.js";
 import { Editor } from "./editor.js";
-import { History } from "./history.js";
+import { History, newId } from "./history.js";
 import { isCommand, nameKeys, shortcut } from "./keys.js";
 import { Records } from "./records.js";
 import { inPageWords, Settings } from "./settings.js";
@@ -24,7 +24,7 @@ const LONG_SENTENCE = 500; // characters
 const OF_LINES = ["acrostic", "lines", "line_length"];
 const RETRY = 1500; // ms between two attempts to reach the server
 const SAVE_PAUSE = 1000; // ms without a change, after which the page is saved
-const SAVE_AT_LEAST = 5000; // ms
+const SAVE_AT_LEAST = 5000; // ms after the first change that is not saved
 const MARGIN = 8; // pixels above and below the line of the cursor
 const SETTLED = 300; // ms, after which a changed setting is used for suggestions
 const PACE = 0.12; // characters per ms of a text without an end, so that it can be read
@@ -43,8 +43,8 @@ class Page {
     this.writing = null; // what stops the text that is being written
     this.isAway = false;
     this.saving = 0;
-    this.savedAt = 0;
     this.isDirty = false; // whether there is something to save
+    this.dirtySince = 0; // since when
     this.revision = ""; // of what is kept, as this tab knows it
     this.composed = null; // the page with the text that an input method is composing
     this.settings = new Settings(element("settings"), () => this.#settingsChanged());
@@ -131,10 +131,11 @@ class Page {
   }
 
   #saveSoon() {
+    if (!this.isDirty) this.dirtySince = performance.now();
     this.isDirty = true;
     clearTimeout(this.saving);
-    const pause = Math.min(SAVE_PAUSE, this.savedAt + SAVE_AT_LEAST - performance.now());
-    this.saving = setTimeout(() => this.#save(), Math.max(0, pause));
+    const left = this.dirtySince + SAVE_AT_LEAST - performance.now();
+    this.saving = setTimeout(() => this.#save(), Math.max(0, Math.min(SAVE_PAUSE, left)));
   }
 
   #save() {
@@ -144,8 +145,7 @@ class Page {
     // another tab has saved meanwhile: its steps become branches
     if (kept.history && kept.revision !== this.revision) this.history.merge(kept.history.steps);
     this.isDirty = false;
-    this.savedAt = performance.now();
-    this.revision = String(randomSeed());
+    this.revision = newId();
     this.history.isSealed = true;
     const result = save({ ...this.#content(), revision: this.revision }, (content) => {
       const history = content.history.smaller();
