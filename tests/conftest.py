@@ -35,6 +35,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip("PyTorch trains no layer in bf16 on this processor")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def short_timing() -> None:
+    """The speed of a step is measured for a moment instead of a second, in hundreds of runs."""
+    from charrnn.training import timing
+
+    timing.SECONDS = 0.1
+    timing.SECONDS_PER_CHOICE = 0.05
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory."""
