@@ -268,8 +268,9 @@ class Page {
   #refresh(at) {
     this.caret = String(this.editor.selected);
     this.surprise.changed(at);
+    this.suggestions.ask(); // the server works while the page is drawn
     this.#redraw();
-    this.suggestions.refresh();
+    this.suggestions.show();
     this.#showState();
   }
 

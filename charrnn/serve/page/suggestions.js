@@ -38,11 +38,20 @@ export class Suggestions {
 
   /** The text or the cursor has changed: ask anew. */
   refresh() {
-    this.#stop();
+    this.ask();
+    this.show();
+  }
+
+  /** Show what is left of the continuation, and dim what was offered for another text. */
+  show() {
     this.page.showGhost(this.isShown ? this.ghost : "");
     this.#showStale();
+  }
+
+  ask() {
+    this.#stop();
     if (this.page.isQuiet()) {
-      this.rest();
+      this.#forget();
       return;
     }
     const { signal } = this.waiting;
@@ -73,11 +82,14 @@ export class Suggestions {
   /** Offer nothing for now; what was offered stays, dimmed, so that nothing on the page moves. */
   rest() {
     this.#stop();
+    this.#forget();
+    this.show();
+  }
+
+  #forget() {
     this.#dropGhost();
-    this.page.showGhost("");
     this.context = null;
     this.phraseContext = null;
-    this.#showStale();
   }
 
   /** Take a part of the continuation, of which ``visible`` is shown. */
