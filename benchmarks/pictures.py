@@ -92,7 +92,7 @@ def page_to_write_in(home: Path, path: Path) -> None:
         page.locator("#text").press_sequentially(' "I have ')
         page.wait_for_selector("#phrases button")
         page.wait_for_timeout(1000)
-        page.evaluate("scrollTo(0, 0)")
+        page.evaluate("scrollTo(0, 0); document.querySelector('aside').scrollTo(0, 0)")
         page.screenshot(path=path)
         chromium.close()
     print(f"wrote {path}")
