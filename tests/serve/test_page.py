@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABC .,!?\n"
 OTHERS = "\u05d0\u05d1\u05d2\u05e9\u05dc\u05d5\u05dd\u65e5\u672c\u8a9e\u306b\u307b\u3093"  # Hebrew, Japanese
-PAUSE = 5_000  # ms, the most that anything may take here
+PAUSE = 20_000  # ms, the most that anything may take here
 
 
 class Running:
