@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from charrnn.corpus.records import KnownItem
-from charrnn.errors import CharRNNError, GenerationError, VocabularyError
+from charrnn.errors import GenerationError, VocabularyError
 from charrnn.generation.accepted_records import AcceptedRecords
 from charrnn.generation.decode import Symbol
 from charrnn.generation.generator import Draft, best_of_drafts, seeds_of_drafts
@@ -23,7 +23,7 @@ from charrnn.serve.conditions import constraint_of
 from charrnn.serve.engine import COMPILING, TURN, elsewhere
 from charrnn.serve.limits import Limits
 from charrnn.serve.models import Served
-from charrnn.serve.problem import Problem, problem_of
+from charrnn.serve.problem import Problem
 from charrnn.storage.run import Run
 from charrnn.surprise.explanation import Explanation, explain_in_steps
 from charrnn.text_model import TextModel
@@ -87,32 +87,27 @@ class Answer:
         """Draw all texts; futures are for the engine.
 
         Raises:
-            Problem: the model cannot do it.
+            Problem, CharRNNError: the model cannot do it.
         """
         request = self.request
-        try:
-            if "max_copy" in self.sampling:
-                _check_index(self.model)
-            if request.conditions.given:
-                constraint = yield from elsewhere(
-                    partial(constraint_of, request.conditions), COMPILING
-                )
-                self.sampling["constraint"] = constraint
-                self.ends_itself = constraint is not None and constraint.ends
-            prompts = []
-            for prompt in request.prompts:
-                known, notices = yield from known_text(self.model, prompt, request.unknown)
-                prompts.append(known)
-                yield from map(Notice, notices)
-            if self._writes_records():
-                yield from self._records(prompts)
-                return
-            yield from self._check(prompts[0])
-            for number, prompt in enumerate(prompts):
-                for choice in range(request.n):
-                    yield from self._choice(prompt, number * request.n + choice, choice)
-        except CharRNNError as error:
-            raise problem_of(error) from None
+        if "max_copy" in self.sampling:
+            _check_index(self.model)
+        if request.conditions.given:
+            constraint = yield from elsewhere(partial(constraint_of, request.conditions), COMPILING)
+            self.sampling["constraint"] = constraint
+            self.ends_itself = constraint is not None and constraint.ends
+        prompts = []
+        for prompt in request.prompts:
+            known, notices = yield from known_text(self.model, prompt, request.unknown)
+            prompts.append(known)
+            yield from map(Notice, notices)
+        if self._writes_records():
+            yield from self._records(prompts)
+            return
+        yield from self._check(prompts[0])
+        for number, prompt in enumerate(prompts):
+            for choice in range(request.n):
+                yield from self._choice(prompt, number * request.n + choice, choice)
 
     def _check(self, prompt: str) -> Generator[Any, None, None]:
         """Check all settings, with a text that is never drawn."""

@@ -158,9 +158,7 @@ class Api:
     async def show_model(self, request: Request) -> Response:
         """One of them, with what it writes."""
         name = self.models.check(request.path_params["name"])
-        model: TextModel = await self._unless_gone(
-            request, _result(self.engine.run(self._model(name)))
-        )
+        model: TextModel = await self._unless_gone(request, _result(self._run(self._model(name))))
         vocabulary = model.vocabulary
         about = {
             "unit": vocabulary.unit,
@@ -202,7 +200,7 @@ class Api:
             "model": name,
             "seed": completion.seed,
         }
-        events = self.engine.run(self._completed(name, completion))
+        events = self._run(self._completed(name, completion))
         if completion.stream:
             first = await self._unless_gone(request, _first(events))
             parts = _as_sse(about, first, events, completion)
@@ -218,7 +216,7 @@ class Api:
         count = fields.integer("k", 5, 1, MOST_WORDS)
         fields.finish()
         words = await self._unless_gone(
-            request, _result(self.engine.run(self._words(name, prompt, unknown, count)))
+            request, _result(self._run(self._words(name, prompt, unknown, count)))
         )
         return Json({"object": "list", "model": name, "data": [word._asdict() for word in words]})
 
@@ -239,10 +237,14 @@ class Api:
                 "alternatives",
             )
         characters = await self._unless_gone(
-            request, _result(self.engine.run(self._scored(name, text, unknown, alternatives)))
+            request, _result(self._run(self._scored(name, text, unknown, alternatives)))
         )
         body = f'{{"object": "list", "model": {json.dumps(name)}, "data": {characters}}}'
         return Response(body, media_type="application/json")
+
+    def _run(self, work: Iterator[Any]) -> AsyncIterator[Any]:
+        """The parts that work yields; an error of the library is a problem of the request."""
+        return self.engine.run(_with_problems(work))
 
     def _model(self, name: str) -> Iterator[Any]:
         served = yield from self.models.get(name)
@@ -254,19 +256,13 @@ class Api:
 
     def _words(self, name: str, prompt: str, unknown: str, count: int) -> Iterator[Any]:
         model, prefixes = yield from self.models.get(name)
-        try:
-            known, _ = yield from known_text(model, prompt, unknown)
-            yield (yield from next_words(model, prefixes, known, count))
-        except CharRNNError as error:
-            raise problem_of(error) from None
+        known, _ = yield from known_text(model, prompt, unknown)
+        yield (yield from next_words(model, prefixes, known, count))
 
     def _scored(self, name: str, text: str, unknown: str, alternatives: int) -> Iterator[Any]:
         model, _ = yield from self.models.get(name)
-        try:
-            items, _ = yield from elsewhere(partial(model.known_items, text, unknown))
-            explanation = yield from explained(model, items, alternatives, model.prime)
-        except CharRNNError as error:
-            raise problem_of(error) from None
+        items, _ = yield from elsewhere(partial(model.known_items, text, unknown))
+        explanation = yield from explained(model, items, alternatives, model.prime)
         characters = []
         for place, offset in enumerate(explanation.offsets.tolist()):
             characters.append(json.dumps(explanation[place]._asdict() | {"offset": offset}))
@@ -312,6 +308,13 @@ class Api:
             task.cancel()
             gone.cancel()
             await asyncio.gather(task, gone, return_exceptions=True)
+
+
+def _with_problems(work: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from work
+    except CharRNNError as error:
+        raise problem_of(error) from None
 
 
 async def _until_gone(request: Request) -> None:
@@ -406,8 +409,7 @@ async def _as_sse(
             usage = _usage(completion, new_characters)
             yield f"data: {json.dumps({**about, 'choices': [], 'usage': usage})}\n\n"
         yield "data: [DONE]\n\n"
-    except (Problem, CharRNNError) as error:
-        problem = error if isinstance(error, Problem) else problem_of(error)
+    except Problem as problem:
         yield f"data: {json.dumps(problem.as_dict())}\n\n"
     finally:
         await events.aclose()  # type: ignore[attr-defined]

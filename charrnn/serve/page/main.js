@@ -1,13 +1,13 @@
 // The page to write in: joins its parts.
 
 import { Api, Away, Refused } from "./api.js";
-import { setDisabled } from "./buttons.js";
+import { onPress, setDisabled } from "./buttons.js";
 import { lengthOf, Pages } from "./document.js";
 import { Editor } from "./editor.js";
 import { History, newId } from "./history.js";
 import { isCommand, nameKeys, shortcut } from "./keys.js";
 import { Records } from "./records.js";
-import { inPageWords, Settings } from "./settings.js";
+import { inPageWords, randomSeed, Settings } from "./settings.js";
 import { load, onChange, save } from "./storage.js";
 import { Suggestions } from "./suggestions.js";
 import { Surprise } from "./surprise.js";
@@ -560,11 +560,7 @@ class Page {
       surprise: () => this.#toggleSurprise(),
       help: () => element("keys").showModal(),
     };
-    for (const [id, action] of Object.entries(clicks)) {
-      element(id).addEventListener("click", () => {
-        if (element(id).getAttribute("aria-disabled") !== "true") action();
-      });
-    }
+    for (const [id, action] of Object.entries(clicks)) onPress(element(id), action);
     element("model").addEventListener("change", () => this.#chooseModel().catch((error) => this.#failed(error)));
     for (const panel of document.querySelectorAll("aside details[id]")) {
       panel.addEventListener("toggle", () => {
@@ -679,10 +675,6 @@ class Page {
 function promptOf(text, caret) {
   const from = Math.max(0, Math.floor((caret - MOST_READ) / READ_STEP) * READ_STEP);
   return { from, prompt: text.slice(from, caret) };
-}
-
-function randomSeed() {
-  return crypto.getRandomValues(new Uint32Array(1))[0];
 }
 
 /** The next moment to draw; in a tab that is hidden there are no frames. */

@@ -1,6 +1,6 @@
 // Records: a list of what a model of records wrote, for models of names, molecules and the like.
 
-import { setDisabled } from "./buttons.js";
+import { onPress, setDisabled } from "./buttons.js";
 
 const AT_ONCE = 10;
 
@@ -16,14 +16,12 @@ export class Records {
     this.cleared = null; // batches that can come back
     this.running = null; // what stops the request that is being answered
     this.element = (id) => document.getElementById(id);
-    this.element("more").addEventListener("click", () => this.more());
-    this.element("copy").addEventListener("click", () => {
-      if (this.texts.length) this.#copy(this.texts.join("\n"), this.element("copy"));
-    });
+    onPress(this.element("more"), () => this.more());
+    onPress(this.element("copy"), () => this.#copy(this.texts.join("\n"), this.element("copy")));
     this.element("beginning").addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.isComposing) this.more();
     });
-    this.element("clear").addEventListener("click", () => this.#clear());
+    onPress(this.element("clear"), () => this.#clear());
   }
 
   get texts() {

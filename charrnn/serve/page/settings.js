@@ -1,8 +1,7 @@
 // Settings: the form, as fields of a request; errors are shown next to the field that they name.
 
-const WHOLE = ["top_k", "seed", "max_copy"];
-const NUMBERS = ["temperature", "top_p", "min_p", "dry"];
-const WHOLE_OF_FORM = ["lines", "exact_length", "max_tokens"];
+const SAMPLING = ["temperature", "top_p", "min_p", "dry", "top_k"];
+const NUMBERS_OF_FORM = ["lines", "exact_length"];
 const STRINGS = ["match", "acrostic"];
 const LISTS = ["contains", "without"];
 const LABELS = {
@@ -25,17 +24,20 @@ const LABELS = {
   prompt: "the text",
   constraint: "the form",
 };
-const FIELD_OF = { line_length: "line_from", logit_bias: "temperature", stop: "until" };
+const FIELD_OF = { line_length: "line_from" };
 
 export class Settings {
-  /** @param {HTMLFormElement} form */
+  /**
+   * @param {HTMLFormElement} form
+   * @param {() => void} changed called when a value has changed
+   */
   constructor(form, changed) {
     this.form = form;
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("input", (event) => {
+    form.addEventListener("input", () => {
       this.clearErrors();
       this.#describe();
-      changed(event.target.name);
+      changed();
     });
     for (const element of form.querySelectorAll(".field input, .field select, .field textarea")) {
       this.#describeByHint(element);
@@ -49,19 +51,17 @@ export class Settings {
 
   /** How characters are drawn. */
   get sampling() {
-    return this.#fields([...NUMBERS, ...WHOLE.filter((name) => name === "top_k")]);
+    return this.#fields(SAMPLING);
   }
 
   /** The seed that was given; another one each time without it. */
   get seed() {
-    const given = this.#value("seed");
-    if (given === undefined) return crypto.getRandomValues(new Uint32Array(1))[0];
-    return given;
+    return this.#value("seed") ?? randomSeed();
   }
 
   /** What the text must look like. */
   get conditions() {
-    const fields = this.#fields([...WHOLE_OF_FORM.filter((name) => name !== "max_tokens"), ...STRINGS]);
+    const fields = this.#fields([...NUMBERS_OF_FORM, ...STRINGS]);
     for (const name of LISTS) {
       const strings = this.form.elements[name].value.split("\n").filter(Boolean);
       if (strings.length) fields[name] = strings;
@@ -169,6 +169,10 @@ export class Settings {
   get canEndSentence() {
     return Object.keys(this.conditions).every((name) => LISTS.includes(name));
   }
+}
+
+export function randomSeed() {
+  return crypto.getRandomValues(new Uint32Array(1))[0];
 }
 
 /** A message of the server in the words of this page. */
