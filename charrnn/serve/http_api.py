@@ -158,7 +158,7 @@ class Api:
     async def show_model(self, request: Request) -> Response:
         """One of them, with what it writes."""
         name = self.models.check(request.path_params["name"])
-        model: TextModel = await self._unless_gone(request, _result(self._run(self._model(name))))
+        model: TextModel = await self._answered(request, self._model(name))
         vocabulary = model.vocabulary
         about = {
             "unit": vocabulary.unit,
@@ -215,9 +215,7 @@ class Api:
         unknown = fields.string("unknown", "error", 10)
         count = fields.integer("k", 5, 1, MOST_WORDS)
         fields.finish()
-        words = await self._unless_gone(
-            request, _result(self._run(self._words(name, prompt, unknown, count)))
-        )
+        words = await self._answered(request, self._words(name, prompt, unknown, count))
         return Json({"object": "list", "model": name, "data": [word._asdict() for word in words]})
 
     async def score(self, request: Request) -> Response:
@@ -236,11 +234,13 @@ class Api:
                 f"a request may ask for at most {self.limits.alternatives:,} alternatives in all",
                 "alternatives",
             )
-        characters = await self._unless_gone(
-            request, _result(self._run(self._scored(name, text, unknown, alternatives)))
-        )
+        characters = await self._answered(request, self._scored(name, text, unknown, alternatives))
         body = f'{{"object": "list", "model": {json.dumps(name)}, "data": {characters}}}'
         return Response(body, media_type="application/json")
+
+    async def _answered(self, request: Request, work: Iterator[Any]) -> Any:
+        """The only part of an answer."""
+        return await self._unless_gone(request, _result(self._run(work)))
 
     def _run(self, work: Iterator[Any]) -> AsyncIterator[Any]:
         """The parts that work yields; an error of the library is a problem of the request."""
